@@ -1,0 +1,440 @@
+//! The state entry: a file name that says all that a decision about a task needs.
+//!
+//! ```text
+//! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1…                      waiting, never claimed
+//! 0667c8dd1b2c3.<id>.p5.v2.g1.a1.claimed.c….h….e….n….agent-7           held by agent-7
+//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.lapsed.c….h….e….n….agent-7            its lease ran out; claimable again
+//! 0667c8dd1b2c3.<id>.p5.v4.g1.a1.completed.d….r….c….h….e….n….agent-7   ended
+//! ```
+//!
+//! The fields, in order: when the task was enqueued, id, priority, version (every rename adds one), generation (every
+//! new holder adds one), attempt, state; then `x` until when it may wait, `d` when it ended, `r` the nonce of its
+//! settlement in `records/`, `c` when it was claimed, `h` the last heartbeat, `e` when the lease expires, `n` the
+//! lease's nonce, and the holder. Times are microseconds since 1970 and all numbers but the priority are lower-case
+//! hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of enqueuing.
+//!
+//! One name has one meaning and one spelling: what [`Entry::parse`] accepts, `Display` writes back letter for letter.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use crate::id::{TaskId, short_digest};
+use crate::limits;
+use crate::name::{Nonce, RunId};
+use crate::time::Timestamp;
+
+/// All that a task's name says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Which task.
+    pub id: TaskId,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+    /// Higher is claimed first.
+    pub priority: i64,
+    /// How many names the task has had. It only grows, so an old name never comes back.
+    pub version: u32,
+    /// How many holders the task has had: the fencing token.
+    pub generation: u32,
+    /// How many attempts at the task have begun.
+    pub attempt: u32,
+    /// What may happen next.
+    pub state: State,
+}
+
+/// Where a task is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waiting, and never claimed.
+    Ready {
+        /// Until when it may be claimed.
+        pending_until: Timestamp,
+    },
+    /// Waiting again: this lease ran out. Until somebody claims the task its holder may still settle it.
+    Lapsed(Lease),
+    /// Held under this lease, which may have run out without anyone having noticed yet.
+    Claimed(Lease),
+    /// Over for good.
+    Ended(Ending),
+}
+
+/// One holder's time with a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it.
+    pub holder: Holder,
+    /// Since when.
+    pub claimed_at: Timestamp,
+    /// When the holder was last heard of.
+    pub heartbeat_at: Timestamp,
+    /// When another may take the task.
+    pub expires_at: Timestamp,
+    /// What tells this lease from any other.
+    pub nonce: Nonce,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// In which way.
+    pub outcome: Outcome,
+    /// When.
+    pub ended_at: Timestamp,
+    /// The nonce of the settlement in `records/` with the result or error, if there is one.
+    pub settlement: Option<Nonce>,
+    /// The lease under which it ended; for a cancelled task its holder is who cancelled. `None` when it expired.
+    pub lease: Option<Lease>,
+}
+
+/// The four ways for a task to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its holder reported success.
+    Completed,
+    /// Its holder reported failure.
+    Failed,
+    /// Somebody called it off.
+    Cancelled,
+    /// Nobody claimed it in time.
+    Expired,
+}
+
+/// A run id as a name can hold it: escaped if it is short, else `~` and its digest, with the text in `runs/`.
+///
+/// The same run id on tasks of the same priority always gives the same holder, so holders compare without the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder(String);
+
+impl Entry {
+    /// The first entry of a task, made by `enqueue`.
+    pub fn first(id: TaskId, created_at: Timestamp, priority: i64, ttl_seconds: i64) -> Entry {
+        let state = State::Ready { pending_until: created_at.plus_seconds(ttl_seconds) };
+        Entry { id, created_at, priority, version: 1, generation: 0, attempt: 0, state }
+    }
+
+    /// Reads a name. `None`: not one that this crate writes, so a foreign file.
+    pub fn parse(name: &str) -> Option<Entry> {
+        let mut fields = Fields(name);
+        let entry = Entry {
+            created_at: fields.time("")?,
+            id: TaskId::from_hex(fields.next()?)?,
+            priority: fields.tagged("p")?.parse().ok()?,
+            version: fields.number("v")?,
+            generation: fields.number("g")?,
+            attempt: fields.number("a")?,
+            state: State::parse(&mut fields)?,
+        };
+        let within = entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION;
+        (within && entry.to_string() == name).then_some(entry)
+    }
+
+    /// The holder that `run_id` is on this task.
+    pub fn holder(&self, run_id: &RunId) -> Holder {
+        Holder::of(run_id, self.priority)
+    }
+
+    /// The lease that the name tells of: the present one, or the last.
+    pub fn lease(&self) -> Option<&Lease> {
+        match &self.state {
+            State::Ready { .. } => None,
+            State::Lapsed(lease) | State::Claimed(lease) => Some(lease),
+            State::Ended(ending) => ending.lease.as_ref(),
+        }
+    }
+}
+
+impl Holder {
+    /// The run id, if the name itself holds it.
+    pub fn run_id(&self) -> Option<RunId> {
+        if self.spilled() { None } else { unescaped(&self.0)?.parse().ok() }
+    }
+
+    /// True if the run id was too long for a name, so that its text is in `runs/`.
+    pub fn spilled(&self) -> bool {
+        self.0.starts_with('~')
+    }
+
+    /// The holder's letters in the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn of(run_id: &RunId, priority: i64) -> Holder {
+        let escaped = escaped(run_id.as_str());
+        if escaped.len() + priority.to_string().len() <= limits::PRIORITY_AND_HOLDER_BYTES {
+            Holder(escaped)
+        } else {
+            Holder(format!("~{}", short_digest(run_id.as_str())))
+        }
+    }
+
+    fn parse(text: &str) -> Option<Holder> {
+        let good = match text.strip_prefix('~') {
+            Some(digest) => digest.len() == DIGEST_BYTES && digest.bytes().all(crate::id::is_lower_hex),
+            None => unescaped(text).is_some_and(|run_id| !run_id.is_empty() && escaped(&run_id) == text),
+        };
+        good.then(|| Holder(text.to_string()))
+    }
+}
+
+impl Outcome {
+    /// The outcome's word, the same in names, answers and documentation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Completed => "completed",
+            Outcome::Failed => "failed",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Expired => "expired",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Outcome> {
+        [Outcome::Completed, Outcome::Failed, Outcome::Cancelled, Outcome::Expired]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == word)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.p{}", Time(self.created_at), self.id.hex(), self.priority)?;
+        write!(f, ".v{:x}.g{:x}.a{:x}", self.version, self.generation, self.attempt)?;
+        match &self.state {
+            State::Ready { pending_until } => write!(f, ".ready.x{}", Time(*pending_until)),
+            State::Lapsed(lease) => write!(f, ".lapsed{lease}"),
+            State::Claimed(lease) => write!(f, ".claimed{lease}"),
+            State::Ended(ending) => {
+                write!(f, ".{}.d{}", ending.outcome.as_str(), Time(ending.ended_at))?;
+                ending.settlement.iter().try_for_each(|nonce| write!(f, ".r{nonce}"))?;
+                ending.lease.iter().try_for_each(|lease| write!(f, "{lease}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [claimed, heartbeat, expires] = [self.claimed_at, self.heartbeat_at, self.expires_at].map(Time);
+        write!(f, ".c{claimed}.h{heartbeat}.e{expires}.n{}.{}", self.nonce, self.holder.0)
+    }
+}
+
+impl State {
+    fn parse(fields: &mut Fields<'_>) -> Option<State> {
+        Some(match fields.next()? {
+            "ready" => State::Ready { pending_until: fields.time("x")? },
+            "lapsed" => State::Lapsed(Lease::parse(fields)?),
+            "claimed" => State::Claimed(Lease::parse(fields)?),
+            word => State::Ended(Ending::parse(Outcome::parse(word)?, fields)?),
+        })
+    }
+}
+
+impl Ending {
+    fn parse(outcome: Outcome, fields: &mut Fields<'_>) -> Option<Ending> {
+        let ended_at = fields.time("d")?;
+        let settlement = match fields.0.starts_with('r') {
+            true => Some(fields.tagged("r")?.parse().ok()?),
+            false => None,
+        };
+        let lease = match outcome {
+            Outcome::Expired => None,
+            Outcome::Completed | Outcome::Failed | Outcome::Cancelled => Some(Lease::parse(fields)?),
+        };
+        Some(Ending { outcome, ended_at, settlement, lease })
+    }
+}
+
+impl Lease {
+    fn parse(fields: &mut Fields<'_>) -> Option<Lease> {
+        Some(Lease {
+            claimed_at: fields.time("c")?,
+            heartbeat_at: fields.time("h")?,
+            expires_at: fields.time("e")?,
+            nonce: fields.tagged("n")?.parse().ok()?,
+            holder: Holder::parse(fields.rest())?,
+        })
+    }
+}
+
+/// A time in a name: thirteen hexadecimal digits of microseconds.
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Time {
+    /// Reads the thirteen digits.
+    pub(crate) fn parse(digits: &str) -> Option<Timestamp> {
+        let good = digits.len() == TIME_BYTES && digits.bytes().all(crate::id::is_lower_hex);
+        let micros = u64::from_str_radix(digits, 16).ok()?;
+        good.then(|| Timestamp::from_micros(micros))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:013x}", self.0.micros())
+    }
+}
+
+/// What is left to read of a name whose fields are separated by dots.
+struct Fields<'a>(&'a str);
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Option<&'a str> {
+        let (field, rest) = self.0.split_once('.').unwrap_or((self.0, ""));
+        self.0 = rest;
+        (!field.is_empty()).then_some(field)
+    }
+
+    /// The rest of the name, dots and all.
+    fn rest(&mut self) -> &'a str {
+        core::mem::take(&mut self.0)
+    }
+
+    fn tagged(&mut self, tag: &str) -> Option<&'a str> {
+        self.next()?.strip_prefix(tag)
+    }
+
+    fn number(&mut self, tag: &str) -> Option<u32> {
+        u32::from_str_radix(self.tagged(tag)?, 16).ok()
+    }
+
+    fn time(&mut self, tag: &str) -> Option<Timestamp> {
+        Time::parse(self.tagged(tag)?)
+    }
+}
+
+/// Writes each byte outside `[A-Za-z0-9._-]` as `%` and two digits, so that it can stand in a name anywhere.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(part.get(2..)?.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+const TIME_BYTES: usize = 13;
+const DIGEST_BYTES: usize = 20;
+
+/// The longest name is that of a task that ended under a lease and with a settlement.
+const _: () = assert!(
+    TIME_BYTES + 1 + 64                           // enqueued, id
+        + ".p.v12345678.g123456.a123456".len()    // with the priority's digits counted below
+        + ".completed.d".len() + TIME_BYTES       // outcome and time
+        + 3 * (".c".len() + TIME_BYTES)           // three times of the lease
+        + 2 * (".n".len() + 16)                   // nonces of the settlement and of the lease
+        + 1 + limits::PRIORITY_AND_HOLDER_BYTES
+        <= limits::NAME_BYTES
+);
+/// A holder that was spilled fits beside any priority.
+const _: () = assert!("-9223372036854775808".len() + 1 + DIGEST_BYTES <= limits::PRIORITY_AND_HOLDER_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn entry(priority: i64, state: impl Fn(&Entry) -> State) -> Entry {
+        let id = TaskId::of_canonical(b"{}");
+        let mut entry = Entry::first(id, at(1_795_336_200_000_001), priority, 60);
+        entry.state = state(&entry);
+        entry
+    }
+
+    fn lease(entry: &Entry, run_id: &str) -> Lease {
+        Lease {
+            holder: entry.holder(&run_id.parse().unwrap()),
+            claimed_at: at(1),
+            heartbeat_at: at(2),
+            expires_at: at(limits::TIME_MICROS),
+            nonce: Nonce::from_bits(7),
+        }
+    }
+
+    fn ending(outcome: Outcome, settlement: Option<Nonce>, lease: Option<Lease>) -> State {
+        State::Ended(Ending { outcome, ended_at: at(3), settlement, lease })
+    }
+
+    fn every_state(run_id: &str, priority: i64) -> Vec<Entry> {
+        let nonce = Some(Nonce::from_bits(u64::MAX));
+        let mut entries = Vec::from([
+            entry(priority, |e| e.state.clone()),
+            entry(priority, |e| State::Claimed(lease(e, run_id))),
+            entry(priority, |e| State::Lapsed(lease(e, run_id))),
+            entry(priority, |_| ending(Outcome::Expired, None, None)),
+        ]);
+        for outcome in [Outcome::Completed, Outcome::Failed, Outcome::Cancelled] {
+            entries.push(entry(priority, |e| ending(outcome, None, Some(lease(e, run_id)))));
+            entries.push(entry(priority, |e| ending(outcome, nonce, Some(lease(e, run_id)))));
+        }
+        entries
+    }
+
+    #[test]
+    fn every_name_reads_back_and_fits_any_filesystem() {
+        let long = "r".repeat(256);
+        let uuid = "0b5e9f0e-8d0c-4a4e-9c36-0c4f6f6a1f11";
+        for run_id in
+            ["a", "agent.7", uuid, &long, "~x", "%41", "Ünïcödé/..\n", &"é".repeat(256), "..", "r1234567890123456"]
+        {
+            for priority in [0, 7, -3, i64::MAX, i64::MIN] {
+                for mut entry in every_state(run_id, priority) {
+                    entry.version = limits::VERSION;
+                    entry.generation = limits::GENERATION;
+                    entry.attempt = limits::GENERATION;
+                    let name = entry.to_string();
+                    assert!(name.len() <= limits::NAME_BYTES, "{} {name}", name.len());
+                    assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~%-".contains(&b)), "{name}");
+                    assert_eq!(Entry::parse(&name), Some(entry), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_holder_gives_its_run_id_back_unless_it_was_too_long() {
+        let entry = entry(0, |e| e.state.clone());
+        for run_id in ["agent-1", "a b", "~", "%"] {
+            let run_id: RunId = run_id.parse().unwrap();
+            assert_eq!(entry.holder(&run_id).run_id(), Some(run_id));
+        }
+        let long: RunId = "x".repeat(200).parse().unwrap();
+        assert!(entry.holder(&long).spilled());
+        assert_eq!(entry.holder(&long).run_id(), None);
+        assert_eq!(entry.holder(&long), entry.holder(&long));
+    }
+
+    #[test]
+    fn any_name_that_is_not_written_this_way_is_foreign() {
+        for entry in every_state("agent-7", 5) {
+            let name = entry.to_string();
+            for end in 0..name.len() {
+                if let Some(shorter) = Entry::parse(&name[..end]) {
+                    // Only a shorter run id is still a whole name.
+                    assert!(name[end..].len() < "agent-7".len() && shorter.lease().is_some(), "{name} {end}");
+                }
+            }
+            for (from, to) in
+                [(".v1", ".v01"), (".v1", ".v+1"), (".p5", ".p+5"), (".g0", ".g1000000"), (".p5", ".p5.p5")]
+            {
+                assert_eq!(Entry::parse(&name.replacen(from, to, 1)), None);
+            }
+            assert_eq!(Entry::parse(&name.to_uppercase()), None);
+            assert_eq!(Entry::parse(&format!("{name}~")), None);
+        }
+        for foreign in ["", ".", "README", ".nfs000000000012", "0667c8dd1b2c3"] {
+            assert_eq!(Entry::parse(foreign), None);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What an operation of the queue can end in when it does not do what was asked.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::id::TaskId;
+use crate::store::StoreError;
+use crate::task::BadRecord;
+use crate::transition::Refusal;
+
+/// Why an operation did not do what was asked. Unless it says otherwise, nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No task has this id.
+    NotFound {
+        /// The id that was looked for.
+        id: TaskId,
+    },
+    /// The state of the task does not allow it.
+    Refused {
+        /// The task.
+        id: TaskId,
+        /// Why.
+        refusal: Refusal,
+        /// The run id of the holder that the refusal names.
+        who: Option<String>,
+    },
+    /// The task's record is torn or was altered.
+    Corrupt {
+        /// The task.
+        id: TaskId,
+        /// What is wrong.
+        problem: BadRecord,
+    },
+    /// What was to be written cannot be written as JSON.
+    Unencodable(BadRecord),
+    /// The directory follows a protocol that this version does not know.
+    UnsupportedFormat {
+        /// What `format.json` says, shortened.
+        found: String,
+    },
+    /// The directory was granted as the queue's, but holds something else.
+    NotAQueue {
+        /// One of the names in it that no queue has.
+        found: String,
+    },
+    /// So many others changed the same thing at the same time that this agent never got its turn.
+    Contended,
+    /// The medium failed. What was asked may or may not have happened; asking again is safe.
+    Store(StoreError),
+}
+
+impl Error {
+    /// The stable word for programs: `status` in JSON, and the error's name on every other face.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::NotFound { .. } => "not_found",
+            Error::Refused { refusal, .. } => refusal.code(),
+            Error::UnsupportedFormat { .. } => "unsupported_format",
+            Error::Store(_) => "io_error",
+            Error::Corrupt { .. } | Error::Unencodable(_) | Error::NotAQueue { .. } | Error::Contended => "error",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NotFound { id } => write!(f, "no task {id} here: `muse coord tasks` lists those there are"),
+            Error::Refused { id, refusal, who } => {
+                write!(f, "task {id}: ")?;
+                refusal.describe(f, who)
+            }
+            Error::Corrupt { id, problem } => {
+                write!(f, "task {id}: its record {} is {problem}; nothing was changed", crate::layout::record(*id))
+            }
+            Error::Unencodable(problem) => write!(f, "what was to be written is {problem}"),
+            Error::UnsupportedFormat { found } => write!(
+                f,
+                "this directory follows another format ({found}; this version knows {}); use a newer muse for it",
+                crate::queue::FORMAT
+            ),
+            Error::NotAQueue { found } => write!(
+                f,
+                "this directory is no queue: it has no format.json, but {found:?}; grant .muse/coordination itself"
+            ),
+            Error::Contended => write!(f, "too many agents changed the same task at once; try again"),
+            Error::Store(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Error {
+        Error::Store(error)
+    }
+}

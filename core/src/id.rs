@@ -1,0 +1,123 @@
+//! A task's id: the SHA-256 of its record's canonical form, written `sha256:<64 lower-case hexadecimal digits>`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// The content-addressed name of a task.
+///
+/// Whoever has the record can compute it, so a record that was altered or torn never passes for the task.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId([u8; 32]);
+
+impl TaskId {
+    /// The id of a record whose canonical form (RFC 8785) is `canonical`.
+    pub fn of_canonical(canonical: &[u8]) -> TaskId {
+        TaskId(Sha256::digest(canonical).into())
+    }
+
+    /// The 64 digits without the `sha256:` in front, as they stand in file names.
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// The first byte in hexadecimal: the directory that the task's files are sorted into.
+    pub fn fan_out(&self) -> String {
+        hex(&self.0[..1])
+    }
+
+    /// Reads the 64 digits of a file name.
+    pub fn from_hex(digits: &str) -> Option<TaskId> {
+        let mut bytes = [0; 32];
+        if digits.len() != 64 || !digits.bytes().all(is_lower_hex) {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(TaskId(bytes))
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not a task id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadTaskId {
+    /// The text as given.
+    pub given: String,
+}
+
+impl fmt::Display for BadTaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "invalid task id {:?}: it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
+            crate::name::shortened(&self.given)
+        )
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = BadTaskId;
+
+    fn from_str(text: &str) -> Result<TaskId, BadTaskId> {
+        text.strip_prefix("sha256:").and_then(TaskId::from_hex).ok_or_else(|| BadTaskId { given: text.to_string() })
+    }
+}
+
+/// The first ten bytes of a text's SHA-256 in hexadecimal: a short name for a run id that is too long for a file name.
+pub(crate) fn short_digest(text: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    hex(&digest[..10])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn is_lower_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_as_it_was_written() {
+        let id = TaskId::of_canonical(b"{}");
+        assert_eq!(id.to_string(), "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.fan_out(), "44");
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused() {
+        let hex = "a".repeat(64);
+        for bad in [
+            String::new(),
+            hex.clone(),
+            format!("sha256:{}", &hex[1..]),
+            format!("sha256:{hex}a"),
+            format!("SHA256:{hex}"),
+            format!("sha256:{}", hex.to_uppercase()),
+            format!("sha256:../../{}", &hex[6..]),
+        ] {
+            assert_eq!(bad.parse::<TaskId>(), Err(BadTaskId { given: bad }));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `coord-core`: a task queue that lives in a directory.
+//!
+//! A task is a file that moves; its name is its state; `rename` is the compare-and-swap.
+//!
+//! - `enqueue` writes the task once, as `tasks/<aa>/<id>.json`, and links it under its first *state entry* in `ready/`.
+//! - A state entry is a file name that says all that a decision needs: id, version, generation, and for a claimed task
+//!   the holder, since when, until when, and the lease's nonce ([`entry`]).
+//! - Every transition reads a name, lets [`transition::decide`] make the next one, and renames the exact old name to
+//!   it. Of any number of agents that try, one succeeds; the others find the old name gone and look again.
+//! - The version grows with every rename, so an old name never comes back and nothing is ever replaced.
+//! - `claim` takes the smallest name in `ready/` to `claimed/`: one rename, nothing written. `complete`, `fail` and
+//!   `cancel` take a name to `done/`. A lease that ran out is moved back by whoever notices.
+//!
+//! `PROTOCOL.md` beside this crate argues it: the life cycle, each operation, what a crash leaves behind, and the
+//! designs that were not taken. Start reading at [`Queue`], then [`entry`], [`transition`] and [`layout`].
+//!
+//! # What this crate does not do
+//! It has no clock, no source of randomness, no files and no threads: `now` and nonces are arguments, and files are a
+//! [`Store`]. It does not retry, wait or log. It trusts those who can write the directory not to rename entries
+//! themselves; it does not trust what they put into names and records.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod entry;
+mod error;
+pub mod id;
+pub mod json;
+pub mod layout;
+pub mod limits;
+pub mod name;
+pub mod queue;
+pub mod store;
+pub mod task;
+pub mod time;
+pub mod transition;
+
+pub use error::Error;
+pub use id::TaskId;
+pub use json::JsonObject;
+pub use queue::Queue;
+pub use store::Store;
+pub use task::Task;
+pub use time::Timestamp;

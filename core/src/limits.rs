@@ -1,0 +1,84 @@
+//! Every bound of the queue, each with its reason. Nothing else in the crate holds a number that a user can meet.
+
+/// Longest title, in characters after trimming. A longer one is cut and the cut is reported.
+pub const TITLE_CHARS: usize = 512;
+
+/// Longest queue name, in bytes (all of them ASCII). It is a directory name on every filesystem.
+pub const QUEUE_BYTES: usize = 64;
+
+/// Longest run id, in characters.
+pub const RUN_ID_CHARS: usize = 256;
+
+/// Most tags on one task.
+pub const TAGS: usize = 32;
+
+/// Longest tag, in characters. A longer one is cut and the cut is reported.
+pub const TAG_CHARS: usize = 64;
+
+/// Largest payload or result, in bytes of JSON text as given.
+pub const JSON_BYTES: usize = 65_536;
+
+/// Deepest nesting of a payload or result: the depth at which `serde_json` refuses to recurse.
+pub const JSON_DEPTH: usize = 128;
+
+/// Longest error message of a failed task, in characters.
+pub const ERROR_CHARS: usize = 4_096;
+
+/// Shortest and longest lease, in seconds.
+pub const CLAIM_TTL_SECONDS: core::ops::RangeInclusive<i64> = 1..=86_400;
+
+/// The lease that `claim` gives when none is asked for, in seconds.
+pub const CLAIM_TTL_SECONDS_DEFAULT: i64 = 3_600;
+
+/// Shortest and longest time that a task may wait to be claimed, in seconds (ten years).
+pub const PENDING_TTL_SECONDS: core::ops::RangeInclusive<i64> = 1..=315_360_000;
+
+/// How long a task may wait to be claimed when nothing is said, in seconds.
+pub const PENDING_TTL_SECONDS_DEFAULT: i64 = 86_400;
+
+/// How long `claim` may wait for a task, in seconds.
+pub const WAIT_SECONDS: core::ops::RangeInclusive<i64> = 0..=3_600;
+
+/// How many items a listing may have.
+pub const LIST_ITEMS: core::ops::RangeInclusive<i64> = 1..=10_000;
+
+/// How many items a listing has when nothing is said.
+pub const LIST_ITEMS_DEFAULT: i64 = 200;
+
+/// Largest record that is read, in bytes. A record holds one payload or result (kept as given, so at most
+/// `JSON_BYTES`), or one error message, and texts whose characters take up to twelve bytes when JSON escapes them.
+pub const RECORD_BYTES: usize = 262_144;
+
+/// Longest name of a directory entry, in bytes: what ext4, XFS, btrfs, APFS and NTFS have in common.
+pub const NAME_BYTES: usize = 255;
+
+/// Room in a name for the priority's digits and the holder together; `entry` shows the sum.
+pub const PRIORITY_AND_HOLDER_BYTES: usize = 42;
+
+/// Largest version of a task: it has eight hexadecimal digits in a name.
+pub const VERSION: u32 = u32::MAX;
+
+/// Largest generation and attempt of a task: they have six hexadecimal digits in a name.
+pub const GENERATION: u32 = 0xff_ffff;
+
+/// Latest time that a name can say, in microseconds since 1970: thirteen hexadecimal digits, the year 2112.
+pub const TIME_MICROS: u64 = (1 << 52) - 1;
+
+/// How often one operation tries again after it lost a race, before it gives up with `Error::Contended`. Each loss
+/// means that another agent got something done, so only a storm on one single task can reach it.
+pub const RACES: usize = 1_000;
+
+/// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
+pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
+
+/// What a sweep adds to the time until the next one for each claimed task that it read, in microseconds. Reading a
+/// name takes 1 to 5 µs, so sweeping costs at most a twentieth of one core however many leases there are.
+pub const SWEEP_MICROS_PER_LEASE: u64 = 100;
+
+/// How old an empty directory of the ready shelf must be before it is removed, in microseconds, so that enqueuers
+/// whose clocks differ a little do not see it vanish under them at once.
+pub const EMPTY_SHELF_MICROS: u64 = 10_000_000;
+
+const _: () = assert!(JSON_BYTES * 2 < RECORD_BYTES);
+const _: () = assert!(ERROR_CHARS * 12 + TITLE_CHARS * 12 < RECORD_BYTES);
+const _: () = assert!(TITLE_CHARS * 12 + RUN_ID_CHARS * 12 + TAGS * TAG_CHARS * 12 + JSON_BYTES < RECORD_BYTES);

@@ -1,0 +1,315 @@
+//! The words that come from outside, each checked once at the border: queue, run id, title, tag, nonce.
+//!
+//! A value of these types is within its limits wherever it appears, also when it was read back from disk.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// The name of a queue: 1 to 64 of `[A-Za-z0-9_-]`. It becomes a directory name as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct QueueName(String);
+
+/// Who acts: 1 to 256 characters of any kind. Two agents must not share one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct RunId(String);
+
+/// What a task is about, for people: 1 to 512 characters without white space around them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Title(String);
+
+/// A word to choose tasks by: 1 to 64 characters without commas and without white space around them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Tag(String);
+
+/// What a failed task's agent says about the failure: at most 4,096 characters, possibly none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ErrorMessage(String);
+
+/// Sixty-four random bits that make one lease, or one record, unlike any other. Written as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce(u64);
+
+/// A word outside its limits. `Display` names the value, the limit and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadName {
+    /// Not a queue name.
+    Queue {
+        /// The text as given.
+        given: String,
+    },
+    /// A run id without a character.
+    RunIdEmpty,
+    /// A run id that is too long.
+    RunIdTooLong {
+        /// Its length in characters.
+        chars: usize,
+    },
+    /// A title without a visible character.
+    TitleEmpty,
+    /// A tag without a visible character, with a comma, or with white space around it.
+    Tag {
+        /// The text as given.
+        given: String,
+    },
+    /// An error message that is too long.
+    ErrorTooLong {
+        /// Its length in characters.
+        chars: usize,
+    },
+    /// Not sixteen lower-case hexadecimal digits.
+    Nonce {
+        /// The text as given.
+        given: String,
+    },
+}
+
+impl QueueName {
+    /// The queue of a task for which none was named.
+    pub fn default_queue() -> QueueName {
+        QueueName("default".to_string())
+    }
+}
+
+impl FromStr for QueueName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<QueueName, BadName> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if (1..=limits::QUEUE_BYTES).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(QueueName(text.to_string()))
+        } else {
+            Err(BadName::Queue { given: text.to_string() })
+        }
+    }
+}
+
+impl FromStr for RunId {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<RunId, BadName> {
+        match text.chars().count() {
+            0 => Err(BadName::RunIdEmpty),
+            chars if chars > limits::RUN_ID_CHARS => Err(BadName::RunIdTooLong { chars }),
+            _ => Ok(RunId(text.to_string())),
+        }
+    }
+}
+
+impl Title {
+    /// The title in `text`: trimmed, cut to the limit. The second value is its length before the cut, if it was cut.
+    pub fn cut(text: &str) -> Result<(Title, Option<usize>), BadName> {
+        let (kept, cut_from) = cut(text, limits::TITLE_CHARS);
+        if kept.is_empty() { Err(BadName::TitleEmpty) } else { Ok((Title(kept), cut_from)) }
+    }
+}
+
+impl FromStr for Title {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Title, BadName> {
+        match Title::cut(text)? {
+            (title, None) if title.0 == text => Ok(title),
+            _ => Err(BadName::TitleEmpty),
+        }
+    }
+}
+
+impl Tag {
+    /// The tag in `text`: trimmed, cut to the limit. The second value is its length before the cut, if it was cut.
+    pub fn cut(text: &str) -> Result<(Tag, Option<usize>), BadName> {
+        let (kept, cut_from) = cut(text, limits::TAG_CHARS);
+        if kept.is_empty() || kept.contains(',') {
+            return Err(BadName::Tag { given: text.to_string() });
+        }
+        Ok((Tag(kept), cut_from))
+    }
+}
+
+impl FromStr for Tag {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Tag, BadName> {
+        match Tag::cut(text)? {
+            (tag, None) if tag.0 == text => Ok(tag),
+            _ => Err(BadName::Tag { given: text.to_string() }),
+        }
+    }
+}
+
+impl FromStr for ErrorMessage {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<ErrorMessage, BadName> {
+        match text.chars().count() {
+            chars if chars > limits::ERROR_CHARS => Err(BadName::ErrorTooLong { chars }),
+            _ => Ok(ErrorMessage(text.to_string())),
+        }
+    }
+}
+
+impl Nonce {
+    /// A nonce of these bits, which the caller took from a random source.
+    pub fn from_bits(bits: u64) -> Nonce {
+        Nonce(bits)
+    }
+}
+
+impl FromStr for Nonce {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Nonce, BadName> {
+        let bad = || BadName::Nonce { given: text.to_string() };
+        if text.len() != 16 || !text.bytes().all(crate::id::is_lower_hex) {
+            return Err(bad());
+        }
+        u64::from_str_radix(text, 16).map(Nonce).map_err(|_| bad())
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What the five text types share: reading them as text and back.
+macro_rules! text_type {
+    ($($type:ident),+) => {$(
+        impl $type {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = BadName;
+
+            fn try_from(text: String) -> Result<$type, BadName> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> String {
+                value.0
+            }
+        }
+    )+};
+}
+
+text_type!(QueueName, RunId, Title, Tag, ErrorMessage);
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadName::Queue { given } => write!(
+                f,
+                "invalid queue name {:?}: use 1 to {} letters, digits, '_' or '-'",
+                shortened(given),
+                limits::QUEUE_BYTES
+            ),
+            BadName::RunIdEmpty => write!(f, "--run-id must not be empty: give each agent a name of its own"),
+            BadName::RunIdTooLong { chars } => {
+                write!(f, "--run-id is too long ({chars} characters; max {})", limits::RUN_ID_CHARS)
+            }
+            BadName::TitleEmpty => write!(f, "title must be non-empty: say in a few words what is to be done"),
+            BadName::Tag { given } => write!(f, "invalid tag {:?}: it needs a visible character", shortened(given)),
+            BadName::ErrorTooLong { chars } => {
+                write!(f, "--error is too long ({chars} characters; max {})", limits::ERROR_CHARS)
+            }
+            BadName::Nonce { given } => write!(
+                f,
+                "invalid claim nonce {:?}: give the 16 hexadecimal digits of `claim_nonce` as `claim` printed them",
+                shortened(given)
+            ),
+        }
+    }
+}
+
+/// The start of a text that somebody gave, short enough to be quoted in a message.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some(_) => text.chars().take(80).chain(['…']).collect(),
+        None => text.to_string(),
+    }
+}
+
+/// The text without white space around it, at most `max_chars` long, and its length if that was more.
+fn cut(text: &str, max_chars: usize) -> (String, Option<usize>) {
+    let trimmed = text.trim();
+    let chars = trimmed.chars().count();
+    if chars <= max_chars {
+        return (trimmed.to_string(), None);
+    }
+    let kept: String = trimmed.chars().take(max_chars).collect();
+    (kept.trim_end().to_string(), Some(chars))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_name_can_only_be_a_plain_directory_name() {
+        for good in ["default", "a", "A-b_9", &"q".repeat(64)] {
+            assert_eq!(good.parse::<QueueName>().unwrap().as_str(), good);
+        }
+        for bad in ["", ".", "..", "a/b", "a\\b", "a b", "a.b", "é", "a\0", "%41", &"q".repeat(65)] {
+            assert_eq!(bad.parse::<QueueName>(), Err(BadName::Queue { given: bad.to_string() }));
+        }
+    }
+
+    #[test]
+    fn a_title_is_trimmed_and_cut_and_the_cut_is_told() {
+        assert_eq!(Title::cut("  Fix it \n"), Ok((Title("Fix it".to_string()), None)));
+        assert_eq!(Title::cut(" \t"), Err(BadName::TitleEmpty));
+        let (title, cut_from) = Title::cut(&"é".repeat(600)).unwrap();
+        assert_eq!((title.as_str().chars().count(), cut_from), (limits::TITLE_CHARS, Some(600)));
+        let (title, _) = Title::cut(&alloc::format!("{} x", "y".repeat(511))).unwrap();
+        assert_eq!(title.as_str().parse(), Ok(title.clone()), "a cut title is a title");
+    }
+
+    #[test]
+    fn texts_from_a_record_are_held_to_the_same_limits() {
+        assert!(" padded".parse::<Title>().is_err());
+        assert!("t".repeat(65).parse::<Tag>().is_err());
+        assert!("a,b".parse::<Tag>().is_err());
+        assert!("".parse::<RunId>().is_err());
+        assert!("r".repeat(257).parse::<RunId>().is_err());
+        assert!("e".repeat(4097).parse::<ErrorMessage>().is_err());
+        assert!("é".repeat(256).parse::<RunId>().is_ok());
+    }
+
+    #[test]
+    fn a_nonce_reads_back_as_it_was_written() {
+        let nonce = Nonce::from_bits(0xfeed);
+        assert_eq!(nonce.to_string(), "000000000000feed");
+        assert_eq!(nonce.to_string().parse(), Ok(nonce));
+        for bad in ["", "feed", "000000000000FEED", "+00000000000feed", "000000000000feedd"] {
+            assert!(bad.parse::<Nonce>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_quoted_short() {
+        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened(&"é".repeat(100)), alloc::format!("{}…", "é".repeat(80)));
+    }
+}

@@ -1,0 +1,239 @@
+//! The operations: each reads names, decides, and renames. Generic over the [`Store`], so the same code runs on a
+//! directory, in a sandbox, and under a checker that stops it between any two steps.
+//!
+//! All agents are equal and any may die anywhere: what an operation leaves half done is invisible, or finished by
+//! whoever meets it. The rows of the crash matrix in `PROTOCOL.md` are cited as CM-1, CM-2 and so on.
+
+mod claim;
+mod enqueue;
+mod expire;
+mod files;
+mod find;
+mod list;
+mod settle;
+mod shelves;
+
+use alloc::string::{String, ToString};
+use core::cell::Cell;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::{Entry, Outcome, State};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::json::JsonObject;
+use crate::layout::{self, Dir};
+use crate::limits;
+use crate::name::{ErrorMessage, Nonce};
+use crate::store::Store;
+use crate::task::BadRecord;
+use crate::time::Timestamp;
+use crate::transition::lease_is_live;
+
+pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
+pub use enqueue::NewTask;
+pub use list::{Counts, Filter, Item, Listing, Matching};
+
+/// The number of the protocol that this version writes and reads.
+///
+/// To change the protocol: give it a new number, read the old one as before, and let only `init` of an empty directory
+/// write the new one. A version that does not know a number touches nothing.
+pub const FORMAT: u32 = 1;
+
+/// A queue in a store.
+#[derive(Debug)]
+pub struct Queue<S> {
+    store: S,
+    formatted: Cell<bool>,
+}
+
+/// What `format.json` holds. Other fields are ignored.
+#[derive(Debug, Serialize, Deserialize)]
+struct Format {
+    format: u32,
+}
+
+impl<S: Store> Queue<S> {
+    /// The queue in `store`, which may be empty: then the first `enqueue` or `init` makes it a queue.
+    ///
+    /// Writes nothing. Fails with [`Error::UnsupportedFormat`] if the directory is of a newer format, and with
+    /// [`Error::NotAQueue`] if it holds other things than a queue.
+    pub fn open(store: S) -> Result<Queue<S>, Error> {
+        let formatted = match store.read(&layout::format(), limits::RECORD_BYTES)? {
+            Some(content) => {
+                check_format(&content)?;
+                true
+            }
+            None => {
+                check_holds_nothing_else(&store)?;
+                false
+            }
+        };
+        Ok(Queue { store, formatted: Cell::new(formatted) })
+    }
+
+    /// Makes the store a queue if it is none yet. True if this call did.
+    pub fn init(&self, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+        if self.formatted.get() {
+            return Ok(false);
+        }
+        self.place_sweep_token(now)?;
+        let content =
+            serde_json::to_vec(&Format { format: FORMAT }).map_err(|error| Error::Unencodable(error.into()))?;
+        let made = self.publish(&layout::format(), &content, nonce)?;
+        self.formatted.set(true);
+        Ok(made)
+    }
+
+    /// The store that the queue is in.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+}
+
+/// Where a task stands, in the words of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Waiting, never claimed.
+    Pending,
+    /// Held, and the lease runs.
+    Claimed,
+    /// Its lease ran out and nobody took it over yet.
+    TimedOut,
+    /// Ended in success.
+    Completed,
+    /// Ended in failure.
+    Failed,
+    /// Called off.
+    Cancelled,
+    /// Its time to be claimed ran out.
+    Expired,
+}
+
+impl Status {
+    /// All of them, in the order of a task's life.
+    pub const ALL: [Status; 7] = [
+        Status::Pending,
+        Status::Claimed,
+        Status::TimedOut,
+        Status::Completed,
+        Status::Failed,
+        Status::Cancelled,
+        Status::Expired,
+    ];
+
+    /// What the name `entry` means at `now`, whether or not a sweep has drawn the consequence yet.
+    pub fn of(entry: &Entry, now: Timestamp) -> Status {
+        match &entry.state {
+            State::Ready { pending_until } if *pending_until <= now => Status::Expired,
+            State::Ready { .. } => Status::Pending,
+            state @ State::Claimed(_) if lease_is_live(state, now) => Status::Claimed,
+            State::Claimed(_) | State::Lapsed(_) => Status::TimedOut,
+            State::Ended(ending) => match ending.outcome {
+                Outcome::Completed => Status::Completed,
+                Outcome::Failed => Status::Failed,
+                Outcome::Cancelled => Status::Cancelled,
+                Outcome::Expired => Status::Expired,
+            },
+        }
+    }
+
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Claimed => "claimed",
+            Status::TimedOut => "timed_out",
+            Status::Completed => "completed",
+            Status::Failed => "failed",
+            Status::Cancelled => "cancelled",
+            Status::Expired => "expired",
+        }
+    }
+}
+
+/// What every answer about a claimed or ended task says of its claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRecord {
+    /// The task.
+    pub task_id: TaskId,
+    /// Who holds it, held it, or called it off.
+    pub claimer_run_id: String,
+    /// When that began.
+    pub claimed_at: Timestamp,
+    /// When the lease ends or ended.
+    pub expires_at: Timestamp,
+    /// Where the task stands.
+    pub status: Status,
+    /// When the holder was last heard of.
+    pub heartbeat_at: Timestamp,
+    /// What tells this lease from any other.
+    pub claim_nonce: Nonce,
+    /// What the holder reported, if it completed the task.
+    pub result: Option<JsonObject>,
+    /// What the holder reported, if it failed the task.
+    pub error: Option<ErrorMessage>,
+    /// How many holders the task has had: the fencing token.
+    pub generation: u32,
+    /// How many attempts at the task have begun.
+    pub attempt: u32,
+}
+
+/// Something in the directory that is not as it should be. The queue goes on without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A task whose record cannot be trusted was moved to `aside/`, where nobody claims it.
+    SetAside {
+        /// The task.
+        id: TaskId,
+        /// What is wrong with its record.
+        problem: BadRecord,
+    },
+    /// A task whose record cannot be trusted is left out of a listing.
+    LeftOut {
+        /// The task.
+        id: TaskId,
+        /// What is wrong with its record.
+        problem: BadRecord,
+    },
+    /// The result or error of an ended task cannot be read.
+    SettlementLost {
+        /// The task.
+        id: TaskId,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::SetAside { id, problem } => {
+                write!(f, "task {id} was set aside: its record is {problem}; its entry is in aside/, nothing is lost")
+            }
+            Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
+            Finding::SettlementLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
+        }
+    }
+}
+
+fn check_format(content: &[u8]) -> Result<(), Error> {
+    match serde_json::from_slice::<Format>(content) {
+        Ok(Format { format: FORMAT }) => Ok(()),
+        Ok(Format { format }) => Err(Error::UnsupportedFormat { found: format.to_string() }),
+        Err(_) => {
+            let text = String::from_utf8_lossy(content);
+            Err(Error::UnsupportedFormat { found: crate::name::shortened(text.trim()) })
+        }
+    }
+}
+
+/// Guards against a grant of the wrong directory, which a first `enqueue` would fill with the queue's own.
+fn check_holds_nothing_else<S: Store>(store: &S) -> Result<(), Error> {
+    let harmless = [".gitignore", ".gitkeep", ".DS_Store"];
+    let known = |name: &str| layout::ROOT_NAMES.contains(&name) || harmless.contains(&name);
+    let names = store.list(&Dir::root())?.unwrap_or_default();
+    match names.into_iter().find(|name| !known(name)) {
+        Some(found) => Err(Error::NotAQueue { found }),
+        None => Ok(()),
+    }
+}

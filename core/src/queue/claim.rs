@@ -1,0 +1,181 @@
+//! Claim: take the smallest name of the ready shelf. One rename; nothing is written.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use super::files::Located;
+use super::shelves::Empties;
+use super::{ClaimRecord, Finding, Queue, Status};
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::layout::{self, ReadyShelf};
+use crate::limits;
+use crate::name::{Nonce, QueueName, RunId};
+use crate::store::{Moved, Store};
+use crate::task::Task;
+use crate::time::Timestamp;
+use crate::transition::{Command, Refusal, decide};
+
+/// What an agent asks for.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// Who asks.
+    pub run_id: RunId,
+    /// From which queue; `None`: from any.
+    pub queue: Option<QueueName>,
+    /// For how many seconds the agent wants to hold the task without being heard of.
+    pub lease_seconds: i64,
+}
+
+/// How hard to look before answering that there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thoroughness {
+    /// Look through the claimed tasks for leases that ran out before answering.
+    Full,
+    /// Leave them to the sweep, which is due about once a second: for an agent that asks again soon.
+    Quick,
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The task, which is the caller's and nobody else's until the lease expires; `None`: there is nothing to claim.
+    pub claimed: Option<Claimed>,
+    /// What was not as it should be on the way.
+    pub findings: Vec<Finding>,
+}
+
+/// A task that was claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The task.
+    pub task: Task,
+    /// The claim.
+    pub record: ClaimRecord,
+}
+
+impl<S: Store> Queue<S> {
+    /// Claims the task of the highest priority, the oldest among those of one priority.
+    ///
+    /// Of all who claim at once exactly one gets a task; the others get the next ones. The cost does not depend on how
+    /// many tasks wait, are held or have ended. A claim is not synced: after a power cut the task may be free again.
+    pub fn claim(
+        &self,
+        request: &ClaimRequest,
+        thoroughness: Thoroughness,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Claim, Error> {
+        let mut findings = self.sweep_if_due(now)?;
+        let mut claimed = self.take_head(request, now, nonce, &mut findings)?;
+        let look_again = claimed.is_none() && thoroughness == Thoroughness::Full;
+        if look_again && self.sweep(now, &mut findings)?.moved > 0 {
+            claimed = self.take_head(request, now, nonce, &mut findings)?;
+        }
+        Ok(Claim { claimed, findings })
+    }
+
+    /// Goes through the ready shelf until an entry could be taken. Looks again if others took some on the way, since
+    /// more may have come meanwhile.
+    fn take_head(
+        &self,
+        request: &ClaimRequest,
+        now: Timestamp,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<Claimed>, Error> {
+        let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
+        for _ in 0..limits::RACES {
+            let (mut claimed, mut lost_races) = (None, 0);
+            let mut take = |_: &ReadyShelf, located| {
+                match self.take(&located, &command, request, now, findings)? {
+                    Take::Mine(mine) => claimed = Some(*mine),
+                    Take::Gone => lost_races += 1,
+                    Take::Unfit => {}
+                }
+                Ok(if claimed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            };
+            let flow = self.visit_ready(request.queue.as_ref(), Empties::Remove(now), &mut take)?;
+            if flow.is_break() || lost_races == 0 {
+                return Ok(claimed);
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    fn take(
+        &self,
+        located: &Located,
+        command: &Command,
+        request: &ClaimRequest,
+        now: Timestamp,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Take, Error> {
+        let next = match decide(&located.entry, command, now) {
+            Ok(next) => next,
+            Err(Refusal::AlreadyEnded { .. }) => {
+                self.expire(located, now, findings)?;
+                return Ok(Take::Unfit);
+            }
+            Err(_) => return Ok(Take::Unfit),
+        };
+        if let (Some(lease), Command::Claim { nonce, .. }) = (next.lease(), command) {
+            self.spill(&lease.holder, &request.run_id, *nonce)?;
+        }
+        let home = layout::shelf_of(layout::Shelf::Claimed, next.id);
+        if self.shift(located, &next, &home)? == Moved::Gone {
+            return Ok(Take::Gone);
+        }
+        // CM-3: if the agent dies from here on, the lease runs out and another takes over.
+        self.read_claimed(Located { dir: home, entry: next }, request, findings)
+    }
+
+    fn read_claimed(
+        &self,
+        located: Located,
+        request: &ClaimRequest,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Take, Error> {
+        match self.task_at(&located)? {
+            Some(Ok(task)) => {
+                let claimer = request.run_id.as_str().into();
+                let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
+                Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record }))))
+            }
+            Some(Err(problem)) => {
+                findings.extend(self.set_aside(&located, problem)?);
+                Ok(Take::Unfit)
+            }
+            // Somebody cancelled the task, or its lease ran out, before this agent came to read it.
+            None => Ok(Take::Gone),
+        }
+    }
+}
+
+enum Take {
+    Mine(Box<Claimed>),
+    Gone,
+    Unfit,
+}
+
+impl ClaimRecord {
+    /// What a name says of its claim; `None` if it tells of none.
+    pub(super) fn of(entry: &Entry, claimer_run_id: String, status: Status) -> Option<ClaimRecord> {
+        let lease = entry.lease()?;
+        Some(ClaimRecord {
+            task_id: entry.id,
+            claimer_run_id,
+            claimed_at: lease.claimed_at,
+            expires_at: lease.expires_at,
+            status,
+            heartbeat_at: lease.heartbeat_at,
+            claim_nonce: lease.nonce,
+            result: None,
+            error: None,
+            generation: entry.generation,
+            attempt: entry.attempt,
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! Enqueue: write the record, link it under its first entry. The link is the moment at which the task exists.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::Queue;
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::json::JsonObject;
+use crate::layout;
+use crate::limits;
+use crate::name::{Nonce, QueueName, RunId, Tag, Title};
+use crate::store::{Created, Linked, Store};
+use crate::task::{Record, Task};
+use crate::time::Timestamp;
+
+/// A task to be enqueued.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// What is to be done, for people.
+    pub title: Title,
+    /// Higher is claimed first.
+    pub priority: i64,
+    /// The queue to wait in.
+    pub queue: QueueName,
+    /// How many seconds it may wait to be claimed.
+    pub ttl_seconds: i64,
+    /// Who enqueues it.
+    pub created_by: RunId,
+    /// Words to choose by.
+    pub tags: Vec<Tag>,
+    /// What the agent needs to know.
+    pub payload: JsonObject,
+}
+
+impl<S: Store> Queue<S> {
+    /// Adds a task. When this returns the task survives a power cut, by POSIX's rules for synced files and directories.
+    ///
+    /// If it fails the task may exist all the same, when the medium failed after the link; it never exists in part.
+    pub fn enqueue(&self, new: NewTask, now: Timestamp, nonce: Nonce) -> Result<Task, Error> {
+        self.init(now, nonce)?;
+        let (task, record) = self.write_record(new, now)?;
+        // CM-1: until here the task is a record that no entry points at.
+        self.store.sync_dir(&record.dir)?;
+        let Record { created_at, priority, ttl_seconds, ref queue, .. } = task.record;
+        let entry = Entry::first(task.id, created_at, priority, ttl_seconds);
+        let home = layout::home(&entry, queue);
+        match self.link(&record, &home.file(entry.to_string()))? {
+            // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
+            Linked::Now | Linked::Taken => {}
+            Linked::Gone => return Err(Error::NotFound { id: task.id }),
+        }
+        // CM-2: from here on the task can be claimed, acknowledged or not.
+        self.store.sync_dir(&home)?;
+        Ok(task)
+    }
+
+    /// Writes the record under the id that it has. Equal records of the same microsecond would share an id, so the
+    /// later one moves on by a microsecond.
+    fn write_record(&self, new: NewTask, now: Timestamp) -> Result<(Task, layout::Path), Error> {
+        let mut record = Record {
+            title: new.title,
+            priority: new.priority,
+            queue: new.queue,
+            ttl_seconds: new.ttl_seconds,
+            created_by: new.created_by,
+            created_at: now,
+            tags: new.tags,
+            payload: new.payload,
+        };
+        for _ in 0..limits::RACES {
+            let (task, bytes) = Task::encode(record).map_err(Error::Unencodable)?;
+            let path = layout::record(task.id);
+            if self.create(&path, &bytes)? == Created::Now {
+                return Ok((task, path));
+            }
+            record = Record { created_at: task.record.created_at.plus_micros(1), ..task.record };
+        }
+        Err(Error::Contended)
+    }
+}

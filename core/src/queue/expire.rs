@@ -1,0 +1,121 @@
+//! Expiry: what time alone does to tasks. Nobody is in charge of it; whoever comes by does it.
+//!
+//! The name of the file in `sweep/` is the time of the next sweep. Agents that claim look at it; whoever renames it to
+//! the time after that sweeps, so that a thousand agents sweep as often as one. It is an economy, not a lock: if two
+//! sweep at once, each expired entry is still moved by one rename.
+
+use alloc::vec::Vec;
+
+use super::files::Located;
+use super::{Finding, Queue};
+use crate::entry::State;
+use crate::error::Error;
+use crate::layout::{self, Shelf};
+use crate::limits;
+use crate::name::QueueName;
+use crate::store::{Moved, Store};
+use crate::time::Timestamp;
+use crate::transition::{Command, decide};
+
+/// What a sweep met.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Swept {
+    /// How many claimed tasks it read.
+    pub(super) leases: u64,
+    /// How many it took back.
+    pub(super) moved: u64,
+}
+
+impl<S: Store> Queue<S> {
+    /// Sweeps if the token says that it is time and nobody else was faster to take it.
+    pub(super) fn sweep_if_due(&self, now: Timestamp) -> Result<Vec<Finding>, Error> {
+        let mut findings = Vec::new();
+        let names = self.store.list(&layout::sweep())?.unwrap_or_default();
+        let mut tokens: Vec<Timestamp> = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
+        tokens.sort();
+        let Some((latest, earlier)) = tokens.split_last() else { return Ok(findings) };
+        for token in earlier {
+            // Two agents made the first token at the same time. One is enough.
+            self.discard(&layout::sweep_token(*token))?;
+        }
+        // A token further ahead than any sweep puts it was written by a clock that has been set back since.
+        let stray = latest.micros_since(now) > *limits::SWEEP_MICROS.end();
+        if *latest > now && !stray {
+            return Ok(findings);
+        }
+        let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());
+        if self.store.rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Here {
+            // CM-8: if the agent dies here, the next sweep is a second late.
+            let swept = self.sweep(now, &mut findings)?;
+            self.postpone_sweep(now, shortest, swept.leases)?;
+        }
+        Ok(findings)
+    }
+
+    /// Takes back every lease that has run out.
+    pub(super) fn sweep(&self, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        for part in self.parts_of(Shelf::Claimed)? {
+            for located in self.entries_in(&part)? {
+                swept.leases += 1;
+                swept.moved += u64::from(self.expire(&located, now, findings)? == Moved::Here);
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.
+    pub(super) fn expire(
+        &self,
+        located: &Located,
+        now: Timestamp,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Moved, Error> {
+        let Ok(next) = decide(&located.entry, &Command::Expire, now) else { return Ok(Moved::Gone) };
+        if self.is_remnant(located)? {
+            return Ok(Moved::Gone);
+        }
+        let home = match next.state {
+            State::Ended(_) => layout::home(&next, &QueueName::default_queue()),
+            _ => match self.task_at(located)? {
+                None => return Ok(Moved::Gone),
+                Some(Ok(task)) => layout::home(&next, &task.record.queue),
+                Some(Err(problem)) => {
+                    findings.extend(self.set_aside(located, problem)?);
+                    return Ok(Moved::Gone);
+                }
+            },
+        };
+        self.shift(located, &next, &home)
+    }
+
+    /// True if the entry is an old name of a task that has ended, which a power cut brought back: CM-7. It is removed,
+    /// for an ended task never runs again.
+    fn is_remnant(&self, located: &Located) -> Result<bool, Error> {
+        let done = self.entries_in(&layout::shelf_of(Shelf::Done, located.entry.id))?;
+        let ended = done.iter().any(|other| other.entry.id == located.entry.id);
+        if ended {
+            self.discard(&located.path())?;
+        }
+        Ok(ended)
+    }
+
+    /// Makes the token of the first sweep.
+    pub(super) fn place_sweep_token(&self, now: Timestamp) -> Result<(), Error> {
+        self.make_dirs(&layout::sweep())?;
+        if self.store.list(&layout::sweep())?.is_none_or(|names| names.is_empty()) {
+            self.create(&layout::sweep_token(now), b"")?;
+        }
+        Ok(())
+    }
+
+    /// With many leases a sweep takes longer, so the next one comes later.
+    fn postpone_sweep(&self, now: Timestamp, token: Timestamp, leases: u64) -> Result<(), Error> {
+        let pause = leases.saturating_mul(limits::SWEEP_MICROS_PER_LEASE);
+        let later = now.plus_micros(pause.clamp(*limits::SWEEP_MICROS.start(), *limits::SWEEP_MICROS.end()));
+        if later > token {
+            self.store.rename(&layout::sweep_token(token), &layout::sweep_token(later))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! The steps that operations are made of: small sequences of store operations, each safe to be cut off anywhere.
+
+use alloc::string::String;
+
+use super::{Finding, Queue};
+use crate::entry::{Entry, Holder};
+use crate::error::Error;
+use crate::layout::{self, Dir, Path};
+use crate::limits;
+use crate::name::{Nonce, RunId};
+use crate::store::{Created, Linked, Made, Moved, Removed, Store};
+use crate::task::{BadRecord, Task};
+
+/// An entry and the directory that it was seen in.
+#[derive(Clone, Debug)]
+pub(super) struct Located {
+    pub(super) dir: Dir,
+    pub(super) entry: Entry,
+}
+
+impl Located {
+    pub(super) fn path(&self) -> Path {
+        self.dir.file(alloc::string::ToString::to_string(&self.entry))
+    }
+}
+
+impl<S: Store> Queue<S> {
+    /// Renames an entry to its next name in `home`: the compare-and-swap of every transition.
+    pub(super) fn shift(&self, from: &Located, next: &Entry, home: &Dir) -> Result<Moved, Error> {
+        let (from, to) = (from.path(), home.file(alloc::string::ToString::to_string(next)));
+        for _ in 0..limits::RACES {
+            if self.store.rename(&from, &to)? == Moved::Here {
+                return Ok(Moved::Here);
+            }
+            if !self.store.exists(&from)? {
+                // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when it is
+                // sent again. The new name holds this agent's nonce or time, so nobody else can have made it.
+                return Ok(if self.store.exists(&to)? { Moved::Here } else { Moved::Gone });
+            }
+            self.make_dirs(home)?;
+        }
+        Err(Error::Contended)
+    }
+
+    /// Makes a directory and those above it. Their names are durable when the call returns.
+    pub(super) fn make_dirs(&self, dir: &Dir) -> Result<(), Error> {
+        for _ in 0..limits::RACES {
+            match (self.store.make_dir(dir)?, dir.split()) {
+                (Made::Now | Made::Taken, Some((parent, _))) => return Ok(self.store.sync_dir(&parent)?),
+                (Made::NoParent, Some((parent, _))) => self.make_dirs(&parent)?,
+                (_, None) => return Ok(()),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Makes a file under a name that only this agent uses, and the directories above it.
+    pub(super) fn create(&self, path: &Path, content: &[u8]) -> Result<Created, Error> {
+        for _ in 0..limits::RACES {
+            match self.store.create(path, content)? {
+                Created::NoDir => self.make_dirs(&path.dir)?,
+                created => return Ok(created),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Links a file that only this agent knows of, and makes the directories above the new name.
+    pub(super) fn link(&self, from: &Path, to: &Path) -> Result<Linked, Error> {
+        for _ in 0..limits::RACES {
+            match self.store.link(from, to)? {
+                Linked::Gone if self.store.exists(from)? => self.make_dirs(&to.dir)?,
+                linked => return Ok(linked),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Makes a file that appears under its name whole, for those who may read it at once. True if this call made it.
+    pub(super) fn publish(&self, path: &Path, content: &[u8], nonce: Nonce) -> Result<bool, Error> {
+        let draft = layout::tmp().file(alloc::format!("{nonce}.json"));
+        self.create(&draft, content)?;
+        let linked = self.link(&draft, path)?;
+        // CM-9: if the agent dies before this, the draft stays in tmp/ and is garbage.
+        self.store.remove(&draft)?;
+        self.store.sync_dir(&path.dir)?;
+        Ok(linked == Linked::Now)
+    }
+
+    /// Writes down a run id that is too long for a name, before a name points at it.
+    pub(super) fn spill(&self, holder: &Holder, run_id: &RunId, nonce: Nonce) -> Result<(), Error> {
+        let path = layout::run(holder);
+        if !holder.spilled() || self.store.exists(&path)? {
+            return Ok(());
+        }
+        // `from`: a string is always JSON.
+        let content = alloc::string::ToString::to_string(&serde_json::Value::from(run_id.as_str()));
+        self.publish(&path, content.as_bytes(), nonce).map(|_| ())
+    }
+
+    /// The run id of a holder; the letters of the name if the text is missing.
+    pub(super) fn run_id_text(&self, holder: &Holder) -> Result<String, Error> {
+        if let Some(run_id) = holder.run_id() {
+            return Ok(run_id.into());
+        }
+        let content = self.store.read(&layout::run(holder), limits::RECORD_BYTES)?;
+        let run_id = content.and_then(|content| serde_json::from_slice::<RunId>(&content).ok());
+        Ok(run_id.map_or_else(|| holder.as_str().into(), String::from))
+    }
+
+    /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.
+    pub(super) fn task_at(&self, located: &Located) -> Result<Option<Result<Task, BadRecord>>, Error> {
+        let content = self.store.read(&located.path(), limits::RECORD_BYTES)?;
+        Ok(content.map(|content| Task::decode(located.entry.id, &content)))
+    }
+
+    /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody.
+    pub(super) fn set_aside(&self, located: &Located, problem: BadRecord) -> Result<Option<Finding>, Error> {
+        let aside = layout::aside(&located.entry);
+        let moved = self.shift(located, &located.entry, &aside.dir)?;
+        Ok((moved == Moved::Here).then_some(Finding::SetAside { id: located.entry.id, problem }))
+    }
+
+    /// Removes a file that nothing points at, which this agent made. Failing to is harmless: CM-9.
+    pub(super) fn discard(&self, path: &Path) -> Result<Removed, Error> {
+        Ok(self.store.remove(path)?)
+    }
+}

@@ -1,0 +1,111 @@
+//! Reading the shelves: the ready one in claim order, the others as they come. Names only; no record is opened.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use super::Queue;
+use super::files::Located;
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::layout::{self, Dir, ReadyShelf, Shelf};
+use crate::limits;
+use crate::name::QueueName;
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// What to do with directories that are met empty on the way.
+#[derive(Clone, Copy)]
+pub(super) enum Empties {
+    /// Leave them.
+    Keep,
+    /// Remove those that nothing is enqueued into any more at this time.
+    Remove(Timestamp),
+}
+
+/// Is shown one entry and where it stands; `Break` ends the visit.
+pub(super) type Visit<'a> = dyn FnMut(&ReadyShelf, Located) -> Result<ControlFlow<()>, Error> + 'a;
+
+impl<S: Store> Queue<S> {
+    /// Shows each entry of the ready shelf to `visit`, highest priority first, then oldest first, until it breaks.
+    ///
+    /// Several queues are read as one. Directories are read as late as possible: to see the head of a shelf costs one
+    /// small directory per level, however much is behind it.
+    pub(super) fn visit_ready(
+        &self,
+        queue: Option<&QueueName>,
+        empties: Empties,
+        visit: &mut Visit<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let queues = match queue {
+            Some(queue) => Vec::from([ReadyShelf::queue(queue)]),
+            None => self.ready_queues()?,
+        };
+        self.visit_below(queues, empties, visit)
+    }
+
+    /// The entries of one of the other shelves, or of the part of it that is named.
+    pub(super) fn entries_in(&self, dir: &Dir) -> Result<Vec<Located>, Error> {
+        let names = self.store.list(dir)?.unwrap_or_default();
+        let located = |name: String| Some(Located { dir: dir.clone(), entry: Entry::parse(&name)? });
+        Ok(names.into_iter().filter_map(located).collect())
+    }
+
+    /// The parts of one of the other shelves.
+    pub(super) fn parts_of(&self, shelf: Shelf) -> Result<Vec<Dir>, Error> {
+        let dir = layout::shelf(shelf);
+        let names = self.store.list(&dir)?.unwrap_or_default();
+        Ok(names.iter().map(|name| dir.child(name)).collect())
+    }
+
+    fn ready_queues(&self) -> Result<Vec<ReadyShelf>, Error> {
+        let names = self.store.list(&ReadyShelf::root())?.unwrap_or_default();
+        Ok(names.iter().filter_map(|name| name.parse().ok()).map(|queue| ReadyShelf::queue(&queue)).collect())
+    }
+
+    /// `shelves` are all on one level and hold the same part of the order: their children are read side by side.
+    fn visit_below(
+        &self,
+        shelves: Vec<ReadyShelf>,
+        empties: Empties,
+        visit: &mut Visit<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let mut entries: BTreeMap<String, (ReadyShelf, Located)> = BTreeMap::new();
+        let mut children: BTreeMap<String, Vec<ReadyShelf>> = BTreeMap::new();
+        for shelf in shelves {
+            for name in self.names_on(&shelf, empties)? {
+                if let Some(child) = shelf.child(&name) {
+                    children.entry(name).or_default().push(child);
+                } else if let Some(entry) = Entry::parse(&name).filter(|_| shelf.is_leaf()) {
+                    let located = Located { dir: shelf.dir.clone(), entry };
+                    entries.insert(name, (shelf.clone(), located));
+                }
+            }
+        }
+        for (shelf, located) in entries.into_values() {
+            if visit(&shelf, located)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        for group in children.into_values() {
+            if self.visit_below(group, empties, visit)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
+    /// of time is past; an enqueuer who needs it all the same makes it again.
+    fn names_on(&self, shelf: &ReadyShelf, empties: Empties) -> Result<Vec<String>, Error> {
+        let names = self.store.list(&shelf.dir)?.unwrap_or_default();
+        if let (Empties::Remove(now), true) = (empties, names.is_empty()) {
+            let in_use = shelf.filled_until().is_some_and(|end| end.plus_micros(limits::EMPTY_SHELF_MICROS) > now);
+            if !in_use {
+                self.store.remove_dir(&shelf.dir)?;
+            }
+        }
+        Ok(names)
+    }
+}

@@ -1,0 +1,167 @@
+//! What the queue needs of a filesystem: ten operations on files in directories.
+//!
+//! The trait is the seam between the protocol and the world. Its meaning as a program is [`mem::MemStore`]; what every
+//! implementation must do is the conformance suite (`conformance`, a feature). There are no paths of an operating
+//! system here and no handles, so that an engine with ordered keys and a compare-and-swap could stand behind it too.
+//!
+//! What every implementation promises:
+//! - an operation has taken effect for everybody when it returns, and is one step to everybody who looks;
+//! - a lost race is an outcome ([`Moved::Gone`], [`Created::Taken`]), an `Err` means that the medium failed;
+//! - nothing is followed out of the root: no symbolic link, no `..`;
+//! - it works under many writers at once, none of whom it can see.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::layout::{Dir, Path};
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod mem;
+
+/// A directory tree that many agents change at once.
+pub trait Store {
+    /// Makes a file with this content, which is durable when the call returns; the name is after [`Store::sync_dir`].
+    ///
+    /// If the machine or the agent dies in the middle, the file may be there with only the first part of its content.
+    /// If the call fails, the file is removed again as far as that is possible.
+    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError>;
+
+    /// Gives a file a second name, which must be free.
+    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError>;
+
+    /// Renames a file: the compare-and-swap. Of all who rename the same name exactly one gets [`Moved::Here`].
+    ///
+    /// `to` must be a name that no file ever had. On an existing name the outcome is not defined: POSIX replaces it,
+    /// and does nothing at all when both names are links to one file.
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError>;
+
+    /// The content of a file, cut after `max_bytes`; `None` if there is no such file.
+    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// True if there is such a name in the directory.
+    fn exists(&self, path: &Path) -> Result<bool, StoreError>;
+
+    /// The names in a directory, in any order; `None` if there is no such directory.
+    ///
+    /// A name that is there during the whole call is in the answer. A name that comes or goes during the call may be
+    /// or not, and so may a file that is renamed within this directory. Names that are not UTF-8 are left out.
+    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError>;
+
+    /// Removes a name.
+    fn remove(&self, path: &Path) -> Result<Removed, StoreError>;
+
+    /// Makes a directory, whose parent must be there.
+    fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError>;
+
+    /// Removes a directory if it is empty.
+    fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError>;
+
+    /// Makes the names in a directory durable. If the directory is gone, that is success.
+    fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError>;
+}
+
+/// The outcome of making a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is there now.
+    Now,
+    /// Somebody was there before; nothing changed.
+    Taken,
+    /// There is no such directory.
+    NoDir,
+}
+
+/// The outcome of linking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// The new name is there now.
+    Now,
+    /// Somebody has that name already; nothing changed.
+    Taken,
+    /// There is no such file, or no such directory to link into.
+    Gone,
+}
+
+/// The outcome of renaming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The file now has the new name, and this call gave it.
+    Here,
+    /// There is no such file (any more), or no such directory to move it into.
+    Gone,
+}
+
+/// The outcome of removing a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// This call removed it.
+    Now,
+    /// There is no such file (any more).
+    Gone,
+}
+
+/// The outcome of making a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It is there now.
+    Now,
+    /// It was there before.
+    Taken,
+    /// There is no directory to make it in.
+    NoParent,
+}
+
+/// The outcome of removing a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirRemoved {
+    /// This call removed it.
+    Now,
+    /// It is not empty, and is left alone.
+    NotEmpty,
+    /// There is no such directory (any more).
+    Gone,
+}
+
+/// The medium failed. What the operation was to change may or may not have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError {
+    /// What was tried: "create", "rename" and so on.
+    pub operation: &'static str,
+    /// On which name, relative to the root.
+    pub path: String,
+    /// What went wrong, as far as programs can tell it apart.
+    pub kind: StoreErrorKind,
+    /// The medium's own words.
+    pub detail: String,
+}
+
+/// What can go wrong with a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// The directory or its filesystem may not be written.
+    ReadOnly,
+    /// The directory is not open to this user or this sandbox.
+    Denied,
+    /// The disk, or a quota on it, is full.
+    Full,
+    /// A name of the queue is taken by something of another type, such as a file where a directory belongs.
+    WrongType,
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let advice = match self.kind {
+            StoreErrorKind::ReadOnly => "; make the coordination directory writable, or grant it for writing",
+            StoreErrorKind::Denied => "; give this user access to the coordination directory",
+            StoreErrorKind::Full => "; free some space and try again",
+            StoreErrorKind::WrongType => "; move what is in the way to another place",
+            StoreErrorKind::Other => "",
+        };
+        let path = if self.path.is_empty() { "the coordination directory" } else { &self.path };
+        write!(f, "cannot {} {path}: {}{advice}", self.operation, self.detail)
+    }
+}

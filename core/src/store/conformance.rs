@@ -1,0 +1,247 @@
+//! What every [`Store`] must do, as a suite that runs anywhere a store does: natively, in memory, inside a sandbox.
+//!
+//! A check is a function that is given an empty store and answers what it found wrong. It prints nothing and panics
+//! nowhere, so the same suite runs under a test harness and in a component that has none. What one caller alone cannot
+//! see (exclusion between processes, listings under churn) is tested with real processes, in `tests`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Created, DirRemoved, Linked, Made, Moved, Removed, Store, StoreError};
+use crate::layout::{Dir, Path};
+
+/// Runs every check on a store of its own, and tells the name of each that failed and why.
+pub fn findings<S: Store>(mut empty_store: impl FnMut() -> S) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (name, check) in checks::<S>() {
+        match check(&empty_store()) {
+            Ok(()) => {}
+            Err(Finding::Wrong(what)) => findings.push(format!("{name}: {what}")),
+            Err(Finding::Failed(error)) => findings.push(format!("{name}: {error}")),
+        }
+    }
+    findings
+}
+
+/// How many checks there are.
+pub fn count() -> usize {
+    checks::<super::mem::MemStore>().len()
+}
+
+type Check<S> = fn(&S) -> Result<(), Finding>;
+
+fn checks<S: Store>() -> Vec<(&'static str, Check<S>)> {
+    Vec::from([
+        ("create_makes_a_whole_file_once", create_makes_a_whole_file_once as Check<S>),
+        ("create_needs_its_directory", create_needs_its_directory),
+        ("read_is_cut_at_its_limit", read_is_cut_at_its_limit),
+        ("large_content_comes_back_whole", large_content_comes_back_whole),
+        ("link_shares_the_content_and_never_replaces", link_shares_the_content_and_never_replaces),
+        ("link_needs_both_ends", link_needs_both_ends),
+        ("rename_moves_once", rename_moves_once),
+        ("rename_needs_both_ends", rename_needs_both_ends),
+        ("rename_keeps_other_links", rename_keeps_other_links),
+        ("list_tells_every_name_once", list_tells_every_name_once),
+        ("remove_takes_one_name", remove_takes_one_name),
+        ("directories_are_made_one_by_one", directories_are_made_one_by_one),
+        ("only_an_empty_directory_is_removed", only_an_empty_directory_is_removed),
+        ("a_directory_comes_back_after_its_removal", a_directory_comes_back_after_its_removal),
+        ("sync_of_a_directory_succeeds", sync_of_a_directory_succeeds),
+        ("the_longest_name_is_a_name", the_longest_name_is_a_name),
+    ])
+}
+
+enum Finding {
+    Wrong(String),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Finding {
+    fn from(error: StoreError) -> Finding {
+        Finding::Failed(error)
+    }
+}
+
+fn expect<T: PartialEq + core::fmt::Debug>(what: &str, found: T, wanted: T) -> Result<(), Finding> {
+    if found == wanted { Ok(()) } else { Err(Finding::Wrong(format!("{what}: {found:?} instead of {wanted:?}"))) }
+}
+
+fn dir(name: &str) -> Dir {
+    Dir::root().child(name)
+}
+
+/// A directory that stores may hold open, and one that they may not, each with a file `a` in it.
+fn two_dirs<S: Store>(store: &S) -> Result<[Dir; 2], Finding> {
+    let dirs = [dir("claimed"), dir("ready").child("q")];
+    expect("make claimed", store.make_dir(&dirs[0])?, Made::Now)?;
+    expect("make ready", store.make_dir(&dir("ready"))?, Made::Now)?;
+    expect("make ready/q", store.make_dir(&dirs[1])?, Made::Now)?;
+    for dir in &dirs {
+        expect("create a", store.create(&dir.file("a"), dir.as_str().as_bytes())?, Created::Now)?;
+    }
+    Ok(dirs)
+}
+
+fn content<S: Store>(store: &S, path: &Path) -> Result<Option<String>, Finding> {
+    Ok(store.read(path, 1 << 20)?.map(|bytes| String::from_utf8_lossy(&bytes).to_string()))
+}
+
+fn names<S: Store>(store: &S, dir: &Dir) -> Result<Option<Vec<String>>, Finding> {
+    let mut names = store.list(dir)?;
+    names.iter_mut().for_each(|names| names.sort());
+    Ok(names)
+}
+
+fn create_makes_a_whole_file_once<S: Store>(store: &S) -> Result<(), Finding> {
+    let path = Dir::root().file("a");
+    expect("before", content(store, &path)?, None)?;
+    expect("exists before", store.exists(&path)?, false)?;
+    expect("first", store.create(&path, b"one")?, Created::Now)?;
+    expect("second", store.create(&path, b"two")?, Created::Taken)?;
+    expect("after", content(store, &path)?, Some("one".to_string()))?;
+    expect("exists after", store.exists(&path)?, true)?;
+    expect("empty", store.create(&Dir::root().file("b"), b"")?, Created::Now)?;
+    expect("empty read", content(store, &Dir::root().file("b"))?, Some(String::new()))
+}
+
+fn create_needs_its_directory<S: Store>(store: &S) -> Result<(), Finding> {
+    expect("create", store.create(&dir("tmp").file("a"), b"x")?, Created::NoDir)?;
+    expect("create deep", store.create(&dir("ready").child("q").file("a"), b"x")?, Created::NoDir)?;
+    expect("exists", store.exists(&dir("tmp").file("a"))?, false)?;
+    expect("read", content(store, &dir("ready").child("q").file("a"))?, None)
+}
+
+fn read_is_cut_at_its_limit<S: Store>(store: &S) -> Result<(), Finding> {
+    let path = Dir::root().file("a");
+    expect("create", store.create(&path, b"abcdef")?, Created::Now)?;
+    for (max, wanted) in [(0, ""), (1, "a"), (6, "abcdef"), (7, "abcdef")] {
+        expect("read", store.read(&path, max)?, Some(wanted.as_bytes().to_vec()))?;
+    }
+    Ok(())
+}
+
+fn large_content_comes_back_whole<S: Store>(store: &S) -> Result<(), Finding> {
+    let path = Dir::root().file("a");
+    let large: Vec<u8> = (0..crate::limits::RECORD_BYTES).map(|i| (i % 251) as u8).collect();
+    expect("create", store.create(&path, &large)?, Created::Now)?;
+    expect("read", store.read(&path, crate::limits::RECORD_BYTES)? == Some(large), true)
+}
+
+fn link_shares_the_content_and_never_replaces<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("link", store.link(&claimed.file("a"), &ready.file("b"))?, Linked::Now)?;
+    expect("content", content(store, &ready.file("b"))?, Some("claimed".to_string()))?;
+    expect("onto another", store.link(&claimed.file("a"), &ready.file("a"))?, Linked::Taken)?;
+    expect("kept", content(store, &ready.file("a"))?, Some("ready/q".to_string()))?;
+    expect("again", store.link(&claimed.file("a"), &ready.file("b"))?, Linked::Taken)?;
+    expect("source", content(store, &claimed.file("a"))?, Some("claimed".to_string()))
+}
+
+fn link_needs_both_ends<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("no source", store.link(&claimed.file("none"), &ready.file("b"))?, Linked::Gone)?;
+    expect("no directory", store.link(&claimed.file("a"), &ready.child("no").file("b"))?, Linked::Gone)?;
+    expect("no kept directory", store.link(&claimed.file("a"), &dir("done").file("b"))?, Linked::Gone)
+}
+
+fn rename_moves_once<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("first", store.rename(&ready.file("a"), &claimed.file("b"))?, Moved::Here)?;
+    expect("second", store.rename(&ready.file("a"), &claimed.file("c"))?, Moved::Gone)?;
+    expect("source", names(store, &ready)?, Some(Vec::new()))?;
+    expect("target", names(store, &claimed)?, Some(Vec::from(["a".to_string(), "b".to_string()])))?;
+    expect("content", content(store, &claimed.file("b"))?, Some("ready/q".to_string()))?;
+    expect("within", store.rename(&claimed.file("b"), &claimed.file("d"))?, Moved::Here)?;
+    expect("and back", store.rename(&claimed.file("d"), &ready.file("e"))?, Moved::Here)
+}
+
+fn rename_needs_both_ends<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("no source directory", store.rename(&ready.child("no").file("a"), &claimed.file("b"))?, Moved::Gone)?;
+    expect("no target directory", store.rename(&claimed.file("a"), &ready.child("no").file("a"))?, Moved::Gone)?;
+    expect("no kept target", store.rename(&ready.file("a"), &dir("done").file("a"))?, Moved::Gone)?;
+    expect("still here", store.exists(&claimed.file("a"))? && store.exists(&ready.file("a"))?, true)
+}
+
+fn rename_keeps_other_links<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("link", store.link(&claimed.file("a"), &ready.file("b"))?, Linked::Now)?;
+    expect("rename", store.rename(&ready.file("b"), &ready.file("c"))?, Moved::Here)?;
+    expect("first link", content(store, &claimed.file("a"))?, Some("claimed".to_string()))?;
+    expect("second link", content(store, &ready.file("c"))?, Some("claimed".to_string()))
+}
+
+fn list_tells_every_name_once<S: Store>(store: &S) -> Result<(), Finding> {
+    expect("no directory", names(store, &dir("done"))?, None)?;
+    expect("no deep directory", names(store, &dir("ready").child("q"))?, None)?;
+    expect("empty root", names(store, &Dir::root())?, Some(Vec::new()))?;
+    let [claimed, ready] = two_dirs(store)?;
+    expect("root", names(store, &Dir::root())?, Some(Vec::from(["claimed".to_string(), "ready".to_string()])))?;
+    expect("deep", names(store, &ready)?, Some(Vec::from(["a".to_string()])))?;
+    let mut wanted: Vec<String> = (0..300).map(|i| format!("n{i:03}")).collect();
+    for name in &wanted {
+        expect("create", store.create(&claimed.file(name.as_str()), b"")?, Created::Now)?;
+    }
+    wanted.insert(0, "a".to_string());
+    expect("many", names(store, &claimed)?, Some(wanted))
+}
+
+fn remove_takes_one_name<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("link", store.link(&claimed.file("a"), &ready.file("b"))?, Linked::Now)?;
+    expect("first", store.remove(&claimed.file("a"))?, Removed::Now)?;
+    expect("second", store.remove(&claimed.file("a"))?, Removed::Gone)?;
+    expect("no directory", store.remove(&ready.child("no").file("a"))?, Removed::Gone)?;
+    expect("other link", content(store, &ready.file("b"))?, Some("claimed".to_string()))
+}
+
+fn directories_are_made_one_by_one<S: Store>(store: &S) -> Result<(), Finding> {
+    let deep = dir("ready").child("q").child("p");
+    expect("no parent", store.make_dir(&deep)?, Made::NoParent)?;
+    expect("first", store.make_dir(&dir("ready"))?, Made::Now)?;
+    expect("again", store.make_dir(&dir("ready"))?, Made::Taken)?;
+    expect("second", store.make_dir(&dir("ready").child("q"))?, Made::Now)?;
+    expect("third", store.make_dir(&deep)?, Made::Now)?;
+    expect("deep file", store.create(&deep.file("a"), b"x")?, Created::Now)?;
+    expect("listed", names(store, &dir("ready").child("q"))?, Some(Vec::from(["p".to_string()])))
+}
+
+fn only_an_empty_directory_is_removed<S: Store>(store: &S) -> Result<(), Finding> {
+    let [_, ready] = two_dirs(store)?;
+    expect("with a file", store.remove_dir(&ready)?, DirRemoved::NotEmpty)?;
+    expect("with a directory", store.remove_dir(&dir("ready"))?, DirRemoved::NotEmpty)?;
+    expect("file kept", store.exists(&ready.file("a"))?, true)?;
+    expect("remove file", store.remove(&ready.file("a"))?, Removed::Now)?;
+    expect("empty", store.remove_dir(&ready)?, DirRemoved::Now)?;
+    expect("again", store.remove_dir(&ready)?, DirRemoved::Gone)?;
+    expect("listing", names(store, &ready)?, None)
+}
+
+fn a_directory_comes_back_after_its_removal<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("list", names(store, &ready)?, Some(Vec::from(["a".to_string()])))?;
+    expect("move out", store.rename(&ready.file("a"), &claimed.file("b"))?, Moved::Here)?;
+    expect("remove", store.remove_dir(&ready)?, DirRemoved::Now)?;
+    expect("into nothing", store.rename(&claimed.file("b"), &ready.file("b"))?, Moved::Gone)?;
+    expect("make", store.make_dir(&ready)?, Made::Now)?;
+    expect("move back", store.rename(&claimed.file("b"), &ready.file("c"))?, Moved::Here)?;
+    expect("list again", names(store, &ready)?, Some(Vec::from(["c".to_string()])))
+}
+
+fn sync_of_a_directory_succeeds<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    store.sync_dir(&Dir::root())?;
+    store.sync_dir(&claimed)?;
+    store.sync_dir(&ready)?;
+    store.sync_dir(&ready.child("no"))?;
+    Ok(())
+}
+
+fn the_longest_name_is_a_name<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, _] = two_dirs(store)?;
+    let long = claimed.file("n".repeat(crate::limits::NAME_BYTES));
+    expect("rename", store.rename(&claimed.file("a"), &long)?, Moved::Here)?;
+    expect("exists", store.exists(&long)?, true)?;
+    expect("list", names(store, &claimed)?, Some(Vec::from([long.name])))
+}
