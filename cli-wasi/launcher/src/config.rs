@@ -1,0 +1,15 @@
+//! The settings of the engine. They stand in a file of their own because they are used twice: `build.rs` compiles the
+//! component under them and the launcher loads it under them; wasmtime refuses a component compiled under others.
+
+use wasmtime::Config;
+
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    // A trap is reported in one line, which names no WebAssembly frame.
+    config.wasm_backtrace_max_frames(None);
+    config.generate_address_map(false);
+    config.native_unwind_info(false);
+    // One command runs, alone, and ends.
+    config.concurrency_support(false);
+    config
+}

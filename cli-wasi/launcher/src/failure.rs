@@ -1,0 +1,106 @@
+//! What can go wrong before, around and instead of the component, and the only place that prints it.
+//!
+//! Guaranteed: one line, an exit code of the contract, and no panic, whatever has happened to the standard streams.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A reason why the component did not run, or did not end by itself.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// WASI passes text, so an argument has to be text. Positions are counted from one.
+    Argument { position: usize, value: OsString },
+    /// The same for a variable that is passed on.
+    Variable { name: &'static str, value: OsString },
+    /// The search for the repository has nowhere to begin.
+    CurrentDirectory { source: io::Error },
+    /// The coordination directory can be neither opened nor made.
+    Directory { path: PathBuf, source: io::Error },
+    /// The embedded component could not be set going.
+    Start { source: wasmtime::Error },
+    /// The component was stopped in its course: a trap.
+    Stopped { source: wasmtime::Error },
+}
+
+impl Failure {
+    /// Prints the failure where the caller looks for it, and says how to exit.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        // A failure to print it is not reported: there is nowhere left to report it. The exit code still tells.
+        _ = match self.status() {
+            Some(status) if json => {
+                writeln!(io::stdout(), r#"{{"error":{},"status":"{status}"}}"#, json_string(&self.to_string()))
+            }
+            _ => writeln!(io::stderr(), "error: {self}"),
+        };
+        self.exit_code()
+    }
+
+    /// The status in JSON. None: the component may have answered already, and standard output holds one object.
+    fn status(&self) -> Option<&'static str> {
+        match self {
+            Self::Argument { .. } | Self::Variable { .. } => Some("bad_args"),
+            Self::CurrentDirectory { .. } | Self::Directory { .. } => Some("io_error"),
+            Self::Start { .. } => Some("error"),
+            Self::Stopped { .. } => None,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Argument { .. } | Self::Variable { .. } => ExitCode::from(2),
+            Self::CurrentDirectory { .. } | Self::Directory { .. } | Self::Start { .. } | Self::Stopped { .. } => {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Names and paths are printed escaped, in quotes: nothing is lost, and no control character reaches the terminal.
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument { position, value } => write!(out, "argument {position} is not valid UTF-8: {value:?}"),
+            Self::Variable { name, value } => write!(out, "the value of {name} is not valid UTF-8: {value:?}"),
+            Self::CurrentDirectory { source } => write!(out, "cannot find the current directory: {source}"),
+            Self::Directory { path, source } => {
+                write!(out, "cannot open the coordination directory {path:?}: {source}")
+            }
+            Self::Start { source } => write!(out, "cannot start the embedded component: {source:#}"),
+            Self::Stopped { source } => write!(out, "the command was stopped: {}", source.root_cause()),
+        }
+    }
+}
+
+fn json_string(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\0'..='\u{1f}' => quoted.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_strings_are_escaped() {
+        assert_eq!(json_string("a \"b\" \\ \n é"), r#""a \"b\" \\ \u000a é""#);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_utf_8_is_shown_without_loss() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let failure = Failure::Argument { position: 3, value: OsString::from_vec(b"caf\xe9".to_vec()) };
+        assert_eq!(failure.to_string(), r#"argument 3 is not valid UTF-8: "caf\xE9""#);
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the coordination directory is: the one directory that the component will see.
+//!
+//! The repository is `$MUSE_REPO_ROOT` if that is set, else the nearest directory upward that holds `.muse/`. A
+//! `$MUSE_REPO_ROOT` that holds no `.muse/` is no repository, and nothing else is tried: work must not land in a queue
+//! that nobody named. Only `init` makes one: there, or in the current directory.
+//!
+//! Guaranteed: the name of a directory that was made here survives a crash of the machine, unless `MUSE_COORD_SYNC=off`.
+//! Not guaranteed: that the directory found is a queue; its format is the component's to judge.
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::invocation::Purpose;
+
+/// Where the search begins.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// `$MUSE_REPO_ROOT`: this directory or none.
+    Named(PathBuf),
+    /// The current directory: this one or the nearest above it.
+    Current(PathBuf),
+}
+
+impl Start {
+    /// Reads the process's own surroundings. An empty `$MUSE_REPO_ROOT` counts as none.
+    pub(crate) fn of_this_process() -> Result<Self, Failure> {
+        let fail = |source| Failure::CurrentDirectory { source };
+        match env::var_os("MUSE_REPO_ROOT").filter(|root| !root.is_empty()) {
+            Some(root) => std::path::absolute(root).map(Self::Named).map_err(fail),
+            None => env::current_dir().map(Self::Current).map_err(fail),
+        }
+    }
+
+    /// The coordination directory that `purpose` is about, whether it exists yet or not; none without a repository.
+    pub(crate) fn coordination_directory(&self, purpose: Purpose) -> Option<PathBuf> {
+        let root = match (self.repository(), purpose) {
+            (Some(root), _) => root,
+            (None, Purpose::Init) => self.path(),
+            (None, Purpose::Work | Purpose::Help) => return None,
+        };
+        Some(root.join(".muse").join("coordination"))
+    }
+
+    fn repository(&self) -> Option<&Path> {
+        match self {
+            Self::Named(root) => is_repository(root).then_some(root),
+            Self::Current(directory) => directory.ancestors().find(|ancestor| is_repository(ancestor)),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Named(path) | Self::Current(path) => path,
+        }
+    }
+}
+
+/// Makes the coordination directory and what is missing above it. Another process may be doing the same.
+pub(crate) fn create(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    if env::var_os("MUSE_COORD_SYNC").is_some_and(|value| value == "off") {
+        return Ok(());
+    }
+    // The component syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
+    directory.ancestors().skip(1).take(2).try_for_each(|parent| File::open(parent)?.sync_all())
+}
+
+fn is_repository(directory: &Path) -> bool {
+    directory.join(".muse").is_dir()
+}

@@ -1,0 +1,126 @@
+//! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, four variables,
+//! and one directory.
+//!
+//! Guaranteed: it cannot name anything else. Sockets are not even linked, so a component that imports them doesn't start.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io as streams, random};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::failure::Failure;
+use crate::invocation::Purpose;
+use crate::repository;
+
+/// The state behind the component's imports.
+pub(crate) struct Sandbox {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl Sandbox {
+    /// Grants the arguments (without the program's name) and the coordination directory, which is made if it is missing
+    /// and `purpose` allows it.
+    pub(crate) fn new(arguments: &[OsString], directory: Option<&Path>, purpose: Purpose) -> Result<Self, Failure> {
+        let mut wasi = WasiCtx::builder();
+        // The component is alone on this thread: a file operation need not be sent to another one.
+        wasi.allow_blocking_current_thread(true).inherit_stdio();
+        grant_arguments(&mut wasi, arguments)?;
+        grant_variables(&mut wasi)?;
+        if let Some(directory) = directory {
+            grant_directory(&mut wasi, directory, purpose)
+                .map_err(|source| Failure::Directory { path: directory.to_owned(), source })?;
+        }
+        Ok(Self { wasi: wasi.build(), table: ResourceTable::new() })
+    }
+}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Links the interfaces of `wasi:cli/command` without `wasi:sockets`.
+pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    let l = linker;
+    streams::error::add_to_linker::<_, Table>(l, |sandbox| &mut sandbox.table)?;
+    streams::poll::add_to_linker::<_, Table>(l, |sandbox| &mut sandbox.table)?;
+    streams::streams::add_to_linker::<_, Table>(l, |sandbox| &mut sandbox.table)?;
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
+    random::random::add_to_linker::<_, WasiRandom>(l, |sandbox| sandbox.wasi.random())?;
+    random::insecure::add_to_linker::<_, WasiRandom>(l, |sandbox| sandbox.wasi.random())?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |sandbox| sandbox.wasi.random())?;
+    cli::environment::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Sandbox::cli)
+}
+
+/// The part of the sandbox that `wasi:io` works on.
+struct Table;
+
+impl HasData for Table {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+fn grant_arguments(wasi: &mut WasiCtxBuilder, arguments: &[OsString]) -> Result<(), Failure> {
+    wasi.arg("muse");
+    for (position, value) in (1..).zip(arguments) {
+        wasi.arg(value.to_str().ok_or_else(|| Failure::Argument { position, value: value.clone() })?);
+    }
+    Ok(())
+}
+
+fn grant_variables(wasi: &mut WasiCtxBuilder) -> Result<(), Failure> {
+    for name in ["MUSE_RUN_ID", "MUSE_COORD_SYNC", "NO_COLOR"] {
+        if let Some(value) = env::var_os(name) {
+            wasi.env(name, text(name, &value)?);
+        }
+    }
+    if let Some((width, _)) = terminal_size::terminal_size_of(io::stdout()) {
+        wasi.env("COLUMNS", width.0.to_string());
+    }
+    Ok(())
+}
+
+fn text<'a>(name: &'static str, value: &'a OsStr) -> Result<&'a str, Failure> {
+    value.to_str().ok_or_else(|| Failure::Variable { name, value: value.to_owned() })
+}
+
+/// The component knows the directory by its name on the host, and prints it; a name that isn't UTF-8 is only printed
+/// inexactly, since it is opened here.
+fn grant_directory(wasi: &mut WasiCtxBuilder, directory: &Path, purpose: Purpose) -> io::Result<()> {
+    match (open(wasi, directory), purpose) {
+        (Err(error), Purpose::Help) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        (Err(error), Purpose::Init | Purpose::Work) if error.kind() == io::ErrorKind::NotFound => {
+            repository::create(directory)?;
+            open(wasi, directory)
+        }
+        (opened, _) => opened,
+    }
+}
+
+fn open(wasi: &mut WasiCtxBuilder, directory: &Path) -> io::Result<()> {
+    match wasi.preopened_dir(directory, directory.to_string_lossy(), FsPerms::ReadWrite) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.downcast().unwrap_or_else(io::Error::other)),
+    }
+}

@@ -1,0 +1,266 @@
+//! What can be typed. Values are still as typed here; `command` checks them.
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use coord_core::limits;
+
+/// What was typed, parsed, and what the environment adds.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The command and its arguments.
+    pub command: Command,
+    /// How to answer.
+    pub format: Format,
+    /// The terminal's width, if the answer goes to one: the launcher says so in `COLUMNS`.
+    pub columns: Option<usize>,
+    /// The text of `MUSE_COORD_SYNC`.
+    pub sync: Option<String>,
+}
+
+/// Arguments that do not parse, or a call for help or the version.
+#[derive(Debug)]
+pub struct Misuse {
+    /// The parser's words.
+    pub error: clap::Error,
+    /// How the caller would like to be answered, as far as can be told.
+    pub format: Format,
+}
+
+/// Parses a command line.
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Misuse> {
+    let arguments: Vec<OsString> = arguments.collect();
+    let misuse = |error| Misuse { error, format: guessed_format(&arguments) };
+    let matches = Muse::command().try_get_matches_from(&arguments).map_err(misuse)?;
+    let Muse { group: Group::Coord { command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
+    let format = if output.json { Format::Json } else { output.format };
+    let columns = environment("COLUMNS").and_then(|columns| columns.parse().ok());
+    Ok(Invocation { command, format, columns, sync: environment("MUSE_COORD_SYNC") })
+}
+
+/// The format that a command line asks for which does not parse.
+fn guessed_format(arguments: &[OsString]) -> Format {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    let asks = |word: &&str| matches!(*word, "--json" | "-j" | "--format=json");
+    let asks_in_two = words.windows(2).any(|pair| pair == ["--format", "json"]);
+    if asks_in_two || words.iter().any(asks) { Format::Json } else { Format::Text }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Tools for many agents at work on one repository.
+#[derive(Debug, Parser)]
+#[command(name = "muse", version, subcommand_required = true, arg_required_else_help = true)]
+struct Muse {
+    #[command(subcommand)]
+    group: Group,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct Output {
+    /// Answer with one JSON object on one line of stdout, errors too
+    #[arg(long, short, global = true)]
+    json: bool,
+    /// How to answer
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object on one line.
+    Json,
+    /// For people.
+    Text,
+}
+
+#[derive(Debug, Subcommand)]
+enum Group {
+    /// Hand out work: a task queue in the repository's .muse/coordination directory
+    #[command(arg_required_else_help = true, after_help = COORD_HELP)]
+    Coord {
+        #[command(subcommand)]
+        command: Command,
+    },
+}
+
+const COORD_HELP: &str = "\
+Example:
+  muse coord enqueue \"Refactor billing\" --priority 5 --payload '{\"file\":\"billing.py\"}'
+  muse coord claim --run-id agent-1 --wait 60 --json
+  muse coord complete sha256:… --run-id agent-1 --result '{\"pr\":42}'
+
+Environment:
+  MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
+  MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
+  MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+
+Exit codes:
+  0 done · 1 bad value, not found, nothing to claim, refused, I/O error · 2 wrong usage or no repository";
+
+/// The commands of `muse coord`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the repository's coordination directory; harmless if it is there
+    Init,
+    /// Add a task to the queue
+    Enqueue(Enqueue),
+    /// Take the task of the highest priority, the oldest first; exactly one agent gets it
+    Claim(Claim),
+    /// Keep a claimed task: start its lease anew
+    Heartbeat(Heartbeat),
+    /// Report a claimed task as done
+    Complete(Complete),
+    /// Report a claimed task as failed
+    FailTask(FailTask),
+    /// Call a task off
+    CancelTask(CancelTask),
+    /// List tasks, and count all of them by status
+    Tasks(Tasks),
+}
+
+/// Arguments of `enqueue`.
+#[derive(Debug, Args)]
+pub struct Enqueue {
+    /// What is to be done, in 1 to 512 characters (a longer title is cut)
+    pub title: String,
+    /// Higher is claimed first; any 64-bit integer
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub priority: i64,
+    /// The queue to wait in: 1 to 64 of A-Z a-z 0-9 _ -
+    #[arg(long, value_name = "QUEUE", default_value = "default")]
+    pub queue: String,
+    /// Seconds in which the task must be claimed, else it expires (1 to 315360000)
+    #[arg(long, value_name = "SECONDS", default_value_t = limits::PENDING_TTL_SECONDS_DEFAULT, allow_negative_numbers = true)]
+    pub ttl: i64,
+    /// Who enqueues, in 1 to 256 characters
+    #[arg(long, value_name = "RUNID", default_value = "unknown", env = "MUSE_RUN_ID", hide_env_values = true)]
+    pub run_id: String,
+    /// What the agent needs to know: a JSON object of at most 65536 bytes
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub payload: String,
+    /// Up to 32 words, each of at most 64 characters (a longer one is cut)
+    #[arg(long, value_name = "TAG1,TAG2", default_value = "")]
+    pub tags: String,
+}
+
+/// Arguments of `claim`.
+#[derive(Debug, Args)]
+pub struct Claim {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Claim only from this queue; else from any
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Seconds after which another agent may take the task over, unless there is a heartbeat (1 to 86400)
+    #[arg(long, value_name = "SECONDS", default_value_t = limits::CLAIM_TTL_SECONDS_DEFAULT, allow_negative_numbers = true)]
+    pub claim_ttl: i64,
+    /// Seconds to wait for a task when there is none (0 to 3600)
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    pub wait: i64,
+}
+
+/// Arguments of `heartbeat`.
+#[derive(Debug, Args)]
+pub struct Heartbeat {
+    #[command(flatten)]
+    pub lease: Lease,
+    /// Seconds that the lease lasts from now (1 to 86400); else as long as it was given for
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub claim_ttl: Option<i64>,
+}
+
+/// Arguments of `complete`.
+#[derive(Debug, Args)]
+pub struct Complete {
+    #[command(flatten)]
+    pub lease: Lease,
+    /// What came of it: a JSON object of at most 65536 bytes
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub result: String,
+}
+
+/// Arguments of `fail-task`.
+#[derive(Debug, Args)]
+pub struct FailTask {
+    #[command(flatten)]
+    pub lease: Lease,
+    /// What went wrong, in at most 4096 characters
+    #[arg(long, value_name = "MESSAGE", default_value = "")]
+    pub error: String,
+}
+
+/// Arguments of `cancel-task`.
+#[derive(Debug, Args)]
+pub struct CancelTask {
+    /// The task's id, as `enqueue` printed it
+    pub task_id: String,
+    #[command(flatten)]
+    pub run: RunId,
+    /// Also if another agent holds it: that agent learns it when it next speaks
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `tasks`.
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// Show only tasks that stand so
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub status: Option<Status>,
+    /// Show only tasks of this queue
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Show only tasks whose claim is this agent's
+    #[arg(long, value_name = "RUNID")]
+    pub run_id: Option<String>,
+    /// Show at most so many (1 to 10000); the counts are always of all tasks
+    #[arg(long, value_name = "N", default_value_t = limits::LIST_ITEMS_DEFAULT, allow_negative_numbers = true)]
+    pub limit: i64,
+}
+
+/// Who acts.
+#[derive(Debug, Args)]
+pub struct RunId {
+    /// The name of the agent that acts, in 1 to 256 characters; no two agents may share one
+    #[arg(long, value_name = "RUNID", env = "MUSE_RUN_ID", hide_env_values = true)]
+    pub run_id: String,
+}
+
+/// A claimed task and who says to hold it.
+#[derive(Debug, Args)]
+pub struct Lease {
+    /// The task's id, as `claim` printed it
+    pub task_id: String,
+    #[command(flatten)]
+    pub run: RunId,
+    /// The claim_nonce that `claim` printed: act only under that very lease
+    #[arg(long, value_name = "NONCE")]
+    pub claim_nonce: Option<String>,
+}
+
+/// Where a task can stand.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Status {
+    /// Waiting, never claimed
+    Pending,
+    /// Held under a lease that runs
+    Claimed,
+    /// Its lease ran out and nobody took it over yet
+    TimedOut,
+    /// Ended in success
+    Completed,
+    /// Ended in failure
+    Failed,
+    /// Called off
+    Cancelled,
+    /// Not claimed in time
+    Expired,
+}

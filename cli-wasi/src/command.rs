@@ -1,0 +1,118 @@
+//! From typed arguments to an answer. Each command has a file with the same three parts: `parse` checks the values in
+//! the contract's order, before any file is touched; `run` asks the queue; `text` says it to people.
+
+mod cancel_task;
+mod claim;
+mod claim_record;
+mod complete;
+mod enqueue;
+mod fail_task;
+mod heartbeat;
+mod init;
+mod tasks;
+
+use coord_core::name::{BadName, Nonce};
+use coord_core::transition::Claimant;
+use coord_core::{Queue, TaskId, limits};
+
+use crate::args::{self, Command, Invocation};
+use crate::host::{self, Grant, Stopwatch};
+use crate::output::{Failure, Printer};
+use crate::store::{DirStore, Sync};
+
+/// Runs a command, prints what came of it, and tells the exit code.
+pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
+    let Invocation { command, format, columns, sync } = invocation;
+    let printer = Printer { format, columns, stopwatch };
+    let repository = Repository { sync };
+    match command {
+        Command::Init => printer.finish(init::run(&repository)),
+        Command::Enqueue(args) => printer.finish(enqueue::run(&args, &repository)),
+        Command::Claim(args) => printer.finish(claim::run(&args, &repository, stopwatch)),
+        Command::Heartbeat(args) => printer.finish(heartbeat::run(&args, &repository)),
+        Command::Complete(args) => printer.finish(complete::run(&args, &repository)),
+        Command::FailTask(args) => printer.finish(fail_task::run(&args, &repository)),
+        Command::CancelTask(args) => printer.finish(cancel_task::run(&args, &repository)),
+        Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
+    }
+}
+
+/// The repository that the command was granted, which is opened only once all values have been checked.
+struct Repository {
+    sync: Option<String>,
+}
+
+/// A queue, and what people call its directory.
+struct OpenQueue {
+    queue: Queue<DirStore>,
+    directory: String,
+}
+
+impl Repository {
+    fn open(&self) -> Result<OpenQueue, Failure> {
+        let sync = match self.sync.as_deref() {
+            None | Some("on") => Sync::On,
+            Some("off") => Sync::Off,
+            Some(other) => {
+                return Err(bad_args(format!("MUSE_COORD_SYNC must be on or off, not {other:?}")));
+            }
+        };
+        let mut grants = host::grants().into_iter();
+        let Some(Grant { directory, name }) = grants.next() else { return Err(no_repository()) };
+        if grants.next().is_some() {
+            return Err(bad_args("more than one directory was granted: grant .muse/coordination alone"));
+        }
+        let queue = Queue::open(DirStore::new(directory, sync))?;
+        Ok(OpenQueue { queue, directory: name })
+    }
+}
+
+fn no_repository() -> Failure {
+    Failure {
+        error: "fatal: not a muse repository (or any parent up to mount point /)".to_string(),
+        status: "not_a_repository",
+        hint: Some(
+            "run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination",
+        ),
+        exit_code: 2,
+    }
+}
+
+fn bad_args(error: impl ToString) -> Failure {
+    Failure::new("bad_args", error)
+}
+
+fn bad_queue(error: BadName) -> Failure {
+    Failure::new("bad_queue", error)
+}
+
+fn nonce() -> Result<Nonce, Failure> {
+    host::nonce().ok_or_else(|| Failure::new("io_error", "the host gives no random numbers; nothing was changed"))
+}
+
+fn task_id(text: &str) -> Result<TaskId, Failure> {
+    text.parse().map_err(|error| Failure::new("bad_task_id", error))
+}
+
+fn claim_ttl(seconds: i64) -> Result<i64, Failure> {
+    in_range("--claim-ttl", seconds, &limits::CLAIM_TTL_SECONDS)
+}
+
+fn in_range(flag: &str, value: i64, range: &std::ops::RangeInclusive<i64>) -> Result<i64, Failure> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(bad_args(format!("{flag} must be between {} and {}, got {value}", range.start(), range.end())))
+}
+
+/// Checks the run id; then `between`, which the contract puts before the task id; then the task id and the nonce.
+fn lease<T>(
+    args: &args::Lease,
+    between: impl FnOnce() -> Result<T, Failure>,
+) -> Result<(TaskId, Claimant, T), Failure> {
+    let run_id = args.run.run_id.parse().map_err(bad_args)?;
+    let between = between()?;
+    let id = task_id(&args.task_id)?;
+    let nonce = args.claim_nonce.as_deref().map(str::parse).transpose().map_err(bad_args)?;
+    Ok((id, Claimant { run_id, nonce }, between))
+}

@@ -1,0 +1,35 @@
+//! `muse coord cancel-task`: call a task off.
+
+use serde::Serialize;
+
+use super::claim_record::Changed;
+use super::{OpenQueue, Repository, bad_args, nonce, task_id};
+use crate::args;
+use crate::host;
+use crate::output::{Answer, Answered, Failure, Page};
+
+#[derive(Serialize)]
+pub(super) struct Cancelled {
+    #[serde(flatten)]
+    changed: Changed,
+    #[serde(skip)]
+    forced: bool,
+}
+
+pub(super) fn run(args: &args::CancelTask, repository: &Repository) -> Result<Answered<Cancelled>, Failure> {
+    let run_id = args.run.run_id.parse().map_err(bad_args)?;
+    let id = task_id(&args.task_id)?;
+    let OpenQueue { queue, .. } = repository.open()?;
+    let record = queue.cancel(id, run_id, args.force, host::now(), nonce()?)?;
+    let changed = Changed::new(record, &queue)?;
+    Ok(Answered { answer: Cancelled { changed, forced: args.force }, warnings: Vec::new() })
+}
+
+impl Answer for Cancelled {
+    fn text(&self, page: &mut Page) {
+        self.changed.text("🚫 Task cancelled", page);
+        if self.forced {
+            page.line("  (forced)");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `muse coord fail-task`: report failure.
+
+use serde::Serialize;
+
+use super::claim_record::{Changed, start_of};
+use super::{OpenQueue, Repository, bad_args, lease, nonce};
+use crate::args;
+use crate::host;
+use crate::output::{Answer, Answered, Failure, Page};
+
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Failed(Changed);
+
+pub(super) fn run(args: &args::FailTask, repository: &Repository) -> Result<Answered<Failed>, Failure> {
+    let (id, claimant, error) = lease(&args.lease, || args.error.parse().map_err(bad_args))?;
+    let OpenQueue { queue, .. } = repository.open()?;
+    let record = queue.fail(id, claimant, error, host::now(), nonce()?)?;
+    Ok(Answered { answer: Failed(Changed::new(record, &queue)?), warnings: Vec::new() })
+}
+
+impl Answer for Failed {
+    fn text(&self, page: &mut Page) {
+        self.0.text("❌ Task failed", page);
+        if let Some(error) = self.0.record.error.as_ref().filter(|error| !error.as_str().is_empty()) {
+            page.field("Error", start_of(error.as_str(), 200));
+        }
+    }
+}

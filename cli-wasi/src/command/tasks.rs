@@ -1,0 +1,246 @@
+//! `muse coord tasks`: who is where.
+
+use std::collections::BTreeMap;
+
+use coord_core::json::JsonObject;
+use coord_core::limits;
+use coord_core::name::ErrorMessage;
+use coord_core::queue::{self, Counts, Filter, Finding, Listing, Matching};
+use coord_core::time::Timestamp;
+use serde::{Serialize, Serializer};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::enqueue::TaskRecord;
+use super::{OpenQueue, Repository, bad_args, bad_queue, in_range};
+use crate::args::{self, Status};
+use crate::host;
+use crate::output::{Answer, Answered, Failure, Page, sanitised};
+
+#[derive(Serialize)]
+pub(super) struct Tasks {
+    total: u64,
+    #[serde(flatten, serialize_with = "counts_by_name")]
+    counts: Counts,
+    limit: usize,
+    truncated: bool,
+    items: Vec<Item>,
+    #[serde(skip)]
+    matching: Matching,
+    #[serde(skip)]
+    filter: String,
+}
+
+#[derive(Serialize)]
+struct Item {
+    #[serde(flatten)]
+    task: TaskRecord,
+    status: &'static str,
+    claimer_run_id: Option<String>,
+    expires_at: Option<Timestamp>,
+    result: Option<JsonObject>,
+    error: Option<ErrorMessage>,
+}
+
+pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
+    let filter = parse(args)?;
+    let OpenQueue { queue, .. } = repository.open()?;
+    let Listing { counts, items, matching, findings } = queue.tasks(&filter, host::now())?;
+    let truncated = match matching {
+        Matching::Exactly(count) => count > items.len(),
+        Matching::MoreThan(_) => true,
+    };
+    let answer = Tasks {
+        total: counts.total(),
+        counts,
+        limit: filter.limit,
+        truncated,
+        items: items.into_iter().map(Item::from).collect(),
+        matching,
+        filter: filter_text(args),
+    };
+    Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
+}
+
+fn parse(args: &args::Tasks) -> Result<Filter, Failure> {
+    let queue = args.queue.as_deref().map(str::parse).transpose().map_err(bad_queue)?;
+    let run_id = args.run_id.as_deref().map(str::parse).transpose().map_err(bad_args)?;
+    let limit = in_range("--limit", args.limit, &limits::LIST_ITEMS)?;
+    Ok(Filter { status: args.status.map(status), queue, run_id, limit: usize::try_from(limit).unwrap_or(usize::MAX) })
+}
+
+fn status(typed: Status) -> queue::Status {
+    match typed {
+        Status::Pending => queue::Status::Pending,
+        Status::Claimed => queue::Status::Claimed,
+        Status::TimedOut => queue::Status::TimedOut,
+        Status::Completed => queue::Status::Completed,
+        Status::Failed => queue::Status::Failed,
+        Status::Cancelled => queue::Status::Cancelled,
+        Status::Expired => queue::Status::Expired,
+    }
+}
+
+fn filter_text(args: &args::Tasks) -> String {
+    let status = args.status.map(|typed| format!("status={}", status(typed).as_str()));
+    let queue = args.queue.as_ref().map(|queue| format!("queue={queue}"));
+    let run_id = args.run_id.as_ref().map(|run_id| format!("run-id={}", sanitised(run_id)));
+    [status, queue, run_id].into_iter().flatten().collect::<Vec<String>>().join(", ")
+}
+
+impl From<queue::Item> for Item {
+    fn from(item: queue::Item) -> Item {
+        Item {
+            task: item.task.into(),
+            status: item.status.as_str(),
+            claimer_run_id: item.claimer_run_id,
+            expires_at: item.expires_at,
+            result: item.result,
+            error: item.error,
+        }
+    }
+}
+
+fn counts_by_name<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(queue::Status::ALL.map(|status| (status.as_str(), counts.of(status))))
+}
+
+impl Answer for Tasks {
+    fn text(&self, page: &mut Page) {
+        let width = page.columns.unwrap_or(PAGE_COLUMNS);
+        page.line(format_args!("Task queue — {} task(s)", self.total));
+        if !self.filter.is_empty() {
+            page.line(format_args!("  filter: {}", self.filter));
+        }
+        self.counts_text(page, width);
+        page.line("─".repeat(width.min(PAGE_COLUMNS)));
+        if self.items.is_empty() {
+            page.line("\n  (no tasks matching filter)");
+            return;
+        }
+        let layout = Columns::for_width(page.columns);
+        page.line(format_args!("\n{}", layout.heading()));
+        page.line("─".repeat(width.min(PAGE_COLUMNS)));
+        for item in &self.items {
+            layout.row(item, page);
+        }
+        if self.truncated {
+            let shown = self.items.len();
+            let of = match self.matching {
+                Matching::Exactly(count) => count.to_string(),
+                Matching::MoreThan(count) => format!("more than {count}"),
+            };
+            page.line(format_args!("\n  (showing {shown} of {of} — use --limit to see more)"));
+        }
+    }
+}
+
+impl Tasks {
+    /// The counts, over as many lines as the width asks for.
+    fn counts_text(&self, page: &mut Page, width: usize) {
+        let mut line = String::new();
+        for status in queue::Status::ALL {
+            let count = self.counts.of(status);
+            // The reference has six counts; the seventh shows when there is something to count.
+            if status == queue::Status::Expired && count == 0 {
+                continue;
+            }
+            let word = format!("  {count} {}", status.as_str());
+            if line.len() + word.len() > width {
+                page.line(std::mem::take(&mut line));
+            }
+            line.push_str(&word);
+        }
+        page.line(line);
+    }
+}
+
+/// The width of a page that is not a terminal's.
+const PAGE_COLUMNS: usize = 80;
+
+/// A full id and the space behind it.
+const ID_COLUMNS: usize = 72;
+
+/// The columns before the title, without the id: status, priority, queue, claimer, and the spaces between.
+const FIXED_COLUMNS: usize = 12 + 1 + 4 + 1 + 12 + 1 + 20 + 1;
+
+/// How a task is laid out: one line where there is room for a full id beside the rest, else two.
+struct Columns {
+    id_beside: bool,
+    title: usize,
+}
+
+impl Columns {
+    fn for_width(columns: Option<usize>) -> Columns {
+        let Some(width) = columns else { return Columns { id_beside: true, title: 40 } };
+        let id_beside = width >= ID_COLUMNS + FIXED_COLUMNS + 20;
+        let taken = FIXED_COLUMNS + if id_beside { ID_COLUMNS } else { 0 };
+        Columns { id_beside, title: width.saturating_sub(taken).clamp(10, 80) }
+    }
+
+    fn heading(&self) -> String {
+        let id = if self.id_beside { padded("ID", ID_COLUMNS) } else { String::new() };
+        let columns = [padded("ST", 12), format!("{:>4}", "PRI"), padded("QUEUE", 12), padded("CLAIMER", 20)];
+        format!("{id}{} TITLE", columns.join(" "))
+    }
+
+    fn row(&self, item: &Item, page: &mut Page) {
+        let task = &item.task;
+        let status = padded(&format!("{}{}", icon(item.status), item.status), 12);
+        let queue = fitted(task.queue.as_str(), 12);
+        let claimer = fitted(item.claimer_run_id.as_deref().unwrap_or("-"), 20);
+        let title = fitted(task.title.as_str(), self.title);
+        let rest = format!("{status} {:>4} {} {} {title}", task.priority, padded(&queue, 12), padded(&claimer, 20));
+        if self.id_beside {
+            page.line(format_args!("{} {}", task.task_id, rest.trim_end()));
+        } else {
+            page.line(rest.trim_end());
+            page.line(&task.task_id);
+        }
+    }
+}
+
+fn icon(status: &str) -> &'static str {
+    let icons = BTreeMap::from([
+        ("pending", "⏳"),
+        ("claimed", "🔒"),
+        ("timed_out", "⏰"),
+        ("completed", "✅"),
+        ("failed", "❌"),
+        ("cancelled", "🚫"),
+        ("expired", "⌛"),
+    ]);
+    icons.get(status).copied().unwrap_or("?")
+}
+
+/// The text with spaces behind it, as wide as `columns`.
+fn padded(text: &str, columns: usize) -> String {
+    text.to_string() + &" ".repeat(columns.saturating_sub(text.width()))
+}
+
+/// A text from outside, made harmless and cut to `columns`; `…` tells of the cut.
+fn fitted(text: &str, columns: usize) -> String {
+    let text = sanitised(text);
+    if text.width() <= columns {
+        return text;
+    }
+    let mut width = 1;
+    let fits = |c: &char| {
+        width += c.width().unwrap_or(0);
+        width <= columns
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_fitted_by_its_width_on_the_screen() {
+        assert_eq!(fitted("short", 5), "short");
+        assert_eq!(fitted("longer", 5), "long…");
+        assert_eq!(fitted("漢字漢字", 5), "漢字…");
+        assert_eq!(fitted("漢字漢字", 8), "漢字漢字");
+        assert_eq!(padded("漢", 4), "漢  ");
+    }
+}

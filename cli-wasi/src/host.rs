@@ -1,0 +1,79 @@
+//! The world around a command: the only clock, the only source of nonces, the granted directory, and the way out.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use coord_core::name::Nonce;
+use coord_core::time::Timestamp;
+
+use crate::store::Handle;
+
+/// The wall clock. A clock before 1970 counts as 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks for the time")]
+pub fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Sixty-four fresh random bits; `None` if the host gives none.
+pub fn nonce() -> Option<Nonce> {
+    getrandom::u64().ok().map(Nonce::from_bits)
+}
+
+/// Waits without using the processor.
+pub fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Measures how long a command takes, by a clock that never jumps.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts measuring.
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A directory that the host lets the command work in, and the host's name for it.
+#[derive(Debug)]
+pub struct Grant {
+    /// The open directory.
+    pub directory: Handle,
+    /// What people call it.
+    pub name: String,
+}
+
+/// The granted directories. There should be one: the coordination directory.
+#[cfg(target_os = "wasi")]
+pub fn grants() -> Vec<Grant> {
+    let granted = wasip2::filesystem::preopens::get_directories();
+    granted.into_iter().map(|(directory, name)| Grant { directory: Handle::new(directory), name }).collect()
+}
+
+/// The command built without a sandbox, for tests and measurements, works in `.muse/coordination` right here.
+#[cfg(not(target_os = "wasi"))]
+pub fn grants() -> Vec<Grant> {
+    let name = ".muse/coordination";
+    let directory = Handle::open(std::path::Path::new(name));
+    directory.into_iter().map(|directory| Grant { directory, name: name.to_string() }).collect()
+}
+
+/// Ends the command.
+#[cfg(target_os = "wasi")]
+pub fn exit(code: u8) -> ! {
+    // `std::process::exit` makes 1 of every other code on this target.
+    wasip2::cli::exit::exit_with_code(code);
+    std::process::abort()
+}
+
+/// Ends the command.
+#[cfg(not(target_os = "wasi"))]
+pub fn exit(code: u8) -> ! {
+    std::process::exit(i32::from(code))
+}

@@ -1,0 +1,260 @@
+//! The only place that prints: the JSON envelope, the text for people, errors, and what must not reach a terminal.
+
+use std::io::{self, Write};
+
+use coord_core::time::Timestamp;
+use serde::Serialize;
+
+use crate::args::{Format, Misuse};
+use crate::host::{self, Stopwatch};
+
+/// What a command that did what was asked answers. Its JSON fields are those of `Serialize`.
+pub trait Answer: Serialize {
+    /// The answer for people, one line each.
+    fn text(&self, page: &mut Page);
+
+    /// 0, or 1 for an answer that is none, such as an empty queue.
+    fn exit_code(&self) -> u8 {
+        0
+    }
+}
+
+/// An answer and what the caller should know besides.
+#[derive(Debug)]
+pub struct Answered<T> {
+    /// The answer.
+    pub answer: T,
+    /// What was cut, set aside or left out.
+    pub warnings: Vec<String>,
+}
+
+/// What a command that did not do what was asked answers.
+#[derive(Debug, Serialize)]
+pub struct Failure {
+    /// What is wrong, and the way out.
+    pub error: String,
+    /// The stable word for programs.
+    pub status: &'static str,
+    /// What to type next, if that is a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<&'static str>,
+    /// 1, or 2 for wrong usage and where there is no repository.
+    #[serde(skip)]
+    pub exit_code: u8,
+}
+
+impl Failure {
+    /// A failure that ends with exit code 1.
+    pub fn new(status: &'static str, error: impl ToString) -> Failure {
+        Failure { error: error.to_string(), status, hint: None, exit_code: 1 }
+    }
+}
+
+impl From<coord_core::Error> for Failure {
+    fn from(error: coord_core::Error) -> Failure {
+        Failure::new(error.code(), error)
+    }
+}
+
+/// Where and how to print.
+#[derive(Clone, Copy, Debug)]
+pub struct Printer {
+    /// As JSON or as text.
+    pub format: Format,
+    /// The terminal's width, if there is one.
+    pub columns: Option<usize>,
+    /// Started when the command was.
+    pub stopwatch: Stopwatch,
+}
+
+impl Printer {
+    /// Prints what came of a command, and tells the exit code.
+    pub fn finish<T: Answer>(self, outcome: Result<Answered<T>, Failure>) -> u8 {
+        match (outcome, self.format) {
+            (Ok(Answered { answer, warnings }), Format::Json) => self.json(answer.exit_code(), &warnings, &answer),
+            (Ok(Answered { answer, warnings }), Format::Text) => {
+                let mut page = Page { text: String::from("\n"), columns: self.columns };
+                answer.text(&mut page);
+                page.line(format_args!("\n  ({:.3}s)", self.stopwatch.elapsed().as_secs_f64()));
+                for warning in warnings {
+                    complain(&format!("⚠️  {}", sanitised(&warning)));
+                }
+                print(&page.text, answer.exit_code())
+            }
+            (Err(failure), Format::Json) => self.json(failure.exit_code, &[], &failure),
+            (Err(failure), Format::Text) => {
+                let mark = if failure.error.starts_with("fatal: ") { "" } else { "❌ " };
+                complain(&format!("{mark}{}", sanitised(&failure.error)));
+                if let Some(hint) = failure.hint {
+                    complain(&format!("hint: {hint}"));
+                }
+                failure.exit_code
+            }
+        }
+    }
+
+    fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T) -> u8 {
+        let envelope = Envelope {
+            muse_version: env!("CARGO_PKG_VERSION"),
+            schema: 1,
+            exit_code,
+            duration_ms: self.stopwatch.elapsed().as_secs_f64() * 1_000.0,
+            timestamp: host::now(),
+            warnings,
+            fields,
+        };
+        match serde_json::to_string(&envelope) {
+            Ok(line) => print(&(without_terminal_controls(&line) + "\n"), exit_code),
+            Err(error) => {
+                complain(&format!("❌ the answer cannot be written as JSON: {error}"));
+                1
+            }
+        }
+    }
+}
+
+/// What every JSON answer begins with.
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    muse_version: &'static str,
+    schema: u32,
+    exit_code: u8,
+    duration_ms: f64,
+    timestamp: Timestamp,
+    warnings: &'a [String],
+    #[serde(flatten)]
+    fields: &'a T,
+}
+
+/// Answers arguments that do not parse, or a call for help or the version.
+pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
+    let text = misuse.error.render().to_string();
+    if !misuse.error.use_stderr() {
+        return print(&text, 0);
+    }
+    match misuse.format {
+        Format::Text => {
+            complain(sanitised_lines(&text).trim_end());
+            2
+        }
+        Format::Json => {
+            let error = text.trim_start_matches("error: ").trim_end().to_string();
+            let failure = Failure { error, status: "bad_args", hint: None, exit_code: 2 };
+            Printer { format: misuse.format, columns: None, stopwatch }.json(2, &[], &failure)
+        }
+    }
+}
+
+/// Text for people, line by line.
+#[derive(Debug)]
+pub struct Page {
+    text: String,
+    /// The terminal's width, if there is one.
+    pub columns: Option<usize>,
+}
+
+impl Page {
+    /// Adds a line. What comes from outside must have been [`sanitised`].
+    pub fn line(&mut self, line: impl std::fmt::Display) {
+        self.text.push_str(&line.to_string());
+        self.text.push('\n');
+    }
+
+    /// Adds a line with a label in front of a value from anywhere.
+    pub fn field(&mut self, label: &str, value: impl std::fmt::Display) {
+        self.line(format_args!("  {:<11} {}", format!("{label}:"), sanitised(&value.to_string())));
+    }
+}
+
+/// A text from outside for a terminal: what would act there (escape sequences, C0 and C1 controls, overrides of the
+/// writing direction, invisible tag characters) stands as its code point in braces.
+pub fn sanitised(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if acts_on_a_terminal(c) { Shown::Escaped(c.escape_unicode()) } else { Shown::Plain(Some(c)) })
+        .collect()
+}
+
+/// As [`sanitised`], for a text of several lines that this program composed.
+fn sanitised_lines(text: &str) -> String {
+    text.lines().map(|line| sanitised(line) + "\n").collect()
+}
+
+enum Shown {
+    Plain(Option<char>),
+    Escaped(std::char::EscapeUnicode),
+}
+
+impl Iterator for Shown {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        match self {
+            Shown::Plain(c) => c.take(),
+            Shown::Escaped(escape) => escape.next(),
+        }
+    }
+}
+
+fn acts_on_a_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// JSON whose strings hold nothing that acts on a terminal. Such characters only occur in strings, where JSON has an
+/// escape for each.
+fn without_terminal_controls(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts_on_a_terminal(c) {
+            let mut units = [0; 2];
+            line.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Writes the answer to stdout. An answer that could not be written is not an answer.
+fn print(text: &str, exit_code: u8) -> u8 {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => exit_code,
+        Err(error) => {
+            complain(&format!("❌ the answer could not be written to stdout ({error}); what was asked has been done"));
+            1
+        }
+    }
+}
+
+/// Writes a line to stderr. If even that is closed there is nobody left to tell.
+fn complain(line: &str) {
+    match writeln!(io::stderr(), "{line}") {
+        Ok(()) | Err(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_acts_on_a_terminal() {
+        let nasty = "a\u{1b}]0;x\u{7}b\u{9b}31mc\u{202e}d\u{2066}e\r\nf\u{e0041}g\u{7f}";
+        assert_eq!(
+            sanitised(nasty),
+            "a\\u{1b}]0;x\\u{7}b\\u{9b}31mc\\u{202e}d\\u{2066}e\\u{d}\\u{a}f\\u{e0041}g\\u{7f}"
+        );
+        assert_eq!(sanitised("Ünïcödé 漢字 👩‍🚀"), "Ünïcödé 漢字 👩‍🚀");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_without_what_acts_on_a_terminal() {
+        let nasty = "a\u{1b}\u{9b}\u{202e}\u{e0041}\u{7f}漢";
+        let json = serde_json::to_string(nasty).unwrap();
+        let line = without_terminal_controls(&json);
+        assert!(!line.chars().any(acts_on_a_terminal), "{line}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), nasty);
+    }
+}

@@ -1,0 +1,216 @@
+//! The queue's store on a real directory. This module and its two platforms are the only code that touches files.
+//!
+//! A [`DirStore`] holds the directories open that are never removed, and names everything else relative to them, so
+//! that most operations are one call with a single-component name. What differs between platforms (the calls, and how
+//! they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
+//! follows a path or a symbolic link out of the directory.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use coord_core::layout::{Dir, Path};
+use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Store, StoreError, StoreErrorKind};
+
+#[cfg(not(target_os = "wasi"))]
+mod native;
+#[cfg(target_os = "wasi")]
+mod wasi;
+
+#[cfg(not(target_os = "wasi"))]
+use native as platform;
+#[cfg(target_os = "wasi")]
+use wasi as platform;
+
+pub use platform::Handle;
+
+/// A directory as a store, for one thread. Threads that share a queue each open their own.
+#[derive(Debug)]
+pub struct DirStore {
+    root: Rc<Handle>,
+    sync: Sync,
+    kept: RefCell<HashMap<Dir, Rc<Handle>>>,
+}
+
+/// Whether what is written is made durable before an operation returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// Files and directories are synced where the protocol says so.
+    On,
+    /// Nothing is synced: after a power cut the queue may be gone. For throw-away queues and for measuring.
+    Off,
+}
+
+impl DirStore {
+    /// The store in an open directory.
+    pub fn new(root: Handle, sync: Sync) -> DirStore {
+        DirStore { root: Rc::new(root), sync, kept: RefCell::default() }
+    }
+
+    /// The open directory to start from and the rest of the path; `None` if a directory on the way is missing.
+    fn resolve(&self, dir: &Dir) -> Result<Option<(Rc<Handle>, String)>, StoreError> {
+        let Some((parent, name)) = dir.split() else { return Ok(Some((self.root.clone(), String::new()))) };
+        if !dir.is_kept() {
+            let resolved = self.resolve(&parent)?;
+            return Ok(resolved.map(|(handle, path)| (handle, join(&path, name))));
+        }
+        if let Some(handle) = self.kept.borrow().get(dir) {
+            return Ok(Some((handle.clone(), String::new())));
+        }
+        let Some((above, path)) = self.resolve(&parent)? else { return Ok(None) };
+        match above.open_dir(&join(&path, name)) {
+            Ok(handle) => {
+                let handle = Rc::new(handle);
+                self.kept.borrow_mut().insert(dir.clone(), handle.clone());
+                Ok(Some((handle, String::new())))
+            }
+            Err(Failure::NotFound) => Ok(None),
+            Err(failure) => Err(failure.at("open", dir.as_str())),
+        }
+    }
+
+    /// The open directory and the rest of the path for a file.
+    fn resolve_file(&self, path: &Path) -> Result<Option<(Rc<Handle>, String)>, StoreError> {
+        Ok(self.resolve(&path.dir)?.map(|(handle, dir)| (handle, join(&dir, &path.name))))
+    }
+
+    /// As [`DirStore::resolve_file`], but by the parent's path alone: the last component may be a directory to be made.
+    fn resolve_dir_name(&self, dir: &Dir) -> Result<Option<(Rc<Handle>, String)>, StoreError> {
+        let Some((parent, name)) = dir.split() else { return Ok(None) };
+        Ok(self.resolve(&parent)?.map(|(handle, path)| (handle, join(&path, name))))
+    }
+
+    /// Removes a file that could not be written whole. Failing to is harmless: nothing points at it.
+    fn discard_torn(handle: &Handle, name: &str, failure: Failure) -> Failure {
+        match handle.remove(name) {
+            Ok(()) | Err(_) => failure,
+        }
+    }
+}
+
+impl Store for DirStore {
+    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(Created::NoDir) };
+        match handle.create(&name) {
+            Ok(file) => match file.fill(content, self.sync) {
+                Ok(()) => Ok(Created::Now),
+                Err(failure) => Err(Self::discard_torn(&handle, &name, failure).at("write", &path.to_string())),
+            },
+            Err(Failure::Exists) => Ok(Created::Taken),
+            Err(Failure::NotFound) => Ok(Created::NoDir),
+            Err(failure) => Err(failure.at("create", &path.to_string())),
+        }
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
+        let (Some((source, from)), Some((target, name))) = (self.resolve_file(from)?, self.resolve_file(to)?) else {
+            return Ok(Linked::Gone);
+        };
+        match source.link(&from, &target, &name) {
+            Ok(()) => Ok(Linked::Now),
+            Err(Failure::Exists) => Ok(Linked::Taken),
+            Err(Failure::NotFound) => Ok(Linked::Gone),
+            Err(failure) => Err(failure.at("link", &to.to_string())),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        let (Some((source, old)), Some((target, new))) = (self.resolve_file(from)?, self.resolve_file(to)?) else {
+            return Ok(Moved::Gone);
+        };
+        match source.rename(&old, &target, &new) {
+            Ok(()) => Ok(Moved::Here),
+            Err(Failure::NotFound) => Ok(Moved::Gone),
+            Err(failure) => Err(failure.at("rename", &from.to_string())),
+        }
+    }
+
+    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(None) };
+        absent_is_none(handle.read(&name, max_bytes)).map_err(|failure| failure.at("read", &path.to_string()))
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, StoreError> {
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(false) };
+        let found = absent_is_none(handle.stat(&name)).map_err(|failure| failure.at("look at", &path.to_string()))?;
+        Ok(found.is_some())
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
+        let Some((handle, path)) = self.resolve(dir)? else { return Ok(None) };
+        let names = if path.is_empty() { handle.list() } else { handle.open_dir(&path).and_then(|dir| dir.list()) };
+        absent_is_none(names).map_err(|failure| failure.at("list", dir.as_str()))
+    }
+
+    fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(Removed::Gone) };
+        match handle.remove(&name) {
+            Ok(()) => Ok(Removed::Now),
+            Err(Failure::NotFound) => Ok(Removed::Gone),
+            Err(failure) => Err(failure.at("remove", &path.to_string())),
+        }
+    }
+
+    fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
+        let Some((handle, name)) = self.resolve_dir_name(dir)? else { return Ok(Made::NoParent) };
+        match handle.make_dir(&name) {
+            Ok(()) => Ok(Made::Now),
+            Err(Failure::Exists) => Ok(Made::Taken),
+            Err(Failure::NotFound) => Ok(Made::NoParent),
+            Err(failure) => Err(failure.at("make directory", dir.as_str())),
+        }
+    }
+
+    fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
+        let Some((handle, name)) = self.resolve_dir_name(dir)? else { return Ok(DirRemoved::Gone) };
+        match handle.remove_dir(&name) {
+            Ok(()) => Ok(DirRemoved::Now),
+            Err(Failure::NotEmpty | Failure::Exists) => Ok(DirRemoved::NotEmpty),
+            Err(Failure::NotFound) => Ok(DirRemoved::Gone),
+            Err(failure) => Err(failure.at("remove directory", dir.as_str())),
+        }
+    }
+
+    fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
+        if self.sync == Sync::Off {
+            return Ok(());
+        }
+        let Some((handle, path)) = self.resolve(dir)? else { return Ok(()) };
+        let synced = if path.is_empty() { handle.sync() } else { handle.open_dir(&path).and_then(|dir| dir.sync()) };
+        absent_is_none(synced).map_err(|failure| failure.at("sync", dir.as_str()))?;
+        Ok(())
+    }
+}
+
+/// How a platform's call failed, as far as the store makes a difference.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    NotFound,
+    Exists,
+    NotEmpty,
+    Other(StoreErrorKind, String),
+}
+
+impl Failure {
+    fn at(self, operation: &'static str, path: &str) -> StoreError {
+        let (kind, detail) = match self {
+            Failure::Other(kind, detail) => (kind, detail),
+            Failure::NotFound => (StoreErrorKind::Other, "no such file or directory".to_string()),
+            Failure::Exists => (StoreErrorKind::Other, "it is there already".to_string()),
+            Failure::NotEmpty => (StoreErrorKind::Other, "it is not empty".to_string()),
+        };
+        StoreError { operation, path: path.to_string(), kind, detail }
+    }
+}
+
+fn absent_is_none<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::NotFound) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn join(dir: &str, name: &str) -> String {
+    if dir.is_empty() { name.to_string() } else { format!("{dir}/{name}") }
+}

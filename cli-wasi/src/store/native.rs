@@ -1,0 +1,123 @@
+//! The calls on a native directory, by `cap-std`, which opens nothing outside the directory it was given.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, File, OpenOptions};
+use coord_core::store::StoreErrorKind;
+
+use super::{Failure, Sync};
+
+/// An open directory.
+#[derive(Debug)]
+pub struct Handle(Dir);
+
+/// A file that was just made.
+pub(super) struct NewFile(File);
+
+impl Handle {
+    /// Opens the directory at a path of the operating system, which must be there.
+    pub fn open(path: &Path) -> io::Result<Handle> {
+        Dir::open_ambient_dir(path, ambient_authority()).map(Handle)
+    }
+
+    pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
+        Ok(Handle(self.0.open_dir(path)?))
+    }
+
+    pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
+        Ok(NewFile(self.0.open_with(name, OpenOptions::new().write(true).create_new(true))?))
+    }
+
+    pub(super) fn link(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
+        Ok(self.0.hard_link(name, &target.0, new)?)
+    }
+
+    pub(super) fn rename(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
+        Ok(self.0.rename(name, &target.0, new)?)
+    }
+
+    pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        let mut content = Vec::new();
+        self.0.open(name)?.take(max_bytes as u64).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
+        self.0.symlink_metadata(name)?;
+        Ok(())
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<String>, Failure> {
+        let mut names = Vec::new();
+        for entry in self.0.entries()? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
+        Ok(self.0.remove_file(name)?)
+    }
+
+    pub(super) fn make_dir(&self, name: &str) -> Result<(), Failure> {
+        Ok(self.0.create_dir(name)?)
+    }
+
+    pub(super) fn remove_dir(&self, name: &str) -> Result<(), Failure> {
+        Ok(self.0.remove_dir(name)?)
+    }
+
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        // A directory is opened for searching only; syncing needs it opened for reading.
+        Ok(self.0.open(".")?.sync_all()?)
+    }
+}
+
+impl NewFile {
+    pub(super) fn fill(mut self, content: &[u8], sync: Sync) -> Result<(), Failure> {
+        self.0.write_all(content)?;
+        if sync == Sync::On {
+            self.0.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => return Failure::NotFound,
+            io::ErrorKind::AlreadyExists => return Failure::Exists,
+            io::ErrorKind::DirectoryNotEmpty => return Failure::NotEmpty,
+            io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::ReadOnly,
+            io::ErrorKind::PermissionDenied => StoreErrorKind::Denied,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+            io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => StoreErrorKind::WrongType,
+            _ => StoreErrorKind::Other,
+        };
+        Failure::Other(kind, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::DirStore;
+    use super::*;
+    use coord_core::store::conformance;
+
+    #[test]
+    fn the_native_store_conforms() {
+        for sync in [Sync::On, Sync::Off] {
+            let root = tempfile::tempdir().unwrap();
+            let mut stores = 0..;
+            let findings = conformance::findings(|| {
+                let dir = root.path().join(stores.next().unwrap().to_string());
+                std::fs::create_dir(&dir).unwrap();
+                DirStore::new(Handle::open(&dir).unwrap(), sync)
+            });
+            assert_eq!(findings, Vec::<String>::new());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The calls on a WASI 0.2 descriptor, one host call each.
+//!
+//! Not by `std`: its `read_dir` looks up each name after reading it and ends the listing at the first one that has
+//! vanished, and its `write` is three calls where the descriptor's own is one.
+
+use coord_core::store::StoreErrorKind;
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+
+use super::{Failure, Sync};
+
+/// An open directory, and what may be done in it and below: all, or only reading.
+#[derive(Debug)]
+pub struct Handle {
+    descriptor: Descriptor,
+    rights: DescriptorFlags,
+}
+
+/// A file that was just made.
+pub(super) struct NewFile(Descriptor);
+
+impl Handle {
+    /// A directory that the host has opened.
+    pub fn new(descriptor: Descriptor) -> Handle {
+        let flags = descriptor.get_flags().unwrap_or(DescriptorFlags::READ);
+        Handle { rights: flags & (DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY), descriptor }
+    }
+
+    pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
+        Ok(Handle { descriptor: self.open_at(path, OpenFlags::DIRECTORY, self.rights)?, rights: self.rights })
+    }
+
+    pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
+        Ok(NewFile(self.open_at(name, OpenFlags::CREATE | OpenFlags::EXCLUSIVE, DescriptorFlags::WRITE)?))
+    }
+
+    pub(super) fn link(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
+        Ok(self.descriptor.link_at(PathFlags::empty(), name, &target.descriptor, new)?)
+    }
+
+    pub(super) fn rename(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
+        Ok(self.descriptor.rename_at(name, &target.descriptor, new)?)
+    }
+
+    pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        let file = self.open_at(name, OpenFlags::empty(), DescriptorFlags::READ)?;
+        let mut content = Vec::new();
+        while content.len() < max_bytes {
+            let (bytes, at_end) = file.read((max_bytes - content.len()) as u64, content.len() as u64)?;
+            let nothing = bytes.is_empty();
+            content.extend(bytes);
+            if at_end || nothing {
+                break;
+            }
+        }
+        Ok(content)
+    }
+
+    pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
+        self.descriptor.stat_at(PathFlags::empty(), name)?;
+        Ok(())
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<String>, Failure> {
+        let entries = self.descriptor.read_directory()?;
+        let mut names = Vec::new();
+        loop {
+            match entries.read_directory_entry() {
+                Ok(Some(entry)) => names.push(entry.name),
+                Ok(None) => return Ok(names),
+                // The host looks at each name once more. One that vanished meanwhile, or that is not UTF-8, is no
+                // reason to leave out those behind it.
+                Err(ErrorCode::NoEntry | ErrorCode::IllegalByteSequence) => {}
+                Err(code) => return Err(code.into()),
+            }
+        }
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
+        Ok(self.descriptor.unlink_file_at(name)?)
+    }
+
+    pub(super) fn make_dir(&self, name: &str) -> Result<(), Failure> {
+        Ok(self.descriptor.create_directory_at(name)?)
+    }
+
+    pub(super) fn remove_dir(&self, name: &str) -> Result<(), Failure> {
+        Ok(self.descriptor.remove_directory_at(name)?)
+    }
+
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        Ok(self.descriptor.sync()?)
+    }
+
+    fn open_at(&self, path: &str, how: OpenFlags, rights: DescriptorFlags) -> Result<Descriptor, ErrorCode> {
+        self.descriptor.open_at(PathFlags::empty(), path, how, rights)
+    }
+}
+
+impl NewFile {
+    pub(super) fn fill(self, content: &[u8], sync: Sync) -> Result<(), Failure> {
+        let mut written = 0;
+        while let Some(rest) = content.get(written..).filter(|rest| !rest.is_empty()) {
+            written += usize::try_from(self.0.write(rest, written as u64)?).unwrap_or(rest.len());
+        }
+        if sync == Sync::On {
+            self.0.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+impl From<ErrorCode> for Failure {
+    fn from(code: ErrorCode) -> Failure {
+        let kind = match code {
+            ErrorCode::NoEntry => return Failure::NotFound,
+            ErrorCode::Exist => return Failure::Exists,
+            ErrorCode::NotEmpty => return Failure::NotEmpty,
+            ErrorCode::ReadOnly => StoreErrorKind::ReadOnly,
+            ErrorCode::Access | ErrorCode::NotPermitted => StoreErrorKind::Denied,
+            ErrorCode::InsufficientSpace | ErrorCode::Quota => StoreErrorKind::Full,
+            ErrorCode::NotDirectory | ErrorCode::IsDirectory => StoreErrorKind::WrongType,
+            _ => StoreErrorKind::Other,
+        };
+        let words = code.message().trim_end_matches('.');
+        let detail = words.split(", similar to").next().unwrap_or(words);
+        Failure::Other(kind, detail.to_string())
+    }
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask build`: the product, `target/dist/muse` and `target/dist/muse.wasm`.
+//!
+//! They are two forms of one program. The command line is compiled to a WASI 0.2 component, and the launcher `muse`
+//! embeds that very component; so the component has to come first, and the launcher learns where it is by the
+//! environment variable `MUSE_COMPONENT`.
+
+use crate::setup;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+use xshell::cmd;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Also build the command line for this machine without WebAssembly, as target/dist/muse-cli
+    #[arg(long)]
+    native: bool,
+}
+
+/// What has been built, by absolute paths.
+pub(crate) struct Built {
+    /// The component where cargo put it, as the launcher's build script was told.
+    pub(crate) embedded: PathBuf,
+    /// The same component, for people.
+    pub(crate) component: PathBuf,
+    /// The program for this machine, with the component inside.
+    pub(crate) muse: PathBuf,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let built = product(workspace)?;
+    println!("{}", built.muse.display());
+    println!("{}", built.component.display());
+    if options.native {
+        println!("{}", native(workspace)?.display());
+    }
+    Ok(())
+}
+
+/// Builds what is out of date. A `muse` that is running goes on as it was.
+pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
+    let sh = &workspace.shell;
+    let embedded = component(workspace)?;
+    cmd!(sh, "cargo build --release --package muse-launcher").env("MUSE_COMPONENT", &embedded).run()?;
+    let target = workspace.target()?;
+    let dist = target.join("dist");
+    Ok(Built {
+        component: publish(&embedded, dist.join("muse.wasm"))?,
+        muse: publish(&target.join("release/muse"), dist.join("muse"))?,
+        embedded,
+    })
+}
+
+/// Copies a file so that its new place has the old content or the new one at every moment, never a part.
+pub(crate) fn publish(file: &Path, place: PathBuf) -> Result<PathBuf> {
+    let context = || format!("cannot copy {} to {}", file.display(), place.display());
+    let directory = place.parent().with_context(context)?;
+    fs::create_dir_all(directory).with_context(context)?;
+    let beside = NamedTempFile::new_in(directory).with_context(context)?;
+    fs::copy(file, beside.path()).with_context(context)?;
+    beside.persist(&place).with_context(context)?;
+    Ok(place)
+}
+
+/// Only the component, where cargo puts it: all that compiling and checking the launcher needs.
+pub(crate) fn component(workspace: &Workspace) -> Result<PathBuf> {
+    setup::ensure(workspace)?;
+    let sh = &workspace.shell;
+    cmd!(sh, "cargo build --profile component --package muse-cli --bin muse-cli --target wasm32-wasip2").run()?;
+    Ok(component_directory(workspace)?.join("muse-cli.wasm"))
+}
+
+/// The example programs as components; the directory that they are in.
+pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
+    setup::ensure(workspace)?;
+    let sh = &workspace.shell;
+    cmd!(sh, "cargo build --profile component --package muse-cli --examples --target wasm32-wasip2").run()?;
+    Ok(component_directory(workspace)?.join("examples"))
+}
+
+fn component_directory(workspace: &Workspace) -> Result<PathBuf> {
+    Ok(workspace.target()?.join("wasm32-wasip2/component"))
+}
+
+fn native(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    cmd!(sh, "cargo build --release --package muse-cli --bin muse-cli").run()?;
+    let target = workspace.target()?;
+    publish(&target.join("release/muse-cli"), target.join("dist/muse-cli"))
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask`: everything that is done with this repository, and nothing that is part of the product.
+//!
+//! Each subcommand is one file, named like it. All of them may be run on a fresh clone, in any order: what one needs
+//! from another (`build` needs `setup`, `test` needs `build`) it makes sure of by itself, and skips when it is there.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a build task talks to the person who started it")]
+
+mod build;
+mod demo;
+mod install;
+mod lint;
+mod setup;
+mod test;
+mod tools;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// Build, test, show and install this repository's program
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Make this machine's Rust toolchain able to compile for WebAssembly
+    Setup,
+    /// Build target/dist/muse and target/dist/muse.wasm
+    Build(build::Options),
+    /// Check format, clippy and documentation; a warning is an error
+    Lint,
+    /// Run every test, on the programs as they are built for people
+    Test(test::Options),
+    /// Put `muse` on the PATH
+    Install(install::Options),
+    /// Let eight agent processes work off a queue of real tasks, kill one, and check the results
+    Demo(demo::Options),
+    /// Install the stock wasmtime that the tests run the component in (about 10 minutes, once)
+    Wasmtime,
+    /// One agent of the demo
+    #[command(hide = true)]
+    DemoAgent(demo::agent::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let workspace = Workspace::open()?;
+    match task {
+        Task::Setup => setup::run(&workspace),
+        Task::Build(options) => build::run(&workspace, &options),
+        Task::Lint => lint::run(&workspace),
+        Task::Test(options) => test::run(&workspace, &options),
+        Task::Install(options) => install::run(&workspace, &options),
+        Task::Demo(options) => demo::run(&workspace, &options),
+        Task::Wasmtime => tools::run(&workspace),
+        Task::DemoAgent(options) => demo::agent::run(&options),
+    }
+}

@@ -1,0 +1,35 @@
+//! `cargo xtask test`: every test of the workspace, on the product as it is built for people.
+//!
+//! The tests of the built programs find them by environment variables, each an absolute path:
+//! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the component by itself;
+//! - `MUSE_EXAMPLES`: the directory of the example components;
+//! - `WASMTIME`: a stock wasmtime.
+
+use crate::build;
+use crate::tools;
+use crate::workspace::Workspace;
+use anyhow::Result;
+use xshell::cmd;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Passed on to `cargo test`: `cargo xtask test -- --test launcher -- --nocapture`
+    #[arg(last = true)]
+    cargo_arguments: Vec<String>,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let sh = &workspace.shell;
+    let wasmtime = tools::wasmtime(workspace)?;
+    let built = build::product(workspace)?;
+    let examples = build::examples(workspace)?;
+    let arguments = &options.cargo_arguments;
+    cmd!(sh, "cargo test --workspace --release {arguments...}")
+        .env("MUSE_COMPONENT", built.embedded)
+        .env("MUSE_BIN", built.muse)
+        .env("MUSE_WASM", built.component)
+        .env("MUSE_EXAMPLES", examples)
+        .env("WASMTIME", wasmtime)
+        .run()?;
+    Ok(())
+}
