@@ -71,6 +71,8 @@ impl fmt::Display for BadTaskId {
     }
 }
 
+impl core::error::Error for BadTaskId {}
+
 impl FromStr for TaskId {
     type Err = BadTaskId;
 

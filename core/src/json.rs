@@ -91,6 +91,8 @@ impl fmt::Display for BadJson {
     }
 }
 
+impl core::error::Error for BadJson {}
+
 /// The canonical form (RFC 8785) of any JSON text.
 pub(crate) fn canonical(text: &[u8]) -> Result<alloc::vec::Vec<u8>, serde_json::Error> {
     let value: serde_json::Value = serde_json::from_slice(text)?;

@@ -243,6 +243,8 @@ impl fmt::Display for BadName {
     }
 }
 
+impl core::error::Error for BadName {}
+
 /// The start of a text that somebody gave, short enough to be quoted in a message.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(80) {

@@ -165,3 +165,5 @@ impl fmt::Display for StoreError {
         write!(f, "cannot {} {path}: {}{advice}", self.operation, self.detail)
     }
 }
+
+impl core::error::Error for StoreError {}

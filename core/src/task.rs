@@ -93,6 +93,8 @@ impl fmt::Display for BadRecord {
     }
 }
 
+impl core::error::Error for BadRecord {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

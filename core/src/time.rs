@@ -62,6 +62,8 @@ impl fmt::Display for BadTimestamp {
     }
 }
 
+impl core::error::Error for BadTimestamp {}
+
 impl TryFrom<String> for Timestamp {
     type Error = BadTimestamp;
 

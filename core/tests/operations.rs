@@ -1,0 +1,469 @@
+//! What the operations promise to one agent after another, on the store in memory. What holds between agents that race
+//! is for real processes, in the crate `coord-tests`.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+use std::cell::{Cell, RefCell};
+
+use coord_core::entry::Entry;
+use coord_core::layout::{Dir, Path};
+use coord_core::name::{Nonce, QueueName, RunId};
+use coord_core::queue::{ClaimRequest, Claimed, Filter, Matching, NewTask, Status, Thoroughness};
+use coord_core::store::mem::MemStore;
+use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, StoreError};
+use coord_core::transition::{Claimant, Refusal};
+use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
+
+/// A queue with a clock and nonces of its own.
+struct World {
+    queue: Queue<Counting>,
+    now: Cell<u64>,
+    nonces: Cell<u64>,
+}
+
+const SECOND: u64 = 1_000_000;
+
+impl World {
+    fn new() -> World {
+        let queue = Queue::open(Counting::default()).unwrap();
+        World { queue, now: Cell::new(1_795_336_200 * SECOND), nonces: Cell::new(0) }
+    }
+
+    /// The next microsecond.
+    fn now(&self) -> Timestamp {
+        self.now.set(self.now.get() + 1);
+        Timestamp::from_micros(self.now.get())
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.now.set(self.now.get() + seconds * SECOND);
+    }
+
+    fn nonce(&self) -> Nonce {
+        self.nonces.set(self.nonces.get() + 1);
+        Nonce::from_bits(self.nonces.get())
+    }
+
+    fn enqueue(&self, title: &str) -> TaskId {
+        self.enqueue_as(title, |_| {}).id
+    }
+
+    fn enqueue_as(&self, title: &str, change: impl Fn(&mut NewTask)) -> Task {
+        let mut new = NewTask {
+            title: title.parse().unwrap(),
+            priority: 0,
+            queue: QueueName::default_queue(),
+            ttl_seconds: 1_000,
+            created_by: "orchestrator".parse().unwrap(),
+            tags: Vec::new(),
+            payload: JsonObject::parse("{}").unwrap(),
+        };
+        change(&mut new);
+        self.queue.enqueue(new, self.now(), self.nonce()).unwrap()
+    }
+
+    fn claim(&self, run_id: &str) -> Option<Claimed> {
+        self.claim_from(run_id, None)
+    }
+
+    fn claim_from(&self, run_id: &str, queue: Option<&str>) -> Option<Claimed> {
+        let queue = queue.map(|queue| queue.parse().unwrap());
+        let request = ClaimRequest { run_id: run(run_id), queue, lease_seconds: 10 };
+        self.queue.claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap().claimed
+    }
+
+    fn complete(&self, id: TaskId, run_id: &str, result: &str) -> Result<Option<JsonObject>, Error> {
+        let result = JsonObject::parse(result).unwrap();
+        let record = self.queue.complete(id, claimant(run_id), Some(result), self.now(), self.nonce())?;
+        Ok(record.result)
+    }
+
+    fn status(&self, id: TaskId) -> Status {
+        let listing = self.queue.tasks(&everything(), self.now()).unwrap();
+        listing.items.iter().find(|item| item.task.id == id).unwrap().status
+    }
+
+    /// The entries of a task, wherever they are.
+    fn entries(&self, id: TaskId) -> Vec<Entry> {
+        let files = self.queue.store().inner.files();
+        files.iter().filter_map(|path| Entry::parse(&path.name)).filter(|entry| entry.id == id).collect()
+    }
+}
+
+fn run(run_id: &str) -> RunId {
+    run_id.parse().unwrap()
+}
+
+fn claimant(run_id: &str) -> Claimant {
+    Claimant { run_id: run(run_id), nonce: None }
+}
+
+fn everything() -> Filter {
+    Filter { status: None, queue: None, run_id: None, limit: 10_000 }
+}
+
+fn titles(mut next: impl FnMut() -> Option<Claimed>) -> Vec<String> {
+    std::iter::from_fn(|| next().map(|claimed| claimed.task.record.title.to_string())).collect()
+}
+
+#[test]
+fn tasks_are_claimed_by_priority_then_age_across_queues() {
+    let world = World::new();
+    for (title, priority, queue) in
+        [("c", 0, "a"), ("b", 5, "b"), ("d", 0, "b"), ("a", i64::MAX, "a"), ("e", 0, "a"), ("f", -1, "c")]
+    {
+        world.enqueue_as(title, |new| (new.priority, new.queue) = (priority, queue.parse().unwrap()));
+        world.pass(7);
+    }
+    assert_eq!(titles(|| world.claim("agent")), ["a", "b", "c", "d", "e", "f"]);
+}
+
+#[test]
+fn a_claim_from_one_queue_leaves_the_others_alone() {
+    let world = World::new();
+    for (title, queue) in [("1", "x"), ("2", "y"), ("3", "x")] {
+        world.enqueue_as(title, |new| new.queue = queue.parse().unwrap());
+    }
+    assert_eq!(titles(|| world.claim_from("agent", Some("x"))), ["1", "3"]);
+    assert_eq!(titles(|| world.claim_from("agent", Some("none"))), [""; 0]);
+    assert_eq!(titles(|| world.claim("agent")), ["2"]);
+}
+
+#[test]
+fn equal_tasks_of_one_microsecond_are_two_tasks() {
+    let world = World::new();
+    let now = world.now();
+    let new = || NewTask {
+        title: "same".parse().unwrap(),
+        priority: 0,
+        queue: QueueName::default_queue(),
+        ttl_seconds: 1_000,
+        created_by: run("o"),
+        tags: Vec::new(),
+        payload: JsonObject::parse("{}").unwrap(),
+    };
+    let ids: Vec<TaskId> = (0..3).map(|_| world.queue.enqueue(new(), now, world.nonce()).unwrap().id).collect();
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+    assert_eq!(titles(|| world.claim("agent")).len(), 3);
+}
+
+#[test]
+fn each_operation_changes_as_little_as_the_protocol_says() {
+    let world = World::new();
+    let store = world.queue.store();
+    world.queue.init(world.now(), world.nonce()).unwrap();
+    // Directories are made once per first byte of an id and once per 8 ms of enqueuing. Here they are there already.
+    for shelf in ["tasks", "claimed", "done", "records"].map(|name| Dir::root().child(name)) {
+        store.make_dir(&shelf).unwrap();
+        for byte in 0..=255 {
+            store.make_dir(&shelf.child(&format!("{byte:02x}"))).unwrap();
+        }
+    }
+    world.enqueue("makes the directory of these 8 ms");
+    world.claim("takes it, and sweeps");
+
+    let mutations = |operation: &dyn Fn()| {
+        store.mutations.take();
+        operation();
+        store.mutations.take()
+    };
+    let [first, second] = [Cell::new(None), Cell::new(None)];
+    assert_eq!(mutations(&|| first.set(Some(world.enqueue("first")))), ["create", "link"]);
+    second.set(Some(world.enqueue("second")));
+    let [first, second] = [first, second].map(|id| id.get().unwrap());
+    assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, first)), ["rename"]);
+    let heartbeat = || assert!(world.queue.heartbeat(first, claimant("agent"), None, world.now()).is_ok());
+    assert_eq!(mutations(&heartbeat), ["rename"]);
+    assert_eq!(mutations(&|| assert!(world.complete(first, "agent", "{}").is_ok())), ["rename"]);
+    assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, second)), ["rename"]);
+    assert_eq!(mutations(&|| assert!(world.complete(second, "agent", "{\"a\":1}").is_ok())), ["create", "rename"]);
+    assert_eq!(mutations(&|| assert!(world.queue.tasks(&everything(), world.now()).is_ok())), [""; 0]);
+    assert_eq!(mutations(&|| assert!(world.complete(second, "agent", "{\"a\":1}").is_err())), [""; 0]);
+}
+
+#[test]
+fn a_lease_that_ran_out_is_taken_over_and_the_late_holder_refused() {
+    let world = World::new();
+    let id = world.enqueue("work");
+    assert_eq!(world.claim("slow").unwrap().record.generation, 1);
+    assert_eq!(world.claim("other"), None);
+    world.pass(11);
+    assert_eq!(world.status(id), Status::TimedOut, "before any sweep");
+    let taken = world.claim("other").unwrap();
+    assert_eq!((taken.task.id, taken.record.generation, taken.record.attempt), (id, 2, 2));
+
+    let Err(Error::Refused { refusal, who, .. }) = world.complete(id, "slow", r#"{"late":true}"#) else {
+        panic!("a late result was accepted")
+    };
+    assert!(matches!(refusal, Refusal::LeaseLost(_)));
+    assert_eq!(who.as_deref(), Some("other"));
+    assert_eq!(world.complete(id, "other", r#"{"ok":1}"#).unwrap().unwrap().text(), r#"{"ok":1}"#);
+    assert_eq!(world.entries(id).len(), 1);
+}
+
+#[test]
+fn a_late_holder_that_nobody_overtook_may_still_finish() {
+    for swept in [false, true] {
+        let world = World::new();
+        let (id, other) = (world.enqueue("work"), world.enqueue("other"));
+        world.claim("slow").unwrap();
+        world.pass(11);
+        if swept {
+            // A claim from a queue that does not exist finds nothing, so it sweeps.
+            assert_eq!(world.claim_from("sweeper", Some("none")), None);
+            assert_eq!(world.status(id), Status::TimedOut, "after the sweep");
+        }
+        world.queue.heartbeat(id, claimant("slow"), Some(5), world.now()).unwrap();
+        assert_eq!(world.status(id), Status::Claimed);
+        assert_eq!(world.claim("next").unwrap().task.id, other);
+        world.pass(6);
+        world.complete(id, "slow", "{}").unwrap();
+        assert_eq!(world.status(id), Status::Completed);
+    }
+}
+
+#[test]
+fn a_heartbeat_keeps_the_lease_as_long_as_it_was_given_for() {
+    let world = World::new();
+    let id = world.enqueue("work");
+    world.claim("agent").unwrap();
+    for _ in 0..5 {
+        world.pass(9);
+        let record = world.queue.heartbeat(id, claimant("agent"), None, world.now()).unwrap();
+        assert_eq!(record.expires_at.micros_since(record.heartbeat_at), 10 * SECOND);
+        assert_eq!(world.claim("other"), None);
+    }
+    world.pass(11);
+    assert_eq!(world.claim("other").unwrap().task.id, id);
+}
+
+#[test]
+fn a_task_that_nobody_claims_in_time_expires_and_is_never_claimed() {
+    let world = World::new();
+    let id = world.enqueue_as("stale", |new| new.ttl_seconds = 5).id;
+    let fresh = world.enqueue("fresh");
+    world.pass(6);
+    assert_eq!(world.status(id), Status::Expired, "before anyone noticed");
+    assert_eq!(world.claim("agent").unwrap().task.id, fresh);
+    assert_eq!(world.status(id), Status::Expired, "after somebody noticed");
+    assert!(matches!(
+        world.complete(id, "agent", "{}"),
+        Err(Error::Refused { refusal: Refusal::AlreadyEnded { .. }, .. })
+    ));
+}
+
+#[test]
+fn cancelling_ends_what_waits_and_with_force_what_is_held() {
+    let world = World::new();
+    let (waiting, held) = (world.enqueue("waiting"), world.enqueue_as("held", |new| new.priority = 1).id);
+    world.claim("agent").unwrap();
+    let cancel = |id, run_id: &str, force| world.queue.cancel(id, run(run_id), force, world.now(), world.nonce());
+    assert_eq!(cancel(waiting, "boss", false).unwrap().claimer_run_id, "boss");
+    assert!(matches!(cancel(held, "boss", false), Err(Error::Refused { refusal: Refusal::WrongOwner(_), .. })));
+    assert_eq!(cancel(held, "boss", true).unwrap().status, Status::Cancelled);
+    let Err(Error::Refused { refusal: Refusal::AlreadyEnded { .. }, who, .. }) = world.complete(held, "agent", "{}")
+    else {
+        panic!("completed a cancelled task")
+    };
+    assert_eq!(who.as_deref(), Some("boss"));
+    assert_eq!(world.claim("agent"), None);
+}
+
+#[test]
+fn a_run_id_too_long_for_a_name_works_like_any_other() {
+    let world = World::new();
+    let long = "agent-".repeat(40);
+    let other = format!("{long}x");
+    let id = world.enqueue("work");
+    assert_eq!(world.claim(&long).unwrap().record.claimer_run_id, long);
+    let Err(Error::Refused { who, .. }) = world.complete(id, &other, "{}") else { panic!("completed by another") };
+    assert_eq!(who.as_deref(), Some(long.as_str()));
+    let filter = Filter { run_id: Some(run(&long)), ..everything() };
+    assert_eq!(world.queue.tasks(&filter, world.now()).unwrap().items.len(), 1);
+    world.complete(id, &long, "{}").unwrap();
+}
+
+#[test]
+fn results_errors_and_payloads_are_listed_as_they_were_given() {
+    let world = World::new();
+    let id = world.enqueue_as("work", |new| new.payload = JsonObject::parse(r#"{"n":1.10}"#).unwrap()).id;
+    let failed = world.enqueue("fails");
+    world.claim("agent").unwrap();
+    world.claim("agent").unwrap();
+    world.complete(id, "agent", r#"{"sum":12345678901234567890123}"#).unwrap();
+    world.queue.fail(failed, claimant("agent"), "no \"luck\"".parse().unwrap(), world.now(), world.nonce()).unwrap();
+    let listing = world.queue.tasks(&everything(), world.now()).unwrap();
+    let item = |id| listing.items.iter().find(|item| item.task.id == id).unwrap();
+    assert_eq!(item(id).result.as_ref().unwrap().text(), r#"{"sum":12345678901234567890123}"#);
+    assert_eq!(item(id).task.record.payload.text(), r#"{"n":1.10}"#);
+    assert_eq!(item(failed).error.as_ref().unwrap().as_str(), "no \"luck\"");
+}
+
+#[test]
+fn a_listing_counts_all_and_shows_what_matches() {
+    let world = World::new();
+    for i in 0..6 {
+        let queue = if i % 2 == 0 { "even" } else { "odd" };
+        world.enqueue_as(&format!("{i}"), |new| new.queue = queue.parse().unwrap());
+    }
+    let done = world.claim_from("agent", Some("even")).unwrap().task.id;
+    world.complete(done, "agent", "{}").unwrap();
+    world.claim_from("agent", Some("odd")).unwrap();
+    let list = |filter| world.queue.tasks(&filter, world.now()).unwrap();
+    let shown = |filter| list(filter).items.iter().map(|item| item.task.record.title.to_string()).collect::<Vec<_>>();
+
+    assert_eq!(shown(everything()), ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(shown(Filter { status: Some(Status::Pending), ..everything() }), ["2", "3", "4", "5"]);
+    assert_eq!(shown(Filter { queue: Some("odd".parse().unwrap()), ..everything() }), ["1", "3", "5"]);
+    assert_eq!(shown(Filter { run_id: Some(run("agent")), ..everything() }), ["0", "1"]);
+    let cut = list(Filter { limit: 2, ..everything() });
+    assert_eq!((cut.items.len(), cut.matching, cut.counts.total()), (2, Matching::Exactly(6), 6));
+    let cut = list(Filter { limit: 2, queue: Some("even".parse().unwrap()), ..everything() });
+    assert_eq!((cut.items.len(), cut.matching), (2, Matching::MoreThan(2)));
+    assert_eq!([Status::Pending, Status::Claimed, Status::Completed].map(|status| cut.counts.of(status)), [4, 1, 1]);
+}
+
+#[test]
+fn a_record_that_cannot_be_trusted_is_set_aside_and_holds_up_nobody() {
+    let world = World::new();
+    let (torn, whole) = (world.enqueue("torn"), world.enqueue("whole"));
+    let store = world.queue.store();
+    for path in store.inner.files().into_iter().filter(|path| path.name.contains(&torn.hex())) {
+        store.remove(&path).unwrap();
+        store.create(&path, b"{\"title\":").unwrap();
+    }
+    let request = ClaimRequest { run_id: run("agent"), queue: None, lease_seconds: 10 };
+    let claim = world.queue.claim(&request, Thoroughness::Full, world.now(), world.nonce()).unwrap();
+    assert_eq!(claim.claimed.unwrap().task.id, whole);
+    assert!(claim.findings[0].to_string().contains(&torn.to_string()), "{:?}", claim.findings);
+    assert!(store.inner.files().iter().any(|path| path.dir.as_str() == "aside" && path.name.contains(&torn.hex())));
+}
+
+#[test]
+fn an_old_name_of_an_ended_task_that_came_back_never_runs_again() {
+    let world = World::new();
+    let id = world.enqueue("work");
+    world.claim("agent").unwrap();
+    let old = world.entries(id)[0].clone();
+    world.complete(id, "agent", "{}").unwrap();
+    // A power cut may bring the name in claimed/ back beside the one in done/.
+    let store = world.queue.store();
+    let find = |part: &str| store.inner.files().into_iter().find(|path| path.dir.as_str().starts_with(part)).unwrap();
+    let came_back = Dir::root().child("claimed").child(&id.fan_out()).file(old.to_string());
+    assert_eq!(store.link(&find("done"), &came_back), Ok(Linked::Now));
+    world.pass(100);
+    assert_eq!(world.claim("other"), None);
+    assert_eq!(world.status(id), Status::Completed);
+    assert_eq!(world.entries(id).len(), 1, "the remnant is gone");
+}
+
+#[test]
+fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
+    let refused = |name: &str, content: &[u8]| {
+        let store = MemStore::new();
+        store.create(&Dir::root().file(name), content).unwrap();
+        let error = Queue::open(store.clone()).map(|_| ()).unwrap_err();
+        assert_eq!(store.files().len(), 1);
+        error
+    };
+    for (content, found) in [("{\"format\":2,\"x\":1}", "2"), ("garbage", "garbage"), ("", ""), ("[]", "[]")] {
+        let error = refused("format.json", content.as_bytes());
+        assert_eq!(error, Error::UnsupportedFormat { found: found.to_string() });
+    }
+    assert_eq!(refused("main.rs", b"fn main() {}"), Error::NotAQueue { found: "main.rs".to_string() });
+    assert!(Queue::open(MemStore::new()).is_ok());
+}
+
+#[test]
+fn emptied_directories_do_not_pile_up() {
+    let world = World::new();
+    for i in 0..50 {
+        world.enqueue(&format!("{i}"));
+        world.pass(3);
+    }
+    world.pass(1_000_000);
+    assert_eq!(world.claim("agent"), None, "all of them have expired");
+    // Each claim that meets an empty directory removes it, so the levels go one by one.
+    for _level in ["t4", "t3", "t2", "t1", "priority", "queue"] {
+        assert_eq!(world.claim("agent"), None);
+    }
+    assert_eq!(world.queue.store().list(&Dir::root().child("ready")), Ok(Some(Vec::new())));
+}
+
+#[test]
+fn the_sweep_token_stays_one_and_is_not_fooled_by_a_clock_that_was_ahead() {
+    let world = World::new();
+    let id = world.enqueue("work");
+    world.claim("agent").unwrap();
+    let tokens = || world.queue.store().list(&Dir::root().child("sweep")).unwrap().unwrap();
+    let ahead = "fffffffffffff";
+    world.queue.store().create(&Dir::root().child("sweep").file(ahead), b"").unwrap();
+    world.pass(11);
+    // The first claim of any kind sweeps, although it does not find the queue empty.
+    world.enqueue_as("urgent", |new| new.priority = 9);
+    assert_eq!(world.claim("other").unwrap().task.record.title.as_str(), "urgent");
+    assert_eq!(tokens().len(), 1);
+    assert_ne!(tokens(), [ahead]);
+    assert!(world.entries(id)[0].to_string().contains(".lapsed."));
+}
+
+/// Notes what is changed in the store behind it.
+#[derive(Default)]
+struct Counting {
+    inner: MemStore,
+    mutations: RefCell<Vec<&'static str>>,
+}
+
+impl Counting {
+    fn note(&self, mutation: &'static str) {
+        self.mutations.borrow_mut().push(mutation);
+    }
+}
+
+impl Store for Counting {
+    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        self.note("create");
+        self.inner.create(path, content)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
+        self.note("link");
+        self.inner.link(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        self.note("rename");
+        self.inner.rename(from, to)
+    }
+
+    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.read(path, max_bytes)
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, StoreError> {
+        self.inner.exists(path)
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
+        self.inner.list(dir)
+    }
+
+    fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
+        self.note("remove");
+        self.inner.remove(path)
+    }
+
+    fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
+        self.note("make_dir");
+        self.inner.make_dir(dir)
+    }
+
+    fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
+        self.note("remove_dir");
+        self.inner.remove_dir(dir)
+    }
+
+    fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
+        self.inner.sync_dir(dir)
+    }
+}
