@@ -1,6 +1,5 @@
 //! Reading the shelves: the ready one in claim order, the others as they come. Names only; no record is opened.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -42,7 +41,7 @@ impl<S: Store> Queue<S> {
             Some(queue) => Vec::from([ReadyShelf::queue(queue)]),
             None => self.ready_queues()?,
         };
-        self.visit_below(queues, empties, visit)
+        self.visit_below(&queues, empties, visit)
     }
 
     /// The entries of one of the other shelves, or of the part of it that is named.
@@ -65,32 +64,28 @@ impl<S: Store> Queue<S> {
     }
 
     /// `shelves` are all on one level and hold the same part of the order: their children are read side by side.
+    /// Names are sorted as they are and understood one by one, since most visits end at the first.
     fn visit_below(
         &self,
-        shelves: Vec<ReadyShelf>,
+        shelves: &[ReadyShelf],
         empties: Empties,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        let mut entries: BTreeMap<String, (ReadyShelf, Located)> = BTreeMap::new();
-        let mut children: BTreeMap<String, Vec<ReadyShelf>> = BTreeMap::new();
+        let mut names: Vec<(String, &ReadyShelf)> = Vec::new();
         for shelf in shelves {
-            for name in self.names_on(&shelf, empties)? {
-                if let Some(child) = shelf.child(&name) {
-                    children.entry(name).or_default().push(child);
-                } else if let Some(entry) = Entry::parse(&name).filter(|_| shelf.is_leaf()) {
-                    let located = Located { dir: shelf.dir.clone(), entry };
-                    entries.insert(name, (shelf.clone(), located));
+            names.extend(self.names_on(shelf, empties)?.into_iter().map(|name| (name, shelf)));
+        }
+        names.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
+            let children: Vec<ReadyShelf> = same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
+            if self.visit_below(&children, empties, visit)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            for (name, leaf) in same_name.iter().filter(|(_, shelf)| shelf.is_leaf()) {
+                let Some(entry) = Entry::parse(name) else { continue };
+                if visit(leaf, Located { dir: leaf.dir.clone(), entry })?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
-            }
-        }
-        for (shelf, located) in entries.into_values() {
-            if visit(&shelf, located)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        for group in children.into_values() {
-            if self.visit_below(group, empties, visit)?.is_break() {
-                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
