@@ -79,6 +79,10 @@ pub const SWEEP_MICROS_PER_LEASE: u64 = 100;
 /// whose clocks differ a little do not see it vanish under them at once.
 pub const EMPTY_SHELF_MICROS: u64 = 10_000_000;
 
+/// How close together two changes of a directory may be and still leave the same stamp, in microseconds. Linux stamps
+/// with its scheduler's tick, 1 to 10 ms.
+pub const STAMP_GRAIN_MICROS: u64 = 20_000;
+
 const _: () = assert!(JSON_BYTES * 2 < RECORD_BYTES);
 const _: () = assert!(ERROR_CHARS * 12 + TITLE_CHARS * 12 < RECORD_BYTES);
 const _: () = assert!(TITLE_CHARS * 12 + RUN_ID_CHARS * 12 + TAGS * TAG_CHARS * 12 + JSON_BYTES < RECORD_BYTES);

@@ -12,6 +12,7 @@ mod find;
 mod list;
 mod settle;
 mod shelves;
+mod watch;
 
 use alloc::string::{String, ToString};
 use core::cell::Cell;
@@ -34,6 +35,7 @@ use crate::transition::lease_is_live;
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
 pub use enqueue::NewTask;
 pub use list::{Counts, Filter, Item, Listing, Matching};
+pub use watch::Watch;
 
 /// The number of the protocol that this version writes and reads.
 ///

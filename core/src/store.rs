@@ -1,4 +1,4 @@
-//! What the queue needs of a filesystem: ten operations on files in directories.
+//! What the queue needs of a filesystem: eleven operations on files in directories.
 //!
 //! The trait is the seam between the protocol and the world. Its meaning as a program is [`mem::MemStore`]; what every
 //! implementation must do is the conformance suite (`conformance`, a feature). There are no paths of an operating
@@ -48,6 +48,11 @@ pub trait Store {
     /// A name that is there during the whole call is in the answer. A name that comes or goes during the call may be
     /// or not, and so may a file that is renamed within this directory. Names that are not UTF-8 are left out.
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError>;
+
+    /// What becomes another whenever a name in the directory comes or goes; `None` if there is no such directory.
+    ///
+    /// Two changes within [`crate::limits::STAMP_GRAIN_MICROS`] may leave the same stamp.
+    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError>;
 
     /// Removes a name.
     fn remove(&self, path: &Path) -> Result<Removed, StoreError>;
@@ -122,6 +127,25 @@ pub enum DirRemoved {
     NotEmpty,
     /// There is no such directory (any more).
     Gone,
+}
+
+/// When a directory last changed, by the medium's own clock, in whole seconds and nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    seconds: u64,
+    nanos: u32,
+}
+
+impl Stamp {
+    /// The stamp of a time.
+    pub fn from_parts(seconds: u64, nanos: u32) -> Stamp {
+        Stamp { seconds, nanos }
+    }
+
+    /// Whole microseconds since 1970.
+    pub fn micros(self) -> u64 {
+        self.seconds.saturating_mul(1_000_000).saturating_add(u64::from(self.nanos) / 1_000)
+    }
 }
 
 /// The medium failed. What the operation was to change may or may not have changed.

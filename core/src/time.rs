@@ -10,7 +10,7 @@ use crate::limits;
 /// A point in time, in whole microseconds since 1970-01-01T00:00:00 UTC, at most [`limits::TIME_MICROS`].
 ///
 /// Written as ISO 8601 in UTC with six decimals: `2026-11-22T08:30:00.000000+00:00`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Timestamp(u64);
 

@@ -8,9 +8,9 @@ use std::cell::{Cell, RefCell};
 use coord_core::entry::Entry;
 use coord_core::layout::{Dir, Path};
 use coord_core::name::{Nonce, QueueName, RunId};
-use coord_core::queue::{ClaimRequest, Claimed, Filter, Matching, NewTask, Status, Thoroughness};
+use coord_core::queue::{ClaimRequest, Claimed, Filter, Matching, NewTask, Status, Thoroughness, Watch};
 use coord_core::store::mem::MemStore;
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, StoreError};
+use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::transition::{Claimant, Refusal};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
 
@@ -407,6 +407,29 @@ fn the_sweep_token_stays_one_and_is_not_fooled_by_a_clock_that_was_ahead() {
     assert!(world.entries(id)[0].to_string().contains(".lapsed."));
 }
 
+#[test]
+fn a_watch_tells_when_to_ask_again() {
+    let world = World::new();
+    let mut watch = Watch::default();
+    let ask = |watch: &mut Watch, queue: Option<&str>| {
+        let queue = queue.map(|queue| queue.parse().unwrap());
+        let request = ClaimRequest { run_id: run("agent"), queue, lease_seconds: 10 };
+        let claim = world.queue.claim_or_watch(&request, Thoroughness::Full, Some(watch), world.now(), world.nonce());
+        claim.unwrap().claimed.map(|claimed| claimed.task.id)
+    };
+    for queue in [None, Some("default")] {
+        assert_eq!(ask(&mut watch, queue), None);
+        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(false), "nothing happened");
+        let id = world.enqueue("work");
+        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "a task came");
+        assert_eq!(ask(&mut watch, queue), Some(id));
+        assert_eq!(ask(&mut watch, queue), None);
+        world.pass(1);
+        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "a lease may have run out");
+        world.complete(id, "agent", "{}").unwrap();
+    }
+}
+
 /// Notes what is changed in the store behind it.
 #[derive(Default)]
 struct Counting {
@@ -446,6 +469,10 @@ impl Store for Counting {
 
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
         self.inner.list(dir)
+    }
+
+    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        self.inner.stamp(dir)
     }
 
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use coord_core::layout::{Dir, Path};
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Store, StoreError, StoreErrorKind};
+use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind};
 
 #[cfg(not(target_os = "wasi"))]
 mod native;
@@ -140,6 +140,12 @@ impl Store for DirStore {
         let Some((handle, path)) = self.resolve(dir)? else { return Ok(None) };
         let names = if path.is_empty() { handle.list() } else { handle.open_dir(&path).and_then(|dir| dir.list()) };
         absent_is_none(names).map_err(|failure| failure.at("list", dir.as_str()))
+    }
+
+    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        let Some((handle, path)) = self.resolve(dir)? else { return Ok(None) };
+        absent_is_none(handle.stamp(if path.is_empty() { "." } else { &path }))
+            .map_err(|failure| failure.at("look at", dir.as_str()))
     }
 
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {

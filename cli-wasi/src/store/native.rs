@@ -2,10 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
-use coord_core::store::StoreErrorKind;
+use coord_core::store::{Stamp, StoreErrorKind};
 
 use super::{Failure, Sync};
 
@@ -47,6 +48,12 @@ impl Handle {
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
         self.0.symlink_metadata(name)?;
         Ok(())
+    }
+
+    pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
+        let modified = self.0.metadata(path)?.modified()?.into_std();
+        let time = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Stamp::from_parts(time.as_secs(), time.subsec_nanos()))
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, Failure> {

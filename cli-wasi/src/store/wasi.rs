@@ -3,7 +3,7 @@
 //! Not by `std`: its `read_dir` looks up each name after reading it and ends the listing at the first one that has
 //! vanished, and its `write` is three calls where the descriptor's own is one.
 
-use coord_core::store::StoreErrorKind;
+use coord_core::store::{Stamp, StoreErrorKind};
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
 use super::{Failure, Sync};
@@ -58,6 +58,12 @@ impl Handle {
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
         self.descriptor.stat_at(PathFlags::empty(), name)?;
         Ok(())
+    }
+
+    pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
+        let stat = if path == "." { self.descriptor.stat() } else { self.descriptor.stat_at(PathFlags::empty(), path) };
+        let modified = stat?.data_modification_timestamp;
+        Ok(modified.map_or(Stamp::from_parts(0, 0), |time| Stamp::from_parts(time.seconds, time.nanoseconds)))
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, Failure> {

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::files::Located;
-use super::shelves::Empties;
+use super::shelves::{Empties, Walk};
+use super::watch::Watch;
 use super::{ClaimRecord, Finding, Queue, Status};
 use crate::entry::Entry;
 use crate::error::Error;
@@ -68,11 +69,23 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Claim, Error> {
+        self.claim_or_watch(request, thoroughness, None, now, nonce)
+    }
+
+    /// As [`Queue::claim`]; if there is nothing, `watch` then tells by [`Queue::has_stirred`] when to ask again.
+    pub fn claim_or_watch(
+        &self,
+        request: &ClaimRequest,
+        thoroughness: Thoroughness,
+        mut watch: Option<&mut Watch>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Claim, Error> {
         let mut findings = self.sweep_if_due(now)?;
-        let mut claimed = self.take_head(request, now, nonce, &mut findings)?;
+        let mut claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
         let look_again = claimed.is_none() && thoroughness == Thoroughness::Full;
         if look_again && self.sweep(now, &mut findings)?.moved > 0 {
-            claimed = self.take_head(request, now, nonce, &mut findings)?;
+            claimed = self.take_head(request, watch, now, nonce, &mut findings)?;
         }
         Ok(Claim { claimed, findings })
     }
@@ -82,10 +95,12 @@ impl<S: Store> Queue<S> {
     fn take_head(
         &self,
         request: &ClaimRequest,
+        watch: Option<&mut Watch>,
         now: Timestamp,
         nonce: Nonce,
         findings: &mut Vec<Finding>,
     ) -> Result<Option<Claimed>, Error> {
+        let mut walk = Walk { queue: request.queue.as_ref(), empties: Empties::Remove(now), watch };
         let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
         for _ in 0..limits::RACES {
             let (mut claimed, mut lost_races) = (None, 0);
@@ -97,7 +112,10 @@ impl<S: Store> Queue<S> {
                 }
                 Ok(if claimed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             };
-            let flow = self.visit_ready(request.queue.as_ref(), Empties::Remove(now), &mut take)?;
+            if let Some(watch) = &mut walk.watch {
+                watch.begin(now);
+            }
+            let flow = self.visit_ready(&mut walk, &mut take)?;
             if flow.is_break() || lost_races == 0 {
                 return Ok(claimed);
             }

@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 use core::ops::ControlFlow;
 
 use super::files::Located;
-use super::shelves::Empties;
+use super::shelves::{Empties, Walk};
 use super::{Finding, Queue, Status};
 use crate::error::Error;
 use crate::id::TaskId;
@@ -155,11 +155,12 @@ impl<S: Store> Queue<S> {
             }
         };
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
+        let mut walk = Walk { queue: None, empties: Empties::Keep, watch: None };
         let mut note_ready = |shelf: &ReadyShelf, located| {
             note(located, Some(shelf.queue.clone()));
             Ok(ControlFlow::Continue(()))
         };
-        if self.visit_ready(None, Empties::Keep, &mut note_ready)?.is_break() {
+        if self.visit_ready(&mut walk, &mut note_ready)?.is_break() {
             return Ok(newest);
         }
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));

@@ -6,6 +6,7 @@ use core::ops::ControlFlow;
 
 use super::Queue;
 use super::files::Located;
+use super::watch::Watch;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::layout::{self, Dir, ReadyShelf, Shelf};
@@ -14,7 +15,17 @@ use crate::name::QueueName;
 use crate::store::Store;
 use crate::time::Timestamp;
 
-/// What to do with directories that are met empty on the way.
+/// How to go through the ready shelf.
+pub(super) struct Walk<'a> {
+    /// Through one queue only, or through all of them.
+    pub(super) queue: Option<&'a QueueName>,
+    /// What to do with directories that are met empty on the way.
+    pub(super) empties: Empties,
+    /// Notes how each directory is before it is read.
+    pub(super) watch: Option<&'a mut Watch>,
+}
+
+/// What to do with directories that are met empty.
 #[derive(Clone, Copy)]
 pub(super) enum Empties {
     /// Leave them.
@@ -31,17 +42,12 @@ impl<S: Store> Queue<S> {
     ///
     /// Several queues are read as one. Directories are read as late as possible: to see the head of a shelf costs one
     /// small directory per level, however much is behind it.
-    pub(super) fn visit_ready(
-        &self,
-        queue: Option<&QueueName>,
-        empties: Empties,
-        visit: &mut Visit<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let queues = match queue {
+    pub(super) fn visit_ready(&self, walk: &mut Walk<'_>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        let queues = match walk.queue {
             Some(queue) => Vec::from([ReadyShelf::queue(queue)]),
-            None => self.ready_queues()?,
+            None => self.ready_queues(walk)?,
         };
-        self.visit_below(&queues, empties, visit)
+        self.visit_below(&queues, walk, visit)
     }
 
     /// The entries of one of the other shelves, or of the part of it that is named.
@@ -58,7 +64,8 @@ impl<S: Store> Queue<S> {
         Ok(names.iter().map(|name| dir.child(name)).collect())
     }
 
-    fn ready_queues(&self) -> Result<Vec<ReadyShelf>, Error> {
+    fn ready_queues(&self, walk: &mut Walk<'_>) -> Result<Vec<ReadyShelf>, Error> {
+        self.note(&ReadyShelf::root(), walk)?;
         let names = self.store.list(&ReadyShelf::root())?.unwrap_or_default();
         Ok(names.iter().filter_map(|name| name.parse().ok()).map(|queue| ReadyShelf::queue(&queue)).collect())
     }
@@ -68,17 +75,17 @@ impl<S: Store> Queue<S> {
     fn visit_below(
         &self,
         shelves: &[ReadyShelf],
-        empties: Empties,
+        walk: &mut Walk<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let mut names: Vec<(String, &ReadyShelf)> = Vec::new();
         for shelf in shelves {
-            names.extend(self.names_on(shelf, empties)?.into_iter().map(|name| (name, shelf)));
+            names.extend(self.names_on(shelf, walk)?.into_iter().map(|name| (name, shelf)));
         }
         names.sort_by(|(one, _), (other, _)| one.cmp(other));
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
             let children: Vec<ReadyShelf> = same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
-            if self.visit_below(&children, empties, visit)?.is_break() {
+            if self.visit_below(&children, walk, visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             for (name, leaf) in same_name.iter().filter(|(_, shelf)| shelf.is_leaf()) {
@@ -93,14 +100,22 @@ impl<S: Store> Queue<S> {
 
     /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
     /// of time is past; an enqueuer who needs it all the same makes it again.
-    fn names_on(&self, shelf: &ReadyShelf, empties: Empties) -> Result<Vec<String>, Error> {
+    fn names_on(&self, shelf: &ReadyShelf, walk: &mut Walk<'_>) -> Result<Vec<String>, Error> {
+        self.note(&shelf.dir, walk)?;
         let names = self.store.list(&shelf.dir)?.unwrap_or_default();
-        if let (Empties::Remove(now), true) = (empties, names.is_empty()) {
+        if let (Empties::Remove(now), true) = (walk.empties, names.is_empty()) {
             let in_use = shelf.filled_until().is_some_and(|end| end.plus_micros(limits::EMPTY_SHELF_MICROS) > now);
             if !in_use {
                 self.store.remove_dir(&shelf.dir)?;
             }
         }
         Ok(names)
+    }
+
+    fn note(&self, dir: &Dir, walk: &mut Walk<'_>) -> Result<(), Error> {
+        if let Some(watch) = &mut walk.watch {
+            watch.note(dir, self.store.stamp(dir)?);
+        }
+        Ok(())
     }
 }

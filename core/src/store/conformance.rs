@@ -43,6 +43,7 @@ fn checks<S: Store>() -> Vec<(&'static str, Check<S>)> {
         ("rename_needs_both_ends", rename_needs_both_ends),
         ("rename_keeps_other_links", rename_keeps_other_links),
         ("list_tells_every_name_once", list_tells_every_name_once),
+        ("a_stamp_tells_of_changes", a_stamp_tells_of_changes),
         ("remove_takes_one_name", remove_takes_one_name),
         ("directories_are_made_one_by_one", directories_are_made_one_by_one),
         ("only_an_empty_directory_is_removed", only_an_empty_directory_is_removed),
@@ -185,6 +186,28 @@ fn list_tells_every_name_once<S: Store>(store: &S) -> Result<(), Finding> {
     }
     wanted.insert(0, "a".to_string());
     expect("many", names(store, &claimed)?, Some(wanted))
+}
+
+/// Changes are made until the stamp is another, since those in quick succession may share one.
+fn a_stamp_tells_of_changes<S: Store>(store: &S) -> Result<(), Finding> {
+    const PATIENCE: usize = 100_000;
+    expect("no directory", store.stamp(&dir("done"))?, None)?;
+    let dirs = two_dirs(store)?;
+    for dir in &dirs {
+        let before = store.stamp(dir)?;
+        expect("unchanged", store.stamp(dir)?, before)?;
+        let mut name = "a".to_string();
+        for i in 0..PATIENCE {
+            let next = format!("a{i}");
+            expect("rename", store.rename(&dir.file(name), &dir.file(next.as_str()))?, Moved::Here)?;
+            if store.stamp(dir)? != before {
+                break;
+            }
+            name = next;
+        }
+        expect("changed", store.stamp(dir)? != before, true)?;
+    }
+    Ok(())
 }
 
 fn remove_takes_one_name<S: Store>(store: &S) -> Result<(), Finding> {

@@ -1,4 +1,4 @@
-//! A store in memory: what the ten operations mean, as a program.
+//! A store in memory: what the eleven operations mean, as a program.
 //!
 //! It serves tests and simulators, and embedders who want the queue without a directory. It is for one thread; who
 //! shares it between threads wraps it in a lock of their own.
@@ -7,15 +7,17 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell, RefMut};
 
-use super::{Created, DirRemoved, Linked, Made, Moved, Removed, Store, StoreError, StoreErrorKind};
+use super::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind};
 use crate::layout::{Dir, Path};
 
 /// Directories of names; a name leads to a content, which several names may share.
 #[derive(Clone, Debug)]
 pub struct MemStore {
     dirs: RefCell<BTreeMap<Dir, Names>>,
+    /// Counts the changes of everything: a stamp of the whole store, which says no less than one of each directory.
+    changes: Cell<u64>,
 }
 
 type Names = BTreeMap<String, Rc<[u8]>>;
@@ -23,7 +25,13 @@ type Names = BTreeMap<String, Rc<[u8]>>;
 impl MemStore {
     /// A store with nothing but its root.
     pub fn new() -> MemStore {
-        MemStore { dirs: RefCell::new(BTreeMap::from([(Dir::root(), Names::new())])) }
+        MemStore { dirs: RefCell::new(BTreeMap::from([(Dir::root(), Names::new())])), changes: Cell::new(0) }
+    }
+
+    /// The directories, to be changed.
+    fn dirs_mut(&self) -> RefMut<'_, BTreeMap<Dir, Names>> {
+        self.changes.set(self.changes.get() + 1);
+        self.dirs.borrow_mut()
     }
 
     /// All files, with their paths: for looking on in tests.
@@ -41,7 +49,7 @@ impl Default for MemStore {
 
 impl Store for MemStore {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
-        Ok(match self.dirs.borrow_mut().get_mut(&path.dir) {
+        Ok(match self.dirs_mut().get_mut(&path.dir) {
             None => Created::NoDir,
             Some(names) if names.contains_key(&path.name) => Created::Taken,
             Some(names) => {
@@ -52,7 +60,7 @@ impl Store for MemStore {
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
-        let mut dirs = self.dirs.borrow_mut();
+        let mut dirs = self.dirs_mut();
         let source = dirs.get(&from.dir).and_then(|names| names.get(&from.name)).cloned();
         Ok(match (source, dirs.get_mut(&to.dir)) {
             (Some(_), Some(names)) if names.contains_key(&to.name) => Linked::Taken,
@@ -65,7 +73,7 @@ impl Store for MemStore {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        let mut dirs = self.dirs.borrow_mut();
+        let mut dirs = self.dirs_mut();
         if !dirs.contains_key(&to.dir) {
             return Ok(Moved::Gone);
         }
@@ -97,8 +105,13 @@ impl Store for MemStore {
         Ok(Some(children.map(|(_, name)| name.to_string()).chain(files.keys().cloned()).collect()))
     }
 
+    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        let stamp = Stamp::from_parts(0, u32::try_from(self.changes.get()).unwrap_or(u32::MAX));
+        Ok(self.dirs.borrow().contains_key(dir).then_some(stamp))
+    }
+
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
-        let mut dirs = self.dirs.borrow_mut();
+        let mut dirs = self.dirs_mut();
         match dirs.get_mut(&path.dir).and_then(|names| names.remove(&path.name)) {
             Some(_) => Ok(Removed::Now),
             None if dirs.contains_key(&path.dir.child(&path.name)) => {
@@ -109,7 +122,7 @@ impl Store for MemStore {
     }
 
     fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
-        let mut dirs = self.dirs.borrow_mut();
+        let mut dirs = self.dirs_mut();
         let Some((parent, name)) = dir.split() else { return Ok(Made::Taken) };
         match dirs.get(&parent) {
             None => Ok(Made::NoParent),
@@ -129,7 +142,7 @@ impl Store for MemStore {
             None => Ok(DirRemoved::Gone),
             Some(names) if !names.is_empty() => Ok(DirRemoved::NotEmpty),
             Some(_) => {
-                self.dirs.borrow_mut().remove(dir);
+                self.dirs_mut().remove(dir);
                 Ok(DirRemoved::Now)
             }
         }

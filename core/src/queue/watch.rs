@@ -1,0 +1,52 @@
+//! Waiting for a task without reading the shelf over and over.
+//!
+//! An agent that found nothing has seen every directory of the ready shelf. Whatever is enqueued later changes one of
+//! them: it comes into one, or a new directory for it does. So looking whether one has changed is looking whether
+//! there may be a task, at the price of one call for each of a handful of directories.
+
+use alloc::vec::Vec;
+
+use super::Queue;
+use crate::error::Error;
+use crate::layout::Dir;
+use crate::limits;
+use crate::store::{Stamp, Store};
+use crate::time::Timestamp;
+
+/// How the ready shelf was when nothing was found on it.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    seen: Vec<(Dir, Option<Stamp>)>,
+    looked_at: Timestamp,
+}
+
+impl Watch {
+    /// Begins anew with a look at `now`.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.seen.clear();
+        self.looked_at = now;
+    }
+
+    pub(super) fn note(&mut self, dir: &Dir, stamp: Option<Stamp>) {
+        self.seen.push((dir.clone(), stamp));
+    }
+}
+
+impl<S: Store> Queue<S> {
+    /// True if there may be something to claim that was not there at the last look, or if the last look is a second
+    /// ago: a sweep may be due then, and a filesystem whose stamps cannot be trusted costs a second, not the task.
+    pub fn has_stirred(&self, watch: &Watch, now: Timestamp) -> Result<bool, Error> {
+        if now.micros_since(watch.looked_at) >= *limits::SWEEP_MICROS.start() || now < watch.looked_at {
+            return Ok(true);
+        }
+        for (dir, seen) in &watch.seen {
+            // Two changes in quick succession can leave one stamp, so one that was young when seen says nothing.
+            let was_young =
+                seen.is_some_and(|stamp| stamp.micros() + limits::STAMP_GRAIN_MICROS > watch.looked_at.micros());
+            if was_young || self.store.stamp(dir)? != *seen {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
