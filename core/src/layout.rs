@@ -143,6 +143,11 @@ pub fn shelf_of(shelf_kind: Shelf, id: TaskId) -> Dir {
     shelf(shelf_kind).child(&id.fan_out())
 }
 
+/// The directories that a task comes to in its life and that are sorted by its id.
+pub fn stations(id: TaskId) -> [Dir; 3] {
+    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id)]
+}
+
 /// The two shelves beside the ready one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shelf {

@@ -182,6 +182,17 @@ fn each_operation_changes_as_little_as_the_protocol_says() {
 }
 
 #[test]
+fn even_the_first_claim_is_one_rename() {
+    let world = World::new();
+    world.enqueue("first");
+    // The token is not due again within the second of `init`.
+    world.claim_from("sweeper", Some("none"));
+    world.queue.store().mutations.take();
+    world.claim("agent").unwrap();
+    assert_eq!(world.queue.store().mutations.take(), ["rename"]);
+}
+
+#[test]
 fn a_lease_that_ran_out_is_taken_over_and_the_late_holder_refused() {
     let world = World::new();
     let id = world.enqueue("work");

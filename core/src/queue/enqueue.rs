@@ -71,10 +71,19 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             let (task, bytes) = Task::encode(record).map_err(Error::Unencodable)?;
             let path = layout::record(task.id);
-            if self.create(&path, &bytes)? == Created::Now {
-                return Ok((task, path));
+            match self.store.create(&path, &bytes)? {
+                Created::Now => return Ok((task, path)),
+                Created::Taken => {
+                    record = Record { created_at: task.record.created_at.plus_micros(1), ..task.record };
+                }
+                Created::NoDir => {
+                    // Also those that the task comes to later, so that a claim need not make one.
+                    for dir in layout::stations(task.id) {
+                        self.make_dirs(&dir)?;
+                    }
+                    record = task.record;
+                }
             }
-            record = Record { created_at: task.record.created_at.plus_micros(1), ..task.record };
         }
         Err(Error::Contended)
     }
