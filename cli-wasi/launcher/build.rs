@@ -2,7 +2,6 @@
 //!
 //! In: the component. Out: `$OUT_DIR/muse.cwasm`, made for the target of this build and not for the machine of this
 //! build, so that it runs on every processor of the target.
-#![expect(clippy::print_stdout, reason = "a build script talks to cargo on standard output")]
 
 #[path = "src/config.rs"]
 mod config;

@@ -81,8 +81,9 @@ impl<S: Store> Queue<S> {
             return Ok(false);
         }
         self.place_sweep_token(now)?;
-        let content =
+        let mut content =
             serde_json::to_vec(&Format { format: FORMAT }).map_err(|error| Error::Unencodable(error.into()))?;
+        content.push(b'\n');
         let made = self.publish(&layout::format(), &content, nonce)?;
         self.formatted.set(true);
         Ok(made)

@@ -47,8 +47,10 @@ pub struct Record {
 impl Task {
     /// The task of a new record, and the bytes to store.
     pub fn encode(record: Record) -> Result<(Task, Vec<u8>), BadRecord> {
-        let bytes = serde_json::to_vec(&record)?;
+        let mut bytes = serde_json::to_vec(&record)?;
         let canonical = json::canonical(&bytes)?;
+        // The last byte, so that `cat` ends its line; not part of the canonical form.
+        bytes.push(b'\n');
         Ok((Task { id: TaskId::of_canonical(&canonical), record }, bytes))
     }
 
@@ -116,7 +118,8 @@ mod tests {
     fn a_task_reads_back_whole_and_digit_for_digit() {
         let (task, bytes) = Task::encode(record()).unwrap();
         assert_eq!(Task::decode(task.id, &bytes), Ok(task));
-        assert!(String::from_utf8(bytes).unwrap().ends_with(r#""payload":{"z":12345678901234567890123,"a":1.50}}"#));
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.ends_with("\"payload\":{\"z\":12345678901234567890123,\"a\":1.50}}\n"), "{text}");
     }
 
     #[test]
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn torn_altered_and_foreign_bytes_are_told_apart_from_the_task() {
         let (task, bytes) = Task::encode(record()).unwrap();
-        for end in 0..bytes.len() {
+        for end in 0..bytes.len() - 1 {
             assert!(matches!(Task::decode(task.id, &bytes[..end]), Err(BadRecord::Malformed { .. })), "{end}");
         }
         let altered = String::from_utf8(bytes).unwrap().replace("billing", "invoices");

@@ -1,1 +1,333 @@
-//! stub
+//! The harness of the process tests: a fresh repository, the built `muse` in it, and what it answered.
+//!
+//! ```no_run
+//! let repo = coord_tests::Repo::new();
+//! let id = repo.enqueue("Fix it");
+//! let claimed = repo.coord("claim --run-id agent-1 --json");
+//! assert_eq!(claimed.json()["task_id"], id.as_str());
+//! println!("{claimed}"); // the command, its whole output and its exit code, with ids and times made comparable
+//! ```
+//!
+//! Guaranteed: real processes of the built product only, in a directory of their own, with an environment that holds
+//! nothing but what the test gives. Where something that a test needs is missing the test fails and says what to run.
+//!
+//! `cargo xtask test` says where the product is: `MUSE_BIN` is the built `muse`, `MUSE_WASM` the component, `WASMTIME` a
+//! stock wasmtime.
+#![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
+
+mod mounted;
+mod shown;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use mounted::Mounted;
+pub use shown::micros;
+use shown::{Placeholders, shown_word};
+
+/// A directory of its own, removed at the end, and the `muse` that works in it.
+#[derive(Debug)]
+pub struct Repo {
+    root: PathBuf,
+    placeholders: Arc<Mutex<Placeholders>>,
+    _removed_when_dropped: TempDir,
+}
+
+/// A command line that is about to be run.
+#[derive(Debug)]
+pub struct Call {
+    command: Command,
+    shown: String,
+    placeholders: Arc<Mutex<Placeholders>>,
+}
+
+/// A process at work.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    shown: String,
+    placeholders: Arc<Mutex<Placeholders>>,
+}
+
+/// What a process answered. `Display` shows all of it, comparable between runs.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The exit code; `None` if a signal ended the process.
+    pub code: Option<i32>,
+    /// All of standard output, byte for byte if it was UTF-8.
+    pub stdout: String,
+    /// All of standard error.
+    pub stderr: String,
+    shown: String,
+    placeholders: Arc<Mutex<Placeholders>>,
+}
+
+impl Repo {
+    /// A repository: a directory with an empty `.muse/` in it.
+    pub fn new() -> Repo {
+        let repo = Repo::bare();
+        fs::create_dir(repo.path(".muse")).expect("make .muse");
+        repo
+    }
+
+    /// A directory that is no repository.
+    pub fn bare() -> Repo {
+        let dir = TempDir::with_prefix("muse-test-").expect("make a temporary directory");
+        let root = dir.path().canonicalize().expect("the temporary directory is there");
+        let placeholders = Arc::new(Mutex::new(Placeholders::new(&root)));
+        Repo { root, placeholders, _removed_when_dropped: dir }
+    }
+
+    /// A path in the repository.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A path in the coordination directory.
+    pub fn coordination(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.path(".muse/coordination").join(relative)
+    }
+
+    /// Runs `muse` with these arguments: `repo.muse(["coord", "claim", "--run-id", "agent-1"])`.
+    pub fn muse<Word: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = Word>) -> Outcome {
+        self.call(words).run()
+    }
+
+    /// Runs `muse coord` with a line of arguments. White space separates them, single quotes keep it:
+    /// `repo.coord("enqueue 'Fix it' --json")`.
+    pub fn coord(&self, line: &str) -> Outcome {
+        self.coord_call(line).run()
+    }
+
+    /// Runs `muse coord` with one line after the other; each must succeed.
+    #[track_caller]
+    pub fn given<Line: AsRef<str>>(&self, lines: impl IntoIterator<Item = Line>) {
+        for line in lines {
+            self.coord(line.as_ref()).succeeded();
+        }
+    }
+
+    /// Runs `muse coord` with one line after the other, and shows all that was answered.
+    pub fn session<Line: AsRef<str>>(&self, lines: impl IntoIterator<Item = Line>) -> String {
+        transcript(lines.into_iter().map(|line| self.coord(line.as_ref())))
+    }
+
+    /// As [`Repo::coord`], to be run later.
+    pub fn coord_call(&self, line: &str) -> Call {
+        self.call([String::from("coord")].into_iter().chain(words_of(line)))
+    }
+
+    /// As [`Repo::muse`], to be run later: with variables, elsewhere, or beside others.
+    pub fn call<Word: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = Word>) -> Call {
+        Call::new(self, Command::new(required("MUSE_BIN")), "muse", words)
+    }
+
+    /// The component under a stock wasmtime, which is given `flags`: `repo.stock(["--dir", ".muse/coordination"], …)`.
+    pub fn stock<Flag: AsRef<OsStr>, Word: AsRef<OsStr>>(
+        &self,
+        flags: impl IntoIterator<Item = Flag>,
+        words: impl IntoIterator<Item = Word>,
+    ) -> Call {
+        let mut command = Command::new(required("WASMTIME"));
+        // The component's usage messages name the program as it was called.
+        command.arg("run").args(["--argv0", "muse"]).args(flags).arg(required("MUSE_WASM"));
+        Call::new(self, command, "wasmtime run … muse.wasm", words)
+    }
+
+    /// Enqueues a task and tells its id.
+    #[track_caller]
+    pub fn enqueue(&self, title: &str) -> String {
+        self.muse(["coord", "enqueue", "--json", "--", title]).succeeded().text_of("task_id")
+    }
+
+    /// Claims the next task for `run_id`, under the default lease, and tells its id.
+    #[track_caller]
+    pub fn claim(&self, run_id: &str) -> String {
+        self.muse(["coord", "claim", "--json", "--run-id", run_id]).succeeded().text_of("task_id")
+    }
+
+    /// The answer of `tasks --json`: counts, and up to 10,000 items.
+    #[track_caller]
+    pub fn tasks(&self) -> Value {
+        self.coord("tasks --limit 10000 --json").succeeded().json()
+    }
+}
+
+impl Default for Repo {
+    fn default() -> Repo {
+        Repo::new()
+    }
+}
+
+impl Call {
+    fn new<Word: AsRef<OsStr>>(
+        repo: &Repo,
+        mut command: Command,
+        name: &str,
+        words: impl IntoIterator<Item = Word>,
+    ) -> Call {
+        let words: Vec<OsString> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        command.args(&words).env_clear().current_dir(&repo.root);
+        let shown = words.iter().fold(name.to_string(), |line, word| line + " " + &shown_word(word));
+        Call { command, shown, placeholders: repo.placeholders.clone() }
+    }
+
+    /// With a variable in its environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Call {
+        self.shown = format!("{name}={} {}", shown_word(value.as_ref()), self.shown);
+        self.command.env(name, value);
+        self
+    }
+
+    /// In another directory than the repository's root.
+    pub fn dir(mut self, path: impl AsRef<Path>) -> Call {
+        self.command.current_dir(path);
+        self
+    }
+
+    /// With another standard output, which the outcome then doesn't hold.
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Call {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// With another standard error.
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Call {
+        self.command.stderr(stderr);
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn run(mut self) -> Outcome {
+        let output = self.command.stdin(Stdio::null()).output().expect("the process starts");
+        Outcome::new(output, self.shown, self.placeholders)
+    }
+
+    /// Starts it, so that it runs beside others.
+    pub fn start(mut self) -> Running {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = self.command.spawn().expect("the process starts");
+        Running { child, shown: self.shown, placeholders: self.placeholders }
+    }
+}
+
+impl Running {
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub fn finish(self) -> Outcome {
+        let output = self.child.wait_with_output().expect("the process ends");
+        Outcome::new(output, self.shown, self.placeholders)
+    }
+
+    /// Ends it at once, whatever it is doing (SIGKILL).
+    pub fn kill(mut self) -> Outcome {
+        self.child.kill().expect("the process can be killed");
+        self.finish()
+    }
+}
+
+impl Outcome {
+    fn new(output: Output, shown: String, placeholders: Arc<Mutex<Placeholders>>) -> Outcome {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let Output { status, stdout, stderr } = output;
+        Outcome { code: status.code(), stdout: text(&stdout), stderr: text(&stderr), shown, placeholders }
+    }
+
+    /// The outcome, if it is a success.
+    #[track_caller]
+    pub fn succeeded(self) -> Outcome {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// The outcome, if it is exit code `code` and nothing else.
+    #[track_caller]
+    pub fn ended_with(self, code: i32) -> Outcome {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// The JSON answer, which is one object on one line.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        assert!(self.stdout.ends_with('\n') && self.stdout.lines().count() == 1, "not one line\n{self}");
+        match serde_json::from_str(&self.stdout) {
+            Ok(answer @ Value::Object(_)) => answer,
+            other => panic!("not a JSON object: {other:?}\n{self}"),
+        }
+    }
+
+    /// A text of the JSON answer.
+    #[track_caller]
+    pub fn text_of(&self, field: &str) -> String {
+        match self.json().get(field) {
+            Some(Value::String(text)) => text.clone(),
+            other => panic!("{field} is {other:?}\n{self}"),
+        }
+    }
+}
+
+/// The command line, standard output, standard error with `2> ` before each line, and the exit code. What differs from
+/// run to run is numbered in the order in which the repository showed it: the same id is the same `<id 1>` everywhere.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut placeholders = self.placeholders.lock().unwrap_or_else(PoisonError::into_inner);
+        f.write_str(&placeholders.transcript(&self.shown, &self.stdout, &self.stderr))?;
+        match self.code {
+            Some(code) => writeln!(f, "exit {code}"),
+            None => writeln!(f, "ended by a signal"),
+        }
+    }
+}
+
+/// Several outcomes, one below the other.
+pub fn transcript(outcomes: impl IntoIterator<Item = Outcome>) -> String {
+    let shown: Vec<String> = outcomes.into_iter().map(|outcome| outcome.to_string()).collect();
+    shown.join("\n")
+}
+
+/// The words of a line: separated by white space, which single quotes keep.
+fn words_of(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    for c in line.chars() {
+        match c {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            _ if c.is_whitespace() && !quoted => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+fn required(variable: &str) -> PathBuf {
+    let Some(value) = std::env::var_os(variable) else {
+        panic!("{variable} is not set: run the tests with `cargo xtask test`, which builds what they need");
+    };
+    std::path::absolute(value).expect("a path")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_words_that_a_shell_would_see() {
+        assert_eq!(words_of("enqueue 'Fix it'  --tags '' a'b c'd"), ["enqueue", "Fix it", "--tags", "", "ab cd"]);
+        assert_eq!(words_of("  "), Vec::<String>::new());
+    }
+}

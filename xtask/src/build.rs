@@ -43,7 +43,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let sh = &workspace.shell;
     let embedded = component(workspace)?;
-    cmd!(sh, "cargo build --release --package muse-launcher").env("MUSE_COMPONENT", &embedded).run()?;
+    // `--workspace` chooses the features of dependencies as `cargo test --workspace` does; else all of wasmtime, which
+    // takes minutes, is compiled once for the product and once more for its tests.
+    cmd!(sh, "cargo build --release --workspace --bin muse").env("MUSE_COMPONENT", &embedded).run()?;
     let target = workspace.target()?;
     let dist = target.join("dist");
     Ok(Built {
@@ -86,7 +88,7 @@ fn component_directory(workspace: &Workspace) -> Result<PathBuf> {
 
 fn native(workspace: &Workspace) -> Result<PathBuf> {
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build --release --package muse-cli --bin muse-cli").run()?;
+    cmd!(sh, "cargo build --release --workspace --bin muse-cli").run()?;
     let target = workspace.target()?;
     publish(&target.join("release/muse-cli"), target.join("dist/muse-cli"))
 }

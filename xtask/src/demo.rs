@@ -21,6 +21,7 @@ use files::{Files, Measure};
 use indicatif::{ProgressBar, ProgressStyle};
 use report::Report;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -183,11 +184,14 @@ fn check(coord: &Coord, files: &Files, report: &Report) -> Result<()> {
         ensure!(queue.get(field) == Some(&json!(count)), "not {count} {field}: {queue}");
     }
     let items = queue.get("items").and_then(Value::as_array).context("tasks has no items")?;
-    let mut paths: Vec<_> = items.iter().filter_map(|item| item.pointer("/payload/path")?.as_str()).collect();
-    paths.sort_unstable();
-    ensure!(paths == files.paths, "the queue has other tasks than one for each file");
+    let stored: BTreeMap<&str, &Value> =
+        items.iter().filter_map(|item| Some((item.pointer("/payload/path")?.as_str()?, item.get("result")?))).collect();
+    ensure!(stored.keys().eq(files.paths.iter()), "the queue has other tasks than one for each file");
     for path in &files.paths {
-        let recorded: Measure = serde_json::from_value(report.only_result(path)?.clone())?;
+        let told = report.only_result(path)?;
+        let stored = stored.get(path.as_str()).copied().unwrap_or(&Value::Null);
+        ensure!(told == stored, "{path}: its agent was told that {told} is recorded, but {stored} is");
+        let recorded: Measure = serde_json::from_value(stored.clone())?;
         let direct = Measure::of(&files.base.join(path))?;
         ensure!(recorded == direct, "{path}: recorded {recorded:?}, but it is {direct:?}, unless it has just changed");
     }

@@ -1,8 +1,8 @@
 //! The component inside this executable: compiled by `build.rs`, mapped by the kernel, neither copied nor compiled here.
 //!
-//! This is the only unsafe code of the project's native side. It rests on one fact: the bytes are those that `build.rs`
-//! made with this very version of wasmtime, under the same `config()`, and they are part of the program's own image, so
-//! nobody can exchange them who could not exchange the program.
+//! This is the launcher's only unsafe code. It rests on one fact: the bytes are those that `build.rs` made with this very
+//! version of wasmtime, under the same `config()`, and they are part of the program's own image, so nobody can exchange
+//! them who could not exchange the program.
 #![expect(unsafe_code, reason = "machine code made elsewhere is run: wasmtime cannot check it, see each SAFETY")]
 
 use std::ptr::NonNull;
@@ -28,10 +28,10 @@ pub(crate) fn component(engine: &Engine) -> wasmtime::Result<Component> {
     unsafe { Component::deserialize_raw(engine, NonNull::from(&ARTIFACT.0)) }
 }
 
-/// Code is made executable page by page, so it has to begin where a page begins, on the largest pages of the platform.
-#[cfg_attr(target_arch = "x86_64", repr(C, align(0x1000)))]
-#[cfg_attr(all(not(target_arch = "x86_64"), target_vendor = "apple"), repr(C, align(0x4000)))]
-#[cfg_attr(all(not(target_arch = "x86_64"), not(target_vendor = "apple")), repr(C, align(0x10000)))]
+/// Code is made executable page by page, so it has to begin where a page begins, on the largest pages of the target.
+#[cfg_attr(not(target_arch = "aarch64"), repr(C, align(0x1000)))]
+#[cfg_attr(all(target_arch = "aarch64", target_vendor = "apple"), repr(C, align(0x4000)))]
+#[cfg_attr(all(target_arch = "aarch64", not(target_vendor = "apple")), repr(C, align(0x10000)))]
 struct PageAligned<Bytes: ?Sized>(Bytes);
 
 static ARTIFACT: &PageAligned<[u8]> = &PageAligned(*include_bytes!(concat!(env!("OUT_DIR"), "/muse.cwasm")));

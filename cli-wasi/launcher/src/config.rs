@@ -1,12 +1,15 @@
 //! The settings of the engine. They stand in a file of their own because they are used twice: `build.rs` compiles the
 //! component under them and the launcher loads it under them; wasmtime refuses a component compiled under others.
 
-use wasmtime::Config;
+use wasmtime::{Config, WasmBacktraceDetails};
 
 pub(crate) fn config() -> Config {
     let mut config = Config::new();
-    // A trap is reported in one line, which names no WebAssembly frame.
+    // A trap is reported in one line, which names no WebAssembly frame. The details would otherwise be up to a variable of
+    // the user's environment, and the component would be refused wherever that is set.
     config.wasm_backtrace_max_frames(None);
+    config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config.debug_symbols(false);
     config.generate_address_map(false);
     config.native_unwind_info(false);
     // One command runs, alone, and ends: its memory is written once, so there is nothing to share copy-on-write.

@@ -14,9 +14,10 @@ mod invocation;
 mod repository;
 mod sandbox;
 
+use std::convert::Infallible;
 use std::env;
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use tokio::runtime;
 use wasmtime::Store;
@@ -25,47 +26,79 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command;
 
 use crate::failure::Failure;
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, Purpose};
 use crate::repository::Start;
 use crate::sandbox::Sandbox;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let invocation = Invocation::read(&arguments);
-    launch(&arguments, invocation).unwrap_or_else(|failure| failure.report(invocation.json))
+    let Err(failure) = launch(&arguments, invocation.purpose);
+    failure.report(invocation.json)
 }
 
-fn launch(arguments: &[OsString], Invocation { purpose, .. }: Invocation) -> Result<ExitCode, Failure> {
-    let directory = Start::of_this_process()?.coordination_directory(purpose);
+fn launch(arguments: &[OsString], purpose: Purpose) -> Result<Infallible, Failure> {
+    let directory = match Start::of_this_process() {
+        // Help is given even where the current directory is gone.
+        Err(_) if purpose == Purpose::Help => None,
+        start => start?.coordination_directory(purpose),
+    };
     let sandbox = Sandbox::new(arguments, directory.as_deref(), purpose)?;
-    let start_failed = |source| Failure::Start { source };
-    // Timers need the runtime; sockets, which would need its driver of I/O, are not granted.
-    let waiting =
-        runtime::Builder::new_current_thread().enable_time().build().map_err(|error| start_failed(error.into()))?;
-    waiting.block_on(async {
-        let (command, mut store) = start(sandbox).await.map_err(start_failed)?;
-        exit_code(command.wasi_cli_run().call_run(&mut store).await)
-    })
+    // Timers need the runtime. Sockets would need its other driver; there are none.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| Failure::Start { source: error.into() })?;
+    runtime.block_on(run(sandbox))
 }
 
-async fn start(sandbox: Sandbox) -> wasmtime::Result<(Command, Store<Sandbox>)> {
-    let engine = artifact::engine()?;
-    let component = artifact::component(&engine)?;
+/// Runs the component and ends the process with its exit code. Nothing is taken down first: the kernel takes the memory
+/// back at once, while destructors would cost a tenth of the time that a whole command takes.
+async fn run(sandbox: Sandbox) -> Result<Infallible, Failure> {
+    let start_failed = |source| Failure::Start { source };
+    let engine = artifact::engine().map_err(start_failed)?;
+    let component = artifact::component(&engine).map_err(start_failed)?;
     let mut linker = Linker::new(&engine);
-    sandbox::link(&mut linker)?;
+    sandbox::link(&mut linker).map_err(start_failed)?;
     let mut store = Store::new(&engine, sandbox);
-    let command = Command::instantiate_async(&mut store, &component, &linker).await?;
-    Ok((command, store))
+    let command = Command::instantiate_async(&mut store, &component, &linker).await.map_err(start_failed)?;
+    let ended = command.wasi_cli_run().call_run(&mut store).await;
+    process::exit(exit_code(ended)?)
 }
 
 /// The component ends by returning, or by calling `exit`, which unwinds it as an error. Any other error is a trap.
-fn exit_code(ended: wasmtime::Result<Result<(), ()>>) -> Result<ExitCode, Failure> {
+fn exit_code(ended: wasmtime::Result<Result<(), ()>>) -> Result<i32, Failure> {
     match ended {
-        Ok(Ok(())) => Ok(ExitCode::SUCCESS),
-        Ok(Err(())) => Ok(ExitCode::FAILURE),
+        Ok(Ok(())) => Ok(0),
+        Ok(Err(())) => Ok(1),
         Err(source) => match source.downcast_ref() {
-            Some(&I32Exit(code)) => Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)),
+            Some(&I32Exit(code)) => Ok(code),
             None => Err(Failure::Stopped { source }),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_component_loads_and_imports_nothing_that_is_not_granted() {
+        let engine = artifact::engine().unwrap();
+        let component = artifact::component(&engine).unwrap();
+        let mut linker = Linker::new(&engine);
+        sandbox::link(&mut linker).unwrap();
+        linker.instantiate_pre(&component).unwrap();
+    }
+
+    #[test]
+    fn the_exit_code_is_the_components_own() {
+        assert_eq!(exit_code(Ok(Ok(()))).unwrap(), 0);
+        assert_eq!(exit_code(Ok(Err(()))).unwrap(), 1);
+        for code in 0..=255 {
+            assert_eq!(exit_code(Err(I32Exit(code).into())).unwrap(), code);
+        }
+        let trap = exit_code(Err(wasmtime::Trap::UnreachableCodeReached.into()));
+        assert!(matches!(trap, Err(Failure::Stopped { .. })));
     }
 }

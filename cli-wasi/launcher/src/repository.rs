@@ -71,3 +71,83 @@ pub(crate) fn create(directory: &Path) -> io::Result<()> {
 fn is_repository(directory: &Path) -> bool {
     directory.join(".muse").is_dir()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PURPOSES: [Purpose; 3] = [Purpose::Init, Purpose::Work, Purpose::Help];
+
+    /// A directory with `outer/.muse` and `outer/inner/.muse`, and `below` under both.
+    fn nested() -> tempfile::TempDir {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir_all(temp.path().join("outer/.muse")).unwrap();
+        fs::create_dir_all(temp.path().join("outer/inner/.muse")).unwrap();
+        fs::create_dir_all(temp.path().join("outer/inner/below/further")).unwrap();
+        temp
+    }
+
+    #[test]
+    fn the_nearest_repository_upward_is_used() {
+        let temp = nested();
+        for (current, expected) in [
+            ("outer", "outer/.muse/coordination"),
+            ("outer/inner", "outer/inner/.muse/coordination"),
+            ("outer/inner/below/further", "outer/inner/.muse/coordination"),
+        ] {
+            let start = Start::Current(temp.path().join(current));
+            for purpose in PURPOSES {
+                assert_eq!(start.coordination_directory(purpose), Some(temp.path().join(expected)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_named_root_is_used_as_it_is() {
+        let temp = nested();
+        let outer = Start::Named(temp.path().join("outer"));
+        for purpose in PURPOSES {
+            let expected = temp.path().join("outer/.muse/coordination");
+            assert_eq!(outer.coordination_directory(purpose), Some(expected));
+        }
+        let below = Start::Named(temp.path().join("outer/inner/below"));
+        assert_eq!(below.coordination_directory(Purpose::Work), None);
+    }
+
+    #[test]
+    fn only_init_makes_a_repository() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().to_owned();
+        for start in [Start::Named(path.clone()), Start::Current(path.clone())] {
+            let made = start.coordination_directory(Purpose::Init);
+            assert_eq!(made, Some(path.join(".muse/coordination")));
+            assert_eq!(start.coordination_directory(Purpose::Work), None);
+            assert_eq!(start.coordination_directory(Purpose::Help), None);
+        }
+    }
+
+    #[test]
+    fn a_file_called_muse_is_no_repository() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join(".muse"), "").unwrap();
+        let start = Start::Current(temp.path().to_owned());
+        assert_eq!(start.coordination_directory(Purpose::Work), None);
+    }
+
+    #[test]
+    fn a_directory_is_made_with_what_is_missing_above_it_and_may_exist() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = temp.path().join(".muse/coordination");
+        create(&directory).unwrap();
+        create(&directory).unwrap();
+        assert!(directory.is_dir());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_refused() {
+        let temp = nested();
+        let directory = temp.path().join("outer/.muse/coordination");
+        fs::write(&directory, "").unwrap();
+        assert!(create(&directory).is_err());
+    }
+}

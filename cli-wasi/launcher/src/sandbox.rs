@@ -109,7 +109,8 @@ fn text<'a>(name: &'static str, value: &'a OsStr) -> Result<&'a str, Failure> {
 /// inexactly, since it is opened here.
 fn grant_directory(wasi: &mut WasiCtxBuilder, directory: &Path, purpose: Purpose) -> io::Result<()> {
     match (open(wasi, directory), purpose) {
-        (Err(error), Purpose::Help) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // Help is given whatever is wrong with the directory.
+        (Err(_), Purpose::Help) => Ok(()),
         (Err(error), Purpose::Init | Purpose::Work) if error.kind() == io::ErrorKind::NotFound => {
             repository::create(directory)?;
             open(wasi, directory)

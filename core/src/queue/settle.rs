@@ -142,7 +142,8 @@ impl<S: Store> Queue<S> {
     /// Writes what the holder says, before the name that points at it: CM-4.
     fn write_settlement(&self, next: &Entry, settlement: &Settlement) -> Result<Option<layout::Path>, Error> {
         let Some(path) = settlement_path(next) else { return Ok(None) };
-        let content = serde_json::to_vec(settlement).map_err(|error| Error::Unencodable(error.into()))?;
+        let mut content = serde_json::to_vec(settlement).map_err(|error| Error::Unencodable(error.into()))?;
+        content.push(b'\n');
         self.create(&path, &content)?;
         self.store.sync_dir(&path.dir)?;
         Ok(Some(path))

@@ -1,0 +1,178 @@
+//! `cancel-task`: a waiting task and one's own can be called off, another's only by force, an ended one never.
+
+use coord_tests::Repo;
+use insta::assert_snapshot;
+
+use crate::{NO_TASK, complaints};
+
+#[test]
+fn a_waiting_task_is_called_off_by_whoever_asks() {
+    let repo = Repo::new();
+    let [first, second] = ["Fix it", "Fix it"].map(|title| repo.enqueue(title));
+    assert_snapshot!(repo.session([
+        format!("cancel-task {first} --run-id orchestrator"),
+        format!("cancel-task {second} --run-id orchestrator --json"),
+        String::from("claim --run-id agent-1"),
+    ]), @r#"
+    $ muse coord cancel-task <id 1> --run-id orchestrator
+
+    🚫 Task cancelled
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default
+      By:         orchestrator
+
+      (<s>)
+    exit 0
+
+    $ muse coord cancel-task <id 2> --run-id orchestrator --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "task_id":"<id 2>","claimer_run_id":"orchestrator","claimed_at":"<time 1>","expires_at":"<time 1>",
+     "status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":0,"attempt":0}
+    exit 0
+
+    $ muse coord claim --run-id agent-1
+
+      Queue [any] is empty — no pending tasks.
+
+      (<s>)
+    exit 1
+    "#);
+}
+
+#[test]
+fn ones_own_task_is_called_off_without_force() {
+    let repo = Repo::new();
+    let id = repo.enqueue("Fix it");
+    repo.claim("agent-1");
+    assert_snapshot!(repo.coord(&format!("cancel-task {id} --run-id agent-1 --json")), @r#"
+    $ muse coord cancel-task <id 1> --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
+     "status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1}
+    exit 0
+    "#);
+}
+
+#[test]
+fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_next_speaks() {
+    let repo = Repo::new();
+    let [first, second] = ["Fix it", "Fix it"].map(|title| repo.enqueue(title));
+    repo.given(["claim --run-id agent-1"; 2]);
+    assert_snapshot!(repo.session([
+        format!("cancel-task {first} --run-id orchestrator"),
+        format!("cancel-task {first} --run-id orchestrator --json"),
+        format!("cancel-task {first} --run-id orchestrator --force"),
+        format!("cancel-task {second} --run-id orchestrator --force --json"),
+        format!("heartbeat {first} --run-id agent-1"),
+        format!("complete {second} --run-id agent-1 --json"),
+    ]), @r#"
+    $ muse coord cancel-task <id 1> --run-id orchestrator
+    2> ❌ task <id 1>: it belongs to "agent-1", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>
+    exit 1
+
+    $ muse coord cancel-task <id 1> --run-id orchestrator --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"task <id 1>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
+     "status":"wrong_owner"}
+    exit 1
+
+    $ muse coord cancel-task <id 1> --run-id orchestrator --force
+
+    🚫 Task cancelled
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default
+      By:         orchestrator
+      (forced)
+
+      (<s>)
+    exit 0
+
+    $ muse coord cancel-task <id 2> --run-id orchestrator --force --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "task_id":"<id 2>","claimer_run_id":"orchestrator","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
+     "status":"cancelled","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1}
+    exit 0
+
+    $ muse coord heartbeat <id 1> --run-id agent-1
+    2> ❌ task <id 1>: it was cancelled at <time 5> by "orchestrator"
+    exit 1
+
+    $ muse coord complete <id 2> --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
+     "error":"task <id 2>: it was cancelled at <time 6> by \"orchestrator\"","status":"already_terminal"}
+    exit 1
+    "#);
+}
+
+#[test]
+fn what_has_ended_or_never_was_cannot_be_called_off_even_by_force() {
+    let repo = Repo::new();
+    let [completed, failed, cancelled] = ["completed", "failed", "cancelled"].map(|title| repo.enqueue(title));
+    repo.given(["claim --run-id agent-1"; 2]);
+    repo.coord(&format!("complete {completed} --run-id agent-1")).succeeded();
+    repo.coord(&format!("fail-task {failed} --run-id agent-1")).succeeded();
+    repo.coord(&format!("cancel-task {cancelled} --run-id agent-1 --force")).succeeded();
+    let line = |id: &str| format!("cancel-task {id} --run-id agent-1 --force --json");
+    assert_snapshot!(repo.session([&completed, &failed, &cancelled, NO_TASK].map(line)), @r#"
+    $ muse coord cancel-task <id 1> --run-id agent-1 --force --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"task <id 1>: it was completed at <time 1> by \"agent-1\"","status":"already_terminal"}
+    exit 1
+
+    $ muse coord cancel-task <id 2> --run-id agent-1 --force --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "error":"task <id 2>: it was failed at <time 3> by \"agent-1\"","status":"already_terminal"}
+    exit 1
+
+    $ muse coord cancel-task <id 3> --run-id agent-1 --force --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+     "error":"task <id 3>: it was cancelled at <time 5> by \"agent-1\"","status":"already_terminal"}
+    exit 1
+
+    $ muse coord cancel-task <id 4> --run-id agent-1 --force --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
+     "error":"no task <id 4> here: `muse coord tasks` lists those there are","status":"not_found"}
+    exit 1
+    "#);
+    assert_snapshot!(repo.session([
+        format!("cancel-task {cancelled} --run-id agent-1"),
+        format!("cancel-task {NO_TASK} --run-id agent-1"),
+    ]), @r#"
+    $ muse coord cancel-task <id 3> --run-id agent-1
+    2> ❌ task <id 3>: it was cancelled at <time 5> by "agent-1"
+    exit 1
+
+    $ muse coord cancel-task <id 4> --run-id agent-1
+    2> ❌ no task <id 4> here: `muse coord tasks` lists those there are
+    exit 1
+    "#);
+}
+
+#[test]
+fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_repository() {
+    let long_run_id = "r".repeat(257);
+    let values: [(&str, &[&str]); 2] = [("--run-id", &[&long_run_id, "agent-1"]), ("", &["7", NO_TASK])];
+    assert_snapshot!(complaints(&Repo::bare(), "cancel-task", &values), @r#"
+    $ muse coord cancel-task --json --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) 7
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    exit 1
+
+    $ muse coord cancel-task --json --run-id agent-1 7
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
+     "status":"bad_task_id"}
+    exit 1
+
+    $ muse coord cancel-task --json --run-id agent-1 <id 1>
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
+     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+    exit 2
+    "#);
+}

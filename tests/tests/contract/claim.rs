@@ -1,0 +1,274 @@
+//! `claim`: which task is handed out, what its answer says, what happens when there is none.
+
+use std::time::{Duration, Instant};
+
+use coord_tests::Repo;
+use insta::assert_snapshot;
+
+use crate::{complaints, with, with_each};
+
+#[test]
+fn a_claim_answers_the_lease_and_the_whole_task() {
+    let repo = Repo::new();
+    repo.given(["enqueue 'Fix it'", "enqueue 'Fix it'"]);
+    assert_snapshot!(repo.session(["claim --run-id agent-1", "claim --run-id agent-2 --json"]), @r#"
+    $ muse coord claim --run-id agent-1
+
+    🔒 Task claimed
+      Task ID:    <id 1>
+      Title:      Fix it
+      Claimer:    agent-1
+      Queue:      default  priority=0
+      Expires in: 3600s (<time 1>)
+
+      (<s>)
+    exit 0
+
+    $ muse coord claim --run-id agent-2 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "task_id":"<id 2>","claimer_run_id":"agent-2","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
+     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"task":{"task_id":"<id 2>","title":"Fix it","priority":0,"queue":"default",
+     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{}}}
+    exit 0
+    "#);
+}
+
+#[test]
+fn every_flag_of_claim_shows_in_the_answer() {
+    let repo = Repo::new();
+    repo.given([
+        r#"enqueue 'Fix it' --queue hotfix --priority -3 --tags billing,urgent --payload {"file":"a.py"}"#,
+        r#"enqueue 'Fix it' --queue hotfix --priority -3 --tags billing,urgent --payload {"file":"a.py"}"#,
+    ]);
+    assert_snapshot!(repo.session([
+        "claim --run-id agent-1 --queue hotfix --claim-ttl 60 --wait 5",
+        "claim --run-id agent-1 --queue hotfix --claim-ttl 60 --wait 5 --json",
+    ]), @r#"
+    $ muse coord claim --run-id agent-1 --queue hotfix --claim-ttl 60 --wait 5
+
+    🔒 Task claimed
+      Task ID:    <id 1>
+      Title:      Fix it
+      Claimer:    agent-1
+      Queue:      hotfix  priority=-3
+      Expires in: 60s (<time 1>)
+      Payload:    {"file":"a.py"}
+      Tags:       billing, urgent
+
+      (<s>)
+    exit 0
+
+    $ muse coord claim --run-id agent-1 --queue hotfix --claim-ttl 60 --wait 5 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 3>","expires_at":"<time 3 + 60s>",
+     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"task":{"task_id":"<id 2>","title":"Fix it","priority":-3,"queue":"hotfix",
+     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":["billing","urgent"],
+     "payload":{"file":"a.py"}}}
+    exit 0
+    "#);
+}
+
+#[test]
+fn a_long_payload_is_cut_for_people_and_whole_for_programs() {
+    let repo = Repo::new();
+    let payload = format!("{{\"a\":\"{}\"}}", "é".repeat(200));
+    for _ in 0..2 {
+        with(&repo, "enqueue t", "--payload", &payload).succeeded();
+    }
+    let text = repo.coord("claim --run-id agent-1").succeeded();
+    let line = text.stdout.lines().find(|line| line.contains("Payload:")).unwrap();
+    assert_eq!(line, format!("  Payload:    {{\"a\":\"{}…", "é".repeat(114)));
+    let json = repo.coord("claim --run-id agent-1 --json").succeeded();
+    assert!(json.stdout.contains(&payload));
+}
+
+#[test]
+fn the_highest_priority_is_claimed_first_then_the_oldest_from_any_queue_or_the_named_one() {
+    let repo = Repo::new();
+    repo.given([
+        "enqueue low-1 --priority -1 --queue a",
+        "enqueue mid-1 --queue b",
+        "enqueue high --priority 7 --queue b",
+        "enqueue mid-2 --queue a",
+        "enqueue other --priority 9 --queue c",
+    ]);
+    let claim = |flags: &str| -> String {
+        let claimed = repo.coord(&format!("claim --run-id agent-1 --json {flags}")).succeeded().json();
+        claimed["task"]["title"].to_string()
+    };
+    let order = ["--queue b", "", "", "", "--queue a"].map(claim);
+    assert_eq!(order, ["high", "other", "mid-1", "mid-2", "low-1"].map(|title| format!("\"{title}\"")));
+}
+
+#[test]
+fn an_empty_queue_is_exit_code_1_and_says_which_queue() {
+    let repo = Repo::new();
+    repo.coord("enqueue elsewhere --queue other");
+    assert_snapshot!(repo.session([
+        "claim --run-id agent-1 --queue hotfix",
+        "claim --run-id agent-1 --queue hotfix --json",
+    ]), @r#"
+    $ muse coord claim --run-id agent-1 --queue hotfix
+
+      Queue [hotfix] is empty — no pending tasks.
+
+      (<s>)
+    exit 1
+
+    $ muse coord claim --run-id agent-1 --queue hotfix --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "status":"empty","queue":"hotfix"}
+    exit 1
+    "#);
+    repo.claim("agent-1");
+    assert_snapshot!(repo.session(["claim --run-id agent-2", "claim --run-id agent-2 --json"]), @r#"
+    $ muse coord claim --run-id agent-2
+
+      Queue [any] is empty — no pending tasks.
+
+      (<s>)
+    exit 1
+
+    $ muse coord claim --run-id agent-2 --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "status":"empty","queue":null}
+    exit 1
+    "#);
+}
+
+#[test]
+fn waiting_lasts_as_long_as_was_asked_for_when_nothing_comes() {
+    let repo = Repo::new();
+    let start = Instant::now();
+    let waited = repo.coord("claim --run-id agent-1 --wait 1");
+    assert!((1.0..5.0).contains(&start.elapsed().as_secs_f64()), "{waited}");
+    assert_snapshot!(waited, @"
+    $ muse coord claim --run-id agent-1 --wait 1
+
+      Queue [any] is empty — no pending tasks after <s>.
+
+      (<s>)
+    exit 1
+    ");
+}
+
+#[test]
+fn waiting_ends_as_soon_as_a_task_appears() {
+    let repo = Repo::new();
+    let waiting = repo.coord_call("claim --run-id agent-1 --wait 60 --json").start();
+    let id = repo.enqueue("At last");
+    let start = Instant::now();
+    let claimed = waiting.finish().succeeded();
+    assert_eq!(claimed.text_of("task_id"), id);
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+}
+
+#[test]
+fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_repository() {
+    let long_run_id = "r".repeat(257);
+    let values: [(&str, &[&str]); 4] = [
+        ("--run-id", &[&long_run_id, "agent-1"]),
+        ("--claim-ttl", &["0", "60"]),
+        ("--wait", &["3601", "0"]),
+        ("--queue", &["../x", "hotfix"]),
+    ];
+    assert_snapshot!(complaints(&Repo::bare(), "claim", &values), @r#"
+    $ muse coord claim --json --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --claim-ttl 0 --wait 3601 --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    exit 1
+
+    $ muse coord claim --json --run-id agent-1 --claim-ttl 0 --wait 3601 --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"--claim-ttl must be between 1 and 86400, got 0","status":"bad_args"}
+    exit 1
+
+    $ muse coord claim --json --run-id agent-1 --claim-ttl 60 --wait 3601 --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "error":"--wait must be between 0 and 3600, got 3601","status":"bad_args"}
+    exit 1
+
+    $ muse coord claim --json --run-id agent-1 --claim-ttl 60 --wait 0 --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue"}
+    exit 1
+
+    $ muse coord claim --json --run-id agent-1 --claim-ttl 60 --wait 0 --queue hotfix
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+     "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
+     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+    exit 2
+    "#);
+}
+
+#[test]
+fn each_value_is_taken_up_to_its_limit() {
+    let repo = Repo::new();
+    let run_id = "é".repeat(256);
+    for (flag, value) in [
+        ("--run-id", run_id.as_str()),
+        ("--run-id", "r"),
+        ("--claim-ttl", "1"),
+        ("--claim-ttl", "86400"),
+        ("--wait", "0"),
+        ("--wait", "3600"),
+        ("--queue", &"q".repeat(64)),
+    ] {
+        let queue = if flag == "--queue" { value } else { "default" };
+        with(&repo, "enqueue t", "--queue", queue).succeeded();
+        let line = if flag == "--run-id" { "claim --json" } else { "claim --json --run-id agent-1" };
+        let claimed = with(&repo, line, flag, value).succeeded();
+        let expected = if flag == "--run-id" { value } else { "agent-1" };
+        assert_eq!(claimed.text_of("claimer_run_id"), expected);
+    }
+}
+
+#[test]
+fn one_beyond_a_limit_is_refused_with_the_value_and_the_limit() {
+    let repo = Repo::new();
+    repo.enqueue("t");
+    let refused = |flag, values: &[&str]| with_each(&repo, "claim --run-id a", flag, values.iter().copied());
+    assert_snapshot!(refused("--claim-ttl", &["0", "-1", "86401"]), @"
+    $ muse coord claim --run-id a --claim-ttl 0
+    2> ❌ --claim-ttl must be between 1 and 86400, got 0
+    exit 1
+
+    $ muse coord claim --run-id a --claim-ttl -1
+    2> ❌ --claim-ttl must be between 1 and 86400, got -1
+    exit 1
+
+    $ muse coord claim --run-id a --claim-ttl 86401
+    2> ❌ --claim-ttl must be between 1 and 86400, got 86401
+    exit 1
+    ");
+    assert_snapshot!(refused("--wait", &["-1", "3601"]), @"
+    $ muse coord claim --run-id a --wait -1
+    2> ❌ --wait must be between 0 and 3600, got -1
+    exit 1
+
+    $ muse coord claim --run-id a --wait 3601
+    2> ❌ --wait must be between 0 and 3600, got 3601
+    exit 1
+    ");
+    assert_snapshot!(refused("--queue", &["", &"q".repeat(65)]), @r#"
+    $ muse coord claim --run-id a --queue ''
+    2> ❌ invalid queue name "": use 1 to 64 letters, digits, '_' or '-'
+    exit 1
+
+    $ muse coord claim --run-id a --queue qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+    2> ❌ invalid queue name "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq": use 1 to 64 letters, digits, '_' or '-'
+    exit 1
+    "#);
+    assert_snapshot!(with_each(&repo, "claim", "--run-id", ["", &"é".repeat(257)]), @"
+    $ muse coord claim --run-id ''
+    2> ❌ --run-id must not be empty: give each agent a name of its own
+    exit 1
+
+    $ muse coord claim --run-id 'éééééééééééééééééééé…' (257 characters)
+    2> ❌ --run-id is too long (257 characters; max 256)
+    exit 1
+    ");
+    assert_eq!(repo.tasks()["pending"], 1);
+}

@@ -1,0 +1,303 @@
+//! `enqueue`: what is answered, what is cut, what is refused and in which order.
+
+use coord_tests::Repo;
+use insta::assert_snapshot;
+
+use crate::{complaints, with, with_each};
+
+#[test]
+fn a_title_alone_is_enough_and_the_rest_has_the_documented_defaults() {
+    let repo = Repo::new();
+    assert_snapshot!(repo.session(["enqueue 'Fix it'", "enqueue 'Fix it' --json"]), @r#"
+    $ muse coord enqueue 'Fix it'
+
+    ✅ Task enqueued
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default  priority=0
+      TTL:        86400s
+
+      (<s>)
+    exit 0
+
+    $ muse coord enqueue 'Fix it' --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "task_id":"<id 2>","title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,
+     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{}}
+    exit 0
+    "#);
+}
+
+#[test]
+fn every_flag_of_enqueue_shows_in_the_answer() {
+    let flags = "--priority 5 --queue hotfix-2 --ttl 60 --run-id orchestrator --tags billing,urgent";
+    let payload = r#"{"file":"billing.py","lines":[1,2]}"#;
+    let repo = Repo::new();
+    assert_snapshot!(repo.session([
+        format!("enqueue 'Refactor billing' {flags} --payload {payload}"),
+        format!("enqueue 'Refactor billing' {flags} --payload {payload} --json"),
+    ]), @r#"
+    $ muse coord enqueue 'Refactor billing' --priority 5 --queue hotfix-2 --ttl 60 --run-id orchestrator --tags billing,urgent --payload '{"file":"billing.py","lines":[1,2]}'
+
+    ✅ Task enqueued
+      Task ID:    <id 1>
+      Title:      Refactor billing
+      Queue:      hotfix-2  priority=5
+      TTL:        60s
+      Tags:       billing, urgent
+
+      (<s>)
+    exit 0
+
+    $ muse coord enqueue 'Refactor billing' --priority 5 --queue hotfix-2 --ttl 60 --run-id orchestrator --tags billing,urgent --payload '{"file":"billing.py","lines":[1,2]}' --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "task_id":"<id 2>","title":"Refactor billing","priority":5,"queue":"hotfix-2","ttl_seconds":60,
+     "created_by":"orchestrator","created_at":"<time 1>","tags":["billing","urgent"],
+     "payload":{"file":"billing.py","lines":[1,2]}}
+    exit 0
+    "#);
+}
+
+#[test]
+fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_repository() {
+    let long_run_id = "r".repeat(257);
+    let large = format!("{{\"a\":\"{}", "x".repeat(65_536));
+    let many_tags = vec!["t"; 33].join(",");
+    let values: [(&str, &[&str]); 6] = [
+        ("", &["  ", "Fix it"]),
+        ("--run-id", &[&long_run_id, "orchestrator"]),
+        ("--ttl", &["0", "60"]),
+        ("--payload", &[&large, "[]", "{}"]),
+        ("--tags", &[&many_tags, "t"]),
+        ("--queue", &["../x", "hotfix"]),
+    ];
+    assert_snapshot!(complaints(&Repo::bare(), "enqueue", &values), @r#"
+    $ muse coord enqueue --json '  ' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"title must be non-empty: say in a few words what is to be done","status":"bad_args"}
+    exit 1
+
+    $ muse coord enqueue --json 'Fix it' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    exit 1
+
+    $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "error":"--ttl must be between 1 and 315360000, got 0","status":"bad_args"}
+    exit 1
+
+    $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "error":"--payload is too large (65542 bytes; max 65536)","status":"bad_args"}
+    exit 1
+
+    $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '[]' --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+     "error":"invalid --payload: it must be a JSON object like {\"key\": 1}, not an array",
+     "status":"bad_payload"}
+    exit 1
+
+    $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{}' --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+     "error":"too many tags: 33 (max 32)","status":"bad_args"}
+    exit 1
+
+    $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{}' --tags t --queue ../x
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
+     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue"}
+    exit 1
+
+    $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{}' --tags t --queue hotfix
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 8>","warnings":[],
+     "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
+     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+    exit 2
+    "#);
+}
+
+#[test]
+fn each_value_is_taken_up_to_its_limit() {
+    let repo = Repo::new();
+    let title = "é".repeat(512);
+    let queue = "q".repeat(64);
+    let run_id = "é".repeat(256);
+    let tags: Vec<String> = (0..32).map(|n| format!("{n:é>64}")).collect();
+    let payload = format!("{{\"a\":\"{}\"}}", "x".repeat(65_536 - 8));
+    let words = ["coord", "enqueue", &title, "--queue", &queue, "--run-id", &run_id, "--tags", &tags.join(",")];
+    let words = words.into_iter().chain(["--payload", &payload, "--ttl", "315360000", "--json"]);
+
+    let enqueued = repo.muse(words).succeeded().json();
+
+    assert_eq!(payload.len(), 65_536);
+    assert_eq!(enqueued["warnings"], serde_json::json!([]));
+    let task = with(&repo, "claim --json", "--run-id", &run_id).succeeded().json()["task"].take();
+    for task in [&enqueued, &task] {
+        assert_eq!(task["title"], title);
+        assert_eq!(task["queue"], queue);
+        assert_eq!(task["created_by"], run_id);
+        assert_eq!(task["tags"], serde_json::json!(tags));
+        assert_eq!(task["payload"], serde_json::from_str::<serde_json::Value>(&payload).unwrap());
+        assert_eq!(task["ttl_seconds"], 315_360_000);
+    }
+}
+
+#[test]
+fn one_beyond_a_limit_is_refused_with_the_value_and_the_limit() {
+    let repo = Repo::new();
+    let refused = |flag, values: &[&str]| with_each(&repo, "enqueue t", flag, values.iter().copied());
+    assert_snapshot!(refused("--queue", &["", &"q".repeat(65)]), @r#"
+    $ muse coord enqueue t --queue ''
+    2> ❌ invalid queue name "": use 1 to 64 letters, digits, '_' or '-'
+    exit 1
+
+    $ muse coord enqueue t --queue qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+    2> ❌ invalid queue name "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq": use 1 to 64 letters, digits, '_' or '-'
+    exit 1
+    "#);
+    assert_snapshot!(refused("--run-id", &["", &"é".repeat(257)]), @"
+    $ muse coord enqueue t --run-id ''
+    2> ❌ --run-id must not be empty: give each agent a name of its own
+    exit 1
+
+    $ muse coord enqueue t --run-id 'éééééééééééééééééééé…' (257 characters)
+    2> ❌ --run-id is too long (257 characters; max 256)
+    exit 1
+    ");
+    assert_snapshot!(refused("--ttl", &["0", "-1", "315360001"]), @"
+    $ muse coord enqueue t --ttl 0
+    2> ❌ --ttl must be between 1 and 315360000, got 0
+    exit 1
+
+    $ muse coord enqueue t --ttl -1
+    2> ❌ --ttl must be between 1 and 315360000, got -1
+    exit 1
+
+    $ muse coord enqueue t --ttl 315360001
+    2> ❌ --ttl must be between 1 and 315360000, got 315360001
+    exit 1
+    ");
+    assert_snapshot!(refused("--tags", &[&vec!["t"; 33].join(",")]), @"
+    $ muse coord enqueue t --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t
+    2> ❌ too many tags: 33 (max 32)
+    exit 1
+    ");
+    assert_snapshot!(refused("--payload", &[&format!("{{\"a\":\"{}\"}}", "x".repeat(65_537 - 8))]), @r#"
+    $ muse coord enqueue t --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65537 characters)
+    2> ❌ --payload is too large (65537 bytes; max 65536)
+    exit 1
+    "#);
+    assert_snapshot!(with_each(&repo, "enqueue", "", ["", " \t "]), @r"
+    $ muse coord enqueue ''
+    2> ❌ title must be non-empty: say in a few words what is to be done
+    exit 1
+
+    $ muse coord enqueue ' \t '
+    2> ❌ title must be non-empty: say in a few words what is to be done
+    exit 1
+    ");
+    assert_eq!(repo.tasks()["total"], 0);
+}
+
+#[test]
+fn a_title_or_tag_that_is_too_long_is_cut_and_a_warning_says_so() {
+    let repo = Repo::new();
+    let title = "é".repeat(513);
+    let tags = format!("short,{},{}", "a".repeat(65), "b".repeat(64));
+    let words = ["coord", "enqueue", &title, "--tags", &tags];
+    assert_snapshot!(repo.muse(words), @r#"
+    $ muse coord enqueue 'éééééééééééééééééééé…' (513 characters) --tags 'short,aaaaaaaaaaaaaa…' (136 characters)
+
+    ✅ Task enqueued
+      Task ID:    <id 1>
+      Title:      éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé
+      Queue:      default  priority=0
+      TTL:        86400s
+      Tags:       short, aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+
+      (<s>)
+    2> ⚠️  title was cut from 513 to 512 characters
+    2> ⚠️  tag "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" was cut from 65 to 64 characters
+    exit 0
+    "#);
+    let answer = repo.muse(words.into_iter().chain(["--json"])).succeeded().json();
+    assert_eq!(answer["title"], "é".repeat(512));
+    assert_eq!(answer["tags"], serde_json::json!(["short", "a".repeat(64), "b".repeat(64)]));
+    let tag = "a".repeat(64);
+    let warnings =
+        ["title was cut from 513 to 512 characters", &format!("tag \"{tag}\" was cut from 65 to 64 characters")];
+    assert_eq!(answer["warnings"], serde_json::json!(warnings));
+}
+
+#[test]
+fn white_space_around_titles_and_tags_and_empty_tags_are_dropped() {
+    let repo = Repo::new();
+    let title = format!("  {}\n", "t".repeat(512));
+    let answer = repo.muse(["coord", "enqueue", &title, "--tags", " a b ,, c,", "--json"]).succeeded().json();
+    assert_eq!(answer["title"], "t".repeat(512));
+    assert_eq!(answer["tags"], serde_json::json!(["a b", "c"]));
+    assert_eq!(answer["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_priority_is_any_i64_and_nothing_else() {
+    let repo = Repo::new();
+    for priority in ["-9223372036854775808", "0", "9223372036854775807"] {
+        let answer = with(&repo, "enqueue t --json", "--priority", priority).succeeded();
+        assert!(answer.stdout.contains(&format!("\"priority\":{priority},")), "{answer}");
+    }
+    let bad = ["9223372036854775808", "-9223372036854775809", "1.0", "high", ""];
+    assert_snapshot!(with_each(&repo, "enqueue t", "--priority", bad), @"
+    $ muse coord enqueue t --priority 9223372036854775808
+    2> error: invalid value '9223372036854775808' for '--priority <N>': number too large to fit in target type
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --priority -9223372036854775809
+    2> error: invalid value '-9223372036854775809' for '--priority <N>': number too small to fit in target type
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --priority 1.0
+    2> error: invalid value '1.0' for '--priority <N>': invalid digit found in string
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --priority high
+    2> error: invalid value 'high' for '--priority <N>': invalid digit found in string
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --priority ''
+    2> error: invalid value '' for '--priority <N>': cannot parse integer from empty string
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
+}
+
+#[test]
+fn numbers_come_back_digit_for_digit_in_every_answer() {
+    let digits = r#"{"big":12345678901234567890123,"money":1.10,"e":1E+2,"minus":-0.0}"#;
+    let repo = Repo::new();
+    let id = with(&repo, "enqueue t --json", "--payload", digits).succeeded().text_of("task_id");
+    let claimed = repo.coord("claim --run-id agent-1 --json").succeeded();
+    assert!(claimed.stdout.contains(&format!("\"payload\":{digits}")), "{claimed}");
+    let completed = with(&repo, &format!("complete {id} --run-id agent-1 --json"), "--result", digits).succeeded();
+    assert!(completed.stdout.contains(&format!("\"result\":{digits}")), "{completed}");
+    let listed = repo.coord("tasks --json").succeeded();
+    assert!(listed.stdout.contains(&format!("\"payload\":{digits}")), "{listed}");
+    assert!(listed.stdout.contains(&format!("\"result\":{digits}")), "{listed}");
+}
+
+#[test]
+fn equal_tasks_are_different_tasks() {
+    let repo = Repo::new();
+    let ids = [repo.enqueue("Fix it"), repo.enqueue("Fix it")];
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(repo.tasks()["pending"], 2);
+}

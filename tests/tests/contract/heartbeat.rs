@@ -1,0 +1,199 @@
+//! `heartbeat`: the lease starts anew, for its holder only.
+
+use coord_tests::{Repo, transcript};
+use insta::assert_snapshot;
+
+use crate::{NO_TASK, complaints, with_each};
+
+#[test]
+fn a_heartbeat_answers_the_claim_with_the_lease_renewed_for_as_long_as_before() {
+    let repo = Repo::new();
+    repo.enqueue("Fix it");
+    let id = repo.coord("claim --run-id agent-1 --claim-ttl 60 --json").succeeded().text_of("task_id");
+    assert_snapshot!(repo.session([
+        format!("heartbeat {id} --run-id agent-1"),
+        format!("heartbeat {id} --run-id agent-1 --json"),
+    ]), @r#"
+    $ muse coord heartbeat <id 1> --run-id agent-1
+
+    💓 Lease renewed
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default
+      By:         agent-1
+      Expires in: 60s (<time 1>)
+
+      (<s>)
+    exit 0
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 3 + 60s>",
+     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1}
+    exit 0
+    "#);
+}
+
+#[test]
+fn a_heartbeat_may_ask_for_another_length_which_then_stays() {
+    let repo = Repo::new();
+    let id = repo.enqueue("Fix it");
+    repo.claim("agent-1");
+    assert_snapshot!(repo.session([
+        format!("heartbeat {id} --run-id agent-1 --claim-ttl 120 --json"),
+        format!("heartbeat {id} --run-id agent-1"),
+    ]), @r#"
+    $ muse coord heartbeat <id 1> --run-id agent-1 --claim-ttl 120 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 2 + 120s>",
+     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1}
+    exit 0
+
+    $ muse coord heartbeat <id 1> --run-id agent-1
+
+    💓 Lease renewed
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default
+      By:         agent-1
+      Expires in: 120s (<time 4>)
+
+      (<s>)
+    exit 0
+    "#);
+}
+
+#[test]
+fn only_the_holder_of_a_claimed_task_can_renew_its_lease() {
+    let repo = Repo::new();
+    let [pending, held, done] = ["pending", "held", "done"].map(|title| repo.enqueue(title));
+    assert_snapshot!(repo.session([
+        format!("heartbeat {pending} --run-id agent-1"),
+        format!("heartbeat {pending} --run-id agent-1 --json"),
+    ]), @r#"
+    $ muse coord heartbeat <id 1> --run-id agent-1
+    2> ❌ task <id 1>: it is pending: claim it first
+    exit 1
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed"}
+    exit 1
+    "#);
+    repo.coord(&format!("cancel-task {pending} --run-id agent-1")).succeeded();
+    repo.given(["claim --run-id agent-1", "claim --run-id agent-1"]);
+    repo.coord(&format!("complete {done} --run-id agent-1")).succeeded();
+    assert_snapshot!(repo.session([
+        format!("heartbeat {held} --run-id agent-2"),
+        format!("heartbeat {held} --run-id agent-2 --json"),
+        format!("heartbeat {done} --run-id agent-1 --json"),
+        format!("heartbeat {NO_TASK} --run-id agent-1 --json"),
+    ]), @r#"
+    $ muse coord heartbeat <id 2> --run-id agent-2
+    2> ❌ task <id 2>: it belongs to "agent-1", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>
+    exit 1
+
+    $ muse coord heartbeat <id 2> --run-id agent-2 --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "error":"task <id 2>: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>",
+     "status":"wrong_owner"}
+    exit 1
+
+    $ muse coord heartbeat <id 3> --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+     "error":"task <id 3>: it was completed at <time 4> by \"agent-1\"","status":"already_terminal"}
+    exit 1
+
+    $ muse coord heartbeat <id 4> --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+     "error":"no task <id 4> here: `muse coord tasks` lists those there are","status":"not_found"}
+    exit 1
+    "#);
+}
+
+#[test]
+fn values_are_checked_run_id_first_and_all_of_them_before_the_repository() {
+    let long_run_id = "r".repeat(257);
+    let values: [(&str, &[&str]); 4] = [
+        ("--run-id", &[&long_run_id, "agent-1"]),
+        ("--claim-ttl", &["86401", "60"]),
+        ("", &["7", NO_TASK]),
+        ("--claim-nonce", &["7", "00000000deadbeef"]),
+    ];
+    assert_snapshot!(complaints(&Repo::bare(), "heartbeat", &values), @r#"
+    $ muse coord heartbeat --json --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --claim-ttl 86401 7 --claim-nonce 7
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    exit 1
+
+    $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 86401 7 --claim-nonce 7
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"--claim-ttl must be between 1 and 86400, got 86401","status":"bad_args"}
+    exit 1
+
+    $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 7 --claim-nonce 7
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
+     "status":"bad_task_id"}
+    exit 1
+
+    $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 <id 1> --claim-nonce 7
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "error":"invalid claim nonce \"7\": give the 16 hexadecimal digits of `claim_nonce` as `claim` printed them",
+     "status":"bad_args"}
+    exit 1
+
+    $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 <id 1> --claim-nonce <nonce 1>
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+     "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
+     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+    exit 2
+    "#);
+}
+
+#[test]
+fn the_lease_has_the_limits_that_it_has_when_claimed() {
+    let repo = Repo::new();
+    let id = repo.enqueue("Fix it");
+    repo.claim("agent-1");
+    let line = format!("heartbeat {id} --run-id agent-1");
+    for seconds in ["86400", "1"] {
+        repo.coord(&format!("{line} --claim-ttl {seconds}")).succeeded();
+    }
+    assert_snapshot!(with_each(&repo, &line, "--claim-ttl", ["0", "86401"]), @"
+    $ muse coord heartbeat <id 1> --run-id agent-1 --claim-ttl 0
+    2> ❌ --claim-ttl must be between 1 and 86400, got 0
+    exit 1
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --claim-ttl 86401
+    2> ❌ --claim-ttl must be between 1 and 86400, got 86401
+    exit 1
+    ");
+}
+
+#[test]
+fn a_nonce_pins_the_very_lease() {
+    let repo = Repo::new();
+    repo.enqueue("Fix it");
+    let claimed = repo.coord("claim --run-id agent-1 --json").succeeded();
+    let (id, nonce) = (claimed.text_of("task_id"), claimed.text_of("claim_nonce"));
+    repo.coord(&format!("heartbeat {id} --run-id agent-1 --claim-nonce {nonce}")).succeeded();
+    let other = repo.coord(&format!("heartbeat {id} --run-id agent-1 --claim-nonce 00000000deadbeef --json"));
+    assert_snapshot!(transcript([claimed, other]), @r#"
+    $ muse coord claim --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
+     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"task":{"task_id":"<id 1>","title":"Fix it","priority":0,"queue":"default",
+     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{}}}
+    exit 0
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 5>; drop this work and claim anew",
+     "status":"lease_lost"}
+    exit 1
+    "#);
+}

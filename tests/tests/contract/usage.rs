@@ -1,0 +1,263 @@
+//! What all commands share: how to ask for JSON, who acts, help, version, and wrong usage.
+
+use coord_tests::{Repo, micros, transcript};
+use insta::assert_snapshot;
+
+#[test]
+fn every_answer_has_the_same_envelope() {
+    let repo = Repo::new();
+    let answers =
+        ["init", "enqueue t", "tasks", "claim --run-id a", "claim --run-id a", "enqueue ''", "enqueue", "nope"];
+    let begin = format!(r#"{{"muse_version":"{}","schema":1,"exit_code":"#, env!("CARGO_PKG_VERSION"));
+    for line in answers {
+        let outcome = repo.coord(&format!("{line} --json"));
+        let answer = outcome.json();
+        assert!(outcome.stdout.starts_with(&begin), "{outcome}");
+        assert_eq!(answer["exit_code"].as_i64(), outcome.code.map(i64::from), "{outcome}");
+        assert!(answer["duration_ms"].is_f64(), "{outcome}");
+        assert!(micros(answer["timestamp"].as_str().unwrap()) > 1_700_000_000_000_000, "{outcome}");
+        assert!(answer["warnings"].is_array(), "{outcome}");
+        assert_eq!(outcome.stderr, "", "{outcome}");
+    }
+}
+
+#[test]
+fn json_can_be_asked_for_in_every_spelling_before_and_after_other_arguments() {
+    let repo = Repo::new();
+    for line in [
+        "coord claim --run-id a --json",
+        "coord claim --json --run-id a",
+        "coord --json claim --run-id a",
+        "--json coord claim --run-id a",
+        "coord claim -j --run-id a",
+        "-j coord claim --run-id a",
+        "coord claim --format json --run-id a",
+        "coord claim --run-id a --format=json",
+        "--format json coord claim --run-id a",
+        "coord --format=json claim --run-id a",
+    ] {
+        let outcome = repo.muse(line.split(' ')).ended_with(1);
+        assert_eq!(outcome.text_of("status"), "empty", "{outcome}");
+    }
+    for line in ["coord claim --run-id a --format text", "--format=text coord claim --run-id a"] {
+        let outcome = repo.muse(line.split(' ')).ended_with(1);
+        assert!(outcome.stdout.starts_with("\n  Queue [any] is empty"), "{outcome}");
+    }
+}
+
+#[test]
+fn muse_run_id_says_who_acts_unless_run_id_does() {
+    let repo = Repo::new();
+    let named = |line: &str| repo.coord_call(line).env("MUSE_RUN_ID", "from-env").run();
+    let [first, second, third, fourth] = ["1", "2", "3", "4"].map(|title| named(&format!("enqueue {title} --json")));
+    assert_eq!(first.text_of("created_by"), "from-env");
+    for line in ["claim --json", "claim --json", "claim --json", "claim --json"] {
+        assert_eq!(named(line).succeeded().text_of("claimer_run_id"), "from-env");
+    }
+    let [first, second, third, fourth] = [first, second, third, fourth].map(|task| task.text_of("task_id"));
+    named(&format!("heartbeat {first}")).succeeded();
+    named(&format!("complete {first}")).succeeded();
+    named(&format!("fail-task {second}")).succeeded();
+    named(&format!("cancel-task {third}")).succeeded();
+    let refused = named(&format!("complete {fourth} --run-id from-flag --json")).ended_with(1);
+    assert_eq!(refused.text_of("status"), "wrong_owner");
+}
+
+#[test]
+fn muse_run_id_is_not_a_filter_of_tasks() {
+    let repo = Repo::new();
+    repo.enqueue("Fix it");
+    let listed = repo.coord_call("tasks --json").env("MUSE_RUN_ID", "from-env").run().succeeded().json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_agent_without_a_name_is_told_to_have_one() {
+    let repo = Repo::new();
+    let unnamed = repo.coord_call("claim --json").env("MUSE_RUN_ID", "").run();
+    assert_snapshot!(transcript([repo.coord("claim"), repo.coord("claim --json"), unnamed]), @r#"
+    $ muse coord claim
+    2> error: the following required arguments were not provided:
+    2>   --run-id <RUNID>
+    2> 
+    2> Usage: muse coord claim --run-id <RUNID>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord claim --json
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"the following required arguments were not provided:\n  --run-id <RUNID>\n\nUsage: muse coord claim --run-id <RUNID> --json\n\nFor more information, try '--help'.",
+     "status":"bad_args"}
+    exit 2
+
+    $ MUSE_RUN_ID='' muse coord claim --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"--run-id must not be empty: give each agent a name of its own","status":"bad_args"}
+    exit 1
+    "#);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
+    let repo = Repo::new();
+    let lines = [
+        "enqueue",
+        "enqueue a b",
+        "claim --run-id",
+        "claim --run-id a --run-id b",
+        "claim --run-id a --nope",
+        "complete --run-id a",
+        "tasks --status done",
+        "tasks --format yaml",
+        "frobnicate",
+    ];
+    assert_snapshot!(repo.session(lines), @"
+    $ muse coord enqueue
+    2> error: the following required arguments were not provided:
+    2>   <TITLE>
+    2> 
+    2> Usage: muse coord enqueue <TITLE>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue a b
+    2> error: unexpected argument 'b' found
+    2> 
+    2> Usage: muse coord enqueue [OPTIONS] <TITLE>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord claim --run-id
+    2> error: a value is required for '--run-id <RUNID>' but none was supplied
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord claim --run-id a --run-id b
+    2> error: the argument '--run-id <RUNID>' cannot be used multiple times
+    2> 
+    2> Usage: muse coord claim [OPTIONS] --run-id <RUNID>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord claim --run-id a --nope
+    2> error: unexpected argument '--nope' found
+    2> 
+    2> Usage: muse coord claim --run-id <RUNID>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord complete --run-id a
+    2> error: the following required arguments were not provided:
+    2>   <TASK_ID>
+    2> 
+    2> Usage: muse coord complete --run-id <RUNID> <TASK_ID>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord tasks --status done
+    2> error: invalid value 'done' for '--status <STATUS>'
+    2>   [possible values: pending, claimed, timed_out, completed, failed, cancelled, expired]
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord tasks --format yaml
+    2> error: invalid value 'yaml' for '--format <FORMAT>'
+    2>   [possible values: json, text]
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord frobnicate
+    2> error: unrecognized subcommand 'frobnicate'
+    2> 
+    2> Usage: muse coord [OPTIONS] <COMMAND>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
+    for line in lines {
+        let outcome = repo.coord(&format!("{line} --json")).ended_with(2);
+        assert_eq!(
+            (outcome.text_of("status"), &outcome.stderr),
+            (String::from("bad_args"), &String::new()),
+            "{outcome}"
+        );
+    }
+    assert_snapshot!(repo.coord("tasks --status done --json"), @r#"
+    $ muse coord tasks --status done --json
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"invalid value 'done' for '--status <STATUS>'\n  [possible values: pending, claimed, timed_out, completed, failed, cancelled, expired]\n\nFor more information, try '--help'.",
+     "status":"bad_args"}
+    exit 2
+    "#);
+    assert_snapshot!(transcript([repo.muse::<&str>([]).ended_with(2), repo.muse(["coord"]).ended_with(2)]), @r#"
+    $ muse
+    2> Tools for many agents at work on one repository
+    2> 
+    2> Usage: muse [OPTIONS] <COMMAND>
+    2> 
+    2> Commands:
+    2>   coord  Hand out work: a task queue in the repository's .muse/coordination directory
+    2>   help   Print this message or the help of the given subcommand(s)
+    2> 
+    2> Options:
+    2>   -j, --json             Answer with one JSON object on one line of stdout, errors too
+    2>       --format <FORMAT>  How to answer [default: text] [possible values: json, text]
+    2>   -h, --help             Print help (see more with '--help')
+    2>   -V, --version          Print version
+    exit 2
+
+    $ muse coord
+    2> Hand out work: a task queue in the repository's .muse/coordination directory
+    2> 
+    2> Usage: muse coord [OPTIONS] <COMMAND>
+    2> 
+    2> Commands:
+    2>   init         Make the repository's coordination directory; harmless if it is there
+    2>   enqueue      Add a task to the queue
+    2>   claim        Take the task of the highest priority, the oldest first; exactly one agent gets it
+    2>   heartbeat    Keep a claimed task: start its lease anew
+    2>   complete     Report a claimed task as done
+    2>   fail-task    Report a claimed task as failed
+    2>   cancel-task  Call a task off
+    2>   tasks        List tasks, and count all of them by status
+    2>   help         Print this message or the help of the given subcommand(s)
+    2> 
+    2> Options:
+    2>   -j, --json             Answer with one JSON object on one line of stdout, errors too
+    2>       --format <FORMAT>  How to answer [default: text] [possible values: json, text]
+    2>   -h, --help             Print help (see more with '--help')
+    2> 
+    2> Example:
+    2>   muse coord enqueue "Refactor billing" --priority 5 --payload '{"file":"billing.py"}'
+    2>   muse coord claim --run-id agent-1 --wait 60 --json
+    2>   muse coord complete sha256:… --run-id agent-1 --result '{"pr":42}'
+    2> 
+    2> Environment:
+    2>   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
+    2>   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
+    2>   MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+    2> 
+    2> Exit codes:
+    2>   0 done · 1 bad value, not found, nothing to claim, refused, I/O error · 2 wrong usage or no repository
+    exit 2
+    "#);
+}
+
+#[test]
+fn help_and_version_are_answers_with_exit_code_0_and_need_no_repository() {
+    let repo = Repo::bare();
+    let commands = ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "cancel-task", "tasks"];
+    let help = commands.map(|command| repo.muse(["coord", command, "-h"]).succeeded());
+    let whole = [repo.muse(["--version"]), repo.muse(["coord", "--help"])];
+    assert_snapshot!("help", transcript(whole.into_iter().chain(help)));
+    assert!(!repo.path(".muse").exists());
+}

@@ -1,0 +1,87 @@
+//! The README's sessions, typed into a shell one after another: what it shows is what they print.
+//!
+//! `UPDATE_README=1` writes what they print into the README instead of comparing.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use coord_tests::Repo;
+use regex_lite::{Captures, Regex};
+
+#[test]
+fn the_readme_shows_what_its_commands_print() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let commands: Vec<&str> = session_lines(&readme).filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert!(commands.len() > 10, "the README has no sessions");
+
+    let real = with_output(&readme, &type_in(&commands));
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(path, real).unwrap();
+    } else {
+        let [shown, real] = [&readme, &real].map(|readme| comparable(readme));
+        let differs = shown.lines().zip(real.lines()).find(|(shown, real)| shown != real);
+        assert!(shown == real, "the README and its commands differ (UPDATE_README=1 mends it): {differs:#?}");
+    }
+}
+
+/// The lines of the README's console blocks.
+fn session_lines(readme: &str) -> impl Iterator<Item = &str> {
+    let blocks = readme.split("```console\n").skip(1);
+    blocks.flat_map(|block| block.split("```").next().unwrap_or_default().lines())
+}
+
+/// What each command printed, by a shell that keeps its variables and its directory from one to the next.
+fn type_in(commands: &[&str]) -> Vec<String> {
+    const MARK: &str = "@@@ next @@@";
+    let repo = Repo::bare();
+    let script: String = commands.iter().map(|command| format!("echo '{MARK}'\n{{ {command}\n}} 2>&1\n")).collect();
+    let muse = PathBuf::from(std::env::var_os("MUSE_BIN").unwrap_or_else(|| panic!("run `cargo xtask test`")));
+    let search = format!("{}:{}", muse.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(repo.path("")).env("PATH", search).env_remove("MUSE_REPO_ROOT");
+    let output = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+    let output = output.replace(&repo.path("").display().to_string(), "/repository/");
+    output.split(&format!("{MARK}\n")).skip(1).map(str::to_string).collect()
+}
+
+/// The README with these outputs behind its commands.
+fn with_output(readme: &str, outputs: &[String]) -> String {
+    let mut outputs = outputs.iter();
+    let mut blocks = readme.split("```console\n");
+    let mut text = blocks.next().unwrap_or_default().to_string();
+    for block in blocks {
+        let (session, rest) = block.split_once("```").unwrap();
+        text += "```console\n";
+        for command in session.lines().filter(|line| line.starts_with("$ ")) {
+            text += &format!("{command}\n{}", outputs.next().unwrap());
+        }
+        text += &format!("```{rest}");
+    }
+    text
+}
+
+/// The text with whatever differs from run to run replaced: ids by their number, times and nonces by a word.
+fn comparable(text: &str) -> String {
+    let mut ids: HashMap<String, usize> = HashMap::new();
+    let id = Regex::new("[0-9a-f]{64}").unwrap();
+    let text = id.replace_all(text, |found: &Captures<'_>| {
+        let next = ids.len();
+        format!("<id {}>", ids.entry(found[0].to_string()).or_insert(next))
+    });
+    let words = [
+        (r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", "<time>"),
+        (r#""duration_ms":[\d.]+"#, "<duration>"),
+        (r"\(\d+\.\d{3}s\)", "<duration>"),
+        (r"(ready/\w+/[0-9a-f]{16})/[0-9a-f/]+/", "$1/<t>/"),
+        (r"(tasks|claimed|done|records)/[0-9a-f]{2}/", "$1/<aa>/"),
+        (r"\b([nr]?)[0-9a-f]{16}\b", "$1<nonce>"),
+        (r"\b([cdehx]?)[0-9a-f]{13}\b", "$1<micros>"),
+    ];
+    words.iter().fold(text.into_owned(), |text, (pattern, word)| {
+        Regex::new(pattern).unwrap().replace_all(&text, *word).into_owned()
+    })
+}
