@@ -24,9 +24,9 @@ impl TaskId {
         hex(&self.0)
     }
 
-    /// The first byte in hexadecimal: the directory that the task's files are sorted into.
-    pub fn fan_out(&self) -> String {
-        hex(&self.0[..1])
+    /// The first `digits` of the 64: the directory that a file of the task is sorted into.
+    pub fn fan_out(&self, digits: usize) -> String {
+        self.hex().chars().take(digits).collect()
     }
 
     /// Reads the 64 digits of a file name.
@@ -104,7 +104,7 @@ mod tests {
         let id = TaskId::of_canonical(b"{}");
         assert_eq!(id.to_string(), "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.fan_out(), "44");
+        assert_eq!((id.fan_out(1).as_str(), id.fan_out(2).as_str()), ("4", "44"));
     }
 
     #[test]

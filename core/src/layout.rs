@@ -4,7 +4,7 @@
 //! format.json                        which protocol this directory follows
 //! tasks/<aa>/<id>.json               the task as enqueued
 //! ready/<queue>/<prio>/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
-//! claimed/<aa>/<entry>               held
+//! claimed/<a>/<entry>                held
 //! done/<aa>/<entry>                  ended
 //! records/<aa>/<id>.<version>.<nonce>.json   a settlement: result or error
 //! runs/<digest>.json                 a run id that is too long for a name
@@ -13,7 +13,7 @@
 //! tmp/                               files on their way to a name that must appear whole
 //! ```
 //!
-//! `<aa>` is the first byte of the id. `<prio>` counts down from the largest i64, so that the highest comes first.
+//! `<aa>` is the first byte of the id, `<a>` its first digit: the claimed tasks are few and are read often as a whole. `<prio>` counts down from the largest i64, so that the highest comes first.
 //! `<t1>` to `<t4>` are cut out of the microsecond of enqueuing so that no directory on the way to the head of a queue
 //! has more than 128 of them (four above a year of backlog) and a burst of 20,000 tasks a second leaves 164 in a leaf.
 
@@ -111,13 +111,13 @@ pub fn parse_sweep_token(name: &str) -> Option<Timestamp> {
 
 /// The record of a task.
 pub fn record(id: TaskId) -> Path {
-    Dir::root().child("tasks").child(&id.fan_out()).file(format!("{}.json", id.hex()))
+    Dir::root().child("tasks").child(&id.fan_out(2)).file(format!("{}.json", id.hex()))
 }
 
 /// The settlement that an ended task's name points at.
 pub fn settlement(id: TaskId, version: u32, nonce: Nonce) -> Path {
     let name = format!("{}.{version:x}.{nonce}.json", id.hex());
-    Dir::root().child("records").child(&id.fan_out()).file(name)
+    Dir::root().child("records").child(&id.fan_out(2)).file(name)
 }
 
 /// The text of a run id that was too long for a name.
@@ -139,8 +139,12 @@ pub fn shelf(shelf: Shelf) -> Dir {
 }
 
 /// The part of a shelf where `id` can be.
-pub fn shelf_of(shelf_kind: Shelf, id: TaskId) -> Dir {
-    shelf(shelf_kind).child(&id.fan_out())
+pub fn shelf_of(whole: Shelf, id: TaskId) -> Dir {
+    let digits = match whole {
+        Shelf::Claimed => 1,
+        Shelf::Done => 2,
+    };
+    shelf(whole).child(&id.fan_out(digits))
 }
 
 /// The directories that a task comes to in its life and that are sorted by its id.
