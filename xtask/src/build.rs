@@ -12,12 +12,9 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use xshell::cmd;
 
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// Also build the command line for this machine without WebAssembly, as target/dist/muse-cli
-    #[arg(long)]
-    native: bool,
-}
+/// How cargo is told to build, test or check the launcher: always alone and in one profile. Another choice of packages or
+/// profile is another choice of features and settings for all of wasmtime, which takes minutes to compile.
+pub(crate) const LAUNCHER: [&str; 4] = ["--package", "muse-launcher", "--profile", "product"];
 
 /// What has been built, by absolute paths.
 pub(crate) struct Built {
@@ -29,13 +26,10 @@ pub(crate) struct Built {
     pub(crate) muse: PathBuf,
 }
 
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let built = product(workspace)?;
     println!("{}", built.muse.display());
     println!("{}", built.component.display());
-    if options.native {
-        println!("{}", native(workspace)?.display());
-    }
     Ok(())
 }
 
@@ -43,14 +37,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let sh = &workspace.shell;
     let embedded = component(workspace)?;
-    // `--workspace` chooses the features of dependencies as `cargo test --workspace` does; else all of wasmtime, which
-    // takes minutes, is compiled once for the product and once more for its tests.
-    cmd!(sh, "cargo build --release --workspace --bin muse").env("MUSE_COMPONENT", &embedded).run()?;
+    cmd!(sh, "cargo build {LAUNCHER...}").env("MUSE_COMPONENT", &embedded).run()?;
     let target = workspace.target()?;
     let dist = target.join("dist");
     Ok(Built {
         component: publish(&embedded, dist.join("muse.wasm"))?,
-        muse: publish(&target.join("release/muse"), dist.join("muse"))?,
+        muse: publish(&target.join("product/muse"), dist.join("muse"))?,
         embedded,
     })
 }
@@ -84,11 +76,4 @@ pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
 
 fn component_directory(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target()?.join("wasm32-wasip2/component"))
-}
-
-fn native(workspace: &Workspace) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    cmd!(sh, "cargo build --release --workspace --bin muse-cli").run()?;
-    let target = workspace.target()?;
-    publish(&target.join("release/muse-cli"), target.join("dist/muse-cli"))
 }

@@ -31,7 +31,7 @@ enum Task {
     /// Make this machine's Rust toolchain able to compile for WebAssembly
     Setup,
     /// Build target/dist/muse and target/dist/muse.wasm
-    Build(build::Options),
+    Build,
     /// Check format, clippy and documentation; a warning is an error
     Lint,
     /// Run every test, on the programs as they are built for people
@@ -61,7 +61,7 @@ fn run(task: Task) -> Result<()> {
     let workspace = Workspace::open()?;
     match task {
         Task::Setup => setup::run(&workspace),
-        Task::Build(options) => build::run(&workspace, &options),
+        Task::Build => build::run(&workspace),
         Task::Lint => lint::run(&workspace),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Install(options) => install::run(&workspace, &options),

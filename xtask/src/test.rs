@@ -5,7 +5,7 @@
 //! - `MUSE_EXAMPLES`: the directory of the example components;
 //! - `WASMTIME`: a stock wasmtime.
 
-use crate::build;
+use crate::build::{self, LAUNCHER};
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -13,7 +13,7 @@ use xshell::cmd;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Passed on to `cargo test`: `cargo xtask test -- --test launcher -- --nocapture`
+    /// Passed on to `cargo test` of all but the launcher: `cargo xtask test -- --test races -- --nocapture`
     #[arg(last = true)]
     cargo_arguments: Vec<String>,
 }
@@ -24,8 +24,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let built = build::product(workspace)?;
     let examples = build::examples(workspace)?;
     let arguments = &options.cargo_arguments;
-    cmd!(sh, "cargo test --workspace --release {arguments...}")
-        .env("MUSE_COMPONENT", built.embedded)
+    cmd!(sh, "cargo test {LAUNCHER...}").env("MUSE_COMPONENT", built.embedded).run()?;
+    cmd!(sh, "cargo test --release --workspace --exclude muse-launcher --all-features {arguments...}")
         .env("MUSE_BIN", built.muse)
         .env("MUSE_WASM", built.component)
         .env("MUSE_EXAMPLES", examples)

@@ -7,6 +7,10 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use coord_core::Timestamp;
+use serde::Serialize;
 
 /// A reason why the component did not run, or did not end by itself.
 #[derive(Debug)]
@@ -27,15 +31,28 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Prints the failure where the caller looks for it, and says how to exit.
-    pub(crate) fn report(&self, json: bool) -> ExitCode {
+    pub(crate) fn report(&self, json: bool, began: Instant) -> ExitCode {
         // A failure to print it is not reported: there is nowhere left to report it. The exit code still tells.
         _ = match self.status() {
-            Some(status) if json => {
-                writeln!(io::stdout(), r#"{{"error":{},"status":"{status}"}}"#, json_string(&self.to_string()))
-            }
+            Some(status) if json => self.answer(status, began),
             _ => writeln!(io::stderr(), "error: {self}"),
         };
-        self.exit_code()
+        ExitCode::from(self.exit_code())
+    }
+
+    /// The envelope that every JSON answer of the component has, too.
+    fn answer(&self, status: &str, began: Instant) -> io::Result<()> {
+        let answer = Answer {
+            muse_version: env!("CARGO_PKG_VERSION"),
+            schema: 1,
+            exit_code: self.exit_code(),
+            duration_ms: began.elapsed().as_secs_f64() * 1_000.0,
+            timestamp: now(),
+            warnings: [],
+            error: self.to_string(),
+            status,
+        };
+        writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)
     }
 
     /// The status in JSON. None: the component may have answered already, and standard output holds one object.
@@ -48,12 +65,10 @@ impl Failure {
         }
     }
 
-    fn exit_code(&self) -> ExitCode {
+    fn exit_code(&self) -> u8 {
         match self {
-            Self::Argument { .. } | Self::Variable { .. } => ExitCode::from(2),
-            Self::CurrentDirectory { .. } | Self::Directory { .. } | Self::Start { .. } | Self::Stopped { .. } => {
-                ExitCode::FAILURE
-            }
+            Self::Argument { .. } | Self::Variable { .. } => 2,
+            Self::CurrentDirectory { .. } | Self::Directory { .. } | Self::Start { .. } | Self::Stopped { .. } => 1,
         }
     }
 }
@@ -74,27 +89,27 @@ impl fmt::Display for Failure {
     }
 }
 
-fn json_string(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\0'..='\u{1f}' => quoted.push_str(&format!("\\u{:04x}", u32::from(character))),
-            _ => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
+#[derive(Serialize)]
+struct Answer<'a> {
+    muse_version: &'a str,
+    schema: u32,
+    exit_code: u8,
+    duration_ms: f64,
+    timestamp: Timestamp,
+    warnings: [&'a str; 0],
+    error: String,
+    status: &'a str,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the component, which has the clock of all answers, is not running")]
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_strings_are_escaped() {
-        assert_eq!(json_string("a \"b\" \\ \n é"), r#""a \"b\" \\ \u000a é""#);
-    }
 
     #[cfg(unix)]
     #[test]

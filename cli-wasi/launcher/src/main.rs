@@ -18,6 +18,7 @@ use std::convert::Infallible;
 use std::env;
 use std::ffi::OsString;
 use std::process::{self, ExitCode};
+use std::time::Instant;
 
 use tokio::runtime;
 use wasmtime::Store;
@@ -31,10 +32,11 @@ use crate::repository::Start;
 use crate::sandbox::Sandbox;
 
 fn main() -> ExitCode {
+    let began = Instant::now();
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let invocation = Invocation::read(&arguments);
     let Err(failure) = launch(&arguments, invocation.purpose);
-    failure.report(invocation.json)
+    failure.report(invocation.json, began)
 }
 
 fn launch(arguments: &[OsString], purpose: Purpose) -> Result<Infallible, Failure> {
