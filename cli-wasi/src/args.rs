@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use coord_core::limits;
+use coord_core::queue::Status;
 
 /// What was typed, parsed, and what the environment adds.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ fn environment(name: &str) -> Option<String> {
 
 /// Tools for many agents at work on one repository.
 #[derive(Debug, Parser)]
-#[command(name = "muse", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "muse", version, arg_required_else_help = true, args_override_self = true)]
 struct Muse {
     #[command(subcommand)]
     group: Group,
@@ -192,7 +194,7 @@ pub struct FailTask {
     #[command(flatten)]
     pub lease: Lease,
     /// What went wrong, in at most 4096 characters
-    #[arg(long, value_name = "MESSAGE", default_value = "")]
+    #[arg(long, value_name = "MESSAGE", default_value = "", allow_hyphen_values = true)]
     pub error: String,
 }
 
@@ -212,7 +214,7 @@ pub struct CancelTask {
 #[derive(Debug, Args)]
 pub struct Tasks {
     /// Show only tasks that stand so
-    #[arg(long, value_enum, value_name = "STATUS")]
+    #[arg(long, value_parser = statuses(), value_name = "STATUS")]
     pub status: Option<Status>,
     /// Show only tasks of this queue
     #[arg(long, value_name = "QUEUE")]
@@ -245,22 +247,8 @@ pub struct Lease {
     pub claim_nonce: Option<String>,
 }
 
-/// Where a task can stand.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Status {
-    /// Waiting, never claimed
-    Pending,
-    /// Held under a lease that runs
-    Claimed,
-    /// Its lease ran out and nobody took it over yet
-    TimedOut,
-    /// Ended in success
-    Completed,
-    /// Ended in failure
-    Failed,
-    /// Called off
-    Cancelled,
-    /// Not claimed in time
-    Expired,
+/// The words that `--status` takes.
+fn statuses() -> impl TypedValueParser<Value = Status> {
+    let status = |word: String| Status::ALL.into_iter().find(|status| status.as_str() == word);
+    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(move |word| status(word).ok_or("no status"))
 }

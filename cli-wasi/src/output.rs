@@ -222,7 +222,11 @@ fn print(text: &str, exit_code: u8) -> u8 {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => exit_code,
         Err(error) => {
-            complain(&format!("❌ the answer could not be written to stdout ({error}); what was asked has been done"));
+            let done = if exit_code == 0 { "what was asked has been done" } else { "what was asked has not been done" };
+            // Without the number, which is WASI's own and means something else to whoever looks it up.
+            let reason = error.to_string();
+            let reason = reason.split(" (os error").next().unwrap_or_default();
+            complain(&format!("❌ the answer could not be written to stdout ({reason}); {done}"));
             1
         }
     }

@@ -39,6 +39,11 @@ pub enum Error {
         /// What `format.json` says, shortened.
         found: String,
     },
+    /// `format.json` does not say which protocol the directory follows.
+    NoFormat {
+        /// What it holds, shortened.
+        found: String,
+    },
     /// The directory was granted as the queue's, but holds something else.
     NotAQueue {
         /// One of the names in it that no queue has.
@@ -46,7 +51,8 @@ pub enum Error {
     },
     /// So many others changed the same thing at the same time that this agent never got its turn.
     Contended,
-    /// The medium failed. What was asked may or may not have happened; asking again is safe.
+    /// The medium failed. What was asked may or may not have happened: whoever asks again for a task's end or heartbeat
+    /// learns it; who enqueues or claims again may have done it twice.
     Store(StoreError),
 }
 
@@ -56,7 +62,7 @@ impl Error {
         match self {
             Error::NotFound { .. } => "not_found",
             Error::Refused { refusal, .. } => refusal.code(),
-            Error::UnsupportedFormat { .. } => "unsupported_format",
+            Error::UnsupportedFormat { .. } | Error::NoFormat { .. } => "unsupported_format",
             Error::Store(_) => "io_error",
             Error::Corrupt { .. } | Error::Unencodable(_) | Error::NotAQueue { .. } | Error::Contended => "error",
         }
@@ -78,6 +84,12 @@ impl fmt::Display for Error {
             Error::UnsupportedFormat { found } => write!(
                 f,
                 "this directory follows another format ({found}; this version knows {}); use a newer muse for it",
+                crate::queue::FORMAT
+            ),
+            Error::NoFormat { found } => write!(
+                f,
+                "format.json does not say which format this directory follows: it holds {found:?}, where this version \
+                 writes {{\"format\":{}}}; restore it. Nothing was changed",
                 crate::queue::FORMAT
             ),
             Error::NotAQueue { found } => write!(

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 /// The content-addressed name of a task.
 ///
-/// Whoever has the record can compute it, so a record that was altered or torn never passes for the task.
+/// Whoever has the record can compute it, so a record that was torn, or altered in what its canonical form tells, never
+/// passes for the task. (That form has numbers as doubles; digits beyond those are kept, but not part of the id.)
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId([u8; 32]);
 

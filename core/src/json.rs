@@ -1,9 +1,11 @@
 //! JSON objects that come from outside and go back out digit for digit: payloads and results.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,15 +19,18 @@ use crate::limits;
 pub struct JsonObject(Box<RawValue>);
 
 impl JsonObject {
-    /// Reads an object of at most [`limits::JSON_BYTES`] bytes, nested at most [`limits::JSON_DEPTH`] deep.
+    /// Reads an object of at most [`limits::JSON_BYTES`] bytes, nested at most [`limits::JSON_DEPTH`] deep, in which no
+    /// object has one name twice: readers would differ on its value, and RFC 8785 is for JSON without (RFC 7493).
     pub fn parse(text: &str) -> Result<JsonObject, BadJson> {
+        match serde_json::from_str::<Shape>(text) {
+            Ok(Shape { kind: OBJECT, depth }) if depth <= limits::JSON_DEPTH => {}
+            Ok(Shape { kind: OBJECT, .. }) => return Err(BadJson::TooDeep),
+            Ok(Shape { kind, .. }) => return Err(BadJson::NotAnObject { found: kind }),
+            Err(error) if error.to_string().starts_with("recursion limit") => return Err(BadJson::TooDeep),
+            Err(error) => return Err(BadJson::Malformed { reason: error.to_string() }),
+        }
         if text.len() > limits::JSON_BYTES {
             return Err(BadJson::TooLarge { bytes: text.len() });
-        }
-        match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(serde_json::Value::Object(_)) => {}
-            Ok(other) => return Err(BadJson::NotAnObject { found: kind(&other) }),
-            Err(error) => return Err(BadJson::Malformed { reason: error.to_string() }),
         }
         RawValue::from_string(without_white_space(text))
             .map(JsonObject)
@@ -52,9 +57,9 @@ impl PartialEq for JsonObject {
 impl Eq for JsonObject {}
 
 impl<'de> Deserialize<'de> for JsonObject {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<JsonObject, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<JsonObject, D::Error> {
         let raw = Box::<RawValue>::deserialize(from)?;
-        JsonObject::parse(raw.get()).map_err(serde::de::Error::custom)
+        JsonObject::parse(raw.get()).map_err(D::Error::custom)
     }
 }
 
@@ -71,7 +76,9 @@ pub enum BadJson {
         /// What it is instead, with its article.
         found: &'static str,
     },
-    /// Not JSON, nested deeper than [`limits::JSON_DEPTH`], or with a number that no double can hold.
+    /// Nested deeper than [`limits::JSON_DEPTH`].
+    TooDeep,
+    /// Not JSON, or with a number that no double can hold, or with one name twice in an object.
     Malformed {
         /// The parser's words, with line and column.
         reason: String,
@@ -83,9 +90,7 @@ impl fmt::Display for BadJson {
         match self {
             BadJson::TooLarge { bytes } => write!(f, "too large ({bytes} bytes; max {})", limits::JSON_BYTES),
             BadJson::NotAnObject { found } => write!(f, "it must be a JSON object like {{\"key\": 1}}, not {found}"),
-            BadJson::Malformed { reason } if reason.contains("recursion limit") => {
-                write!(f, "nested too deep (max {} levels)", limits::JSON_DEPTH - 1)
-            }
+            BadJson::TooDeep => write!(f, "nested too deep (max {} levels)", limits::JSON_DEPTH),
             BadJson::Malformed { reason } => write!(f, "not JSON: {reason}"),
         }
     }
@@ -99,14 +104,80 @@ pub(crate) fn canonical(text: &[u8]) -> Result<alloc::vec::Vec<u8>, serde_json::
     serde_json_canonicalizer::to_vec(&value)
 }
 
-fn kind(value: &serde_json::Value) -> &'static str {
-    match value {
-        serde_json::Value::Null => "null",
-        serde_json::Value::Bool(_) => "a boolean",
-        serde_json::Value::Number(_) => "a number",
-        serde_json::Value::String(_) => "a string",
-        serde_json::Value::Array(_) => "an array",
-        serde_json::Value::Object(_) => "an object",
+/// What a JSON value is, as far as it matters for accepting it.
+struct Shape {
+    /// What it is, with its article.
+    kind: &'static str,
+    /// How many objects and arrays enclose the innermost value.
+    depth: usize,
+}
+
+const OBJECT: &str = "an object";
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Shape, D::Error> {
+        from.deserialize_any(ShapeVisitor)
+    }
+}
+
+/// The parser's own limit of recursion bounds this one's.
+struct ShapeVisitor;
+
+impl ShapeVisitor {
+    fn scalar<E>(kind: &'static str) -> Result<Shape, E> {
+        Ok(Shape { kind, depth: 0 })
+    }
+}
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Self::scalar("null")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
+        Self::scalar("a boolean")
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
+        Self::scalar("a number")
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
+        Self::scalar("a number")
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
+        Self::scalar("a number")
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
+        Self::scalar("a string")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
+        let mut depth = 0;
+        while let Some(item) = items.next_element::<Shape>()? {
+            depth = depth.max(item.depth);
+        }
+        Ok(Shape { kind: "an array", depth: depth + 1 })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Shape, A::Error> {
+        let (mut names, mut depth) = (BTreeSet::new(), 0);
+        while let Some(name) = fields.next_key::<String>()? {
+            let value = fields.next_value::<Shape>()?;
+            depth = depth.max(value.depth);
+            if let Some(twice) = names.replace(name) {
+                return Err(A::Error::custom(format_args!("the name {twice:?} stands twice in one object")));
+            }
+        }
+        Ok(Shape { kind: OBJECT, depth: depth + 1 })
     }
 }
 
@@ -148,8 +219,9 @@ mod tests {
             ("[1]", "it must be a JSON object like {\"key\": 1}, not an array"),
             ("7", "it must be a JSON object like {\"key\": 1}, not a number"),
             ("{\"a\":1e999}", "not JSON: number out of range at line 1 column 10"),
+            ("{\"a\":[{\"b\":1,\"b\":2}]}", "not JSON: the name \"b\" stands twice in one object at line 1 column 19"),
             ("{\"a\":1}}", "not JSON: trailing characters at line 1 column 8"),
-            (deep.as_str(), "nested too deep (max 127 levels)"),
+            (deep.as_str(), "nested too deep (max 124 levels)"),
         ] {
             assert_eq!(JsonObject::parse(text).unwrap_err().to_string(), message, "{text}");
         }

@@ -152,6 +152,11 @@ pub fn stations(id: TaskId) -> [Dir; 3] {
     [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id)]
 }
 
+/// True for the name of a part of a shelf.
+pub fn is_part(name: &str) -> bool {
+    (1..=2).contains(&name.len()) && name.bytes().all(crate::id::is_lower_hex)
+}
+
 /// The two shelves beside the ready one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shelf {

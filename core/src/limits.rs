@@ -18,8 +18,9 @@ pub const TAG_CHARS: usize = 64;
 /// Largest payload or result, in bytes of JSON text as given.
 pub const JSON_BYTES: usize = 65_536;
 
-/// Deepest nesting of a payload or result: the depth at which `serde_json` refuses to recurse.
-pub const JSON_DEPTH: usize = 128;
+/// Deepest nesting of a payload or result. `serde_json` and others read 127 levels, and in the answer of `tasks` three
+/// more are around it.
+pub const JSON_DEPTH: usize = 124;
 
 /// Longest error message of a failed task, in characters.
 pub const ERROR_CHARS: usize = 4_096;
@@ -67,6 +68,9 @@ pub const TIME_MICROS: u64 = (1 << 52) - 1;
 /// How often one operation tries again after it lost a race, before it gives up with `Error::Contended`. Each loss
 /// means that another agent got something done, so only a storm on one single task can reach it.
 pub const RACES: usize = 1_000;
+
+/// How many waiting tasks whose time ran out one claim moves to the ended ones; it passes by any more.
+pub const EXPIRED_PER_CLAIM: usize = 64;
 
 /// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
 pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;

@@ -14,11 +14,10 @@ mod settle;
 mod shelves;
 mod watch;
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::cell::Cell;
 use core::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
@@ -27,7 +26,7 @@ use crate::json::JsonObject;
 use crate::layout::{self, Dir};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::task::BadRecord;
 use crate::time::Timestamp;
 use crate::transition::lease_is_live;
@@ -48,12 +47,6 @@ pub const FORMAT: u32 = 1;
 pub struct Queue<S> {
     store: S,
     formatted: Cell<bool>,
-}
-
-/// What `format.json` holds. Other fields are ignored.
-#[derive(Debug, Serialize, Deserialize)]
-struct Format {
-    format: u32,
 }
 
 impl<S: Store> Queue<S> {
@@ -81,10 +74,8 @@ impl<S: Store> Queue<S> {
             return Ok(false);
         }
         self.place_sweep_token(now)?;
-        let mut content =
-            serde_json::to_vec(&Format { format: FORMAT }).map_err(|error| Error::Unencodable(error.into()))?;
-        content.push(b'\n');
-        let made = self.publish(&layout::format(), &content, nonce)?;
+        let content = format!("{{\"format\":{FORMAT}}}\n");
+        let made = self.publish(&layout::format(), content.as_bytes(), nonce)?;
         self.formatted.set(true);
         Ok(made)
     }
@@ -200,6 +191,13 @@ pub enum Finding {
         /// What is wrong with its record.
         problem: BadRecord,
     },
+    /// A task's record cannot be read by this agent. The task is left where it is.
+    Unreadable {
+        /// The task.
+        id: TaskId,
+        /// What the medium says.
+        error: StoreError,
+    },
     /// The result or error of an ended task cannot be read.
     SettlementLost {
         /// The task.
@@ -214,18 +212,20 @@ impl fmt::Display for Finding {
                 write!(f, "task {id} was set aside: its record is {problem}; its entry is in aside/, nothing is lost")
             }
             Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
+            Finding::Unreadable { id, error } => write!(f, "task {id} is left out: {error}"),
             Finding::SettlementLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
         }
     }
 }
 
 fn check_format(content: &[u8]) -> Result<(), Error> {
-    match serde_json::from_slice::<Format>(content) {
-        Ok(Format { format: FORMAT }) => Ok(()),
-        Ok(Format { format }) => Err(Error::UnsupportedFormat { found: format.to_string() }),
-        Err(_) => {
+    let value: Option<serde_json::Value> = serde_json::from_slice(content).ok();
+    match value.as_ref().and_then(|value| value.get("format")?.as_u64()) {
+        Some(format) if format == u64::from(FORMAT) => Ok(()),
+        Some(format) => Err(Error::UnsupportedFormat { found: format.to_string() }),
+        None => {
             let text = String::from_utf8_lossy(content);
-            Err(Error::UnsupportedFormat { found: crate::name::shortened(text.trim()) })
+            Err(Error::NoFormat { found: crate::name::shortened(text.trim()) })
         }
     }
 }

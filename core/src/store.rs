@@ -170,7 +170,7 @@ pub enum StoreErrorKind {
     Denied,
     /// The disk, or a quota on it, is full.
     Full,
-    /// A name of the queue is taken by something of another type, such as a file where a directory belongs.
+    /// A name of the queue is taken by something of another type: a file where a directory belongs, a symbolic link.
     WrongType,
     /// Anything else.
     Other,
@@ -179,7 +179,9 @@ pub enum StoreErrorKind {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let advice = match self.kind {
-            StoreErrorKind::ReadOnly => "; make the coordination directory writable, or grant it for writing",
+            StoreErrorKind::ReadOnly => {
+                "; the coordination directory is read-only here: make it writable, or grant it for writing"
+            }
             StoreErrorKind::Denied => "; give this user access to the coordination directory",
             StoreErrorKind::Full => "; free some space and try again",
             StoreErrorKind::WrongType => "; move what is in the way to another place",

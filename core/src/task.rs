@@ -56,6 +56,10 @@ impl Task {
 
     /// The task that `bytes` hold, which must be the one called `id`.
     pub fn decode(id: TaskId, bytes: &[u8]) -> Result<Task, BadRecord> {
+        // `serde` would also take a list of the fields' values.
+        if bytes.first() != Some(&b'{') {
+            return Err(BadRecord::Malformed { reason: "not a JSON object".to_string() });
+        }
         let canonical = json::canonical(bytes)?;
         let found = TaskId::of_canonical(&canonical);
         if found != id {

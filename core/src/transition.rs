@@ -84,7 +84,7 @@ pub struct Claimant {
 pub enum Refusal {
     /// Nobody has claimed the task yet.
     NotClaimed,
-    /// The task has had one holder, and it is another one.
+    /// Another agent holds the task, and whoever asks has never held it, or does not act as a holder.
     WrongOwner(Tenure),
     /// The lease that was meant, if there was one, is over: the task has had more than one holder.
     LeaseLost(Tenure),
@@ -120,7 +120,11 @@ pub struct Tenure {
 pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry, Refusal> {
     let now = now.max(latest_time(entry));
     match (&entry.state, command) {
-        (State::Ready { pending_until }, Command::Claim { .. }) if *pending_until <= now => {
+        (State::Ready { pending_until }, Command::Expire) if *pending_until <= now => {
+            end(entry, Outcome::Expired, now, None, None)
+        }
+        // It has ended, although nobody has moved it yet.
+        (State::Ready { pending_until }, _) if *pending_until <= now => {
             Err(Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at: *pending_until, by: None })
         }
         (State::Ready { .. } | State::Lapsed(_), Command::Claim { run_id, lease_seconds, nonce }) => {
@@ -145,14 +149,11 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
         (State::Claimed(lease) | State::Lapsed(lease), Command::Cancel { run_id, force, .. }) => {
             let holder = entry.holder(run_id);
             if !*force && lease.holder != holder && lease_is_live(&entry.state, now) {
-                return Err(held(entry, lease));
+                return Err(Refusal::WrongOwner(Tenure::of(entry, lease)));
             }
             end(entry, Outcome::Cancelled, now, None, Some(Lease { holder, ..lease.clone() }))
         }
 
-        (State::Ready { pending_until }, Command::Expire) if *pending_until <= now => {
-            end(entry, Outcome::Expired, now, None, None)
-        }
         (State::Claimed(lease), Command::Expire) if lease.expires_at <= now => {
             next(entry, State::Lapsed(lease.clone()))
         }

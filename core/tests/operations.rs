@@ -265,6 +265,75 @@ fn a_task_that_nobody_claims_in_time_expires_and_is_never_claimed() {
 }
 
 #[test]
+fn what_ran_out_unclaimed_has_ended_whether_or_not_it_was_moved() {
+    for noticed in [false, true] {
+        let world = World::new();
+        let id = world.enqueue_as("stale", |new| new.ttl_seconds = 5).id;
+        world.pass(6);
+        if noticed {
+            assert_eq!(world.claim("agent"), None);
+        }
+        let ended = |outcome: Result<_, Error>| {
+            matches!(outcome, Err(Error::Refused { refusal: Refusal::AlreadyEnded { .. }, .. }))
+        };
+        assert!(ended(world.complete(id, "agent", "{}").map(|_| ())));
+        assert!(ended(world.queue.cancel(id, run("boss"), true, world.now(), world.nonce()).map(|_| ())));
+    }
+}
+
+#[test]
+fn a_claim_passes_by_more_expired_tasks_than_it_moves() {
+    let world = World::new();
+    for i in 0..100 {
+        world.enqueue_as(&format!("stale {i}"), |new| (new.ttl_seconds, new.priority) = (5, 1));
+    }
+    let fresh = world.enqueue("fresh");
+    world.pass(6);
+    world.queue.store().mutations.take();
+    assert_eq!(world.claim("agent").unwrap().task.id, fresh);
+    let renames = world.queue.store().mutations.take().iter().filter(|mutation| **mutation == "rename").count();
+    assert!(renames <= coord_core::limits::EXPIRED_PER_CLAIM + 2, "{renames}");
+    let counts = world.queue.tasks(&everything(), world.now()).unwrap().counts;
+    assert_eq!([Status::Expired, Status::Claimed].map(|status| counts.of(status)), [100, 1]);
+}
+
+#[test]
+fn a_lost_sweep_token_is_made_anew_and_the_sweep_made_up_for() {
+    let world = World::new();
+    let id = world.enqueue_as("work", |new| new.priority = 1).id;
+    world.claim("agent").unwrap();
+    world.enqueue("more");
+    let tokens = || world.queue.store().list(&Dir::root().child("sweep")).unwrap().unwrap();
+    for token in tokens() {
+        world.queue.store().remove(&Dir::root().child("sweep").file(token)).unwrap();
+    }
+    world.pass(11);
+    assert_eq!(world.claim("other").unwrap().task.id, id, "it comes before the task that waits");
+    assert_eq!(tokens().len(), 1);
+}
+
+#[test]
+fn foreign_names_are_in_nobodys_way() {
+    let world = World::new();
+    let id = world.enqueue("work");
+    let store = world.queue.store();
+    let shelves = ["ready", "claimed", "done", "tasks", "sweep"].map(|name| Dir::root().child(name));
+    for dir in &shelves {
+        store.make_dir(dir).unwrap();
+        for name in [".DS_Store", "README", "f"] {
+            store.create(&dir.file(name), b"foreign").unwrap();
+        }
+        store.make_dir(&dir.child("foreign directory")).unwrap();
+    }
+    assert_eq!(world.status(id), Status::Pending);
+    assert_eq!(world.claim("agent").unwrap().task.id, id);
+    assert_eq!(world.claim("agent"), None);
+    for dir in &shelves {
+        assert_eq!(store.read(&dir.file("README"), 100), Ok(Some(b"foreign".to_vec())));
+    }
+}
+
+#[test]
 fn cancelling_ends_what_waits_and_with_force_what_is_held() {
     let world = World::new();
     let (waiting, held) = (world.enqueue("waiting"), world.enqueue_as("held", |new| new.priority = 1).id);
@@ -352,24 +421,6 @@ fn a_record_that_cannot_be_trusted_is_set_aside_and_holds_up_nobody() {
 }
 
 #[test]
-fn an_old_name_of_an_ended_task_that_came_back_never_runs_again() {
-    let world = World::new();
-    let id = world.enqueue("work");
-    world.claim("agent").unwrap();
-    let old = world.entries(id)[0].clone();
-    world.complete(id, "agent", "{}").unwrap();
-    // A power cut may bring the name in claimed/ back beside the one in done/.
-    let store = world.queue.store();
-    let find = |part: &str| store.inner.files().into_iter().find(|path| path.dir.as_str().starts_with(part)).unwrap();
-    let came_back = Dir::root().child("claimed").child(&id.fan_out(1)).file(old.to_string());
-    assert_eq!(store.link(&find("done"), &came_back), Ok(Linked::Now));
-    world.pass(100);
-    assert_eq!(world.claim("other"), None);
-    assert_eq!(world.status(id), Status::Completed);
-    assert_eq!(world.entries(id).len(), 1, "the remnant is gone");
-}
-
-#[test]
 fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
     let refused = |name: &str, content: &[u8]| {
         let store = MemStore::new();
@@ -378,9 +429,10 @@ fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
         assert_eq!(store.files().len(), 1);
         error
     };
-    for (content, found) in [("{\"format\":2,\"x\":1}", "2"), ("garbage", "garbage"), ("", ""), ("[]", "[]")] {
-        let error = refused("format.json", content.as_bytes());
-        assert_eq!(error, Error::UnsupportedFormat { found: found.to_string() });
+    let newer = refused("format.json", b"{\"format\":2,\"x\":1}");
+    assert_eq!(newer, Error::UnsupportedFormat { found: "2".to_string() });
+    for content in ["garbage", "", "[]", "{\"format\":-1}"] {
+        assert_eq!(refused("format.json", content.as_bytes()), Error::NoFormat { found: content.to_string() });
     }
     assert_eq!(refused("main.rs", b"fn main() {}"), Error::NotAQueue { found: "main.rs".to_string() });
     assert!(Queue::open(MemStore::new()).is_ok());

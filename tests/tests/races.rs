@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coord_tests::{Outcome, Repo, Running};
 
@@ -117,4 +117,22 @@ fn agents_killed_at_any_moment_lose_no_task() {
     let drained = drain(&repo, 1);
     assert_eq!(drained.len(), TASKS);
     assert_eq!(drained.into_iter().collect::<BTreeSet<String>>(), enqueued);
+}
+
+/// Waiting agents remove directories that they meet empty, and enqueuing into a new queue makes seven of them.
+#[test]
+fn enqueuing_into_new_queues_goes_on_beside_waiting_agents() {
+    const WAITING: usize = 24;
+    let repo = Repo::new();
+    repo.coord("init").succeeded();
+    let start = |n| repo.coord_call(&format!("claim --run-id agent-{n} --wait 60 --json")).start();
+    let waiting: Vec<Running> = (0..WAITING).map(start).collect();
+    for i in 0..WAITING {
+        let began = Instant::now();
+        repo.coord(&format!("enqueue work --queue queue-{i} --priority {i}")).succeeded();
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    let claimed: BTreeSet<String> =
+        waiting.into_iter().map(|agent| agent.finish().succeeded().text_of("task_id")).collect();
+    assert_eq!(claimed.len(), WAITING);
 }

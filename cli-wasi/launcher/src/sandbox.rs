@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
+use rustix::fs::StatVfsMountFlags;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
@@ -91,7 +92,8 @@ fn grant_arguments(wasi: &mut WasiCtxBuilder, arguments: &[OsString]) -> Result<
 
 fn grant_variables(wasi: &mut WasiCtxBuilder) -> Result<(), Failure> {
     for name in ["MUSE_RUN_ID", "MUSE_COORD_SYNC", "NO_COLOR"] {
-        if let Some(value) = env::var_os(name) {
+        // A variable that is set to nothing counts as not set.
+        if let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) {
             wasi.env(name, text(name, &value)?);
         }
     }
@@ -120,8 +122,15 @@ fn grant_directory(wasi: &mut WasiCtxBuilder, directory: &Path, purpose: Purpose
 }
 
 fn open(wasi: &mut WasiCtxBuilder, directory: &Path) -> io::Result<()> {
-    match wasi.preopened_dir(directory, directory.to_string_lossy(), FsPerms::ReadWrite) {
+    let permissions = if is_read_only(directory) { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+    match wasi.preopened_dir(directory, directory.to_string_lossy(), permissions) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.downcast().unwrap_or_else(io::Error::other)),
     }
+}
+
+/// WASI has no error of its own for a change on a read-only filesystem, but one for a change in a directory that was
+/// granted for reading only. A filesystem that does not say counts as writable.
+fn is_read_only(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|filesystem| filesystem.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

@@ -20,9 +20,15 @@ pub(super) fn run(args: &args::CancelTask, repository: &Repository) -> Result<An
     let run_id = args.run.run_id.parse().map_err(bad_args)?;
     let id = task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let record = queue.cancel(id, run_id, args.force, host::now(), nonce()?)?;
-    let changed = Changed::new(record, &queue)?;
+    let record = queue.cancel(id, run_id, args.force, host::now(), nonce()?).map_err(refused)?;
+    let changed = Changed::new(record, &queue);
     Ok(Answered { answer: Cancelled { changed, forced: args.force }, warnings: Vec::new() })
+}
+
+fn refused(error: coord_core::Error) -> Failure {
+    let hint = (error.code() == "wrong_owner")
+        .then_some("--force cancels it all the same; its holder learns it when it next speaks");
+    Failure { hint, ..error.into() }
 }
 
 impl Answer for Cancelled {

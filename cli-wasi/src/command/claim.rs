@@ -16,7 +16,7 @@ use crate::output::{Answer, Answered, Failure, Page};
 
 /// How long a waiting agent sleeps before it looks whether anything has stirred, which costs a handful of system calls:
 /// under 1 % of a core while idle, and awake within 50 ms.
-const LOOK_EVERY: Duration = Duration::from_millis(30);
+const LOOK_EVERY: Duration = Duration::from_millis(35);
 
 #[derive(Serialize)]
 #[serde(untagged)]

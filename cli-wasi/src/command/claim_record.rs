@@ -1,13 +1,13 @@
 //! The claim as every answer shows it, and the text that the commands which act on one claim share.
 
+use coord_core::Queue;
 use coord_core::json::JsonObject;
 use coord_core::name::{ErrorMessage, Title};
 use coord_core::queue;
 use coord_core::time::Timestamp;
-use coord_core::{Error, Queue};
 use serde::Serialize;
 
-use crate::output::{Failure, Page};
+use crate::output::Page;
 use crate::store::DirStore;
 
 /// A claim as JSON has it.
@@ -55,14 +55,10 @@ pub(super) struct Changed {
 
 impl Changed {
     /// What the queue answered, and the task's title and queue as far as its record can be read.
-    pub(super) fn new(record: queue::ClaimRecord, queue: &Queue<DirStore>) -> Result<Changed, Failure> {
-        let task = match queue.task(record.task_id) {
-            Ok(task) => task.map(|task| (task.record.title, task.record.queue)),
-            // The command has taken effect; that the record is torn is for `tasks` to say.
-            Err(Error::Corrupt { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Changed { record: record.into(), task })
+    pub(super) fn new(record: queue::ClaimRecord, queue: &Queue<DirStore>) -> Changed {
+        // The command has taken effect. That the record is torn or unreadable is for `tasks` to say.
+        let task = queue.task(record.task_id).ok().flatten();
+        Changed { record: record.into(), task: task.map(|task| (task.record.title, task.record.queue)) }
     }
 
     /// The lines that all these commands begin with.

@@ -17,13 +17,15 @@ pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answ
     let (id, claimant, result) = lease(&args.lease, || JsonObject::parse(&args.result).map_err(bad_result))?;
     let OpenQueue { queue, .. } = repository.open()?;
     let record = queue.complete(id, claimant, Some(result), host::now(), nonce()?)?;
-    Ok(Answered { answer: Completed(Changed::new(record, &queue)?), warnings: Vec::new() })
+    Ok(Answered { answer: Completed(Changed::new(record, &queue)), warnings: Vec::new() })
 }
 
 fn bad_result(error: BadJson) -> Failure {
     bad_args(match error {
         BadJson::TooLarge { .. } => format!("--result is {error}"),
-        BadJson::NotAnObject { .. } | BadJson::Malformed { .. } => format!("invalid --result: {error}"),
+        BadJson::NotAnObject { .. } | BadJson::TooDeep | BadJson::Malformed { .. } => {
+            format!("invalid --result: {error}")
+        }
     })
 }
 

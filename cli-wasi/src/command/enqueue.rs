@@ -56,19 +56,18 @@ fn parse(args: &args::Enqueue, warnings: &mut Vec<String>) -> Result<NewTask, Fa
     warnings.extend(cut_from.map(|chars| cut_warning("title", chars, limits::TITLE_CHARS)));
     let created_by = args.run_id.parse().map_err(bad_args)?;
     let ttl_seconds = in_range("--ttl", args.ttl, &limits::PENDING_TTL_SECONDS)?;
-    let payload = JsonObject::parse(&args.payload).map_err(bad_payload)?;
+    let payload = payload(&args.payload)?;
     let tags = tags(&args.tags, warnings)?;
     let queue = args.queue.parse().map_err(bad_queue)?;
     Ok(NewTask { title, priority: args.priority, queue, ttl_seconds, created_by, tags, payload })
 }
 
-fn bad_payload(error: BadJson) -> Failure {
-    match error {
-        BadJson::TooLarge { .. } => bad_args(format!("--payload is {error}")),
-        BadJson::NotAnObject { .. } | BadJson::Malformed { .. } => {
-            Failure::new("bad_payload", format!("invalid --payload: {error}"))
-        }
+/// The contract has the payload's size checked before its content, and that of a result after it.
+fn payload(text: &str) -> Result<JsonObject, Failure> {
+    if text.len() > limits::JSON_BYTES {
+        return Err(bad_args(format!("--payload is {}", BadJson::TooLarge { bytes: text.len() })));
     }
+    JsonObject::parse(text).map_err(|error| Failure::new("bad_payload", format!("invalid --payload: {error}")))
 }
 
 fn tags(text: &str, warnings: &mut Vec<String>) -> Result<Vec<Tag>, Failure> {

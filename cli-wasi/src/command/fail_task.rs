@@ -16,7 +16,7 @@ pub(super) fn run(args: &args::FailTask, repository: &Repository) -> Result<Answ
     let (id, claimant, error) = lease(&args.lease, || args.error.parse().map_err(bad_args))?;
     let OpenQueue { queue, .. } = repository.open()?;
     let record = queue.fail(id, claimant, error, host::now(), nonce()?)?;
-    Ok(Answered { answer: Failed(Changed::new(record, &queue)?), warnings: Vec::new() })
+    Ok(Answered { answer: Failed(Changed::new(record, &queue)), warnings: Vec::new() })
 }
 
 impl Answer for Failed {

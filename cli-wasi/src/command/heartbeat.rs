@@ -16,7 +16,7 @@ pub(super) fn run(args: &args::Heartbeat, repository: &Repository) -> Result<Ans
     let (id, claimant, seconds) = lease(&args.lease, || args.claim_ttl.map(claim_ttl).transpose())?;
     let OpenQueue { queue, .. } = repository.open()?;
     let record = queue.heartbeat(id, claimant, seconds, host::now())?;
-    Ok(Answered { answer: Kept(Changed::new(record, &queue)?), warnings: Vec::new() })
+    Ok(Answered { answer: Kept(Changed::new(record, &queue)), warnings: Vec::new() })
 }
 
 impl Answer for Kept {

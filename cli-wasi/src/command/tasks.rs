@@ -1,18 +1,16 @@
 //! `muse coord tasks`: who is where.
 
-use std::collections::BTreeMap;
-
 use coord_core::json::JsonObject;
 use coord_core::limits;
 use coord_core::name::ErrorMessage;
-use coord_core::queue::{self, Counts, Filter, Finding, Listing, Matching};
+use coord_core::queue::{self, Counts, Filter, Finding, Listing, Matching, Status};
 use coord_core::time::Timestamp;
 use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::enqueue::TaskRecord;
 use super::{OpenQueue, Repository, bad_args, bad_queue, in_range};
-use crate::args::{self, Status};
+use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page, sanitised};
 
@@ -34,7 +32,8 @@ pub(super) struct Tasks {
 struct Item {
     #[serde(flatten)]
     task: TaskRecord,
-    status: &'static str,
+    #[serde(serialize_with = "status_by_name")]
+    status: Status,
     claimer_run_id: Option<String>,
     expires_at: Option<Timestamp>,
     result: Option<JsonObject>,
@@ -65,23 +64,11 @@ fn parse(args: &args::Tasks) -> Result<Filter, Failure> {
     let queue = args.queue.as_deref().map(str::parse).transpose().map_err(bad_queue)?;
     let run_id = args.run_id.as_deref().map(str::parse).transpose().map_err(bad_args)?;
     let limit = in_range("--limit", args.limit, &limits::LIST_ITEMS)?;
-    Ok(Filter { status: args.status.map(status), queue, run_id, limit: usize::try_from(limit).unwrap_or(usize::MAX) })
-}
-
-fn status(typed: Status) -> queue::Status {
-    match typed {
-        Status::Pending => queue::Status::Pending,
-        Status::Claimed => queue::Status::Claimed,
-        Status::TimedOut => queue::Status::TimedOut,
-        Status::Completed => queue::Status::Completed,
-        Status::Failed => queue::Status::Failed,
-        Status::Cancelled => queue::Status::Cancelled,
-        Status::Expired => queue::Status::Expired,
-    }
+    Ok(Filter { status: args.status, queue, run_id, limit: usize::try_from(limit).unwrap_or(usize::MAX) })
 }
 
 fn filter_text(args: &args::Tasks) -> String {
-    let status = args.status.map(|typed| format!("status={}", status(typed).as_str()));
+    let status = args.status.map(|status| format!("status={}", status.as_str()));
     let queue = args.queue.as_ref().map(|queue| format!("queue={queue}"));
     let run_id = args.run_id.as_ref().map(|run_id| format!("run-id={}", sanitised(run_id)));
     [status, queue, run_id].into_iter().flatten().collect::<Vec<String>>().join(", ")
@@ -91,7 +78,7 @@ impl From<queue::Item> for Item {
     fn from(item: queue::Item) -> Item {
         Item {
             task: item.task.into(),
-            status: item.status.as_str(),
+            status: item.status,
             claimer_run_id: item.claimer_run_id,
             expires_at: item.expires_at,
             result: item.result,
@@ -100,8 +87,12 @@ impl From<queue::Item> for Item {
     }
 }
 
+fn status_by_name<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(status.as_str())
+}
+
 fn counts_by_name<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(queue::Status::ALL.map(|status| (status.as_str(), counts.of(status))))
+    serializer.collect_map(Status::ALL.map(|status| (status.as_str(), counts.of(status))))
 }
 
 impl Answer for Tasks {
@@ -118,7 +109,7 @@ impl Answer for Tasks {
             return;
         }
         let layout = Columns::for_width(page.columns);
-        page.line(format_args!("\n{}", layout.heading()));
+        page.line(format_args!("\n{}", layout.cut(&layout.heading(), 0)));
         page.line("─".repeat(width.min(PAGE_COLUMNS)));
         for item in &self.items {
             layout.row(item, page);
@@ -138,10 +129,10 @@ impl Tasks {
     /// The counts, over as many lines as the width asks for.
     fn counts_text(&self, page: &mut Page, width: usize) {
         let mut line = String::new();
-        for status in queue::Status::ALL {
+        for status in Status::ALL {
             let count = self.counts.of(status);
             // The reference has six counts; the seventh shows when there is something to count.
-            if status == queue::Status::Expired && count == 0 {
+            if status == Status::Expired && count == 0 {
                 continue;
             }
             let word = format!("  {count} {}", status.as_str());
@@ -165,16 +156,17 @@ const FIXED_COLUMNS: usize = 12 + 1 + 4 + 1 + 12 + 1 + 20 + 1;
 
 /// How a task is laid out: one line where there is room for a full id beside the rest, else two.
 struct Columns {
+    width: Option<usize>,
     id_beside: bool,
     title: usize,
 }
 
 impl Columns {
     fn for_width(columns: Option<usize>) -> Columns {
-        let Some(width) = columns else { return Columns { id_beside: true, title: 40 } };
+        let Some(width) = columns else { return Columns { width: None, id_beside: true, title: 40 } };
         let id_beside = width >= ID_COLUMNS + FIXED_COLUMNS + 20;
         let taken = FIXED_COLUMNS + if id_beside { ID_COLUMNS } else { 0 };
-        Columns { id_beside, title: width.saturating_sub(taken).clamp(10, 80) }
+        Columns { width: columns, id_beside, title: width.saturating_sub(taken).clamp(10, 80) }
     }
 
     fn heading(&self) -> String {
@@ -185,31 +177,36 @@ impl Columns {
 
     fn row(&self, item: &Item, page: &mut Page) {
         let task = &item.task;
-        let status = padded(&format!("{}{}", icon(item.status), item.status), 12);
+        let status = padded(&format!("{}{}", icon(item.status), item.status.as_str()), 12);
         let queue = fitted(task.queue.as_str(), 12);
         let claimer = fitted(item.claimer_run_id.as_deref().unwrap_or("-"), 20);
         let title = fitted(task.title.as_str(), self.title);
         let rest = format!("{status} {:>4} {} {} {title}", task.priority, padded(&queue, 12), padded(&claimer, 20));
         if self.id_beside {
-            page.line(format_args!("{} {}", task.task_id, rest.trim_end()));
+            page.line(format_args!("{} {}", task.task_id, self.cut(&rest, ID_COLUMNS)));
         } else {
-            page.line(rest.trim_end());
+            page.line(self.cut(&rest, 0));
             page.line(&task.task_id);
         }
     }
+
+    /// Whatever is too wide for its column, such as a priority of twenty digits, costs the end of the line.
+    fn cut(&self, line: &str, taken: usize) -> String {
+        let line = line.trim_end();
+        self.width.map_or_else(|| line.to_string(), |width| fitted(line, width.saturating_sub(taken)))
+    }
 }
 
-fn icon(status: &str) -> &'static str {
-    let icons = BTreeMap::from([
-        ("pending", "⏳"),
-        ("claimed", "🔒"),
-        ("timed_out", "⏰"),
-        ("completed", "✅"),
-        ("failed", "❌"),
-        ("cancelled", "🚫"),
-        ("expired", "⌛"),
-    ]);
-    icons.get(status).copied().unwrap_or("?")
+fn icon(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "⏳",
+        Status::Claimed => "🔒",
+        Status::TimedOut => "⏰",
+        Status::Completed => "✅",
+        Status::Failed => "❌",
+        Status::Cancelled => "🚫",
+        Status::Expired => "⌛",
+    }
 }
 
 /// The text with spaces behind it, as wide as `columns`.

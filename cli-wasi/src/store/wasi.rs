@@ -30,15 +30,18 @@ impl Handle {
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
-        Ok(NewFile(self.open_at(name, OpenFlags::CREATE | OpenFlags::EXCLUSIVE, DescriptorFlags::WRITE)?))
+        let made = self.open_at(name, OpenFlags::CREATE | OpenFlags::EXCLUSIVE, DescriptorFlags::WRITE);
+        made.map(NewFile).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn link(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        Ok(self.descriptor.link_at(PathFlags::empty(), name, &target.descriptor, new)?)
+        self.descriptor
+            .link_at(PathFlags::empty(), name, &target.descriptor, new)
+            .map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn rename(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        Ok(self.descriptor.rename_at(name, &target.descriptor, new)?)
+        self.descriptor.rename_at(name, &target.descriptor, new).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
@@ -82,19 +85,30 @@ impl Handle {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
-        Ok(self.descriptor.unlink_file_at(name)?)
+        self.descriptor.unlink_file_at(name).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn make_dir(&self, name: &str) -> Result<(), Failure> {
-        Ok(self.descriptor.create_directory_at(name)?)
+        self.descriptor.create_directory_at(name).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn remove_dir(&self, name: &str) -> Result<(), Failure> {
-        Ok(self.descriptor.remove_directory_at(name)?)
+        self.descriptor.remove_directory_at(name).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn sync(&self) -> Result<(), Failure> {
         Ok(self.descriptor.sync()?)
+    }
+
+    /// A host that grants a directory for reading only refuses changes by a code that can mean other things too.
+    fn change_failed(&self, code: ErrorCode) -> Failure {
+        if self.rights.contains(DescriptorFlags::MUTATE_DIRECTORY) {
+            return code.into();
+        }
+        match Failure::from(code) {
+            Failure::Other(_, detail) => Failure::Other(StoreErrorKind::ReadOnly, detail),
+            failure => failure,
+        }
     }
 
     fn open_at(&self, path: &str, how: OpenFlags, rights: DescriptorFlags) -> Result<Descriptor, ErrorCode> {
@@ -124,7 +138,7 @@ impl From<ErrorCode> for Failure {
             ErrorCode::ReadOnly => StoreErrorKind::ReadOnly,
             ErrorCode::Access | ErrorCode::NotPermitted => StoreErrorKind::Denied,
             ErrorCode::InsufficientSpace | ErrorCode::Quota => StoreErrorKind::Full,
-            ErrorCode::NotDirectory | ErrorCode::IsDirectory => StoreErrorKind::WrongType,
+            ErrorCode::NotDirectory | ErrorCode::IsDirectory | ErrorCode::Loop => StoreErrorKind::WrongType,
             _ => StoreErrorKind::Other,
         };
         let words = code.message().trim_end_matches('.');

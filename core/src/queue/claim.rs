@@ -103,10 +103,15 @@ impl<S: Store> Queue<S> {
         let mut walk = Walk { queue: request.queue.as_ref(), empties: Empties::Remove(now), watch };
         let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
         for _ in 0..limits::RACES {
-            let (mut claimed, mut lost_races) = (None, 0);
+            let (mut claimed, mut lost_races, mut expired) = (None, 0, 0);
             let mut take = |_: &ReadyShelf, located| {
                 match self.take(&located, &command, request, now, findings)? {
                     Take::Mine(mine) => claimed = Some(*mine),
+                    Take::Expired if expired < limits::EXPIRED_PER_CLAIM => {
+                        expired += 1;
+                        self.expire(&located, now, findings)?;
+                    }
+                    Take::Expired => {}
                     Take::Gone => lost_races += 1,
                     Take::Unfit => {}
                 }
@@ -133,10 +138,7 @@ impl<S: Store> Queue<S> {
     ) -> Result<Take, Error> {
         let next = match decide(&located.entry, command, now) {
             Ok(next) => next,
-            Err(Refusal::AlreadyEnded { .. }) => {
-                self.expire(located, now, findings)?;
-                return Ok(Take::Unfit);
-            }
+            Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
             Err(_) => return Ok(Take::Unfit),
         };
         if let (Some(lease), Command::Claim { nonce, .. }) = (next.lease(), command) {
@@ -175,6 +177,7 @@ impl<S: Store> Queue<S> {
 enum Take {
     Mine(Box<Claimed>),
     Gone,
+    Expired,
     Unfit,
 }
 

@@ -33,7 +33,14 @@ impl<S: Store> Queue<S> {
         let names = self.store.list(&layout::sweep())?.unwrap_or_default();
         let mut tokens: Vec<Timestamp> = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
         tokens.sort();
-        let Some((latest, earlier)) = tokens.split_last() else { return Ok(findings) };
+        let Some((latest, earlier)) = tokens.split_last() else {
+            if self.formatted.get() {
+                // CM-8: the token was lost, or never made durable.
+                self.place_sweep_token(now)?;
+                self.sweep(now, &mut findings)?;
+            }
+            return Ok(findings);
+        };
         for token in earlier {
             // Two agents made the first token at the same time. One is enough.
             self.discard(&layout::sweep_token(*token))?;
@@ -72,35 +79,27 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
     ) -> Result<Moved, Error> {
         let Ok(next) = decide(&located.entry, &Command::Expire, now) else { return Ok(Moved::Gone) };
-        if self.is_remnant(located)? {
-            return Ok(Moved::Gone);
-        }
         let home = match next.state {
             State::Ended(_) => layout::home(&next, &QueueName::default_queue()),
-            _ => match self.task_at(located)? {
-                None => return Ok(Moved::Gone),
-                Some(Ok(task)) => layout::home(&next, &task.record.queue),
-                Some(Err(problem)) => {
+            _ => match self.task_at(located) {
+                Ok(None) => return Ok(Moved::Gone),
+                Ok(Some(Ok(task))) => layout::home(&next, &task.record.queue),
+                Ok(Some(Err(problem))) => {
                     findings.extend(self.set_aside(located, problem)?);
                     return Ok(Moved::Gone);
                 }
+                // Perhaps another agent may read it. It must not keep this one from all other tasks.
+                Err(Error::Store(error)) => {
+                    findings.push(Finding::Unreadable { id: located.entry.id, error });
+                    return Ok(Moved::Gone);
+                }
+                Err(error) => return Err(error),
             },
         };
         self.shift(located, &next, &home)
     }
 
-    /// True if the entry is an old name of a task that has ended, which a power cut brought back: CM-7. It is removed,
-    /// for an ended task never runs again.
-    fn is_remnant(&self, located: &Located) -> Result<bool, Error> {
-        let done = self.entries_in(&layout::shelf_of(Shelf::Done, located.entry.id))?;
-        let ended = done.iter().any(|other| other.entry.id == located.entry.id);
-        if ended {
-            self.discard(&located.path())?;
-        }
-        Ok(ended)
-    }
-
-    /// Makes the token of the first sweep.
+    /// Makes the token, where there is none.
     pub(super) fn place_sweep_token(&self, now: Timestamp) -> Result<(), Error> {
         self.make_dirs(&layout::sweep())?;
         if self.store.list(&layout::sweep())?.is_none_or(|names| names.is_empty()) {

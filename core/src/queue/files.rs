@@ -1,6 +1,7 @@
 //! The steps that operations are made of: small sequences of store operations, each safe to be cut off anywhere.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::{Finding, Queue};
 use crate::entry::{Entry, Holder};
@@ -34,7 +35,8 @@ impl<S: Store> Queue<S> {
             }
             if !self.store.exists(&from)? {
                 // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when it is
-                // sent again. The new name holds this agent's nonce or time, so nobody else can have made it.
+                // sent again. The new name of a claim, a settlement or a cancel holds this agent's nonce, so nobody
+                // else has made it; that of an expiry says only what whoever made it would say.
                 return Ok(if self.store.exists(&to)? { Moved::Here } else { Moved::Gone });
             }
             self.make_dirs(home)?;
@@ -43,11 +45,22 @@ impl<S: Store> Queue<S> {
     }
 
     /// Makes a directory and those above it. Their names are durable when the call returns.
+    ///
+    /// Syncing comes last: it takes long, and until the lowest is there, others may remove what is still empty.
     pub(super) fn make_dirs(&self, dir: &Dir) -> Result<(), Error> {
+        let mut changed = Vec::new();
+        self.make_chain(dir, &mut changed)?;
+        changed.iter().try_for_each(|parent| Ok(self.store.sync_dir(parent)?))
+    }
+
+    fn make_chain(&self, dir: &Dir, changed: &mut Vec<Dir>) -> Result<(), Error> {
         for _ in 0..limits::RACES {
             match (self.store.make_dir(dir)?, dir.split()) {
-                (Made::Now | Made::Taken, Some((parent, _))) => return Ok(self.store.sync_dir(&parent)?),
-                (Made::NoParent, Some((parent, _))) => self.make_dirs(&parent)?,
+                (Made::Now | Made::Taken, Some((parent, _))) => {
+                    changed.push(parent);
+                    return Ok(());
+                }
+                (Made::NoParent, Some((parent, _))) => self.make_chain(&parent, changed)?,
                 (_, None) => return Ok(()),
             }
         }
@@ -98,14 +111,14 @@ impl<S: Store> Queue<S> {
         self.publish(&path, content.as_bytes(), nonce).map(|_| ())
     }
 
-    /// The run id of a holder; the letters of the name if the text is missing.
-    pub(super) fn run_id_text(&self, holder: &Holder) -> Result<String, Error> {
-        if let Some(run_id) = holder.run_id() {
-            return Ok(run_id.into());
-        }
-        let content = self.store.read(&layout::run(holder), limits::RECORD_BYTES)?;
-        let run_id = content.and_then(|content| serde_json::from_slice::<RunId>(&content).ok());
-        Ok(run_id.map_or_else(|| holder.as_str().into(), String::from))
+    /// The run id of a holder; the letters of the name if the text is missing or cannot be read. It only serves to be
+    /// shown, so it is no reason to fail what has taken effect already.
+    pub(super) fn run_id_text(&self, holder: &Holder) -> String {
+        let spilled = || {
+            let content = self.store.read(&layout::run(holder), limits::RECORD_BYTES).ok()??;
+            serde_json::from_slice::<RunId>(&content).ok()
+        };
+        holder.run_id().or_else(spilled).map_or_else(|| holder.as_str().into(), String::from)
     }
 
     /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.

@@ -119,10 +119,8 @@ impl<S: Store> Queue<S> {
         let mut count = Matching::Exactly(matching.len());
         let mut left_out = 0;
         for seen in &matching {
-            if items.len() == filter.limit {
-                if filter.queue.is_some() {
-                    count = Matching::MoreThan(items.len());
-                }
+            // What matches by its name alone is counted already; only a queue takes a look at one task more.
+            if items.len() == filter.limit && filter.queue.is_none() {
                 break;
             }
             match self.task_of(seen)? {
@@ -133,6 +131,10 @@ impl<S: Store> Queue<S> {
                 }
                 Some(Ok(task)) if filter.queue.as_ref().is_some_and(|queue| *queue != task.record.queue) => {
                     left_out += 1;
+                }
+                Some(Ok(_)) if items.len() == filter.limit => {
+                    count = Matching::MoreThan(items.len());
+                    break;
                 }
                 Some(Ok(task)) => items.push(self.item(task, seen, now, &mut findings)?),
             }
@@ -179,15 +181,18 @@ impl<S: Store> Queue<S> {
     /// The task behind an entry; `None` if there is no record, so that nothing can be shown.
     fn task_of(&self, seen: &Seen) -> Result<Option<Result<Task, Finding>>, Error> {
         let id = seen.located.entry.id;
-        let left_out = |problem| Finding::LeftOut { id, problem };
-        match self.task_at(&seen.located)? {
-            Some(task) => Ok(Some(task.map_err(left_out))),
+        let found = match self.task_at(&seen.located) {
+            Ok(Some(Ok(task))) => Ok(Some(task)),
+            Ok(Some(Err(problem))) => Err(Error::Corrupt { id, problem }),
             // It has moved on since it was listed; its record has not.
-            None => match self.task(id) {
-                Ok(task) => Ok(task.map(Ok)),
-                Err(Error::Corrupt { problem, .. }) => Ok(Some(Err(left_out(problem)))),
-                Err(error) => Err(error),
-            },
+            Ok(None) => self.task(id),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(task) => Ok(task.map(Ok)),
+            Err(Error::Corrupt { problem, .. }) => Ok(Some(Err(Finding::LeftOut { id, problem }))),
+            Err(Error::Store(error)) => Ok(Some(Err(Finding::Unreadable { id, error }))),
+            Err(error) => Err(error),
         }
     }
 
@@ -202,7 +207,7 @@ impl<S: Store> Queue<S> {
         Ok(Item {
             task,
             status: Status::of(entry, now),
-            claimer_run_id: lease.map(|lease| self.run_id_text(&lease.holder)).transpose()?,
+            claimer_run_id: lease.map(|lease| self.run_id_text(&lease.holder)),
             expires_at: lease.map(|lease| lease.expires_at),
             result: settlement.as_ref().and_then(|settlement| settlement.result.clone()),
             error: settlement.and_then(|settlement| settlement.error),

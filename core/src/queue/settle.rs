@@ -113,7 +113,7 @@ impl<S: Store> Queue<S> {
             let located = self.find(id)?.ok_or(Error::NotFound { id })?;
             let next = match decide(&located.entry, command, now) {
                 Ok(next) => next,
-                Err(refusal) => return Err(self.refused(id, refusal)?),
+                Err(refusal) => return Err(self.refused(id, refusal)),
             };
             let written = settlement.map(|settlement| self.write_settlement(&next, settlement)).transpose()?;
             if self.step(&located, &next, command)? == Moved::Here {
@@ -158,13 +158,13 @@ impl<S: Store> Queue<S> {
 
     fn claim_record(&self, entry: &Entry, now: Timestamp) -> Result<ClaimRecord, Error> {
         let lease = entry.lease().ok_or(Error::NotFound { id: entry.id })?;
-        let who = self.run_id_text(&lease.holder)?;
+        let who = self.run_id_text(&lease.holder);
         ClaimRecord::of(entry, who, Status::of(entry, now)).ok_or(Error::NotFound { id: entry.id })
     }
 
-    fn refused(&self, id: TaskId, refusal: Refusal) -> Result<Error, Error> {
-        let who = refusal.holder().map(|holder| self.run_id_text(holder)).transpose()?;
-        Ok(Error::Refused { id, refusal, who })
+    fn refused(&self, id: TaskId, refusal: Refusal) -> Error {
+        let who = refusal.holder().map(|holder| self.run_id_text(holder));
+        Error::Refused { id, refusal, who }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::layout::{self, Dir, ReadyShelf, Shelf};
 use crate::limits;
 use crate::name::QueueName;
-use crate::store::Store;
+use crate::store::{Stamp, Store, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// How to go through the ready shelf.
@@ -61,11 +61,11 @@ impl<S: Store> Queue<S> {
     pub(super) fn parts_of(&self, shelf: Shelf) -> Result<Vec<Dir>, Error> {
         let dir = layout::shelf(shelf);
         let names = self.store.list(&dir)?.unwrap_or_default();
-        Ok(names.iter().map(|name| dir.child(name)).collect())
+        Ok(names.iter().filter(|name| layout::is_part(name)).map(|name| dir.child(name)).collect())
     }
 
     fn ready_queues(&self, walk: &mut Walk<'_>) -> Result<Vec<ReadyShelf>, Error> {
-        self.note(&ReadyShelf::root(), walk)?;
+        self.note(&ReadyShelf::root(), None, walk)?;
         let names = self.store.list(&ReadyShelf::root())?.unwrap_or_default();
         Ok(names.iter().filter_map(|name| name.parse().ok()).map(|queue| ReadyShelf::queue(&queue)).collect())
     }
@@ -101,20 +101,35 @@ impl<S: Store> Queue<S> {
     /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
     /// of time is past; an enqueuer who needs it all the same makes it again.
     fn names_on(&self, shelf: &ReadyShelf, walk: &mut Walk<'_>) -> Result<Vec<String>, Error> {
-        self.note(&shelf.dir, walk)?;
-        let names = self.store.list(&shelf.dir)?.unwrap_or_default();
-        if let (Empties::Remove(now), true) = (walk.empties, names.is_empty()) {
-            let in_use = shelf.filled_until().is_some_and(|end| end.plus_micros(limits::EMPTY_SHELF_MICROS) > now);
-            if !in_use {
-                self.store.remove_dir(&shelf.dir)?;
-            }
+        self.note(&shelf.dir, shelf.filled_until(), walk)?;
+        let names = match self.store.list(&shelf.dir) {
+            Ok(names) => names.unwrap_or_default(),
+            // Somebody's file where a directory of the queue would be.
+            Err(error) if error.kind == StoreErrorKind::WrongType => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        if let (Empties::Remove(now), true) = (walk.empties, names.is_empty())
+            && self.is_out_of_use(shelf, now)?
+        {
+            self.store.remove_dir(&shelf.dir)?;
         }
         Ok(names)
     }
 
-    fn note(&self, dir: &Dir, walk: &mut Walk<'_>) -> Result<(), Error> {
-        if let Some(watch) = &mut walk.watch {
-            watch.note(dir, self.store.stamp(dir)?);
+    /// True if nobody enqueues into the directory any more: its span of time is past, or, where it has none, nothing
+    /// has changed in it for a while.
+    fn is_out_of_use(&self, shelf: &ReadyShelf, now: Timestamp) -> Result<bool, Error> {
+        let last_use = match shelf.filled_until() {
+            Some(end) => Some(end.micros()),
+            None => self.store.stamp(&shelf.dir)?.map(Stamp::micros),
+        };
+        Ok(last_use.is_some_and(|micros| micros.saturating_add(limits::EMPTY_SHELF_MICROS) <= now.micros()))
+    }
+
+    fn note(&self, dir: &Dir, filled_until: Option<Timestamp>, walk: &mut Walk<'_>) -> Result<(), Error> {
+        match &mut walk.watch {
+            Some(watch) if watch.expects_changes(filled_until) => watch.note(dir, self.store.stamp(dir)?),
+            _ => {}
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Waiting for a task without reading the shelf over and over.
 //!
 //! An agent that found nothing has seen every directory of the ready shelf. Whatever is enqueued later changes one of
-//! them: it comes into one, or a new directory for it does. So looking whether one has changed is looking whether
+//! those whose time is not past: it comes into one, or a new directory for it does. So looking whether one has changed is looking whether
 //! there may be a task, at the price of one call for each of a handful of directories.
 
 use alloc::vec::Vec;
@@ -27,6 +27,12 @@ impl Watch {
         self.looked_at = now;
     }
 
+    /// False for a directory whose span of time is past. What still comes there is a task whose lease ran out, and is
+    /// found by the look after a second, as the sweep that moves it comes once a second, too.
+    pub(super) fn expects_changes(&self, filled_until: Option<Timestamp>) -> bool {
+        filled_until.is_none_or(|end| end.plus_micros(*limits::SWEEP_MICROS.start()) > self.looked_at)
+    }
+
     pub(super) fn note(&mut self, dir: &Dir, stamp: Option<Stamp>) {
         self.seen.push((dir.clone(), stamp));
     }
@@ -41,8 +47,9 @@ impl<S: Store> Queue<S> {
         }
         for (dir, seen) in &watch.seen {
             // Two changes in quick succession can leave one stamp, so one that was young when seen says nothing.
-            let was_young =
-                seen.is_some_and(|stamp| stamp.micros() + limits::STAMP_GRAIN_MICROS > watch.looked_at.micros());
+            let was_young = seen.is_some_and(|stamp| {
+                stamp.micros().saturating_add(limits::STAMP_GRAIN_MICROS) > watch.looked_at.micros()
+            });
             if was_young || self.store.stamp(dir)? != *seen {
                 return Ok(true);
             }

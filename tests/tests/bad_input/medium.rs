@@ -149,23 +149,23 @@ fn an_answer_that_nobody_reads_is_exit_code_1_and_what_was_done_is_done() {
         full("tasks --json"),
     ]), @"
     $ muse coord enqueue t
-    2> ❌ the answer could not be written to stdout (Broken pipe (os error 64)); what was asked has been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done
     exit 1
 
     $ muse coord claim --run-id a --queue default --json
-    2> ❌ the answer could not be written to stdout (Broken pipe (os error 64)); what was asked has been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done
     exit 1
 
     $ muse coord tasks
-    2> ❌ the answer could not be written to stdout (Broken pipe (os error 64)); what was asked has been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done
     exit 1
 
     $ muse coord claim --run-id a --queue default
-    2> ❌ the answer could not be written to stdout (Broken pipe (os error 64)); what was asked has been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has not been done
     exit 1
 
     $ muse coord tasks --json
-    2> ❌ the answer could not be written to stdout (I/O error (os error 29)); what was asked has been done
+    2> ❌ the answer could not be written to stdout (I/O error); what was asked has been done
     exit 1
     ");
     let listed = repo.coord("tasks --queue default --json").succeeded().json();

@@ -71,12 +71,13 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
     ]), @r#"
     $ muse coord cancel-task <id 1> --run-id orchestrator
     2> ❌ task <id 1>: it belongs to "agent-1", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>
+    2> hint: --force cancels it all the same; its holder learns it when it next speaks
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id orchestrator --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "error":"task <id 1>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
-     "status":"wrong_owner"}
+     "status":"wrong_owner","hint":"--force cancels it all the same; its holder learns it when it next speaks"}
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id orchestrator --force

@@ -114,8 +114,8 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
 
     $ muse coord cancel-task <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
-     "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
-     "status":"lease_lost"}
+     "error":"task <id 1>: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>",
+     "status":"wrong_owner","hint":"--force cancels it all the same; its holder learns it when it next speaks"}
     exit 1
     "#);
     let completed = repo.coord(&format!("complete {id} --run-id next --json")).succeeded().json();
