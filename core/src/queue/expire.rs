@@ -101,11 +101,7 @@ impl<S: Store> Queue<S> {
 
     /// Makes the token, where there is none.
     pub(super) fn place_sweep_token(&self, now: Timestamp) -> Result<(), Error> {
-        self.make_dirs(&layout::sweep())?;
-        if self.store.list(&layout::sweep())?.is_none_or(|names| names.is_empty()) {
-            self.create(&layout::sweep_token(now), b"")?;
-        }
-        Ok(())
+        self.create(&layout::sweep_token(now), b"").map(|_| ())
     }
 
     /// With many leases a sweep takes longer, so the next one comes later.

@@ -1,6 +1,7 @@
 //! The steps that operations are made of: small sequences of store operations, each safe to be cut off anywhere.
 
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Finding, Queue};
@@ -21,14 +22,14 @@ pub(super) struct Located {
 
 impl Located {
     pub(super) fn path(&self) -> Path {
-        self.dir.file(alloc::string::ToString::to_string(&self.entry))
+        self.dir.file(self.entry.to_string())
     }
 }
 
 impl<S: Store> Queue<S> {
     /// Renames an entry to its next name in `home`: the compare-and-swap of every transition.
     pub(super) fn shift(&self, from: &Located, next: &Entry, home: &Dir) -> Result<Moved, Error> {
-        let (from, to) = (from.path(), home.file(alloc::string::ToString::to_string(next)));
+        let (from, to) = (from.path(), home.file(next.to_string()));
         for _ in 0..limits::RACES {
             if self.store.rename(&from, &to)? == Moved::Here {
                 return Ok(Moved::Here);
@@ -91,7 +92,7 @@ impl<S: Store> Queue<S> {
 
     /// Makes a file that appears under its name whole, for those who may read it at once. True if this call made it.
     pub(super) fn publish(&self, path: &Path, content: &[u8], nonce: Nonce) -> Result<bool, Error> {
-        let draft = layout::tmp().file(alloc::format!("{nonce}.json"));
+        let draft = layout::tmp().file(format!("{nonce}.json"));
         self.create(&draft, content)?;
         let linked = self.link(&draft, path)?;
         // CM-9: if the agent dies before this, the draft stays in tmp/ and is garbage.
@@ -106,8 +107,7 @@ impl<S: Store> Queue<S> {
         if !holder.spilled() || self.store.exists(&path)? {
             return Ok(());
         }
-        // `from`: a string is always JSON.
-        let content = alloc::string::ToString::to_string(&serde_json::Value::from(run_id.as_str()));
+        let content = serde_json::Value::from(run_id.as_str()).to_string();
         self.publish(&path, content.as_bytes(), nonce).map(|_| ())
     }
 

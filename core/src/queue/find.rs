@@ -1,12 +1,11 @@
 //! Finding a task by its id, while others move it about.
 
-use alloc::vec::Vec;
-
 use super::Queue;
 use super::files::Located;
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Shelf};
+use crate::layout::{self, Dir, Shelf};
 use crate::limits;
 use crate::store::Store;
 use crate::task::Task;
@@ -21,15 +20,12 @@ impl<S: Store> Queue<S> {
         let claimed = layout::shelf_of(Shelf::Claimed, id);
         for _ in 0..LOOKS {
             // First where a task is while its holder asks about it.
-            if let Some(located) = self.newest_of(id, self.entries_in(&claimed)?) {
+            if let Some(located) = self.newest_in([&claimed], id)? {
                 return Ok(Some(located));
             }
-            let Some(task) = self.task(id)? else { return Ok(None) };
-            let record = task.record;
+            let Some(Task { record, .. }) = self.task(id)? else { return Ok(None) };
             let ready = layout::ready_leaf(&record.queue, record.priority, record.created_at);
-            let mut elsewhere = self.entries_in(&ready)?;
-            elsewhere.extend(self.entries_in(&layout::shelf_of(Shelf::Done, id))?);
-            if let Some(located) = self.newest_of(id, elsewhere) {
+            if let Some(located) = self.newest_in([&ready, &layout::shelf_of(Shelf::Done, id)], id)? {
                 return Ok(Some(located));
             }
         }
@@ -44,8 +40,18 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// After a power cut a task can have two names; the higher version counts: CM-7.
-    fn newest_of(&self, id: TaskId, entries: Vec<Located>) -> Option<Located> {
-        entries.into_iter().filter(|located| located.entry.id == id).max_by_key(|located| located.entry.version)
+    /// The task's entry in these directories. After a power cut it can have two: the higher version counts, CM-7.
+    fn newest_in<const N: usize>(&self, dirs: [&Dir; N], id: TaskId) -> Result<Option<Located>, Error> {
+        let (hex, mut newest) = (id.hex(), None::<Located>);
+        for dir in dirs {
+            for name in self.store.list(dir)?.unwrap_or_default() {
+                // Reading a whole name takes a microsecond, and it is one of many.
+                let Some(entry) = name.contains(&hex).then(|| Entry::parse(&name)).flatten() else { continue };
+                if newest.as_ref().is_none_or(|newest| newest.entry.version < entry.version) {
+                    newest = Some(Located { dir: dir.clone(), entry });
+                }
+            }
+        }
+        Ok(newest)
     }
 }
