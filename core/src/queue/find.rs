@@ -45,7 +45,7 @@ impl<S: Store> Queue<S> {
         let (hex, mut newest) = (id.hex(), None::<Located>);
         for dir in dirs {
             for name in self.store.list(dir)?.unwrap_or_default() {
-                // Reading a whole name takes a microsecond, and it is one of many.
+                // Reading a whole name takes a microsecond, and it is one of many. No holder is as long as an id.
                 let Some(entry) = name.contains(&hex).then(|| Entry::parse(&name)).flatten() else { continue };
                 if newest.as_ref().is_none_or(|newest| newest.entry.version < entry.version) {
                     newest = Some(Located { dir: dir.clone(), entry });
