@@ -55,7 +55,7 @@ fn environment(name: &str) -> Option<String> {
 
 /// Tools for many agents at work on one repository.
 #[derive(Debug, Parser)]
-#[command(name = "muse", version, arg_required_else_help = true, args_override_self = true)]
+#[command(name = "muse", version, arg_required_else_help = true)]
 struct Muse {
     #[command(subcommand)]
     group: Group,
@@ -66,7 +66,7 @@ struct Muse {
 #[derive(Debug, Args)]
 struct Output {
     /// Answer with one JSON object on one line of stdout, errors too
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, overrides_with = "json")]
     json: bool,
     /// How to answer
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -110,6 +110,9 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make the repository's coordination directory; harmless if it is there
+    ///
+    /// In $MUSE_REPO_ROOT, else in the repository that this directory is in, else right here. Below another
+    /// repository, `MUSE_REPO_ROOT=. muse coord init` makes one right here.
     Init,
     /// Add a task to the queue
     Enqueue(Enqueue),

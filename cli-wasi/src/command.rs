@@ -71,8 +71,10 @@ fn no_repository() -> Failure {
     Failure {
         error: "fatal: not a muse repository (or any parent up to mount point /)".to_string(),
         status: "not_a_repository",
+        tenure: None,
         hint: Some(
-            "run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination",
+            "run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; \
+             under wasmtime, grant it with --dir .muse/coordination",
         ),
         exit_code: 2,
     }

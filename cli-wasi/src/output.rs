@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
+use coord_core::entry::Outcome;
 use coord_core::time::Timestamp;
+use coord_core::transition::Refusal;
 use serde::Serialize;
 
 use crate::args::{Format, Misuse};
@@ -35,6 +37,9 @@ pub struct Failure {
     pub error: String,
     /// The stable word for programs.
     pub status: &'static str,
+    /// Who has the task, if that is why.
+    #[serde(flatten)]
+    pub tenure: Option<Box<Tenure>>,
     /// What to type next, if that is a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
@@ -43,16 +48,58 @@ pub struct Failure {
     pub exit_code: u8,
 }
 
+/// Who has a task, had it last or ended it: what a script needs of a refusal.
+#[derive(Debug, Serialize)]
+pub struct Tenure {
+    task_status: &'static str,
+    claimer_run_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+}
+
 impl Failure {
     /// A failure that ends with exit code 1.
     pub fn new(status: &'static str, error: impl ToString) -> Failure {
-        Failure { error: error.to_string(), status, hint: None, exit_code: 1 }
+        Failure { error: error.to_string(), status, tenure: None, hint: None, exit_code: 1 }
     }
 }
 
 impl From<coord_core::Error> for Failure {
     fn from(error: coord_core::Error) -> Failure {
-        Failure::new(error.code(), error)
+        let tenure = Tenure::of(&error).map(Box::new);
+        Failure { tenure, ..Failure::new(error.code(), error) }
+    }
+}
+
+impl Tenure {
+    fn of(error: &coord_core::Error) -> Option<Tenure> {
+        let coord_core::Error::Refused { refusal, who, .. } = error else { return None };
+        let ended = |outcome: Outcome, ended_at| Tenure {
+            task_status: outcome.as_str(),
+            claimer_run_id: who.clone(),
+            generation: None,
+            claimed_at: None,
+            expires_at: None,
+            ended_at: Some(ended_at),
+        };
+        match refusal {
+            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(Tenure {
+                task_status: if tenure.expires_at > host::now() { "claimed" } else { "timed_out" },
+                claimer_run_id: who.clone(),
+                generation: Some(tenure.generation),
+                claimed_at: Some(tenure.claimed_at),
+                expires_at: Some(tenure.expires_at),
+                ended_at: None,
+            }),
+            Refusal::AlreadyEnded { outcome, ended_at, .. } => Some(ended(*outcome, *ended_at)),
+            Refusal::NotClaimed | Refusal::NotDue | Refusal::WornOut => None,
+        }
     }
 }
 
@@ -139,7 +186,7 @@ pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
         }
         Format::Json => {
             let error = text.trim_start_matches("error: ").trim_end().to_string();
-            let failure = Failure { error, status: "bad_args", hint: None, exit_code: 2 };
+            let failure = Failure { error, status: "bad_args", tenure: None, hint: None, exit_code: 2 };
             Printer { format: misuse.format, columns: None, stopwatch }.json(2, &[], &failure)
         }
     }
@@ -222,7 +269,11 @@ fn print(text: &str, exit_code: u8) -> u8 {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => exit_code,
         Err(error) => {
-            let done = if exit_code == 0 { "what was asked has been done" } else { "what was asked has not been done" };
+            let done = if exit_code == 0 {
+                "what was asked has been done: `muse coord tasks` shows it"
+            } else {
+                "what was asked has not been done"
+            };
             // Without the number, which is WASI's own and means something else to whoever looks it up.
             let reason = error.to_string();
             let reason = reason.split(" (os error").next().unwrap_or_default();

@@ -290,7 +290,8 @@ impl Refusal {
                 write!(f, "it expired at {ended_at}, as nobody had claimed it in time")
             }
             Refusal::AlreadyEnded { outcome, ended_at, .. } => {
-                write!(f, "it was {} at {ended_at} by {who:?}", outcome.as_str())
+                let how = if *outcome == Outcome::Failed { "reported as failed" } else { outcome.as_str() };
+                write!(f, "it was {how} at {ended_at} by {who:?}")
             }
             Refusal::NotDue => write!(f, "its time is not over"),
             Refusal::WornOut => write!(f, "it has changed hands as often as a task can; enqueue it anew"),

@@ -28,6 +28,25 @@ fn the_readme_shows_what_its_commands_print() {
     }
 }
 
+#[test]
+fn the_readmes_agent_works_off_what_there_is() {
+    let readme = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let agent = readme.split("```sh\n").nth(1).and_then(|block| block.split("```").next()).unwrap();
+    assert!(agent.contains("--wait 60"));
+    // A minute is long for a test. The work is to copy the payload's number, and fails for one of the tasks.
+    let agent = agent.replace("--wait 60", "--wait 1");
+    let work = r#"work() { n=$(printf %s "$1" | grep -o '"n":[0-9]*'); [ "$n" != '"n":2' ] && echo "{$n}"; }"#;
+    let repo = Repo::new();
+    for n in 1..=3 {
+        repo.coord(&format!("enqueue work --payload '{{\"n\":{n}}}'")).succeeded();
+    }
+    let output = shell(&repo, &format!("{work}\n{agent}")).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let tasks = repo.tasks();
+    assert_eq!((&tasks["completed"], &tasks["failed"]), (&2.into(), &1.into()));
+    assert_eq!(tasks["items"][2]["result"]["n"], 3);
+}
+
 /// The lines of the README's console blocks.
 fn session_lines(readme: &str) -> impl Iterator<Item = &str> {
     let blocks = readme.split("```console\n").skip(1);
@@ -39,13 +58,18 @@ fn type_in(commands: &[&str]) -> Vec<String> {
     const MARK: &str = "@@@ next @@@";
     let repo = Repo::bare();
     let script: String = commands.iter().map(|command| format!("echo '{MARK}'\n{{ {command}\n}} 2>&1\n")).collect();
+    let output = String::from_utf8(shell(&repo, &script).output().unwrap().stdout).unwrap();
+    let output = output.replace(&repo.path("").display().to_string(), "/repository/");
+    output.split(&format!("{MARK}\n")).skip(1).map(str::to_string).collect()
+}
+
+/// A shell with `muse` on its path.
+fn shell(repo: &Repo, script: &str) -> Command {
     let muse = PathBuf::from(std::env::var_os("MUSE_BIN").unwrap_or_else(|| panic!("run `cargo xtask test`")));
     let search = format!("{}:/usr/bin:/bin", muse.parent().unwrap().display());
     let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).current_dir(repo.path("")).env("PATH", search).env_remove("MUSE_REPO_ROOT");
-    let output = String::from_utf8(shell.output().unwrap().stdout).unwrap();
-    let output = output.replace(&repo.path("").display().to_string(), "/repository/");
-    output.split(&format!("{MARK}\n")).skip(1).map(str::to_string).collect()
+    shell.args(["-c", script]).current_dir(repo.path("")).env_clear().env("PATH", search);
+    shell
 }
 
 /// The README with these outputs behind its commands.

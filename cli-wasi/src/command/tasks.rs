@@ -36,6 +36,8 @@ struct Item {
     status: Status,
     claimer_run_id: Option<String>,
     expires_at: Option<Timestamp>,
+    generation: u32,
+    attempt: u32,
     result: Option<JsonObject>,
     error: Option<ErrorMessage>,
 }
@@ -81,6 +83,8 @@ impl From<queue::Item> for Item {
             status: item.status,
             claimer_run_id: item.claimer_run_id,
             expires_at: item.expires_at,
+            generation: item.generation,
+            attempt: item.attempt,
             result: item.result,
             error: item.error,
         }

@@ -69,6 +69,10 @@ pub struct Item {
     pub claimer_run_id: Option<String>,
     /// When its lease ends or ended.
     pub expires_at: Option<Timestamp>,
+    /// How many holders it has had.
+    pub generation: u32,
+    /// How many attempts at it have begun.
+    pub attempt: u32,
     /// What its holder reported, if it completed the task.
     pub result: Option<JsonObject>,
     /// What its holder reported, if it failed the task.
@@ -209,6 +213,8 @@ impl<S: Store> Queue<S> {
             status: Status::of(entry, now),
             claimer_run_id: lease.map(|lease| self.run_id_text(&lease.holder)),
             expires_at: lease.map(|lease| lease.expires_at),
+            generation: entry.generation,
+            attempt: entry.attempt,
             result: settlement.as_ref().and_then(|settlement| settlement.result.clone()),
             error: settlement.and_then(|settlement| settlement.error),
         })

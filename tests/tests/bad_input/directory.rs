@@ -199,7 +199,7 @@ fn a_result_that_was_torn_is_reported_and_its_task_still_listed() {
      "timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0,"limit":200,"truncated":false,
      "items":[{"task_id":"<id 1>","title":"t","priority":0,"queue":"default","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"status":"completed",
-     "claimer_run_id":"a","expires_at":"<time 3>","result":null,"error":null}]}
+     "claimer_run_id":"a","expires_at":"<time 3>","generation":1,"attempt":1,"result":null,"error":null}]}
     exit 0
     "#);
     bystanders.are_unharmed(&repo);

@@ -77,10 +77,10 @@ fn a_full_disk_refuses_what_must_be_written_and_loses_nothing() {
      "total":2,"pending":1,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
      "limit":200,"truncated":false,"items":[{"task_id":"<id 3>","title":"first","priority":0,"queue":"default",
      "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},
-     "status":"claimed","claimer_run_id":"a","expires_at":"<time 5>","result":null,"error":null},
-     {"task_id":"<id 4>","title":"second","priority":0,"queue":"default","ttl_seconds":86400,
+     "status":"claimed","claimer_run_id":"a","expires_at":"<time 5>","generation":1,"attempt":1,"result":null,
+     "error":null},{"task_id":"<id 4>","title":"second","priority":0,"queue":"default","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},"status":"pending",
-     "claimer_run_id":null,"expires_at":null,"result":null,"error":null}]}
+     "claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,"error":null}]}
     exit 0
 
     $ muse coord claim --run-id a
@@ -149,15 +149,15 @@ fn an_answer_that_nobody_reads_is_exit_code_1_and_what_was_done_is_done() {
         full("tasks --json"),
     ]), @"
     $ muse coord enqueue t
-    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done: `muse coord tasks` shows it
     exit 1
 
     $ muse coord claim --run-id a --queue default --json
-    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done: `muse coord tasks` shows it
     exit 1
 
     $ muse coord tasks
-    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done: `muse coord tasks` shows it
     exit 1
 
     $ muse coord claim --run-id a --queue default
@@ -165,7 +165,7 @@ fn an_answer_that_nobody_reads_is_exit_code_1_and_what_was_done_is_done() {
     exit 1
 
     $ muse coord tasks --json
-    2> ❌ the answer could not be written to stdout (I/O error); what was asked has been done
+    2> ❌ the answer could not be written to stdout (I/O error); what was asked has been done: `muse coord tasks` shows it
     exit 1
     ");
     let listed = repo.coord("tasks --queue default --json").succeeded().json();

@@ -77,7 +77,9 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
     $ muse coord cancel-task <id 1> --run-id orchestrator --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "error":"task <id 1>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
-     "status":"wrong_owner","hint":"--force cancels it all the same; its holder learns it when it next speaks"}
+     "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
+     "hint":"--force cancels it all the same; its holder learns it when it next speaks"}
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id orchestrator --force
@@ -105,7 +107,8 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
 
     $ muse coord complete <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
-     "error":"task <id 2>: it was cancelled at <time 6> by \"orchestrator\"","status":"already_terminal"}
+     "error":"task <id 2>: it was cancelled at <time 6> by \"orchestrator\"","status":"already_terminal",
+     "task_status":"cancelled","claimer_run_id":"orchestrator","ended_at":"<time 6>"}
     exit 1
     "#);
 }
@@ -122,17 +125,20 @@ fn what_has_ended_or_never_was_cannot_be_called_off_even_by_force() {
     assert_snapshot!(repo.session([&completed, &failed, &cancelled, NO_TASK].map(line)), @r#"
     $ muse coord cancel-task <id 1> --run-id agent-1 --force --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"task <id 1>: it was completed at <time 1> by \"agent-1\"","status":"already_terminal"}
+     "error":"task <id 1>: it was completed at <time 1> by \"agent-1\"","status":"already_terminal",
+     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 1>"}
     exit 1
 
     $ muse coord cancel-task <id 2> --run-id agent-1 --force --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
-     "error":"task <id 2>: it was failed at <time 3> by \"agent-1\"","status":"already_terminal"}
+     "error":"task <id 2>: it was reported as failed at <time 3> by \"agent-1\"","status":"already_terminal",
+     "task_status":"failed","claimer_run_id":"agent-1","ended_at":"<time 3>"}
     exit 1
 
     $ muse coord cancel-task <id 3> --run-id agent-1 --force --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "error":"task <id 3>: it was cancelled at <time 5> by \"agent-1\"","status":"already_terminal"}
+     "error":"task <id 3>: it was cancelled at <time 5> by \"agent-1\"","status":"already_terminal",
+     "task_status":"cancelled","claimer_run_id":"agent-1","ended_at":"<time 5>"}
     exit 1
 
     $ muse coord cancel-task <id 4> --run-id agent-1 --force --json
@@ -173,7 +179,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord cancel-task --json --run-id agent-1 <id 1>
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
 }

@@ -104,7 +104,8 @@ fn only_the_holder_of_a_claimed_task_can_complete_it_and_only_once() {
     $ muse coord complete <id 2> --run-id agent-2 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "error":"task <id 2>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
-     "status":"wrong_owner"}
+     "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>"}
     exit 1
 
     $ muse coord complete <id 3> --run-id agent-1 --json
@@ -123,7 +124,8 @@ fn only_the_holder_of_a_claimed_task_can_complete_it_and_only_once() {
 
     $ muse coord complete <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "error":"task <id 2>: it was completed at <time 5> by \"agent-1\"","status":"already_terminal"}
+     "error":"task <id 2>: it was completed at <time 5> by \"agent-1\"","status":"already_terminal",
+     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 5>"}
     exit 1
     "#);
 }
@@ -202,7 +204,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord complete --json --run-id agent-1 --result '{}' <id 1> --claim-nonce <nonce 1>
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
 }

@@ -97,7 +97,8 @@ fn only_the_holder_of_a_claimed_task_can_fail_it_and_only_once() {
     $ muse coord fail-task <id 2> --run-id agent-2 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "error":"task <id 2>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
-     "status":"wrong_owner"}
+     "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>"}
     exit 1
 
     $ muse coord fail-task <id 3> --run-id agent-1 --json
@@ -111,12 +112,13 @@ fn only_the_holder_of_a_claimed_task_can_fail_it_and_only_once() {
         format!("complete {held} --run-id agent-1 --json"),
     ]), @r#"
     $ muse coord fail-task <id 2> --run-id agent-1
-    2> ❌ task <id 2>: it was failed at <time 5> by "agent-1"
+    2> ❌ task <id 2>: it was reported as failed at <time 5> by "agent-1"
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "error":"task <id 2>: it was failed at <time 5> by \"agent-1\"","status":"already_terminal"}
+     "error":"task <id 2>: it was reported as failed at <time 5> by \"agent-1\"","status":"already_terminal",
+     "task_status":"failed","claimer_run_id":"agent-1","ended_at":"<time 5>"}
     exit 1
     "#);
 }
@@ -144,7 +146,8 @@ fn a_nonce_pins_the_very_lease() {
     $ muse coord fail-task <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>; drop this work and claim anew",
-     "status":"lease_lost"}
+     "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
     exit 1
 
     $ muse coord fail-task <id 1> --run-id agent-1 --claim-nonce <nonce 1>
@@ -195,7 +198,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord fail-task --json --run-id agent-1 --error 'timed out' <id 1> --claim-nonce <nonce 1>
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
 }

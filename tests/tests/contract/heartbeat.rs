@@ -98,12 +98,14 @@ fn only_the_holder_of_a_claimed_task_can_renew_its_lease() {
     $ muse coord heartbeat <id 2> --run-id agent-2 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "error":"task <id 2>: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>",
-     "status":"wrong_owner"}
+     "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
     exit 1
 
     $ muse coord heartbeat <id 3> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
-     "error":"task <id 3>: it was completed at <time 4> by \"agent-1\"","status":"already_terminal"}
+     "error":"task <id 3>: it was completed at <time 4> by \"agent-1\"","status":"already_terminal",
+     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 4>"}
     exit 1
 
     $ muse coord heartbeat <id 4> --run-id agent-1 --json
@@ -148,7 +150,7 @@ fn values_are_checked_run_id_first_and_all_of_them_before_the_repository() {
     $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 <id 1> --claim-nonce <nonce 1>
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
 }
@@ -193,7 +195,8 @@ fn a_nonce_pins_the_very_lease() {
     $ muse coord heartbeat <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 5>; drop this work and claim anew",
-     "status":"lease_lost"}
+     "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
+     "claimed_at":"<time 2>","expires_at":"<time 5>"}
     exit 1
     "#);
 }

@@ -31,7 +31,8 @@ fn a_lease_that_ran_out_is_timed_out_with_its_last_holder_until_it_is_claimed_ag
      "total":1,"pending":0,"claimed":0,"timed_out":1,"completed":0,"failed":0,"cancelled":0,"expired":0,
      "limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it","priority":0,"queue":"default",
      "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
-     "status":"timed_out","claimer_run_id":"late","expires_at":"<time 2>","result":null,"error":null}]}
+     "status":"timed_out","claimer_run_id":"late","expires_at":"<time 2>","generation":1,"attempt":1,
+     "result":null,"error":null}]}
     exit 0
 
     $ muse coord claim --run-id next --json
@@ -97,25 +98,30 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
     $ muse coord complete <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
-     "status":"lease_lost"}
+     "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
     exit 1
 
     $ muse coord heartbeat <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
      "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
-     "status":"lease_lost"}
+     "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
     exit 1
 
     $ muse coord fail-task <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
      "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
-     "status":"lease_lost"}
+     "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
      "error":"task <id 1>: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>",
-     "status":"wrong_owner","hint":"--force cancels it all the same; its holder learns it when it next speaks"}
+     "status":"wrong_owner","task_status":"claimed","claimer_run_id":"next","generation":2,
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
+     "hint":"--force cancels it all the same; its holder learns it when it next speaks"}
     exit 1
     "#);
     let completed = repo.coord(&format!("complete {id} --run-id next --json")).succeeded().json();
@@ -137,7 +143,8 @@ fn two_processes_of_one_run_id_cannot_finish_each_others_work_when_they_give_the
     $ muse coord complete <id 1> --run-id twin --json --claim-nonce <nonce 1>
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "error":"task <id 1>: the lease is lost: it belongs to \"twin\", who claimed it at <time 1> as generation 2 with a lease until <time 1 + 3600s>; drop this work and claim anew",
-     "status":"lease_lost"}
+     "status":"lease_lost","task_status":"claimed","claimer_run_id":"twin","generation":2,
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>"}
     exit 1
 
     $ muse coord complete <id 1> --run-id twin --json --claim-nonce <nonce 2>
@@ -189,7 +196,7 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
      "total":2,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":1,
      "limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"another","priority":0,"queue":"default",
      "ttl_seconds":1,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},"status":"expired",
-     "claimer_run_id":null,"expires_at":null,"result":null,"error":null}]}
+     "claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,"error":null}]}
     exit 0
 
     $ muse coord complete <id 2> --run-id agent-1
@@ -198,14 +205,14 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
 
     $ muse coord complete <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
-     "error":"task <id 2>: it expired at <time 4>, as nobody had claimed it in time",
-     "status":"already_terminal"}
+     "error":"task <id 2>: it expired at <time 4>, as nobody had claimed it in time","status":"already_terminal",
+     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 4>"}
     exit 1
 
     $ muse coord cancel-task <id 2> --run-id agent-1 --force --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "error":"task <id 2>: it expired at <time 4>, as nobody had claimed it in time",
-     "status":"already_terminal"}
+     "error":"task <id 2>: it expired at <time 4>, as nobody had claimed it in time","status":"already_terminal",
+     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 4>"}
     exit 1
     "#);
     repo.coord(&format!("complete {id} --run-id agent-1")).succeeded();

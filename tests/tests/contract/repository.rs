@@ -22,13 +22,13 @@ fn without_a_repository_every_command_ends_with_exit_code_2_and_says_what_to_run
     assert_snapshot!(repo.session(["tasks", "tasks --json"]), @r#"
     $ muse coord tasks
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
     for command in commands {
@@ -81,18 +81,19 @@ fn muse_repo_root_names_the_repository_and_no_other_is_tried() {
      "total":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
      "limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"named","priority":0,"queue":"default",
      "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
-     "status":"pending","claimer_run_id":null,"expires_at":null,"result":null,"error":null}]}
+     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
+     "error":null}]}
     exit 0
 
     $ MUSE_REPO_ROOT=none muse coord tasks
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ MUSE_REPO_ROOT=missing muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
     assert_eq!(rooted("tasks --json", "").succeeded().json()["items"][0]["title"], "here", "empty counts as unset");

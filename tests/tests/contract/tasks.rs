@@ -61,23 +61,26 @@ fn each_status_is_listed_counted_and_filtered_by() {
      "total":7,"pending":1,"claimed":1,"timed_out":1,"completed":1,"failed":1,"cancelled":1,"expired":1,
      "limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"pending","priority":7,"queue":"default",
      "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 8>","tags":["a","b"],"payload":{},
-     "status":"pending","claimer_run_id":null,"expires_at":null,"result":null,"error":null},{"task_id":"<id 2>",
-     "title":"expired","priority":0,"queue":"default","ttl_seconds":1,"created_by":"unknown",
-     "created_at":"<time 1>","tags":[],"payload":{},"status":"expired","claimer_run_id":null,"expires_at":null,
-     "result":null,"error":null},{"task_id":"<id 3>","title":"timed_out","priority":0,"queue":"timed_out",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},
-     "status":"timed_out","claimer_run_id":"timed_out-agent","expires_at":"<time 9>","result":null,"error":null},
-     {"task_id":"<id 4>","title":"claimed","priority":0,"queue":"claimed","ttl_seconds":86400,
+     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
+     "error":null},{"task_id":"<id 2>","title":"expired","priority":0,"queue":"default","ttl_seconds":1,
+     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"status":"expired",
+     "claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,"error":null},
+     {"task_id":"<id 3>","title":"timed_out","priority":0,"queue":"timed_out","ttl_seconds":86400,
+     "created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},"status":"timed_out",
+     "claimer_run_id":"timed_out-agent","expires_at":"<time 9>","generation":1,"attempt":1,"result":null,
+     "error":null},{"task_id":"<id 4>","title":"claimed","priority":0,"queue":"claimed","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},"status":"claimed",
-     "claimer_run_id":"claimed-agent","expires_at":"<time 11>","result":null,"error":null},{"task_id":"<id 5>",
-     "title":"completed","priority":0,"queue":"completed","ttl_seconds":86400,"created_by":"unknown",
-     "created_at":"<time 4>","tags":[],"payload":{},"status":"completed","claimer_run_id":"completed-agent",
-     "expires_at":"<time 12>","result":{"pr":42},"error":null},{"task_id":"<id 6>","title":"failed","priority":0,
-     "queue":"failed","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 5>","tags":[],"payload":{},
-     "status":"failed","claimer_run_id":"failed-agent","expires_at":"<time 13>","result":null,
+     "claimer_run_id":"claimed-agent","expires_at":"<time 11>","generation":1,"attempt":1,"result":null,
+     "error":null},{"task_id":"<id 5>","title":"completed","priority":0,"queue":"completed","ttl_seconds":86400,
+     "created_by":"unknown","created_at":"<time 4>","tags":[],"payload":{},"status":"completed",
+     "claimer_run_id":"completed-agent","expires_at":"<time 12>","generation":1,"attempt":1,"result":{"pr":42},
+     "error":null},{"task_id":"<id 6>","title":"failed","priority":0,"queue":"failed","ttl_seconds":86400,
+     "created_by":"unknown","created_at":"<time 5>","tags":[],"payload":{},"status":"failed",
+     "claimer_run_id":"failed-agent","expires_at":"<time 13>","generation":1,"attempt":1,"result":null,
      "error":"no such file"},{"task_id":"<id 7>","title":"cancelled","priority":0,"queue":"default",
      "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 6>","tags":[],"payload":{},
-     "status":"cancelled","claimer_run_id":"orchestrator","expires_at":"<time 7>","result":null,"error":null}]}
+     "status":"cancelled","claimer_run_id":"orchestrator","expires_at":"<time 7>","generation":0,"attempt":0,
+     "result":null,"error":null}]}
     exit 0
     "#);
     for status in ["pending", "claimed", "timed_out", "completed", "failed", "cancelled", "expired"] {
@@ -245,7 +248,8 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
      "total":3,"pending":3,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
      "limit":1,"truncated":true,"items":[{"task_id":"<id 1>","title":"1","priority":0,"queue":"a",
      "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
-     "status":"pending","claimer_run_id":null,"expires_at":null,"result":null,"error":null}]}
+     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
+     "error":null}]}
     exit 0
     "#);
 }
@@ -274,7 +278,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord tasks --json --queue hotfix --run-id agent-1 --limit 200
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
 }
