@@ -68,9 +68,10 @@ impl Dir {
         Path { dir: self.clone(), name: name.into() }
     }
 
-    /// True if the directory is never removed once it is there, so that a store may hold it open.
+    /// True if the directory is never removed once it is there, and is one of about thirty such, so that a store may
+    /// hold it open: the children of the root, and the parts of `claimed/`, which every claim and its end come to.
     pub fn is_kept(&self) -> bool {
-        !self.0.starts_with("ready/")
+        !self.0.contains('/') || self.0.starts_with("claimed/")
     }
 }
 

@@ -1,7 +1,7 @@
 //! The queue's store on a real directory. This module and its two platforms are the only code that touches files.
 //!
-//! A [`DirStore`] holds the directories open that are never removed, and names everything else relative to them, so
-//! that most operations are one call with a single-component name. What differs between platforms (the calls, and how
+//! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
+//! relative to them, so that it has about thirty descriptors at the most and most operations are one call. What differs between platforms (the calls, and how
 //! they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
 //! follows a path or a symbolic link out of the directory.
 
