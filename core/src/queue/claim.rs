@@ -158,18 +158,19 @@ impl<S: Store> Queue<S> {
         request: &ClaimRequest,
         findings: &mut Vec<Finding>,
     ) -> Result<Take, Error> {
-        match self.task_at(&located)? {
-            Some(Ok(task)) => {
+        match self.task_at(&located) {
+            Ok(Some(task)) => {
                 let claimer = request.run_id.as_str().into();
                 let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
                 Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record }))))
             }
-            Some(Err(problem)) => {
+            Err(Error::Corrupt { problem, .. }) => {
                 findings.extend(self.set_aside(&located, problem)?);
                 Ok(Take::Unfit)
             }
             // Somebody cancelled the task, or its lease ran out, before this agent came to read it.
-            None => Ok(Take::Gone),
+            Ok(None) => Ok(Take::Gone),
+            Err(error) => Err(error),
         }
     }
 }

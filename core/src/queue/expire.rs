@@ -43,7 +43,7 @@ impl<S: Store> Queue<S> {
         };
         for token in earlier {
             // Two agents made the first token at the same time. One is enough.
-            self.discard(&layout::sweep_token(*token))?;
+            self.store.remove(&layout::sweep_token(*token))?;
         }
         // A token further ahead than any sweep puts it was written by a clock that has been set back since.
         let stray = latest.micros_since(now) > *limits::SWEEP_MICROS.end();
@@ -83,8 +83,8 @@ impl<S: Store> Queue<S> {
             State::Ended(_) => layout::home(&next, &QueueName::default_queue()),
             _ => match self.task_at(located) {
                 Ok(None) => return Ok(Moved::Gone),
-                Ok(Some(Ok(task))) => layout::home(&next, &task.record.queue),
-                Ok(Some(Err(problem))) => {
+                Ok(Some(task)) => layout::home(&next, &task.record.queue),
+                Err(Error::Corrupt { problem, .. }) => {
                     findings.extend(self.set_aside(located, problem)?);
                     return Ok(Moved::Gone);
                 }

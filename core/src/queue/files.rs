@@ -7,10 +7,11 @@ use alloc::vec::Vec;
 use super::{Finding, Queue};
 use crate::entry::{Entry, Holder};
 use crate::error::Error;
+use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::{Nonce, RunId};
-use crate::store::{Created, Linked, Made, Moved, Removed, Store};
+use crate::store::{Created, Linked, Made, Moved, Store};
 use crate::task::{BadRecord, Task};
 
 /// An entry and the directory that it was seen in.
@@ -121,10 +122,20 @@ impl<S: Store> Queue<S> {
         holder.run_id().or_else(spilled).map_or_else(|| holder.as_str().into(), String::from)
     }
 
+    /// A task as it was enqueued; `None` if there is no such task.
+    pub fn task(&self, id: TaskId) -> Result<Option<Task>, Error> {
+        self.read_task(&layout::record(id), id)
+    }
+
     /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.
-    pub(super) fn task_at(&self, located: &Located) -> Result<Option<Result<Task, BadRecord>>, Error> {
-        let content = self.store.read(&located.path(), limits::RECORD_BYTES)?;
-        Ok(content.map(|content| Task::decode(located.entry.id, &content)))
+    pub(super) fn task_at(&self, located: &Located) -> Result<Option<Task>, Error> {
+        self.read_task(&located.path(), located.entry.id)
+    }
+
+    fn read_task(&self, path: &Path, id: TaskId) -> Result<Option<Task>, Error> {
+        let content = self.store.read(path, limits::RECORD_BYTES)?;
+        let task = content.map(|content| Task::decode(id, &content)).transpose();
+        task.map_err(|problem| Error::Corrupt { id, problem })
     }
 
     /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody.
@@ -132,10 +143,5 @@ impl<S: Store> Queue<S> {
         let aside = layout::aside(&located.entry);
         let moved = self.shift(located, &located.entry, &aside.dir)?;
         Ok((moved == Moved::Here).then_some(Finding::SetAside { id: located.entry.id, problem }))
-    }
-
-    /// Removes a file that nothing points at, which this agent made. Failing to is harmless: CM-9.
-    pub(super) fn discard(&self, path: &Path) -> Result<Removed, Error> {
-        Ok(self.store.remove(path)?)
     }
 }

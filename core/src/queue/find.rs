@@ -6,7 +6,6 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf};
-use crate::limits;
 use crate::store::Store;
 use crate::task::Task;
 
@@ -30,14 +29,6 @@ impl<S: Store> Queue<S> {
             }
         }
         Ok(None)
-    }
-
-    /// A task as it was enqueued; `None` if there is no such task.
-    pub fn task(&self, id: TaskId) -> Result<Option<Task>, Error> {
-        match self.store.read(&layout::record(id), limits::RECORD_BYTES)? {
-            None => Ok(None),
-            Some(content) => Task::decode(id, &content).map(Some).map_err(|problem| Error::Corrupt { id, problem }),
-        }
     }
 
     /// The task's entry in these directories. After a power cut it can have two: the higher version counts, CM-7.

@@ -186,11 +186,9 @@ impl<S: Store> Queue<S> {
     fn task_of(&self, seen: &Seen) -> Result<Option<Result<Task, Finding>>, Error> {
         let id = seen.located.entry.id;
         let found = match self.task_at(&seen.located) {
-            Ok(Some(Ok(task))) => Ok(Some(task)),
-            Ok(Some(Err(problem))) => Err(Error::Corrupt { id, problem }),
             // It has moved on since it was listed; its record has not.
             Ok(None) => self.task(id),
-            Err(error) => Err(error),
+            found => found,
         };
         match found {
             Ok(task) => Ok(task.map(Ok)),

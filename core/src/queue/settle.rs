@@ -120,7 +120,7 @@ impl<S: Store> Queue<S> {
                 return Ok(next);
             }
             // CM-5: the settlement of a rename that was lost to another agent is garbage.
-            written.flatten().map(|path| self.discard(&path)).transpose()?;
+            written.flatten().map(|path| self.store.remove(&path)).transpose()?;
         }
         Err(Error::Contended)
     }
