@@ -1,117 +1,184 @@
 //! A store in memory: what the eleven operations mean, as a program.
 //!
-//! It serves tests and simulators, and embedders who want the queue without a directory. It is for one thread; who
-//! shares it between threads wraps it in a lock of their own.
+//! It serves tests and simulators, and embedders who want the queue without a directory. [`MemStore`] is for one thread;
+//! who shares it between threads puts its [`Tree`] behind a lock of their own.
 
 use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell, RefMut};
+use core::cell::RefCell;
+use core::hash::{Hash, Hasher};
 
 use super::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind};
 use crate::layout::{Dir, Path};
 
-/// Directories of names; a name leads to a content, which several names may share.
+/// A store in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemStore(RefCell<Tree>);
+
+/// What a [`MemStore`] holds: directories of names, each leading to a content, which several names may share.
+///
+/// Its operations are those of [`Store`]. Trees are equal when their names and contents are; stamps do not count.
 #[derive(Clone, Debug)]
-pub struct MemStore {
-    dirs: RefCell<BTreeMap<Dir, Names>>,
-    /// Counts the changes of everything: a stamp of the whole store, which says no less than one of each directory.
-    changes: Cell<u64>,
+pub struct Tree {
+    dirs: BTreeMap<Dir, Names>,
+    /// Counts the changes of everything: a stamp of the whole tree, which says no less than one of each directory.
+    changes: u32,
 }
 
-type Names = BTreeMap<String, Rc<[u8]>>;
+type Names = BTreeMap<String, Arc<[u8]>>;
 
 impl MemStore {
     /// A store with nothing but its root.
     pub fn new() -> MemStore {
-        MemStore { dirs: RefCell::new(BTreeMap::from([(Dir::root(), Names::new())])), changes: Cell::new(0) }
-    }
-
-    /// The directories, to be changed.
-    fn dirs_mut(&self) -> RefMut<'_, BTreeMap<Dir, Names>> {
-        self.changes.set(self.changes.get() + 1);
-        self.dirs.borrow_mut()
+        MemStore::default()
     }
 
     /// All files, with their paths: for looking on in tests.
     pub fn files(&self) -> Vec<Path> {
-        let dirs = self.dirs.borrow();
-        dirs.iter().flat_map(|(dir, names)| names.keys().map(|name| dir.file(name.as_str()))).collect()
+        self.0.borrow().files().map(|(path, _)| path).collect()
     }
 }
 
-impl Default for MemStore {
-    fn default() -> MemStore {
-        MemStore::new()
+impl From<Tree> for MemStore {
+    fn from(tree: Tree) -> MemStore {
+        MemStore(RefCell::new(tree))
+    }
+}
+
+impl From<MemStore> for Tree {
+    fn from(store: MemStore) -> Tree {
+        store.0.into_inner()
     }
 }
 
 impl Store for MemStore {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
-        Ok(match self.dirs_mut().get_mut(&path.dir) {
+        Ok(self.0.borrow_mut().create(path, content))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
+        Ok(self.0.borrow_mut().link(from, to))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        self.0.borrow_mut().rename(from, to)
+    }
+
+    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.borrow().content(path).map(|content| content.iter().copied().take(max_bytes).collect()))
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, StoreError> {
+        Ok(self.0.borrow().exists(path))
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(self.0.borrow().list(dir))
+    }
+
+    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        Ok(self.0.borrow().stamp(dir))
+    }
+
+    fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
+        self.0.borrow_mut().remove(path)
+    }
+
+    fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
+        self.0.borrow_mut().make_dir(dir)
+    }
+
+    fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
+        Ok(self.0.borrow_mut().remove_dir(dir))
+    }
+
+    fn sync_dir(&self, _dir: &Dir) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Tree {
+    /// All files, with their paths and contents.
+    pub fn files(&self) -> impl Iterator<Item = (Path, &Arc<[u8]>)> {
+        let files_in = |(dir, names)| names_with_paths(dir, names);
+        self.dirs.iter().flat_map(files_in)
+    }
+
+    /// The files of one directory.
+    pub fn files_in(&self, dir: &Dir) -> impl Iterator<Item = (Path, &Arc<[u8]>)> {
+        self.dirs.get_key_value(dir).into_iter().flat_map(|(dir, names)| names_with_paths(dir, names))
+    }
+
+    /// The content of a file.
+    pub fn content(&self, path: &Path) -> Option<&Arc<[u8]>> {
+        self.dirs.get(&path.dir)?.get(&path.name)
+    }
+
+    /// [`Store::exists`].
+    pub fn exists(&self, path: &Path) -> bool {
+        self.content(path).is_some() || self.dirs.contains_key(&path.dir.child(&path.name))
+    }
+
+    /// [`Store::list`].
+    pub fn list(&self, dir: &Dir) -> Option<Vec<String>> {
+        let files = self.dirs.get(dir)?;
+        let below = dir.child("");
+        let below = self.dirs.range(&below..).map(|(dir, _)| dir.as_str().strip_prefix(below.as_str()));
+        let children = below.map_while(|name| name).filter(|name| !name.is_empty() && !name.contains('/'));
+        Some(children.map(ToString::to_string).chain(files.keys().cloned()).collect())
+    }
+
+    /// [`Store::stamp`].
+    pub fn stamp(&self, dir: &Dir) -> Option<Stamp> {
+        self.dirs.contains_key(dir).then(|| Stamp::from_parts(0, self.changes))
+    }
+
+    /// [`Store::create`].
+    pub fn create(&mut self, path: &Path, content: &[u8]) -> Created {
+        match self.changed().get_mut(&path.dir) {
             None => Created::NoDir,
             Some(names) if names.contains_key(&path.name) => Created::Taken,
             Some(names) => {
                 names.insert(path.name.clone(), content.into());
                 Created::Now
             }
-        })
+        }
     }
 
-    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
-        let mut dirs = self.dirs_mut();
-        let source = dirs.get(&from.dir).and_then(|names| names.get(&from.name)).cloned();
-        Ok(match (source, dirs.get_mut(&to.dir)) {
+    /// [`Store::link`].
+    pub fn link(&mut self, from: &Path, to: &Path) -> Linked {
+        let source = self.content(from).cloned();
+        match (source, self.changed().get_mut(&to.dir)) {
             (Some(_), Some(names)) if names.contains_key(&to.name) => Linked::Taken,
             (Some(content), Some(names)) => {
                 names.insert(to.name.clone(), content);
                 Linked::Now
             }
             _ => Linked::Gone,
-        })
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        let mut dirs = self.dirs_mut();
-        if !dirs.contains_key(&to.dir) {
-            return Ok(Moved::Gone);
-        }
-        let Some(content) = dirs.get_mut(&from.dir).and_then(|names| names.remove(&from.name)) else {
-            return Ok(Moved::Gone);
-        };
-        match dirs.get_mut(&to.dir).map(|names| names.insert(to.name.clone(), content)) {
-            Some(None) => Ok(Moved::Here),
-            _ => Err(error("rename", &to.to_string(), StoreErrorKind::Other, "the new name was taken")),
         }
     }
 
-    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        let dirs = self.dirs.borrow();
-        let content = dirs.get(&path.dir).and_then(|names| names.get(&path.name));
-        Ok(content.map(|content| content.iter().copied().take(max_bytes).collect()))
+    /// [`Store::rename`]. On a new name that is taken, it fails and changes nothing.
+    pub fn rename(&mut self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        if !self.dirs.contains_key(&to.dir) || self.content(from).is_none() {
+            return Ok(Moved::Gone);
+        }
+        if self.exists(to) {
+            return Err(error("rename", &to.to_string(), StoreErrorKind::Other, "the new name was taken"));
+        }
+        let dirs = self.changed();
+        let content = dirs.get_mut(&from.dir).and_then(|names| names.remove(&from.name));
+        if let (Some(names), Some(content)) = (dirs.get_mut(&to.dir), content) {
+            names.insert(to.name.clone(), content);
+        }
+        Ok(Moved::Here)
     }
 
-    fn exists(&self, path: &Path) -> Result<bool, StoreError> {
-        let dirs = self.dirs.borrow();
-        let is_file = dirs.get(&path.dir).is_some_and(|names| names.contains_key(&path.name));
-        Ok(is_file || dirs.contains_key(&path.dir.child(&path.name)))
-    }
-
-    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
-        let dirs = self.dirs.borrow();
-        let Some(files) = dirs.get(dir) else { return Ok(None) };
-        let children = dirs.keys().filter_map(|child| child.split()).filter(|(parent, _)| parent == dir);
-        Ok(Some(children.map(|(_, name)| name.to_string()).chain(files.keys().cloned()).collect()))
-    }
-
-    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
-        let stamp = Stamp::from_parts(0, u32::try_from(self.changes.get()).unwrap_or(u32::MAX));
-        Ok(self.dirs.borrow().contains_key(dir).then_some(stamp))
-    }
-
-    fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
-        let mut dirs = self.dirs_mut();
+    /// [`Store::remove`].
+    pub fn remove(&mut self, path: &Path) -> Result<Removed, StoreError> {
+        let dirs = self.changed();
         match dirs.get_mut(&path.dir).and_then(|names| names.remove(&path.name)) {
             Some(_) => Ok(Removed::Now),
             None if dirs.contains_key(&path.dir.child(&path.name)) => {
@@ -121,36 +188,63 @@ impl Store for MemStore {
         }
     }
 
-    fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
-        let mut dirs = self.dirs_mut();
+    /// [`Store::make_dir`].
+    pub fn make_dir(&mut self, dir: &Dir) -> Result<Made, StoreError> {
         let Some((parent, name)) = dir.split() else { return Ok(Made::Taken) };
-        match dirs.get(&parent) {
+        match self.dirs.get(&parent) {
             None => Ok(Made::NoParent),
             Some(names) if names.contains_key(name) => {
                 Err(error("make directory", dir.as_str(), StoreErrorKind::WrongType, "it is a file"))
             }
-            Some(_) if dirs.contains_key(dir) => Ok(Made::Taken),
+            Some(_) if self.dirs.contains_key(dir) => Ok(Made::Taken),
             Some(_) => {
-                dirs.insert(dir.clone(), Names::new());
+                self.changed().insert(dir.clone(), Names::new());
                 Ok(Made::Now)
             }
         }
     }
 
-    fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
-        match self.list(dir)? {
-            None => Ok(DirRemoved::Gone),
-            Some(names) if !names.is_empty() => Ok(DirRemoved::NotEmpty),
+    /// [`Store::remove_dir`].
+    pub fn remove_dir(&mut self, dir: &Dir) -> DirRemoved {
+        match self.list(dir) {
+            None => DirRemoved::Gone,
+            Some(names) if !names.is_empty() => DirRemoved::NotEmpty,
             Some(_) => {
-                self.dirs_mut().remove(dir);
-                Ok(DirRemoved::Now)
+                self.changed().remove(dir);
+                DirRemoved::Now
             }
         }
     }
 
-    fn sync_dir(&self, _dir: &Dir) -> Result<(), StoreError> {
-        Ok(())
+    /// The directories, to be changed.
+    fn changed(&mut self) -> &mut BTreeMap<Dir, Names> {
+        self.changes = self.changes.saturating_add(1);
+        &mut self.dirs
     }
+}
+
+impl Default for Tree {
+    fn default() -> Tree {
+        Tree { dirs: BTreeMap::from([(Dir::root(), Names::new())]), changes: 0 }
+    }
+}
+
+impl PartialEq for Tree {
+    fn eq(&self, other: &Tree) -> bool {
+        self.dirs == other.dirs
+    }
+}
+
+impl Eq for Tree {}
+
+impl Hash for Tree {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.dirs.hash(state);
+    }
+}
+
+fn names_with_paths<'a>(dir: &'a Dir, names: &'a Names) -> impl Iterator<Item = (Path, &'a Arc<[u8]>)> {
+    names.iter().map(|(name, content)| (dir.file(name.as_str()), content))
 }
 
 fn error(operation: &'static str, path: &str, kind: StoreErrorKind, detail: &str) -> StoreError {
