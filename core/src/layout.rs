@@ -3,6 +3,7 @@
 //! ```text
 //! format.json                        which protocol this directory follows
 //! tasks/<aa>/<id>.json               the task as enqueued
+//! tasks/<aa>/<id>.<nonce>.json       the same, once a doctor has mended the task
 //! ready/<queue>/<prio>/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
 //! claimed/<a>/<entry>                held
 //! done/<aa>/<entry>                  ended
@@ -10,6 +11,7 @@
 //! runs/<digest>.json                 a run id that is too long for a name
 //! sweep/<time>                       when the claimed tasks are next looked through
 //! aside/<entry>                      entries whose record is torn or altered, for a person to look at
+//! aside/<nonce>/<name>               what one repair set aside
 //! tmp/                               files on their way to a name that must appear whole
 //! ```
 //!
@@ -85,6 +87,9 @@ impl core::fmt::Display for Path {
 pub const ROOT_NAMES: [&str; 10] =
     ["format.json", "tasks", "ready", "claimed", "done", "records", "runs", "sweep", "aside", "tmp"];
 
+/// Names that may be in the root beside them.
+pub const HARMLESS_NAMES: [&str; 3] = [".gitignore", ".gitkeep", ".DS_Store"];
+
 /// `format.json`.
 pub fn format() -> Path {
     Dir::root().file("format.json")
@@ -115,10 +120,41 @@ pub fn record(id: TaskId) -> Path {
     Dir::root().child("tasks").child(&id.fan_out(2)).file(format!("{}.json", id.hex()))
 }
 
+/// The record of a task under another name, by which nobody knows it yet.
+///
+/// An entry is made by a link from the record's name. So who gives the record a name that it never had takes away that
+/// of everybody who was about to link it, however long ago they were stopped: the fence of a repair.
+pub fn record_again(id: TaskId, nonce: Nonce) -> Path {
+    record(id).dir.file(format!("{}.{nonce}.json", id.hex()))
+}
+
+/// The name under which a lost record is linked back from the task's entry. Nobody ever links an entry from this very
+/// name: an enqueuer does from the first one, a doctor from one that it has just given.
+pub fn record_linked_back(id: TaskId) -> Path {
+    record_again(id, Nonce::from_bits(0))
+}
+
+/// The task whose record has this name.
+pub fn parse_record(name: &str) -> Option<TaskId> {
+    let stem = name.strip_suffix(".json")?;
+    match stem.split_once('.') {
+        Some((id, nonce)) => nonce.parse::<Nonce>().ok().and(TaskId::from_hex(id)),
+        None => TaskId::from_hex(stem),
+    }
+}
+
 /// The settlement that an ended task's name points at.
 pub fn settlement(id: TaskId, version: u32, nonce: Nonce) -> Path {
     let name = format!("{}.{version:x}.{nonce}.json", id.hex());
     Dir::root().child("records").child(&id.fan_out(2)).file(name)
+}
+
+/// The task and the version that a settlement's name tells.
+pub fn parse_settlement(name: &str) -> Option<(TaskId, u32)> {
+    let mut fields = name.strip_suffix(".json")?.split('.');
+    let [id, version, nonce] = [fields.next()?, fields.next()?, fields.next()?];
+    let (id, version) = (TaskId::from_hex(id)?, u32::from_str_radix(version, 16).ok()?);
+    (settlement(id, version, nonce.parse().ok()?).name == name).then_some((id, version))
 }
 
 /// The text of a run id that was too long for a name.
@@ -126,9 +162,40 @@ pub fn run(holder: &Holder) -> Path {
     Dir::root().child("runs").file(format!("{}.json", holder.as_str().trim_start_matches('~')))
 }
 
+/// True for the name of a file with a run id.
+pub fn is_run(name: &str) -> bool {
+    name.strip_suffix(".json").is_some_and(|digest| digest.len() == 20 && digest.bytes().all(crate::id::is_lower_hex))
+}
+
 /// Where an entry goes whose record cannot be trusted.
 pub fn aside(entry: &Entry) -> Path {
-    Dir::root().child("aside").file(entry.to_string())
+    aside_shelf().file(entry.to_string())
+}
+
+/// What was set aside.
+pub fn aside_shelf() -> Dir {
+    Dir::root().child("aside")
+}
+
+/// Where one repair sets things aside, each under the name that it had. A directory of its own, since an entry's name
+/// can be as long as a name may be, and has no room for a nonce.
+pub fn aside_by(nonce: Nonce) -> Dir {
+    aside_shelf().child(&nonce.to_string())
+}
+
+/// The directory of the records.
+pub fn tasks() -> Dir {
+    Dir::root().child("tasks")
+}
+
+/// The directory of the settlements.
+pub fn settlements() -> Dir {
+    Dir::root().child("records")
+}
+
+/// The directory of the run ids that are too long for a name.
+pub fn runs() -> Dir {
+    Dir::root().child("runs")
 }
 
 /// The directories that hold claimed or ended tasks, each fanned out by id.
@@ -315,6 +382,26 @@ mod tests {
             assert_eq!(shelf.dir, leaf);
             assert_eq!(shelf.filled_until(), Some(Timestamp::from_micros((micros / 8_192 + 1) * 8_192)));
         }
+    }
+
+    #[test]
+    fn names_of_records_and_settlements_read_back() {
+        let (id, nonce) = (TaskId::of_canonical(b"{}"), Nonce::from_bits(7));
+        for path in [record(id), record_again(id, nonce), record_linked_back(id)] {
+            assert_eq!(parse_record(&path.name), Some(id));
+            assert_eq!(path.dir, record(id).dir);
+        }
+        let settlement = settlement(id, 0x1f, nonce).name;
+        assert_eq!(parse_settlement(&settlement), Some((id, 0x1f)));
+        for foreign in
+            ["", ".json", "README.json", &settlement.replace(".1f.", ".01f."), &settlement.replace(".1f", "")]
+        {
+            assert_eq!(parse_settlement(foreign), None, "{foreign}");
+        }
+        for foreign in [&settlement, "", ".json", &record(id).name.to_uppercase(), &format!("{}.1.json", id.hex())] {
+            assert_eq!(parse_record(foreign), None, "{foreign}");
+        }
+        assert!(is_run(&format!("{}.json", "0a".repeat(10))) && !is_run("x.json") && !is_run(&"0a".repeat(10)));
     }
 
     #[test]

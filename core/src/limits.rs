@@ -87,6 +87,13 @@ pub const EMPTY_SHELF_MICROS: u64 = 10_000_000;
 /// with its scheduler's tick, 1 to 10 ms.
 pub const STAMP_GRAIN_MICROS: u64 = 20_000;
 
+/// How old a record without an entry must be, by its own time, before a doctor takes its enqueuer for dead, in
+/// microseconds. It only spares a queue at work false alarms: a repair is safe beside an enqueuer that lives after all.
+pub const ENQUEUE_MICROS: u64 = 60_000_000;
+
+/// How far ahead of a doctor's clock a name may be before the doctor says so, in microseconds.
+pub const CLOCK_AHEAD_MICROS: u64 = 60_000_000;
+
 const _: () = assert!(JSON_BYTES * 2 < RECORD_BYTES);
 const _: () = assert!(ERROR_CHARS * 12 + TITLE_CHARS * 12 < RECORD_BYTES);
 const _: () = assert!(TITLE_CHARS * 12 + RUN_ID_CHARS * 12 + TAGS * TAG_CHARS * 12 + JSON_BYTES < RECORD_BYTES);

@@ -5,6 +5,7 @@
 //! whoever meets it. The rows of the crash matrix in `PROTOCOL.md` are cited as CM-1, CM-2 and so on.
 
 mod claim;
+mod doctor;
 mod enqueue;
 mod expire;
 mod files;
@@ -32,6 +33,7 @@ use crate::time::Timestamp;
 use crate::transition::lease_is_live;
 
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
+pub use doctor::{Became, Defect, Diagnosis, Leftovers, Note, Problem};
 pub use enqueue::NewTask;
 pub use list::{Counts, Filter, Item, Listing, Matching};
 pub use watch::Watch;
@@ -232,8 +234,7 @@ fn check_format(content: &[u8]) -> Result<(), Error> {
 
 /// Guards against a grant of the wrong directory, which a first `enqueue` would fill with the queue's own.
 fn check_holds_nothing_else<S: Store>(store: &S) -> Result<(), Error> {
-    let harmless = [".gitignore", ".gitkeep", ".DS_Store"];
-    let known = |name: &str| layout::ROOT_NAMES.contains(&name) || harmless.contains(&name);
+    let known = |name: &str| layout::ROOT_NAMES.contains(&name) || layout::HARMLESS_NAMES.contains(&name);
     let names = store.list(&Dir::root())?.unwrap_or_default();
     match names.into_iter().find(|name| !known(name)) {
         Some(found) => Err(Error::NotAQueue { found }),

@@ -1,4 +1,4 @@
-//! What the queue needs of a filesystem: eleven operations on files in directories.
+//! What the queue needs of a filesystem: twelve operations on files in directories.
 //!
 //! The trait is the seam between the protocol and the world. Its meaning as a program is [`mem::MemStore`]; what every
 //! implementation must do is the conformance suite (`conformance`, a feature). There are no paths of an operating
@@ -39,6 +39,12 @@ pub trait Store {
 
     /// The content of a file, cut after `max_bytes`; `None` if there is no such file.
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// How many names the file has, in all directories and outside of the queue too; `None` if there is no such file.
+    ///
+    /// To `doctor --repair` it is the proof that a record has no entry: no look through several directories is one, for
+    /// a task may move from one not yet read to one already read.
+    fn links(&self, path: &Path) -> Result<Option<u64>, StoreError>;
 
     /// True if there is such a name in the directory.
     fn exists(&self, path: &Path) -> Result<bool, StoreError>;

@@ -527,6 +527,10 @@ impl Store for Counting {
         self.inner.read(path, max_bytes)
     }
 
+    fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
+        self.inner.links(path)
+    }
+
     fn exists(&self, path: &Path) -> Result<bool, StoreError> {
         self.inner.exists(path)
     }

@@ -130,6 +130,11 @@ impl Store for DirStore {
         absent_is_none(handle.read(&name, max_bytes)).map_err(|failure| failure.at("read", &path.to_string()))
     }
 
+    fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(None) };
+        absent_is_none(handle.links(&name)).map_err(|failure| failure.at("look at", &path.to_string()))
+    }
+
     fn exists(&self, path: &Path) -> Result<bool, StoreError> {
         let Some((handle, name)) = self.resolve_file(path)? else { return Ok(false) };
         let found = absent_is_none(handle.stat(&name)).map_err(|failure| failure.at("look at", &path.to_string()))?;

@@ -50,6 +50,17 @@ impl Handle {
         Ok(())
     }
 
+    #[cfg(unix)]
+    pub(super) fn links(&self, name: &str) -> Result<u64, Failure> {
+        Ok(cap_std::fs::MetadataExt::nlink(&self.0.symlink_metadata(name)?))
+    }
+
+    /// Elsewhere none are counted, which proves nothing, so that a doctor leaves what it could not be sure of.
+    #[cfg(not(unix))]
+    pub(super) fn links(&self, name: &str) -> Result<u64, Failure> {
+        self.stat(name).map(|()| 0)
+    }
+
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
         let modified = self.0.metadata(path)?.modified()?.into_std();
         let time = modified.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -63,6 +63,10 @@ impl Handle {
         Ok(())
     }
 
+    pub(super) fn links(&self, name: &str) -> Result<u64, Failure> {
+        Ok(self.descriptor.stat_at(PathFlags::empty(), name)?.link_count)
+    }
+
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
         let stat = if path == "." { self.descriptor.stat() } else { self.descriptor.stat_at(PathFlags::empty(), path) };
         let modified = stat?.data_modification_timestamp;

@@ -36,7 +36,8 @@ pub struct NewTask {
 impl<S: Store> Queue<S> {
     /// Adds a task. When this returns the task survives a power cut, by POSIX's rules for synced files and directories.
     ///
-    /// If it fails the task may exist all the same, when the medium failed after the link; it never exists in part.
+    /// If it fails the task may exist all the same, when the medium failed after the link, or when a doctor shelves the
+    /// task of an agent that it took for dead; it never exists in part.
     pub fn enqueue(&self, new: NewTask, now: Timestamp, nonce: Nonce) -> Result<Task, Error> {
         self.init(now, nonce)?;
         let (task, record) = self.write_record(new, now)?;
@@ -48,10 +49,19 @@ impl<S: Store> Queue<S> {
         match self.link(&record, &home.file(entry.to_string()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
             Linked::Now | Linked::Taken => {}
-            Linked::Gone => return Err(Error::NotFound { id: task.id }),
+            Linked::Gone => return self.found_shelved(task),
         }
         // CM-2: from here on the task can be claimed, acknowledged or not.
         self.store.sync_dir(&home)?;
+        Ok(task)
+    }
+
+    /// The record was taken away under this agent, by a doctor that took it for dead: it is acknowledged if the doctor
+    /// has shelved the task in its stead. If not, the task may still be shelved by the next one.
+    fn found_shelved(&self, task: Task) -> Result<Task, Error> {
+        let located = self.find(task.id)?.ok_or(Error::NotFound { id: task.id })?;
+        self.store.sync_dir(&layout::record(task.id).dir)?;
+        self.store.sync_dir(&located.dir)?;
         Ok(task)
     }
 

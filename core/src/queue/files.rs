@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::find::LOOKS;
 use super::{Finding, Queue};
 use crate::entry::{Entry, Holder};
 use crate::error::Error;
@@ -30,18 +31,22 @@ impl Located {
 impl<S: Store> Queue<S> {
     /// Renames an entry to its next name in `home`: the compare-and-swap of every transition.
     pub(super) fn shift(&self, from: &Located, next: &Entry, home: &Dir) -> Result<Moved, Error> {
-        let (from, to) = (from.path(), home.file(next.to_string()));
+        self.shift_file(&from.path(), &home.file(next.to_string()))
+    }
+
+    /// Renames a file to a name that only those make who want the very same, and makes the directories above it.
+    pub(super) fn shift_file(&self, from: &Path, to: &Path) -> Result<Moved, Error> {
         for _ in 0..limits::RACES {
-            if self.store.rename(&from, &to)? == Moved::Here {
+            if self.store.rename(from, to)? == Moved::Here {
                 return Ok(Moved::Here);
             }
-            if !self.store.exists(&from)? {
+            if !self.store.exists(from)? {
                 // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when it is
                 // sent again. The new name of a claim, a settlement or a cancel holds this agent's nonce, so nobody
                 // else has made it; that of an expiry says only what whoever made it would say.
-                return Ok(if self.store.exists(&to)? { Moved::Here } else { Moved::Gone });
+                return Ok(if self.store.exists(to)? { Moved::Here } else { Moved::Gone });
             }
-            self.make_dirs(home)?;
+            self.make_dirs(&to.dir)?;
         }
         Err(Error::Contended)
     }
@@ -94,12 +99,19 @@ impl<S: Store> Queue<S> {
     /// Makes a file that appears under its name whole, for those who may read it at once. True if this call made it.
     pub(super) fn publish(&self, path: &Path, content: &[u8], nonce: Nonce) -> Result<bool, Error> {
         let draft = layout::tmp().file(format!("{nonce}.json"));
-        self.create(&draft, content)?;
-        let linked = self.link(&draft, path)?;
-        // CM-9: if the agent dies before this, the draft stays in tmp/ and is garbage.
-        self.store.remove(&draft)?;
-        self.store.sync_dir(&path.dir)?;
-        Ok(linked == Linked::Now)
+        for _ in 0..limits::RACES {
+            self.create(&draft, content)?;
+            let linked = self.link(&draft, path)?;
+            if linked == Linked::Gone {
+                // A doctor took the draft for that of a dead agent and set it aside.
+                continue;
+            }
+            // CM-9: if the agent dies before this, the draft stays in tmp/ and is garbage.
+            self.store.remove(&draft)?;
+            self.store.sync_dir(&path.dir)?;
+            return Ok(linked == Linked::Now);
+        }
+        Err(Error::Contended)
     }
 
     /// Writes down a run id that is too long for a name, before a name points at it.
@@ -115,27 +127,47 @@ impl<S: Store> Queue<S> {
     /// The run id of a holder; the letters of the name if the text is missing or cannot be read. It only serves to be
     /// shown, so it is no reason to fail what has taken effect already.
     pub(super) fn run_id_text(&self, holder: &Holder) -> String {
-        let spilled = || {
-            let content = self.store.read(&layout::run(holder), limits::RECORD_BYTES).ok()??;
-            serde_json::from_slice::<RunId>(&content).ok()
-        };
+        let spilled = || self.spilled(holder).ok()?;
         holder.run_id().or_else(spilled).map_or_else(|| holder.as_str().into(), String::from)
+    }
+
+    /// The run id in `runs/` that a holder points at; `None` if it is missing or torn.
+    pub(super) fn spilled(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
+        let content = self.store.read(&layout::run(holder), limits::RECORD_BYTES)?;
+        Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }
 
     /// A task as it was enqueued; `None` if there is no such task.
     pub fn task(&self, id: TaskId) -> Result<Option<Task>, Error> {
-        self.read_task(&layout::record(id), id)
+        self.record_of(id)?.map(|(_, content)| decoded(id, &content)).transpose()
+    }
+
+    /// Where a task's record is and what it holds; `None` if there is none.
+    ///
+    /// Under another name than its first one it only is after a repair. Looks again when it found nothing, since a
+    /// listing may miss a name that becomes another in the same directory.
+    pub(super) fn record_of(&self, id: TaskId) -> Result<Option<(Path, Vec<u8>)>, Error> {
+        let first = layout::record(id);
+        for _ in 0..LOOKS {
+            if let Some(content) = self.store.read(&first, limits::RECORD_BYTES)? {
+                return Ok(Some((first, content)));
+            }
+            let mut names = self.store.list(&first.dir)?.unwrap_or_default();
+            names.retain(|name| layout::parse_record(name) == Some(id));
+            names.sort();
+            for path in names.into_iter().map(|name| first.dir.file(name)) {
+                if let Some(content) = self.store.read(&path, limits::RECORD_BYTES)? {
+                    return Ok(Some((path, content)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.
     pub(super) fn task_at(&self, located: &Located) -> Result<Option<Task>, Error> {
-        self.read_task(&located.path(), located.entry.id)
-    }
-
-    fn read_task(&self, path: &Path, id: TaskId) -> Result<Option<Task>, Error> {
-        let content = self.store.read(path, limits::RECORD_BYTES)?;
-        let task = content.map(|content| Task::decode(id, &content)).transpose();
-        task.map_err(|problem| Error::Corrupt { id, problem })
+        let content = self.store.read(&located.path(), limits::RECORD_BYTES)?;
+        content.map(|content| decoded(located.entry.id, &content)).transpose()
     }
 
     /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody.
@@ -144,4 +176,8 @@ impl<S: Store> Queue<S> {
         let moved = self.shift(located, &located.entry, &aside.dir)?;
         Ok((moved == Moved::Here).then_some(Finding::SetAside { id: located.entry.id, problem }))
     }
+}
+
+fn decoded(id: TaskId, content: &[u8]) -> Result<Task, Error> {
+    Task::decode(id, content).map_err(|problem| Error::Corrupt { id, problem })
 }

@@ -11,20 +11,21 @@ use crate::task::Task;
 
 /// How often a look-up looks. A task that moves from a shelf not yet read to one already read is missed, and is found
 /// by the next look unless it moves back at that very moment.
-const LOOKS: usize = 4;
+pub(super) const LOOKS: usize = 4;
 
 impl<S: Store> Queue<S> {
     /// The present entry of a task; `None` if it has none. Costs a few small listings, whatever the queue holds.
     pub(super) fn find(&self, id: TaskId) -> Result<Option<Located>, Error> {
-        let claimed = layout::shelf_of(Shelf::Claimed, id);
+        let [claimed, done] = [Shelf::Claimed, Shelf::Done].map(|shelf| layout::shelf_of(shelf, id));
         for _ in 0..LOOKS {
             // First where a task is while its holder asks about it.
             if let Some(located) = self.newest_in([&claimed], id)? {
                 return Ok(Some(located));
             }
-            let Some(Task { record, .. }) = self.task(id)? else { return Ok(None) };
+            // Without its record nothing tells where the task would wait. That is for `doctor --repair`.
+            let Some(Task { record, .. }) = self.task(id)? else { return self.newest_in([&done], id) };
             let ready = layout::ready_leaf(&record.queue, record.priority, record.created_at);
-            if let Some(located) = self.newest_in([&ready, &layout::shelf_of(Shelf::Done, id)], id)? {
+            if let Some(located) = self.newest_in([&ready, &done], id)? {
                 return Ok(Some(located));
             }
         }

@@ -168,7 +168,8 @@ impl<S: Store> Queue<S> {
     }
 }
 
-fn settlement_path(entry: &Entry) -> Option<layout::Path> {
+/// The settlement that the entry of an ended task points at.
+pub(super) fn settlement_path(entry: &Entry) -> Option<layout::Path> {
     match &entry.state {
         State::Ended(ending) => ending.settlement.map(|nonce| layout::settlement(entry.id, entry.version, nonce)),
         State::Ready { .. } | State::Lapsed(_) | State::Claimed(_) => None,

@@ -39,6 +39,7 @@ fn checks<S: Store>() -> Vec<(&'static str, Check<S>)> {
         ("large_content_comes_back_whole", large_content_comes_back_whole),
         ("link_shares_the_content_and_never_replaces", link_shares_the_content_and_never_replaces),
         ("link_needs_both_ends", link_needs_both_ends),
+        ("links_are_counted", links_are_counted),
         ("rename_moves_once", rename_moves_once),
         ("rename_needs_both_ends", rename_needs_both_ends),
         ("rename_keeps_other_links", rename_keeps_other_links),
@@ -144,6 +145,19 @@ fn link_needs_both_ends<S: Store>(store: &S) -> Result<(), Finding> {
     expect("no source", store.link(&claimed.file("none"), &ready.file("b"))?, Linked::Gone)?;
     expect("no directory", store.link(&claimed.file("a"), &ready.child("no").file("b"))?, Linked::Gone)?;
     expect("no kept directory", store.link(&claimed.file("a"), &dir("done").file("b"))?, Linked::Gone)
+}
+
+fn links_are_counted<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("none", store.links(&ready.file("none"))?, None)?;
+    expect("no directory", store.links(&ready.child("no").file("a"))?, None)?;
+    expect("alone", store.links(&claimed.file("a"))?, Some(1))?;
+    expect("link", store.link(&claimed.file("a"), &ready.file("b"))?, Linked::Now)?;
+    expect("two", [store.links(&claimed.file("a"))?, store.links(&ready.file("b"))?], [Some(2); 2])?;
+    expect("rename", store.rename(&ready.file("b"), &claimed.file("c"))?, Moved::Here)?;
+    expect("still two", store.links(&claimed.file("a"))?, Some(2))?;
+    expect("remove", store.remove(&claimed.file("a"))?, Removed::Now)?;
+    expect("one left", store.links(&claimed.file("c"))?, Some(1))
 }
 
 fn rename_moves_once<S: Store>(store: &S) -> Result<(), Finding> {

@@ -1,4 +1,4 @@
-//! A store in memory: what the eleven operations mean, as a program.
+//! A store in memory: what the twelve operations mean, as a program.
 //!
 //! It serves tests and simulators, and embedders who want the queue without a directory. [`MemStore`] is for one thread;
 //! who shares it between threads puts its [`Tree`] behind a lock of their own.
@@ -70,6 +70,10 @@ impl Store for MemStore {
         Ok(self.0.borrow().content(path).map(|content| content.iter().copied().take(max_bytes).collect()))
     }
 
+    fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
+        Ok(self.0.borrow().links(path))
+    }
+
     fn exists(&self, path: &Path) -> Result<bool, StoreError> {
         Ok(self.0.borrow().exists(path))
     }
@@ -119,6 +123,13 @@ impl Tree {
     /// [`Store::exists`].
     pub fn exists(&self, path: &Path) -> bool {
         self.content(path).is_some() || self.dirs.contains_key(&path.dir.child(&path.name))
+    }
+
+    /// [`Store::links`].
+    pub fn links(&self, path: &Path) -> Option<u64> {
+        let content = self.content(path)?;
+        let names = self.dirs.values().flat_map(Names::values);
+        Some(names.map(|other| u64::from(Arc::ptr_eq(content, other))).sum())
     }
 
     /// [`Store::list`].

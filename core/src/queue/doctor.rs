@@ -1,0 +1,222 @@
+//! The doctor: reads everything, says what is wrong, and mends it beside agents at work.
+//!
+//! What an agent cannot see at the price of a claim, a doctor looks for: a task with two names or none after a power
+//! cut, a record that is lost or was altered, what the dead left behind. It takes no lock and stops nobody. What it does
+//! to a task is a rename from an exact old name, as everything else is, so of several doctors one succeeds, and whoever
+//! holds the old name finds it gone. It deletes and replaces nothing: what cannot be mended goes to `aside/`.
+//!
+//! Neither a queue at work nor a clock makes a defect. What was read at different moments is only told as a defect once
+//! a single look proves it: two names of a task that are there at one time, since an old name never comes back; or a
+//! record whose only name is its own, so that there is no entry anywhere.
+
+mod check;
+mod mend;
+mod scan;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Counts, Queue};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout::Path;
+use crate::name::Nonce;
+use crate::store::{Store, StoreError};
+use crate::task::BadRecord;
+use crate::time::Timestamp;
+use check::Round;
+
+/// What a doctor found.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnosis {
+    /// How many tasks stand where.
+    pub counts: Counts,
+    /// What is wrong, in the order of the tasks' ids.
+    pub defects: Vec<Defect>,
+    /// What dead agents left behind. Harmless.
+    pub leftovers: Leftovers,
+    /// How many files are in `aside/`, for a person to look at.
+    pub aside: usize,
+    /// Names that no queue writes. They are in nobody's way and nobody touches them.
+    pub foreign: Vec<Path>,
+    /// What is worth knowing and no defect.
+    pub notes: Vec<Note>,
+}
+
+impl Diagnosis {
+    /// True if there is no defect, or each has been mended or set aside.
+    pub fn is_healthy(&self) -> bool {
+        self.defects.iter().all(|defect| defect.became != Became::Left)
+    }
+}
+
+/// Something wrong, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The task; `None`: the queue as a whole.
+    pub task_id: Option<TaskId>,
+    /// The file that is meant, or would be where it is missing.
+    pub path: Path,
+    /// What is wrong.
+    pub problem: Problem,
+    /// What the doctor did.
+    pub became: Became,
+}
+
+/// What can be wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A second entry of a task: after a power cut on a filesystem whose rename is two steps on disk, CM-7.
+    TwoEntries {
+        /// The one that counts.
+        kept: Path,
+    },
+    /// A task that was recorded and is on no shelf: its enqueuer died, CM-1, or its entry was lost, CM-7.
+    NoEntry,
+    /// An entry without a record in `tasks/`.
+    RecordMissing,
+    /// A record, or an entry, that does not hold the task.
+    RecordBad(BadRecord),
+    /// An entry where nobody looks for it.
+    WrongPlace {
+        /// Where it belongs.
+        home: Path,
+    },
+    /// An ended task whose result or error is missing or torn.
+    SettlementLost,
+    /// There are tasks, but no `format.json`.
+    NoFormat,
+}
+
+/// What became of a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// Nothing: it was only examined, or cannot be mended, or another agent changed it meanwhile.
+    Left,
+    /// It is as it should be.
+    Mended,
+    /// It was moved to `aside/`.
+    SetAside,
+}
+
+/// What dead agents left behind. A repair sets it aside; these are the numbers before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Drafts in `tmp/`, CM-9; that of an agent at work is among them.
+    pub drafts: usize,
+    /// Settlements that no name points at and that none ever will, CM-5.
+    pub settlements: usize,
+    /// Records of tasks that were never acknowledged, cut off while they were written, CM-1; that of an agent at work
+    /// can be among them.
+    pub torn_records: usize,
+}
+
+/// Something worth knowing that is no defect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// There is not one sweep token, but so many. The next claim heals it, CM-8.
+    SweepTokens(usize),
+    /// The text of a run id that is too long for a name is missing or torn. It only serves to be shown.
+    RunLost(Path),
+    /// A name tells a time that is ahead of the doctor's.
+    ClockAhead {
+        /// The name that is furthest ahead.
+        path: Path,
+        /// By how many microseconds.
+        micros: u64,
+    },
+    /// No entry of this task was seen, but its record has several names: perhaps in a copy made of links.
+    SeveralNames {
+        /// The task.
+        task_id: TaskId,
+        /// How many names its record has.
+        links: u64,
+    },
+    /// A file that this agent cannot read or move. What it belongs to was not examined further.
+    Unreadable(StoreError),
+}
+
+impl<S: Store> Queue<S> {
+    /// Reads everything, changes nothing.
+    ///
+    /// Costs a few look-ups for each task that ever was. A queue at work is never told to have a defect, except that an
+    /// enqueuer which stands still between its two steps for [`crate::limits::ENQUEUE_MICROS`] leaves
+    /// [`Problem::NoEntry`] that long.
+    pub fn examine(&self, now: Timestamp) -> Result<Diagnosis, Error> {
+        Round::new(self, now, None).run()
+    }
+
+    /// Examines, mends what can be mended, sets aside what cannot, and tells what it did with each defect.
+    ///
+    /// May run at any moment, beside agents and other doctors, and may die at any. Each nonce must be a new one.
+    pub fn repair(&self, now: Timestamp, nonces: &mut dyn FnMut() -> Nonce) -> Result<Diagnosis, Error> {
+        Round::new(self, now, Some(nonces)).run()
+    }
+}
+
+impl Problem {
+    /// The stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Problem::TwoEntries { .. } => "two_entries",
+            Problem::NoEntry => "no_entry",
+            Problem::RecordMissing => "record_missing",
+            Problem::RecordBad(_) => "record_bad",
+            Problem::WrongPlace { .. } => "wrong_place",
+            Problem::SettlementLost => "settlement_lost",
+            Problem::NoFormat => "no_format",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::TwoEntries { kept } => write!(f, "a second entry of the task: the one that counts is {kept}"),
+            Problem::NoEntry => {
+                f.write_str("the task is on no shelf: its enqueuer died, or a power cut took its entry")
+            }
+            Problem::RecordMissing => f.write_str("the task's record is missing; its entry still holds it"),
+            Problem::RecordBad(problem) => write!(f, "the record is {problem}"),
+            Problem::WrongPlace { home } => write!(f, "nobody looks for the task here: it belongs to {home}"),
+            Problem::SettlementLost => f.write_str("the result or error of the ended task is missing or torn"),
+            Problem::NoFormat => f.write_str("there are tasks, but nothing says which format they follow"),
+        }
+    }
+}
+
+impl Became {
+    /// The stable word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Became::Left => "left",
+            Became::Mended => "mended",
+            Became::SetAside => "set_aside",
+        }
+    }
+}
+
+impl Leftovers {
+    /// How many there are.
+    pub fn total(&self) -> usize {
+        self.drafts + self.settlements + self.torn_records
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::SweepTokens(0) => f.write_str("there is no sweep token: the next claim makes one"),
+            Note::SweepTokens(count) => write!(f, "there are {count} sweep tokens: the next claim leaves one"),
+            Note::RunLost(path) => write!(f, "{path} is missing or torn: its agent is shown by a digest"),
+            Note::ClockAhead { path, micros } => {
+                let seconds = micros / 1_000_000;
+                write!(f, "some agent's clock is or was {seconds} s ahead of this machine's, as {path} tells")
+            }
+            Note::SeveralNames { task_id, links } => {
+                write!(f, "no entry of task {task_id} was seen, but its record has {links} names: look for the others")
+            }
+            Note::Unreadable(error) => write!(f, "not examined: {error}"),
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! One round through the queue: each task by itself, then what belongs to none.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::cmp::{Ordering, Reverse};
+
+use super::super::files::Located;
+use super::super::find::LOOKS;
+use super::super::settle::settlement_path;
+use super::super::{Queue, Status};
+use super::mend::Mender;
+use super::scan::{Aside, Case, Scan};
+use super::{Became, Defect, Diagnosis, Note, Problem};
+use crate::entry::{Entry, State};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout::{self, Dir, Path};
+use crate::limits;
+use crate::name::Nonce;
+use crate::store::Store;
+use crate::task::{BadRecord, Record, Task};
+use crate::time::Timestamp;
+
+/// A doctor at work.
+pub(super) struct Round<'a, S> {
+    queue: &'a Queue<S>,
+    now: Timestamp,
+    /// An examination has none, and changes nothing.
+    mender: Option<Mender<'a, S>>,
+    diagnosis: Diagnosis,
+    /// Files of run ids that have been looked at.
+    runs: BTreeSet<Path>,
+    /// The latest time that a name tells, and the name.
+    latest: Option<(Timestamp, Path)>,
+}
+
+/// An entry, and the task that it holds or why it holds none.
+type Present = (Located, Result<Task, BadRecord>);
+
+/// An entry that holds its task.
+struct Whole {
+    located: Located,
+    task: Task,
+}
+
+impl<'a, S: Store> Round<'a, S> {
+    pub(super) fn new(
+        queue: &'a Queue<S>,
+        now: Timestamp,
+        nonces: Option<&'a mut dyn FnMut() -> Nonce>,
+    ) -> Round<'a, S> {
+        let mender = nonces.map(|nonces| Mender::new(queue, nonces));
+        Round { queue, now, mender, diagnosis: Diagnosis::default(), runs: BTreeSet::new(), latest: None }
+    }
+
+    pub(super) fn run(mut self) -> Result<Diagnosis, Error> {
+        let Scan { cases, drafts, tokens, foreign } = self.queue.scan()?;
+        let aside = self.queue.scan_aside()?;
+        for (id, case) in &cases {
+            match self.check_task(*id, case, &aside) {
+                Err(Error::Store(error)) => self.note(Note::Unreadable(error)),
+                checked => checked?,
+            }
+        }
+        self.check_format(!cases.is_empty())?;
+        self.diagnosis.foreign = foreign;
+        self.diagnosis.leftovers.drafts = drafts.len();
+        for draft in &drafts {
+            self.clear_away(draft)?;
+        }
+        self.note_tokens(&tokens)?;
+        self.note_clock();
+        self.diagnosis.aside = self.queue.scan_aside()?.files;
+        Ok(self.diagnosis)
+    }
+
+    fn check_task(&mut self, id: TaskId, case: &Case, aside: &Aside) -> Result<(), Error> {
+        let present = self.queue.present(id, &case.sightings)?;
+        let (alone, any) = (present.len() == 1, present.first().map(|(located, _)| located.entry.clone()));
+        let (whole, bad): (Vec<_>, Vec<_>) = present.into_iter().partition(|(_, content)| content.is_ok());
+        let left_bad = self.check_contents(bad)?;
+        let mut whole: Vec<Whole> = whole
+            .into_iter()
+            .filter_map(|(located, content)| content.ok().map(|task| Whole { located, task }))
+            .collect();
+        whole.sort_by(which_counts);
+        let mut whole = whole.into_iter();
+        match (whole.next(), any) {
+            (Some(kept), _) => {
+                self.check_others(&kept.located, whole)?;
+                self.check_kept(kept, case, aside, alone)
+            }
+            (None, Some(bad)) if left_bad => {
+                self.count(&bad);
+                Ok(())
+            }
+            (None, _) => self.check_unshelved(id),
+        }
+    }
+
+    /// Sets entries aside that do not hold their task. True if one was left.
+    fn check_contents(&mut self, bad: Vec<Present>) -> Result<bool, Error> {
+        let mut left = false;
+        for (located, content) in bad {
+            let Err(problem) = content else { continue };
+            let became = self.repaired(|mender| mender.set_aside(&located.path()))?;
+            left |= became == Became::Left;
+            self.found(Some(located.entry.id), located.path(), Problem::RecordBad(problem), became);
+        }
+        Ok(left)
+    }
+
+    /// Sets entries aside beside the one that counts.
+    fn check_others(&mut self, kept: &Located, others: impl Iterator<Item = Whole>) -> Result<(), Error> {
+        for Whole { located: other, .. } in others {
+            let became = self.repaired(|mender| mender.set_aside(&other.path()))?;
+            self.found(Some(other.entry.id), other.path(), Problem::TwoEntries { kept: kept.path() }, became);
+        }
+        Ok(())
+    }
+
+    /// Looks at the entry that counts, and at what belongs to it. `alone`: the task has no other.
+    fn check_kept(&mut self, kept: Whole, case: &Case, aside: &Aside, alone: bool) -> Result<(), Error> {
+        let Whole { mut located, task } = kept;
+        self.count(&located.entry);
+        let home = home_of(&located.entry, &task);
+        if located.dir != home {
+            let misplaced = located.path();
+            let became = self.repaired(|mender| mender.bring_home(&mut located, &home))?;
+            let home = home.file(misplaced.name.as_str());
+            self.found(Some(task.id), misplaced, Problem::WrongPlace { home }, became);
+        }
+        self.check_record(&located)?;
+        self.check_settlement(&located)?;
+        self.note_run(&located.entry)?;
+        self.note_times(&located);
+        if alone { self.clear_settlements(&located.entry, case, aside) } else { Ok(()) }
+    }
+
+    /// Looks at the record in `tasks/`, which is the same file as the entry, unless something happened to it.
+    fn check_record(&mut self, located: &Located) -> Result<(), Error> {
+        let id = located.entry.id;
+        let Some((path, content)) = self.queue.record_of(id)? else {
+            let became = self.repaired(|mender| mender.link_record_back(located))?;
+            self.found(Some(id), layout::record(id), Problem::RecordMissing, became);
+            return Ok(());
+        };
+        if let Err(problem) = Task::decode(id, &content) {
+            let became = self.repaired(|mender| match mender.set_record_aside(id, &path)? {
+                Became::SetAside => mender.link_record_back(located),
+                became => Ok(became),
+            })?;
+            self.found(Some(id), path, Problem::RecordBad(problem), became);
+        }
+        Ok(())
+    }
+
+    fn check_settlement(&mut self, located: &Located) -> Result<(), Error> {
+        let lost = self.queue.settlement(&located.entry)? == Some(None);
+        if let (true, Some(path)) = (lost, settlement_path(&located.entry)) {
+            self.found(Some(located.entry.id), path, Problem::SettlementLost, Became::Left);
+        }
+        Ok(())
+    }
+
+    /// Looks at a task without an entry: a record that is cut off is one that was never acknowledged; a whole one is a
+    /// task to be shelved again, once it is certain that it has no entry anywhere.
+    fn check_unshelved(&mut self, id: TaskId) -> Result<(), Error> {
+        let Some((path, content)) = self.queue.record_of(id)? else { return Ok(()) };
+        let Ok(task) = Task::decode(id, &content) else {
+            self.diagnosis.leftovers.torn_records += 1;
+            self.repaired(|mender| mender.set_record_aside(id, &path))?;
+            return Ok(());
+        };
+        let enqueuing = self.now.micros_since(task.record.created_at) < limits::ENQUEUE_MICROS;
+        // A task of which an entry is aside has been in a person's or a doctor's hands. It waits for a person.
+        if enqueuing || self.queue.scan_aside()?.tasks.contains(&id) {
+            return Ok(());
+        }
+        match self.queue.store().links(&path)? {
+            // It is being enqueued or shelved again this very moment.
+            None => {}
+            Some(1) => {
+                let became = self.repaired(|mender| mender.shelve_again(id))?;
+                self.found(Some(id), path, Problem::NoEntry, became);
+            }
+            Some(_) if self.queue.relocate(id)?.is_some() => {}
+            Some(links) => self.note(Note::SeveralNames { task_id: id, links }),
+        }
+        Ok(())
+    }
+
+    /// Sets settlements aside whose rename can succeed no more: it would need the exact name that the task had before
+    /// this version, and that one is gone. One of a higher version may be in the hands of an agent about to rename.
+    fn clear_settlements(&mut self, present: &Entry, case: &Case, aside: &Aside) -> Result<(), Error> {
+        let pointed_at = settlement_path(present);
+        for (path, version) in &case.settlements {
+            let needed = pointed_at.as_ref() == Some(path) || aside.settlements.contains(path);
+            if *version <= present.version && !needed {
+                self.diagnosis.leftovers.settlements += 1;
+                self.clear_away(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_format(&mut self, has_tasks: bool) -> Result<(), Error> {
+        let format = layout::format();
+        if self.queue.formatted.get() || !has_tasks || self.queue.store().exists(&format)? {
+            return Ok(());
+        }
+        let (queue, now) = (self.queue, self.now);
+        let became = self.repaired(|mender| queue.init(now, mender.nonce()).map(|_| Became::Mended))?;
+        self.found(None, format, Problem::NoFormat, became);
+        Ok(())
+    }
+
+    fn note_tokens(&mut self, tokens: &[Timestamp]) -> Result<(), Error> {
+        // A token that becomes another one while the directory is read may be missed, or seen twice.
+        let again = self.queue.store().list(&layout::sweep())?.unwrap_or_default();
+        let again = again.iter().filter(|name| layout::parse_sweep_token(name).is_some()).count();
+        if self.queue.formatted.get() && tokens.len() != 1 && again != 1 {
+            self.note(Note::SweepTokens(again));
+        }
+        for token in tokens {
+            self.note_time(*token, layout::sweep_token(*token));
+        }
+        Ok(())
+    }
+
+    fn note_run(&mut self, entry: &Entry) -> Result<(), Error> {
+        let Some(holder) = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled()) else {
+            return Ok(());
+        };
+        let path = layout::run(holder);
+        if self.runs.insert(path.clone()) && self.queue.spilled(holder)?.is_none() {
+            self.note(Note::RunLost(path));
+        }
+        Ok(())
+    }
+
+    fn note_times(&mut self, located: &Located) {
+        let entry = &located.entry;
+        let lease = entry.lease().map(|lease| lease.claimed_at.max(lease.heartbeat_at));
+        let ended = match &entry.state {
+            State::Ended(ending) => Some(ending.ended_at),
+            State::Ready { .. } | State::Claimed(_) | State::Lapsed(_) => None,
+        };
+        let latest = [Some(entry.created_at), lease, ended].into_iter().flatten().max();
+        latest.into_iter().for_each(|at| self.note_time(at, located.path()));
+    }
+
+    fn note_time(&mut self, at: Timestamp, path: Path) {
+        if self.latest.as_ref().is_none_or(|(latest, _)| *latest < at) {
+            self.latest = Some((at, path));
+        }
+    }
+
+    fn note_clock(&mut self) {
+        let Some((at, path)) = self.latest.take() else { return };
+        let micros = at.micros_since(self.now);
+        if micros > limits::CLOCK_AHEAD_MICROS {
+            self.note(Note::ClockAhead { path, micros });
+        }
+    }
+
+    /// Moves a leftover to `aside/`, in a repair. That it is gone is as good.
+    fn clear_away(&mut self, path: &Path) -> Result<(), Error> {
+        self.repaired(|mender| mender.set_aside(path)).map(|_| ())
+    }
+
+    /// Does something about a defect, in a repair. A medium that fails leaves it as it is, and the others to be tried.
+    fn repaired(&mut self, mend: impl FnOnce(&mut Mender<'a, S>) -> Result<Became, Error>) -> Result<Became, Error> {
+        match self.mender.as_mut().map(mend) {
+            None => Ok(Became::Left),
+            Some(Err(Error::Store(error))) => {
+                self.note(Note::Unreadable(error));
+                Ok(Became::Left)
+            }
+            Some(became) => became,
+        }
+    }
+
+    fn found(&mut self, task_id: Option<TaskId>, path: Path, problem: Problem, became: Became) {
+        self.diagnosis.defects.push(Defect { task_id, path, problem, became });
+    }
+
+    fn note(&mut self, note: Note) {
+        self.diagnosis.notes.push(note);
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        self.diagnosis.counts.add(Status::of(entry, self.now));
+    }
+}
+
+impl<S: Store> Queue<S> {
+    /// The entries of a task that are there at one time, with what each holds.
+    ///
+    /// All were seen before the first look here, and a name that is gone never comes back: so of two that are still
+    /// there, both were at the time of that look.
+    fn present(&self, id: TaskId, sightings: &[Located]) -> Result<Vec<Present>, Error> {
+        let mut seen: Vec<Located> = Vec::new();
+        for located in sightings {
+            if sightings.len() == 1 || self.store().exists(&located.path())? {
+                seen.push(located.clone());
+            }
+        }
+        for _ in 0..LOOKS {
+            let mut present = Vec::new();
+            for located in seen {
+                match self.task_at(&located) {
+                    Ok(Some(task)) => present.push((located, Ok(task))),
+                    Ok(None) => {}
+                    Err(Error::Corrupt { problem, .. }) => present.push((located, Err(problem))),
+                    Err(error) => return Err(error),
+                }
+            }
+            if !present.is_empty() {
+                return Ok(present);
+            }
+            // The task has moved on since it was seen, or it has no entry.
+            seen = self.relocate(id)?.into_iter().collect();
+            if seen.is_empty() {
+                break;
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// [`Queue::find`], which takes a record that does not hold the task for none.
+    pub(super) fn relocate(&self, id: TaskId) -> Result<Option<Located>, Error> {
+        match self.find(id) {
+            Err(Error::Corrupt { .. }) => Ok(None),
+            found => found,
+        }
+    }
+}
+
+/// Where agents look for an entry.
+fn home_of(entry: &Entry, task: &Task) -> Dir {
+    let Record { ref queue, priority, created_at, .. } = task.record;
+    match entry.state {
+        State::Ready { .. } | State::Lapsed(_) => layout::ready_leaf(queue, priority, created_at),
+        State::Claimed(_) | State::Ended(_) => layout::home(entry, queue),
+    }
+}
+
+/// Which of two entries counts comes first: that of an ended task, for its end was acknowledged, and of two the one that
+/// came there by fewer steps; else the one that came further. None that stays as it is ever comes to stand before one
+/// that moves on, so doctors that look at different times agree.
+fn which_counts(one: &Whole, other: &Whole) -> Ordering {
+    let rank = |Whole { located: Located { entry, .. }, .. }: &Whole| match &entry.state {
+        State::Ended(ending) => (0, Some((entry.version, ending.ended_at)), Reverse(0), 0),
+        State::Claimed(_) => (1, None, Reverse(entry.version), 0),
+        State::Lapsed(_) => (1, None, Reverse(entry.version), 1),
+        State::Ready { .. } => (1, None, Reverse(entry.version), 2),
+    };
+    let place = |Whole { located, task }: &Whole| (home_of(&located.entry, task) != located.dir, located.path());
+    rank(one).cmp(&rank(other)).then_with(|| place(one).cmp(&place(other)))
+}

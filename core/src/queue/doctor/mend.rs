@@ -1,0 +1,156 @@
+//! What a repair does. Each step is a rename from an exact old name, or a link to a name that must be free, and what
+//! came to a directory is durable before the next step relies on it.
+
+use alloc::string::ToString;
+
+use super::super::Queue;
+use super::super::files::Located;
+use super::super::find::LOOKS;
+use super::Became;
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout::{self, Dir, Path};
+use crate::limits;
+use crate::name::Nonce;
+use crate::store::{Linked, Moved, Store};
+use crate::task::Task;
+
+/// What a repair works with.
+pub(super) struct Mender<'a, S> {
+    queue: &'a Queue<S>,
+    nonces: &'a mut dyn FnMut() -> Nonce,
+    /// Where this repair sets things aside, once it has.
+    aside: Option<Dir>,
+}
+
+impl<'a, S: Store> Mender<'a, S> {
+    pub(super) fn new(queue: &'a Queue<S>, nonces: &'a mut dyn FnMut() -> Nonce) -> Mender<'a, S> {
+        Mender { queue, nonces, aside: None }
+    }
+
+    pub(super) fn nonce(&mut self) -> Nonce {
+        (self.nonces)()
+    }
+
+    /// Moves a file to `aside/`.
+    pub(super) fn set_aside(&mut self, path: &Path) -> Result<Became, Error> {
+        Ok(self.moved_aside(path)?.map_or(Became::Left, |_| Became::SetAside))
+    }
+
+    /// Moves a record to `aside/` that does not hold its task. If it does by now, it is given back.
+    ///
+    /// A writer that was stopped in the middle may go on; what it writes is then in `aside/`, and its link fails.
+    pub(super) fn set_record_aside(&mut self, id: TaskId, path: &Path) -> Result<Became, Error> {
+        let Some(aside) = self.moved_aside(path)? else { return Ok(Became::Left) };
+        let content = self.queue.store().read(&aside, limits::RECORD_BYTES)?.unwrap_or_default();
+        if Task::decode(id, &content).is_err() {
+            return Ok(Became::SetAside);
+        }
+        let back = layout::record_again(id, self.nonce());
+        self.rename(&aside, &back)?;
+        Ok(Became::Mended)
+    }
+
+    /// Moves an entry to where agents look for it. If there is another entry of the task, it is a second one.
+    pub(super) fn bring_home(&mut self, located: &mut Located, home: &Dir) -> Result<Became, Error> {
+        let (from, to) = (located.path(), home.file(located.entry.to_string()));
+        let other = self.queue.relocate(located.entry.id)?.filter(|other| other.path() != from);
+        if other.is_some() || self.queue.store().exists(&to)? {
+            return self.set_aside(&from);
+        }
+        if self.queue.shift_file(&from, &to)? == Moved::Gone {
+            return Ok(Became::Left);
+        }
+        self.queue.store().sync_dir(home)?;
+        located.dir = home.clone();
+        Ok(Became::Mended)
+    }
+
+    /// Gives a task's record its name in `tasks/` back, by a link from the entry, which holds the task.
+    pub(super) fn link_record_back(&mut self, located: &Located) -> Result<Became, Error> {
+        let record = layout::record_linked_back(located.entry.id);
+        let mut source = located.clone();
+        for _ in 0..LOOKS {
+            match self.queue.link(&source.path(), &record)? {
+                // Taken: by another doctor.
+                Linked::Now | Linked::Taken => {
+                    self.queue.store().sync_dir(&record.dir)?;
+                    return Ok(Became::Mended);
+                }
+                Linked::Gone => match self.queue.relocate(located.entry.id)? {
+                    Some(moved_on) => source = moved_on,
+                    None => break,
+                },
+            }
+        }
+        Ok(Became::Left)
+    }
+
+    /// Shelves a task that has a record and no entry as its first entry.
+    ///
+    /// An enqueuer or another doctor may have been stopped just before it links the entry, and may go on at any time
+    /// later, when the task is long claimed: the old name would come back. So the record is renamed first. Whoever holds
+    /// the old name links nothing any more; of several doctors one succeeds; and if it dies the next one begins with the
+    /// new name. From then on nobody else can make an entry, so if the record has no other name there is none anywhere,
+    /// and there will be none but this one.
+    pub(super) fn shelve_again(&mut self, id: TaskId) -> Result<Became, Error> {
+        let store = self.queue.store();
+        for _ in 0..LOOKS {
+            let Some((path, content)) = self.queue.record_of(id)? else { break };
+            let Ok(Task { record, .. }) = Task::decode(id, &content) else { break };
+            let fenced = layout::record_again(id, self.nonce());
+            if self.rename(&path, &fenced)? == Moved::Gone {
+                continue;
+            }
+            // The enqueuer, or another doctor, may have linked it just before.
+            if self.queue.relocate(id)?.is_some() {
+                return Ok(Became::Mended);
+            }
+            match store.links(&fenced)? {
+                Some(1) => {}
+                Some(_) => break,
+                None => continue,
+            }
+            let entry = Entry::first(id, record.created_at, record.priority, record.ttl_seconds);
+            let home = layout::home(&entry, &record.queue);
+            if self.queue.link(&fenced, &home.file(entry.to_string()))? != Linked::Gone {
+                store.sync_dir(&home)?;
+                return Ok(Became::Mended);
+            }
+        }
+        Ok(Became::Left)
+    }
+
+    /// Where the file went; `None`: it was gone.
+    fn moved_aside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
+        let aside = self.place_aside(&path.name)?;
+        Ok((self.rename(path, &aside)? == Moved::Here).then_some(aside))
+    }
+
+    /// A free name in a directory that only this repair uses.
+    fn place_aside(&mut self, name: &str) -> Result<Path, Error> {
+        if let Some(dir) = &self.aside {
+            let path = dir.file(name);
+            if !self.queue.store().exists(&path)? {
+                return Ok(path);
+            }
+        }
+        let dir = layout::aside_by(self.nonce());
+        self.queue.make_dirs(&dir)?;
+        let path = dir.file(name);
+        self.aside = Some(dir);
+        Ok(path)
+    }
+
+    /// Renames to a name that only this repair uses, in a directory that stays. The new name is durable.
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, Error> {
+        let store = self.queue.store();
+        // A network filesystem can lose the reply of a rename that took effect, and answer "gone" to the next.
+        if store.rename(from, to)? == Moved::Gone && !store.exists(to)? {
+            return Ok(Moved::Gone);
+        }
+        store.sync_dir(&to.dir)?;
+        Ok(Moved::Here)
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading all names of a coordination directory. No file is opened, and nothing is concluded: what is seen here may
+//! have moved on before the next directory is read.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::super::Queue;
+use super::super::files::Located;
+use super::super::settle::settlement_path;
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout::{self, Dir, Path, ReadyShelf, Shelf};
+use crate::name::{Nonce, QueueName};
+use crate::store::{Store, StoreErrorKind};
+use crate::time::Timestamp;
+
+/// All names there are, by what they tell.
+#[derive(Default)]
+pub(super) struct Scan {
+    pub(super) cases: BTreeMap<TaskId, Case>,
+    pub(super) drafts: Vec<Path>,
+    pub(super) tokens: Vec<Timestamp>,
+    pub(super) foreign: Vec<Path>,
+}
+
+/// The names that belong to one task.
+#[derive(Default)]
+pub(super) struct Case {
+    /// Its entries, each as often as it was seen at a new place.
+    pub(super) sightings: Vec<Located>,
+    /// Its settlements, with the version that each is of.
+    pub(super) settlements: Vec<(Path, u32)>,
+}
+
+/// What is in `aside/`.
+#[derive(Default)]
+pub(super) struct Aside {
+    pub(super) files: usize,
+    /// The tasks of which an entry is there.
+    pub(super) tasks: BTreeSet<TaskId>,
+    /// The settlements that such entries point at.
+    pub(super) settlements: BTreeSet<Path>,
+}
+
+impl<S: Store> Queue<S> {
+    /// Reads every directory, records first: a task that is enqueued meanwhile is seen by its entry.
+    pub(super) fn scan(&self) -> Result<Scan, Error> {
+        let mut scan = Scan::default();
+        self.scan_root(&mut scan)?;
+        self.scan_parts(&layout::tasks(), &mut scan, &mut |scan, dir, name| {
+            layout::parse_record(&name).filter(|id| layout::record(*id).dir == *dir).map(|id| {
+                scan.case(id);
+            })
+        })?;
+        self.scan_parts(&layout::settlements(), &mut scan, &mut |scan, dir, name| {
+            layout::parse_settlement(&name)
+                .map(|(id, version)| scan.case(id).settlements.push((dir.file(name), version)))
+        })?;
+        for shelf in [Shelf::Claimed, Shelf::Done] {
+            self.scan_parts(&layout::shelf(shelf), &mut scan, &mut |_, _, _| None)?;
+        }
+        self.scan_ready(&mut scan)?;
+        self.scan_flat(&layout::runs(), &mut scan, |_, name| layout::is_run(name))?;
+        self.scan_flat(&layout::sweep(), &mut scan, |scan, name| {
+            layout::parse_sweep_token(name).map(|token| scan.tokens.push(token)).is_some()
+        })?;
+        let drafts = self.names_in(&layout::tmp(), &mut scan)?;
+        scan.drafts = drafts.into_iter().map(|name| layout::tmp().file(name)).collect();
+        Ok(scan)
+    }
+
+    /// Reads `aside/`: what agents put there, and in directories what doctors did.
+    pub(super) fn scan_aside(&self) -> Result<Aside, Error> {
+        let mut aside = Aside::default();
+        let shelf = layout::aside_shelf();
+        for name in self.store().list(&shelf)?.unwrap_or_default() {
+            match name.parse::<Nonce>() {
+                Ok(repair) => {
+                    let names = self.store().list(&layout::aside_by(repair))?.unwrap_or_default();
+                    names.iter().for_each(|name| aside.add(name));
+                }
+                Err(_) => aside.add(&name),
+            }
+        }
+        Ok(aside)
+    }
+
+    fn scan_root(&self, scan: &mut Scan) -> Result<(), Error> {
+        for name in self.names_in(&Dir::root(), scan)? {
+            let known = layout::ROOT_NAMES.contains(&name.as_str()) || layout::HARMLESS_NAMES.contains(&name.as_str());
+            if !known {
+                scan.foreign.push(Dir::root().file(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a directory that is fanned out by id. `known` takes a name in a part that belongs there; entries are noted
+    /// wherever they are.
+    fn scan_parts(
+        &self,
+        whole: &Dir,
+        scan: &mut Scan,
+        known: &mut dyn FnMut(&mut Scan, &Dir, String) -> Option<()>,
+    ) -> Result<(), Error> {
+        for part in self.names_in(whole, scan)? {
+            if !layout::is_part(&part) {
+                scan.entry_or_foreign(whole, part);
+                continue;
+            }
+            let part = whole.child(&part);
+            for name in self.names_in(&part, scan)? {
+                if known(scan, &part, name.clone()).is_none() {
+                    scan.entry_or_foreign(&part, name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_ready(&self, scan: &mut Scan) -> Result<(), Error> {
+        let root = ReadyShelf::root();
+        for name in self.names_in(&root, scan)? {
+            match name.parse::<QueueName>() {
+                Ok(queue) => self.scan_shelf(&ReadyShelf::queue(&queue), scan)?,
+                Err(_) => scan.entry_or_foreign(&root, name),
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_shelf(&self, shelf: &ReadyShelf, scan: &mut Scan) -> Result<(), Error> {
+        for name in self.names_in(&shelf.dir, scan)? {
+            match shelf.child(&name) {
+                Some(child) => self.scan_shelf(&child, scan)?,
+                None => scan.entry_or_foreign(&shelf.dir, name),
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_flat(
+        &self,
+        dir: &Dir,
+        scan: &mut Scan,
+        mut known: impl FnMut(&mut Scan, &str) -> bool,
+    ) -> Result<(), Error> {
+        for name in self.names_in(dir, scan)? {
+            if !known(scan, &name) {
+                scan.foreign.push(dir.file(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in a directory. Somebody's file where a directory of the queue would be is foreign.
+    fn names_in(&self, dir: &Dir, scan: &mut Scan) -> Result<Vec<String>, Error> {
+        match (self.store().list(dir), dir.split()) {
+            (Ok(names), _) => Ok(names.unwrap_or_default()),
+            (Err(error), Some((parent, name))) if error.kind == StoreErrorKind::WrongType => {
+                scan.foreign.push(parent.file(name));
+                Ok(Vec::new())
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+}
+
+impl Scan {
+    fn case(&mut self, id: TaskId) -> &mut Case {
+        self.cases.entry(id).or_default()
+    }
+
+    fn entry_or_foreign(&mut self, dir: &Dir, name: String) {
+        match Entry::parse(&name) {
+            Some(entry) => self.case(entry.id).sightings.push(Located { dir: dir.clone(), entry }),
+            None => self.foreign.push(dir.file(name)),
+        }
+    }
+}
+
+impl Aside {
+    fn add(&mut self, name: &str) {
+        self.files += 1;
+        let Some(entry) = Entry::parse(name) else { return };
+        self.tasks.insert(entry.id);
+        self.settlements.extend(settlement_path(&entry));
+    }
+}
