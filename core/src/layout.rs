@@ -3,6 +3,7 @@
 //! ```text
 //! format.json                        which protocol this directory follows
 //! tasks/<aa>/<id>.json               the task as enqueued
+//! tasks/<aa>/prepared                says that the directories of tasks with this first byte are on disk
 //! tasks/<aa>/<id>.<nonce>.json       the same, once a doctor has mended the task
 //! ready/<queue>/<prio>/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
 //! claimed/<a>/<entry>                held
@@ -81,6 +82,11 @@ impl core::fmt::Display for Path {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         if self.dir.0.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.dir.0, self.name) }
     }
+}
+
+/// The directories in the root, which are there before `format.json` is.
+pub fn halls() -> impl Iterator<Item = Dir> {
+    ROOT_NAMES.into_iter().filter(|name| !name.contains('.')).map(|name| Dir::root().child(name))
 }
 
 /// The names that the queue puts into the root. Any other there belongs to somebody else.
@@ -216,9 +222,18 @@ pub fn shelf_of(whole: Shelf, id: TaskId) -> Dir {
 }
 
 /// The directories that a task comes to in its life and that are sorted by its id.
-pub fn stations(id: TaskId) -> [Dir; 3] {
-    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id)]
+pub fn stations(id: TaskId) -> [Dir; 4] {
+    let settlements = settlements().child(&id.fan_out(2));
+    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id), settlements]
 }
+
+/// The empty file that says that the stations of all tasks with the same first byte are on disk, names and all.
+pub fn prepared(id: TaskId) -> Path {
+    record(id).dir.file(PREPARED)
+}
+
+/// The name of [`prepared`].
+pub const PREPARED: &str = "prepared";
 
 /// True for the name of a part of a shelf.
 pub fn is_part(name: &str) -> bool {

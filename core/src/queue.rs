@@ -75,6 +75,8 @@ impl<S: Store> Queue<S> {
         if self.formatted.get() {
             return Ok(false);
         }
+        // Before the format, so that whoever sees that knows that these are on disk.
+        self.make_all_dirs(layout::halls())?;
         self.place_sweep_token(now)?;
         let content = format!("{{\"format\":{FORMAT}}}\n");
         let made = self.publish(&layout::format(), content.as_bytes(), nonce)?;

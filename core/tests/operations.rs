@@ -154,10 +154,12 @@ fn each_operation_changes_as_little_as_the_protocol_says() {
     world.queue.init(world.now(), world.nonce()).unwrap();
     // Directories are made once per first byte of an id and once per 8 ms of enqueuing. Here they are there already.
     for (shelf, digits) in [("tasks", 2), ("claimed", 1), ("done", 2), ("records", 2)] {
-        let shelf = Dir::root().child(shelf);
-        store.make_dir(&shelf).unwrap();
         for part in 0..16_u32.pow(digits) {
-            store.make_dir(&shelf.child(&format!("{part:0width$x}", width = digits as usize))).unwrap();
+            let part = Dir::root().child(shelf).child(&format!("{part:0width$x}", width = digits as usize));
+            store.make_dir(&part).unwrap();
+            if shelf == "tasks" {
+                store.create(&part.file(coord_core::layout::PREPARED), b"").unwrap();
+            }
         }
     }
     world.enqueue("makes the directory of these 8 ms");

@@ -1,5 +1,6 @@
 //! The steps that operations are made of: small sequences of store operations, each safe to be cut off anywhere.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -51,20 +52,25 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Makes a directory and those above it. Their names are durable when the call returns.
+    /// Makes a directory and those above it. The names of those that this call met missing are durable when it returns.
+    pub(super) fn make_dirs(&self, dir: &Dir) -> Result<(), Error> {
+        self.make_all_dirs([dir.clone()])
+    }
+
+    /// Makes directories and those above them. Their own names are durable when the call returns, whoever made them.
     ///
     /// Syncing comes last: it takes long, and until the lowest is there, others may remove what is still empty.
-    pub(super) fn make_dirs(&self, dir: &Dir) -> Result<(), Error> {
-        let mut changed = Vec::new();
-        self.make_chain(dir, &mut changed)?;
+    pub(super) fn make_all_dirs(&self, dirs: impl IntoIterator<Item = Dir>) -> Result<(), Error> {
+        let mut changed = BTreeSet::new();
+        dirs.into_iter().try_for_each(|dir| self.make_chain(&dir, &mut changed))?;
         changed.iter().try_for_each(|parent| Ok(self.store.sync_dir(parent)?))
     }
 
-    fn make_chain(&self, dir: &Dir, changed: &mut Vec<Dir>) -> Result<(), Error> {
+    fn make_chain(&self, dir: &Dir, changed: &mut BTreeSet<Dir>) -> Result<(), Error> {
         for _ in 0..limits::RACES {
             match (self.store.make_dir(dir)?, dir.split()) {
                 (Made::Now | Made::Taken, Some((parent, _))) => {
-                    changed.push(parent);
+                    changed.insert(parent);
                     return Ok(());
                 }
                 (Made::NoParent, Some((parent, _))) => self.make_chain(&parent, changed)?,

@@ -50,6 +50,9 @@ impl<S: Store> Queue<S> {
         let mut scan = Scan::default();
         self.scan_root(&mut scan)?;
         self.scan_parts(&layout::tasks(), &mut scan, &mut |scan, dir, name| {
+            if name == layout::PREPARED {
+                return Some(());
+            }
             layout::parse_record(&name).filter(|id| layout::record(*id).dir == *dir).map(|id| {
                 scan.case(id);
             })
