@@ -36,7 +36,7 @@ pub struct Tag(String);
 pub struct ErrorMessage(String);
 
 /// Sixty-four random bits that make one lease, or one record, unlike any other. Written as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(u64);
 
 /// A word outside its limits. `Display` names the value, the limit and the way out.

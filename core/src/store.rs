@@ -74,7 +74,7 @@ pub trait Store {
 }
 
 /// The outcome of making a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Created {
     /// It is there now.
     Now,
@@ -85,7 +85,7 @@ pub enum Created {
 }
 
 /// The outcome of linking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Linked {
     /// The new name is there now.
     Now,
@@ -96,7 +96,7 @@ pub enum Linked {
 }
 
 /// The outcome of renaming.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Moved {
     /// The file now has the new name, and this call gave it.
     Here,
@@ -105,7 +105,7 @@ pub enum Moved {
 }
 
 /// The outcome of removing a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Removed {
     /// This call removed it.
     Now,
@@ -114,7 +114,7 @@ pub enum Removed {
 }
 
 /// The outcome of making a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Made {
     /// It is there now.
     Now,
@@ -125,7 +125,7 @@ pub enum Made {
 }
 
 /// The outcome of removing a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DirRemoved {
     /// This call removed it.
     Now,
@@ -136,7 +136,7 @@ pub enum DirRemoved {
 }
 
 /// When a directory last changed, by the medium's own clock, in whole seconds and nanoseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     seconds: u64,
     nanos: u32,
@@ -155,7 +155,7 @@ impl Stamp {
 }
 
 /// The medium failed. What the operation was to change may or may not have changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoreError {
     /// What was tried: "create", "rename" and so on.
     pub operation: &'static str,
@@ -168,7 +168,7 @@ pub struct StoreError {
 }
 
 /// What can go wrong with a medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
     /// The directory or its filesystem may not be written.
     ReadOnly,

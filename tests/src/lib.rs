@@ -16,6 +16,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
 mod mounted;
+pub mod sim;
 mod shown;
 
 use std::ffi::{OsStr, OsString};

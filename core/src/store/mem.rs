@@ -120,6 +120,13 @@ impl Tree {
         self.dirs.get(&path.dir)?.get(&path.name)
     }
 
+    /// Gives a content a name, in place of another if the name has one: for putting a tree together. True if the
+    /// directory is there.
+    pub fn put(&mut self, path: &Path, content: Arc<[u8]>) -> bool {
+        let names = self.changed().get_mut(&path.dir);
+        names.map(|names| names.insert(path.name.clone(), content)).is_some()
+    }
+
     /// [`Store::exists`].
     pub fn exists(&self, path: &Path) -> bool {
         self.content(path).is_some() || self.dirs.contains_key(&path.dir.child(&path.name))

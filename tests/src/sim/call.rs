@@ -1,0 +1,267 @@
+//! A store operation as a value, and a store whose every operation one function answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use coord_core::Store;
+use coord_core::layout::{Dir, Path};
+use coord_core::store::mem::Tree;
+use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind};
+
+/// A store operation that an agent is about to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// [`Store::create`].
+    Create(Path, Arc<[u8]>),
+    /// [`Store::link`].
+    Link(Path, Path),
+    /// [`Store::rename`].
+    Rename(Path, Path),
+    /// [`Store::read`].
+    Read(Path, usize),
+    /// [`Store::exists`].
+    Exists(Path),
+    /// [`Store::links`].
+    Links(Path),
+    /// [`Store::list`].
+    List(Dir),
+    /// [`Store::stamp`].
+    Stamp(Dir),
+    /// [`Store::remove`].
+    Remove(Path),
+    /// [`Store::make_dir`].
+    MakeDir(Dir),
+    /// [`Store::remove_dir`].
+    RemoveDir(Dir),
+    /// [`Store::sync_dir`].
+    SyncDir(Dir),
+}
+
+/// What a store operation answers.
+pub type Reply = Result<Outcome, StoreError>;
+
+/// What a store operation answers when the medium works.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Of [`Call::Create`].
+    Created(Created),
+    /// Of [`Call::Link`].
+    Linked(Linked),
+    /// Of [`Call::Rename`].
+    Moved(Moved),
+    /// Of [`Call::Read`].
+    Content(Option<Arc<[u8]>>),
+    /// Of [`Call::Exists`].
+    Exists(bool),
+    /// Of [`Call::Links`].
+    Links(Option<u64>),
+    /// Of [`Call::List`].
+    Names(Option<Arc<[String]>>),
+    /// Of [`Call::Stamp`].
+    Stamp(Option<Stamp>),
+    /// Of [`Call::Remove`].
+    Removed(Removed),
+    /// Of [`Call::MakeDir`].
+    Made(Made),
+    /// Of [`Call::RemoveDir`].
+    DirRemoved(DirRemoved),
+    /// Of [`Call::SyncDir`].
+    Synced,
+}
+
+impl Call {
+    /// Does it.
+    pub fn apply(&self, tree: &mut Tree) -> Reply {
+        Ok(match self {
+            Call::Create(path, content) => Outcome::Created(tree.create(path, content)),
+            Call::Link(from, to) => Outcome::Linked(tree.link(from, to)),
+            Call::Rename(from, to) => Outcome::Moved(tree.rename(from, to)?),
+            Call::Remove(path) => Outcome::Removed(tree.remove(path)?),
+            Call::MakeDir(dir) => Outcome::Made(tree.make_dir(dir)?),
+            Call::RemoveDir(dir) => Outcome::DirRemoved(tree.remove_dir(dir)),
+            _ => self.look(tree),
+        })
+    }
+
+    /// Does an operation that changes no name.
+    pub fn look(&self, tree: &Tree) -> Outcome {
+        match self {
+            Call::Read(path, max_bytes) => {
+                let cut = |content: &Arc<[u8]>| content.get(..*max_bytes).map_or_else(|| content.clone(), Arc::from);
+                Outcome::Content(tree.content(path).map(cut))
+            }
+            Call::Exists(path) => Outcome::Exists(tree.exists(path)),
+            Call::Links(path) => Outcome::Links(tree.links(path)),
+            Call::List(dir) => Outcome::Names(tree.list(dir).map(Arc::from)),
+            Call::Stamp(dir) => Outcome::Stamp(tree.stamp(dir)),
+            Call::SyncDir(_) => Outcome::Synced,
+            changing => panic!("{changing} changes names"),
+        }
+    }
+
+    /// True if it may change a name.
+    pub fn changes(&self) -> bool {
+        match self {
+            Call::Create(..) | Call::Link(..) | Call::Rename(..) | Call::Remove(_) => true,
+            Call::MakeDir(_) | Call::RemoveDir(_) => true,
+            Call::Read(..) | Call::Exists(_) | Call::Links(_) | Call::List(_) => false,
+            Call::Stamp(_) | Call::SyncDir(_) => false,
+        }
+    }
+}
+
+/// What the caller hears when the reply was lost on the way and a network filesystem's client sent the call once more.
+pub fn repeated(reply: &Reply) -> Reply {
+    reply.clone().map(|outcome| match outcome {
+        Outcome::Created(Created::Now) => Outcome::Created(Created::Taken),
+        Outcome::Linked(Linked::Now) => Outcome::Linked(Linked::Taken),
+        Outcome::Moved(Moved::Here) => Outcome::Moved(Moved::Gone),
+        Outcome::Removed(Removed::Now) => Outcome::Removed(Removed::Gone),
+        Outcome::Made(Made::Now) => Outcome::Made(Made::Taken),
+        Outcome::DirRemoved(DirRemoved::Now) => Outcome::DirRemoved(DirRemoved::Gone),
+        other => other,
+    })
+}
+
+/// What the caller hears when the medium failed in this way.
+pub fn failed(kind: StoreErrorKind) -> Reply {
+    Err(StoreError { operation: "do", path: String::new(), kind, detail: "the simulator made it fail".to_string() })
+}
+
+/// Each failure that a store can report.
+pub const FAILURES: [StoreErrorKind; 5] = [
+    StoreErrorKind::ReadOnly,
+    StoreErrorKind::Denied,
+    StoreErrorKind::Full,
+    StoreErrorKind::WrongType,
+    StoreErrorKind::Other,
+];
+
+/// A store whose every operation is answered by one function.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<F>(pub F);
+
+impl<F: Fn(Call) -> Reply> Store for Answered<F> {
+    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        match (self.0)(Call::Create(path.clone(), content.into()))? {
+            Outcome::Created(created) => Ok(created),
+            other => misfit(&other),
+        }
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
+        match (self.0)(Call::Link(from.clone(), to.clone()))? {
+            Outcome::Linked(linked) => Ok(linked),
+            other => misfit(&other),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        match (self.0)(Call::Rename(from.clone(), to.clone()))? {
+            Outcome::Moved(moved) => Ok(moved),
+            other => misfit(&other),
+        }
+    }
+
+    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        match (self.0)(Call::Read(path.clone(), max_bytes))? {
+            Outcome::Content(content) => Ok(content.map(|content| content.to_vec())),
+            other => misfit(&other),
+        }
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, StoreError> {
+        match (self.0)(Call::Exists(path.clone()))? {
+            Outcome::Exists(exists) => Ok(exists),
+            other => misfit(&other),
+        }
+    }
+
+    fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
+        match (self.0)(Call::Links(path.clone()))? {
+            Outcome::Links(links) => Ok(links),
+            other => misfit(&other),
+        }
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
+        match (self.0)(Call::List(dir.clone()))? {
+            Outcome::Names(names) => Ok(names.map(|names| names.to_vec())),
+            other => misfit(&other),
+        }
+    }
+
+    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        match (self.0)(Call::Stamp(dir.clone()))? {
+            Outcome::Stamp(stamp) => Ok(stamp),
+            other => misfit(&other),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
+        match (self.0)(Call::Remove(path.clone()))? {
+            Outcome::Removed(removed) => Ok(removed),
+            other => misfit(&other),
+        }
+    }
+
+    fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
+        match (self.0)(Call::MakeDir(dir.clone()))? {
+            Outcome::Made(made) => Ok(made),
+            other => misfit(&other),
+        }
+    }
+
+    fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
+        match (self.0)(Call::RemoveDir(dir.clone()))? {
+            Outcome::DirRemoved(removed) => Ok(removed),
+            other => misfit(&other),
+        }
+    }
+
+    fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
+        match (self.0)(Call::SyncDir(dir.clone()))? {
+            Outcome::Synced => Ok(()),
+            other => misfit(&other),
+        }
+    }
+}
+
+fn misfit(outcome: &Outcome) -> ! {
+    panic!("{outcome:?} answers another call")
+}
+
+/// As a schedule shows it: what is done, to which names.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Call::Create(path, content) => write!(f, "create {path} ({} bytes)", content.len()),
+            Call::Link(from, to) => write!(f, "link {from} to {to}"),
+            Call::Rename(from, to) => write!(f, "rename {from} to {to}"),
+            Call::Read(path, _) => write!(f, "read {path}"),
+            Call::Exists(path) => write!(f, "look for {path}"),
+            Call::Links(path) => write!(f, "count the links of {path}"),
+            Call::List(dir) => write!(f, "list {}/", dir.as_str()),
+            Call::Stamp(dir) => write!(f, "look at {}/", dir.as_str()),
+            Call::Remove(path) => write!(f, "remove {path}"),
+            Call::MakeDir(dir) => write!(f, "make {}/", dir.as_str()),
+            Call::RemoveDir(dir) => write!(f, "remove {}/", dir.as_str()),
+            Call::SyncDir(dir) => write!(f, "sync {}/", dir.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn a_store_of_answered_calls_conforms() {
+        let store = || {
+            let tree = Mutex::new(Tree::default());
+            Answered(move |call: Call| call.apply(&mut tree.lock().expect("no holder panics")))
+        };
+        assert_eq!(coord_core::store::conformance::findings(store), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,397 @@
+//! Every schedule: all that a few agents can do to one task, explored to the end by `stateright`.
+//!
+//! A state is the tree, the ledger, and how far each agent has come: the replies that its errand has had so far. To go on,
+//! the real operation is run again from its beginning, is given the same replies, and stops at the first call that has
+//! no reply yet. So the code that ships is explored, states that look alike are explored once, and the path to a broken
+//! promise is the shortest there is.
+//!
+//! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
+//! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
+//! of such a name ends the run with a panic. An agent that stops for ever is every schedule in which it is not
+//! continued, so death is a move of its own only where the agent comes back with another errand.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use coord_core::TaskId;
+use coord_core::layout::{self, Dir, Path};
+use coord_core::name::{Nonce, QueueName};
+use coord_core::store::StoreErrorKind;
+use coord_core::store::mem::Tree;
+use stateright::{Checker, Model, Property};
+
+use super::agent::{self, Answer, Errand, Order, after};
+use super::call::{Answered, Call, Reply, failed, repeated};
+use super::ledger::Broken;
+use super::mistake::Mistake;
+use super::world::World;
+
+/// A few agents on one task.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// How many agents.
+    pub agents: usize,
+    /// How many errands they run, all together.
+    pub errands: u8,
+    /// How many of them each runs at most.
+    pub errands_each: u8,
+    /// How often a call fails, or loses its reply, or an agent dies in the middle and comes back.
+    pub mishaps: u8,
+    /// What they may be told to do.
+    pub orders: Vec<Kind>,
+    /// What an agent's clock may say when it is told, in seconds after the task was enqueued. Each errand chooses anew,
+    /// so clocks jump both ways.
+    pub clocks: Vec<u64>,
+    /// How many seconds the task may wait to be claimed.
+    pub ttl_seconds: i64,
+    /// What is wrong with the agents' programs.
+    pub mistake: Option<Mistake>,
+}
+
+/// What an agent may be told about the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// [`Order::Claim`].
+    Claim,
+    /// [`Order::Heartbeat`].
+    Heartbeat,
+    /// [`Order::Complete`].
+    Complete,
+    /// [`Order::Fail`].
+    Fail,
+    /// [`Order::Cancel`].
+    Cancel,
+    /// [`Order::ForceCancel`].
+    ForceCancel,
+}
+
+/// What was explored.
+#[derive(Clone, Debug)]
+pub struct Explored {
+    /// Different states.
+    pub states: usize,
+    /// Steps between them.
+    pub steps: usize,
+    /// The most steps on the way to one.
+    pub depth: usize,
+    /// How long it took.
+    pub time: Duration,
+    /// The shortest schedule that breaks a promise, one step a line.
+    pub failure: Option<String>,
+    /// What happens in some schedule, so that its checks are not empty.
+    pub seen: Vec<&'static str>,
+}
+
+impl Scenario {
+    /// Explores all schedules, or until one breaks a promise.
+    pub fn explore(&self) -> Explored {
+        let started = Instant::now();
+        let space = Space::new(self.clone());
+        let checker = space.clone().checker().threads(2).spawn_bfs().join();
+        let mut discoveries = checker.discoveries();
+        let failure = discoveries.remove(KEPT).map(|path| space.schedule(&path.into_vec()));
+        Explored {
+            states: checker.unique_state_count(),
+            steps: checker.state_count(),
+            depth: checker.max_depth(),
+            time: started.elapsed(),
+            failure,
+            seen: discoveries.into_keys().collect(),
+        }
+    }
+}
+
+/// When every lease is over, in seconds after the beginning.
+const LATER: u64 = 100;
+
+const KEPT: &str = "every promise is kept";
+
+/// The scenario with its beginning.
+#[derive(Clone, Debug)]
+struct Space {
+    scenario: Scenario,
+    start: World,
+    task: TaskId,
+    leaf: Dir,
+}
+
+/// Where everything stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Now {
+    world: World,
+    agents: Vec<Agent>,
+    errands: u8,
+    mishaps: u8,
+    broken: Option<Broken>,
+    /// What the last step told somebody.
+    answer: Option<Answer>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Agent {
+    /// How many errands it has run.
+    errands: u8,
+    /// What it is doing, and the call that comes next.
+    busy: Option<(Errand, Call)>,
+    /// The replies that it has had on this errand, but for those that never change.
+    replies: Vec<Reply>,
+    /// The lease that it believes to have.
+    lease: Option<Nonce>,
+}
+
+/// What happens next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    agent: usize,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    /// It is told to do something.
+    Begin(Kind, u64),
+    /// Its next call is done.
+    Call,
+    /// Its next call fails and changes nothing.
+    Fail,
+    /// Its next call takes effect; the reply is lost, and the call sent again.
+    Repeat,
+    /// Its next call takes effect; the agent hears that it failed.
+    FailAfter,
+    /// It dies and comes back.
+    Die,
+}
+
+impl Now {
+    fn is_at_work(&self) -> bool {
+        self.errands > 0 || self.agents.iter().any(|agent| agent.busy.is_some())
+    }
+}
+
+/// How far an errand comes with the replies that there are.
+enum Progress {
+    Wants(Call),
+    Over(Answer),
+}
+
+impl Space {
+    fn new(scenario: Scenario) -> Space {
+        let mut start = World::new();
+        let enqueue = Errand {
+            agent: 0,
+            order: Order::Enqueue(0, 0, scenario.ttl_seconds),
+            now: after(0),
+            nonce: Nonce::from_bits(0xe0),
+            lease: None,
+        };
+        let Ok(Answer::Enqueued(task)) = start.run(&enqueue) else { panic!("nobody is in the way") };
+        Space { scenario, start, task, leaf: layout::ready_leaf(&QueueName::default_queue(), 0, after(0)) }
+    }
+
+    fn errand(&self, agent: usize, state: &Agent, kind: Kind, clock: u64) -> Errand {
+        let order = match kind {
+            Kind::Claim => Order::Claim,
+            Kind::Heartbeat => Order::Heartbeat(self.task),
+            Kind::Complete => Order::Complete(self.task),
+            Kind::Fail => Order::Fail(self.task),
+            Kind::Cancel => Order::Cancel(self.task),
+            Kind::ForceCancel => Order::ForceCancel(self.task),
+        };
+        let nonce = Nonce::from_bits(agent as u64 * 0x100 + u64::from(state.errands) + 1);
+        // Every other agent says which lease it means, so both ways of asking are explored.
+        let lease = state.lease.filter(|_| agent % 2 == 0);
+        Errand { agent, order, now: after(clock), nonce, lease }
+    }
+
+    /// Runs an errand as far as its replies go.
+    fn progress(&self, errand: &Errand, replies: &[Reply], tree: &Tree) -> Progress {
+        let (next, wanted) = (RefCell::new(replies.iter()), RefCell::new(None));
+        let ask = |call: Call| {
+            if wanted.borrow().is_some() {
+                return failed(StoreErrorKind::Other);
+            }
+            if self.is_constant(&call) {
+                return Ok(call.look(tree));
+            }
+            next.borrow_mut().next().cloned().unwrap_or_else(|| {
+                *wanted.borrow_mut() = Some(call);
+                failed(StoreErrorKind::Other)
+            })
+        };
+        let answer = match self.scenario.mistake {
+            None => errand.run(Answered(ask)),
+            Some(mistake) => errand.run(Answered(|call| mistake.make(call, &ask))),
+        };
+        wanted.take().map_or(Progress::Over(answer), Progress::Wants)
+    }
+
+    /// True for looking at what nobody changes in this scenario. That nobody does is asserted at each change.
+    fn is_constant(&self, call: &Call) -> bool {
+        match call {
+            Call::Read(path, _) if *path == layout::format() => true,
+            Call::Read(path, _) | Call::Exists(path) | Call::Links(path) => self.is_constant_dir(&path.dir),
+            Call::List(dir) | Call::Stamp(dir) => self.is_constant_dir(dir),
+            Call::SyncDir(_) => true,
+            _ => false,
+        }
+    }
+
+    fn is_constant_dir(&self, dir: &Dir) -> bool {
+        let above_leaf = self.leaf.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
+        above_leaf || dir.as_str().starts_with("tasks") || ["claimed", "done"].contains(&dir.as_str())
+    }
+
+    fn assert_not_constant(&self, call: &Call, reply: &Reply) {
+        if *reply == repeated(reply) {
+            // It changed nothing.
+            return;
+        }
+        let changed = |path: &Path| assert!(!self.is_constant_dir(&path.dir), "{call} changes what was constant");
+        match call {
+            Call::Create(path, _) | Call::Remove(path) | Call::Link(_, path) => changed(path),
+            Call::Rename(from, to) => [from, to].into_iter().for_each(changed),
+            Call::MakeDir(dir) | Call::RemoveDir(dir) => {
+                let (parent, name) = dir.split().expect("not the root");
+                changed(&parent.file(name));
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&self, now: &mut Now, step: &Step) -> Result<(), Broken> {
+        now.answer = None;
+        let agent = &mut now.agents[step.agent];
+        if !matches!(step.what, What::Begin(..) | What::Call) {
+            now.mishaps -= 1;
+        }
+        let errand = match (&step.what, agent.busy.take()) {
+            (What::Begin(kind, clock), None) => {
+                now.errands -= 1;
+                agent.errands += 1;
+                self.errand(step.agent, agent, *kind, *clock)
+            }
+            (What::Die, Some(_)) => {
+                agent.replies.clear();
+                return Ok(());
+            }
+            (what, Some((errand, call))) => {
+                let reply = match what {
+                    What::Fail => failed(StoreErrorKind::Other),
+                    _ => now.world.call(&call, errand.now)?,
+                };
+                self.assert_not_constant(&call, &reply);
+                agent.replies.push(match what {
+                    What::Repeat => repeated(&reply),
+                    What::FailAfter => failed(StoreErrorKind::Other),
+                    _ => reply,
+                });
+                errand
+            }
+            (what, None) => panic!("{what:?} is for busy agents"),
+        };
+        match self.progress(&errand, &agent.replies, &now.world.tree) {
+            Progress::Wants(call) => agent.busy = Some((errand, call)),
+            Progress::Over(answer) => {
+                agent.replies.clear();
+                if let Answer::Claimed(_, _, nonce) = answer {
+                    agent.lease = Some(nonce);
+                }
+                now.answer = Some(answer);
+                now.world.ledger.told(&errand, &answer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// No promise is broken, also not in what is left to do when nobody has an errand any more.
+    fn is_kept(&self, now: &Now) -> bool {
+        now.broken.is_none() && (now.is_at_work() || now.world.clone().drain(LATER).is_ok())
+    }
+
+    /// The steps to a state, in words.
+    fn schedule(&self, path: &[(Now, Option<Step>)]) -> String {
+        let mut lines = Vec::new();
+        for (now, step) in path {
+            let left = if now.is_at_work() { None } else { now.world.clone().drain(LATER).err() };
+            lines.extend(now.broken.iter().chain(&left).map(Broken::to_string));
+            lines.extend(step.iter().map(|step| self.describe(now, step)));
+        }
+        lines.join("\n")
+    }
+
+    fn describe(&self, now: &Now, step: &Step) -> String {
+        let agent = &now.agents[step.agent];
+        let Some((_, call)) = &agent.busy else {
+            let What::Begin(kind, clock) = step.what else { return String::new() };
+            return self.errand(step.agent, agent, kind, clock).to_string();
+        };
+        let who = String::from(agent::name(step.agent));
+        match step.what {
+            What::Fail => format!("  {who}: {call}: fails"),
+            What::FailAfter => format!("  {who}: {call}: takes effect, but is reported as failed"),
+            What::Repeat => format!("  {who}: {call}: takes effect, the reply is lost, the call repeated"),
+            What::Die => format!("  {who} dies, about to {call}"),
+            What::Begin(..) | What::Call => format!("  {who}: {call}"),
+        }
+    }
+}
+
+impl Model for Space {
+    type State = Now;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Now> {
+        Vec::from([Now {
+            world: self.start.clone(),
+            agents: vec![Agent::default(); self.scenario.agents],
+            errands: self.scenario.errands,
+            mishaps: self.scenario.mishaps,
+            broken: None,
+            answer: None,
+        }])
+    }
+
+    fn actions(&self, now: &Now, steps: &mut Vec<Step>) {
+        for (agent, state) in now.agents.iter().enumerate() {
+            let mut may = |what| steps.push(Step { agent, what });
+            match state.busy {
+                Some(_) => {
+                    may(What::Call);
+                    if now.mishaps > 0 {
+                        [What::Fail, What::FailAfter, What::Repeat, What::Die].into_iter().for_each(may);
+                    }
+                }
+                None if now.errands > 0 && state.errands < self.scenario.errands_each => {
+                    for kind in &self.scenario.orders {
+                        self.scenario.clocks.iter().for_each(|clock| may(What::Begin(*kind, *clock)));
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn next_state(&self, last: &Now, step: Step) -> Option<Now> {
+        if last.broken.is_some() {
+            return None;
+        }
+        let mut now = last.clone();
+        now.broken = self.step(&mut now, &step).err();
+        Some(now)
+    }
+
+    fn properties(&self) -> Vec<Property<Space>> {
+        Vec::from([
+            Property::always(KEPT, Space::is_kept),
+            Property::sometimes("a second holder completes the task", |space: &Space, now: &Now| {
+                matches!(now.answer, Some(Answer::Ended(id, _)) if now.world.ledger.holders(id) > 1 && id == space.task)
+            }),
+            Property::sometimes("a late holder is refused", |_, now: &Now| {
+                matches!(now.answer, Some(Answer::Refused("lease_lost")))
+            }),
+            Property::sometimes("an ended task refuses", |_, now: &Now| {
+                matches!(now.answer, Some(Answer::Refused("already_terminal")))
+            }),
+        ])
+    }
+}

@@ -1,0 +1,307 @@
+//! The ledger watches every change of every name, and every answer, and says which promise was broken.
+//!
+//! It knows the promises of `PROTOCOL.md` and nothing of how the queue keeps them: it never calls `decide`.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use coord_core::entry::{Entry, Lease, Outcome as Ending, State};
+use coord_core::layout::{self, Path};
+use coord_core::name::Nonce;
+use coord_core::store::mem::Tree;
+use coord_core::store::{Created, Linked, Moved, Removed};
+use coord_core::{TaskId, Timestamp};
+
+use super::agent::{Answer, Errand, Order, name, result_of};
+use super::call::{Call, Outcome, Reply};
+
+/// What is promised. Each is checked at every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Promise {
+    /// A task has exactly one state entry.
+    OneEntry,
+    /// Each generation of a task is granted to one holder.
+    OneHolder,
+    /// Versions and generations only grow.
+    OnlyGrow,
+    /// A task that has ended stays as it ended.
+    EndedIsEnded,
+    /// Only the holder of the present lease keeps the task or reports its end; every other is refused.
+    OnlyTheHolder,
+    /// No lease is taken from its holder before it has run out by the clock of whoever takes it.
+    NotBeforeItsTime,
+    /// What was acknowledged is there.
+    NothingLost,
+    /// An ended task's result is there, whole, from the moment at which the task has ended.
+    ResultsAreWhole,
+    /// What goes in comes out, and nothing else does.
+    CountsAddUp,
+    /// The highest priority comes first, then the oldest, when nobody else is about.
+    InOrder,
+    /// Nothing is left behind but what `doctor` knows.
+    BoundedGarbage,
+}
+
+/// A broken promise, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Broken {
+    /// Which.
+    pub promise: Promise,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// What is known of each task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ledger {
+    lives: BTreeMap<TaskId, Life>,
+}
+
+/// What was seen of one task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Life {
+    /// Where its entries stand.
+    entries: BTreeSet<Path>,
+    /// The last name that it had.
+    last: Option<String>,
+    /// The nonce and the holder of each generation's lease.
+    leases: BTreeMap<u32, (Nonce, String)>,
+    /// The generations whose holders were told that they hold the task.
+    told: BTreeSet<u32>,
+    /// Somebody was told that the task is in the queue.
+    acknowledged: bool,
+}
+
+impl Ledger {
+    /// A ledger of what is in the tree already, all of it acknowledged.
+    pub fn of(tree: &Tree) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (path, entry) in entries(tree) {
+            let life = ledger.lives.entry(entry.id).or_default();
+            life.acknowledged = true;
+            life.last = Some(path.name.clone());
+            life.leases.extend(entry.lease().map(|lease| (entry.generation, tenure(lease))));
+            life.entries.insert(path);
+        }
+        ledger
+    }
+
+    /// The tasks that were seen.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        self.lives.keys().copied()
+    }
+
+    /// The place of a task in the order in which tasks are claimed.
+    pub fn place(&self, id: TaskId) -> (Reverse<i64>, Timestamp, TaskId) {
+        let entry = self.lives.get(&id).and_then(Life::last_entry).expect("a task that was seen");
+        (Reverse(entry.priority), entry.created_at, id)
+    }
+
+    /// How many holders the task has had.
+    pub fn holders(&self, id: TaskId) -> usize {
+        self.lives.get(&id).map_or(0, |life| life.leases.len())
+    }
+
+    /// Notes an operation that was done, by an agent whose clock says `now`.
+    pub fn done(&mut self, call: &Call, reply: &Reply, tree: &Tree, now: Timestamp) -> Result<(), Broken> {
+        let (gone, come) = match (call, reply) {
+            (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here))) => (Some(from), Some(to)),
+            (Call::Link(_, to), Ok(Outcome::Linked(Linked::Now))) => (None, Some(to)),
+            (Call::Create(to, _), Ok(Outcome::Created(Created::Now))) => (None, Some(to)),
+            (Call::Remove(from), Ok(Outcome::Removed(Removed::Now))) => (Some(from), None),
+            _ => return Ok(()),
+        };
+        let before = gone.and_then(|path| Some((path, on_a_shelf(path)?)));
+        let after = come.and_then(|path| Some((path, on_a_shelf(path)?)));
+        let Some(id) = before.iter().chain(&after).map(|(_, entry)| entry.id).next() else { return Ok(()) };
+        let life = self.lives.entry(id).or_default();
+        if let Some((path, _)) = before {
+            life.entries.remove(path);
+        }
+        if let Some((path, _)) = &after {
+            life.entries.insert((*path).clone());
+        }
+        life.check_entries(id)?;
+        if let Some((path, entry)) = after {
+            life.follow(&entry, now)?;
+            life.last = Some(path.name.clone());
+            check_settlement(&entry, tree)?;
+        }
+        Ok(())
+    }
+
+    /// Notes what an agent was told.
+    pub fn told(&mut self, errand: &Errand, answer: &Answer) -> Result<(), Broken> {
+        match *answer {
+            Answer::Enqueued(id) => {
+                let life = self.lives.entry(id).or_default();
+                life.acknowledged = true;
+                life.check_entries(id)
+            }
+            Answer::Claimed(id, generation, nonce) => {
+                let life = self.lives.entry(id).or_default();
+                let mine = (nonce, String::from(name(errand.agent)));
+                expect(life.leases.get(&generation) == Some(&mine), Promise::OneHolder, || {
+                    format!("{errand} was granted generation {generation}, but its lease is another")
+                })?;
+                expect(life.told.insert(generation), Promise::OneHolder, || {
+                    format!("generation {generation} was granted twice")
+                })
+            }
+            Answer::Kept(id, nonce) => self.lives.entry(id).or_default().check_kept(errand, nonce),
+            Answer::Ended(id, nonce) => self.lives.entry(id).or_default().check_end(errand, nonce),
+            Answer::Nothing | Answer::Examined | Answer::Refused(_) | Answer::Unknown => Ok(()),
+        }
+    }
+
+    /// What must hold when all agents are at rest and every task has ended.
+    pub fn closed(&self) -> Result<(), Broken> {
+        for (id, life) in &self.lives {
+            let ended = life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ended(_)));
+            expect(ended || !life.acknowledged, Promise::CountsAddUp, || format!("{id} never ended: {life:?}"))?;
+            expect(life.entries.len() == 1 || !life.acknowledged, Promise::NothingLost, || format!("{id}: {life:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Life {
+    fn check_entries(&self, id: TaskId) -> Result<(), Broken> {
+        expect(self.entries.len() <= 1, Promise::OneEntry, || format!("{id} has {:?}", self.entries))?;
+        expect(!self.acknowledged || !self.entries.is_empty(), Promise::NothingLost, || {
+            format!("{id} is on no shelf, and was acknowledged")
+        })
+    }
+
+    /// The task now has the name `next`.
+    fn follow(&mut self, next: &Entry, now: Timestamp) -> Result<(), Broken> {
+        let Some(last) = self.last_entry() else {
+            let first = next.version == 1 && next.generation == 0 && matches!(next.state, State::Ready { .. });
+            return expect(first, Promise::OnlyGrow, || format!("the first name is {next}"));
+        };
+        let step = || format!("{last} became {next}");
+        expect(!matches!(last.state, State::Ended(_)), Promise::EndedIsEnded, step)?;
+        let taken = matches!(next.state, State::Claimed(_)) && next.generation != last.generation;
+        let grown = next.version == last.version + 1 && next.generation == last.generation + u32::from(taken);
+        expect(grown, Promise::OnlyGrow, step)?;
+        let same_lease = next.lease().map(|lease| lease.nonce) == last.lease().map(|lease| lease.nonce);
+        let same_holder = next.lease().map(|lease| &lease.holder) == last.lease().map(|lease| &lease.holder);
+        let late = last.lease().is_some_and(|lease| lease.expires_at <= now.max(lease.heartbeat_at));
+        match (&last.state, &next.state) {
+            (State::Ready { .. } | State::Lapsed(_), State::Claimed(lease)) if taken => {
+                let other = self.leases.insert(next.generation, tenure(lease));
+                expect(other.is_none(), Promise::OneHolder, step)
+            }
+            (State::Claimed(_), State::Claimed(_)) if taken => Err(Broken::new(Promise::OneHolder, step())),
+            (State::Claimed(_) | State::Lapsed(_), State::Claimed(_)) => {
+                expect(same_lease && same_holder, Promise::OnlyTheHolder, step)
+            }
+            (State::Claimed(_), State::Lapsed(_)) => {
+                expect(same_lease && same_holder, Promise::OnlyTheHolder, step)?;
+                expect(late, Promise::NotBeforeItsTime, step)
+            }
+            (State::Claimed(_) | State::Lapsed(_), State::Ended(ending)) => match ending.outcome {
+                Ending::Completed | Ending::Failed => expect(same_lease && same_holder, Promise::OnlyTheHolder, step),
+                Ending::Cancelled => expect(same_lease, Promise::OnlyTheHolder, step),
+                Ending::Expired => Err(Broken::new(Promise::NotBeforeItsTime, step())),
+            },
+            (State::Ready { pending_until }, State::Ended(ending)) => {
+                let timely = ending.outcome == Ending::Cancelled || *pending_until <= now;
+                expect(timely, Promise::NotBeforeItsTime, step)
+            }
+            _ => Err(Broken::new(Promise::OnlyTheHolder, step())),
+        }
+    }
+
+    /// Whoever was told that it keeps the task has that lease.
+    fn check_kept(&self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
+        let mine = (nonce, String::from(name(errand.agent)));
+        let held = self.leases.values().any(|lease| *lease == mine) && errand.lease.is_none_or(|lease| lease == nonce);
+        expect(held, Promise::OnlyTheHolder, || format!("{errand} was accepted; the leases are {:?}", self.leases))
+    }
+
+    /// Whoever was told that the task has ended has ended it, and by its own lease.
+    fn check_end(&self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
+        let seen = || format!("{errand} was accepted; the task is {}", self.last.as_deref().unwrap_or("nowhere"));
+        let Some(State::Ended(ending)) = self.last_entry().map(|entry| entry.state) else {
+            return Err(Broken::new(Promise::NothingLost, seen()));
+        };
+        let outcome = match errand.order {
+            Order::Complete(_) => Ending::Completed,
+            Order::Fail(_) => Ending::Failed,
+            _ => Ending::Cancelled,
+        };
+        expect(ending.outcome == outcome, Promise::EndedIsEnded, seen)?;
+        let by = ending.lease.as_ref().map(tenure);
+        expect(by == Some((nonce, String::from(name(errand.agent)))), Promise::OnlyTheHolder, seen)?;
+        let meant = errand.lease.is_none_or(|lease| lease == nonce) || outcome == Ending::Cancelled;
+        expect(meant, Promise::OnlyTheHolder, seen)?;
+        let settled = outcome != Ending::Completed || ending.settlement == Some(errand.nonce);
+        expect(settled, Promise::ResultsAreWhole, seen)
+    }
+
+    fn last_entry(&self) -> Option<Entry> {
+        self.last.as_deref().and_then(Entry::parse)
+    }
+}
+
+fn tenure(lease: &Lease) -> (Nonce, String) {
+    (lease.nonce, lease.holder.as_str().to_string())
+}
+
+/// The settlement that an ended task's name points at is there, and says what its writer said.
+fn check_settlement(entry: &Entry, tree: &Tree) -> Result<(), Broken> {
+    let State::Ended(ending) = &entry.state else { return Ok(()) };
+    let Some(nonce) = ending.settlement else { return Ok(()) };
+    let path = layout::settlement(entry.id, entry.version, nonce);
+    let content = tree.content(&path).map(|content| String::from_utf8_lossy(content).into_owned());
+    let whole = content.as_ref().is_some_and(|content| *content == format!("{{\"result\":{}}}\n", result_of(nonce)));
+    expect(whole, Promise::ResultsAreWhole, || format!("{path} holds {content:?}"))
+}
+
+/// The state entries that are on shelves.
+pub fn entries(tree: &Tree) -> impl Iterator<Item = (Path, Entry)> {
+    tree.files().filter_map(|(path, _)| Some((path.clone(), on_a_shelf(&path)?)))
+}
+
+fn on_a_shelf(path: &Path) -> Option<Entry> {
+    let shelf = path.dir.as_str().split('/').next()?;
+    if ["ready", "claimed", "done"].contains(&shelf) { Entry::parse(&path.name) } else { None }
+}
+
+/// The promise holds if `kept`.
+pub fn expect(kept: bool, promise: Promise, seen: impl FnOnce() -> String) -> Result<(), Broken> {
+    if kept { Ok(()) } else { Err(Broken::new(promise, seen())) }
+}
+
+impl Broken {
+    /// A promise was broken, as was seen.
+    pub fn new(promise: Promise, seen: String) -> Broken {
+        Broken { promise, seen }
+    }
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Promise::OneEntry => "a task has exactly one state entry",
+            Promise::OneHolder => "each generation of a task is granted to one holder",
+            Promise::OnlyGrow => "versions and generations only grow",
+            Promise::EndedIsEnded => "a task that has ended stays as it ended",
+            Promise::OnlyTheHolder => "only the holder of the present lease keeps the task or reports its end",
+            Promise::NotBeforeItsTime => "no lease is taken from its holder before it has run out",
+            Promise::NothingLost => "what was acknowledged is there",
+            Promise::ResultsAreWhole => "an ended task's result is there, whole",
+            Promise::CountsAddUp => "what goes in comes out, and nothing else does",
+            Promise::InOrder => "the highest priority comes first, then the oldest",
+            Promise::BoundedGarbage => "nothing is left behind but what `doctor` knows",
+        })
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "broken: {}. Seen: {}", self.promise, self.seen)
+    }
+}

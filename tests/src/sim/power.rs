@@ -1,0 +1,416 @@
+//! Power cuts: all that the disk may hold when the machine stops between any two store operations, or in the middle of
+//! one.
+//!
+//! POSIX promises that a file's content is on disk after `fsync` of the file, and a name after `fsync` of its directory;
+//! of everything else any part may be missing, and a rename between directories is two changes, of which either may be
+//! missing ([`Disk::AnySubset`]). Filesystems with an ordered journal keep more: what is missing is the end of history
+//! ([`Disk::Ordered`]). On the former `doctor --repair` comes first after a power cut, on the latter nobody needs to.
+
+use std::cell::RefCell;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
+
+use coord_core::TaskId;
+use coord_core::entry::State;
+use coord_core::layout::{Dir, Path};
+use coord_core::name::Nonce;
+use coord_core::store::mem::Tree;
+use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, StoreErrorKind};
+
+use super::agent::{Answer, Errand, Order, after, number_with};
+use super::call::{Answered, Call, Outcome, Reply, failed};
+use super::ledger::{Broken, Ledger, Promise, entries, expect};
+use super::mistake::Mistake;
+use super::world::World;
+
+/// What a power cut may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// Of what was not synced, any part: all that POSIX allows.
+    AnySubset,
+    /// Of what was not synced, the end: an ordered journal.
+    Ordered,
+}
+
+/// What an agent does in a history, on the task that the history is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Add a task.
+    Enqueue,
+    /// Take the first task.
+    Claim,
+    /// Take the first task when every lease before is over.
+    TakeOver,
+    /// Go on holding it.
+    Heartbeat,
+    /// End it in success, with a result.
+    Complete,
+    /// End it in failure.
+    Fail,
+    /// Call it off.
+    Cancel,
+    /// Mend the directory.
+    Repair,
+}
+
+/// What an agent may do after the first task is enqueued.
+pub const DEEDS: [Deed; 8] = [
+    Deed::Enqueue,
+    Deed::Claim,
+    Deed::TakeOver,
+    Deed::Heartbeat,
+    Deed::Complete,
+    Deed::Fail,
+    Deed::Cancel,
+    Deed::Repair,
+];
+
+/// What was explored.
+#[derive(Clone, Debug, Default)]
+pub struct Explored {
+    /// Histories, each a sequence of deeds of which one may be cut off by its agent's death.
+    pub histories: usize,
+    /// Moments at which the power may fail.
+    pub moments: usize,
+    /// Different states of the disk, each with what had been acknowledged by then. Each was recovered from.
+    pub states: usize,
+    /// The first that breaks a promise: the history, and what was seen.
+    pub failure: Option<String>,
+}
+
+/// When every lease is over, in seconds after the beginning.
+const LATER: u64 = 100_000;
+
+/// Explores the power cuts in the last deed of each history of up to `length` deeds, the first of which is
+/// [`Deed::Enqueue`]. With `deaths`, also of those in which an earlier deed is cut off by death, at each of its calls.
+pub fn explore(disk: Disk, length: usize, deaths: bool, mistake: Option<Mistake>) -> Explored {
+    let mut explorer = Explorer { disk, deaths, mistake, seen: HashSet::new(), explored: Explored::default() };
+    let start = History::new(disk, &World::new());
+    explorer.extend(&start, Deed::Enqueue, length);
+    explorer.explored
+}
+
+/// As [`explore`], of an empty directory that the first deed makes a queue.
+pub fn explore_first_use(disk: Disk, length: usize, deaths: bool) -> Explored {
+    let mut explorer = Explorer { disk, deaths, mistake: None, seen: HashSet::new(), explored: Explored::default() };
+    let nothing = World { tree: Arc::default(), ledger: Ledger::default() };
+    explorer.extend(&History::new(disk, &nothing), Deed::Enqueue, length);
+    explorer.explored
+}
+
+/// How long every task may wait, in seconds.
+const TTL_SECONDS: i64 = 1_000_000;
+
+/// A task to be enqueued at this second. All of them share their directories.
+fn number_of_clock(clock: u64) -> u16 {
+    static NUMBERS: Mutex<BTreeMap<u64, u16>> = Mutex::new(BTreeMap::new());
+    let mut numbers = NUMBERS.lock().expect("nobody panics here");
+    *numbers.entry(clock).or_insert_with(|| number_with("7a", 0, TTL_SECONDS, after(clock)))
+}
+
+struct Explorer {
+    disk: Disk,
+    deaths: bool,
+    mistake: Option<Mistake>,
+    /// The states that have been recovered from, by their hashes.
+    seen: HashSet<u64>,
+    explored: Explored,
+}
+
+/// What was done so far, what of it is on disk, and what was acknowledged.
+#[derive(Clone, Debug)]
+struct History {
+    disk: Disk,
+    deeds: Vec<String>,
+    base: Arc<Tree>,
+    tree: Tree,
+    changes: Vec<Change>,
+    acknowledged: Acknowledged,
+    /// The task that deeds are about, and its lease.
+    task: Option<TaskId>,
+    clock: u64,
+    died: bool,
+}
+
+/// One change of a directory.
+#[derive(Clone, Debug)]
+struct Change {
+    what: Delta,
+    durable: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Delta {
+    Add(Path, Arc<[u8]>),
+    Remove(Path),
+    /// A rename that is one step on disk.
+    Rename(Path, Path, Arc<[u8]>),
+    AddDir(Dir),
+    RemoveDir(Dir),
+}
+
+/// What agents were told, so that it must be there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Acknowledged {
+    enqueued: BTreeSet<TaskId>,
+    /// The name of each ended task, and what its settlement holds.
+    ended: BTreeMap<TaskId, (String, Option<Arc<[u8]>>)>,
+}
+
+impl Explorer {
+    /// Does one deed more, explores the power cuts in it, and goes on from its end, and from each death in it.
+    fn extend(&mut self, history: &History, deed: Deed, length: usize) {
+        if length == 0 || self.explored.failure.is_some() {
+            return;
+        }
+        self.explored.histories += 1;
+        let (mut after, ends) = history.perform(deed, None, self.mistake, &mut |moment, next| {
+            self.explored.moments += 1;
+            self.cut(moment, next);
+        });
+        self.cut(&after, None);
+        after.deeds.push(format!("{deed:?}"));
+        let deaths = if self.deaths && !history.died { 1..ends } else { 0..0 };
+        let mistake = self.mistake;
+        let died = deaths.map(|calls| {
+            let (mut died, _) = history.perform(deed, Some(calls), mistake, &mut |_, _| {});
+            died.deeds.push(format!("{deed:?}, dies after {calls} calls"));
+            died.died = true;
+            died
+        });
+        for next in [after].into_iter().chain(died) {
+            for deed in DEEDS {
+                self.extend(&next, deed, length - 1);
+            }
+        }
+    }
+
+    /// The power fails now, when the call `next` may be half done.
+    fn cut(&mut self, history: &History, next: Option<&Call>) {
+        let mut changes = history.changes.clone();
+        self.cut_changes(history, &changes);
+        if let Some(Call::Create(path, content)) = next {
+            for part in [0, content.len() / 2] {
+                changes.push(Change { what: Delta::Add(path.clone(), content[..part].into()), durable: false });
+                self.cut_changes(history, &changes);
+                changes.pop();
+            }
+        }
+    }
+
+    fn cut_changes(&mut self, history: &History, changes: &[Change]) {
+        let open: Vec<usize> = (0..changes.len()).filter(|&index| !changes[index].durable).collect();
+        match self.disk {
+            Disk::AnySubset => {
+                assert!(open.len() < 20, "a history too long to explore: {:?}", history.deeds);
+                for kept in 0..1_u32 << open.len() {
+                    let lost = |index: usize| open.iter().position(|&o| o == index).is_some_and(|bit| kept >> bit & 1 == 0);
+                    self.recover(history, changes, lost);
+                }
+            }
+            Disk::Ordered => {
+                let synced = changes.iter().rposition(|change| change.durable).map_or(0, |last| last + 1);
+                for end in synced..=changes.len() {
+                    self.recover(history, changes, |index| index >= end);
+                }
+            }
+        }
+    }
+
+    /// The machine is on again: everything acknowledged is there, and can be worked off.
+    fn recover(&mut self, history: &History, changes: &[Change], lost: impl Fn(usize) -> bool) {
+        let mut tree = Tree::clone(&history.base);
+        for (_, change) in changes.iter().enumerate().filter(|(index, _)| !lost(*index)) {
+            change.what.replay(&mut tree);
+        }
+        let mut hasher = DefaultHasher::new();
+        (&tree, &history.acknowledged).hash(&mut hasher);
+        if self.explored.failure.is_some() || !self.seen.insert(hasher.finish()) {
+            return;
+        }
+        self.explored.states += 1;
+        if let Err(broken) = history.acknowledged.recovered(&tree, self.disk) {
+            let names: Vec<String> = tree.files().map(|(path, _)| format!("  {path}")).collect();
+            let deeds = history.deeds.join("; ");
+            self.explored.failure =
+                Some(format!("{deeds}; the power fails in the next one, and leaves\n{}\n{broken}", names.join("\n")));
+        }
+    }
+}
+
+impl History {
+    fn new(disk: Disk, world: &World) -> History {
+        History {
+            disk,
+            deeds: Vec::new(),
+            base: world.tree.clone(),
+            tree: Tree::clone(&world.tree),
+            changes: Vec::new(),
+            acknowledged: Acknowledged::default(),
+            task: None,
+            clock: 1,
+            died: false,
+        }
+    }
+
+    /// Does a deed, up to the death after so many calls if there is one, and tells how many calls it made. `moment` sees
+    /// everything as it is before each call, and the call.
+    fn perform(
+        &self,
+        deed: Deed,
+        death: Option<usize>,
+        mistake: Option<Mistake>,
+        moment: &mut dyn FnMut(&History, Option<&Call>),
+    ) -> (History, usize) {
+        let errand = self.errand(deed);
+        let state = RefCell::new((self.clone(), 0, moment));
+        let ask = |call: Call| {
+            let (history, calls, moment) = &mut *state.borrow_mut();
+            if death.is_some_and(|death| *calls >= death) {
+                return failed(StoreErrorKind::Other);
+            }
+            *calls += 1;
+            if call.changes() || matches!(call, Call::SyncDir(_)) {
+                moment(history, Some(&call));
+            }
+            let reply = call.apply(&mut history.tree);
+            history.note(&call, &reply);
+            reply
+        };
+        let answer = match mistake {
+            None => errand.run(Answered(ask)),
+            Some(mistake) => errand.run(Answered(|call| mistake.make(call, &ask))),
+        };
+        let (mut history, calls, _) = state.into_inner();
+        history.clock += if deed == Deed::TakeOver { 10 } else { 1 };
+        if death.is_none() {
+            history.told(&answer);
+        }
+        (history, calls)
+    }
+
+    fn errand(&self, deed: Deed) -> Errand {
+        let nobody = TaskId::of_canonical(b"none");
+        let task = self.task.unwrap_or(nobody);
+        let step = self.deeds.len() as u64;
+        let order = match deed {
+            Deed::Enqueue => Order::Enqueue(number_of_clock(self.clock), 0, TTL_SECONDS),
+            Deed::Claim | Deed::TakeOver => Order::Claim,
+            Deed::Heartbeat => Order::Heartbeat(task),
+            Deed::Complete => Order::Complete(task),
+            Deed::Fail => Order::Fail(task),
+            Deed::Cancel => Order::Cancel(task),
+            Deed::Repair => Order::Repair,
+        };
+        let seconds = match deed {
+            Deed::TakeOver => self.clock + 10,
+            Deed::Repair => self.clock + 100,
+            _ => self.clock,
+        };
+        Errand { agent: 0, order, now: after(seconds), nonce: Nonce::from_bits(0x100 * (step + 1)), lease: None }
+    }
+
+    fn note(&mut self, call: &Call, reply: &Reply) {
+        let content = |path: &Path| self.tree.content(path).cloned().unwrap_or_default();
+        let changes = match (call, reply) {
+            (Call::Create(path, _), Ok(Outcome::Created(Created::Now)))
+            | (Call::Link(_, path), Ok(Outcome::Linked(Linked::Now))) => vec![Delta::Add(path.clone(), content(path))],
+            (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here)))
+                if from.dir == to.dir || self.disk == Disk::Ordered =>
+            {
+                vec![Delta::Rename(from.clone(), to.clone(), content(to))]
+            }
+            (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here))) => {
+                vec![Delta::Remove(from.clone()), Delta::Add(to.clone(), content(to))]
+            }
+            (Call::Remove(path), Ok(Outcome::Removed(Removed::Now))) => vec![Delta::Remove(path.clone())],
+            (Call::MakeDir(dir), Ok(Outcome::Made(Made::Now))) => vec![Delta::AddDir(dir.clone())],
+            (Call::RemoveDir(dir), Ok(Outcome::DirRemoved(DirRemoved::Now))) => vec![Delta::RemoveDir(dir.clone())],
+            (Call::SyncDir(dir), Ok(Outcome::Synced)) => {
+                let carried = |change: &&mut Change| match self.disk {
+                    Disk::AnySubset => change.what.dir().as_ref() == Some(dir),
+                    Disk::Ordered => true,
+                };
+                self.changes.iter_mut().filter(carried).for_each(|change| change.durable = true);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        };
+        self.changes.extend(changes.into_iter().map(|what| Change { what, durable: false }));
+    }
+
+    fn told(&mut self, answer: &Answer) {
+        match *answer {
+            Answer::Enqueued(id) => {
+                self.task.get_or_insert(id);
+                self.acknowledged.enqueued.insert(id);
+            }
+            Answer::Ended(id, _) => {
+                let entry = entries(&self.tree).map(|(_, entry)| entry).find(|entry| entry.id == id);
+                let entry = entry.expect("a task that has just ended");
+                let settlement = settlement_of(&entry.state, id, entry.version);
+                let content = settlement.and_then(|path| self.tree.content(&path).cloned());
+                self.acknowledged.ended.insert(id, (entry.to_string(), content));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Delta {
+    /// The directory whose sync makes it durable.
+    fn dir(&self) -> Option<Dir> {
+        match self {
+            Delta::Add(path, _) | Delta::Remove(path) | Delta::Rename(path, ..) => Some(path.dir.clone()),
+            Delta::AddDir(dir) | Delta::RemoveDir(dir) => dir.split().map(|(parent, _)| parent),
+        }
+    }
+
+    /// Does it on a disk on which others before it may be missing. What cannot be done is missing, too.
+    fn replay(&self, tree: &mut Tree) {
+        match self {
+            Delta::Add(path, content) => tree.put(path, content.clone()),
+            Delta::Remove(path) => tree.remove(path).is_ok(),
+            Delta::Rename(from, to, content) => tree.remove(from).is_ok() && tree.put(to, content.clone()),
+            Delta::AddDir(dir) => tree.make_dir(dir).is_ok(),
+            Delta::RemoveDir(dir) => tree.remove_dir(dir) == DirRemoved::Now,
+        };
+    }
+}
+
+impl Acknowledged {
+    fn recovered(&self, tree: &Tree, disk: Disk) -> Result<(), Broken> {
+        let mut world = World { tree: Arc::new(tree.clone()), ledger: Ledger::default() };
+        if disk == Disk::AnySubset {
+            world.heal(LATER)?;
+        }
+        self.is_in(&world.tree)?;
+        world.ledger = Ledger::of(&world.tree);
+        world.drain(LATER)?;
+        self.is_in(&world.tree)?;
+        world.heal(LATER)
+    }
+
+    fn is_in(&self, tree: &Tree) -> Result<(), Broken> {
+        for id in &self.enqueued {
+            let names = entries(tree).filter(|(_, entry)| entry.id == *id).count();
+            expect(names == 1, Promise::OneEntry, || format!("{id} was acknowledged, and has {names} entries"))?;
+        }
+        for (id, (name, settlement)) in &self.ended {
+            let entry = entries(tree).map(|(_, entry)| entry).find(|entry| entry.id == *id);
+            let same = entry.as_ref().is_some_and(|entry| entry.to_string() == *name);
+            expect(same, Promise::NothingLost, || format!("{name} was acknowledged, and is {entry:?}"))?;
+            let found = entry.and_then(|entry| settlement_of(&entry.state, *id, entry.version));
+            let found = found.and_then(|path| tree.content(&path).cloned());
+            expect(found == *settlement, Promise::ResultsAreWhole, || format!("the result of {name} is {found:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn settlement_of(state: &State, id: TaskId, version: u32) -> Option<Path> {
+    let State::Ended(ending) = state else { return None };
+    ending.settlement.map(|nonce| coord_core::layout::settlement(id, version, nonce))
+}

@@ -1,0 +1,277 @@
+//! Random schedules of more agents than can be explored to the end, by `shuttle`: the real code on threads, of which one
+//! runs at a time, and who is next is chosen at every store operation.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use coord_core::TaskId;
+use coord_core::name::Nonce;
+use coord_core::store::StoreErrorKind;
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::sync::{Arc, Mutex};
+use shuttle::{Config, Runner, thread};
+
+use super::agent::{self, Answer, Errand, LEASE_SECONDS, Order, after};
+use super::call::{Answered, Call, Reply, failed, repeated};
+use super::ledger::Broken;
+use super::mistake::Mistake;
+use super::world::World;
+
+/// How many agents, and how many errands each.
+const AGENTS: usize = 4;
+const ERRANDS: u64 = 5;
+
+/// How many tasks there are at most; half of them are there from the beginning.
+const TASKS: u16 = 6;
+
+/// When the last lease is over, in seconds after the beginning, and leaves are old enough to be removed.
+const LATER: u64 = 1_000;
+
+/// How the next one is chosen.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice {
+    /// Any agent is as likely as any other.
+    Uniform,
+    /// By priorities that change at a few places: finds bugs that need few switches at the right moments.
+    Priorities,
+}
+
+/// What happened in all schedules together.
+#[derive(Debug, Default)]
+pub struct Tally {
+    schedules: AtomicU64,
+    calls: AtomicU64,
+    mishaps: AtomicU64,
+    claims: AtomicU64,
+    ends: AtomicU64,
+    refusals: AtomicU64,
+}
+
+/// Runs so many schedules. Panics at the first that breaks a promise, having printed it; `shuttle` prints below that
+/// how to run it again.
+pub fn explore(choice: Choice, schedules: usize, seed: u64, mistake: Option<Mistake>) -> Arc<Tally> {
+    let tally = Arc::new(Tally::default());
+    let mut config = Config::new();
+    config.stack_size = 0x4_0000;
+    let counting = tally.clone();
+    let schedule = move || one_schedule(mistake, &counting);
+    match choice {
+        Choice::Uniform => Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(schedule),
+        Choice::Priorities => Runner::new(PctScheduler::new_from_seed(seed, 4, schedules), config).run(schedule),
+    };
+    tally
+}
+
+/// The world and all that happened in it.
+struct Stage {
+    world: World,
+    /// Seconds since the beginning, which only ever pass.
+    seconds: u64,
+    nonces: u64,
+    enqueued: u16,
+    history: Vec<Happened>,
+}
+
+/// One thing that happened.
+enum Happened {
+    Began(Errand),
+    Called(usize, Call, &'static str),
+    Answered(usize, Answer),
+}
+
+fn one_schedule(mistake: Option<Mistake>, tally: &Arc<Tally>) {
+    let mut world = World::new();
+    for number in 0..TASKS / 2 {
+        let enqueue = errand(0, enqueue(number), 0, 0xe0 + u64::from(number), None);
+        world.run(&enqueue).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+    let stage = Stage { world, seconds: 1, nonces: 0x1000, enqueued: TASKS / 2, history: Vec::new() };
+    let stage = Arc::new(Mutex::new(stage));
+    let live = |agent| {
+        let (stage, tally) = (stage.clone(), tally.clone());
+        thread::spawn(move || live(agent, mistake, &stage, &tally))
+    };
+    let agents: Vec<_> = (0..AGENTS).map(live).collect();
+    agents.into_iter().for_each(|agent| agent.join().expect("an agent that fails ends the schedule"));
+    let mut stage = stage.lock().expect("nobody else is left");
+    let end = stage.world.heal(LATER).and_then(|()| stage.world.drain(LATER)).and_then(|()| stage.world.heal(LATER));
+    if let Err(broken) = end {
+        stage.fail(&broken);
+    }
+    tally.schedules.fetch_add(1, Ordering::Relaxed);
+}
+
+/// An agent's life: one errand after the other, each by another clock and with another fate.
+fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Tally) {
+    let mut lease: Option<(TaskId, Nonce)> = None;
+    for _ in 0..ERRANDS {
+        let errand = stage.lock().expect("agents do not panic").next_errand(agent, lease);
+        let fate = Fate::draw();
+        let calls = std::cell::Cell::new(0);
+        let ask = |call: Call| {
+            calls.set(calls.get() + 1);
+            stage.lock().expect("agents do not panic").call(&errand, call, fate.at(calls.get()))
+        };
+        let answer = match mistake {
+            None => errand.run(Answered(ask)),
+            Some(mistake) => errand.run(Answered(|call| mistake.make(call, &ask))),
+        };
+        tally.calls.fetch_add(calls.get(), Ordering::Relaxed);
+        if fate.what != Mishap::None && calls.get() >= fate.when {
+            tally.mishaps.fetch_add(1, Ordering::Relaxed);
+            if fate.what == Mishap::Death {
+                lease = None;
+                continue;
+            }
+        }
+        match answer {
+            Answer::Claimed(id, _, nonce) => lease = Some((id, nonce)),
+            Answer::Ended(..) => lease = None,
+            _ => {}
+        }
+        tally.count(&answer);
+        stage.lock().expect("agents do not panic").told(&errand, &answer);
+    }
+}
+
+impl Stage {
+    fn next_errand(&mut self, agent: usize, lease: Option<(TaskId, Nonce)>) -> Errand {
+        let mut random = thread_rng();
+        self.seconds += random.gen_range(0..3);
+        let tasks: Vec<TaskId> = self.world.ledger.tasks().collect();
+        let any = tasks[random.gen_range(0..tasks.len())];
+        let mine = lease.map_or(any, |(id, _)| id);
+        let order = match (random.gen_range(0..20), lease) {
+            (0..3, _) if self.enqueued < TASKS => {
+                self.enqueued += 1;
+                enqueue(self.enqueued - 1)
+            }
+            (0, _) => Order::Repair,
+            (1..3, _) => Order::Cancel(any),
+            (3, _) => Order::ForceCancel(any),
+            (4, _) => Order::Heartbeat(any),
+            (5, _) => Order::Complete(any),
+            (6..10, Some(_)) => Order::Heartbeat(mine),
+            (10..14, Some(_)) => Order::Complete(mine),
+            (14..16, Some(_)) => Order::Fail(mine),
+            _ => Order::Claim,
+        };
+        // A clock that is right, or wrong by up to a lease's length.
+        let jump = if random.gen_bool(0.3) { random.gen_range(0..=2 * LEASE_SECONDS as u64) } else { LEASE_SECONDS as u64 };
+        let seconds = (self.seconds + jump).saturating_sub(LEASE_SECONDS as u64);
+        self.nonces += 0x100;
+        let meant = lease.filter(|(id, _)| *id == mine && random.gen_bool(0.5)).map(|(_, nonce)| nonce);
+        let errand = errand(agent, order, seconds, self.nonces, meant);
+        self.history.push(Happened::Began(errand));
+        errand
+    }
+
+    fn call(&mut self, errand: &Errand, call: Call, mishap: Mishap) -> Reply {
+        let what = match mishap {
+            Mishap::None => "",
+            Mishap::Death => " … is dead",
+            Mishap::Failure => ": fails",
+            Mishap::FailureAfter => ": takes effect, but is reported as failed",
+            Mishap::Repetition => ": takes effect, the reply is lost, the call repeated",
+        };
+        let reply = match mishap {
+            Mishap::Death | Mishap::Failure => failed(StoreErrorKind::Other),
+            _ => match self.world.call(&call, errand.now) {
+                Ok(reply) if mishap == Mishap::Repetition => repeated(&reply),
+                Ok(_) if mishap == Mishap::FailureAfter => failed(StoreErrorKind::Other),
+                Ok(reply) => reply,
+                Err(broken) => {
+                    self.history.push(Happened::Called(errand.agent, call, what));
+                    self.fail(&broken)
+                }
+            },
+        };
+        self.history.push(Happened::Called(errand.agent, call, what));
+        reply
+    }
+
+    fn told(&mut self, errand: &Errand, answer: &Answer) {
+        self.history.push(Happened::Answered(errand.agent, *answer));
+        if let Err(broken) = self.world.ledger.told(errand, answer) {
+            self.fail(&broken);
+        }
+    }
+
+    fn fail(&self, broken: &Broken) -> ! {
+        let history: Vec<String> = self.history.iter().map(Happened::to_string).collect();
+        panic!("{}\n{broken}", history.join("\n"))
+    }
+}
+
+/// What befalls an agent on one errand, and at which of its calls.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    what: Mishap,
+    when: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mishap {
+    None,
+    Death,
+    Failure,
+    FailureAfter,
+    Repetition,
+}
+
+impl Fate {
+    /// Two errands of three go well.
+    fn draw() -> Fate {
+        let mishaps = [Mishap::Death, Mishap::Failure, Mishap::FailureAfter, Mishap::Repetition];
+        let mut random = thread_rng();
+        let what = mishaps.get(random.gen_range(0..12)).copied().unwrap_or(Mishap::None);
+        Fate { what, when: random.gen_range(1..25) }
+    }
+
+    fn at(self, call: u64) -> Mishap {
+        let now = if self.what == Mishap::Death { call >= self.when } else { call == self.when };
+        if now { self.what } else { Mishap::None }
+    }
+}
+
+fn enqueue(number: u16) -> Order {
+    let ttl = if number % 3 == 2 { 4 } else { 100_000 };
+    Order::Enqueue(number, i64::from(number % 2), ttl)
+}
+
+fn errand(agent: usize, order: Order, seconds: u64, nonce: u64, lease: Option<Nonce>) -> Errand {
+    Errand { agent, order, now: after(seconds), nonce: Nonce::from_bits(nonce), lease }
+}
+
+impl Tally {
+    fn count(&self, answer: &Answer) {
+        let counter = match answer {
+            Answer::Claimed(..) => &self.claims,
+            Answer::Ended(..) => &self.ends,
+            Answer::Refused(_) => &self.refusals,
+            _ => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [schedules, calls, mishaps, claims, ends, refusals] =
+            [&self.schedules, &self.calls, &self.mishaps, &self.claims, &self.ends, &self.refusals]
+                .map(|counter| counter.load(Ordering::Relaxed));
+        write!(f, "{schedules} schedules, {calls} store operations, {mishaps} deaths and failures, ")?;
+        write!(f, "{claims} claims, {ends} ends, {refusals} refusals")
+    }
+}
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Happened::Began(errand) => write!(f, "{errand}"),
+            Happened::Called(agent, call, what) => write!(f, "  {}: {call}{what}", String::from(agent::name(*agent))),
+            Happened::Answered(agent, answer) => write!(f, "  {}: is told {answer:?}", String::from(agent::name(*agent))),
+        }
+    }
+}

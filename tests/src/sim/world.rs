@@ -1,0 +1,113 @@
+//! The tree, and the ledger that watches it: what every checker holds, however it chooses who is next.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use coord_core::name::Nonce;
+use coord_core::queue::Diagnosis;
+use coord_core::store::StoreErrorKind;
+use coord_core::store::mem::{MemStore, Tree};
+use coord_core::{Queue, Timestamp};
+
+use super::agent::{Answer, Errand, Order, after};
+use super::call::{Answered, Call, Reply, failed};
+use super::ledger::{Broken, Ledger, Promise, expect};
+
+/// A tree, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    /// What a directory would hold.
+    pub tree: Arc<Tree>,
+    /// What was seen and told.
+    pub ledger: Ledger,
+}
+
+/// The agent that comes when all others are gone.
+const LAST_AGENT: usize = 5;
+
+impl World {
+    /// An empty queue.
+    pub fn new() -> World {
+        let store = MemStore::new();
+        let queue = Queue::open(store).expect("an empty store");
+        queue.init(after(0), Nonce::from_bits(0xe)).expect("a store at rest");
+        let tree = queue.store().clone().into();
+        World { ledger: Ledger::of(&tree), tree: Arc::new(tree) }
+    }
+
+    /// Does one call of an agent whose clock says `now`.
+    pub fn call(&mut self, call: &Call, now: Timestamp) -> Result<Reply, Broken> {
+        if !call.changes() {
+            return Ok(Ok(call.look(&self.tree)));
+        }
+        let reply = call.apply(Arc::make_mut(&mut self.tree));
+        self.ledger.done(call, &reply, &self.tree, now)?;
+        Ok(reply)
+    }
+
+    /// Carries an errand out with nobody else about.
+    pub fn run(&mut self, errand: &Errand) -> Result<Answer, Broken> {
+        let (world, broken) = (RefCell::new(&mut *self), RefCell::new(None));
+        let answer = errand.run(Answered(|call: Call| match world.borrow_mut().call(&call, errand.now) {
+            Ok(reply) => reply,
+            Err(first) => {
+                broken.borrow_mut().get_or_insert(first);
+                failed(StoreErrorKind::Other)
+            }
+        }));
+        broken.take().map_or(Ok(()), Err)?;
+        self.ledger.told(errand, &answer)?;
+        Ok(answer)
+    }
+
+    /// All agents are gone. One more comes once every lease is over, `seconds` after the beginning, and ends what has not
+    /// ended: then what went in has come out, in order.
+    pub fn drain(&mut self, seconds: u64) -> Result<(), Broken> {
+        let mut nonces = 0xd000_0000..;
+        let mut errand = |order, lease| Errand {
+            agent: LAST_AGENT,
+            order,
+            now: after(seconds),
+            nonce: nonces.next().map(Nonce::from_bits).expect("as many as it takes"),
+            lease,
+        };
+        let mut before = None;
+        loop {
+            let claimed = self.run(&errand(Order::Claim, None))?;
+            let Answer::Claimed(id, _, lease) = claimed else {
+                expect(claimed == Answer::Nothing, Promise::CountsAddUp, || format!("at the end: {claimed:?}"))?;
+                break;
+            };
+            let place = self.ledger.place(id);
+            expect(before < Some(place), Promise::InOrder, || format!("{id} came after {before:?}"))?;
+            before = Some(place);
+            let ended = self.run(&errand(Order::Complete(id), Some(lease)))?;
+            expect(ended == Answer::Ended(id, lease), Promise::CountsAddUp, || format!("at the end: {ended:?}"))?;
+        }
+        self.ledger.closed()
+    }
+
+    /// What a doctor finds now, `seconds` after the beginning.
+    pub fn examine(&self, seconds: u64) -> Diagnosis {
+        let store = MemStore::from(Tree::clone(&self.tree));
+        Queue::open(store).and_then(|queue| queue.examine(after(seconds))).expect("a store at rest")
+    }
+
+    /// A doctor mends the directory, and a second one what the first one left behind: the settlements of a task that had
+    /// two entries. A third finds nothing to do, and nothing left behind.
+    pub fn heal(&mut self, seconds: u64) -> Result<(), Broken> {
+        for visit in 0..2 {
+            let nonce = Nonce::from_bits(0xd0c0_0000 + 0x1000 * visit);
+            self.run(&Errand { agent: LAST_AGENT, order: Order::Repair, now: after(seconds), nonce, lease: None })?;
+        }
+        let found = self.examine(seconds);
+        let clean = found.is_healthy() && found.leftovers.total() == 0 && found.foreign.is_empty();
+        expect(clean, Promise::BoundedGarbage, || format!("after a repair: {found:?}"))
+    }
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::new()
+    }
+}
