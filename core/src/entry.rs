@@ -81,7 +81,7 @@ pub struct Ending {
     pub outcome: Outcome,
     /// When.
     pub ended_at: Timestamp,
-    /// The nonce of the settlement in `records/` with the result or error, if there is one.
+    /// The nonce of the settlement in `records/` with the result or error of a completed or failed task, if it has one.
     pub settlement: Option<Nonce>,
     /// The lease under which it ended; for a cancelled task its holder is who cancelled. `None` when it expired.
     pub lease: Option<Lease>,
@@ -125,8 +125,9 @@ impl Entry {
             attempt: fields.number("a")?,
             state: State::parse(&mut fields)?,
         };
-        let within = entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION;
-        (within && entry.to_string() == name).then_some(entry)
+        let counted = entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION;
+        let held = entry.lease().is_none_or(|Lease { holder, .. }| holder.spilled() || fits(&holder.0, entry.priority));
+        (counted && held && entry.to_string() == name).then_some(entry)
     }
 
     /// The holder that `run_id` is on this task.
@@ -162,11 +163,7 @@ impl Holder {
 
     fn of(run_id: &RunId, priority: i64) -> Holder {
         let escaped = escaped(run_id.as_str());
-        if escaped.len() + priority.to_string().len() <= limits::PRIORITY_AND_HOLDER_BYTES {
-            Holder(escaped)
-        } else {
-            Holder(format!("~{}", short_digest(run_id.as_str())))
-        }
+        if fits(&escaped, priority) { Holder(escaped) } else { Holder(format!("~{}", short_digest(run_id.as_str()))) }
     }
 
     fn parse(text: &str) -> Option<Holder> {
@@ -234,7 +231,8 @@ impl State {
 impl Ending {
     fn parse(outcome: Outcome, fields: &mut Fields<'_>) -> Option<Ending> {
         let ended_at = fields.time("d")?;
-        let settlement = match fields.0.starts_with('r') {
+        let reported = matches!(outcome, Outcome::Completed | Outcome::Failed);
+        let settlement = match reported && fields.0.starts_with('r') {
             true => Some(fields.tagged("r")?.parse().ok()?),
             false => None,
         };
@@ -310,6 +308,11 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
 }
 
+/// True if there is room for this holder beside the priority's digits; a longer one is spilled.
+fn fits(escaped: &str, priority: i64) -> bool {
+    escaped.len() + priority.to_string().len() <= limits::PRIORITY_AND_HOLDER_BYTES
+}
+
 fn unescaped(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
@@ -374,7 +377,8 @@ mod tests {
             entry(priority, |e| State::Lapsed(lease(e, run_id))),
             entry(priority, |_| ending(Outcome::Expired, None, None)),
         ]);
-        for outcome in [Outcome::Completed, Outcome::Failed, Outcome::Cancelled] {
+        entries.push(entry(priority, |e| ending(Outcome::Cancelled, None, Some(lease(e, run_id)))));
+        for outcome in [Outcome::Completed, Outcome::Failed] {
             entries.push(entry(priority, |e| ending(outcome, None, Some(lease(e, run_id)))));
             entries.push(entry(priority, |e| ending(outcome, nonce, Some(lease(e, run_id)))));
         }
@@ -416,6 +420,17 @@ mod tests {
     }
 
     #[test]
+    fn a_holder_that_would_have_been_spilled_is_foreign() {
+        // One who can write names could else put the id of another task into this one's name.
+        for holder in [TaskId::of_canonical(b"other").hex(), "x".repeat(42), "%e2%80%ae".repeat(5)] {
+            let forged = entry(5, |e| State::Claimed(Lease { holder: Holder(holder.clone()), ..lease(e, "a") }));
+            assert_eq!(Entry::parse(&forged.to_string()), None, "{holder}");
+        }
+        let longest = entry(5, |e| State::Claimed(lease(e, &"x".repeat(41))));
+        assert_eq!(Entry::parse(&longest.to_string()), Some(longest));
+    }
+
+    #[test]
     fn any_name_that_is_not_written_this_way_is_foreign() {
         for entry in every_state("agent-7", 5) {
             let name = entry.to_string();
@@ -432,6 +447,13 @@ mod tests {
             }
             assert_eq!(Entry::parse(&name.to_uppercase()), None);
             assert_eq!(Entry::parse(&format!("{name}~")), None);
+        }
+        let settlement = Some(Nonce::from_bits(7));
+        for state in [
+            ending(Outcome::Expired, settlement, None),
+            ending(Outcome::Cancelled, settlement, Some(lease(&entry(5, |e| e.state.clone()), "agent-7"))),
+        ] {
+            assert_eq!(Entry::parse(&entry(5, |_| state.clone()).to_string()), None, "nobody reported anything");
         }
         for foreign in ["", ".", "README", ".nfs000000000012", "0667c8dd1b2c3"] {
             assert_eq!(Entry::parse(foreign), None);
