@@ -1,8 +1,10 @@
 //! JSON objects that come from outside and go back out digit for digit: payloads and results.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::limits;
+use crate::name::shortened;
 
 /// A JSON object as its author wrote it, less the white space between its tokens.
 ///
@@ -22,10 +25,10 @@ impl JsonObject {
     /// Reads an object of at most [`limits::JSON_BYTES`] bytes, nested at most [`limits::JSON_DEPTH`] deep, in which no
     /// object has one name twice: readers would differ on its value, and RFC 8785 is for JSON without (RFC 7493).
     pub fn parse(text: &str) -> Result<JsonObject, BadJson> {
-        match serde_json::from_str::<Shape>(text) {
-            Ok(Shape { kind: OBJECT, depth }) if depth <= limits::JSON_DEPTH => {}
-            Ok(Shape { kind: OBJECT, .. }) => return Err(BadJson::TooDeep),
-            Ok(Shape { kind, .. }) => return Err(BadJson::NotAnObject { found: kind }),
+        match serde_json::from_str::<Value>(text) {
+            Ok(value @ Value::Object(_)) if value.depth() <= limits::JSON_DEPTH => {}
+            Ok(Value::Object(_)) => return Err(BadJson::TooDeep),
+            Ok(value) => return Err(BadJson::NotAnObject { found: value.kind() }),
             Err(error) if error.to_string().starts_with("recursion limit") => return Err(BadJson::TooDeep),
             Err(error) => return Err(BadJson::Malformed { reason: error.to_string() }),
         }
@@ -98,86 +101,113 @@ impl fmt::Display for BadJson {
 
 impl core::error::Error for BadJson {}
 
-/// The canonical form (RFC 8785) of any JSON text.
-pub(crate) fn canonical(text: &[u8]) -> Result<alloc::vec::Vec<u8>, serde_json::Error> {
-    let value: serde_json::Value = serde_json::from_slice(text)?;
-    serde_json_canonicalizer::to_vec(&value)
+/// The canonical form (RFC 8785) of any JSON text in which no object has one name twice.
+pub(crate) fn canonical(text: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json_canonicalizer::to_vec(&serde_json::from_slice::<Value>(text)?)
 }
 
-/// What a JSON value is, as far as it matters for accepting it.
-struct Shape {
-    /// What it is, with its article.
-    kind: &'static str,
-    /// How many objects and arrays enclose the innermost value.
-    depth: usize,
+/// A JSON value as RFC 8785 sees it: numbers are doubles.
+///
+/// Not `serde_json::Value`, which takes an object whose first name is `$serde_json::private::RawValue` for the JSON in
+/// its text: two different payloads would have one canonical form, and so would two tasks have one id.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    List(Vec<Value>),
+    Object(BTreeMap<String, Value>),
 }
 
-const OBJECT: &str = "an object";
+impl Value {
+    /// What the value is, with its article.
+    fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "a string",
+            Value::List(_) => "an array",
+            Value::Object(_) => "an object",
+        }
+    }
 
-impl<'de> Deserialize<'de> for Shape {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Shape, D::Error> {
-        from.deserialize_any(ShapeVisitor)
+    /// How many objects and arrays enclose the innermost value. The parser's own limit of recursion bounds this one's.
+    fn depth(&self) -> usize {
+        match self {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => 0,
+            Value::List(items) => 1 + items.iter().map(Value::depth).max().unwrap_or(0),
+            Value::Object(fields) => 1 + fields.values().map(Value::depth).max().unwrap_or(0),
+        }
     }
 }
 
-/// The parser's own limit of recursion bounds this one's.
-struct ShapeVisitor;
-
-impl ShapeVisitor {
-    fn scalar<E>(kind: &'static str) -> Result<Shape, E> {
-        Ok(Shape { kind, depth: 0 })
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(ValueVisitor)
     }
 }
 
-impl<'de> Visitor<'de> for ShapeVisitor {
-    type Value = Shape;
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Shape, E> {
-        Self::scalar("null")
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
-        Self::scalar("a boolean")
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
-        Self::scalar("a number")
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value as f64))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
-        Self::scalar("a number")
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value as f64))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
-        Self::scalar("a number")
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Number(value))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Shape, E> {
-        Self::scalar("a string")
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_string()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
-        let mut depth = 0;
-        while let Some(item) = items.next_element::<Shape>()? {
-            depth = depth.max(item.depth);
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
         }
-        Ok(Shape { kind: "an array", depth: depth + 1 })
+        Ok(Value::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Shape, A::Error> {
-        let (mut names, mut depth) = (BTreeSet::new(), 0);
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = BTreeMap::new();
         while let Some(name) = fields.next_key::<String>()? {
-            let value = fields.next_value::<Shape>()?;
-            depth = depth.max(value.depth);
-            if let Some(twice) = names.replace(name) {
-                return Err(A::Error::custom(format_args!("the name {twice:?} stands twice in one object")));
-            }
+            let value = fields.next_value()?;
+            match object.entry(name) {
+                Entry::Vacant(place) => place.insert(value),
+                Entry::Occupied(twice) => {
+                    let name = shortened(twice.key());
+                    return Err(A::Error::custom(format_args!("the name {name:?} stands twice in one object")));
+                }
+            };
         }
-        Ok(Shape { kind: OBJECT, depth: depth + 1 })
+        Ok(Value::Object(object))
     }
 }
 
@@ -228,6 +258,15 @@ mod tests {
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(limits::JSON_BYTES - 7));
         assert_eq!(JsonObject::parse(&large).unwrap_err().to_string(), "too large (65537 bytes; max 65536)");
         assert!(JsonObject::parse(&large.replacen("xx", "x", 1)).is_ok());
+    }
+
+    #[test]
+    fn no_name_in_json_is_special() {
+        let text = r#"{"$serde_json::private::RawValue":"{}"}"#;
+        assert_eq!(JsonObject::parse(text).unwrap().text(), text);
+        assert_eq!(canonical(text.as_bytes()).unwrap(), text.as_bytes());
+        let text = r#"{"$serde_json::private::Number":"1","a":{"$serde_json::private::RawValue":[1]}}"#;
+        assert_eq!(canonical(text.as_bytes()).unwrap(), text.as_bytes());
     }
 
     #[test]
