@@ -58,7 +58,8 @@ pub struct BadTimestamp {
 
 impl fmt::Display for BadTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid time {:?}: it must look like 2026-11-22T08:30:00.000000+00:00", self.given)
+        let given = crate::name::shortened(&self.given);
+        write!(f, "invalid time {given:?}: it must look like 2026-11-22T08:30:00.000000+00:00")
     }
 }
 
@@ -130,5 +131,7 @@ mod tests {
         ] {
             assert!(Timestamp::try_from(bad.to_string()).is_err(), "{bad}");
         }
+        let long = Timestamp::try_from("é".repeat(100_000)).unwrap_err().to_string();
+        assert!(long.chars().count() < 200, "a long value is quoted short");
     }
 }
