@@ -33,7 +33,7 @@ use crate::time::Timestamp;
 use crate::transition::lease_is_live;
 
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
-pub use doctor::{Became, Defect, Diagnosis, Leftovers, Note, Problem};
+pub use doctor::{Became, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 pub use enqueue::NewTask;
 pub use list::{Counts, Filter, Item, Listing, Matching};
 pub use watch::Watch;

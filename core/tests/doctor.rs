@@ -734,6 +734,58 @@ fn notes_tell_what_is_odd_and_foreign_names_are_left_alone() {
     );
 }
 
+#[test]
+fn a_probe_finds_what_the_store_gives_and_leaves_nothing() {
+    let world = World::new();
+    let before = world.tree();
+    let medium = world.queue().probe(world.now(), world.nonce()).unwrap();
+    let given = [
+        medium.exclusive_create,
+        medium.hard_links,
+        medium.link_counts,
+        medium.renames,
+        medium.renames_between_directories,
+        medium.listings,
+        medium.directory_sync,
+        medium.case_sensitive,
+        medium.directory_stamps,
+    ];
+    assert_eq!((given, &medium.refused), ([Some(true); 9], &None));
+    // The store's stamps count its changes, so its clock stands in 1970.
+    assert!(medium.clock_offset_micros.is_some_and(|micros| micros < 0));
+    assert!(matches!(&medium.degraded()[..], [clock] if clock.contains("1795336200 s behind")), "{medium:?}");
+    assert_eq!(before, world.tree());
+}
+
+#[test]
+fn a_probe_whose_files_are_taken_away_begins_anew_and_one_that_fails_is_a_result() {
+    for step in 0.. {
+        let world = World::new();
+        let beside = world.clone();
+        let doctor = Interruption::Meanwhile(Box::new(move || {
+            // As a doctor does it where directories can be renamed.
+            for path in beside.files.files().into_iter().filter(|path| path.dir.as_str().starts_with("tmp/")) {
+                beside.remove(&path);
+            }
+            for dir in beside.files.list(&layout::tmp()).unwrap().unwrap() {
+                beside.files.remove_dir(&layout::tmp().child(&dir).child("other")).unwrap();
+                beside.files.remove_dir(&layout::tmp().child(&dir)).unwrap();
+            }
+        }));
+        let queue = world.interrupted(Some((step, doctor)));
+        let medium = queue.probe(world.now(), world.nonce()).unwrap();
+        assert_eq!(medium.degraded().len(), 1, "step {step}: {:?}", medium.degraded());
+        assert_eq!(world.files.list(&layout::tmp()).unwrap(), Some(Vec::new()), "step {step}");
+        let failing = World::new().interrupted(Some((step, Interruption::Death)));
+        let failed = failing.probe(world.now(), world.nonce()).unwrap();
+        let over = queue.store().interruption.borrow().is_some();
+        assert_eq!(failed.refused.is_none(), over, "step {step}");
+        if over {
+            break;
+        }
+    }
+}
+
 impl Agent {
     /// Comes before each step.
     fn step(&self) -> Result<&MemStore, StoreError> {

@@ -11,6 +11,7 @@
 
 mod check;
 mod mend;
+mod probe;
 mod scan;
 
 use alloc::vec::Vec;
@@ -25,6 +26,8 @@ use crate::store::{Store, StoreError};
 use crate::task::BadRecord;
 use crate::time::Timestamp;
 use check::Round;
+
+pub use probe::Medium;
 
 /// What a doctor found.
 #[derive(Clone, Debug, Default)]
