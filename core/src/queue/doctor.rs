@@ -40,7 +40,7 @@ pub struct Diagnosis {
     pub leftovers: Leftovers,
     /// How many files are in `aside/`, for a person to look at.
     pub aside: usize,
-    /// Names that no queue writes. They are in nobody's way and nobody touches them.
+    /// Names that no queue writes, sorted. They are in nobody's way and nobody touches them.
     pub foreign: Vec<Path>,
     /// What is worth knowing and no defect.
     pub notes: Vec<Note>,
@@ -135,8 +135,8 @@ pub enum Note {
         /// How many names its record has.
         links: u64,
     },
-    /// A file that this agent cannot read or move. What it belongs to was not examined further.
-    Unreadable(StoreError),
+    /// A file that this agent cannot read or move. What it belongs to was left as it is.
+    Failed(StoreError),
 }
 
 impl<S: Store> Queue<S> {
@@ -219,7 +219,7 @@ impl fmt::Display for Note {
             Note::SeveralNames { task_id, links } => {
                 write!(f, "no entry of task {task_id} was seen, but its record has {links} names: look for the others")
             }
-            Note::Unreadable(error) => write!(f, "not examined: {error}"),
+            Note::Failed(error) => write!(f, "left as it is: {error}"),
         }
     }
 }

@@ -54,15 +54,16 @@ impl<'a, S: Store> Round<'a, S> {
     }
 
     pub(super) fn run(mut self) -> Result<Diagnosis, Error> {
-        let Scan { cases, drafts, tokens, foreign } = self.queue.scan()?;
+        let Scan { cases, drafts, tokens, mut foreign } = self.queue.scan()?;
         let aside = self.queue.scan_aside()?;
         for (id, case) in &cases {
             match self.check_task(*id, case, &aside) {
-                Err(Error::Store(error)) => self.note(Note::Unreadable(error)),
+                Err(Error::Store(error)) => self.note(Note::Failed(error)),
                 checked => checked?,
             }
         }
         self.check_format(!cases.is_empty())?;
+        foreign.sort();
         self.diagnosis.foreign = foreign;
         self.diagnosis.leftovers.drafts = drafts.len();
         for draft in &drafts {
@@ -274,7 +275,7 @@ impl<'a, S: Store> Round<'a, S> {
         match self.mender.as_mut().map(mend) {
             None => Ok(Became::Left),
             Some(Err(Error::Store(error))) => {
-                self.note(Note::Unreadable(error));
+                self.note(Note::Failed(error));
                 Ok(Became::Left)
             }
             Some(became) => became,
@@ -297,15 +298,10 @@ impl<'a, S: Store> Round<'a, S> {
 impl<S: Store> Queue<S> {
     /// The entries of a task that are there at one time, with what each holds.
     ///
-    /// All were seen before the first look here, and a name that is gone never comes back: so of two that are still
-    /// there, both were at the time of that look.
+    /// All were seen before the first is read here, and a name that is gone never comes back: so of two that can still be
+    /// read, both were there when the first was.
     fn present(&self, id: TaskId, sightings: &[Located]) -> Result<Vec<Present>, Error> {
-        let mut seen: Vec<Located> = Vec::new();
-        for located in sightings {
-            if sightings.len() == 1 || self.store().exists(&located.path())? {
-                seen.push(located.clone());
-            }
-        }
+        let mut seen = sightings.to_vec();
         for _ in 0..LOOKS {
             let mut present = Vec::new();
             for located in seen {

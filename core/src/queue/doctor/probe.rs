@@ -48,7 +48,10 @@ impl Medium {
                 "a file is not made exclusively: two agents can enqueue over each other; use another filesystem",
             ),
             (self.hard_links, "there are no hard links: nothing can be enqueued"),
-            (self.link_counts, "the names of a file are not counted: `--repair` leaves tasks that have no entry"),
+            (
+                self.link_counts,
+                "the names of a file are not counted: use `doctor --repair` only while no agent is at work",
+            ),
             (
                 self.renames,
                 "a file can be renamed twice from one name: two agents can win one task; use another filesystem",
