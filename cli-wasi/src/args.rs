@@ -104,7 +104,7 @@ Environment:
   MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
 
 Exit codes:
-  0 done · 1 bad value, not found, nothing to claim, refused, I/O error · 2 wrong usage or no repository";
+  0 done · 1 bad value, not found, nothing to claim, refused, defects, I/O error · 2 wrong usage or no repository";
 
 /// The commands of `muse coord`.
 #[derive(Debug, Subcommand)]
@@ -128,6 +128,11 @@ pub enum Command {
     CancelTask(CancelTask),
     /// List tasks, and count all of them by status
     Tasks(Tasks),
+    /// Tell what is wrong in the coordination directory, and what its filesystem gives
+    ///
+    /// Reads everything: each task costs a few looks. Harmless beside agents at work, and so is --repair. Exit code 1
+    /// if there is a defect that was not mended; what dead agents left behind is none.
+    Doctor(Doctor),
 }
 
 /// Arguments of `enqueue`.
@@ -228,6 +233,14 @@ pub struct Tasks {
     /// Show at most so many (1 to 10000); the counts are always of all tasks
     #[arg(long, value_name = "N", default_value_t = limits::LIST_ITEMS_DEFAULT, allow_negative_numbers = true)]
     pub limit: i64,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Mend what can be mended, and move to aside/ what cannot: nothing is deleted
+    #[arg(long)]
+    pub repair: bool,
 }
 
 /// Who acts.

@@ -5,6 +5,7 @@ mod cancel_task;
 mod claim;
 mod claim_record;
 mod complete;
+mod doctor;
 mod enqueue;
 mod fail_task;
 mod heartbeat;
@@ -34,6 +35,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::FailTask(args) => printer.finish(fail_task::run(&args, &repository)),
         Command::CancelTask(args) => printer.finish(cancel_task::run(&args, &repository)),
         Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
+        Command::Doctor(args) => printer.finish(doctor::run(&args, &repository)),
     }
 }
 
@@ -50,13 +52,7 @@ struct OpenQueue {
 
 impl Repository {
     fn open(&self) -> Result<OpenQueue, Failure> {
-        let sync = match self.sync.as_deref() {
-            None | Some("on") => Sync::On,
-            Some("off") => Sync::Off,
-            Some(other) => {
-                return Err(bad_args(format!("MUSE_COORD_SYNC must be on or off, not {other:?}")));
-            }
-        };
+        let sync = self.sync()?;
         let mut grants = host::grants().into_iter();
         let Some(Grant { directory, name }) = grants.next() else { return Err(no_repository()) };
         if grants.next().is_some() {
@@ -64,6 +60,14 @@ impl Repository {
         }
         let queue = Queue::open(DirStore::new(directory, sync))?;
         Ok(OpenQueue { queue, directory: name })
+    }
+
+    fn sync(&self) -> Result<Sync, Failure> {
+        match self.sync.as_deref() {
+            None | Some("on") => Ok(Sync::On),
+            Some("off") => Ok(Sync::Off),
+            Some(other) => Err(bad_args(format!("MUSE_COORD_SYNC must be on or off, not {other:?}"))),
+        }
     }
 }
 
@@ -89,7 +93,11 @@ fn bad_queue(error: BadName) -> Failure {
 }
 
 fn nonce() -> Result<Nonce, Failure> {
-    host::nonce().ok_or_else(|| Failure::new("io_error", "the host gives no random numbers; nothing was changed"))
+    host::nonce().ok_or_else(no_random_numbers)
+}
+
+fn no_random_numbers() -> Failure {
+    Failure::new("io_error", "the host gives no random numbers; nothing was changed")
 }
 
 fn task_id(text: &str) -> Result<TaskId, Failure> {

@@ -95,7 +95,7 @@ fn status_by_name<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok
     serializer.serialize_str(status.as_str())
 }
 
-fn counts_by_name<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn counts_by_name<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(Status::ALL.map(|status| (status.as_str(), counts.of(status))))
 }
 

@@ -224,6 +224,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   fail-task    Report a claimed task as failed
     2>   cancel-task  Call a task off
     2>   tasks        List tasks, and count all of them by status
+    2>   doctor       Tell what is wrong in the coordination directory, and what its filesystem gives
     2>   help         Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
@@ -242,7 +243,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
     2> 
     2> Exit codes:
-    2>   0 done · 1 bad value, not found, nothing to claim, refused, I/O error · 2 wrong usage or no repository
+    2>   0 done · 1 bad value, not found, nothing to claim, refused, defects, I/O error · 2 wrong usage or no repository
     exit 2
     "#);
 }

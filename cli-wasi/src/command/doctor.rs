@@ -1,0 +1,188 @@
+//! `muse coord doctor`: what is wrong in the coordination directory, and with `--repair` mending it.
+
+use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
+use coord_core::store::StoreError;
+use serde::Serialize;
+
+use super::tasks::counts_by_name;
+use super::{OpenQueue, Repository, nonce};
+use crate::args;
+use crate::host;
+use crate::output::{Answer, Answered, Failure, Page, sanitised};
+use crate::store::Sync;
+
+#[derive(Serialize)]
+pub(super) struct Examined {
+    healthy: bool,
+    repair: bool,
+    tasks: u64,
+    #[serde(serialize_with = "counts_by_name")]
+    counts: Counts,
+    defects: Vec<FoundDefect>,
+    leftovers: FoundLeftovers,
+    aside: usize,
+    foreign: Vec<String>,
+    notes: Vec<String>,
+    filesystem: Filesystem,
+    degraded: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FoundDefect {
+    code: &'static str,
+    task_id: Option<String>,
+    path: String,
+    problem: String,
+    became: &'static str,
+    #[serde(skip)]
+    advice: &'static str,
+}
+
+#[derive(Serialize)]
+struct FoundLeftovers {
+    drafts: usize,
+    settlements: usize,
+    torn_records: usize,
+}
+
+/// `null`: it could not be tried.
+#[derive(Serialize)]
+struct Filesystem {
+    exclusive_create: Option<bool>,
+    hard_links: Option<bool>,
+    link_counts: Option<bool>,
+    renames: Option<bool>,
+    renames_between_directories: Option<bool>,
+    listings: Option<bool>,
+    directory_sync: Option<bool>,
+    case_sensitive: Option<bool>,
+    directory_stamps: Option<bool>,
+    clock_offset_seconds: Option<f64>,
+    not_tried: Option<String>,
+}
+
+/// How many foreign names are shown.
+const FOREIGN_SHOWN: usize = 20;
+
+pub(super) fn run(args: &args::Doctor, repository: &Repository) -> Result<Answered<Examined>, Failure> {
+    let sync = repository.sync()?;
+    let OpenQueue { queue, .. } = repository.open()?;
+    let diagnosis = if args.repair {
+        let mut nonces = host::nonces().ok_or_else(super::no_random_numbers)?;
+        queue.repair(host::now(), &mut nonces)?
+    } else {
+        queue.examine(host::now())?
+    };
+    let nonce = nonce()?;
+    let medium = queue.probe(host::now(), nonce)?;
+    Ok(Answered { answer: Examined::new(args.repair, &diagnosis, &medium, sync), warnings: Vec::new() })
+}
+
+impl Examined {
+    fn new(repair: bool, diagnosis: &Diagnosis, medium: &Medium, sync: Sync) -> Examined {
+        let unsynced = "MUSE_COORD_SYNC is off: nothing is synced, so nothing is sure to survive a power cut";
+        let unsynced = (sync == Sync::Off).then(|| unsynced.to_string());
+        Examined {
+            healthy: diagnosis.is_healthy(),
+            repair,
+            tasks: diagnosis.counts.total(),
+            counts: diagnosis.counts.clone(),
+            defects: diagnosis.defects.iter().map(|defect| FoundDefect::new(defect, repair)).collect(),
+            leftovers: diagnosis.leftovers.into(),
+            aside: diagnosis.aside,
+            foreign: diagnosis.foreign.iter().take(FOREIGN_SHOWN).map(ToString::to_string).collect(),
+            notes: diagnosis.notes.iter().map(Note::to_string).collect(),
+            filesystem: medium.into(),
+            degraded: unsynced.into_iter().chain(medium.degraded()).collect(),
+        }
+    }
+}
+
+impl FoundDefect {
+    fn new(defect: &Defect, repair: bool) -> FoundDefect {
+        let advice = match (defect.became, &defect.problem) {
+            (Became::Mended, _) => "mended",
+            (Became::SetAside, _) => "moved to aside/",
+            (Became::Left, Problem::SettlementLost) => "it cannot be mended; that the task has ended stands",
+            (Became::Left, _) if repair => "not mended: other agents changed it meanwhile, or see the notes; try again",
+            (Became::Left, _) => "to mend it: muse coord doctor --repair",
+        };
+        FoundDefect {
+            code: defect.problem.code(),
+            task_id: defect.task_id.map(|id| id.to_string()),
+            path: defect.path.to_string(),
+            problem: defect.problem.to_string(),
+            became: defect.became.as_str(),
+            advice,
+        }
+    }
+}
+
+impl From<Leftovers> for FoundLeftovers {
+    fn from(leftovers: Leftovers) -> FoundLeftovers {
+        let Leftovers { drafts, settlements, torn_records } = leftovers;
+        FoundLeftovers { drafts, settlements, torn_records }
+    }
+}
+
+impl From<&Medium> for Filesystem {
+    fn from(medium: &Medium) -> Filesystem {
+        Filesystem {
+            exclusive_create: medium.exclusive_create,
+            hard_links: medium.hard_links,
+            link_counts: medium.link_counts,
+            renames: medium.renames,
+            renames_between_directories: medium.renames_between_directories,
+            listings: medium.listings,
+            directory_sync: medium.directory_sync,
+            case_sensitive: medium.case_sensitive,
+            directory_stamps: medium.directory_stamps,
+            // In tenths: what is less is the time that the trial took.
+            clock_offset_seconds: medium.clock_offset_micros.map(|micros| (micros / 100_000) as f64 / 10.0),
+            not_tried: medium.refused.as_ref().map(StoreError::to_string),
+        }
+    }
+}
+
+impl Answer for Examined {
+    fn text(&self, page: &mut Page) {
+        let (tasks, defects) = (self.tasks, self.defects.len());
+        let left = self.defects.iter().filter(|defect| defect.became == Became::Left.as_str()).count();
+        page.line(match (defects, left) {
+            (0, _) => format!("✅ The queue is healthy: {tasks} task(s)"),
+            (_, 0) => {
+                format!("✅ The queue is healthy again: {tasks} task(s), {defects} defect(s) mended or set aside")
+            }
+            _ => format!("❌ The queue has {left} defect(s): {tasks} task(s)"),
+        });
+        for FoundDefect { code, path, problem, advice, .. } in &self.defects {
+            page.line(format_args!("  {code} {}: {}; {advice}", sanitised(path), sanitised(problem)));
+        }
+        self.remarks(page);
+    }
+
+    fn exit_code(&self) -> u8 {
+        u8::from(!self.healthy)
+    }
+}
+
+impl Examined {
+    /// What is no defect.
+    fn remarks(&self, page: &mut Page) {
+        let FoundLeftovers { drafts, settlements, torn_records } = self.leftovers;
+        if drafts + settlements + torn_records > 0 {
+            let became = if self.repair { "set aside" } else { "harmless; --repair sets them aside" };
+            page.field(
+                "Leftovers",
+                format_args!("{drafts} draft(s), {settlements} settlement(s), {torn_records} torn record(s): {became}"),
+            );
+        }
+        if self.aside > 0 {
+            page.field("Aside", format_args!("{} file(s) in aside/, for you to look at", self.aside));
+        }
+        let remarks = [("Foreign", &self.foreign), ("Note", &self.notes), ("Filesystem", &self.degraded)];
+        for (label, texts) in remarks {
+            texts.iter().for_each(|text| page.field(label, text));
+        }
+    }
+}
