@@ -18,6 +18,7 @@
 mod mounted;
 pub mod sim;
 mod shown;
+pub mod soak;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

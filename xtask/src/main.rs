@@ -9,6 +9,7 @@ mod demo;
 mod install;
 mod lint;
 mod setup;
+mod soak;
 mod test;
 mod tools;
 mod workspace;
@@ -40,6 +41,8 @@ enum Task {
     Install(install::Options),
     /// Let eight agent processes work off a queue of real tasks, kill one, and check the results
     Demo(demo::Options),
+    /// Let agents work on one queue while they are killed and stopped, and check all that they were answered
+    Soak(soak::Options),
     /// Install the stock wasmtime that the tests run the component in (about 10 minutes, once)
     Wasmtime,
     /// One agent of the demo
@@ -66,6 +69,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(options) => test::run(&workspace, &options),
         Task::Install(options) => install::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
+        Task::Soak(options) => soak::run(&workspace, &options),
         Task::Wasmtime => tools::run(&workspace),
         Task::DemoAgent(options) => demo::agent::run(&options),
     }

@@ -1,0 +1,101 @@
+//! The soak: real agents on one real directory, killed and stopped at random, and every answer held against the others.
+//!
+//! Half of the workers run `muse` for each step, half are native processes with two threads; three orchestrators keep
+//! some dozens of tasks waiting. Every few milliseconds one of them is killed, and comes back under a new run id; now
+//! and then one is stopped for longer than its lease. What each asked and was answered is the [`history`]; when the
+//! storm is over and the queue is drained, [`check`] judges it.
+//!
+//! Every choice follows from one seed, which is printed. What the processes make of it does not: the same seed is the
+//! same storm, not the same run.
+//!
+//! Not covered: a power cut, which takes back what was not synced.
+
+mod agent;
+mod check;
+mod drain;
+mod history;
+mod muse;
+mod native;
+mod place;
+mod report;
+mod swarm;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use drain::Defect;
+use history::{History, Moment, Task};
+use place::Place;
+use report::Storm;
+use swarm::Swarm;
+
+pub use native::{AgentOptions, agent};
+pub use report::Report;
+
+/// How long and how hard.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// How long the agents work
+    #[arg(long)]
+    pub minutes: f64,
+    /// How many workers there are: half run `muse`, half are native threads
+    #[arg(long)]
+    pub agents: usize,
+    /// How often one of them is killed
+    #[arg(long)]
+    pub kill_every_ms: u64,
+    /// What all choices follow from [default: another each time]
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// Runs the soak with the program that `MUSE_BIN` names. Where something was wrong the directory is kept.
+pub fn run(options: &Options) -> Report {
+    let seed = options.seed.unwrap_or_else(|| Moment::now().nanos);
+    let place = Place::new();
+    let swarm = Swarm::new(muse::program(), place.path().to_owned(), options.agents);
+    std::fs::create_dir_all(&swarm.directory).expect("make the coordination directory");
+
+    let time = Duration::from_secs_f64(options.minutes * 60.0);
+    let kill_every = Duration::from_millis(options.kill_every_ms.max(1));
+    let chaos = swarm.run(time, kill_every, &mut SmallRng::seed_from_u64(seed));
+    drain::drain(&swarm, "drain");
+    let complaints = heal(&swarm);
+
+    let (listing, findings) = drain::listing(&swarm);
+    let history = swarm.into_history();
+    let mut found = check::check(&history.actions, &listing);
+    complaints.into_iter().chain(findings).for_each(|what| found.report(None, what));
+    if found.figures.completions == 0 {
+        found.report(None, "nothing was completed, so nothing was put to the test".to_string());
+    }
+    Report::new(Storm { seed, time, chaos }, found, &history, &listing, place)
+}
+
+/// What killed enqueuers left is found and put right by the doctor, and worked off. What else he finds is told.
+fn heal(swarm: &Swarm) -> Vec<String> {
+    let Some(diagnosis) = drain::doctor(swarm, &[]) else { return Vec::new() };
+    let mut complaints = unexplained(diagnosis.defects, &swarm.history());
+    if !diagnosis.healthy {
+        drain::doctor(swarm, &["--repair"]);
+        let left = drain::doctor(swarm, &[]).unwrap_or_default();
+        if !left.healthy {
+            complaints.push(format!("doctor: not healthy after the repair: {:?}", left.defects));
+        }
+        drain::drain(swarm, "drain-again");
+    }
+    complaints
+}
+
+/// A record without an entry is what a killed `enqueue` leaves, CM-1: no defect, unless the task was acknowledged.
+fn unexplained(defects: Vec<Defect>, history: &History) -> Vec<String> {
+    let acknowledged: HashSet<&Task> = history.acknowledged().collect();
+    let is_explained = |defect: &Defect| {
+        defect.code == "no_entry" && defect.task_id.as_ref().is_some_and(|task| !acknowledged.contains(task))
+    };
+    let unexplained = defects.into_iter().filter(|defect| !is_explained(defect));
+    unexplained.map(|Defect { code, task_id, problem }| format!("doctor: {code} {task_id:?} {problem}")).collect()
+}

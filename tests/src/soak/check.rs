@@ -1,0 +1,393 @@
+//! What must be true of any history, whoever was killed when.
+//!
+//! 1. One winner: a task's generation has one holder, a nonce one lease, and nobody takes a task whose lease runs.
+//! 2. Each task's history is linearizable ([`task`]).
+//! 3. What went in comes out: an acknowledged task ends, by one accepted ending, and stands so in the listing.
+//! 4. Ended is ended: nothing about the task is accepted that began later.
+//!
+//! Each is checked by itself, from the evidence alone: 1, 3 and 4 by plain comparisons that anybody can follow, and 2 by
+//! a search, which would find what they overlook.
+
+mod task;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::history::{Action, Answer, Label, Lease, Listed, Listing, Moment, Op, Task};
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    pub(super) task: Option<Task>,
+    pub(super) what: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings {
+    pub(super) violations: Vec<Violation>,
+    pub(super) figures: Figures,
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    pub(super) commands: usize,
+    /// Operations whose agent died before it had the answer.
+    pub(super) unknown: usize,
+    pub(super) enqueued: usize,
+    /// Enqueues without an answer that took effect.
+    pub(super) recovered: usize,
+    pub(super) claims: usize,
+    /// Claims without an answer that took effect.
+    pub(super) silent_claims: usize,
+    pub(super) takeovers: usize,
+    pub(super) completions: usize,
+    pub(super) failures: usize,
+    pub(super) cancellations: usize,
+    /// Endings that are in the listing, but whose agent died before it had the answer.
+    pub(super) silent_endings: usize,
+    pub(super) late_refused: usize,
+    pub(super) lost: usize,
+    pub(super) unexpected: usize,
+    /// Histories that were searched for an order, and those that were too long to be.
+    pub(super) searched: usize,
+    pub(super) too_long: usize,
+}
+
+/// Checks everything.
+pub(super) fn check(actions: &[Action], listing: &Listing) -> Findings {
+    let evidence = Evidence::new(actions, listing);
+    let mut findings = Findings { figures: evidence.figures(), ..Findings::default() };
+    evidence.answers_are_foreseen(&mut findings);
+    evidence.generations_have_one_holder(&mut findings);
+    evidence.nonces_are_unique(&mut findings);
+    evidence.holders_have_asked(&mut findings);
+    evidence.books_balance(&mut findings);
+    for (task, actions) in &evidence.by_task {
+        let suspects = findings.violations.len();
+        leases_are_kept(task, actions, &mut findings);
+        ended_is_ended(task, actions, &mut findings);
+        evidence.ending_is_listed(task, actions, &mut findings);
+        // The search for an order that does not exist takes long, and would say less.
+        if findings.violations.len() == suspects {
+            evidence.is_linearizable(task, actions, &mut findings);
+        }
+    }
+    findings
+}
+
+impl Findings {
+    pub(super) fn report(&mut self, task: Option<&Task>, what: String) {
+        self.violations.push(Violation { task: task.cloned(), what });
+    }
+}
+
+/// The history, sorted.
+struct Evidence<'a> {
+    actions: &'a [Action],
+    listing: &'a Listing,
+    by_task: BTreeMap<&'a Task, Vec<&'a Action>>,
+    /// Who tried to enqueue what, and the task that it was acknowledged as.
+    enqueues: HashMap<&'a Label, &'a Action>,
+}
+
+impl<'a> Evidence<'a> {
+    fn new(actions: &'a [Action], listing: &'a Listing) -> Evidence<'a> {
+        let mut by_task: BTreeMap<&Task, Vec<&Action>> = listing.keys().map(|task| (task, Vec::new())).collect();
+        let mut enqueues = HashMap::new();
+        for action in actions {
+            if let Some(task) = action.task() {
+                by_task.entry(task).or_default().push(action);
+            }
+            if let Op::Enqueue { label, .. } = &action.op {
+                enqueues.insert(label, action);
+            }
+        }
+        Evidence { actions, listing, by_task, enqueues }
+    }
+
+    /// No failing medium, no warning, and no task that cannot be found.
+    fn answers_are_foreseen(&self, findings: &mut Findings) {
+        for action in self.actions {
+            match &action.ended {
+                Some((_, Answer::Broken { what })) => {
+                    findings.report(action.task(), format!("{} was answered: {what}", action.run_id));
+                }
+                Some((_, Answer::Refused { status, .. })) if status == "not_found" => {
+                    findings.report(action.task(), format!("{} was told that there is no such task", action.run_id));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whoever says who holds which generation of a task: a claim, a heartbeat, an ending, a refusal, the listing.
+    fn holders(&self) -> impl Iterator<Item = (&'a Task, u32, &'a String)> {
+        let told = self.actions.iter().filter_map(|action| match (action.task()?, &action.op, action.answer()?) {
+            (task, _, Answer::Claimed { lease, .. } | Answer::Kept(lease)) => {
+                Some((task, lease.generation, &action.run_id))
+            }
+            (task, Op::Settle { .. }, Answer::Ended { generation }) => Some((task, *generation, &action.run_id)),
+            (task, _, Answer::Refused { holder: Some(holder), .. }) => Some((task, holder.generation?, &holder.run_id)),
+            _ => None,
+        });
+        // Who called a task off need not have held it.
+        let settled = self.listing.iter().filter(|(_, listed)| listed.status != "cancelled");
+        told.chain(settled.filter_map(|(task, listed)| Some((task, listed.generation, listed.by.as_ref()?))))
+    }
+
+    fn generations_have_one_holder(&self, findings: &mut Findings) {
+        let mut known: HashMap<(&Task, u32), &String> = HashMap::new();
+        for (task, generation, holder) in self.holders() {
+            let first = *known.entry((task, generation)).or_insert(holder);
+            if first != holder {
+                findings.report(Some(task), format!("generation {generation} was held by both {first} and {holder}"));
+            }
+        }
+        // One agent that was given the same generation twice was given it wrongly, too.
+        let mut won: HashSet<(&Task, u32)> = HashSet::new();
+        for (_, _, task, lease) in claims(self.actions.iter()) {
+            if !won.insert((task, lease.generation)) {
+                findings.report(Some(task), format!("generation {} was claimed twice", lease.generation));
+            }
+        }
+    }
+
+    fn nonces_are_unique(&self, findings: &mut Findings) {
+        let mut known: HashMap<&String, (&Task, u32)> = HashMap::new();
+        for action in self.actions {
+            let (Some(task), Some(Answer::Claimed { lease, .. } | Answer::Kept(lease))) =
+                (action.task(), action.answer())
+            else {
+                continue;
+            };
+            let this = (task, lease.generation);
+            let first = *known.entry(&lease.nonce).or_insert(this);
+            if first != this {
+                findings.report(Some(task), format!("nonce {} tells of two leases: {first:?} too", lease.nonce));
+            }
+        }
+    }
+
+    /// A holder whose claim has no answer must have asked for a task, and dies with that question, so has one task.
+    fn holders_have_asked(&self, findings: &mut Findings) {
+        let answered: HashSet<(&Task, u32)> =
+            claims(self.actions.iter()).map(|(_, _, task, lease)| (task, lease.generation)).collect();
+        let mut silent: HashMap<&String, usize> = HashMap::new();
+        for action in self.actions.iter().filter(|action| action.answer().is_none()) {
+            if matches!(action.op, Op::Claim { .. }) {
+                *silent.entry(&action.run_id).or_default() += 1;
+            }
+        }
+        let told: BTreeSet<(&Task, u32, &String)> =
+            self.holders().filter(|(task, generation, _)| !answered.contains(&(*task, *generation))).collect();
+        for (task, generation, holder) in told {
+            match silent.get_mut(holder) {
+                Some(left @ 1..) => *left -= 1,
+                _ => findings.report(Some(task), format!("{holder} holds generation {generation}, but never asked")),
+            }
+        }
+        let (unheard, asked) = (self.silent_generations(), self.silent_claims());
+        if unheard > asked {
+            findings.report(None, format!("{unheard} claims took effect unheard, but {asked} were made"));
+        }
+    }
+
+    /// What went in comes out.
+    fn books_balance(&self, findings: &mut Findings) {
+        let mut known: HashMap<&Label, &Task> = HashMap::new();
+        for (task, listed) in self.listing {
+            let label = listed.label.as_ref().filter(|label| self.enqueues.contains_key(label));
+            let Some(label) = label else {
+                findings.figures.unexpected += 1;
+                findings.report(Some(task), "nobody enqueued it".to_string());
+                continue;
+            };
+            if let Some(first) = known.insert(label, task) {
+                findings.figures.unexpected += 1;
+                findings.report(Some(task), format!("it was enqueued once, but is there twice: {first} too"));
+            }
+            if !["completed", "failed", "cancelled"].contains(&listed.status.as_str()) {
+                findings.figures.lost += 1;
+                findings.report(Some(task), format!("it was never worked off: it is {} for good", listed.status));
+            }
+        }
+        for (label, action) in &self.enqueues {
+            let Some(Answer::Enqueued { task }) = action.answer() else { continue };
+            if !self.is_listed(task, label) {
+                findings.figures.lost += 1;
+                findings.report(Some(task), format!("it was acknowledged to {}, and is not there", action.run_id));
+            }
+        }
+        for (action, label, task, _) in claims(self.actions.iter()) {
+            if !self.is_listed(task, label) {
+                findings.figures.unexpected += 1;
+                findings.report(Some(task), format!("{} got it, and it is not there", action.run_id));
+            }
+        }
+    }
+
+    fn is_listed(&self, task: &Task, label: &Label) -> bool {
+        self.listing.get(task).is_some_and(|listed| listed.label.as_ref() == Some(label))
+    }
+
+    /// At most one ending is accepted, and it is the one that is listed. One that nobody was told of was asked for.
+    fn ending_is_listed(&self, task: &Task, actions: &[&Action], findings: &mut Findings) {
+        let Some(listed) = self.listing.get(task) else { return };
+        let endings = || actions.iter().filter(|action| is_ending(action));
+        let accepted: Vec<&&Action> = endings().filter(|action| is_accepted(action)).collect();
+        match accepted.as_slice() {
+            [] if endings().any(|action| action.answer().is_none() && ends_as(action, listed)) => {}
+            [action] if ends_as(action, listed) => {}
+            [] => findings.report(Some(task), format!("it ended as nobody asked: {listed:?}")),
+            [action] => {
+                let what = format!("its end was acknowledged to {}, but another is listed: {listed:?}", action.run_id);
+                findings.report(Some(task), what);
+            }
+            many => {
+                let who: Vec<&String> = many.iter().map(|action| &action.run_id).collect();
+                findings.report(Some(task), format!("it ended more than once: by {who:?}"));
+            }
+        }
+    }
+
+    fn is_linearizable(&self, task: &Task, actions: &[&Action], findings: &mut Findings) {
+        let Some(listed) = self.listing.get(task) else { return };
+        let enqueue = listed.label.as_ref().and_then(|label| self.enqueues.get(label));
+        let Some(enqueue) = enqueue else { return };
+        match task::is_linearizable(enqueue, actions, listed) {
+            None => findings.figures.too_long += 1,
+            Some(true) => findings.figures.searched += 1,
+            Some(false) => {
+                findings.report(Some(task), "no order of what happened to it explains all answers".to_string());
+            }
+        }
+    }
+
+    /// Generations that somebody must have claimed, but whose claim has no answer.
+    fn silent_generations(&self) -> usize {
+        let answered: BTreeSet<(&Task, u32)> =
+            claims(self.actions.iter()).map(|(_, _, task, lease)| (task, lease.generation)).collect();
+        let all: usize = self.listing.values().map(|listed| listed.generation as usize).sum();
+        all.saturating_sub(answered.len())
+    }
+
+    fn silent_claims(&self) -> usize {
+        let silent = self.actions.iter().filter(|action| action.answer().is_none());
+        silent.filter(|action| matches!(action.op, Op::Claim { .. })).count()
+    }
+
+    fn figures(&self) -> Figures {
+        let answers = || self.actions.iter().filter_map(Action::answer);
+        let acknowledged: HashSet<&Task> = answers()
+            .filter_map(|answer| match answer {
+                Answer::Enqueued { task } => Some(task),
+                _ => None,
+            })
+            .collect();
+        let accepted = self.actions.iter().filter(|action| is_accepted(action) && is_ending(action)).count();
+        let ended = |status: &str| self.listing.values().filter(|listed| listed.status == status).count();
+        let [completions, failures, cancellations] = ["completed", "failed", "cancelled"].map(ended);
+        Figures {
+            commands: self.actions.len(),
+            unknown: self.actions.iter().filter(|action| action.answer().is_none()).count(),
+            enqueued: acknowledged.len(),
+            recovered: self.listing.keys().filter(|task| !acknowledged.contains(task)).count(),
+            claims: claims(self.actions.iter()).count(),
+            silent_claims: self.silent_generations(),
+            takeovers: self.listing.values().map(|listed| listed.generation.saturating_sub(1) as usize).sum(),
+            completions,
+            failures,
+            cancellations,
+            silent_endings: (completions + failures + cancellations).saturating_sub(accepted),
+            late_refused: self.actions.iter().filter(|action| is_late(action)).count(),
+            ..Figures::default()
+        }
+    }
+}
+
+/// Nobody is given a task whose lease runs, as far as its holder knew, by the queue's word and by the clock.
+fn leases_are_kept(task: &Task, actions: &[&Action], findings: &mut Findings) {
+    let mut leases: Vec<(&Action, &Lease)> =
+        claims(actions.iter().copied()).map(|(action, _, _, lease)| (action, lease)).collect();
+    leases.sort_by_key(|(_, lease)| lease.generation);
+    for pair in leases.windows(2) {
+        let [(earlier, lease), (later, next)] = pair else { continue };
+        let (Some(told), Some(won)) = (earlier.ended_at(), later.ended_at()) else { continue };
+        let expires = kept_until(lease, later.began, actions);
+        if won.nanos < earlier.began.nanos {
+            let what = format!("{} had it before {}, under a later generation", later.run_id, earlier.run_id);
+            findings.report(Some(task), what);
+        }
+        // A heartbeat that came between the two is not known to be before or after, so only what was told counts.
+        if told.nanos < later.began.nanos && (next.claimed_micros < expires || won.wall_micros < expires) {
+            let what = format!("{} was given it while the lease of {} ran", later.run_id, earlier.run_id);
+            findings.report(Some(task), what);
+        }
+    }
+}
+
+/// Until when the holder knew the task to be its own, before `moment`.
+fn kept_until(lease: &Lease, moment: Moment, actions: &[&Action]) -> u64 {
+    let kept = actions.iter().filter(|action| action.ended_at().is_some_and(|at| at.nanos < moment.nanos));
+    let expiries = kept.filter_map(|action| match action.answer()? {
+        Answer::Kept(kept) if kept.generation == lease.generation => Some(kept.expires_micros),
+        _ => None,
+    });
+    expiries.fold(lease.expires_micros, u64::max)
+}
+
+/// After an accepted end nothing more is accepted.
+fn ended_is_ended(task: &Task, actions: &[&Action], findings: &mut Findings) {
+    let endings = actions.iter().filter(|action| is_ending(action) && is_accepted(action));
+    let Some(end) = endings.filter_map(|action| action.ended_at()).min_by_key(|at| at.nanos) else { return };
+    let is_alive = |answer: &Answer| matches!(answer, Answer::Claimed { .. } | Answer::Kept(_) | Answer::Ended { .. });
+    for action in actions.iter().filter(|action| action.began.nanos > end.nanos) {
+        if let Some(answer) = action.answer().filter(|answer| is_alive(answer)) {
+            findings.report(Some(task), format!("it had ended, and {} was answered {answer:?}", action.run_id));
+        }
+    }
+}
+
+fn claims<'a>(
+    actions: impl Iterator<Item = &'a Action>,
+) -> impl Iterator<Item = (&'a Action, &'a Label, &'a Task, &'a Lease)> {
+    actions.filter_map(|action| match action.answer()? {
+        Answer::Claimed { task, label, lease } => Some((action, label, task, lease)),
+        _ => None,
+    })
+}
+
+fn is_ending(action: &Action) -> bool {
+    matches!(action.op, Op::Settle { .. } | Op::Cancel { .. })
+}
+
+fn is_accepted(action: &Action) -> bool {
+    matches!(action.answer(), Some(Answer::Ended { .. }))
+}
+
+/// A report by somebody who was too late.
+fn is_late(action: &Action) -> bool {
+    let Some(Answer::Refused { status, .. }) = action.answer() else { return false };
+    matches!(action.op, Op::Settle { .. }) && ["lease_lost", "wrong_owner", "already_terminal"].contains(&&**status)
+}
+
+/// True if what is listed is what this ending says, result and all.
+fn ends_as(action: &Action, listed: &Listed) -> bool {
+    let (status, report) = match &action.op {
+        Op::Settle { verdict, report, .. } => (verdict.status(), Some(report)),
+        Op::Cancel { .. } => ("cancelled", None),
+        Op::Enqueue { .. } | Op::Claim { .. } | Op::Heartbeat { .. } => return false,
+    };
+    let same_generation = match action.answer() {
+        Some(Answer::Ended { generation }) => *generation == listed.generation,
+        _ => true,
+    };
+    listed.status == status
+        && listed.by.as_ref() == Some(&action.run_id)
+        && listed.report.as_ref() == report
+        && same_generation
+}
+
+#[cfg(test)]
+mod tests;

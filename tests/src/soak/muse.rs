@@ -1,0 +1,147 @@
+//! The queue by the command line: every operation is one `muse` process.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use coord_core::Timestamp;
+use serde::Deserialize;
+
+use super::agent::Hands;
+use super::history::{Answer, Holder, Label, Lease, Op, Task, Verdict};
+use super::swarm::Slot;
+
+/// Runs `muse` in a repository. The child is lent to a [`Slot`], where chaos can reach it.
+pub(super) struct Muse<'a> {
+    pub(super) muse: &'a Path,
+    pub(super) repository: &'a Path,
+    pub(super) slot: &'a Slot,
+}
+
+/// The fields of an answer that matter here.
+#[derive(Debug, Deserialize)]
+struct Printed {
+    exit_code: i32,
+    warnings: Vec<String>,
+    status: Option<String>,
+    task_id: Option<Task>,
+    claimer_run_id: Option<String>,
+    generation: Option<u32>,
+    claim_nonce: Option<String>,
+    claimed_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    task: Option<PrintedTask>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PrintedTask {
+    payload: Label,
+}
+
+impl Hands for Muse<'_> {
+    fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
+        let (mut reader, writer) = io::pipe().expect("make a pipe");
+        let mut command = Command::new(self.muse);
+        command.arg("coord").args(words(op)).args(["--run-id", run_id, "--json"]);
+        command.env_clear().current_dir(self.repository);
+        // One pipe for both, so that a process that says something wrong is heard.
+        let errors = writer.try_clone().expect("clone a pipe");
+        command.stdin(Stdio::null()).stdout(writer).stderr(errors);
+        self.slot.lend(&mut command)?;
+        // The writing ends of the pipe: the child's alone are left.
+        drop(command);
+        let mut printed = String::new();
+        let read = reader.read_to_string(&mut printed);
+        let killed = self.slot.take_back();
+        // What was printed to the end was acknowledged, whatever became of the process then.
+        let whole = read.is_ok() && printed.ends_with('\n');
+        (whole || !killed).then(|| understood(op, &printed))
+    }
+}
+
+/// The command line for an operation.
+fn words(op: &Op) -> Vec<String> {
+    let line: Vec<&str> = match op {
+        Op::Enqueue { .. } => vec!["enqueue", "soak"],
+        Op::Claim { .. } => vec!["claim"],
+        Op::Heartbeat { task, .. } => vec!["heartbeat", task],
+        Op::Settle { task, verdict: Verdict::Complete, .. } => vec!["complete", task],
+        Op::Settle { task, verdict: Verdict::Fail, .. } => vec!["fail-task", task],
+        Op::Cancel { task, force: false } => vec!["cancel-task", task],
+        Op::Cancel { task, force: true } => vec!["cancel-task", task, "--force"],
+    };
+    line.into_iter().map(String::from).chain(flags(op)).collect()
+}
+
+fn flags(op: &Op) -> Vec<String> {
+    let pairs: Vec<(&str, Option<String>)> = match op {
+        Op::Enqueue { label, queue, priority } => vec![
+            ("--payload", serde_json::to_string(label).ok()),
+            ("--queue", Some(queue.clone())),
+            ("--priority", Some(priority.to_string())),
+        ],
+        Op::Claim { queue, lease_seconds, wait_seconds } => vec![
+            ("--queue", queue.clone()),
+            ("--claim-ttl", Some(lease_seconds.to_string())),
+            ("--wait", Some(wait_seconds.to_string())),
+        ],
+        Op::Heartbeat { nonce, .. } => vec![("--claim-nonce", nonce.clone())],
+        Op::Settle { verdict, report, nonce, .. } => {
+            let flag = if *verdict == Verdict::Complete { "--result" } else { "--error" };
+            vec![(flag, Some(report.clone())), ("--claim-nonce", nonce.clone())]
+        }
+        Op::Cancel { .. } => vec![],
+    };
+    let given = pairs.into_iter().filter_map(|(flag, value)| Some([flag.to_string(), value?]));
+    given.flatten().collect()
+}
+
+fn understood(op: &Op, printed: &str) -> Answer {
+    let broken = || Answer::Broken { what: printed.trim().to_string() };
+    match serde_json::from_str::<Printed>(printed) {
+        Ok(answer) if answer.warnings.is_empty() => answer.to(op).unwrap_or_else(broken),
+        _ => broken(),
+    }
+}
+
+impl Printed {
+    /// The answer to `op`; `None` if it is none to that.
+    fn to(self, op: &Op) -> Option<Answer> {
+        match (self.exit_code, op) {
+            (0, Op::Enqueue { .. }) => Some(Answer::Enqueued { task: self.task_id? }),
+            (0, Op::Claim { .. }) => {
+                let lease = self.lease()?;
+                Some(Answer::Claimed { task: self.task_id?, label: self.task?.payload, lease })
+            }
+            (0, Op::Heartbeat { .. }) => Some(Answer::Kept(self.lease()?)),
+            (0, Op::Settle { .. } | Op::Cancel { .. }) => Some(Answer::Ended { generation: self.generation? }),
+            (1, op) => match (op, self.status.as_deref()?) {
+                (Op::Claim { .. }, "empty") => Some(Answer::Empty),
+                (
+                    Op::Heartbeat { .. } | Op::Settle { .. } | Op::Cancel { .. },
+                    status @ ("not_found" | "not_claimed" | "wrong_owner" | "lease_lost" | "already_terminal"),
+                ) => {
+                    let generation = self.generation;
+                    let holder = self.claimer_run_id.map(|run_id| Holder { run_id, generation });
+                    Some(Answer::Refused { status: status.to_string(), holder })
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn lease(&self) -> Option<Lease> {
+        Some(Lease {
+            generation: self.generation?,
+            nonce: self.claim_nonce.clone()?,
+            claimed_micros: self.claimed_at?.micros(),
+            expires_micros: self.expires_at?.micros(),
+        })
+    }
+}
+
+/// The built program.
+pub(super) fn program() -> PathBuf {
+    crate::required("MUSE_BIN")
+}
