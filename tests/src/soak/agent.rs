@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
+use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::history::{Answer, Label, Lease, Moment, Note, Op, Said, Task, Verdict};
@@ -48,9 +49,9 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
                 }
                 _ => self.pause(10..50),
             }
-            if self.one_in(40) {
-                // To a task that this agent has had, whoever has it now.
-                if let Some(task) = self.pick(&once_held) {
+            if self.one_in(20) {
+                // One that this agent has had lately, whoever has it now.
+                if let Some(task) = self.pick_late(&once_held, 3) {
                     self.cancel(task)?;
                 }
             }
@@ -71,8 +72,7 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
                 enqueued.push(task);
             }
             if self.one_in(15) {
-                let newest = enqueued.get(enqueued.len().saturating_sub(20)..).unwrap_or_default().to_vec();
-                if let Some(task) = self.pick(&newest) {
+                if let Some(task) = self.pick_late(&enqueued, 20) {
                     self.cancel(task)?;
                 }
             }
@@ -100,12 +100,15 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
             self.pause(0..30);
             self.heartbeat(task, lease)?;
         }
-        if self.one_in(60) {
-            // For longer than the lease, so that another agent may have the task when this one speaks again.
-            let length = lease.expires_micros.saturating_sub(lease.claimed_micros) / 1_000;
-            self.pause(length..length + 800);
-        } else {
-            self.pause(0..30);
+        match self.rng.random_range(0..100) {
+            // For longer than the lease, so that another agent has the task, or has had it, when this one speaks again.
+            0..4 => {
+                let length = lease.expires_micros.saturating_sub(lease.claimed_micros) / 1_000;
+                self.pause(length..length + 1_500);
+            }
+            // For so long that whoever had the task before may well come back while this one works.
+            4..12 => self.pause(200..900),
+            _ => self.pause(0..30),
         }
         match self.rng.random_range(0..100) {
             0..75 => self.finish(task, lease, Verdict::Complete),
@@ -167,8 +170,9 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
         QUEUES.get(index).copied().unwrap_or_default().to_string()
     }
 
-    fn pick(&mut self, tasks: &[Task]) -> Option<Task> {
-        if tasks.is_empty() { None } else { tasks.get(self.rng.random_range(0..tasks.len())).cloned() }
+    /// Any of the last so many.
+    fn pick_late(&mut self, tasks: &[Task], last: usize) -> Option<Task> {
+        tasks.iter().rev().take(last).choose(&mut self.rng).cloned()
     }
 
     fn one_in(&mut self, many: u32) -> bool {

@@ -46,7 +46,9 @@ pub(super) struct Figures {
     pub(super) cancellations: usize,
     /// Endings that are in the listing, but whose agent died before it had the answer.
     pub(super) silent_endings: usize,
+    /// Reports of holders that came too late, and those of them that came while another held the task.
     pub(super) late_refused: usize,
+    pub(super) lease_lost: usize,
     pub(super) lost: usize,
     pub(super) unexpected: usize,
     /// Histories that were searched for an order, and those that were too long to be.
@@ -287,6 +289,7 @@ impl<'a> Evidence<'a> {
             .collect();
         let accepted = self.actions.iter().filter(|action| is_accepted(action) && is_ending(action)).count();
         let ended = |status: &str| self.listing.values().filter(|listed| listed.status == status).count();
+        let late = |words: &[&str]| self.actions.iter().filter(|action| is_refused_as(action, words)).count();
         let [completions, failures, cancellations] = ["completed", "failed", "cancelled"].map(ended);
         Figures {
             commands: self.actions.len(),
@@ -300,7 +303,8 @@ impl<'a> Evidence<'a> {
             failures,
             cancellations,
             silent_endings: (completions + failures + cancellations).saturating_sub(accepted),
-            late_refused: self.actions.iter().filter(|action| is_late(action)).count(),
+            late_refused: late(&["lease_lost", "already_terminal"]),
+            lease_lost: late(&["lease_lost"]),
             ..Figures::default()
         }
     }
@@ -366,10 +370,10 @@ fn is_accepted(action: &Action) -> bool {
     matches!(action.answer(), Some(Answer::Ended { .. }))
 }
 
-/// A report by somebody who was too late.
-fn is_late(action: &Action) -> bool {
+/// A report that was refused with one of these words.
+fn is_refused_as(action: &Action, words: &[&str]) -> bool {
     let Some(Answer::Refused { status, .. }) = action.answer() else { return false };
-    matches!(action.op, Op::Settle { .. }) && ["lease_lost", "wrong_owner", "already_terminal"].contains(&&**status)
+    matches!(action.op, Op::Settle { .. }) && words.contains(&status.as_str())
 }
 
 /// True if what is listed is what this ending says, result and all.

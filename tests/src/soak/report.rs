@@ -108,7 +108,11 @@ impl fmt::Display for Report {
             "ended        {} completed, {} failed, {} cancelled; {} of them without an answer",
             n.completions, n.failures, n.cancellations, n.silent_endings
         )?;
-        writeln!(f, "late         {} completions and failures refused", n.late_refused)?;
+        writeln!(
+            f,
+            "late         {} completions and failures refused, {} of them while another held the task",
+            n.late_refused, n.lease_lost
+        )?;
         writeln!(f, "linearizable {} histories of tasks; {} too long to search", n.searched, n.too_long)?;
         self.verdict(f)
     }

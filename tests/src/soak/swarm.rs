@@ -242,7 +242,8 @@ impl Slot {
         !life.closed
     }
 
-    /// Kills the agent: with its child, or three times in ten without. A stopped one is spared, to go on later.
+    /// Kills the agent: with its child, or three times in ten without. A stopped one is spared, to go on later, and so is
+    /// mostly one that does nothing with the queue right now.
     fn kill(&self, chaos: &mut Chaos, rng: &mut SmallRng) -> bool {
         let mut life = self.life();
         let with_child = self.kind.is_native() || rng.random_ratio(7, 10);
@@ -250,7 +251,7 @@ impl Slot {
             return false;
         }
         let counter = match &mut life.child {
-            None if self.kind.is_native() => return false,
+            None if self.kind.is_native() || rng.random_ratio(3, 4) => return false,
             None => &mut chaos.idle_killed,
             Some(_) if !with_child => &mut chaos.commands_orphaned,
             Some(child) => {

@@ -239,11 +239,13 @@ impl OneTask {
             Op::Cancel { force, .. } => (&None, Some(*force)),
             Op::Enqueue { .. } | Op::Claim { .. } => return false,
         };
-        let by_other = matches!(self.state, State::Held { .. }) && !self.is_lease_of(run_id, nonce);
+        let held = matches!(self.state, State::Held { .. });
+        // Under this lease, or under any.
+        let (own, same_agent) = (self.is_lease_of(run_id, nonce), self.is_lease_of(run_id, &None));
         match status {
             "not_claimed" => matches!(self.state, State::Ready) && cancels.is_none(),
-            "wrong_owner" => by_other && cancels.map_or(self.generation == 1, |forced| !forced),
-            "lease_lost" => by_other && cancels.is_none(),
+            "wrong_owner" => held && !same_agent && cancels.map_or(self.generation == 1, |forced| !forced),
+            "lease_lost" => held && !own && (same_agent || self.generation > 1) && cancels.is_none(),
             "already_terminal" => matches!(self.state, State::Ended { .. }),
             _ => false,
         }

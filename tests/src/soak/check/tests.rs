@@ -148,7 +148,13 @@ fn plain() -> Tale {
 
 /// Claimed by "a", who goes silent; then by "b".
 fn taken_over() -> Tale {
-    Tale::enqueued(1).claimed("a", 1).later(12).claimed("b", 2)
+    taken_over_as(|lease| lease)
+}
+
+fn taken_over_as(told: impl Fn(Lease) -> Lease) -> Tale {
+    let tale = Tale::enqueued(1).claimed("a", 1).later(12);
+    let lease = told(tale.lease("b", 2, 10));
+    tale.claimed_as("b", lease)
 }
 
 #[test]
@@ -162,7 +168,7 @@ fn a_plain_life_is_right() {
 fn a_takeover_is_right_and_the_late_report_refused() {
     let tale = taken_over().refused("a", complete("a", 1), "lease_lost", Some(("b", 2)));
     let figures = tale.completed("b", 2).listed("completed", "b", 2, Some("b 2")).is_right();
-    assert_eq!((figures.takeovers, figures.late_refused), (1, 1));
+    assert_eq!((figures.takeovers, figures.late_refused, figures.lease_lost), (1, 1, 1));
 }
 
 #[test]
@@ -203,6 +209,14 @@ fn a_claim_within_the_time_that_a_heartbeat_gave_is_found() {
 }
 
 #[test]
+fn a_claim_while_the_lease_runs_is_found_when_the_answers_crossed() {
+    let mut tale = Tale::enqueued(1).claimed("a", 1).claimed("b", 2);
+    let start = tale.actions[1].began;
+    tale.actions[2].began = start;
+    tale.completed("b", 2).listed("completed", "b", 2, Some("b 2")).is_in_no_order();
+}
+
+#[test]
 fn a_claim_whose_time_is_invented_is_found_by_the_clock() {
     let tale = Tale::enqueued(1).claimed("a", 1);
     let ahead = Lease { claimed_micros: 100 * SECOND, ..tale.lease("b", 2, 200) };
@@ -211,11 +225,15 @@ fn a_claim_whose_time_is_invented_is_found_by_the_clock() {
 }
 
 #[test]
+fn a_claim_whose_time_is_invented_is_found_by_the_queues_word() {
+    let tale = taken_over_as(|lease| Lease { claimed_micros: lease.claimed_micros - 10 * SECOND, ..lease });
+    tale.completed("b", 2).listed("completed", "b", 2, Some("b 2")).is_wrong(&["while the lease of a ran"]);
+}
+
+#[test]
 fn a_nonce_of_two_leases_is_found() {
-    let tale = Tale::enqueued(1).claimed("a", 1).later(12);
-    let same = Lease { nonce: "nonce of a 1".into(), ..tale.lease("b", 2, 10) };
-    let tale = tale.claimed_as("b", same).completed("b", 2);
-    tale.listed("completed", "b", 2, Some("b 2")).is_wrong(&["tells of two leases"]);
+    let tale = taken_over_as(|lease| Lease { nonce: "nonce of a 1".into(), ..lease });
+    tale.completed("b", 2).listed("completed", "b", 2, Some("b 2")).is_wrong(&["tells of two leases"]);
 }
 
 #[test]
@@ -290,6 +308,19 @@ fn a_stale_completion_that_was_accepted_is_found() {
 }
 
 #[test]
+fn a_completion_for_an_earlier_lease_of_the_same_agent_is_found() {
+    let completed = |nonce: &str| {
+        let tale = Tale::enqueued(1).claimed("a", 1).later(12).claimed("a", 2);
+        let (task, report, nonce) = (name(1), report("a", 2), Some(nonce.to_string()));
+        let op = Op::Settle { task, verdict: Verdict::Complete, report, nonce };
+        let tale = tale.then("a", op, Some(Answer::Ended { generation: 2 }));
+        tale.listed("completed", "a", 2, Some("a 2"))
+    };
+    completed("nonce of a 2").is_right();
+    completed("nonce of a 1").is_in_no_order();
+}
+
+#[test]
 fn a_refusal_without_cause_is_found() {
     let done = |tale: Tale| tale.completed("a", 1).listed("completed", "a", 1, Some("a 1"));
     let held = || Tale::enqueued(1).claimed("a", 1);
@@ -297,6 +328,7 @@ fn a_refusal_without_cause_is_found() {
     done(held().refused("a", heartbeat(), "already_terminal", None)).is_in_no_order();
     done(held().refused("b", cancel(true), "wrong_owner", Some(("a", 1)))).is_in_no_order();
     done(held().refused("b", heartbeat(), "not_claimed", None)).is_in_no_order();
+    done(held().refused("b", heartbeat(), "lease_lost", Some(("a", 1)))).is_in_no_order();
     done(held().refused("b", heartbeat(), "wrong_owner", Some(("a", 1)))).is_right();
     done(held().refused("b", cancel(false), "wrong_owner", Some(("a", 1)))).is_right();
 }
