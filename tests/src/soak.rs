@@ -99,3 +99,36 @@ fn unexplained(defects: Vec<Defect>, history: &History) -> Vec<String> {
     let unexplained = defects.into_iter().filter(|defect| !is_explained(defect));
     unexplained.map(|Defect { code, task_id, problem }| format!("doctor: {code} {task_id:?} {problem}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::history::{Answer, Label, Note, Op, Said};
+    use super::*;
+
+    /// A history in which the task `there` was acknowledged.
+    fn history() -> History {
+        let mut history = History::default();
+        let label = Label { by: "orchestrator".into(), number: 1 };
+        let op = Op::Enqueue { label, queue: "red".into(), priority: 0 };
+        for said in [Said::Began(op), Said::Got(Answer::Enqueued { task: "there".into() })] {
+            history.note(Note { run_id: "orchestrator".into(), at: Moment::default(), said });
+        }
+        history
+    }
+
+    #[test]
+    fn a_doctor_may_find_only_records_of_tasks_that_were_never_acknowledged() {
+        let told = r#"{"schema":1,"healthy":false,"defects":[
+            {"code":"no_entry","task_id":"killed","path":"tasks/k","problem":"no entry","became":null},
+            {"code":"no_entry","task_id":"there","path":"tasks/t","problem":"no entry","became":null},
+            {"code":"two_entries","task_id":"killed","path":"ready/k","problem":"two","became":null},
+            {"code":"no_entry","task_id":null,"path":"tasks/x","problem":"foreign","became":null}]}"#;
+        let diagnosis: drain::Diagnosis = serde_json::from_str(told).unwrap();
+        assert!(!diagnosis.healthy);
+        let complaints = unexplained(diagnosis.defects, &history());
+        let begins =
+            ["doctor: no_entry Some(\"there\")", "doctor: two_entries Some(\"killed\")", "doctor: no_entry None"];
+        assert_eq!(complaints.len(), begins.len());
+        assert!(complaints.iter().zip(begins).all(|(complaint, begin)| complaint.starts_with(begin)), "{complaints:?}");
+    }
+}

@@ -71,10 +71,10 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
             if let Answer::Enqueued { task } = self.act(Op::Enqueue { label, queue, priority })? {
                 enqueued.push(task);
             }
-            if self.one_in(15) {
-                if let Some(task) = self.pick_late(&enqueued, 20) {
-                    self.cancel(task)?;
-                }
+            if self.one_in(15)
+                && let Some(task) = self.pick_late(&enqueued, 20)
+            {
+                self.cancel(task)?;
             }
         }
         Some(())
