@@ -16,13 +16,14 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
 mod mounted;
-pub mod sim;
 mod shown;
+pub mod sim;
 pub mod soak;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -291,6 +292,12 @@ impl fmt::Display for Outcome {
             None => writeln!(f, "ended by a signal"),
         }
     }
+}
+
+/// Says something to whoever reads the log, also when the test succeeds: what was explored and found.
+pub fn report(line: impl fmt::Display) {
+    // Not `eprintln`, which a test that succeeds keeps to itself.
+    writeln!(io::stderr(), "{line}").expect("somebody listens");
 }
 
 /// Several outcomes, one below the other.

@@ -22,5 +22,4 @@ pub mod mistake;
 pub mod power;
 pub mod random;
 
-
 pub mod world;

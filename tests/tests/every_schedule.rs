@@ -24,8 +24,18 @@ fn probe() {
     let arg = |name: &str, default: u8| {
         std::env::var_os(name).and_then(|v| v.to_str().unwrap().parse().ok()).unwrap_or(default)
     };
-    let s = Scenario { errands: arg("ERR", 3), errands_each: arg("EACH", 2), mishaps: arg("MIS", 0), agents: arg("AG", 2) as usize, clocks: if arg("CL", 3) == 2 { vec![1, 5] } else { vec![1, 5, 9] }, orders: if arg("ORD", 6) == 1 { vec![Kind::Claim] } else { ALL.into() }, ..scenario() };
+    let s = Scenario {
+        errands: arg("ERR", 3),
+        errands_each: arg("EACH", 2),
+        mishaps: arg("MIS", 0),
+        agents: arg("AG", 2) as usize,
+        clocks: if arg("CL", 3) == 2 { vec![1, 5] } else { vec![1, 5, 9] },
+        orders: if arg("ORD", 6) == 1 { vec![Kind::Claim] } else { ALL.into() },
+        ..scenario()
+    };
     let e = s.explore();
     println!("{} states {} steps depth {} {:?} {:?}", e.states, e.steps, e.depth, e.time, e.seen);
-    if let Some(f) = e.failure { panic!("{f}"); }
+    if let Some(f) = e.failure {
+        panic!("{f}");
+    }
 }

@@ -1,17 +1,31 @@
-//! Random schedules of four agents on six tasks, with every operation, keep every promise.
+//! Random schedules of four agents on up to six tasks keep every promise: 100,000 with everything that agents do, a
+//! number that `MUSE_SCHEDULES` raises, and some more around what makes a task appear.
 
-use coord_tests::sim::random::{Choice, explore};
+use std::env;
 
-#[test]
-fn any_agent_may_be_next() {
-    let n = std::env::var_os("N").and_then(|v| v.to_str().unwrap().parse().ok()).unwrap_or(1000);
-    let t = std::time::Instant::now();
-    println!("{} {:?}", explore(Choice::Uniform, n, 1, None), t.elapsed());
+use coord_tests::report;
+use coord_tests::sim::random::{Choice, Mix, explore, explore_wake_ups};
+
+/// How many schedules of everything there are, by both choices together.
+fn schedules() -> usize {
+    let asked = env::var_os("MUSE_SCHEDULES").and_then(|number| number.to_str()?.parse().ok());
+    asked.unwrap_or(100_000)
 }
 
 #[test]
-fn agents_have_changing_priorities() {
-    let n = std::env::var_os("N").and_then(|v| v.to_str().unwrap().parse().ok()).unwrap_or(1000);
-    let t = std::time::Instant::now();
-    println!("{} {:?}", explore(Choice::Priorities, n, 1, None), t.elapsed());
+fn whoever_is_next_every_promise_is_kept() {
+    report(format_args!("random: {}", explore(Choice::Uniform, Mix::Everything, schedules() / 2, 1, None)));
+}
+
+#[test]
+fn with_few_switches_at_the_right_moments_every_promise_is_kept() {
+    report(format_args!("by priorities: {}", explore(Choice::Priorities, Mix::Everything, schedules() / 2, 2, None)));
+    let schedules = schedules() / 5;
+    report(format_args!("around doctors: {}", explore(Choice::Priorities, Mix::Shelving, schedules, 3, None)));
+}
+
+#[test]
+fn an_agent_that_waits_is_woken_by_whatever_it_could_not_see() {
+    explore_wake_ups(schedules() / 10, 4, None);
+    report(format_args!("wake-ups: {} schedules", schedules() / 10));
 }

@@ -82,6 +82,12 @@ pub struct Explored {
     pub seen: Vec<&'static str>,
 }
 
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 6] =
+        [Kind::Claim, Kind::Heartbeat, Kind::Complete, Kind::Fail, Kind::Cancel, Kind::ForceCancel];
+}
+
 impl Scenario {
     /// Explores all schedules, or until one breaks a promise.
     pub fn explore(&self) -> Explored {
@@ -383,9 +389,10 @@ impl Model for Space {
     fn properties(&self) -> Vec<Property<Space>> {
         Vec::from([
             Property::always(KEPT, Space::is_kept),
-            Property::sometimes("a second holder completes the task", |space: &Space, now: &Now| {
-                matches!(now.answer, Some(Answer::Ended(id, _)) if now.world.ledger.holders(id) > 1 && id == space.task)
-            }),
+            Property::sometimes(
+                "a second holder completes the task",
+                |space: &Space, now: &Now| matches!(now.answer, Some(Answer::Ended(id, _)) if now.world.ledger.holders(id) > 1 && id == space.task),
+            ),
             Property::sometimes("a late holder is refused", |_, now: &Now| {
                 matches!(now.answer, Some(Answer::Refused("lease_lost")))
             }),

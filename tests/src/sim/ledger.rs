@@ -116,14 +116,16 @@ impl Ledger {
         let after = come.and_then(|path| Some((path, on_a_shelf(path)?)));
         let Some(id) = before.iter().chain(&after).map(|(_, entry)| entry.id).next() else { return Ok(()) };
         let life = self.lives.entry(id).or_default();
-        if let Some((path, _)) = before {
-            life.entries.remove(path);
+        if let Some((path, _)) = &before {
+            life.entries.remove(*path);
         }
         if let Some((path, _)) = &after {
             life.entries.insert((*path).clone());
         }
         life.check_entries(id)?;
-        if let Some((path, entry)) = after {
+        // A doctor that brings an entry to where it belongs changes nothing of what its name says.
+        let brought_home = before.is_some_and(|(path, _)| come.is_some_and(|to| to.name == path.name));
+        if let (Some((path, entry)), false) = (after, brought_home) {
             life.follow(&entry, now)?;
             life.last = Some(path.name.clone());
             check_settlement(&entry, tree)?;
@@ -141,7 +143,7 @@ impl Ledger {
             }
             Answer::Claimed(id, generation, nonce) => {
                 let life = self.lives.entry(id).or_default();
-                let mine = (nonce, String::from(name(errand.agent)));
+                let mine = life.tenure_of(errand, nonce);
                 expect(life.leases.get(&generation) == Some(&mine), Promise::OneHolder, || {
                     format!("{errand} was granted generation {generation}, but its lease is another")
                 })?;
@@ -216,7 +218,7 @@ impl Life {
 
     /// Whoever was told that it keeps the task has that lease.
     fn check_kept(&self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
-        let mine = (nonce, String::from(name(errand.agent)));
+        let mine = self.tenure_of(errand, nonce);
         let held = self.leases.values().any(|lease| *lease == mine) && errand.lease.is_none_or(|lease| lease == nonce);
         expect(held, Promise::OnlyTheHolder, || format!("{errand} was accepted; the leases are {:?}", self.leases))
     }
@@ -234,11 +236,17 @@ impl Life {
         };
         expect(ending.outcome == outcome, Promise::EndedIsEnded, seen)?;
         let by = ending.lease.as_ref().map(tenure);
-        expect(by == Some((nonce, String::from(name(errand.agent)))), Promise::OnlyTheHolder, seen)?;
+        expect(by == Some(self.tenure_of(errand, nonce)), Promise::OnlyTheHolder, seen)?;
         let meant = errand.lease.is_none_or(|lease| lease == nonce) || outcome == Ending::Cancelled;
         expect(meant, Promise::OnlyTheHolder, seen)?;
         let settled = outcome != Ending::Completed || ending.settlement == Some(errand.nonce);
         expect(settled, Promise::ResultsAreWhole, seen)
+    }
+
+    /// A lease of whoever runs the errand, as names tell of it.
+    fn tenure_of(&self, errand: &Errand, nonce: Nonce) -> (Nonce, String) {
+        let holder = self.last_entry().map(|entry| entry.holder(&name(errand.agent)).as_str().to_string());
+        (nonce, holder.unwrap_or_default())
     }
 
     fn last_entry(&self) -> Option<Entry> {

@@ -206,7 +206,8 @@ impl Explorer {
             Disk::AnySubset => {
                 assert!(open.len() < 20, "a history too long to explore: {:?}", history.deeds);
                 for kept in 0..1_u32 << open.len() {
-                    let lost = |index: usize| open.iter().position(|&o| o == index).is_some_and(|bit| kept >> bit & 1 == 0);
+                    let lost =
+                        |index: usize| open.iter().position(|&o| o == index).is_some_and(|bit| kept >> bit & 1 == 0);
                     self.recover(history, changes, lost);
                 }
             }

@@ -4,9 +4,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use coord_core::TaskId;
 use coord_core::name::Nonce;
+use coord_core::queue::{ClaimRequest, Thoroughness, Watch};
 use coord_core::store::StoreErrorKind;
+use coord_core::{Queue, TaskId};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::{Arc, Mutex};
@@ -28,6 +29,9 @@ const TASKS: u16 = 6;
 /// When the last lease is over, in seconds after the beginning, and leaves are old enough to be removed.
 const LATER: u64 = 1_000;
 
+/// Room for the queue's deepest calls, which parse JSON.
+const STACK_BYTES: usize = 0x4_0000;
+
 /// How the next one is chosen.
 #[derive(Clone, Copy, Debug)]
 pub enum Choice {
@@ -35,6 +39,15 @@ pub enum Choice {
     Uniform,
     /// By priorities that change at a few places: finds bugs that need few switches at the right moments.
     Priorities,
+}
+
+/// What agents are told to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Mix {
+    /// Everything, as agents at work do it.
+    Everything,
+    /// Mostly what makes entries: enqueuing, claiming, and shelving again by doctors who take everybody for dead.
+    Shelving,
 }
 
 /// What happened in all schedules together.
@@ -50,12 +63,12 @@ pub struct Tally {
 
 /// Runs so many schedules. Panics at the first that breaks a promise, having printed it; `shuttle` prints below that
 /// how to run it again.
-pub fn explore(choice: Choice, schedules: usize, seed: u64, mistake: Option<Mistake>) -> Arc<Tally> {
+pub fn explore(choice: Choice, mix: Mix, schedules: usize, seed: u64, mistake: Option<Mistake>) -> Arc<Tally> {
     let tally = Arc::new(Tally::default());
     let mut config = Config::new();
-    config.stack_size = 0x4_0000;
+    config.stack_size = STACK_BYTES;
     let counting = tally.clone();
-    let schedule = move || one_schedule(mistake, &counting);
+    let schedule = move || one_schedule(mix, mistake, &counting);
     match choice {
         Choice::Uniform => Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(schedule),
         Choice::Priorities => Runner::new(PctScheduler::new_from_seed(seed, 4, schedules), config).run(schedule),
@@ -63,8 +76,48 @@ pub fn explore(choice: Choice, schedules: usize, seed: u64, mistake: Option<Mist
     tally
 }
 
+/// Runs so many schedules of one agent that finds nothing and one that enqueues. Panics if the first is not woken by
+/// what it could not see.
+pub fn explore_wake_ups(schedules: usize, seed: u64, mistake: Option<Mistake>) {
+    let mut config = Config::new();
+    config.stack_size = STACK_BYTES;
+    Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(move || one_wake_up(mistake));
+}
+
+fn one_wake_up(mistake: Option<Mistake>) {
+    let world = Arc::new(Mutex::new(World::new()));
+    let ask = |world: Arc<Mutex<World>>| {
+        let ask = move |call: Call| {
+            let reply = world.lock().expect("nobody panics").call(&call, after(1));
+            reply.unwrap_or_else(|broken| panic!("{broken}"))
+        };
+        move |call: Call| match mistake {
+            None => ask(call),
+            Some(mistake) => mistake.make(call, &ask),
+        }
+    };
+    let store = ask(world.clone());
+    let waiter = thread::spawn(move || {
+        let queue = Queue::open(Answered(store)).expect("a queue");
+        let request = ClaimRequest { run_id: agent::name(0), queue: None, lease_seconds: LEASE_SECONDS };
+        let mut watch = Watch::default();
+        let nonce = Nonce::from_bits(1);
+        let claim = queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), after(1), nonce);
+        let found = claim.expect("the medium works").claimed.is_some();
+        (found, watch)
+    });
+    let enqueuer = Answered(ask(world.clone()));
+    let enqueuer = thread::spawn(move || errand(1, enqueue(0), 1, 2, None).run(enqueuer));
+    let (found, watch) = waiter.join().expect("nobody panics");
+    assert!(matches!(enqueuer.join(), Ok(Answer::Enqueued(_))), "nobody is in the way");
+    let queue = Queue::open(Answered(ask(world))).expect("a queue");
+    let woken = queue.has_stirred(&watch, after(1)).expect("the medium works");
+    assert!(found || woken, "broken: a waiting agent is woken. Seen: it sleeps on beside a task that was acknowledged");
+}
+
 /// The world and all that happened in it.
 struct Stage {
+    mix: Mix,
     world: World,
     /// Seconds since the beginning, which only ever pass.
     seconds: u64,
@@ -80,13 +133,13 @@ enum Happened {
     Answered(usize, Answer),
 }
 
-fn one_schedule(mistake: Option<Mistake>, tally: &Arc<Tally>) {
+fn one_schedule(mix: Mix, mistake: Option<Mistake>, tally: &Arc<Tally>) {
     let mut world = World::new();
     for number in 0..TASKS / 2 {
         let enqueue = errand(0, enqueue(number), 0, 0xe0 + u64::from(number), None);
         world.run(&enqueue).unwrap_or_else(|broken| panic!("{broken}"));
     }
-    let stage = Stage { world, seconds: 1, nonces: 0x1000, enqueued: TASKS / 2, history: Vec::new() };
+    let stage = Stage { mix, world, seconds: 1, nonces: 0x1000, enqueued: TASKS / 2, history: Vec::new() };
     let stage = Arc::new(Mutex::new(stage));
     let live = |agent| {
         let (stage, tally) = (stage.clone(), tally.clone());
@@ -142,24 +195,28 @@ impl Stage {
         let tasks: Vec<TaskId> = self.world.ledger.tasks().collect();
         let any = tasks[random.gen_range(0..tasks.len())];
         let mine = lease.map_or(any, |(id, _)| id);
-        let order = match (random.gen_range(0..20), lease) {
-            (0..3, _) if self.enqueued < TASKS => {
+        let may_enqueue = self.enqueued < TASKS;
+        let order = match (self.mix, random.gen_range(0..20), lease) {
+            (Mix::Everything, 0..3, _) | (Mix::Shelving, 0..8, _) if may_enqueue => {
                 self.enqueued += 1;
                 enqueue(self.enqueued - 1)
             }
-            (0, _) => Order::Repair,
-            (1..3, _) => Order::Cancel(any),
-            (3, _) => Order::ForceCancel(any),
-            (4, _) => Order::Heartbeat(any),
-            (5, _) => Order::Complete(any),
-            (6..10, Some(_)) => Order::Heartbeat(mine),
-            (10..14, Some(_)) => Order::Complete(mine),
-            (14..16, Some(_)) => Order::Fail(mine),
+            (Mix::Everything, 0, _) | (Mix::Shelving, 0..14, _) => Order::Repair,
+            (Mix::Everything, 1..3, _) => Order::Cancel(any),
+            (Mix::Everything, 3, _) => Order::ForceCancel(any),
+            (Mix::Everything, 4, _) => Order::Heartbeat(any),
+            (Mix::Everything, 5, _) => Order::Complete(any),
+            (Mix::Everything, 6..10, Some(_)) => Order::Heartbeat(mine),
+            (Mix::Everything, 10..14, Some(_)) => Order::Complete(mine),
+            (Mix::Everything, 14..16, Some(_)) => Order::Fail(mine),
             _ => Order::Claim,
         };
         // A clock that is right, or wrong by up to a lease's length.
-        let jump = if random.gen_bool(0.3) { random.gen_range(0..=2 * LEASE_SECONDS as u64) } else { LEASE_SECONDS as u64 };
+        let jump =
+            if random.gen_bool(0.3) { random.gen_range(0..=2 * LEASE_SECONDS as u64) } else { LEASE_SECONDS as u64 };
         let seconds = (self.seconds + jump).saturating_sub(LEASE_SECONDS as u64);
+        // A doctor whose clock is so wrong that it takes every enqueuer at work for dead.
+        let seconds = if order == Order::Repair { seconds + 100 } else { seconds };
         self.nonces += 0x100;
         let meant = lease.filter(|(id, _)| *id == mine && random.gen_bool(0.5)).map(|(_, nonce)| nonce);
         let errand = errand(agent, order, seconds, self.nonces, meant);
@@ -271,7 +328,9 @@ impl fmt::Display for Happened {
         match self {
             Happened::Began(errand) => write!(f, "{errand}"),
             Happened::Called(agent, call, what) => write!(f, "  {}: {call}{what}", String::from(agent::name(*agent))),
-            Happened::Answered(agent, answer) => write!(f, "  {}: is told {answer:?}", String::from(agent::name(*agent))),
+            Happened::Answered(agent, answer) => {
+                write!(f, "  {}: is told {answer:?}", String::from(agent::name(*agent)))
+            }
         }
     }
 }
