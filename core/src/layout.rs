@@ -106,6 +106,11 @@ pub fn tmp() -> Dir {
     Dir::root().child("tmp")
 }
 
+/// The directory in which one doctor tries the filesystem.
+pub fn trial(doctor: Nonce) -> Dir {
+    tmp().child(&doctor.to_string())
+}
+
 /// The directory of the sweep token.
 pub fn sweep() -> Dir {
     Dir::root().child("sweep")

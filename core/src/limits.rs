@@ -91,6 +91,10 @@ pub const STAMP_GRAIN_MICROS: u64 = 20_000;
 /// microseconds. It only spares a queue at work false alarms: a repair is safe beside an enqueuer that lives after all.
 pub const ENQUEUE_MICROS: u64 = 60_000_000;
 
+/// How long a doctor's trial of the filesystem must have stood still before another doctor takes it for that of a dead one,
+/// in microseconds. A living one begins anew.
+pub const TRIAL_MICROS: u64 = 60_000_000;
+
 /// How far ahead of a doctor's clock a name may be before the doctor says so, in microseconds.
 pub const CLOCK_AHEAD_MICROS: u64 = 60_000_000;
 

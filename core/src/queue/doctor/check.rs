@@ -65,9 +65,8 @@ impl<'a, S: Store> Round<'a, S> {
         self.check_format(!cases.is_empty())?;
         foreign.sort();
         self.diagnosis.foreign = foreign;
-        self.diagnosis.leftovers.drafts = drafts.len();
         for draft in &drafts {
-            self.clear_away(draft)?;
+            self.check_draft(draft)?;
         }
         self.note_tokens(&tokens)?;
         self.note_clock();
@@ -201,6 +200,21 @@ impl<'a, S: Store> Round<'a, S> {
                 self.diagnosis.leftovers.settlements += 1;
                 self.clear_away(path)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A draft in `tmp/`. What a doctor tries the filesystem with may be in use, and is a leftover only once it is old.
+    fn check_draft(&mut self, draft: &Path) -> Result<(), Error> {
+        let Ok(doctor) = draft.name.parse::<Nonce>() else {
+            self.diagnosis.leftovers.drafts += 1;
+            return self.clear_away(draft);
+        };
+        let (queue, trial) = (self.queue, layout::trial(doctor));
+        let Some(stamp) = queue.store().stamp(&trial)? else { return Ok(()) };
+        if stamp.micros().saturating_add(limits::TRIAL_MICROS) <= self.now.micros() {
+            self.diagnosis.leftovers.drafts += 1;
+            self.repaired(|_| queue.remove_trial(&trial).map(|()| Became::Mended))?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::Nonce;
-use crate::store::{Linked, Moved, Store};
+use crate::store::{DirRemoved, Linked, Moved, Store};
 use crate::task::Task;
 
 /// What a repair works with.
@@ -125,7 +125,14 @@ impl<'a, S: Store> Mender<'a, S> {
     /// Where the file went; `None`: it was gone.
     fn moved_aside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
         let aside = self.place_aside(&path.name)?;
-        Ok((self.rename(path, &aside)? == Moved::Here).then_some(aside))
+        if self.rename(path, &aside)? == Moved::Here {
+            return Ok(Some(aside));
+        }
+        // Only this repair knows of the directory, which is empty unless it has set something aside before.
+        if self.queue.store().remove_dir(&aside.dir)? == DirRemoved::Now {
+            self.aside = None;
+        }
+        Ok(None)
     }
 
     /// A free name in a directory that only this repair uses.

@@ -92,11 +92,11 @@ impl<S: Store> Queue<S> {
     ///
     /// That the medium fails is a result here, and no error.
     pub fn probe(&self, now: Timestamp, nonce: Nonce) -> Result<Medium, Error> {
-        let dir = layout::tmp().child(&format!("{nonce}"));
+        let dir = layout::trial(nonce);
         for _ in 0..LOOKS {
             match self.try_in(&dir, now) {
                 Ok(Some(medium)) => return Ok(medium),
-                // Another doctor took this for what a dead one left behind, and set it aside.
+                // Another doctor took this for what a dead one left behind, and removed it.
                 Ok(None) => {}
                 Err(Error::Store(error)) => return Ok(Medium { refused: Some(error), ..Medium::default() }),
                 Err(error) => return Err(error),
@@ -183,7 +183,8 @@ impl<S: Store> Queue<S> {
         Ok(false)
     }
 
-    fn remove_trial(&self, dir: &Dir) -> Result<(), Error> {
+    /// Removes what a trial makes, and nothing else.
+    pub(super) fn remove_trial(&self, dir: &Dir) -> Result<(), Error> {
         let other = dir.child(OTHER);
         for place in [&other, dir] {
             for name in [FIRST, LINKED, MOVED, "beside"] {
