@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use coord_tests::{Outcome, Repo, Running};
+use serde_json::{Value, json};
 
 const AGENTS: usize = 16;
 
@@ -135,4 +137,45 @@ fn enqueuing_into_new_queues_goes_on_beside_waiting_agents() {
     let claimed: BTreeSet<String> =
         waiting.into_iter().map(|agent| agent.finish().succeeded().text_of("task_id")).collect();
     assert_eq!(claimed.len(), WAITING);
+}
+
+/// Doctors look and mend all the while that agents work, in a healthy queue and in one that has lost every record.
+#[test]
+fn doctors_beside_agents_tell_no_false_defect_and_mend_without_a_second_run() {
+    const TASKS: usize = 120;
+    for records_lost in [false, true] {
+        let repo = Repo::new();
+        let enqueued: BTreeSet<String> = (0..TASKS).map(|i| repo.enqueue(&format!("task {i}"))).collect();
+        if records_lost {
+            for part in fs::read_dir(repo.coordination("tasks")).unwrap() {
+                fs::remove_dir_all(part.unwrap().path()).unwrap();
+            }
+        }
+        let claimed: Vec<String> = thread::scope(|scope| {
+            let agents: Vec<_> = (0..4)
+                .map(|agent| {
+                    scope.spawn({
+                        let repo = &repo;
+                        move || drain(repo, agent)
+                    })
+                })
+                .collect();
+            for _ in 0..8 {
+                let doctors = [0; 3].map(|_| repo.coord_call("doctor --repair --json").start());
+                for told in doctors.map(Running::finish) {
+                    let defects = told.json()["defects"].as_array().unwrap().clone();
+                    let known = |defect: &Value| records_lost && defect["code"] == "record_missing";
+                    assert!(defects.iter().all(known), "{told}");
+                }
+            }
+            agents.into_iter().flat_map(|agent| agent.join().unwrap()).collect()
+        });
+        assert_eq!(claimed.len(), TASKS, "each once");
+        assert_eq!(claimed.into_iter().collect::<BTreeSet<String>>(), enqueued);
+        let told = repo.coord("doctor --json").succeeded();
+        let told = told.json();
+        assert_eq!((&told["defects"], &told["notes"], &told["aside"]), (&json!([]), &json!([]), &json!(0)));
+        assert_eq!((&told["tasks"], &told["counts"]["claimed"]), (&TASKS.into(), &TASKS.into()));
+        assert_eq!(repo.tasks()["items"].as_array().unwrap().len(), TASKS, "with its records");
+    }
 }
