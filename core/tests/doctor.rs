@@ -690,6 +690,8 @@ fn leftovers_are_counted_and_set_aside_but_not_what_may_still_be_needed() {
 
     let found = world.examine().leftovers;
     assert_eq!((found.drafts, found.settlements, found.torn_records), (2, 2, 1));
+    let while_the_trial_lasts = world.queue().examine(Timestamp::from_micros(SECOND)).unwrap();
+    assert_eq!(while_the_trial_lasts.leftovers.drafts, 1, "another doctor is trying the filesystem");
     let repaired = world.repair();
     assert!(repaired.is_healthy());
     assert_eq!((repaired.leftovers, repaired.aside), (found, 4));
