@@ -1,0 +1,348 @@
+//! What comes from outside - names, records, words - is tried with thousands of generated texts: nothing panics, what is
+//! accepted is what this crate writes, and what it writes is accepted.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod arbitrary;
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+
+use arbitrary::{
+    check, damaged, damaged_name, entry, integer, json, nonce, object, queue_name, record, run_id, task_id, text, time,
+};
+use coord_core::entry::{Entry, Outcome, State};
+use coord_core::json::BadJson;
+use coord_core::layout::{self, ReadyShelf};
+use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
+use coord_core::task::BadRecord;
+use coord_core::transition::{Claimant, Command, Verdict, decide};
+use coord_core::{JsonObject, Task, TaskId, Timestamp, limits};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+#[test]
+fn every_name_reads_back_and_fits_any_filesystem() {
+    check(32, entry(), |entry| {
+        let name = entry.to_string();
+        assert_is_a_name(&name);
+        assert_eq!(Entry::parse(&name), Some(entry));
+    });
+}
+
+#[test]
+fn an_accepted_name_is_one_that_would_be_written() {
+    check(64, prop_oneof![4 => damaged_name(), 1 => text()], |name| {
+        let Some(entry) = Entry::parse(&name) else { return };
+        assert_eq!(entry.to_string(), name);
+        assert_is_a_name(&name);
+        assert!(entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION);
+        if let Some(lease) = entry.lease() {
+            let run_id = lease.holder.run_id();
+            assert_eq!(run_id.is_none(), lease.holder.spilled());
+            assert!(run_id.is_none_or(|run_id| entry.holder(&run_id) == lease.holder), "another spelling of a holder");
+        }
+        if let State::Ended(ending) = &entry.state {
+            let reported = matches!(ending.outcome, Outcome::Completed | Outcome::Failed);
+            assert!(reported || ending.settlement.is_none(), "a settlement that nobody can have made");
+        }
+    });
+}
+
+#[test]
+fn whatever_is_commanded_the_next_name_reads_back() {
+    let read = damaged_name().prop_map(|name| Entry::parse(&name));
+    check(32, (prop_oneof![entry().prop_map(Some), read], command(), time()), |(entry, command, now)| {
+        entry.and_then(|entry| assert_step(&entry, &command, now));
+    });
+}
+
+#[test]
+fn every_name_on_a_tasks_way_reads_back() {
+    let first = (task_id(), time(), integer(), integer());
+    check(16, (first, vec((command(), time()), 1..12)), |((id, created_at, priority, ttl_seconds), commands)| {
+        let mut entry = Entry::first(id, created_at, priority, ttl_seconds);
+        assert_eq!(Entry::parse(&entry.to_string()).as_ref(), Some(&entry));
+        for (command, now) in commands {
+            entry = assert_step(&entry, &command, now).unwrap_or(entry);
+        }
+    });
+}
+
+#[test]
+fn a_task_reads_back_whole() {
+    check(16, record(), |record| {
+        let (task, bytes) = Task::encode(record).unwrap();
+        assert!(bytes.len() <= limits::RECORD_BYTES);
+        assert_eq!(Task::decode(task.id, &bytes), Ok(task));
+    });
+}
+
+#[test]
+fn an_altered_bit_or_a_torn_end_never_passes_for_another_task() {
+    check(32, (record(), any::<Index>(), 0..8, any::<bool>()), |(record, at, bit, torn)| {
+        let (task, mut bytes) = Task::encode(record).unwrap();
+        let at = at.index(bytes.len());
+        if torn {
+            bytes.truncate(at);
+        } else {
+            bytes[at] ^= 1_u8 << bit;
+        }
+        match Task::decode(task.id, &bytes) {
+            Ok(read) => assert_eq!(Task::encode(read.record).unwrap().0.id, task.id),
+            Err(problem) => assert!(!problem.to_string().is_empty()),
+        }
+    });
+}
+
+#[test]
+fn an_accepted_record_is_one_that_would_be_written() {
+    let words = &[
+        ",\"title\":\"again\"",
+        ",\"unknown\":[1]",
+        "{\"$serde_json::private::RawValue\":\"1\"}",
+        "\"\\ud800\"",
+        "\u{feff}",
+        "1e999",
+        "-0",
+        "99999999999999999999",
+        " ",
+    ];
+    let texts = damaged(record().prop_map(|record| text_of(Task::encode(record).unwrap().1)), ",", words);
+    let bytes = prop_oneof![
+        4 => texts.prop_map(String::into_bytes),
+        4 => record_of_anything().prop_map(String::into_bytes),
+        1 => object().prop_map(|object| object.written("").into_bytes()),
+        1 => vec(any::<u8>(), 0..200),
+    ];
+    check(32, bytes, |bytes| {
+        // Filed under the very id that its content has, as somebody may who can compute it.
+        let nowhere = TaskId::of_canonical(b"");
+        let Err(BadRecord::OtherContent { found }) = Task::decode(nowhere, &bytes) else { return };
+        let Ok(task) = Task::decode(found, &bytes) else { return };
+        let fields: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_slice(&bytes).unwrap();
+        let (written, _) = Task::encode(task.record).unwrap();
+        if fields.len() == FIELDS {
+            assert_eq!(written.id, found);
+        }
+    });
+}
+
+#[test]
+fn json_is_accepted_within_its_limits_and_kept_letter_for_letter() {
+    let gap = proptest::sample::select(vec!["", " ", "\n\t\r "]);
+    check(64, (prop_oneof![object(), json()], gap), |(json, gap)| {
+        let (given, kept) = (json.written(gap), json.written(""));
+        let is_object = matches!(json, arbitrary::Json::Object(_));
+        match JsonObject::parse(&given) {
+            Ok(object) => {
+                assert!(is_object && json.depth() <= limits::JSON_DEPTH && !json.has_a_name_twice());
+                assert!(given.len() <= limits::JSON_BYTES);
+                assert_eq!(object.text(), kept);
+                assert_eq!(JsonObject::parse(object.text()), Ok(object));
+            }
+            Err(BadJson::TooLarge { bytes }) => assert!(bytes == given.len() && bytes > limits::JSON_BYTES),
+            Err(BadJson::TooDeep) => assert!(json.depth() > limits::JSON_DEPTH),
+            Err(BadJson::NotAnObject { .. }) => assert!(!is_object),
+            Err(BadJson::Malformed { reason }) => assert!(json.has_a_name_twice(), "{reason}"),
+        }
+    });
+}
+
+#[test]
+fn what_is_json_is_what_serde_json_says() {
+    let words = &["\"\\ud800\"", "\u{feff}", "1e999", "-", "01", "nul", "\"", "{}", "[[[[[[[["];
+    let texts = damaged(object().prop_map(|object| object.written("")), ",", words);
+    let texts = texts.prop_filter("not the name that `serde_json::Value` keeps for itself", |text| {
+        !text.contains('$') && !text.contains("\\u0024")
+    });
+    check(64, texts, |text| {
+        let value: Result<serde_json::Value, serde_json::Error> = serde_json::from_str(&text);
+        match JsonObject::parse(&text) {
+            Ok(object) => assert_eq!(serde_json::from_str::<serde_json::Value>(object.text()).unwrap(), value.unwrap()),
+            Err(BadJson::NotAnObject { .. }) => assert!(!value.unwrap().is_object()),
+            Err(BadJson::Malformed { reason }) => {
+                assert!(value.is_err() || reason.contains("stands twice"), "{reason}")
+            }
+            Err(BadJson::TooLarge { .. } | BadJson::TooDeep) => {}
+        }
+    });
+}
+
+#[test]
+fn words_from_outside_are_within_their_limits_and_stay_as_they_are() {
+    let words = prop_oneof![
+        8 => text(),
+        1 => damaged(task_id().prop_map(|id| id.to_string()), ":", &["sha256:", "A"]),
+        1 => damaged(nonce().prop_map(|nonce| nonce.to_string()), "0", &["+", "A"]),
+        1 => damaged(time().prop_map(|time| time.to_string()), ":", &["+", "Z", "-"]),
+        1 => "[é ]{60,66}|[é ]{250,260}|[é ]{505,520}|[é]{4090,4100}",
+    ];
+    check(64, words, |text| {
+        let chars = text.chars().count();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        let trimmed = !text.is_empty() && text.trim() == text;
+        let is_queue = (1..=limits::QUEUE_BYTES).contains(&text.len()) && text.bytes().all(plain);
+        assert_eq!(stays::<QueueName>(&text), is_queue);
+        assert_eq!(stays::<RunId>(&text), (1..=limits::RUN_ID_CHARS).contains(&chars));
+        assert_eq!(stays::<Title>(&text), trimmed && chars <= limits::TITLE_CHARS);
+        assert_eq!(stays::<Tag>(&text), trimmed && chars <= limits::TAG_CHARS && !text.contains(','));
+        assert_eq!(stays::<ErrorMessage>(&text), chars <= limits::ERROR_CHARS);
+        let is_hex = |digits: &str| digits.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        assert_eq!(stays::<Nonce>(&text), text.len() == 16 && is_hex(&text));
+        let is_id = text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && is_hex(hex));
+        assert_eq!(stays::<TaskId>(&text), is_id);
+        if let Ok((title, cut_from)) = Title::cut(&text) {
+            assert!(stays::<Title>(title.as_str()) && cut_from.is_none_or(|chars| chars > limits::TITLE_CHARS));
+        }
+        if let Ok((tag, cut_from)) = Tag::cut(&text) {
+            assert!(stays::<Tag>(tag.as_str()) && cut_from.is_none_or(|chars| chars > limits::TAG_CHARS));
+        }
+        match Timestamp::try_from(text.clone()) {
+            Ok(at) => assert!(at.to_string() == text && at.micros() <= limits::TIME_MICROS),
+            Err(bad) => assert_is_short(&bad),
+        }
+    });
+}
+
+#[test]
+fn values_written_as_text_read_back() {
+    check(16, (time(), any::<u64>(), task_id(), nonce()), |(time, micros, id, nonce)| {
+        for at in [time, Timestamp::from_micros(micros)] {
+            assert_eq!(Timestamp::try_from(at.to_string()), Ok(at));
+            assert_eq!(layout::parse_sweep_token(&layout::sweep_token(at).name), Some(at));
+        }
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(TaskId::from_hex(&id.hex()), Some(id));
+        assert_eq!(nonce.to_string().parse(), Ok(nonce));
+    });
+}
+
+#[test]
+fn the_ready_shelf_sorts_as_tasks_are_claimed() {
+    let place = || (integer(), time());
+    check(16, (queue_name(), place(), place()), |(queue, (priority, at), (other_priority, other_at))| {
+        let leaf = layout::ready_leaf(&queue, priority, at);
+        let other = layout::ready_leaf(&queue, other_priority, other_at);
+        let names = |leaf: &layout::Dir| leaf.as_str().split('/').skip(2).map(String::from).collect::<Vec<String>>();
+        if leaf != other {
+            assert_eq!(names(&leaf) < names(&other), (other_priority, at) < (priority, other_at));
+        }
+        let shelf = names(&leaf).iter().try_fold(ReadyShelf::queue(&queue), |shelf, name| shelf.child(name)).unwrap();
+        assert!(shelf.is_leaf() && shelf.dir == leaf && shelf.child("00").is_none());
+        let end = shelf.filled_until().unwrap();
+        assert!(end > at || end.micros() == limits::TIME_MICROS);
+        assert!(end.micros_since(at) <= 8_192);
+    });
+}
+
+#[test]
+fn a_directory_is_part_of_a_shelf_only_if_it_is_spelled_as_one() {
+    let names = prop_oneof![text(), "[0-9a-f]{1,20}", damaged("[0-9a-f]{16}", "0", &["+"])];
+    check(32, (queue_name(), time(), names, 0_usize..6), |(queue, at, name, depth)| {
+        let leaf = layout::ready_leaf(&queue, 0, at);
+        let on_the_way = leaf.as_str().split('/').skip(2).take(depth);
+        let shelf = on_the_way.fold(ReadyShelf::queue(&queue), |shelf, name| shelf.child(name).unwrap());
+        let width = [16, 5, 2, 2, 2, 0][depth];
+        let is_hex = name.len() == width && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        let largest = [u64::MAX, (1 << 18) - 1, 127, 127, 127, 0][depth];
+        let is_child = depth < 5 && is_hex && u64::from_str_radix(&name, 16).unwrap() <= largest;
+        assert_eq!(shelf.child(&name).is_some(), is_child, "{name} at {depth}");
+        let is_token = name.len() == 13 && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        assert_eq!(layout::parse_sweep_token(&name).is_some(), is_token);
+        let is_part = (1..=2).contains(&name.len()) && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        assert_eq!(layout::is_part(&name), is_part);
+    });
+}
+
+/// How many fields this version knows.
+const FIELDS: usize = 8;
+
+/// The fields of a record, some with values that somebody else made up.
+fn record_of_anything() -> impl Strategy<Value = String> {
+    let odd = prop_oneof![
+        2 => text().prop_map(|text| serde_json::Value::from(text).to_string()),
+        1 => text().prop_map(|text| serde_json::Value::from(vec![text]).to_string()),
+        1 => integer().prop_map(|number| number.to_string()),
+        1 => json().prop_map(|json| json.written("")),
+    ];
+    (record(), vec((any::<Index>(), odd), 1..3)).prop_map(|(record, odd)| {
+        let text = text_of(Task::encode(record).unwrap().1);
+        let mut fields: BTreeMap<String, Box<serde_json::value::RawValue>> = serde_json::from_str(&text).unwrap();
+        for (field, value) in odd {
+            let Some(value) = serde_json::value::RawValue::from_string(value).ok() else { continue };
+            *fields.values_mut().nth(field.index(FIELDS)).unwrap() = value;
+        }
+        serde_json::to_string(&fields).unwrap()
+    })
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let claimant = (run_id(), proptest::option::of(nonce())).prop_map(|(run_id, nonce)| Claimant { run_id, nonce });
+    // One agent in two is the same, so that some act on what is theirs.
+    let agent: RunId = "agent-7".parse().unwrap();
+    let claimant = prop_oneof![Just(Claimant { run_id: agent.clone(), nonce: None }), claimant];
+    let run_id = || prop_oneof![Just(agent.clone()), run_id()];
+    let verdict = proptest::sample::select(vec![Verdict::Complete, Verdict::Fail]);
+    prop_oneof![
+        (run_id(), integer(), nonce()).prop_map(|(run_id, lease_seconds, nonce)| Command::Claim {
+            run_id,
+            lease_seconds,
+            nonce
+        }),
+        (claimant.clone(), proptest::option::of(integer()))
+            .prop_map(|(claimant, lease_seconds)| Command::Heartbeat { claimant, lease_seconds }),
+        (claimant, verdict, proptest::option::of(nonce()))
+            .prop_map(|(claimant, verdict, settlement)| Command::Settle { claimant, verdict, settlement }),
+        (run_id(), any::<bool>(), nonce()).prop_map(|(run_id, force, nonce)| Command::Cancel { run_id, force, nonce }),
+        Just(Command::Expire),
+    ]
+}
+
+/// Decides, and checks the next name if there is one.
+fn assert_step(entry: &Entry, command: &Command, now: Timestamp) -> Option<Entry> {
+    let next = decide(entry, command, now).ok()?;
+    let name = next.to_string();
+    assert_is_a_name(&name);
+    assert_eq!(Entry::parse(&name).as_ref(), Some(&next), "{name}");
+    assert_eq!(next.version, entry.version + 1);
+    assert_eq!((next.id, next.created_at, next.priority), (entry.id, entry.created_at, entry.priority));
+    let taken = matches!(command, Command::Claim { .. });
+    assert_eq!(next.generation, entry.generation + u32::from(taken));
+    assert_eq!(next.attempt, entry.attempt + u32::from(taken));
+    Some(next)
+}
+
+fn assert_is_a_name(name: &str) {
+    assert!(name.len() <= limits::NAME_BYTES, "{} bytes: {name}", name.len());
+    assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~%-".contains(&byte)), "{name}");
+}
+
+/// True if the text is accepted; then it is also what is written.
+fn stays<T: FromStr + Display>(text: &str) -> bool
+where
+    T::Err: Display + Debug,
+{
+    match text.parse::<T>() {
+        Ok(value) => {
+            assert_eq!(value.to_string(), text);
+            true
+        }
+        Err(bad) => {
+            assert_is_short(&bad);
+            false
+        }
+    }
+}
+
+/// A message quotes the start of what was given, however long that was.
+fn assert_is_short(message: &impl Display) {
+    let chars = message.to_string().chars().count();
+    assert!((1..1_200).contains(&chars), "{chars} characters: {message}");
+}
