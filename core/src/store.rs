@@ -69,7 +69,8 @@ pub trait Store {
     /// Removes a directory if it is empty.
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError>;
 
-    /// Makes the names in a directory durable. If the directory is gone, that is success.
+    /// Makes the names in a directory durable. If the directory is gone, those in the nearest one above it that is there:
+    /// with its removal, an ordered journal has written all that was in it before.
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError>;
 }
 

@@ -186,10 +186,16 @@ impl Store for DirStore {
         if self.sync == Sync::Off {
             return Ok(());
         }
-        let Some((handle, path)) = self.resolve(dir)? else { return Ok(()) };
-        let synced = if path.is_empty() { handle.sync() } else { handle.open_dir(&path).and_then(|dir| dir.sync()) };
-        absent_is_none(synced).map_err(|failure| failure.at("sync", dir.as_str()))?;
-        Ok(())
+        let synced = match self.resolve(dir)? {
+            None => Err(Failure::NotFound),
+            Some((handle, path)) if path.is_empty() => handle.sync(),
+            Some((handle, path)) => handle.open_dir(&path).and_then(|dir| dir.sync()),
+        };
+        let synced = absent_is_none(synced).map_err(|failure| failure.at("sync", dir.as_str()))?;
+        match (synced, dir.split()) {
+            (None, Some((above, _))) => self.sync_dir(&above),
+            _ => Ok(()),
+        }
     }
 }
 
