@@ -646,13 +646,14 @@ fn a_young_record_is_an_enqueuer_at_work() {
     let task = world.enqueue("work");
     world.remove(&world.entry(task.id));
     world.pass(59);
-    assert_spotless(&world.examine());
+    let young = world.repair();
+    assert!(young.is_healthy() && young.notes == [Note::Enqueuing { task_id: task.id }], "{young:?}");
     world.pass(1);
     assert_eq!(codes(&world.examine()), [("no_entry", Became::Left)]);
 }
 
 #[test]
-fn what_is_aside_is_not_shelved_again() {
+fn what_is_aside_is_told_and_not_shelved_again() {
     let world = World::new();
     let task = world.enqueue("work");
     let entry = world.entry(task.id);
@@ -660,7 +661,8 @@ fn what_is_aside_is_not_shelved_again() {
         world.move_to(&entry, &place.file(entry.name.as_str()));
         world.pass(3_600);
         let repaired = world.repair();
-        assert_spotless(&repaired);
+        assert_eq!(codes(&repaired), [("no_entry", Became::Left)]);
+        assert_eq!(repaired.notes, [Note::EntryAside { task_id: task.id }]);
         assert_eq!((repaired.aside, world.drain()), (1, 0));
         world.move_to(&place.file(entry.name.as_str()), &entry);
     }

@@ -128,6 +128,17 @@ pub enum Note {
         /// By how many microseconds.
         micros: u64,
     },
+    /// This task was recorded within the last minute and has no entry: it is being enqueued, or was when its agent or the
+    /// machine stopped.
+    Enqueuing {
+        /// The task.
+        task_id: TaskId,
+    },
+    /// This task has no entry but one in `aside/`.
+    EntryAside {
+        /// The task.
+        task_id: TaskId,
+    },
     /// No entry of this task was seen, but its record has several names: perhaps in a copy made of links.
     SeveralNames {
         /// The task.
@@ -216,6 +227,16 @@ impl fmt::Display for Note {
                 let seconds = micros / 1_000_000;
                 write!(f, "some agent's clock is or was {seconds} s ahead of this machine's, as {path} tells")
             }
+            Note::Enqueuing { task_id } => write!(
+                f,
+                "task {task_id} was recorded within the last minute and is on no shelf: it is being enqueued, or was cut \
+                 off; run the doctor again in a minute"
+            ),
+            Note::EntryAside { task_id } => write!(
+                f,
+                "task {task_id} is on no shelf, and an entry of it is in aside/: move that back to where it was if the \
+                 task is to go on"
+            ),
             Note::SeveralNames { task_id, links } => {
                 write!(f, "no entry of task {task_id} was seen, but its record has {links} names: look for the others")
             }

@@ -172,14 +172,20 @@ impl<'a, S: Store> Round<'a, S> {
             self.repaired(|mender| mender.set_record_aside(id, &path))?;
             return Ok(());
         };
-        let enqueuing = self.now.micros_since(task.record.created_at) < limits::ENQUEUE_MICROS;
+        let created_at = task.record.created_at;
+        let age = self.now.micros_since(created_at).max(created_at.micros_since(self.now));
         // A task of which an entry is aside has been in a person's or a doctor's hands. It waits for a person.
-        if enqueuing || self.queue.scan_aside()?.tasks.contains(&id) {
+        if self.queue.scan_aside()?.tasks.contains(&id) {
+            if self.queue.relocate(id)?.is_none() {
+                self.note(Note::EntryAside { task_id: id });
+                self.found(Some(id), path, Problem::NoEntry, Became::Left);
+            }
             return Ok(());
         }
         match self.queue.store().links(&path)? {
             // It is being enqueued or shelved again this very moment.
             None => {}
+            Some(1) if age < limits::ENQUEUE_MICROS => self.note(Note::Enqueuing { task_id: id }),
             Some(1) => {
                 let became = self.repaired(|mender| mender.shelve_again(id))?;
                 self.found(Some(id), path, Problem::NoEntry, became);
