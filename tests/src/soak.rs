@@ -21,8 +21,10 @@ mod report;
 mod swarm;
 
 use std::collections::HashSet;
+use std::thread;
 use std::time::Duration;
 
+use coord_core::limits;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
@@ -77,11 +79,13 @@ pub fn run(options: &Options) -> Report {
 
 /// What killed enqueuers left is found and put right by the doctor, and worked off. What else he finds is told.
 fn heal(swarm: &Swarm) -> Vec<String> {
-    let Some(diagnosis) = drain::doctor(swarm, &[]) else { return Vec::new() };
+    // Until then a doctor takes an enqueuer that was killed for one at work.
+    thread::sleep(Duration::from_micros(limits::ENQUEUE_MICROS));
+    let diagnosis = drain::doctor(swarm, &[]);
     let mut complaints = unexplained(diagnosis.defects, &swarm.history());
     if !diagnosis.healthy {
         drain::doctor(swarm, &["--repair"]);
-        let left = drain::doctor(swarm, &[]).unwrap_or_default();
+        let left = drain::doctor(swarm, &[]);
         if !left.healthy {
             complaints.push(format!("doctor: not healthy after the repair: {:?}", left.defects));
         }

@@ -16,8 +16,8 @@ use super::swarm::Swarm;
 /// The longest lease is 3 s. What has not come out after this is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What `muse coord doctor` says, or nothing where there is no such command.
-#[derive(Debug, Default, Deserialize)]
+/// What `muse coord doctor` says.
+#[derive(Debug, Deserialize)]
 pub(super) struct Diagnosis {
     pub(super) healthy: bool,
     pub(super) defects: Vec<Defect>,
@@ -53,19 +53,13 @@ pub(super) fn listing(swarm: &Swarm) -> (Listing, Vec<String>) {
     (tasks.items.into_iter().map(|item| (item.task.id.to_string(), listed(item))).collect(), findings)
 }
 
-/// Asks the doctor, with `flags`; `None` if this `muse` has none.
-pub(super) fn doctor(swarm: &Swarm, flags: &[&str]) -> Option<Diagnosis> {
-    let muse = |words: &[&str]| {
-        let mut command = Command::new(&swarm.muse);
-        command.arg("coord").args(words).env_clear().current_dir(&swarm.repository);
-        String::from_utf8_lossy(&command.output().expect("muse starts").stdout).into_owned()
-    };
-    let has_doctor = muse(&["--help"]).lines().any(|line| line.trim_start().starts_with("doctor "));
-    has_doctor.then(|| {
-        let answer = muse(&[&["doctor", "--json"], flags].concat());
-        let broken = |error| panic!("doctor answered {answer:?}: {error}");
-        serde_json::from_str(&answer).unwrap_or_else(broken)
-    })
+/// Asks the doctor, with `flags`.
+pub(super) fn doctor(swarm: &Swarm, flags: &[&str]) -> Diagnosis {
+    let mut muse = Command::new(&swarm.muse);
+    muse.args(["coord", "doctor", "--json"]).args(flags).env_clear().current_dir(&swarm.repository);
+    let answer = muse.output().expect("muse starts").stdout;
+    let broken = |error| panic!("doctor answered {}: {error}", String::from_utf8_lossy(&answer));
+    serde_json::from_slice(&answer).unwrap_or_else(broken)
 }
 
 fn tasks(swarm: &Swarm, limit: usize) -> coord_core::queue::Listing {
