@@ -7,8 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use coord_core::TaskId;
+use coord_core::entry::Entry;
 use coord_core::layout;
-use coord_core::name::Nonce;
+use coord_core::name::{Nonce, QueueName};
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::Tree;
 use coord_tests::report;
@@ -59,7 +60,7 @@ fn busy() -> (World, TaskId) {
 
 fn cases() -> Vec<Case> {
     let (busy, held) = busy();
-    let empty = World { tree: Tree::default().into(), ledger: Ledger::default() };
+    let empty = World::empty();
     let case = |name, world: &World, order, seconds| Case {
         name,
         world: world.clone(),
@@ -86,9 +87,9 @@ fn damaged(world: &World, held: TaskId) -> World {
     tree.remove(&layout::record(held)).unwrap();
     let misplaced = entries(&tree).find(|(_, entry)| entry.id != held && entry.id != lost.1.id).unwrap().0;
     tree.rename(&misplaced, &layout::shelf_of(layout::Shelf::Claimed, held).file(misplaced.name.as_str())).unwrap();
-    let held_entry = entries(&tree).find(|(_, entry)| entry.id == held).unwrap().0;
-    let older = lost.1.to_string().replace(&lost.1.id.hex(), &held.hex());
-    tree.link(&held_entry, &misplaced.dir.file(older));
+    let (held_path, entry) = entries(&tree).find(|(_, entry)| entry.id == held).unwrap();
+    let older = Entry::first(held, entry.created_at, entry.priority, 500);
+    tree.link(&held_path, &layout::home(&older, &QueueName::default_queue()).file(older.to_string()));
     let torn = layout::record(TaskId::of_canonical(b"torn"));
     tree.make_dir(&torn.dir).unwrap();
     for leftover in [layout::tmp().file("draft"), torn] {

@@ -9,6 +9,7 @@ use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::mistake::Mistake;
 use coord_tests::sim::power::{self, Disk};
 use coord_tests::sim::random::{self, Choice, Mix};
+use coord_tests::sim::world::World;
 
 /// Says where the mistake is found, and shows how.
 fn found(mistake: Mistake, promise: &str, schedule: Option<String>) {
@@ -48,26 +49,27 @@ fn a_claim_by_renaming_and_reading_back_has_two_winners() {
 fn an_entry_that_is_created_and_then_written_is_claimed_empty() {
     let mistake = Mistake::CreateThenWrite;
     let schedule = panicking(|| drop(random::explore(Choice::Uniform, Mix::Everything, 1_000, 1, Some(mistake))));
-    found(mistake, "", schedule);
+    found(mistake, "versions and generations only grow", schedule);
 }
 
 #[test]
 fn an_expired_claim_that_is_unlinked_and_made_anew_comes_back() {
     let mistake = Mistake::UnlinkAndRecreate;
-    found(mistake, "", in_every_schedule(mistake, &[Kind::Claim]));
+    found(mistake, "what was acknowledged is there", in_every_schedule(mistake, &[Kind::Claim]));
 }
 
 #[test]
 fn an_expiry_decided_by_a_stale_listing_takes_a_lease_that_runs() {
     let mistake = Mistake::ExpireByStaleListing;
-    found(mistake, "", in_every_schedule(mistake, &[Kind::Claim, Kind::Heartbeat]));
+    let orders = [Kind::Claim, Kind::Heartbeat];
+    found(mistake, "versions and generations only grow", in_every_schedule(mistake, &orders));
 }
 
 #[test]
 fn a_sync_left_out_loses_an_acknowledged_end() {
     let mistake = Mistake::LeaveSyncOut;
     for disk in [Disk::AnySubset, Disk::Ordered] {
-        found(mistake, "what was acknowledged is there", power::explore(disk, 3, false, Some(mistake)).failure);
+        found(mistake, "what was acknowledged is there", power::explore(disk, &World::new(), 3, Some(mistake)).failure);
     }
 }
 
@@ -89,5 +91,5 @@ fn a_wake_up_lost_lets_an_agent_sleep_beside_a_task() {
 fn a_task_shelved_again_without_a_fence_comes_back_when_its_enqueuer_does() {
     let mistake = Mistake::ShelveWithoutFence;
     let schedule = panicking(|| drop(random::explore(Choice::Priorities, Mix::Shelving, 20_000, 1, Some(mistake))));
-    found(mistake, "", schedule);
+    found(mistake, "a task has exactly one state entry", schedule);
 }

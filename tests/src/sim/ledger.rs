@@ -69,6 +69,12 @@ struct Life {
     leases: BTreeMap<u32, (Nonce, String)>,
     /// The generations whose holders were told that they hold the task.
     told: BTreeSet<u32>,
+    /// How often each lease was kept without its holder having been told so yet.
+    kept: BTreeMap<Nonce, u32>,
+    /// It was called off while the lease of another ran, which takes force.
+    forced: bool,
+    /// Somebody was told that the task has ended as it ordered.
+    end_told: bool,
     /// Somebody was told that the task is in the queue.
     acknowledged: bool,
 }
@@ -77,7 +83,9 @@ impl Ledger {
     /// A ledger of what is in the tree already, all of it acknowledged.
     pub fn of(tree: &Tree) -> Ledger {
         let mut ledger = Ledger::default();
-        for (path, entry) in entries(tree) {
+        let mut entries: Vec<(Path, Entry)> = entries(tree).collect();
+        entries.sort_by_key(|(_, entry)| entry.version);
+        for (path, entry) in entries {
             let life = ledger.lives.entry(entry.id).or_default();
             life.acknowledged = true;
             life.last = Some(path.name.clone());
@@ -153,8 +161,21 @@ impl Ledger {
             }
             Answer::Kept(id, nonce) => self.lives.entry(id).or_default().check_kept(errand, nonce),
             Answer::Ended(id, nonce) => self.lives.entry(id).or_default().check_end(errand, nonce),
-            Answer::Nothing | Answer::Examined | Answer::Refused(_) | Answer::Unknown => Ok(()),
+            Answer::Refused(code) => self.check_refusal(errand, code),
+            Answer::Nothing | Answer::Examined | Answer::Unknown => Ok(()),
         }
+    }
+
+    /// Whoever is refused is told why: by the state of the task, which is there.
+    fn check_refusal(&self, errand: &Errand, code: &str) -> Result<(), Broken> {
+        let (Order::Heartbeat(id) | Order::Complete(id) | Order::Fail(id) | Order::Cancel(id) | Order::ForceCancel(id)) =
+            errand.order
+        else {
+            return Ok(());
+        };
+        let by_state = ["not_claimed", "wrong_owner", "lease_lost", "already_terminal"].contains(&code);
+        let there = self.lives.get(&id).is_some_and(|life| life.acknowledged);
+        expect(by_state || !there, Promise::NothingLost, || format!("{errand} was refused: {code}"))
     }
 
     /// What must hold when all agents are at rest and every task has ended.
@@ -192,11 +213,16 @@ impl Life {
         let late = last.lease().is_some_and(|lease| lease.expires_at <= now.max(lease.heartbeat_at));
         match (&last.state, &next.state) {
             (State::Ready { .. } | State::Lapsed(_), State::Claimed(lease)) if taken => {
+                let waited_too_long = matches!(last.state, State::Ready { pending_until } if pending_until <= now);
+                expect(!waited_too_long, Promise::EndedIsEnded, step)?;
                 let other = self.leases.insert(next.generation, tenure(lease));
                 expect(other.is_none(), Promise::OneHolder, step)
             }
             (State::Claimed(_), State::Claimed(_)) if taken => Err(Broken::new(Promise::OneHolder, step())),
-            (State::Claimed(_) | State::Lapsed(_), State::Claimed(_)) => {
+            (State::Claimed(_) | State::Lapsed(_), State::Claimed(lease)) => {
+                *self.kept.entry(lease.nonce).or_default() += 1;
+                let heard_of = last.lease().map(|lease| lease.heartbeat_at);
+                expect(heard_of <= Some(lease.heartbeat_at), Promise::OnlyGrow, step)?;
                 expect(same_lease && same_holder, Promise::OnlyTheHolder, step)
             }
             (State::Claimed(_), State::Lapsed(_)) => {
@@ -205,7 +231,10 @@ impl Life {
             }
             (State::Claimed(_) | State::Lapsed(_), State::Ended(ending)) => match ending.outcome {
                 Ending::Completed | Ending::Failed => expect(same_lease && same_holder, Promise::OnlyTheHolder, step),
-                Ending::Cancelled => expect(same_lease, Promise::OnlyTheHolder, step),
+                Ending::Cancelled => {
+                    self.forced = matches!(last.state, State::Claimed(_)) && !late && !same_holder;
+                    expect(same_lease, Promise::OnlyTheHolder, step)
+                }
                 Ending::Expired => Err(Broken::new(Promise::NotBeforeItsTime, step())),
             },
             (State::Ready { pending_until }, State::Ended(ending)) => {
@@ -216,15 +245,22 @@ impl Life {
         }
     }
 
-    /// Whoever was told that it keeps the task has that lease.
-    fn check_kept(&self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
+    /// Whoever was told that it keeps the task has that lease, and has kept it: once for each time that it was told.
+    fn check_kept(&mut self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
         let mine = self.tenure_of(errand, nonce);
         let held = self.leases.values().any(|lease| *lease == mine) && errand.lease.is_none_or(|lease| lease == nonce);
-        expect(held, Promise::OnlyTheHolder, || format!("{errand} was accepted; the leases are {:?}", self.leases))
+        let kept = self.kept.get_mut(&nonce).is_some_and(|times| {
+            let untold = *times > 0;
+            *times = times.saturating_sub(1);
+            untold
+        });
+        expect(held && kept, Promise::OnlyTheHolder, || {
+            format!("{errand} was accepted; the leases are {:?}", self.leases)
+        })
     }
 
-    /// Whoever was told that the task has ended has ended it, and by its own lease.
-    fn check_end(&self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
+    /// Whoever was told that the task has ended has ended it, and by its own lease. Nobody else was told so.
+    fn check_end(&mut self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
         let seen = || format!("{errand} was accepted; the task is {}", self.last.as_deref().unwrap_or("nowhere"));
         let Some(State::Ended(ending)) = self.last_entry().map(|entry| entry.state) else {
             return Err(Broken::new(Promise::NothingLost, seen()));
@@ -235,12 +271,17 @@ impl Life {
             _ => Ending::Cancelled,
         };
         expect(ending.outcome == outcome, Promise::EndedIsEnded, seen)?;
+        expect(!self.end_told, Promise::EndedIsEnded, || format!("{errand} was accepted, as another was before"))?;
+        let allowed = !self.forced || matches!(errand.order, Order::ForceCancel(_));
+        expect(allowed, Promise::NotBeforeItsTime, seen)?;
         let by = ending.lease.as_ref().map(tenure);
         expect(by == Some(self.tenure_of(errand, nonce)), Promise::OnlyTheHolder, seen)?;
         let meant = errand.lease.is_none_or(|lease| lease == nonce) || outcome == Ending::Cancelled;
         expect(meant, Promise::OnlyTheHolder, seen)?;
         let settled = outcome != Ending::Completed || ending.settlement == Some(errand.nonce);
-        expect(settled, Promise::ResultsAreWhole, seen)
+        expect(settled, Promise::ResultsAreWhole, seen)?;
+        self.end_told = true;
+        Ok(())
     }
 
     /// A lease of whoever runs the errand, as names tell of it.

@@ -83,20 +83,11 @@ pub struct Explored {
 /// When every lease is over, in seconds after the beginning.
 const LATER: u64 = 100_000;
 
-/// Explores the power cuts in the last deed of each history of up to `length` deeds, the first of which is
-/// [`Deed::Enqueue`]. With `deaths`, also of those in which an earlier deed is cut off by death, at each of its calls.
-pub fn explore(disk: Disk, length: usize, deaths: bool, mistake: Option<Mistake>) -> Explored {
-    let mut explorer = Explorer { disk, deaths, mistake, seen: HashSet::new(), explored: Explored::default() };
-    let start = History::new(disk, &World::new());
-    explorer.extend(&start, Deed::Enqueue, length);
-    explorer.explored
-}
-
-/// As [`explore`], of an empty directory that the first deed makes a queue.
-pub fn explore_first_use(disk: Disk, length: usize, deaths: bool) -> Explored {
-    let mut explorer = Explorer { disk, deaths, mistake: None, seen: HashSet::new(), explored: Explored::default() };
-    let nothing = World { tree: Arc::default(), ledger: Ledger::default() };
-    explorer.extend(&History::new(disk, &nothing), Deed::Enqueue, length);
+/// Explores the power cuts in every history of up to `length` deeds that begins with [`Deed::Enqueue`] in this world,
+/// and in which one deed at most is cut off by its agent's death, after any of its calls.
+pub fn explore(disk: Disk, start: &World, length: usize, mistake: Option<Mistake>) -> Explored {
+    let mut explorer = Explorer { disk, mistake, seen: HashSet::new(), explored: Explored::default() };
+    explorer.extend(&History::new(disk, start), Deed::Enqueue, length);
     explorer.explored
 }
 
@@ -112,7 +103,6 @@ fn number_of_clock(clock: u64) -> u16 {
 
 struct Explorer {
     disk: Disk,
-    deaths: bool,
     mistake: Option<Mistake>,
     /// The states that have been recovered from, by their hashes.
     seen: HashSet<u64>,
@@ -124,6 +114,8 @@ struct Explorer {
 struct History {
     disk: Disk,
     deeds: Vec<String>,
+    /// The deed that is being done.
+    doing: Option<Deed>,
     base: Arc<Tree>,
     tree: Tree,
     changes: Vec<Change>,
@@ -155,8 +147,14 @@ enum Delta {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Acknowledged {
     enqueued: BTreeSet<TaskId>,
-    /// The name of each ended task, and what its settlement holds.
-    ended: BTreeMap<TaskId, (String, Option<Arc<[u8]>>)>,
+    ended: BTreeMap<TaskId, Ended>,
+}
+
+/// An acknowledged end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Ended {
+    name: String,
+    settlement: Option<Arc<[u8]>>,
 }
 
 impl Explorer {
@@ -170,9 +168,9 @@ impl Explorer {
             self.explored.moments += 1;
             self.cut(moment, next);
         });
-        self.cut(&after, None);
         after.deeds.push(format!("{deed:?}"));
-        let deaths = if self.deaths && !history.died { 1..ends } else { 0..0 };
+        self.cut(&after, None);
+        let deaths = if history.died { 0..0 } else { 1..ends };
         let mistake = self.mistake;
         let died = deaths.map(|calls| {
             let (mut died, _) = history.perform(deed, Some(calls), mistake, &mut |_, _| {});
@@ -232,11 +230,12 @@ impl Explorer {
             return;
         }
         self.explored.states += 1;
-        if let Err(broken) = history.acknowledged.recovered(&tree, self.disk) {
+        if let Err(broken) = history.acknowledged.recovered(&tree, self.disk, history.clock) {
             let names: Vec<String> = tree.files().map(|(path, _)| format!("  {path}")).collect();
             let deeds = history.deeds.join("; ");
+            let when = history.doing.map_or("after that".to_string(), |deed| format!("during {deed:?}"));
             self.explored.failure =
-                Some(format!("{deeds}; the power fails in the next one, and leaves\n{}\n{broken}", names.join("\n")));
+                Some(format!("{deeds}; {when} the power fails, and leaves\n{}\n{broken}", names.join("\n")));
         }
     }
 }
@@ -246,6 +245,7 @@ impl History {
         History {
             disk,
             deeds: Vec::new(),
+            doing: None,
             base: world.tree.clone(),
             tree: Tree::clone(&world.tree),
             changes: Vec::new(),
@@ -266,7 +266,7 @@ impl History {
         moment: &mut dyn FnMut(&History, Option<&Call>),
     ) -> (History, usize) {
         let errand = self.errand(deed);
-        let state = RefCell::new((self.clone(), 0, moment));
+        let state = RefCell::new((History { doing: Some(deed), ..self.clone() }, 0, moment));
         let ask = |call: Call| {
             let (history, calls, moment) = &mut *state.borrow_mut();
             if death.is_some_and(|death| *calls >= death) {
@@ -285,6 +285,7 @@ impl History {
             Some(mistake) => errand.run(Answered(|call| mistake.make(call, &ask))),
         };
         let (mut history, calls, _) = state.into_inner();
+        history.doing = None;
         history.clock += if deed == Deed::TakeOver { 10 } else { 1 };
         if death.is_none() {
             history.told(&answer);
@@ -330,16 +331,31 @@ impl History {
             (Call::MakeDir(dir), Ok(Outcome::Made(Made::Now))) => vec![Delta::AddDir(dir.clone())],
             (Call::RemoveDir(dir), Ok(Outcome::DirRemoved(DirRemoved::Now))) => vec![Delta::RemoveDir(dir.clone())],
             (Call::SyncDir(dir), Ok(Outcome::Synced)) => {
-                let carried = |change: &&mut Change| match self.disk {
-                    Disk::AnySubset => change.what.dir().as_ref() == Some(dir),
-                    Disk::Ordered => true,
-                };
-                self.changes.iter_mut().filter(carried).for_each(|change| change.durable = true);
+                self.sync(dir);
                 Vec::new()
             }
             _ => Vec::new(),
         };
         self.changes.extend(changes.into_iter().map(|what| Change { what, durable: false }));
+    }
+
+    /// A journal is written up to the last change of the directory, no further. Of a directory that is gone the nearest
+    /// above is synced.
+    fn sync(&mut self, dir: &Dir) {
+        if self.tree.list(dir).is_none() {
+            return dir.split().map_or((), |(above, _)| self.sync(&above));
+        }
+        let changes = self.changes.iter_mut();
+        match self.disk {
+            Disk::AnySubset => {
+                changes
+                    .filter(|change| change.what.dir().as_ref() == Some(dir))
+                    .for_each(|change| change.durable = true);
+            }
+            Disk::Ordered => {
+                changes.rev().skip_while(|change| !change.what.is_in(dir)).for_each(|change| change.durable = true);
+            }
+        }
     }
 
     fn told(&mut self, answer: &Answer) {
@@ -352,8 +368,8 @@ impl History {
                 let entry = entries(&self.tree).map(|(_, entry)| entry).find(|entry| entry.id == id);
                 let entry = entry.expect("a task that has just ended");
                 let settlement = settlement_of(&entry.state, id, entry.version);
-                let content = settlement.and_then(|path| self.tree.content(&path).cloned());
-                self.acknowledged.ended.insert(id, (entry.to_string(), content));
+                let settlement = settlement.and_then(|path| self.tree.content(&path).cloned());
+                self.acknowledged.ended.insert(id, Ended { name: entry.to_string(), settlement });
             }
             _ => {}
         }
@@ -364,9 +380,15 @@ impl Delta {
     /// The directory whose sync makes it durable.
     fn dir(&self) -> Option<Dir> {
         match self {
-            Delta::Add(path, _) | Delta::Remove(path) | Delta::Rename(path, ..) => Some(path.dir.clone()),
+            Delta::Add(path, _) | Delta::Remove(path) | Delta::Rename(_, path, _) => Some(path.dir.clone()),
             Delta::AddDir(dir) | Delta::RemoveDir(dir) => dir.split().map(|(parent, _)| parent),
         }
+    }
+
+    /// True if it changes the directory.
+    fn is_in(&self, dir: &Dir) -> bool {
+        let from = if let Delta::Rename(from, ..) = self { Some(&from.dir) } else { None };
+        from == Some(dir) || self.dir().as_ref() == Some(dir) || matches!(self, Delta::AddDir(new) if new == dir)
     }
 
     /// Does it on a disk on which others before it may be missing. What cannot be done is missing, too.
@@ -382,9 +404,10 @@ impl Delta {
 }
 
 impl Acknowledged {
-    fn recovered(&self, tree: &Tree, disk: Disk) -> Result<(), Broken> {
+    fn recovered(&self, tree: &Tree, disk: Disk, clock: u64) -> Result<(), Broken> {
         let mut world = World { tree: Arc::new(tree.clone()), ledger: Ledger::default() };
         if disk == Disk::AnySubset {
+            self.is_told(&world, clock)?;
             world.heal(LATER)?;
         }
         self.is_in(&world.tree)?;
@@ -394,12 +417,22 @@ impl Acknowledged {
         world.heal(LATER)
     }
 
+    /// A doctor that comes at once may not dare to mend yet, but it tells of every task that is on no shelf.
+    fn is_told(&self, world: &World, clock: u64) -> Result<(), Broken> {
+        let diagnosis = format!("{:?}", world.examine(clock));
+        for id in &self.enqueued {
+            let told = entries(&world.tree).any(|(_, entry)| entry.id == *id) || diagnosis.contains(&id.to_string());
+            expect(told, Promise::NothingLost, || format!("{id} was acknowledged, and a doctor says {diagnosis}"))?;
+        }
+        Ok(())
+    }
+
     fn is_in(&self, tree: &Tree) -> Result<(), Broken> {
         for id in &self.enqueued {
             let names = entries(tree).filter(|(_, entry)| entry.id == *id).count();
             expect(names == 1, Promise::OneEntry, || format!("{id} was acknowledged, and has {names} entries"))?;
         }
-        for (id, (name, settlement)) in &self.ended {
+        for (id, Ended { name, settlement }) in &self.ended {
             let entry = entries(tree).map(|(_, entry)| entry).find(|entry| entry.id == *id);
             let same = entry.as_ref().is_some_and(|entry| entry.to_string() == *name);
             expect(same, Promise::NothingLost, || format!("{name} was acknowledged, and is {entry:?}"))?;

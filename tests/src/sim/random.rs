@@ -160,7 +160,7 @@ fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Ta
     let mut lease: Option<(TaskId, Nonce)> = None;
     for _ in 0..ERRANDS {
         let errand = stage.lock().expect("agents do not panic").next_errand(agent, lease);
-        let fate = Fate::draw();
+        let fate = Fate::draw(errand.order);
         let calls = std::cell::Cell::new(0);
         let ask = |call: Call| {
             calls.set(calls.get() + 1);
@@ -279,11 +279,13 @@ enum Mishap {
 
 impl Fate {
     /// Two errands of three go well.
-    fn draw() -> Fate {
+    fn draw(order: Order) -> Fate {
         let mishaps = [Mishap::Death, Mishap::Failure, Mishap::FailureAfter, Mishap::Repetition];
         let mut random = thread_rng();
         let what = mishaps.get(random.gen_range(0..12)).copied().unwrap_or(Mishap::None);
-        Fate { what, when: random.gen_range(1..25) }
+        // A doctor makes about a hundred calls, and the last of them are those that mend.
+        let calls = if order == Order::Repair { 120 } else { 25 };
+        Fate { what, when: random.gen_range(1..calls) }
     }
 
     fn at(self, call: u64) -> Mishap {

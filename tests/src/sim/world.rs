@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use coord_core::layout;
 use coord_core::name::Nonce;
 use coord_core::queue::Diagnosis;
 use coord_core::store::StoreErrorKind;
@@ -26,7 +27,12 @@ pub struct World {
 const LAST_AGENT: usize = 5;
 
 impl World {
-    /// An empty queue.
+    /// An empty directory, which the first that enqueues makes a queue.
+    pub fn empty() -> World {
+        World { tree: Arc::default(), ledger: Ledger::default() }
+    }
+
+    /// A queue without tasks.
     pub fn new() -> World {
         let store = MemStore::new();
         let queue = Queue::open(store).expect("an empty store");
@@ -41,6 +47,12 @@ impl World {
             return Ok(Ok(call.look(&self.tree)));
         }
         let reply = call.apply(Arc::make_mut(&mut self.tree));
+        // The tokens of two sweeps that begin at one time are one file.
+        if let (Call::Rename(_, to), Err(error)) = (call, &reply)
+            && to.dir != layout::sweep()
+        {
+            return Err(Broken::new(Promise::OnlyGrow, error.to_string()));
+        }
         self.ledger.done(call, &reply, &self.tree, now)?;
         Ok(reply)
     }
