@@ -128,7 +128,7 @@ pub fn parse_sweep_token(name: &str) -> Option<Timestamp> {
 
 /// The record of a task.
 pub fn record(id: TaskId) -> Path {
-    Dir::root().child("tasks").child(&id.fan_out(2)).file(format!("{}.json", id.hex()))
+    tasks().child(&id.fan_out(2)).file(format!("{}.json", id.hex()))
 }
 
 /// The record of a task under another name, by which nobody knows it yet.
@@ -157,7 +157,7 @@ pub fn parse_record(name: &str) -> Option<TaskId> {
 /// The settlement that an ended task's name points at.
 pub fn settlement(id: TaskId, version: u32, nonce: Nonce) -> Path {
     let name = format!("{}.{version:x}.{nonce}.json", id.hex());
-    Dir::root().child("records").child(&id.fan_out(2)).file(name)
+    settlements().child(&id.fan_out(2)).file(name)
 }
 
 /// The task and the version that a settlement's name tells.
@@ -170,7 +170,7 @@ pub fn parse_settlement(name: &str) -> Option<(TaskId, u32)> {
 
 /// The text of a run id that was too long for a name.
 pub fn run(holder: &Holder) -> Path {
-    Dir::root().child("runs").file(format!("{}.json", holder.as_str().trim_start_matches('~')))
+    runs().file(format!("{}.json", holder.as_str().trim_start_matches('~')))
 }
 
 /// True for the name of a file with a run id.

@@ -106,13 +106,9 @@ impl Store for MemStore {
 impl Tree {
     /// All files, with their paths and contents.
     pub fn files(&self) -> impl Iterator<Item = (Path, &Arc<[u8]>)> {
-        let files_in = |(dir, names)| names_with_paths(dir, names);
-        self.dirs.iter().flat_map(files_in)
-    }
-
-    /// The files of one directory.
-    pub fn files_in(&self, dir: &Dir) -> impl Iterator<Item = (Path, &Arc<[u8]>)> {
-        self.dirs.get_key_value(dir).into_iter().flat_map(|(dir, names)| names_with_paths(dir, names))
+        self.dirs
+            .iter()
+            .flat_map(|(dir, names)| names.iter().map(move |(name, content)| (dir.file(name.as_str()), content)))
     }
 
     /// The content of a file.
@@ -259,10 +255,6 @@ impl Hash for Tree {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.dirs.hash(state);
     }
-}
-
-fn names_with_paths<'a>(dir: &'a Dir, names: &'a Names) -> impl Iterator<Item = (Path, &'a Arc<[u8]>)> {
-    names.iter().map(|(name, content)| (dir.file(name.as_str()), content))
 }
 
 fn error(operation: &'static str, path: &str, kind: StoreErrorKind, detail: &str) -> StoreError {

@@ -23,9 +23,9 @@ use coord_core::store::mem::Tree;
 use stateright::{Checker, Model, Property};
 
 use super::agent::{self, Answer, Errand, Order, after};
-use super::call::{Answered, Call, Reply, failed, repeated};
+use super::call::{Call, Reply, failed, repeated};
 use super::ledger::Broken;
-use super::mistake::Mistake;
+use super::mistake::{Mistake, answered};
 use super::world::World;
 
 /// A few agents on one task.
@@ -226,10 +226,7 @@ impl Space {
                 failed(StoreErrorKind::Other)
             })
         };
-        let answer = match self.scenario.mistake {
-            None => errand.run(Answered(ask)),
-            Some(mistake) => errand.run(Answered(|call| mistake.make(call, &ask))),
-        };
+        let answer = errand.run(answered(self.scenario.mistake, ask));
         wanted.take().map_or(Progress::Over(answer), Progress::Wants)
     }
 

@@ -6,7 +6,7 @@ use coord_core::layout;
 use coord_core::store::{Created, Linked, Moved};
 
 use super::agent::result_of;
-use super::call::{Call, Outcome, Reply};
+use super::call::{Answered, Call, Outcome, Reply};
 
 /// A classic mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,9 +29,17 @@ pub enum Mistake {
     ShelveWithoutFence,
 }
 
+/// The store that `ask` answers, as a program with this mistake uses it, if there is one.
+pub fn answered(mistake: Option<Mistake>, ask: impl Fn(Call) -> Reply) -> Answered<impl Fn(Call) -> Reply> {
+    Answered(move |call| match mistake {
+        None => ask(call),
+        Some(mistake) => mistake.make(call, &ask),
+    })
+}
+
 impl Mistake {
     /// Does `call` as a program with this mistake does it, by `ask`ing for other calls.
-    pub fn make(self, call: Call, ask: &dyn Fn(Call) -> Reply) -> Reply {
+    fn make(self, call: Call, ask: &dyn Fn(Call) -> Reply) -> Reply {
         let (from_tasks, new) = match &call {
             Call::Rename(from, to) => (from.dir.as_str().starts_with("tasks"), Entry::parse(&to.name)),
             Call::Link(_, to) => (false, Entry::parse(&to.name)),

@@ -20,9 +20,9 @@ use coord_core::store::mem::Tree;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, StoreErrorKind};
 
 use super::agent::{Answer, Errand, Order, after, number_with};
-use super::call::{Answered, Call, Outcome, Reply, failed};
+use super::call::{Call, Outcome, Reply, failed};
 use super::ledger::{Broken, Ledger, Promise, entries, expect};
-use super::mistake::Mistake;
+use super::mistake::{Mistake, answered};
 use super::world::World;
 
 /// What a power cut may take.
@@ -280,10 +280,7 @@ impl History {
             history.note(&call, &reply);
             reply
         };
-        let answer = match mistake {
-            None => errand.run(Answered(ask)),
-            Some(mistake) => errand.run(Answered(|call| mistake.make(call, &ask))),
-        };
+        let answer = errand.run(answered(mistake, ask));
         let (mut history, calls, _) = state.into_inner();
         history.doing = None;
         history.clock += if deed == Deed::TakeOver { 10 } else { 1 };

@@ -14,9 +14,9 @@ use shuttle::sync::{Arc, Mutex};
 use shuttle::{Config, Runner, thread};
 
 use super::agent::{self, Answer, Errand, LEASE_SECONDS, Order, after};
-use super::call::{Answered, Call, Reply, failed, repeated};
+use super::call::{Call, Reply, failed, repeated};
 use super::ledger::Broken;
-use super::mistake::Mistake;
+use super::mistake::{Mistake, answered};
 use super::world::World;
 
 /// How many agents, and how many errands each.
@@ -86,19 +86,15 @@ pub fn explore_wake_ups(schedules: usize, seed: u64, mistake: Option<Mistake>) {
 
 fn one_wake_up(mistake: Option<Mistake>) {
     let world = Arc::new(Mutex::new(World::new()));
-    let ask = |world: Arc<Mutex<World>>| {
-        let ask = move |call: Call| {
+    let store = |world: Arc<Mutex<World>>| {
+        answered(mistake, move |call: Call| {
             let reply = world.lock().expect("nobody panics").call(&call, after(1));
             reply.unwrap_or_else(|broken| panic!("{broken}"))
-        };
-        move |call: Call| match mistake {
-            None => ask(call),
-            Some(mistake) => mistake.make(call, &ask),
-        }
+        })
     };
-    let store = ask(world.clone());
+    let waiters = store(world.clone());
     let waiter = thread::spawn(move || {
-        let queue = Queue::open(Answered(store)).expect("a queue");
+        let queue = Queue::open(waiters).expect("a queue");
         let request = ClaimRequest { run_id: agent::name(0), queue: None, lease_seconds: LEASE_SECONDS };
         let mut watch = Watch::default();
         let nonce = Nonce::from_bits(1);
@@ -106,11 +102,11 @@ fn one_wake_up(mistake: Option<Mistake>) {
         let found = claim.expect("the medium works").claimed.is_some();
         (found, watch)
     });
-    let enqueuer = Answered(ask(world.clone()));
-    let enqueuer = thread::spawn(move || errand(1, enqueue(0), 1, 2, None).run(enqueuer));
+    let enqueuers = store(world.clone());
+    let enqueuer = thread::spawn(move || errand(1, enqueue(0), 1, 2, None).run(enqueuers));
     let (found, watch) = waiter.join().expect("nobody panics");
     assert!(matches!(enqueuer.join(), Ok(Answer::Enqueued(_))), "nobody is in the way");
-    let queue = Queue::open(Answered(ask(world))).expect("a queue");
+    let queue = Queue::open(store(world)).expect("a queue");
     let woken = queue.has_stirred(&watch, after(1)).expect("the medium works");
     assert!(found || woken, "broken: a waiting agent is woken. Seen: it sleeps on beside a task that was acknowledged");
 }
@@ -166,10 +162,7 @@ fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Ta
             calls.set(calls.get() + 1);
             stage.lock().expect("agents do not panic").call(&errand, call, fate.at(calls.get()))
         };
-        let answer = match mistake {
-            None => errand.run(Answered(ask)),
-            Some(mistake) => errand.run(Answered(|call| mistake.make(call, &ask))),
-        };
+        let answer = errand.run(answered(mistake, ask));
         tally.calls.fetch_add(calls.get(), Ordering::Relaxed);
         if fate.what != Mishap::None && calls.get() >= fate.when {
             tally.mishaps.fetch_add(1, Ordering::Relaxed);
