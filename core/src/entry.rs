@@ -1,14 +1,14 @@
 //! The state entry: a file name that says all that a decision about a task needs.
 //!
 //! ```text
-//! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1…                      waiting, never claimed
+//! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1…                      waiting, never claimed or given back
 //! 0667c8dd1b2c3.<id>.p5.v2.g1.a1.claimed.c….h….e….n….agent-7           held by agent-7
 //! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.lapsed.c….h….e….n….agent-7            its lease ran out; claimable again
 //! 0667c8dd1b2c3.<id>.p5.v4.g1.a1.completed.d….r….c….h….e….n….agent-7   ended
 //! ```
 //!
 //! The fields, in order: when the task was enqueued, id, priority, version (every rename adds one), generation (every
-//! new holder adds one), attempt, state; then `x` until when it may wait, `d` when it ended, `r` the nonce of its
+//! new holder adds one), attempt (a release takes it back), state; then `x` until when it may wait, `d` when it ended, `r` the nonce of its
 //! settlement in `records/`, `c` when it was claimed, `h` the last heartbeat, `e` when the lease expires, `n` the
 //! lease's nonce, and the holder. Times are microseconds since 1970 and all numbers but the priority are lower-case
 //! hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of enqueuing.
@@ -37,7 +37,7 @@ pub struct Entry {
     pub version: u32,
     /// How many holders the task has had: the fencing token.
     pub generation: u32,
-    /// How many attempts at the task have begun.
+    /// How many attempts at the task have begun, but for those that were given back.
     pub attempt: u32,
     /// What may happen next.
     pub state: State,
@@ -46,9 +46,9 @@ pub struct Entry {
 /// Where a task is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Waiting, and never claimed.
+    /// Waiting, and never claimed, or released by whoever held it last.
     Ready {
-        /// Until when it may be claimed.
+        /// Until when it may be claimed; the latest time that there is, once it was.
         pending_until: Timestamp,
     },
     /// Waiting again: this lease ran out. Until somebody claims the task its holder may still settle it.

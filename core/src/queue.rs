@@ -36,6 +36,7 @@ pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
 pub use doctor::{Became, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 pub use enqueue::NewTask;
 pub use list::{Counts, Filter, Item, Listing, Matching};
+pub use settle::Released;
 pub use watch::Watch;
 
 /// The number of the protocol that this version writes and reads.
@@ -93,7 +94,7 @@ impl<S: Store> Queue<S> {
 /// Where a task stands, in the words of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// Waiting, never claimed.
+    /// Waiting, never claimed, or released by whoever held it last.
     Pending,
     /// Held, and the lease runs.
     Claimed,
@@ -174,7 +175,7 @@ pub struct ClaimRecord {
     pub error: Option<ErrorMessage>,
     /// How many holders the task has had: the fencing token.
     pub generation: u32,
-    /// How many attempts at the task have begun.
+    /// How many attempts at the task have begun, but for those that were given back.
     pub attempt: u32,
 }
 

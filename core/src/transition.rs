@@ -3,12 +3,15 @@
 //! ```text
 //!            claim                complete, fail, cancel
 //!   ready ──────────▶ claimed ──────────────────────────▶ ended
-//!     │                │  ▲  │                              ▲
-//!     │         expire │  │  └─ heartbeat (same lease)      │
-//!     │                ▼  │ claim, or heartbeat             │
-//!     │               lapsed ───────────────────────────────┤ complete, fail (last holder), cancel
+//!     │ ▲              │  ▲  │                              ▲
+//!     │ │       expire │  │  └─ heartbeat (same lease)      │
+//!     │ │ release      ▼  │ claim, or heartbeat             │
+//!     │ └──────────── lapsed ───────────────────────────────┤ complete, fail (last holder), cancel
 //!     └─────────────────────────────────────────────────────┘ cancel, expire (pending TTL)
 //! ```
+//!
+//! `release` leads from claimed as well as from lapsed. It keeps the generation, so that the next holder has another, and
+//! takes the attempt back. A task that was claimed once has met its pending TTL, so a released one waits without an end.
 //!
 //! A clock is believed only forwards: `now` counts as no earlier than the latest time that the name itself tells.
 
@@ -48,6 +51,11 @@ pub enum Command {
         /// The nonce of the settlement that holds the result or error, if there is one.
         settlement: Option<Nonce>,
     },
+    /// Give it back, without an end and without having used an attempt.
+    Release {
+        /// Who says that it holds the task.
+        claimant: Claimant,
+    },
     /// Call it off.
     Cancel {
         /// Who.
@@ -82,7 +90,7 @@ pub struct Claimant {
 /// Why a command is not obeyed. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nobody has claimed the task yet.
+    /// Nobody has claimed the task yet, or its last holder has released it.
     NotClaimed,
     /// Another agent holds the task, and whoever asks has never held it, or does not act as a holder.
     WrongOwner(Tenure),
@@ -132,7 +140,9 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
         }
         (State::Claimed(lease), Command::Claim { .. }) => Err(held(entry, lease)),
 
-        (State::Ready { .. }, Command::Heartbeat { .. } | Command::Settle { .. }) => Err(Refusal::NotClaimed),
+        (State::Ready { .. }, Command::Heartbeat { .. } | Command::Settle { .. } | Command::Release { .. }) => {
+            Err(Refusal::NotClaimed)
+        }
         (State::Claimed(lease) | State::Lapsed(lease), Command::Heartbeat { claimant, lease_seconds }) => {
             owned(entry, lease, claimant)?;
             next(entry, State::Claimed(lease.renewed(now, *lease_seconds)))
@@ -140,6 +150,10 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
         (State::Claimed(lease) | State::Lapsed(lease), Command::Settle { claimant, verdict, settlement }) => {
             owned(entry, lease, claimant)?;
             end(entry, verdict.outcome(), now, *settlement, Some(lease.clone()))
+        }
+        (State::Claimed(lease) | State::Lapsed(lease), Command::Release { claimant }) => {
+            owned(entry, lease, claimant)?;
+            released(entry)
         }
 
         (State::Ready { .. }, Command::Cancel { run_id, nonce, .. }) => {
@@ -241,6 +255,12 @@ fn claimed(entry: &Entry, lease: Lease) -> Result<Entry, Refusal> {
     Ok(Entry { generation: entry.generation + 1, attempt: entry.attempt + 1, ..claimed })
 }
 
+/// The attempt is taken back, the generation is not: a guard that has seen this holder's must refuse it from now on.
+fn released(entry: &Entry) -> Result<Entry, Refusal> {
+    let released = next(entry, State::Ready { pending_until: Timestamp::from_micros(limits::TIME_MICROS) })?;
+    Ok(Entry { attempt: entry.attempt.saturating_sub(1), ..released })
+}
+
 fn end(
     entry: &Entry,
     outcome: Outcome,
@@ -339,6 +359,10 @@ mod tests {
         Command::Settle { claimant: claimant(run_id), verdict, settlement: None }
     }
 
+    fn release(run_id: &str) -> Command {
+        Command::Release { claimant: claimant(run_id) }
+    }
+
     fn cancel(run_id: &str, force: bool) -> Command {
         Command::Cancel { run_id: run(run_id), force, nonce: Nonce::from_bits(9) }
     }
@@ -372,6 +396,7 @@ mod tests {
                 settle(run_id, Verdict::Complete),
                 settle(run_id, Verdict::Fail),
                 cancel(run_id, false),
+                release(run_id),
                 cancel(run_id, true),
             ])
         };
@@ -390,6 +415,8 @@ mod tests {
                     assert_eq!(next.version, entry.version + 1);
                     let new_holder = matches!(command, Command::Claim { .. });
                     assert_eq!(next.generation, entry.generation + u32::from(new_holder));
+                    let given_back = matches!(command, Command::Release { .. });
+                    assert_eq!(next.attempt + u32::from(given_back), entry.attempt + u32::from(new_holder));
                     assert_eq!((next.id, next.created_at, next.priority), (entry.id, entry.created_at, entry.priority));
                     assert_eq!(Entry::parse(&next.to_string()), Some(next));
                 }
@@ -407,6 +434,7 @@ mod tests {
                     assert!(decide(&entry, &settle(other, verdict), at(seconds)).is_err());
                 }
                 assert!(decide(&entry, &heartbeat(other), at(seconds)).is_err());
+                assert!(decide(&entry, &release(other), at(seconds)).is_err());
                 assert!(decide(&entry, &claim(other), at(seconds)).is_err());
                 let cancelled = decide(&entry, &cancel(other, false), at(seconds));
                 assert_eq!(cancelled.is_ok(), lease.expires_at <= at(seconds).max(lease.heartbeat_at));
@@ -432,10 +460,32 @@ mod tests {
     }
 
     #[test]
+    fn a_released_task_waits_for_ever_and_costs_no_attempt_but_its_next_holder_is_another() {
+        let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
+        let lapsed = decide(&claimed, &Command::Expire, at(11)).unwrap();
+        for held in [claimed, lapsed] {
+            let released = decide(&held, &release("a"), at(12)).unwrap();
+            assert_eq!((released.version, released.generation, released.attempt), (held.version + 1, 1, 0));
+            assert_eq!(decide(&released, &Command::Expire, at(1_000_000)), Err(Refusal::NotDue));
+            for late in [heartbeat("a"), settle("a", Verdict::Complete), settle("a", Verdict::Fail), release("a")] {
+                assert_eq!(decide(&released, &late, at(13)), Err(Refusal::NotClaimed));
+            }
+            let taken = decide(&released, &claim("bb"), at(1_000_000)).unwrap();
+            assert_eq!((taken.generation, taken.attempt), (2, 1));
+            assert!(matches!(decide(&taken, &settle("a", Verdict::Complete), at(13)), Err(Refusal::LeaseLost(_))));
+            assert!(matches!(decide(&taken, &release("a"), at(13)), Err(Refusal::LeaseLost(_))));
+        }
+        let ended = decide(&ready(), &cancel("a", false), at(1)).unwrap();
+        assert!(matches!(decide(&ended, &release("a"), at(2)), Err(Refusal::AlreadyEnded { .. })));
+        assert_eq!(decide(&ready(), &release("a"), at(2)), Err(Refusal::NotClaimed));
+    }
+
+    #[test]
     fn a_stranger_is_told_that_the_task_was_never_its_own() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
         let refusal = decide(&claimed, &settle("bb", Verdict::Fail), at(2)).unwrap_err();
         assert!(matches!(refusal, Refusal::WrongOwner(_)));
+        assert!(matches!(decide(&claimed, &release("bb"), at(2)), Err(Refusal::WrongOwner(_))));
         assert_eq!(decide(&ready(), &settle("a", Verdict::Fail), at(2)), Err(Refusal::NotClaimed));
     }
 

@@ -116,6 +116,10 @@ impl World {
         self.queue().complete(id, claimant(run_id), Some(result), self.now(), self.nonce()).map(|_| ())
     }
 
+    fn release(&self, id: TaskId, run_id: &str) {
+        self.queue().release(id, claimant(run_id), self.now()).unwrap();
+    }
+
     /// How many tasks can be claimed and completed until there is none.
     fn drain(&self) -> usize {
         std::iter::from_fn(|| self.claim("drain").map(|claimed| self.complete(claimed.task.id, "drain").unwrap()))
@@ -316,7 +320,7 @@ fn a_queue_in_every_state_is_healthy_and_examined_without_a_change() {
     let world = World::new();
     assert_spotless(&world.examine());
     let long = "r".repeat(200);
-    for run_id in ["done", "failed", "cancelled", "held", &long] {
+    for run_id in ["done", "failed", "cancelled", "held", &long, "released"] {
         world.enqueue(run_id);
         let id = world.claim(run_id).unwrap().task.id;
         let queue = world.queue();
@@ -329,6 +333,7 @@ fn a_queue_in_every_state_is_healthy_and_examined_without_a_change() {
             "cancelled" => {
                 queue.cancel(id, run(run_id), false, world.now(), world.nonce()).unwrap();
             }
+            "released" => world.release(id, run_id),
             _ => {}
         }
     }
@@ -350,7 +355,7 @@ fn a_queue_in_every_state_is_healthy_and_examined_without_a_change() {
 /// Whatever happens to the task, once or twice, while the doctor reads: it has one entry at every time.
 #[test]
 fn a_queue_at_work_is_never_told_to_have_a_defect() {
-    let acts: [fn(&World, TaskId); 4] = [
+    let acts: [fn(&World, TaskId); 5] = [
         |world, _| assert!(world.claim("agent").is_some()),
         |world, id| {
             world.claim("agent").unwrap();
@@ -360,6 +365,10 @@ fn a_queue_at_work_is_never_told_to_have_a_defect() {
             world.claim("agent").unwrap();
             world.pass(2_000);
             world.claim("other").unwrap();
+        },
+        |world, id| {
+            world.claim("agent").unwrap();
+            world.release(id, "agent");
         },
         |world, _| {
             world.enqueue("another");

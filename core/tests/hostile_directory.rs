@@ -195,6 +195,7 @@ enum Kind {
     Heartbeat,
     Complete,
     Fail,
+    Release,
     Cancel,
     Tasks,
     Examine,
@@ -203,8 +204,8 @@ enum Kind {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    use Kind::{Cancel, Claim, Complete, Enqueue, Examine, Fail, Heartbeat, Init, Repair, Tasks, TasksOfOne};
-    let acting = [Init, Enqueue, Claim, Kind::WatchedClaim, Heartbeat, Complete, Fail, Cancel];
+    use Kind::{Cancel, Claim, Complete, Enqueue, Examine, Fail, Heartbeat, Init, Release, Repair, Tasks, TasksOfOne};
+    let acting = [Init, Enqueue, Claim, Kind::WatchedClaim, Heartbeat, Complete, Fail, Release, Cancel];
     let kinds = [&acting[..], &[Tasks, TasksOfOne, Examine, Repair]].concat();
     let run_id = prop_oneof![Just(agent()), run_id()];
     (select(kinds), any::<Index>(), run_id, time(), nonce()).prop_map(|(kind, which, run_id, now, nonce)| Operation {
@@ -239,6 +240,7 @@ fn run(queue: &Queue<Frugal>, things: &[Thing], operation: &Operation) -> Result
         Kind::Heartbeat => queue.heartbeat(id, claimant, None, now).map(drop),
         Kind::Complete => queue.complete(id, claimant, JsonObject::parse("{\"a\":1}").ok(), now, nonce).map(drop),
         Kind::Fail => queue.fail(id, claimant, "no".parse().unwrap(), now, nonce).map(drop),
+        Kind::Release => queue.release(id, claimant, now).map(drop),
         Kind::Cancel => queue.cancel(id, run_id, true, now, nonce).map(drop),
         Kind::Tasks => queue.tasks(&filter, now).map(drop),
         Kind::Examine => queue.examine(now).map(drop),

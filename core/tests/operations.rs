@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use coord_core::entry::Entry;
 use coord_core::layout::{Dir, Path};
 use coord_core::name::{Nonce, QueueName, RunId};
-use coord_core::queue::{ClaimRequest, Claimed, Filter, Matching, NewTask, Status, Thoroughness, Watch};
+use coord_core::queue::{ClaimRequest, Claimed, Filter, Matching, NewTask, Released, Status, Thoroughness, Watch};
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::transition::{Claimant, Refusal};
@@ -177,6 +177,9 @@ fn each_operation_changes_as_little_as_the_protocol_says() {
     assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, first)), ["rename"]);
     let heartbeat = || assert!(world.queue.heartbeat(first, claimant("agent"), None, world.now()).is_ok());
     assert_eq!(mutations(&heartbeat), ["rename"]);
+    let release = || assert!(world.queue.release(first, claimant("agent"), world.now()).is_ok());
+    assert_eq!(mutations(&release), ["rename"]);
+    assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, first)), ["rename"]);
     assert_eq!(mutations(&|| assert!(world.complete(first, "agent", "{}").is_ok())), ["rename"]);
     assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, second)), ["rename"]);
     assert_eq!(mutations(&|| assert!(world.complete(second, "agent", "{\"a\":1}").is_ok())), ["create", "rename"]);
@@ -249,6 +252,52 @@ fn a_heartbeat_keeps_the_lease_as_long_as_it_was_given_for() {
     }
     world.pass(11);
     assert_eq!(world.claim("other").unwrap().task.id, id);
+}
+
+#[test]
+fn a_released_task_is_anybodys_at_once_and_its_former_holders_no_more() {
+    for overdue in [false, true] {
+        let world = World::new();
+        let id = world.enqueue_as("work", |new| (new.queue, new.ttl_seconds) = ("q".parse().unwrap(), 5)).id;
+        world.enqueue("later");
+        world.claim_from("agent", Some("q")).unwrap();
+        if overdue {
+            // Past its lease and past its pending TTL, and swept, so that it is on the ready shelf already.
+            world.pass(11);
+            assert_eq!(world.claim_from("sweeper", Some("none")), None);
+        }
+        let released = world.queue.release(id, claimant("agent"), world.now()).unwrap();
+        assert_eq!(released, Released { task_id: id, status: Status::Pending, generation: 1, attempt: 0 });
+        assert_eq!(world.status(id), Status::Pending);
+        let code = |outcome: Result<_, Error>| outcome.map_err(|error| error.code());
+        let late = || code(world.complete(id, "agent", "{}").map(drop));
+        assert_eq!(late(), Err("not_claimed"));
+        assert_eq!(code(world.queue.release(id, claimant("agent"), world.now()).map(drop)), Err("not_claimed"));
+
+        world.pass(1_000_000);
+        let taken = world.claim_from("other", Some("q")).unwrap();
+        assert_eq!((taken.task.id, taken.record.generation, taken.record.attempt), (id, 2, 1));
+        assert_eq!(late(), Err("lease_lost"));
+        assert_eq!(code(world.queue.release(id, claimant("agent"), world.now()).map(drop)), Err("lease_lost"));
+        assert!(world.complete(id, "other", "{}").is_ok());
+        assert_eq!(code(world.queue.release(id, claimant("other"), world.now()).map(drop)), Err("already_terminal"));
+        assert_eq!(world.entries(id).len(), 1);
+    }
+}
+
+#[test]
+fn a_task_whose_record_cannot_be_trusted_is_not_released_and_its_holder_may_still_end_it() {
+    let world = World::new();
+    let (id, store) = (world.enqueue("work"), &world.queue.store().inner);
+    world.claim("agent").unwrap();
+    for path in store.files().iter().filter(|path| path.name.contains(&id.hex())) {
+        store.remove(path).unwrap();
+        store.create(path, b"{").unwrap();
+    }
+    let held = world.entries(id);
+    assert!(matches!(world.queue.release(id, claimant("agent"), world.now()), Err(Error::Corrupt { .. })));
+    assert_eq!(world.entries(id), held, "nothing was changed");
+    assert!(world.complete(id, "agent", "{}").is_ok());
 }
 
 #[test]
@@ -488,6 +537,10 @@ fn a_watch_tells_when_to_ask_again() {
         assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(false), "nothing happened");
         let id = world.enqueue("work");
         assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "a task came");
+        assert_eq!(ask(&mut watch, queue), Some(id));
+        assert_eq!(ask(&mut watch, queue), None);
+        world.queue.release(id, claimant("agent"), world.now()).unwrap();
+        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "the task came back");
         assert_eq!(ask(&mut watch, queue), Some(id));
         assert_eq!(ask(&mut watch, queue), None);
         world.pass(1);

@@ -298,6 +298,7 @@ fn command() -> impl Strategy<Value = Command> {
         }),
         (claimant.clone(), proptest::option::of(integer()))
             .prop_map(|(claimant, lease_seconds)| Command::Heartbeat { claimant, lease_seconds }),
+        claimant.clone().prop_map(|claimant| Command::Release { claimant }),
         (claimant, verdict, proptest::option::of(nonce()))
             .prop_map(|(claimant, verdict, settlement)| Command::Settle { claimant, verdict, settlement }),
         (run_id(), any::<bool>(), nonce()).prop_map(|(run_id, force, nonce)| Command::Cancel { run_id, force, nonce }),
@@ -315,7 +316,9 @@ fn assert_step(entry: &Entry, command: &Command, now: Timestamp) -> Option<Entry
     assert_eq!((next.id, next.created_at, next.priority), (entry.id, entry.created_at, entry.priority));
     let taken = matches!(command, Command::Claim { .. });
     assert_eq!(next.generation, entry.generation + u32::from(taken));
-    assert_eq!(next.attempt, entry.attempt + u32::from(taken));
+    let released = matches!(command, Command::Release { .. });
+    // A name that somebody forged may tell of a holder without an attempt.
+    assert_eq!(next.attempt, (entry.attempt + u32::from(taken)).saturating_sub(u32::from(released)));
     Some(next)
 }
 

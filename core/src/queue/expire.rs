@@ -8,11 +8,9 @@ use alloc::vec::Vec;
 
 use super::files::Located;
 use super::{Finding, Queue};
-use crate::entry::State;
 use crate::error::Error;
 use crate::layout::{self, Shelf};
 use crate::limits;
-use crate::name::QueueName;
 use crate::store::{Moved, Store};
 use crate::time::Timestamp;
 use crate::transition::{Command, decide};
@@ -79,22 +77,19 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
     ) -> Result<Moved, Error> {
         let Ok(next) = decide(&located.entry, &Command::Expire, now) else { return Ok(Moved::Gone) };
-        let home = match next.state {
-            State::Ended(_) => layout::home(&next, &QueueName::default_queue()),
-            _ => match self.task_at(located) {
-                Ok(None) => return Ok(Moved::Gone),
-                Ok(Some(task)) => layout::home(&next, &task.record.queue),
-                Err(Error::Corrupt { problem, .. }) => {
-                    findings.extend(self.set_aside(located, problem)?);
-                    return Ok(Moved::Gone);
-                }
-                // Perhaps another agent may read it. It must not keep this one from all other tasks.
-                Err(Error::Store(error)) => {
-                    findings.push(Finding::Unreadable { id: located.entry.id, error });
-                    return Ok(Moved::Gone);
-                }
-                Err(error) => return Err(error),
-            },
+        let home = match self.next_home(located, &next) {
+            Ok(Some(home)) => home,
+            Ok(None) => return Ok(Moved::Gone),
+            Err(Error::Corrupt { problem, .. }) => {
+                findings.extend(self.set_aside(located, problem)?);
+                return Ok(Moved::Gone);
+            }
+            // Perhaps another agent may read it. It must not keep this one from all other tasks.
+            Err(Error::Store(error)) => {
+                findings.push(Finding::Unreadable { id: located.entry.id, error });
+                return Ok(Moved::Gone);
+            }
+            Err(error) => return Err(error),
         };
         self.shift(located, &next, &home)
     }

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 
 use super::find::LOOKS;
 use super::{Finding, Queue};
-use crate::entry::{Entry, Holder};
+use crate::entry::{Entry, Holder, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
-use crate::name::{Nonce, RunId};
+use crate::name::{Nonce, QueueName, RunId};
 use crate::store::{Created, Linked, Made, Moved, Store};
 use crate::task::{BadRecord, Task};
 
@@ -44,7 +44,8 @@ impl<S: Store> Queue<S> {
             if !self.store.exists(from)? {
                 // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when it is
                 // sent again. The new name of a claim, a settlement or a cancel holds this agent's nonce, so nobody
-                // else has made it; that of an expiry says only what whoever made it would say.
+                // else has made it; that of an expiry or a release says only what whoever made it would say, and none
+                // but the holder makes that of a release.
                 return Ok(if self.store.exists(to)? { Moved::Here } else { Moved::Gone });
             }
             self.make_dirs(&to.dir)?;
@@ -174,6 +175,16 @@ impl<S: Store> Queue<S> {
     pub(super) fn task_at(&self, located: &Located) -> Result<Option<Task>, Error> {
         let content = self.store.read(&located.path(), limits::RECORD_BYTES)?;
         content.map(|content| decoded(located.entry.id, &content)).transpose()
+    }
+
+    /// Where an entry goes that is to become `next`; `None` if it has moved on. Only a place on the ready shelf depends on
+    /// the task's queue, so only for that the record is read, where the entry stands.
+    pub(super) fn next_home(&self, located: &Located, next: &Entry) -> Result<Option<Dir>, Error> {
+        let queue = match next.state {
+            State::Ready { .. } | State::Lapsed(_) => self.task_at(located)?.map(|task| task.record.queue),
+            State::Claimed(_) | State::Ended(_) => Some(QueueName::default_queue()),
+        };
+        Ok(queue.map(|queue| layout::home(next, &queue)))
     }
 
     /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody.

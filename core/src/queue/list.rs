@@ -71,7 +71,7 @@ pub struct Item {
     pub expires_at: Option<Timestamp>,
     /// How many holders it has had.
     pub generation: u32,
-    /// How many attempts at it have begun.
+    /// How many attempts at it have begun, but for those that were given back.
     pub attempt: u32,
     /// What its holder reported, if it completed the task.
     pub result: Option<JsonObject>,

@@ -1,4 +1,4 @@
-//! What happens to one task by its id: heartbeat, complete, fail, cancel. Find its entry, decide, rename.
+//! What happens to one task by its id: heartbeat, complete, fail, release, cancel. Find its entry, decide, rename.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::id::TaskId;
 use crate::json::JsonObject;
 use crate::layout;
 use crate::limits;
-use crate::name::{ErrorMessage, Nonce, QueueName, RunId};
+use crate::name::{ErrorMessage, Nonce, RunId};
 use crate::store::{Moved, Store};
 use crate::time::Timestamp;
 use crate::transition::{Claimant, Command, Refusal, Verdict, decide};
@@ -22,6 +22,19 @@ pub(super) struct Settlement {
     pub(super) result: Option<JsonObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorMessage>,
+}
+
+/// A task that its holder gave back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// The task.
+    pub task_id: TaskId,
+    /// Where the task stands: it waits.
+    pub status: Status,
+    /// How many holders the task has had; the next one makes it one more.
+    pub generation: u32,
+    /// How many attempts at the task have begun, but for those that were given back, as this one.
+    pub attempt: u32,
 }
 
 impl<S: Store> Queue<S> {
@@ -65,6 +78,17 @@ impl<S: Store> Queue<S> {
     ) -> Result<ClaimRecord, Error> {
         let settlement = Settlement { result: None, error: Some(error) };
         self.settle(id, claimant, Verdict::Fail, settlement, now, nonce)
+    }
+
+    /// Gives the task back, so that anybody may claim it at once. It has not failed, and this was no attempt.
+    ///
+    /// Also gives back a task whose lease ran out, as long as nobody has taken it over. Not synced: after a power cut the
+    /// task may still be claimed, until its lease ends. Refused with [`Error::Corrupt`] if the task's record cannot be
+    /// trusted: nothing says then where the task would wait, and its holder, who has read it, may still end it.
+    pub fn release(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<Released, Error> {
+        let entry = self.transition(id, &Command::Release { claimant }, now, None)?;
+        let Entry { id: task_id, generation, attempt, .. } = entry;
+        Ok(Released { task_id, status: Status::of(&entry, now), generation, attempt })
     }
 
     /// Calls the task off: a waiting one, one's own, one whose lease has run out, or with `force` anybody's.
@@ -125,12 +149,12 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Renames, and makes an ending durable. No command of this file makes a task ready, so its queue does not matter.
+    /// Renames, and makes an ending durable.
     fn step(&self, located: &Located, next: &Entry, command: &Command) -> Result<Moved, Error> {
         if let (Command::Cancel { run_id, nonce, .. }, Some(lease)) = (command, next.lease()) {
             self.spill(&lease.holder, run_id, *nonce)?;
         }
-        let home = layout::home(next, &QueueName::default_queue());
+        let Some(home) = self.next_home(located, next)? else { return Ok(Moved::Gone) };
         let moved = self.shift(located, next, &home)?;
         if moved == Moved::Here && matches!(next.state, State::Ended(_)) {
             // CM-6: the ending is there for everybody, and survives a power cut once this returns.
