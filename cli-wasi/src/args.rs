@@ -124,6 +124,8 @@ pub enum Command {
     Complete(Complete),
     /// Report a claimed task as failed
     FailTask(FailTask),
+    /// Give a claimed task back: it waits again, and this was no attempt
+    Release(Release),
     /// Call a task off
     CancelTask(CancelTask),
     /// List tasks, and count all of them by status
@@ -204,6 +206,13 @@ pub struct FailTask {
     /// What went wrong, in at most 4096 characters
     #[arg(long, value_name = "MESSAGE", default_value = "", allow_hyphen_values = true)]
     pub error: String,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub struct Release {
+    #[command(flatten)]
+    pub lease: Lease,
 }
 
 /// Arguments of `cancel-task`.

@@ -10,6 +10,7 @@ mod enqueue;
 mod fail_task;
 mod heartbeat;
 mod init;
+mod release;
 mod tasks;
 
 use coord_core::name::{BadName, Nonce};
@@ -33,6 +34,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::Heartbeat(args) => printer.finish(heartbeat::run(&args, &repository)),
         Command::Complete(args) => printer.finish(complete::run(&args, &repository)),
         Command::FailTask(args) => printer.finish(fail_task::run(&args, &repository)),
+        Command::Release(args) => printer.finish(release::run(&args, &repository)),
         Command::CancelTask(args) => printer.finish(cancel_task::run(&args, &repository)),
         Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
         Command::Doctor(args) => printer.finish(doctor::run(&args, &repository)),

@@ -80,7 +80,8 @@ fn assert_answered(output: &Output) {
     }
 }
 
-const COMMANDS: [&str; 8] = ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "cancel-task", "tasks"];
+const COMMANDS: [&str; 9] =
+    ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
 
 const FLAGS: [&str; 16] = [
     "--priority",
@@ -103,12 +104,13 @@ const FLAGS: [&str; 16] = [
 
 /// A call of one command with values for what it takes.
 fn call() -> impl Strategy<Value = Vec<OsString>> {
-    let takes: [(&str, &[&str]); 7] = [
+    let takes: [(&str, &[&str]); 8] = [
         ("enqueue", &["", "--priority", "--queue", "--ttl", "--run-id", "--payload", "--tags"]),
         ("claim", &["--run-id", "--queue", "--claim-ttl", "--wait"]),
         ("heartbeat", &["", "--run-id", "--claim-ttl", "--claim-nonce"]),
         ("complete", &["", "--run-id", "--result", "--claim-nonce"]),
         ("fail-task", &["", "--run-id", "--error", "--claim-nonce"]),
+        ("release", &["", "--run-id", "--claim-nonce"]),
         ("cancel-task", &["", "--run-id"]),
         ("tasks", &["--status", "--queue", "--run-id", "--limit"]),
     ];

@@ -1,10 +1,10 @@
 //! The claim as every answer shows it, and the text that the commands which act on one claim share.
 
-use coord_core::Queue;
 use coord_core::json::JsonObject;
-use coord_core::name::{ErrorMessage, Title};
+use coord_core::name::{ErrorMessage, QueueName, Title};
 use coord_core::queue;
 use coord_core::time::Timestamp;
+use coord_core::{Queue, TaskId};
 use serde::Serialize;
 
 use crate::output::Page;
@@ -50,26 +50,45 @@ pub(super) struct Changed {
     #[serde(flatten)]
     pub(super) record: ClaimRecord,
     #[serde(skip)]
-    task: Option<(Title, coord_core::name::QueueName)>,
+    subject: Subject,
+}
+
+/// The task that a command was about, as its text shows it: title and queue as far as its record can be read.
+pub(super) struct Subject {
+    task_id: String,
+    named: Option<(Title, QueueName)>,
 }
 
 impl Changed {
-    /// What the queue answered, and the task's title and queue as far as its record can be read.
+    /// What the queue answered, and what it says of the task.
     pub(super) fn new(record: queue::ClaimRecord, queue: &Queue<DirStore>) -> Changed {
-        // The command has taken effect. That the record is torn or unreadable is for `tasks` to say.
-        let task = queue.task(record.task_id).ok().flatten();
-        Changed { record: record.into(), task: task.map(|task| (task.record.title, task.record.queue)) }
+        let subject = Subject::new(record.task_id, queue);
+        Changed { record: record.into(), subject }
     }
 
     /// The lines that all these commands begin with.
     pub(super) fn text(&self, heading: &str, page: &mut Page) {
+        self.subject.text(heading, page);
+        page.field("By", &self.record.claimer_run_id);
+    }
+}
+
+impl Subject {
+    /// What the queue says of the task.
+    pub(super) fn new(id: TaskId, queue: &Queue<DirStore>) -> Subject {
+        // The command has taken effect. That the record is torn or unreadable is for `tasks` to say.
+        let task = queue.task(id).ok().flatten();
+        Subject { task_id: id.to_string(), named: task.map(|task| (task.record.title, task.record.queue)) }
+    }
+
+    /// The heading and the task.
+    pub(super) fn text(&self, heading: &str, page: &mut Page) {
         page.line(heading);
-        page.field("Task ID", &self.record.task_id);
-        if let Some((title, queue)) = &self.task {
+        page.field("Task ID", &self.task_id);
+        if let Some((title, queue)) = &self.named {
             page.field("Title", title);
             page.field("Queue", queue);
         }
-        page.field("By", &self.record.claimer_run_id);
     }
 }
 

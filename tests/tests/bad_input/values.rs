@@ -167,7 +167,7 @@ fn a_value_that_looks_like_a_path_is_refused_wherever_a_name_is_wanted() {
         }
     }
     for id in ids.iter().chain(&spoilt) {
-        for command in ["heartbeat", "complete", "fail-task", "cancel-task"] {
+        for command in ["heartbeat", "complete", "fail-task", "release", "cancel-task"] {
             let refused = repo.muse(["coord", command, id, "--run-id", "a", "--json"]).ended_with(1);
             assert_eq!(refused.text_of("status"), "bad_task_id", "{id}");
         }

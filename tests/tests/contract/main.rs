@@ -13,6 +13,7 @@ mod fail_task;
 mod heartbeat;
 mod init;
 mod leases;
+mod release;
 mod repository;
 mod tasks;
 mod usage;

@@ -16,6 +16,7 @@ fn without_a_repository_every_command_ends_with_exit_code_2_and_says_what_to_run
         format!("heartbeat {NO_TASK} --run-id a"),
         format!("complete {NO_TASK} --run-id a"),
         format!("fail-task {NO_TASK} --run-id a"),
+        format!("release {NO_TASK} --run-id a"),
         format!("cancel-task {NO_TASK} --run-id a"),
         String::from("tasks"),
     ];

@@ -49,16 +49,19 @@ fn json_can_be_asked_for_in_every_spelling_before_and_after_other_arguments() {
 fn muse_run_id_says_who_acts_unless_run_id_does() {
     let repo = Repo::new();
     let named = |line: &str| repo.coord_call(line).env("MUSE_RUN_ID", "from-env").run();
-    let [first, second, third, fourth] = ["1", "2", "3", "4"].map(|title| named(&format!("enqueue {title} --json")));
+    let [first, second, third, fourth, fifth] =
+        ["1", "2", "3", "4", "5"].map(|title| named(&format!("enqueue {title} --json")));
     assert_eq!(first.text_of("created_by"), "from-env");
-    for line in ["claim --json", "claim --json", "claim --json", "claim --json"] {
+    for line in ["claim --json"; 5] {
         assert_eq!(named(line).succeeded().text_of("claimer_run_id"), "from-env");
     }
-    let [first, second, third, fourth] = [first, second, third, fourth].map(|task| task.text_of("task_id"));
+    let [first, second, third, fourth, fifth] =
+        [first, second, third, fourth, fifth].map(|task| task.text_of("task_id"));
     named(&format!("heartbeat {first}")).succeeded();
     named(&format!("complete {first}")).succeeded();
     named(&format!("fail-task {second}")).succeeded();
     named(&format!("cancel-task {third}")).succeeded();
+    named(&format!("release {fifth}")).succeeded();
     let refused = named(&format!("complete {fourth} --run-id from-flag --json")).ended_with(1);
     assert_eq!(refused.text_of("status"), "wrong_owner");
 }
@@ -222,6 +225,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   heartbeat    Keep a claimed task: start its lease anew
     2>   complete     Report a claimed task as done
     2>   fail-task    Report a claimed task as failed
+    2>   release      Give a claimed task back: it waits again, and this was no attempt
     2>   cancel-task  Call a task off
     2>   tasks        List tasks, and count all of them by status
     2>   doctor       Tell what is wrong in the coordination directory, and what its filesystem gives
@@ -251,7 +255,8 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
 #[test]
 fn help_and_version_are_answers_with_exit_code_0_and_need_no_repository() {
     let repo = Repo::bare();
-    let commands = ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "cancel-task", "tasks"];
+    let commands =
+        ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
     let help = commands.map(|command| repo.muse(["coord", command, "-h"]).succeeded());
     let whole = [repo.muse(["--version"]), repo.muse(["coord", "--help"])];
     assert_snapshot!("help", transcript(whole.into_iter().chain(help)));
