@@ -28,8 +28,20 @@ fn explored(what: &str, scenario: &Scenario) -> Explored {
 
 #[test]
 fn two_agents_claim_keep_take_over_and_end_a_task() {
-    let seen = explored("two agents and four errands", &two_agents()).seen;
+    let scenario = Scenario { orders: Kind::TO_AN_END.into(), ..two_agents() };
+    let seen = explored("two agents and four errands", &scenario).seen;
     for happening in ["a second holder completes the task", "a late holder is refused", "an ended task refuses"] {
+        assert!(seen.contains(&happening), "it never happens that {happening}");
+    }
+}
+
+#[test]
+fn two_agents_claim_give_back_and_complete_a_task() {
+    let orders = vec![Kind::Claim, Kind::Release, Kind::Complete];
+    let seen = explored("two agents and four errands, one to give back", &Scenario { orders, ..two_agents() }).seen;
+    for happening in
+        ["a task is claimed that was released", "a second holder completes the task", "a late holder is refused"]
+    {
         assert!(seen.contains(&happening), "it never happens that {happening}");
     }
 }

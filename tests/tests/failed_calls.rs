@@ -74,9 +74,21 @@ fn cases() -> Vec<Case> {
         case("heartbeat", &busy, Order::Heartbeat(held), 3),
         case("complete", &busy, Order::Complete(held), 3),
         case("fail", &busy, Order::Fail(held), 3),
+        case("release", &busy, Order::Release(held), 3),
+        case("release to a place that is gone", &emptied(&busy, held), Order::Release(held), 13),
         case("cancel", &busy, Order::ForceCancel(held), 3),
         case("doctor", &damaged(&busy, held), Order::Repair, 400),
     ]
+}
+
+/// The queue later, when the directory that the held task had waited in was empty for long and has been removed.
+fn emptied(world: &World, held: TaskId) -> World {
+    let mut world = world.clone();
+    run(&mut world, Order::Heartbeat(held), 12);
+    run(&mut world, Order::Claim, 12);
+    let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(1));
+    assert!(world.tree.list(&leaf).is_none(), "{leaf:?} is there");
+    world
 }
 
 /// A queue with something for each of the doctor's hands to do.

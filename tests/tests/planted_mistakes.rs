@@ -8,7 +8,7 @@ use coord_tests::report;
 use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::mistake::Mistake;
 use coord_tests::sim::power::{self, Disk};
-use coord_tests::sim::random::{self, Choice, Mix};
+use coord_tests::sim::random::{self, Appearance, Choice, Mix};
 use coord_tests::sim::world::World;
 
 /// Says where the mistake is found, and shows how.
@@ -81,10 +81,26 @@ fn a_record_written_after_the_rename_is_missing_when_the_task_has_ended() {
 }
 
 #[test]
+fn a_release_that_counts_as_an_attempt_is_found_at_once() {
+    let mistake = Mistake::KeepAttemptOnRelease;
+    let orders = [Kind::Claim, Kind::Release];
+    found(mistake, "a claim is an attempt, unless its holder gives", in_every_schedule(mistake, &orders));
+}
+
+#[test]
+fn a_release_without_an_ownership_check_takes_the_task_from_its_next_holder() {
+    let mistake = Mistake::ReleaseWithoutOwnershipCheck;
+    let orders = [Kind::Claim, Kind::Release];
+    found(mistake, "only the holder of the present lease", in_every_schedule(mistake, &orders));
+}
+
+#[test]
 fn a_wake_up_lost_lets_an_agent_sleep_beside_a_task() {
     let mistake = Mistake::LoseWakeUp;
-    let schedule = panicking(|| random::explore_wake_ups(1_000, 1, Some(mistake)));
-    found(mistake, "a waiting agent is woken", schedule);
+    for appearance in [Appearance::Enqueued, Appearance::Released] {
+        let schedule = panicking(|| random::explore_wake_ups(appearance, 1_000, 1, Some(mistake)));
+        found(mistake, "a waiting agent is woken", schedule);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::env;
 
 use coord_tests::report;
-use coord_tests::sim::random::{Choice, Mix, explore, explore_wake_ups};
+use coord_tests::sim::random::{Appearance, Choice, Mix, explore, explore_wake_ups};
 
 /// How many schedules of everything there are, by both choices together.
 fn schedules() -> usize {
@@ -26,6 +26,8 @@ fn with_few_switches_at_the_right_moments_every_promise_is_kept() {
 
 #[test]
 fn an_agent_that_waits_is_woken_by_whatever_it_could_not_see() {
-    explore_wake_ups(schedules() / 10, 4, None);
-    report(format_args!("wake-ups: {} schedules", schedules() / 10));
+    for appearance in [Appearance::Enqueued, Appearance::Released] {
+        explore_wake_ups(appearance, schedules() / 20, 4, None);
+        report(format_args!("wake-ups by a task that is {appearance:?}: {} schedules", schedules() / 20));
+    }
 }

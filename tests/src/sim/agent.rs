@@ -27,6 +27,8 @@ pub enum Order {
     Complete(TaskId),
     /// End the task in failure, with nothing to say.
     Fail(TaskId),
+    /// Give the task back.
+    Release(TaskId),
     /// Call the task off.
     Cancel(TaskId),
     /// Call the task off, whoever holds it.
@@ -63,6 +65,8 @@ pub enum Answer {
     Kept(TaskId, Nonce),
     /// The task has ended as ordered, under this lease.
     Ended(TaskId, Nonce),
+    /// The task is given back, and this generation's holder has it no more.
+    Released(TaskId, u32),
     /// The directory was examined.
     Examined,
     /// The queue does not allow it: the error's stable word.
@@ -121,6 +125,7 @@ impl Errand {
                 let nothing = "".parse().expect("an empty message");
                 Answer::Ended(id, queue.fail(id, claimant(), nothing, now, nonce)?.claim_nonce)
             }
+            Order::Release(id) => Answer::Released(id, queue.release(id, claimant(), now)?.generation),
             Order::Cancel(id) | Order::ForceCancel(id) => {
                 let force = matches!(order, Order::ForceCancel(_));
                 Answer::Ended(id, queue.cancel(id, name(self.agent), force, now, nonce)?.claim_nonce)
@@ -178,6 +183,7 @@ impl fmt::Display for Errand {
             Order::Heartbeat(id) => format!("heartbeat {}", short(id)),
             Order::Complete(id) => format!("complete {}", short(id)),
             Order::Fail(id) => format!("fail {}", short(id)),
+            Order::Release(id) => format!("release {}", short(id)),
             Order::Cancel(id) => format!("cancel {}", short(id)),
             Order::ForceCancel(id) => format!("cancel --force {}", short(id)),
             Order::Repair => "doctor --repair".to_string(),

@@ -61,6 +61,8 @@ pub enum Kind {
     Complete,
     /// [`Order::Fail`].
     Fail,
+    /// [`Order::Release`].
+    Release,
     /// [`Order::Cancel`].
     Cancel,
     /// [`Order::ForceCancel`].
@@ -86,7 +88,11 @@ pub struct Explored {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 6] =
+    pub const ALL: [Kind; 7] =
+        [Kind::Claim, Kind::Heartbeat, Kind::Complete, Kind::Fail, Kind::Release, Kind::Cancel, Kind::ForceCancel];
+
+    /// All but [`Kind::Release`].
+    pub const TO_AN_END: [Kind; 6] =
         [Kind::Claim, Kind::Heartbeat, Kind::Complete, Kind::Fail, Kind::Cancel, Kind::ForceCancel];
 }
 
@@ -202,6 +208,7 @@ impl Space {
             Kind::Heartbeat => Order::Heartbeat(self.task),
             Kind::Complete => Order::Complete(self.task),
             Kind::Fail => Order::Fail(self.task),
+            Kind::Release => Order::Release(self.task),
             Kind::Cancel => Order::Cancel(self.task),
             Kind::ForceCancel => Order::ForceCancel(self.task),
         };
@@ -391,6 +398,10 @@ impl Model for Space {
             Property::sometimes(
                 "a second holder completes the task",
                 |space: &Space, now: &Now| matches!(now.answer, Some(Answer::Ended(id, _)) if now.world.ledger.holders(id) > 1 && id == space.task),
+            ),
+            Property::sometimes(
+                "a task is claimed that was released",
+                |_, now: &Now| matches!(now.answer, Some(Answer::Claimed(id, ..)) if now.world.ledger.releases(id) > 0),
             ),
             Property::sometimes("a late holder is refused", |_, now: &Now| {
                 matches!(now.answer, Some(Answer::Refused("lease_lost")))

@@ -8,6 +8,7 @@ use std::fmt;
 
 use coord_core::entry::{Entry, Lease, Outcome as Ending, State};
 use coord_core::layout::{self, Path};
+use coord_core::limits;
 use coord_core::name::Nonce;
 use coord_core::store::mem::Tree;
 use coord_core::store::{Created, Linked, Moved, Removed};
@@ -31,6 +32,8 @@ pub enum Promise {
     OnlyTheHolder,
     /// No lease is taken from its holder before it has run out by the clock of whoever takes it.
     NotBeforeItsTime,
+    /// A claim is an attempt, unless its holder gives the task back; nothing else counts.
+    AttemptsAreCounted,
     /// What was acknowledged is there.
     NothingLost,
     /// An ended task's result is there, whole, from the moment at which the task has ended.
@@ -71,6 +74,8 @@ struct Life {
     told: BTreeSet<u32>,
     /// How often each lease was kept without its holder having been told so yet.
     kept: BTreeMap<Nonce, u32>,
+    /// The generations whose holders gave the task back, and whether they were told so.
+    released: BTreeMap<u32, bool>,
     /// It was called off while the lease of another ran, which takes force.
     forced: bool,
     /// Somebody was told that the task has ended as it ordered.
@@ -109,6 +114,11 @@ impl Ledger {
     /// How many holders the task has had.
     pub fn holders(&self, id: TaskId) -> usize {
         self.lives.get(&id).map_or(0, |life| life.leases.len())
+    }
+
+    /// How often the task was given back.
+    pub fn releases(&self, id: TaskId) -> usize {
+        self.lives.get(&id).map_or(0, |life| life.released.len())
     }
 
     /// Notes an operation that was done, by an agent whose clock says `now`.
@@ -161,6 +171,7 @@ impl Ledger {
             }
             Answer::Kept(id, nonce) => self.lives.entry(id).or_default().check_kept(errand, nonce),
             Answer::Ended(id, nonce) => self.lives.entry(id).or_default().check_end(errand, nonce),
+            Answer::Released(id, generation) => self.lives.entry(id).or_default().check_released(errand, generation),
             Answer::Refused(code) => self.check_refusal(errand, code),
             Answer::Nothing | Answer::Examined | Answer::Unknown => Ok(()),
         }
@@ -168,8 +179,12 @@ impl Ledger {
 
     /// Whoever is refused is told why: by the state of the task, which is there.
     fn check_refusal(&self, errand: &Errand, code: &str) -> Result<(), Broken> {
-        let (Order::Heartbeat(id) | Order::Complete(id) | Order::Fail(id) | Order::Cancel(id) | Order::ForceCancel(id)) =
-            errand.order
+        let (Order::Heartbeat(id)
+        | Order::Complete(id)
+        | Order::Fail(id)
+        | Order::Release(id)
+        | Order::Cancel(id)
+        | Order::ForceCancel(id)) = errand.order
         else {
             return Ok(());
         };
@@ -208,6 +223,9 @@ impl Life {
         let taken = matches!(next.state, State::Claimed(_)) && next.generation != last.generation;
         let grown = next.version == last.version + 1 && next.generation == last.generation + u32::from(taken);
         expect(grown, Promise::OnlyGrow, step)?;
+        let released = !matches!(last.state, State::Ready { .. }) && matches!(next.state, State::Ready { .. });
+        let counted = next.attempt + u32::from(released) == last.attempt + u32::from(taken);
+        expect(counted, Promise::AttemptsAreCounted, step)?;
         let same_lease = next.lease().map(|lease| lease.nonce) == last.lease().map(|lease| lease.nonce);
         let same_holder = next.lease().map(|lease| &lease.holder) == last.lease().map(|lease| &lease.holder);
         let late = last.lease().is_some_and(|lease| lease.expires_at <= now.max(lease.heartbeat_at));
@@ -225,6 +243,12 @@ impl Life {
                 expect(heard_of <= Some(lease.heartbeat_at), Promise::OnlyGrow, step)?;
                 expect(same_lease && same_holder, Promise::OnlyTheHolder, step)
             }
+            (State::Claimed(_) | State::Lapsed(_), State::Ready { pending_until }) => {
+                let again = self.released.insert(last.generation, false);
+                expect(again.is_none(), Promise::OneHolder, step)?;
+                // A task that was claimed in time does not run out of it.
+                expect(pending_until.micros() == limits::TIME_MICROS, Promise::NotBeforeItsTime, step)
+            }
             (State::Claimed(_), State::Lapsed(_)) => {
                 expect(same_lease && same_holder, Promise::OnlyTheHolder, step)?;
                 expect(late, Promise::NotBeforeItsTime, step)
@@ -237,10 +261,11 @@ impl Life {
                 }
                 Ending::Expired => Err(Broken::new(Promise::NotBeforeItsTime, step())),
             },
-            (State::Ready { pending_until }, State::Ended(ending)) => {
-                let timely = ending.outcome == Ending::Cancelled || *pending_until <= now;
-                expect(timely, Promise::NotBeforeItsTime, step)
-            }
+            (State::Ready { pending_until }, State::Ended(ending)) => match ending.outcome {
+                Ending::Cancelled => Ok(()),
+                Ending::Expired => expect(*pending_until <= now, Promise::NotBeforeItsTime, step),
+                Ending::Completed | Ending::Failed => Err(Broken::new(Promise::OnlyTheHolder, step())),
+            },
             _ => Err(Broken::new(Promise::OnlyTheHolder, step())),
         }
     }
@@ -257,6 +282,20 @@ impl Life {
         expect(held && kept, Promise::OnlyTheHolder, || {
             format!("{errand} was accepted; the leases are {:?}", self.leases)
         })
+    }
+
+    /// Whoever was told that the task is given back had it, by the lease that it meant, and has given it back: it was
+    /// told so once, and has the task no more.
+    fn check_released(&mut self, errand: &Errand, generation: u32) -> Result<(), Broken> {
+        let seen = || format!("{errand} was accepted as generation {generation}; the leases are {:?}", self.leases);
+        let lease = self.leases.get(&generation);
+        let mine = lease.is_some_and(|(nonce, _)| lease == Some(&self.tenure_of(errand, *nonce)));
+        let meant = errand.lease.is_none_or(|meant| lease.is_some_and(|(nonce, _)| *nonce == meant));
+        expect(mine && meant, Promise::OnlyTheHolder, seen)?;
+        let untold = self.released.get(&generation) == Some(&false);
+        expect(untold, Promise::OnlyTheHolder, seen)?;
+        self.released.insert(generation, true);
+        Ok(())
     }
 
     /// Whoever was told that the task has ended has ended it, and by its own lease. Nobody else was told so.
@@ -340,6 +379,7 @@ impl fmt::Display for Promise {
             Promise::EndedIsEnded => "a task that has ended stays as it ended",
             Promise::OnlyTheHolder => "only the holder of the present lease keeps the task or reports its end",
             Promise::NotBeforeItsTime => "no lease is taken from its holder before it has run out",
+            Promise::AttemptsAreCounted => "a claim is an attempt, unless its holder gives the task back",
             Promise::NothingLost => "what was acknowledged is there",
             Promise::ResultsAreWhole => "an ended task's result is there, whole",
             Promise::CountsAddUp => "what goes in comes out, and nothing else does",

@@ -25,6 +25,10 @@ pub enum Mistake {
     RecordAfterRename,
     /// A waiting agent notes how a directory looks after it has read it, not before: so it looks the same ever after.
     LoseWakeUp,
+    /// A release is taken for an attempt.
+    KeepAttemptOnRelease,
+    /// A release takes the task from whoever holds it by now, not from the lease that it was decided for.
+    ReleaseWithoutOwnershipCheck,
     /// A doctor shelves a task again without taking the record's old name away.
     ShelveWithoutFence,
 }
@@ -98,6 +102,22 @@ impl Mistake {
                     ask(Call::Create(path, content.into_bytes().into()))?;
                 }
                 Ok(reply)
+            }
+            (Mistake::KeepAttemptOnRelease, Call::Rename(from, to), Some(State::Ready { .. })) => {
+                let kept = new.map(|entry| Entry { attempt: entry.attempt + 1, ..entry });
+                ask(Call::Rename(from, kept.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
+            }
+            (Mistake::ReleaseWithoutOwnershipCheck, Call::Rename(from, to), Some(State::Ready { .. })) => {
+                let Outcome::Names(Some(names)) = ask(Call::List(from.dir.clone()))? else {
+                    return ask(Call::Rename(from, to));
+                };
+                let mut entries = names.iter().filter_map(|name| Entry::parse(name));
+                let present = new.and_then(|new| Some((entries.find(|entry| entry.id == new.id)?, new.state)));
+                let Some((present, state)) = present else { return ask(Call::Rename(from, to)) };
+                let by_now = from.dir.file(present.to_string());
+                let Entry { version, attempt, .. } = present;
+                let next = Entry { version: version + 1, attempt: attempt - 1, state, ..present };
+                ask(Call::Rename(by_now, to.dir.file(next.to_string())))
             }
             (Mistake::LoseWakeUp, Call::Stamp(_), _) => Ok(Outcome::Stamp(None)),
             (Mistake::ShelveWithoutFence, Call::Rename(..), None) if from_tasks => Ok(Outcome::Moved(Moved::Here)),

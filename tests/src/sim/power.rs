@@ -49,6 +49,8 @@ pub enum Deed {
     Complete,
     /// End it in failure.
     Fail,
+    /// Give it back.
+    Release,
     /// Call it off.
     Cancel,
     /// Mend the directory.
@@ -56,13 +58,14 @@ pub enum Deed {
 }
 
 /// What an agent may do after the first task is enqueued.
-pub const DEEDS: [Deed; 8] = [
+pub const DEEDS: [Deed; 9] = [
     Deed::Enqueue,
     Deed::Claim,
     Deed::TakeOver,
     Deed::Heartbeat,
     Deed::Complete,
     Deed::Fail,
+    Deed::Release,
     Deed::Cancel,
     Deed::Repair,
 ];
@@ -300,6 +303,7 @@ impl History {
             Deed::Heartbeat => Order::Heartbeat(task),
             Deed::Complete => Order::Complete(task),
             Deed::Fail => Order::Fail(task),
+            Deed::Release => Order::Release(task),
             Deed::Cancel => Order::Cancel(task),
             Deed::Repair => Order::Repair,
         };

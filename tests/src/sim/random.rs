@@ -58,6 +58,7 @@ pub struct Tally {
     mishaps: AtomicU64,
     claims: AtomicU64,
     ends: AtomicU64,
+    releases: AtomicU64,
     refusals: AtomicU64,
 }
 
@@ -76,16 +77,31 @@ pub fn explore(choice: Choice, mix: Mix, schedules: usize, seed: u64, mistake: O
     tally
 }
 
-/// Runs so many schedules of one agent that finds nothing and one that enqueues. Panics if the first is not woken by
-/// what it could not see.
-pub fn explore_wake_ups(schedules: usize, seed: u64, mistake: Option<Mistake>) {
-    let mut config = Config::new();
-    config.stack_size = STACK_BYTES;
-    Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(move || one_wake_up(mistake));
+/// What makes a task appear.
+#[derive(Clone, Copy, Debug)]
+pub enum Appearance {
+    /// It is enqueued.
+    Enqueued,
+    /// It is released by its holder, who has claimed it at once when it was enqueued.
+    Released,
 }
 
-fn one_wake_up(mistake: Option<Mistake>) {
-    let world = Arc::new(Mutex::new(World::new()));
+/// Runs so many schedules of one agent that finds nothing and one that makes a task appear. Panics if the first is not
+/// woken by what it could not see.
+pub fn explore_wake_ups(appearance: Appearance, schedules: usize, seed: u64, mistake: Option<Mistake>) {
+    let mut config = Config::new();
+    config.stack_size = STACK_BYTES;
+    let schedule = move || one_wake_up(appearance, mistake);
+    Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(schedule);
+}
+
+fn one_wake_up(appearance: Appearance, mistake: Option<Mistake>) {
+    let mut world = World::new();
+    let order = match appearance {
+        Appearance::Enqueued => enqueue(0),
+        Appearance::Released => Order::Release(held(&mut world)),
+    };
+    let world = Arc::new(Mutex::new(world));
     let store = |world: Arc<Mutex<World>>| {
         answered(mistake, move |call: Call| {
             let reply = world.lock().expect("nobody panics").call(&call, after(1));
@@ -102,13 +118,22 @@ fn one_wake_up(mistake: Option<Mistake>) {
         let found = claim.expect("the medium works").claimed.is_some();
         (found, watch)
     });
-    let enqueuers = store(world.clone());
-    let enqueuer = thread::spawn(move || errand(1, enqueue(0), 1, 2, None).run(enqueuers));
+    let others = store(world.clone());
+    let other = thread::spawn(move || errand(1, order, 1, 2, None).run(others));
     let (found, watch) = waiter.join().expect("nobody panics");
-    assert!(matches!(enqueuer.join(), Ok(Answer::Enqueued(_))), "nobody is in the way");
+    assert!(matches!(other.join(), Ok(Answer::Enqueued(_) | Answer::Released(..))), "nobody is in the way");
     let queue = Queue::open(store(world)).expect("a queue");
     let woken = queue.has_stirred(&watch, after(1)).expect("the medium works");
     assert!(found || woken, "broken: a waiting agent is woken. Seen: it sleeps on beside a task that was acknowledged");
+}
+
+/// A task that agent 1 holds.
+fn held(world: &mut World) -> TaskId {
+    let mut told = |order, nonce| world.run(&errand(1, order, 1, nonce, None));
+    let (Ok(Answer::Enqueued(_)), Ok(Answer::Claimed(id, ..))) = (told(enqueue(0), 3), told(Order::Claim, 4)) else {
+        panic!("nobody is in the way")
+    };
+    id
 }
 
 /// The world and all that happened in it.
@@ -173,7 +198,7 @@ fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Ta
         }
         match answer {
             Answer::Claimed(id, _, nonce) => lease = Some((id, nonce)),
-            Answer::Ended(..) => lease = None,
+            Answer::Ended(..) | Answer::Released(..) => lease = None,
             _ => {}
         }
         tally.count(&answer);
@@ -198,10 +223,12 @@ impl Stage {
             (Mix::Everything, 1..3, _) => Order::Cancel(any),
             (Mix::Everything, 3, _) => Order::ForceCancel(any),
             (Mix::Everything, 4, _) => Order::Heartbeat(any),
-            (Mix::Everything, 5, _) => Order::Complete(any),
+            (Mix::Everything, 5, _) if random.gen_bool(0.5) => Order::Complete(any),
+            (Mix::Everything, 5, _) => Order::Release(any),
             (Mix::Everything, 6..10, Some(_)) => Order::Heartbeat(mine),
             (Mix::Everything, 10..14, Some(_)) => Order::Complete(mine),
-            (Mix::Everything, 14..16, Some(_)) => Order::Fail(mine),
+            (Mix::Everything, 14, Some(_)) => Order::Fail(mine),
+            (Mix::Everything, 15..17, Some(_)) => Order::Release(mine),
             _ => Order::Claim,
         };
         // A clock that is right, or wrong by up to a lease's length.
@@ -301,6 +328,7 @@ impl Tally {
         let counter = match answer {
             Answer::Claimed(..) => &self.claims,
             Answer::Ended(..) => &self.ends,
+            Answer::Released(..) => &self.releases,
             Answer::Refused(_) => &self.refusals,
             _ => return,
         };
@@ -310,11 +338,12 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [schedules, calls, mishaps, claims, ends, refusals] =
-            [&self.schedules, &self.calls, &self.mishaps, &self.claims, &self.ends, &self.refusals]
-                .map(|counter| counter.load(Ordering::Relaxed));
+        let counters =
+            [&self.schedules, &self.calls, &self.mishaps, &self.claims, &self.ends, &self.releases, &self.refusals];
+        let [schedules, calls, mishaps, claims, ends, releases, refusals] =
+            counters.map(|counter| counter.load(Ordering::Relaxed));
         write!(f, "{schedules} schedules, {calls} store operations, {mishaps} deaths and failures, ")?;
-        write!(f, "{claims} claims, {ends} ends, {refusals} refusals")
+        write!(f, "{claims} claims, {ends} ends, {releases} releases, {refusals} refusals")
     }
 }
 
