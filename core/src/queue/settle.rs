@@ -87,6 +87,7 @@ impl<S: Store> Queue<S> {
     /// trusted: nothing says then where the task would wait, and its holder, who has read it, may still end it.
     pub fn release(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<Released, Error> {
         let entry = self.transition(id, &Command::Release { claimant }, now, None)?;
+        // CM-11: the task waits, whether or not the agent lives to tell.
         let Entry { id: task_id, generation, attempt, .. } = entry;
         Ok(Released { task_id, status: Status::of(&entry, now), generation, attempt })
     }
