@@ -16,11 +16,11 @@ mod tasks;
 use coord_core::name::{BadName, Nonce};
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId, limits};
+use coord_store::{DirStore, Sync};
 
 use crate::args::{self, Command, Invocation};
 use crate::host::{self, Grant, Stopwatch};
 use crate::output::{Failure, Printer};
-use crate::store::{DirStore, Sync};
 
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {

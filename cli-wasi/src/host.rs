@@ -5,7 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use coord_core::name::Nonce;
 use coord_core::time::Timestamp;
 
-use crate::store::Handle;
+#[cfg(not(target_os = "wasi"))]
+use coord_store::Handle;
+#[cfg(target_os = "wasi")]
+pub use coord_store::{Grant, grants};
 
 /// The wall clock. A clock before 1970 counts as 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks for the time")]
@@ -49,20 +52,14 @@ impl Stopwatch {
     }
 }
 
-/// A directory that the host lets the command work in, and the host's name for it.
+/// The directory that the command works in.
+#[cfg(not(target_os = "wasi"))]
 #[derive(Debug)]
 pub struct Grant {
     /// The open directory.
     pub directory: Handle,
     /// What people call it.
     pub name: String,
-}
-
-/// The granted directories. There should be one: the coordination directory.
-#[cfg(target_os = "wasi")]
-pub fn grants() -> Vec<Grant> {
-    let granted = wasip2::filesystem::preopens::get_directories();
-    granted.into_iter().map(|(directory, name)| Grant { directory: Handle::new(directory), name }).collect()
 }
 
 /// The command built without a sandbox, for tests and measurements, works in `.muse/coordination` right here.

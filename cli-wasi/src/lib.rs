@@ -1,13 +1,12 @@
 //! The command line of `muse coord`: what was typed becomes typed commands on a [`coord_core::Queue`].
 //!
 //! Built for `wasm32-wasip2` this is a WASI command component that works in the one directory that its host grants.
-//! Built natively it serves embedders and tests, by its [`store`].
+//! Built natively it serves tests and measurements.
 
 mod args;
 mod command;
 pub mod host;
 mod output;
-pub mod store;
 
 /// Runs the command line that the process was started with, prints its answer, and tells the exit code.
 ///

@@ -1,5 +1,5 @@
 //! The queue in thirty lines: an orchestrator enqueues, an agent claims and completes. In memory; the same calls work
-//! on any `Store`, such as the directory store of the crate `muse-cli`.
+//! on any `Store`, such as the directory store of the crate `coord-store`.
 
 use coord_core::name::{Nonce, QueueName};
 use coord_core::queue::{ClaimRequest, NewTask, Thoroughness};

@@ -40,6 +40,10 @@ pub const PENDING_TTL_SECONDS_DEFAULT: i64 = 86_400;
 /// How long `claim` may wait for a task, in seconds.
 pub const WAIT_SECONDS: core::ops::RangeInclusive<i64> = 0..=3_600;
 
+/// How long a waiting agent sleeps before it looks whether anything has stirred, which costs a handful of system calls:
+/// under 1 % of a core while idle, and awake within 50 ms.
+pub const LOOK_EVERY: core::time::Duration = core::time::Duration::from_millis(35);
+
 /// How many items a listing may have.
 pub const LIST_ITEMS: core::ops::RangeInclusive<i64> = 1..=10_000;
 

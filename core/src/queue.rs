@@ -13,6 +13,7 @@ mod find;
 mod list;
 mod settle;
 mod shelves;
+mod wait;
 mod watch;
 
 use alloc::format;
@@ -35,8 +36,10 @@ use crate::transition::lease_is_live;
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
 pub use doctor::{Became, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 pub use enqueue::NewTask;
+pub use expire::Sweep;
 pub use list::{Counts, Filter, Item, Listing, Matching};
 pub use settle::Released;
+pub use wait::{Step, WaitingClaim};
 pub use watch::Watch;
 
 /// The number of the protocol that this version writes and reads.

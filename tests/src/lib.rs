@@ -15,6 +15,7 @@
 //! stock wasmtime.
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
+pub mod library;
 mod mounted;
 mod shown;
 pub mod sim;
@@ -323,7 +324,8 @@ fn words_of(line: &str) -> Vec<String> {
     words
 }
 
-fn required(variable: &str) -> PathBuf {
+/// The path that `cargo xtask test` gives in an environment variable; without it the test fails and says so.
+pub fn required(variable: &str) -> PathBuf {
     let Some(value) = std::env::var_os(variable) else {
         panic!("{variable} is not set: run the tests with `cargo xtask test`, which builds what they need");
     };

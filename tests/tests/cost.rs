@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use coord_core::name::QueueName;
 use coord_core::queue::NewTask;
 use coord_core::{JsonObject, Queue};
+use coord_store::{DirStore, Handle, Sync};
 use coord_tests::Repo;
 use muse_cli::host;
-use muse_cli::store::{DirStore, Handle, Sync};
 
 #[test]
 fn a_claim_costs_the_same_on_ten_and_on_a_hundred_thousand_tasks() {

@@ -1,10 +1,10 @@
-//! `cargo xtask build`: the product, `target/dist/muse` and `target/dist/muse.wasm`.
+//! `cargo xtask build`: the product, `muse`, `muse.wasm` and `muse-coord.wasm` in `target/dist`.
 //!
-//! They are two forms of one program. The command line is compiled to a WASI 0.2 component, and the launcher `muse`
+//! `muse-coord.wasm` is the library. The other two are two forms of one program. The command line is compiled to a WASI 0.2 component, and the launcher `muse`
 //! embeds that very component; so the component has to come first, and the launcher learns where it is by the
 //! environment variable `MUSE_COMPONENT`.
 
-use crate::setup;
+use crate::components;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::fs;
@@ -22,6 +22,8 @@ pub(crate) struct Built {
     pub(crate) embedded: PathBuf,
     /// The same component, for people.
     pub(crate) component: PathBuf,
+    /// The library component.
+    pub(crate) library: PathBuf,
     /// The program for this machine, with the component inside.
     pub(crate) muse: PathBuf,
 }
@@ -30,18 +32,20 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let built = product(workspace)?;
     println!("{}", built.muse.display());
     println!("{}", built.component.display());
+    println!("{}", built.library.display());
     Ok(())
 }
 
 /// Builds what is out of date. A `muse` that is running goes on as it was.
 pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let sh = &workspace.shell;
-    let embedded = component(workspace)?;
+    let embedded = components::command(workspace)?;
     cmd!(sh, "cargo build {LAUNCHER...}").env("MUSE_COMPONENT", &embedded).run()?;
     let target = workspace.target()?;
     let dist = target.join("dist");
     Ok(Built {
         component: publish(&embedded, dist.join("muse.wasm"))?,
+        library: publish(&components::library(workspace)?, dist.join("muse-coord.wasm"))?,
         muse: publish(&target.join("product/muse"), dist.join("muse"))?,
         embedded,
     })
@@ -56,24 +60,4 @@ pub(crate) fn publish(file: &Path, place: PathBuf) -> Result<PathBuf> {
     fs::copy(file, beside.path()).with_context(context)?;
     beside.persist(&place).with_context(context)?;
     Ok(place)
-}
-
-/// Only the component, where cargo puts it: all that compiling and checking the launcher needs.
-pub(crate) fn component(workspace: &Workspace) -> Result<PathBuf> {
-    setup::ensure(workspace)?;
-    let sh = &workspace.shell;
-    cmd!(sh, "cargo build --profile component --package muse-cli --bin muse-cli --target wasm32-wasip2").run()?;
-    Ok(component_directory(workspace)?.join("muse-cli.wasm"))
-}
-
-/// The example programs as components; the directory that they are in.
-pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
-    setup::ensure(workspace)?;
-    let sh = &workspace.shell;
-    cmd!(sh, "cargo build --profile component --package muse-cli --examples --target wasm32-wasip2").run()?;
-    Ok(component_directory(workspace)?.join("examples"))
-}
-
-fn component_directory(workspace: &Workspace) -> Result<PathBuf> {
-    Ok(workspace.target()?.join("wasm32-wasip2/component"))
 }

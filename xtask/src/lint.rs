@@ -2,7 +2,8 @@
 //!
 //! Everything is checked in the profiles that `build` and `test` use, so that what they compile is not compiled anew.
 
-use crate::build::{self, LAUNCHER};
+use crate::build::LAUNCHER;
+use crate::components;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use xshell::cmd;
@@ -11,14 +12,19 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let sh = &workspace.shell;
     cmd!(sh, "cargo fmt --all --check").run()?;
 
-    let component = build::component(workspace)?;
+    let component = components::command(workspace)?;
     cmd!(sh, "cargo clippy {LAUNCHER...} --all-targets -- -D warnings").env("MUSE_COMPONENT", component).run()?;
     let others = ["--workspace", "--exclude", "muse-launcher"];
     cmd!(sh, "cargo clippy --release {others...} --all-targets --all-features -- -D warnings").run()?;
     // The native checks above don't see what is compiled for the component alone.
-    cmd!(sh, "cargo clippy --release --package muse-cli --bins --examples --target wasm32-wasip2 -- -D warnings")
-        .run()?;
-    cmd!(sh, "cargo doc --release --no-deps --package coord-core --package muse-cli")
+    let programs = ["--package", "muse-cli", "--package", "coord-store", "--bins", "--examples"];
+    cmd!(sh, "cargo clippy --profile component {programs...} --target wasm32-wasip2 -- -D warnings").run()?;
+    cmd!(
+        sh,
+        "cargo clippy --profile component --package muse-component --target wasm32-unknown-unknown -- -D warnings"
+    )
+    .run()?;
+    cmd!(sh, "cargo doc --release --no-deps --package coord-core --package coord-store --package muse-cli")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     Ok(())

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a build task talks to the person who started it")]
 
 mod build;
+mod components;
 mod demo;
 mod install;
 mod lint;
@@ -31,7 +32,7 @@ struct Arguments {
 enum Task {
     /// Make this machine's Rust toolchain able to compile for WebAssembly
     Setup,
-    /// Build target/dist/muse and target/dist/muse.wasm
+    /// Build muse, muse.wasm and muse-coord.wasm in target/dist
     Build,
     /// Check format, clippy and documentation; a warning is an error
     Lint,

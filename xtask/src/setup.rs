@@ -22,7 +22,12 @@ pub(super) struct Target {
     pub(super) libc: Option<&'static str>,
 }
 
-const TARGETS: &[Target] = &[Target { triple: "wasm32-wasip2", libc: Some("usr/lib/wasm32-wasip2") }];
+const TARGETS: &[Target] = &[
+    // The command line, and programs of tests.
+    Target { triple: "wasm32-wasip2", libc: Some("usr/lib/wasm32-wasip2") },
+    // The library component: its std imports nothing.
+    Target { triple: "wasm32-unknown-unknown", libc: None },
+];
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     ensure(workspace)?;

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: every test of the workspace, on the product as it is built for people.
 //!
 //! The tests of the built programs find them by environment variables, each an absolute path:
-//! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the component by itself;
+//! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the command component by itself, `MUSE_COORD_WASM`: the library component;
 //! - `MUSE_EXAMPLES`: the directory of the example components;
 //! - `WASMTIME`: a stock wasmtime.
 
 use crate::build::{self, LAUNCHER};
+use crate::components;
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -22,12 +23,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
     let wasmtime = tools::wasmtime(workspace)?;
     let built = build::product(workspace)?;
-    let examples = build::examples(workspace)?;
+    let examples = components::examples(workspace)?;
     let arguments = &options.cargo_arguments;
     cmd!(sh, "cargo test {LAUNCHER...}").env("MUSE_COMPONENT", built.embedded).run()?;
     cmd!(sh, "cargo test --release --workspace --exclude muse-launcher --all-features {arguments...}")
         .env("MUSE_BIN", built.muse)
         .env("MUSE_WASM", built.component)
+        .env("MUSE_COORD_WASM", built.library)
         .env("MUSE_EXAMPLES", examples)
         .env("WASMTIME", wasmtime)
         // A snapshot that differs fails its test and leaves no file behind.

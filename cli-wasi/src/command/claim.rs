@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coord_core::limits;
 use coord_core::name::QueueName;
-use coord_core::queue::{Claim, ClaimRequest, Claimed, Finding, Thoroughness, Watch};
+use coord_core::queue::{Claim, ClaimRequest, Claimed, Finding, Step, WaitingClaim};
 use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
@@ -13,10 +13,6 @@ use super::{OpenQueue, Repository, bad_args, bad_queue, claim_ttl, in_range, non
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page};
-
-/// How long a waiting agent sleeps before it looks whether anything has stirred, which costs a handful of system calls:
-/// under 1 % of a core while idle, and awake within 50 ms.
-const LOOK_EVERY: Duration = Duration::from_millis(35);
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -49,30 +45,18 @@ pub(super) fn run(
 ) -> Result<Answered<Outcome>, Failure> {
     let Request { claim: request, wait } = parse(args)?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let mut findings = Vec::new();
-    let mut watch = (!wait.is_zero()).then(Watch::default);
-    let mut claim = |thoroughness, watch: Option<&mut Watch>| -> Result<Option<Claimed>, Failure> {
-        let now = host::now();
-        let Claim { claimed, findings: found } = queue.claim_or_watch(&request, thoroughness, watch, now, nonce()?)?;
-        findings.extend(found);
-        Ok(claimed)
+    let mut waiting = WaitingClaim::new(request, wait);
+    let Claim { claimed, findings } = loop {
+        match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
+            Step::Done(claim) => break *claim,
+            Step::Sleep(time) => host::sleep(time),
+        }
     };
-    let mut claimed = claim(Thoroughness::Full, watch.as_mut())?;
-    while let (None, Some(watch)) = (&claimed, &mut watch) {
-        host::sleep(LOOK_EVERY.min(wait.saturating_sub(stopwatch.elapsed())));
-        if stopwatch.elapsed() >= wait {
-            claimed = claim(Thoroughness::Full, None)?;
-            break;
-        }
-        if queue.has_stirred(watch, host::now())? {
-            claimed = claim(Thoroughness::Quick, Some(watch))?;
-        }
-    }
     let answer = match claimed {
         Some(Claimed { task, record }) => Outcome::Claimed(Box::new(Mine { claim: record.into(), task: task.into() })),
         None => {
             let waited = (!wait.is_zero()).then(|| stopwatch.elapsed());
-            Outcome::Empty { status: "empty", queue: request.queue.clone(), waited }
+            Outcome::Empty { status: "empty", queue: waiting.request().queue.clone(), waited }
         }
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })

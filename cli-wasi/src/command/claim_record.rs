@@ -5,10 +5,10 @@ use coord_core::name::{ErrorMessage, QueueName, Title};
 use coord_core::queue;
 use coord_core::time::Timestamp;
 use coord_core::{Queue, TaskId};
+use coord_store::DirStore;
 use serde::Serialize;
 
 use crate::output::Page;
-use crate::store::DirStore;
 
 /// A claim as JSON has it.
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 use coord_core::store::StoreError;
+use coord_store::Sync;
 use serde::Serialize;
 
 use super::tasks::counts_by_name;
@@ -9,7 +10,6 @@ use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page, sanitised};
-use crate::store::Sync;
 
 #[derive(Serialize)]
 pub(super) struct Examined {

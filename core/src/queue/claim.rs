@@ -84,7 +84,7 @@ impl<S: Store> Queue<S> {
         let mut findings = self.sweep_if_due(now)?;
         let mut claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
         let look_again = claimed.is_none() && thoroughness == Thoroughness::Full;
-        if look_again && self.sweep(now, &mut findings)?.moved > 0 {
+        if look_again && self.sweep_claimed(now, &mut findings)?.moved > 0 {
             claimed = self.take_head(request, watch, now, nonce, &mut findings)?;
         }
         Ok(Claim { claimed, findings })

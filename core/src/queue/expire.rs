@@ -15,6 +15,15 @@ use crate::store::{Moved, Store};
 use crate::time::Timestamp;
 use crate::transition::{Command, decide};
 
+/// What a sweep on demand did.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// How many leases it took back.
+    pub taken_back: u64,
+    /// What was not as it should be on the way.
+    pub findings: Vec<Finding>,
+}
+
 /// What a sweep met.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Swept {
@@ -25,6 +34,13 @@ pub(super) struct Swept {
 }
 
 impl<S: Store> Queue<S> {
+    /// Takes back every lease that has run out, now. Agents that claim do so by themselves, about once a second.
+    pub fn sweep(&self, now: Timestamp) -> Result<Sweep, Error> {
+        let mut findings = Vec::new();
+        let taken_back = self.sweep_claimed(now, &mut findings)?.moved;
+        Ok(Sweep { taken_back, findings })
+    }
+
     /// Sweeps if the token says that it is time and nobody else was faster to take it.
     pub(super) fn sweep_if_due(&self, now: Timestamp) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
@@ -35,7 +51,7 @@ impl<S: Store> Queue<S> {
             if self.formatted.get() {
                 // CM-8: the token was lost, or never made durable.
                 self.place_sweep_token(now)?;
-                self.sweep(now, &mut findings)?;
+                self.sweep_claimed(now, &mut findings)?;
             }
             return Ok(findings);
         };
@@ -51,14 +67,14 @@ impl<S: Store> Queue<S> {
         let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());
         if self.store.rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Here {
             // CM-8: if the agent dies here, the next sweep is a second late.
-            let swept = self.sweep(now, &mut findings)?;
+            let swept = self.sweep_claimed(now, &mut findings)?;
             self.postpone_sweep(now, shortest, swept.leases)?;
         }
         Ok(findings)
     }
 
     /// Takes back every lease that has run out.
-    pub(super) fn sweep(&self, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
+    pub(super) fn sweep_claimed(&self, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         for part in self.parts_of(Shelf::Claimed)? {
             for located in self.entries_in(&part)? {

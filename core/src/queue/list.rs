@@ -9,6 +9,7 @@ use core::ops::ControlFlow;
 use super::files::Located;
 use super::shelves::{Empties, Walk};
 use super::{Finding, Queue, Status};
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
@@ -98,6 +99,15 @@ impl Counts {
 }
 
 impl<S: Store> Queue<S> {
+    /// One task and where it stands at `now`, and what was not as it should be. Writes nothing.
+    pub fn show(&self, id: TaskId, now: Timestamp) -> Result<(Item, Vec<Finding>), Error> {
+        let mut findings = Vec::new();
+        let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+        let task = self.task(id)?.ok_or(Error::NotFound { id })?;
+        let item = self.item(task, &located.entry, now, &mut findings)?;
+        Ok((item, findings))
+    }
+
     /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the shelves are read
     /// counts once, where it was seen at its highest version.
     pub fn tasks(&self, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
@@ -115,10 +125,10 @@ impl<S: Store> Queue<S> {
             let entry = &seen.located.entry;
             (Reverse(entry.priority), entry.created_at, entry.id)
         });
-        self.show(matching, counts, filter, now)
+        self.listing(matching, counts, filter, now)
     }
 
-    fn show(&self, matching: Vec<Seen>, counts: Counts, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
+    fn listing(&self, matching: Vec<Seen>, counts: Counts, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
         let (mut items, mut findings) = (Vec::new(), Vec::new());
         let mut count = Matching::Exactly(matching.len());
         let mut left_out = 0;
@@ -140,7 +150,7 @@ impl<S: Store> Queue<S> {
                     count = Matching::MoreThan(items.len());
                     break;
                 }
-                Some(Ok(task)) => items.push(self.item(task, seen, now, &mut findings)?),
+                Some(Ok(task)) => items.push(self.item(task, &seen.located.entry, now, &mut findings)?),
             }
         }
         if let Matching::Exactly(count) = &mut count {
@@ -198,8 +208,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn item(&self, task: Task, seen: &Seen, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Item, Error> {
-        let entry = &seen.located.entry;
+    fn item(&self, task: Task, entry: &Entry, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Item, Error> {
         let lease = entry.lease();
         let settlement = self.settlement(entry)?;
         if settlement == Some(None) {

@@ -1,4 +1,4 @@
-//! Waiting for a task without reading the shelf over and over.
+//! Looking out for a task without reading the shelf over and over.
 //!
 //! An agent that found nothing has seen every directory of the ready shelf. Whatever is enqueued later changes one of
 //! those whose time is not past: it comes into one, or a new directory for it does. So looking whether one has changed

@@ -14,8 +14,8 @@ use std::thread;
 use coord_core::queue::{Claim, ClaimRecord, ClaimRequest, Claimed, NewTask, Thoroughness};
 use coord_core::transition::{Claimant, Refusal};
 use coord_core::{JsonObject, Queue, limits};
+use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
-use muse_cli::store::{DirStore, Handle, Sync};
 
 use super::agent::{Agent, Hands};
 use super::history::{Answer, Holder, Label, Lease, Note, Op, Verdict};

@@ -12,17 +12,19 @@ use std::rc::Rc;
 use coord_core::layout::{Dir, Path};
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind};
 
-#[cfg(not(target_os = "wasi"))]
+#[cfg(not(target_family = "wasm"))]
 mod native;
-#[cfg(target_os = "wasi")]
+#[cfg(target_family = "wasm")]
 mod wasi;
 
-#[cfg(not(target_os = "wasi"))]
+#[cfg(not(target_family = "wasm"))]
 use native as platform;
-#[cfg(target_os = "wasi")]
+#[cfg(target_family = "wasm")]
 use wasi as platform;
 
 pub use platform::Handle;
+#[cfg(target_family = "wasm")]
+pub use wasi::{Grant, grants};
 
 /// A directory as a store, for one thread. Threads that share a queue each open their own.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! vanished, and its `write` is three calls where the descriptor's own is one.
 
 use coord_core::store::{Stamp, StoreErrorKind};
+use wasip2::filesystem::preopens;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
 use super::{Failure, Sync};
@@ -17,6 +18,21 @@ pub struct Handle {
 
 /// A file that was just made.
 pub(super) struct NewFile(Descriptor);
+
+/// A directory that the host lets the component work in.
+#[derive(Debug)]
+pub struct Grant {
+    /// The open directory.
+    pub directory: Handle,
+    /// The host's name for it.
+    pub name: String,
+}
+
+/// The granted directories. There should be one: the coordination directory.
+pub fn grants() -> Vec<Grant> {
+    let granted = preopens::get_directories();
+    granted.into_iter().map(|(directory, name)| Grant { directory: Handle::new(directory), name }).collect()
+}
 
 impl Handle {
     /// A directory that the host has opened.

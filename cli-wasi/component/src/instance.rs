@@ -1,0 +1,120 @@
+//! What one instance of the component keeps between calls, and the world around it: clocks, randomness, the directory.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use coord_core::name::Nonce;
+use coord_core::queue::{Finding, Queue};
+use coord_core::time::Timestamp;
+use coord_store::{DirStore, Grant, Sync};
+use wasip2::clocks::{monotonic_clock, wall_clock};
+use wasip2::random::random;
+
+use crate::bindings::exports::muse::coord::types::Error;
+
+/// How many warnings that nobody asked for are kept.
+const WARNINGS_KEPT: usize = 100;
+
+/// What is kept between calls.
+pub(crate) struct Instance {
+    queue: Option<Queue<DirStore>>,
+    sync: Sync,
+    warnings: VecDeque<String>,
+}
+
+thread_local! {
+    /// A component of WASI 0.2 has one thread, and no import calls back into it.
+    static INSTANCE: RefCell<Instance> =
+        const { RefCell::new(Instance { queue: None, sync: Sync::On, warnings: VecDeque::new() }) };
+}
+
+impl Instance {
+    /// Does something with what is kept. Not to be nested.
+    pub(crate) fn with<T>(act: impl FnOnce(&mut Instance) -> T) -> T {
+        INSTANCE.with_borrow_mut(act)
+    }
+
+    /// The queue in the granted directory, which is opened at the first call, and again as long as that fails.
+    pub(crate) fn queue(&mut self) -> Result<&Queue<DirStore>, Error> {
+        match &mut self.queue {
+            Some(queue) => Ok(queue),
+            none => Ok(none.insert(open(self.sync)?)),
+        }
+    }
+
+    /// What is written from now on is synced, or not.
+    pub(crate) fn set_sync(&mut self, sync: Sync) {
+        self.sync = sync;
+        self.queue = None;
+    }
+
+    /// Keeps what was not as it should be, for whoever asks.
+    pub(crate) fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
+        self.warnings.extend(warnings);
+        let superfluous = self.warnings.len().saturating_sub(WARNINGS_KEPT);
+        self.warnings.drain(..superfluous);
+    }
+
+    /// As [`Instance::warn`].
+    pub(crate) fn warn_of(&mut self, findings: &[Finding]) {
+        self.warn(findings.iter().map(ToString::to_string));
+    }
+
+    /// What was kept, once.
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+        self.warnings.drain(..).collect()
+    }
+}
+
+fn open(sync: Sync) -> Result<Queue<DirStore>, Error> {
+    let mut grants = coord_store::grants();
+    let granted = grants.len();
+    match (grants.pop(), granted) {
+        (Some(Grant { directory, .. }), 1) => Ok(Queue::open(DirStore::new(directory, sync))?),
+        _ => Err(Error::NotARepository(format!(
+            "grant one directory, .muse/coordination itself, as the only preopen: {granted} are granted"
+        ))),
+    }
+}
+
+/// The wall clock.
+pub(crate) fn now() -> Timestamp {
+    let now = wall_clock::now();
+    Timestamp::from_micros(now.seconds.saturating_mul(1_000_000).saturating_add(u64::from(now.nanoseconds) / 1_000))
+}
+
+/// Sixty-four fresh random bits.
+pub(crate) fn nonce() -> Nonce {
+    Nonce::from_bits(random::get_random_u64())
+}
+
+/// As many nonces as are asked for, counted on from a random one.
+pub(crate) fn nonces() -> impl FnMut() -> Nonce {
+    let mut bits = random::get_random_u64();
+    move || {
+        bits = bits.wrapping_add(1);
+        Nonce::from_bits(bits)
+    }
+}
+
+/// Waits without using the processor.
+pub(crate) fn sleep(time: Duration) {
+    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    monotonic_clock::subscribe_duration(nanoseconds).block();
+}
+
+/// Measures how long a call takes, by a clock that never jumps.
+pub(crate) struct Stopwatch(u64);
+
+impl Stopwatch {
+    /// Starts measuring.
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(monotonic_clock::now())
+    }
+
+    /// The time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(monotonic_clock::now().saturating_sub(self.0))
+    }
+}

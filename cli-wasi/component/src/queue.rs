@@ -1,0 +1,158 @@
+//! The interface `queue`.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use coord_core::name::RunId;
+use coord_core::queue::{Claim, ClaimRecord, Claimed, Step, WaitingClaim};
+use coord_core::task::Task;
+use coord_core::transition::Claimant;
+use coord_core::{Queue, TaskId};
+use coord_store::DirStore;
+
+use crate::Coord;
+use crate::bindings::exports::muse::coord::queue as wit;
+use crate::bindings::exports::muse::coord::queue::{Error, Guest, GuestLease};
+use crate::convert::{self, run_id, task_id};
+use crate::instance::{self, Instance, Stopwatch, nonce, now};
+
+impl Guest for Coord {
+    type Lease = Lease;
+
+    fn enqueue(new: wit::NewTask) -> Result<wit::Task, Error> {
+        let (new, warnings) = convert::new_task(new)?;
+        Instance::with(|instance| {
+            let task = instance.queue()?.enqueue(new, now(), nonce())?;
+            instance.warn(warnings);
+            Ok(task.into())
+        })
+    }
+
+    fn claim(options: wit::ClaimOptions) -> Result<Option<wit::Lease>, Error> {
+        let stopwatch = Stopwatch::start();
+        let mut waiting = convert::claim(options)?;
+        loop {
+            // The instance is let go while the agent sleeps.
+            match Instance::with(|instance| take_step(instance, &mut waiting, &stopwatch))? {
+                Next::Answer(claimed) => {
+                    let run_id = &waiting.request().run_id;
+                    return Ok(claimed.map(|claimed| Lease::handle(claimed, run_id.clone())));
+                }
+                Next::Sleep(time) => instance::sleep(time),
+            }
+        }
+    }
+
+    fn resume(id: String, run: Option<String>, claim_nonce: Option<String>) -> Result<wit::Lease, Error> {
+        let id = task_id(&id)?;
+        let run_id = run_id(run)?;
+        let claimant = Claimant { run_id: run_id.clone(), nonce: convert::claim_nonce(claim_nonce)? };
+        Instance::with(|instance| {
+            let queue = instance.queue()?;
+            let record = queue.heartbeat(id, claimant, None, now())?;
+            let task = queue.task(id)?.ok_or(coord_core::Error::NotFound { id })?;
+            Ok(Lease::handle(Claimed { task, record }, run_id))
+        })
+    }
+
+    fn cancel(id: String, run: Option<String>, force: bool) -> Result<wit::ClaimRecord, Error> {
+        let (id, run_id) = (task_id(&id)?, run_id(run)?);
+        Instance::with(|instance| Ok(instance.queue()?.cancel(id, run_id, force, now(), nonce())?.into()))
+    }
+
+    fn show(id: String) -> Result<wit::Item, Error> {
+        let id = task_id(&id)?;
+        Instance::with(|instance| {
+            let (item, findings) = instance.queue()?.show(id, now())?;
+            instance.warn_of(&findings);
+            Ok(item.into())
+        })
+    }
+
+    fn tasks(filter: wit::Filter) -> Result<wit::Listing, Error> {
+        let filter = convert::filter(filter)?;
+        Instance::with(|instance| {
+            let listing = instance.queue()?.tasks(&filter, now())?;
+            instance.warn_of(&listing.findings);
+            Ok(listing.into())
+        })
+    }
+
+    fn warnings() -> Vec<String> {
+        Instance::with(Instance::take_warnings)
+    }
+}
+
+enum Next {
+    Answer(Option<Claimed>),
+    Sleep(Duration),
+}
+
+fn take_step(instance: &mut Instance, waiting: &mut WaitingClaim, stopwatch: &Stopwatch) -> Result<Next, Error> {
+    match waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())? {
+        Step::Sleep(time) => Ok(Next::Sleep(time)),
+        Step::Done(claim) => {
+            let Claim { claimed, findings } = *claim;
+            instance.warn_of(&findings);
+            Ok(Next::Answer(claimed))
+        }
+    }
+}
+
+/// A task that was claimed. It acts only under the nonce of that very claim.
+pub(crate) struct Lease {
+    task: Task,
+    claimant: Claimant,
+    record: RefCell<ClaimRecord>,
+}
+
+impl Lease {
+    /// A handle for whoever claimed.
+    fn handle(Claimed { task, record }: Claimed, run_id: RunId) -> wit::Lease {
+        let claimant = Claimant { run_id, nonce: Some(record.claim_nonce) };
+        wit::Lease::new(Lease { task, claimant, record: RefCell::new(record) })
+    }
+
+    /// Does something as the holder, and keeps what came of it.
+    fn act(
+        &self,
+        act: impl FnOnce(&Queue<DirStore>, TaskId, Claimant) -> Result<ClaimRecord, coord_core::Error>,
+    ) -> Result<wit::ClaimRecord, Error> {
+        let record =
+            Instance::with(|instance| Ok::<_, Error>(act(instance.queue()?, self.task.id, self.claimant.clone())?))?;
+        self.record.replace(record.clone());
+        Ok(record.into())
+    }
+}
+
+impl GuestLease for Lease {
+    fn task(&self) -> wit::Task {
+        self.task.clone().into()
+    }
+
+    fn claim_record(&self) -> wit::ClaimRecord {
+        self.record.borrow().clone().into()
+    }
+
+    fn heartbeat(&self, lease_seconds: Option<u32>) -> Result<wit::ClaimRecord, Error> {
+        let lease_seconds = lease_seconds.map(convert::lease_seconds).transpose()?;
+        self.act(|queue, id, claimant| queue.heartbeat(id, claimant, lease_seconds, now()))
+    }
+
+    fn complete(&self, result: Option<String>) -> Result<wit::ClaimRecord, Error> {
+        let result = result.map(convert::result).transpose()?;
+        self.act(|queue, id, claimant| queue.complete(id, claimant, result, now(), nonce()))
+    }
+
+    fn fail(&self, reason: String) -> Result<wit::ClaimRecord, Error> {
+        let reason = convert::reason(reason)?;
+        self.act(|queue, id, claimant| queue.fail(id, claimant, reason, now(), nonce()))
+    }
+
+    fn release(&self) -> Result<(), Error> {
+        Instance::with(|instance| {
+            instance.queue()?.release(self.task.id, self.claimant.clone(), now())?;
+            Ok(())
+        })
+    }
+}

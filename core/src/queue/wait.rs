@@ -1,0 +1,77 @@
+//! A claim that waits for a task, one step at a time: for hosts that sleep each in their own way.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Claim, ClaimRequest, Finding, Queue, Thoroughness, Watch};
+use crate::error::Error;
+use crate::limits;
+use crate::name::Nonce;
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// A claim that goes on until there is a task or its time is over.
+///
+/// It neither sleeps nor looks at a clock: whoever drives it does.
+#[derive(Debug)]
+pub struct WaitingClaim {
+    request: ClaimRequest,
+    wait: Duration,
+    watch: Option<Watch>,
+    findings: Vec<Finding>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Nothing: this is the answer.
+    Done(Box<Claim>),
+    /// Sleep so long, then take the next step.
+    Sleep(Duration),
+}
+
+impl WaitingClaim {
+    /// A claim that has not begun. With a `wait` of zero it does not wait.
+    pub fn new(request: ClaimRequest, wait: Duration) -> WaitingClaim {
+        WaitingClaim { request, wait, watch: None, findings: Vec::new() }
+    }
+
+    /// What is asked for.
+    pub fn request(&self) -> &ClaimRequest {
+        &self.request
+    }
+
+    /// Looks for a task, `elapsed` after the claim began. Each step needs a new nonce.
+    pub fn step<S: Store>(
+        &mut self,
+        queue: &Queue<S>,
+        elapsed: Duration,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Step, Error> {
+        let thoroughness = match &self.watch {
+            Some(watch) if elapsed < self.wait => {
+                if !queue.has_stirred(watch, now)? {
+                    return Ok(self.sleep(elapsed));
+                }
+                Thoroughness::Quick
+            }
+            // The first look, and the last one.
+            _ => Thoroughness::Full,
+        };
+        let last = elapsed >= self.wait;
+        let watch = (!last).then(|| self.watch.get_or_insert_default());
+        let claim = queue.claim_or_watch(&self.request, thoroughness, watch, now, nonce)?;
+        self.findings.extend(claim.findings);
+        if claim.claimed.is_none() && !last {
+            return Ok(self.sleep(elapsed));
+        }
+        let findings = core::mem::take(&mut self.findings);
+        Ok(Step::Done(Box::new(Claim { claimed: claim.claimed, findings })))
+    }
+
+    fn sleep(&self, elapsed: Duration) -> Step {
+        Step::Sleep(limits::LOOK_EVERY.min(self.wait.saturating_sub(elapsed)))
+    }
+}
