@@ -145,6 +145,14 @@ impl Repo {
         Call::new(self, command, "wasmtime run … muse.wasm", words)
     }
 
+    /// Another component under a stock wasmtime, which is given `flags` and a program without arguments.
+    pub fn wasmtime<Flag: AsRef<OsStr>>(&self, flags: impl IntoIterator<Item = Flag>, component: &Path) -> Call {
+        let mut command = Command::new(required("WASMTIME"));
+        command.arg("run").args(flags).arg(component);
+        let name = component.file_name().unwrap_or_default().to_string_lossy();
+        Call::new::<&str>(self, command, &format!("wasmtime run … {name}"), [])
+    }
+
     /// Enqueues a task and tells its id.
     #[track_caller]
     pub fn enqueue(&self, title: &str) -> String {
@@ -179,6 +187,7 @@ impl Call {
     ) -> Call {
         let words: Vec<OsString> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
         command.args(&words).env_clear().current_dir(&repo.root);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let shown = words.iter().fold(name.to_string(), |line, word| line + " " + &shown_word(word));
         Call { command, shown, placeholders: repo.placeholders.clone() }
     }
@@ -210,13 +219,12 @@ impl Call {
 
     /// Runs it to its end.
     pub fn run(mut self) -> Outcome {
-        let output = self.command.stdin(Stdio::null()).output().expect("the process starts");
+        let output = self.command.output().expect("the process starts");
         Outcome::new(output, self.shown, self.placeholders)
     }
 
     /// Starts it, so that it runs beside others.
     pub fn start(mut self) -> Running {
-        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.command.spawn().expect("the process starts");
         Running { child, shown: self.shown, placeholders: self.placeholders }
     }

@@ -37,7 +37,7 @@ pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 /// Makes a component of a core module that carries its world in a custom section, as `wit-bindgen` puts it there.
-fn encode(module: &Path, component: PathBuf) -> Result<PathBuf> {
+pub(crate) fn encode(module: &Path, component: PathBuf) -> Result<PathBuf> {
     let context = || format!("cannot make a component of {}", module.display());
     let module = fs::read(module).with_context(context)?;
     let encoded = ComponentEncoder::default().module(&module).and_then(|encoder| encoder.validate(true).encode());

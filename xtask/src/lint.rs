@@ -17,8 +17,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let others = ["--workspace", "--exclude", "muse-launcher"];
     cmd!(sh, "cargo clippy --release {others...} --all-targets --all-features -- -D warnings").run()?;
     // The native checks above don't see what is compiled for the component alone.
-    let programs = ["--package", "muse-cli", "--package", "coord-store", "--bins", "--examples"];
-    cmd!(sh, "cargo clippy --profile component {programs...} --target wasm32-wasip2 -- -D warnings").run()?;
+    let programs = ["--package", "muse-cli", "--package", "coord-store", "--package", "coord-agent-example"];
+    cmd!(sh, "cargo clippy --profile component {programs...} --bins --examples --target wasm32-wasip2 -- -D warnings")
+        .run()?;
     cmd!(
         sh,
         "cargo clippy --profile component --package muse-component --target wasm32-unknown-unknown -- -D warnings"

@@ -4,6 +4,7 @@
 //! from another (`build` needs `setup`, `test` needs `build`) it makes sure of by itself, and skips when it is there.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a build task talks to the person who started it")]
 
+mod agents;
 mod build;
 mod components;
 mod demo;
@@ -34,6 +35,8 @@ enum Task {
     Setup,
     /// Build muse, muse.wasm and muse-coord.wasm in target/dist
     Build,
+    /// Build the example agents, each by itself and composed with the library, in target/dist/examples
+    Agents,
     /// Check format, clippy and documentation; a warning is an error
     Lint,
     /// Run every test, on the programs as they are built for people
@@ -66,6 +69,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::run(&workspace),
         Task::Build => build::run(&workspace),
+        Task::Agents => agents::run(&workspace),
         Task::Lint => lint::run(&workspace),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Install(options) => install::run(&workspace, &options),

@@ -3,8 +3,10 @@
 //! The tests of the built programs find them by environment variables, each an absolute path:
 //! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the command component by itself, `MUSE_COORD_WASM`: the library component;
 //! - `MUSE_EXAMPLES`: the directory of the example components;
+//! - `AGENT_EXAMPLES`: the directory of the example agents, each by itself and composed with the library;
 //! - `WASMTIME`: a stock wasmtime.
 
+use crate::agents;
 use crate::build::{self, LAUNCHER};
 use crate::components;
 use crate::tools;
@@ -24,6 +26,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let wasmtime = tools::wasmtime(workspace)?;
     let built = build::product(workspace)?;
     let examples = components::examples(workspace)?;
+    let agents = agents::build(workspace, &built.library)?;
     let arguments = &options.cargo_arguments;
     cmd!(sh, "cargo test {LAUNCHER...}").env("MUSE_COMPONENT", built.embedded).run()?;
     cmd!(sh, "cargo test --release --workspace --exclude muse-launcher --all-features {arguments...}")
@@ -31,6 +34,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         .env("MUSE_WASM", built.component)
         .env("MUSE_COORD_WASM", built.library)
         .env("MUSE_EXAMPLES", examples)
+        .env("AGENT_EXAMPLES", agents)
         .env("WASMTIME", wasmtime)
         // A snapshot that differs fails its test and leaves no file behind.
         .env("INSTA_UPDATE", "no")
