@@ -12,10 +12,9 @@
 //! nothing but what the test gives. Where something that a test needs is missing the test fails and says what to run.
 //!
 //! `cargo xtask test` says where the product is: `MUSE_BIN` is the built `muse`, `MUSE_WASM` the component, `WASMTIME` a
-//! stock wasmtime.
+//! stock wasmtime, `MUSE_AGENT` the built `muse-agent`, `MUSE_GUEST_AGENT` an agent that does what its tasks say.
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
-pub mod library;
 mod mounted;
 mod shown;
 pub mod sim;
@@ -151,6 +150,18 @@ impl Repo {
         command.arg("run").args(flags).arg(component);
         let name = component.file_name().unwrap_or_default().to_string_lossy();
         Call::new::<&str>(self, command, &format!("wasmtime run … {name}"), [])
+    }
+
+    /// The tests' agent (`tests/guests/agent`) under `muse-agent`: `repo.agent("--run-id agent-1 --queue code")`.
+    pub fn agent(&self, line: &str) -> Call {
+        self.agent_of(required("MUSE_GUEST_AGENT"), line)
+    }
+
+    /// As [`Repo::agent`], for another agent.
+    pub fn agent_of(&self, component: impl AsRef<Path>, line: &str) -> Call {
+        let mut command = Command::new(required("MUSE_AGENT"));
+        command.arg(component.as_ref());
+        Call::new(self, command, "muse-agent …", words_of(line))
     }
 
     /// Enqueues a task and tells its id.

@@ -1,30 +1,43 @@
-//! The README's sessions, typed into a shell one after another: what it shows is what they print.
+//! The READMEs' sessions, typed into a shell one after another: what they show is what is printed.
 //!
-//! `UPDATE_README=1` writes what they print into the README instead of comparing.
+//! `UPDATE_README=1` writes what is printed into the READMEs instead of comparing.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
-use coord_tests::Repo;
+use coord_tests::{Repo, required};
 use regex_lite::{Captures, Regex};
 
 #[test]
 fn the_readme_shows_what_its_commands_print() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    shows_what_its_commands_print("../README.md", &[]);
+}
+
+#[test]
+fn the_page_on_embedding_shows_what_its_commands_print() {
+    let examples = required("AGENT_EXAMPLES");
+    let [agent, composed] = ["agent-rust.wasm", "agent-rust-composed.wasm"].map(|name| examples.join(name));
+    shows_what_its_commands_print("../wit/README.md", &[("agent-rust.wasm", agent), ("agent.wasm", composed)]);
+}
+
+/// The page's commands find these files where they are typed.
+fn shows_what_its_commands_print(page: &str, files: &[(&str, PathBuf)]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(page);
     let readme = fs::read_to_string(&path).unwrap();
     let commands: Vec<&str> = session_lines(&readme).filter_map(|line| line.strip_prefix("$ ")).collect();
-    assert!(commands.len() > 10, "the README has no sessions");
+    assert!(commands.len() > 5, "{page} has no sessions");
 
-    let real = with_output(&readme, &type_in(&commands));
+    let real = with_output(&readme, &type_in(&commands, files));
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(path, real).unwrap();
     } else {
         let [shown, real] = [&readme, &real].map(|readme| comparable(readme));
         let differs = shown.lines().zip(real.lines()).find(|(shown, real)| shown != real);
-        assert!(shown == real, "the README and its commands differ (UPDATE_README=1 mends it): {differs:#?}");
+        assert!(shown == real, "{page} and its commands differ (UPDATE_README=1 mends it): {differs:#?}");
     }
 }
 
@@ -54,19 +67,21 @@ fn session_lines(readme: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What each command printed, by a shell that keeps its variables and its directory from one to the next.
-fn type_in(commands: &[&str]) -> Vec<String> {
+fn type_in(commands: &[&str], files: &[(&str, PathBuf)]) -> Vec<String> {
     const MARK: &str = "@@@ next @@@";
     let repo = Repo::bare();
+    files.iter().for_each(|(name, file)| symlink(file, repo.path(name)).unwrap());
     let script: String = commands.iter().map(|command| format!("echo '{MARK}'\n{{ {command}\n}} 2>&1\n")).collect();
     let output = String::from_utf8(shell(&repo, &script).output().unwrap().stdout).unwrap();
     let output = output.replace(&repo.path("").display().to_string(), "/repository/");
     output.split(&format!("{MARK}\n")).skip(1).map(str::to_string).collect()
 }
 
-/// A shell with `muse` on its path.
+/// A shell with `muse`, `muse-agent` and a stock wasmtime on its path.
 fn shell(repo: &Repo, script: &str) -> Command {
-    let muse = PathBuf::from(std::env::var_os("MUSE_BIN").unwrap_or_else(|| panic!("run `cargo xtask test`")));
-    let search = format!("{}:/usr/bin:/bin", muse.parent().unwrap().display());
+    let [muse, wasmtime] = ["MUSE_BIN", "WASMTIME"].map(required);
+    let [muse, wasmtime] = [&muse, &wasmtime].map(|program| program.parent().unwrap().display());
+    let search = format!("{muse}:{wasmtime}:/usr/bin:/bin");
     let mut shell = Command::new("sh");
     shell.args(["-c", script]).current_dir(repo.path("")).env_clear().env("PATH", search);
     shell

@@ -8,6 +8,7 @@
 //! itself imports a filesystem would have that directory, too, past the queue. It is refused.
 
 use crate::components;
+use crate::fresh::unless_made_of;
 use crate::setup;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail, ensure};
@@ -36,7 +37,7 @@ pub(crate) fn build(workspace: &Workspace, library: &Path) -> Result<PathBuf> {
     for agent in [rust, js] {
         let composed =
             agent.with_file_name(format!("{}-composed.wasm", agent.file_stem().unwrap_or_default().display()));
-        unless_made_of(&[&agent, library], &composed, || compose(&agent, library, &composed))?;
+        unless_made_of(&digest(&[&agent, library])?, &composed, || compose(&agent, library, &composed))?;
     }
     Ok(directory)
 }
@@ -59,26 +60,15 @@ fn build_js(workspace: &Workspace, output: &Path) -> Result<()> {
     let [program, build, packages, lock, world] =
         ["agent.js", "build.mjs", "node_modules", "package-lock.json", "wit"].map(|name| source.join(name));
     let wit = workspace.root.join("wit");
-    unless_made_of(&[&lock], &packages, || {
+    unless_made_of(&digest(&[&lock])?, &packages, || {
         cmd!(sh, "npm ci --no-audit --no-fund --prefix {source}").run()?;
         Ok(())
     })?;
-    unless_made_of(&[&program, &build, &lock, &world, &wit, &wit.join("deps")], output, || {
+    let sources: [&Path; 6] = [&program, &build, &lock, &world, &wit, &wit.join("deps")];
+    unless_made_of(&digest(&sources)?, output, || {
         cmd!(sh, "node {build} {output}").run()?;
         Ok(())
     })
-}
-
-/// Makes `output`, unless it is there and was made of the same. What it was made of is noted beside it.
-fn unless_made_of(inputs: &[&Path], output: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
-    let made_of = digest(inputs)?;
-    let note = PathBuf::from(format!("{}.made-of", output.display()));
-    // A note that is not there says nothing.
-    if output.exists() && fs::read(&note).is_ok_and(|noted| noted == made_of) {
-        return Ok(());
-    }
-    make()?;
-    fs::write(&note, made_of).with_context(|| format!("cannot write {}", note.display()))
 }
 
 /// Of each file, or of the WIT files that are right in a directory: name and content.

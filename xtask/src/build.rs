@@ -1,8 +1,9 @@
-//! `cargo xtask build`: the product, `muse`, `muse.wasm` and `muse-coord.wasm` in `target/dist`.
+//! `cargo xtask build`: the product, `muse`, `muse.wasm`, `muse-coord.wasm` and `muse-agent` in `target/dist`.
 //!
-//! `muse-coord.wasm` is the library. The other two are two forms of one program. The command line is compiled to a WASI 0.2 component, and the launcher `muse`
-//! embeds that very component; so the component has to come first, and the launcher learns where it is by the
-//! environment variable `MUSE_COMPONENT`.
+//! `muse` and `muse.wasm` are two forms of one program. The command line is compiled to a WASI 0.2 component, and the
+//! launcher `muse` embeds that very component; so the component has to come first, and the launcher learns where it is by
+//! the environment variable `MUSE_COMPONENT`. `muse-agent` embeds the library, `muse-coord.wasm`, compiled to machine code
+//! (`MUSE_COORD_CWASM`).
 
 use crate::components;
 use crate::workspace::Workspace;
@@ -16,6 +17,9 @@ use xshell::cmd;
 /// profile is another choice of features and settings for all of wasmtime, which takes minutes to compile.
 pub(crate) const LAUNCHER: [&str; 4] = ["--package", "muse-launcher", "--profile", "product"];
 
+/// How cargo is told to build, test or check everything else: always together, for the same reason.
+pub(crate) const OTHERS: [&str; 5] = ["--release", "--workspace", "--exclude", "muse-launcher", "--all-features"];
+
 /// What has been built, by absolute paths.
 pub(crate) struct Built {
     /// The component where cargo put it, as the launcher's build script was told.
@@ -24,8 +28,12 @@ pub(crate) struct Built {
     pub(crate) component: PathBuf,
     /// The library component.
     pub(crate) library: PathBuf,
+    /// The library as `muse-agent` embeds it.
+    pub(crate) compiled: PathBuf,
     /// The program for this machine, with the component inside.
     pub(crate) muse: PathBuf,
+    /// The program that runs agents, with the library inside.
+    pub(crate) agent: PathBuf,
 }
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -33,22 +41,44 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("{}", built.muse.display());
     println!("{}", built.component.display());
     println!("{}", built.library.display());
+    println!("{}", built.agent.display());
     Ok(())
 }
 
 /// Builds what is out of date. A `muse` that is running goes on as it was.
 pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let sh = &workspace.shell;
+    let library = library(workspace)?;
     let embedded = components::command(workspace)?;
     cmd!(sh, "cargo build {LAUNCHER...}").env("MUSE_COMPONENT", &embedded).run()?;
     let target = workspace.target()?;
     let dist = target.join("dist");
+    let compiled = compiled(workspace, &library)?;
+    cmd!(sh, "cargo build {OTHERS...} --bin muse-agent").env("MUSE_COORD_CWASM", &compiled).run()?;
     Ok(Built {
         component: publish(&embedded, dist.join("muse.wasm"))?,
-        library: publish(&components::library(workspace)?, dist.join("muse-coord.wasm"))?,
+        library,
+        compiled,
         muse: publish(&target.join("product/muse"), dist.join("muse"))?,
+        agent: publish(&target.join("release/muse-agent"), dist.join("muse-agent"))?,
         embedded,
     })
+}
+
+/// Builds the library component.
+pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
+    publish(&components::library(workspace)?, workspace.target()?.join("dist/muse-coord.wasm"))
+}
+
+/// Compiles the library component to machine code, with the wasmtime that `muse-agent` is built with.
+fn compiled(workspace: &Workspace, library: &Path) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let release = workspace.target()?.join("release");
+    let compiled = release.join("muse-coord.cwasm");
+    cmd!(sh, "cargo build {OTHERS...} --bin muse-agent-precompile").run()?;
+    let precompile = release.join("muse-agent-precompile");
+    cmd!(sh, "{precompile} {library} {compiled}").run()?;
+    Ok(compiled)
 }
 
 /// Copies a file so that its new place has the old content or the new one at every moment, never a part.

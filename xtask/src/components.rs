@@ -36,6 +36,14 @@ pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
     Ok(built(workspace, "wasm32-wasip2")?.join("examples"))
 }
 
+/// The tests' agent.
+pub(crate) fn guest_agent(workspace: &Workspace) -> Result<PathBuf> {
+    setup::ensure(workspace)?;
+    let sh = &workspace.shell;
+    cmd!(sh, "cargo build --profile component --package coord-guest-agent --target wasm32-wasip2").run()?;
+    Ok(built(workspace, "wasm32-wasip2")?.join("coord-guest-agent.wasm"))
+}
+
 /// Makes a component of a core module that carries its world in a custom section, as `wit-bindgen` puts it there.
 pub(crate) fn encode(module: &Path, component: PathBuf) -> Result<PathBuf> {
     let context = || format!("cannot make a component of {}", module.display());

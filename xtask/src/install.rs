@@ -1,4 +1,5 @@
-//! `cargo xtask install`: puts `muse` where the shell finds it. One file, which needs nothing else of this repository.
+//! `cargo xtask install`: puts `muse` and `muse-agent` where the shell finds them. Each is one file, which needs nothing
+//! else of this repository.
 
 use crate::build;
 use crate::workspace::Workspace;
@@ -20,7 +21,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let built = build::product(workspace)?;
     let muse = build::publish(&built.muse, root.join("bin/muse"))?;
-    println!("installed {}", muse.display());
+    let agent = build::publish(&built.agent, root.join("bin/muse-agent"))?;
+    println!("installed {} and {}", muse.display(), agent.display());
     if let Some(warning) = warning(&muse, first_on_path("muse").as_deref()) {
         eprintln!("warning: {warning}");
     }

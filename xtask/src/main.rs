@@ -8,6 +8,8 @@ mod agents;
 mod build;
 mod components;
 mod demo;
+mod fresh;
+mod hosts;
 mod install;
 mod lint;
 mod setup;
@@ -33,7 +35,7 @@ struct Arguments {
 enum Task {
     /// Make this machine's Rust toolchain able to compile for WebAssembly
     Setup,
-    /// Build muse, muse.wasm and muse-coord.wasm in target/dist
+    /// Build muse, muse.wasm, muse-coord.wasm and muse-agent in target/dist
     Build,
     /// Build the example agents, each by itself and composed with the library, in target/dist/examples
     Agents,
@@ -41,7 +43,7 @@ enum Task {
     Lint,
     /// Run every test, on the programs as they are built for people
     Test(test::Options),
-    /// Put `muse` on the PATH
+    /// Put `muse` and `muse-agent` on the PATH
     Install(install::Options),
     /// Let eight agent processes work off a queue of real tasks, kill one, and check the results
     Demo(demo::Options),

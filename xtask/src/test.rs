@@ -2,13 +2,17 @@
 //!
 //! The tests of the built programs find them by environment variables, each an absolute path:
 //! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the command component by itself, `MUSE_COORD_WASM`: the library component;
+//! - `MUSE_COORD_CWASM`: the library as `muse-agent` embeds it, for that is compiled again with its own tests;
+//! - `MUSE_AGENT`: `muse-agent`, `MUSE_GUEST_AGENT`: the agent of the tests, a component;
 //! - `MUSE_EXAMPLES`: the directory of the example components;
 //! - `AGENT_EXAMPLES`: the directory of the example agents, each by itself and composed with the library;
-//! - `WASMTIME`: a stock wasmtime.
+//! - `WASMTIME`: a stock wasmtime;
+//! - `HOST_RUST`, `PYTHON`, `NODE`: what runs the example hosts.
 
 use crate::agents;
-use crate::build::{self, LAUNCHER};
+use crate::build::{self, LAUNCHER, OTHERS};
 use crate::components;
+use crate::hosts;
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -27,15 +31,23 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let built = build::product(workspace)?;
     let examples = components::examples(workspace)?;
     let agents = agents::build(workspace, &built.library)?;
+    let guest = components::guest_agent(workspace)?;
+    let hosts = hosts::ready(workspace, &built.library)?;
     let arguments = &options.cargo_arguments;
     cmd!(sh, "cargo test {LAUNCHER...}").env("MUSE_COMPONENT", built.embedded).run()?;
-    cmd!(sh, "cargo test --release --workspace --exclude muse-launcher --all-features {arguments...}")
+    cmd!(sh, "cargo test {OTHERS...} {arguments...}")
         .env("MUSE_BIN", built.muse)
         .env("MUSE_WASM", built.component)
         .env("MUSE_COORD_WASM", built.library)
+        .env("MUSE_COORD_CWASM", built.compiled)
+        .env("MUSE_AGENT", built.agent)
+        .env("MUSE_GUEST_AGENT", guest)
         .env("MUSE_EXAMPLES", examples)
         .env("AGENT_EXAMPLES", agents)
         .env("WASMTIME", wasmtime)
+        .env("HOST_RUST", hosts.rust)
+        .env("PYTHON", hosts.python)
+        .env("NODE", hosts.node)
         // A snapshot that differs fails its test and leaves no file behind.
         .env("INSTA_UPDATE", "no")
         .run()?;

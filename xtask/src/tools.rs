@@ -34,12 +34,17 @@ pub(crate) fn wasmtime(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 fn new_enough_on_path(sh: &Shell) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let places = env::split_paths(&path).filter(|directory| directory.is_absolute());
-    let program = places.map(|directory| directory.join("wasmtime")).find(|program| program.is_file())?;
+    let program = on_path("wasmtime")?;
     let answer = cmd!(sh, "{program} --version").quiet().read().ok()?;
     let version = answer.split_whitespace().nth(1)?;
     (numbers(version)? >= numbers(WASMTIME)?).then_some(program)
+}
+
+/// The program that a shell would run.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let mut places = env::split_paths(&path).filter(|directory| directory.is_absolute());
+    places.find_map(|directory| Some(directory.join(program)).filter(|program| program.is_file()))
 }
 
 /// `[48, 0, 8]` of `48.0.8`.

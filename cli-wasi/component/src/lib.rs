@@ -16,7 +16,7 @@ mod instance;
 mod queue;
 
 /// Types and glue made from `wit/`.
-#[expect(clippy::all, unsafe_code, reason = "generated: see wit/ for the docs")]
+#[expect(unsafe_code, reason = "generated: see wit/ for the docs")]
 mod bindings {
     wit_bindgen::generate!({
         world: "coord",

@@ -1,7 +1,6 @@
 //! The interface `queue`.
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use coord_core::name::RunId;
 use coord_core::queue::{Claim, ClaimRecord, Claimed, Step, WaitingClaim};
@@ -34,11 +33,13 @@ impl Guest for Coord {
         loop {
             // The instance is let go while the agent sleeps.
             match Instance::with(|instance| take_step(instance, &mut waiting, &stopwatch))? {
-                Next::Answer(claimed) => {
+                Step::Sleep(time) => instance::sleep(time),
+                Step::Done(claim) => {
+                    let Claim { claimed, findings } = *claim;
+                    Instance::with(|instance| instance.warn_of(&findings));
                     let run_id = &waiting.request().run_id;
                     return Ok(claimed.map(|claimed| Lease::handle(claimed, run_id.clone())));
                 }
-                Next::Sleep(time) => instance::sleep(time),
             }
         }
     }
@@ -83,20 +84,8 @@ impl Guest for Coord {
     }
 }
 
-enum Next {
-    Answer(Option<Claimed>),
-    Sleep(Duration),
-}
-
-fn take_step(instance: &mut Instance, waiting: &mut WaitingClaim, stopwatch: &Stopwatch) -> Result<Next, Error> {
-    match waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())? {
-        Step::Sleep(time) => Ok(Next::Sleep(time)),
-        Step::Done(claim) => {
-            let Claim { claimed, findings } = *claim;
-            instance.warn_of(&findings);
-            Ok(Next::Answer(claimed))
-        }
-    }
+fn take_step(instance: &mut Instance, waiting: &mut WaitingClaim, stopwatch: &Stopwatch) -> Result<Step, Error> {
+    Ok(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
 }
 
 /// A task that was claimed. It acts only under the nonce of that very claim.

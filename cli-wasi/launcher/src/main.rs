@@ -1,7 +1,7 @@
 //! `muse`: finds the repository, grants its coordination directory, and runs the embedded component on it.
 //!
 //! Everything that `muse coord` does is in the component. This program decides four things: which directory is granted
-//! (`repository.rs`), what else is (`sandbox.rs`), how the component is loaded (`artifact.rs`), and what is said when
+//! (as `coord_store::repository` finds it), what else is (`sandbox.rs`), how the component is loaded (`artifact.rs`), and what is said when
 //! that cannot be done (`failure.rs`).
 //!
 //! Guaranteed: the exit code is the component's own; the component sees no other file than those below the coordination
@@ -11,15 +11,16 @@ mod artifact;
 mod config;
 mod failure;
 mod invocation;
-mod repository;
 mod sandbox;
 
 use std::convert::Infallible;
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::time::Instant;
 
+use coord_store::repository::Start;
 use tokio::runtime;
 use wasmtime::Store;
 use wasmtime::component::Linker;
@@ -28,7 +29,6 @@ use wasmtime_wasi::p2::bindings::Command;
 
 use crate::failure::Failure;
 use crate::invocation::{Invocation, Purpose};
-use crate::repository::Start;
 use crate::sandbox::Sandbox;
 
 fn main() -> ExitCode {
@@ -40,11 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn launch(arguments: &[OsString], purpose: Purpose) -> Result<Infallible, Failure> {
-    let directory = match Start::of_this_process() {
-        // Help is given even where the current directory is gone.
-        Err(_) if purpose == Purpose::Help => None,
-        start => start?.coordination_directory(purpose),
-    };
+    let directory = coordination_directory(purpose)?;
     let sandbox = Sandbox::new(arguments, directory.as_deref(), purpose)?;
     // Timers need the runtime. Sockets would need its other driver; there are none.
     let runtime = runtime::Builder::new_current_thread()
@@ -52,6 +48,17 @@ fn launch(arguments: &[OsString], purpose: Purpose) -> Result<Infallible, Failur
         .build()
         .map_err(|error| Failure::Start { source: error.into() })?;
     runtime.block_on(run(sandbox))
+}
+
+/// The directory that the command works in, whether it exists yet or not; none without a repository.
+fn coordination_directory(purpose: Purpose) -> Result<Option<PathBuf>, Failure> {
+    match Start::of_this_process() {
+        Ok(start) if purpose == Purpose::Init => Ok(Some(start.found().unwrap_or_else(|| start.here()))),
+        Ok(start) => Ok(start.found()),
+        // Help is given even where the current directory is gone.
+        Err(_) if purpose == Purpose::Help => Ok(None),
+        Err(source) => Err(Failure::CurrentDirectory { source }),
+    }
 }
 
 /// Runs the component and ends the process with its exit code. Nothing is taken down first: the kernel takes the memory

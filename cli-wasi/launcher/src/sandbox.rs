@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
+use coord_store::repository;
 use rustix::fs::StatVfsMountFlags;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
@@ -19,7 +20,6 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::Failure;
 use crate::invocation::Purpose;
-use crate::repository;
 
 /// The state behind the component's imports.
 pub(crate) struct Sandbox {

@@ -1,4 +1,4 @@
-//! The queue's store on a real directory. This module and its two platforms are the only code that touches files.
+//! The queue's store on a real directory. This crate is the only code that touches the queue's files.
 //!
 //! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
 //! relative to them, so that it has about thirty descriptors at the most and most operations are one call. What differs between platforms (the calls, and how
@@ -14,6 +14,8 @@ use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
+#[cfg(not(target_family = "wasm"))]
+pub mod repository;
 #[cfg(target_family = "wasm")]
 mod wasi;
 

@@ -9,7 +9,7 @@ use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlag
 
 use super::{Failure, Sync};
 
-/// An open directory, and what may be done in it and below: all, or only reading.
+/// An open directory, and what may be done in it and below: all, or only reading. Empty where the host does not say.
 #[derive(Debug)]
 pub struct Handle {
     descriptor: Descriptor,
@@ -36,9 +36,14 @@ pub fn grants() -> Vec<Grant> {
 
 impl Handle {
     /// A directory that the host has opened.
+    ///
+    /// jco does not say what may be done in a directory that it grants, and cannot list it, look at it or sync it, but it
+    /// can do all that with a directory that is opened in it: so `.` is.
     pub fn new(descriptor: Descriptor) -> Handle {
         let flags = descriptor.get_flags().unwrap_or(DescriptorFlags::READ);
-        Handle { rights: flags & (DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY), descriptor }
+        let rights = flags & (DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY);
+        let granted = Handle { descriptor, rights };
+        if rights.is_empty() { granted.open_dir(".").unwrap_or(granted) } else { granted }
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
@@ -122,7 +127,7 @@ impl Handle {
 
     /// A host that grants a directory for reading only refuses changes by a code that can mean other things too.
     fn change_failed(&self, code: ErrorCode) -> Failure {
-        if self.rights.contains(DescriptorFlags::MUTATE_DIRECTORY) {
+        if self.rights != DescriptorFlags::READ {
             return code.into();
         }
         match Failure::from(code) {

@@ -1,10 +1,10 @@
 //! What the functions do, beside `muse` on the same directory.
 
+use crate::component::bindings::exports::muse::coord::admin::{Durability, Treatment};
+use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, NewTask};
+use crate::component::bindings::exports::muse::coord::types::{Error, Status};
+use crate::component::{claim_by, every_task, titled};
 use coord_tests::Repo;
-use coord_tests::library::bindings::exports::muse::coord::admin::{Durability, Treatment};
-use coord_tests::library::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, NewTask};
-use coord_tests::library::bindings::exports::muse::coord::types::{Error, Status};
-use coord_tests::library::{claim_by, every_task, titled};
 
 use crate::{COMPILED, library};
 

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends where it finds something")]
 
 mod attacks;
+mod component;
 mod functions;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use coord_tests::library::{Compiled, Library};
+use component::{Compiled, Library};
 use coord_tests::{Repo, required};
 use wasmtime_wasi::FsPerms;
 

@@ -1,23 +1,20 @@
-//! Where the coordination directory is: the one directory that the component will see.
+//! Where the coordination directory is: the one directory that a queue works in. Native programs grant it to a component.
 //!
 //! The repository is `$MUSE_REPO_ROOT` if that is set, else the nearest directory upward that holds `.muse/`. A
 //! `$MUSE_REPO_ROOT` that holds no `.muse/` is no repository, and nothing else is tried: work must not land in a queue
 //! that nobody named. Only `init` makes one: there, or in the current directory.
 //!
 //! Guaranteed: the name of a directory that was made here survives a crash of the machine, unless `MUSE_COORD_SYNC=off`.
-//! Not guaranteed: that the directory found is a queue; its format is the component's to judge.
+//! Not guaranteed: that the directory found is a queue; its format is the queue's to judge.
 
 use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
-use crate::invocation::Purpose;
-
 /// Where the search begins.
 #[derive(Debug)]
-pub(crate) enum Start {
+pub enum Start {
     /// `$MUSE_REPO_ROOT`: this directory or none.
     Named(PathBuf),
     /// The current directory: this one or the nearest above it.
@@ -26,46 +23,42 @@ pub(crate) enum Start {
 
 impl Start {
     /// Reads the process's own surroundings. An empty `$MUSE_REPO_ROOT` counts as none.
-    pub(crate) fn of_this_process() -> Result<Self, Failure> {
-        let fail = |source| Failure::CurrentDirectory { source };
+    pub fn of_this_process() -> io::Result<Start> {
         match env::var_os("MUSE_REPO_ROOT").filter(|root| !root.is_empty()) {
-            Some(root) => std::path::absolute(root).map(Self::Named).map_err(fail),
-            None => env::current_dir().map(Self::Current).map_err(fail),
+            Some(root) => std::path::absolute(root).map(Start::Named),
+            None => env::current_dir().map(Start::Current),
         }
     }
 
-    /// The coordination directory that `purpose` is about, whether it exists yet or not; none without a repository.
-    pub(crate) fn coordination_directory(&self, purpose: Purpose) -> Option<PathBuf> {
-        let root = match (self.repository(), purpose) {
-            (Some(root), _) => root,
-            (None, Purpose::Init) => self.path(),
-            (None, Purpose::Work | Purpose::Help) => return None,
+    /// The repository's coordination directory, whether it exists yet or not; none without a repository.
+    pub fn found(&self) -> Option<PathBuf> {
+        let root = match self {
+            Start::Named(root) => is_repository(root).then_some(root.as_path()),
+            Start::Current(directory) => directory.ancestors().find(|ancestor| is_repository(ancestor)),
         };
-        Some(root.join(".muse").join("coordination"))
+        root.map(coordination_directory)
     }
 
-    fn repository(&self) -> Option<&Path> {
+    /// The coordination directory of the repository that `init` makes where there is none.
+    pub fn here(&self) -> PathBuf {
         match self {
-            Self::Named(root) => is_repository(root).then_some(root),
-            Self::Current(directory) => directory.ancestors().find(|ancestor| is_repository(ancestor)),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Named(path) | Self::Current(path) => path,
+            Start::Named(path) | Start::Current(path) => coordination_directory(path),
         }
     }
 }
 
 /// Makes the coordination directory and what is missing above it. Another process may be doing the same.
-pub(crate) fn create(directory: &Path) -> io::Result<()> {
+pub fn create(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     if env::var_os("MUSE_COORD_SYNC").is_some_and(|value| value == "off") {
         return Ok(());
     }
-    // The component syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
+    // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
     directory.ancestors().skip(1).take(2).try_for_each(|parent| File::open(parent)?.sync_all())
+}
+
+fn coordination_directory(root: &Path) -> PathBuf {
+    root.join(".muse").join("coordination")
 }
 
 fn is_repository(directory: &Path) -> bool {
@@ -75,8 +68,6 @@ fn is_repository(directory: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PURPOSES: [Purpose; 3] = [Purpose::Init, Purpose::Work, Purpose::Help];
 
     /// A directory with `outer/.muse` and `outer/inner/.muse`, and `below` under both.
     fn nested() -> tempfile::TempDir {
@@ -96,9 +87,7 @@ mod tests {
             ("outer/inner/below/further", "outer/inner/.muse/coordination"),
         ] {
             let start = Start::Current(temp.path().join(current));
-            for purpose in PURPOSES {
-                assert_eq!(start.coordination_directory(purpose), Some(temp.path().join(expected)));
-            }
+            assert_eq!(start.found(), Some(temp.path().join(expected)));
         }
     }
 
@@ -106,23 +95,18 @@ mod tests {
     fn a_named_root_is_used_as_it_is() {
         let temp = nested();
         let outer = Start::Named(temp.path().join("outer"));
-        for purpose in PURPOSES {
-            let expected = temp.path().join("outer/.muse/coordination");
-            assert_eq!(outer.coordination_directory(purpose), Some(expected));
-        }
+        assert_eq!(outer.found(), Some(temp.path().join("outer/.muse/coordination")));
         let below = Start::Named(temp.path().join("outer/inner/below"));
-        assert_eq!(below.coordination_directory(Purpose::Work), None);
+        assert_eq!(below.found(), None);
     }
 
     #[test]
-    fn only_init_makes_a_repository() {
+    fn where_there_is_no_repository_one_can_be_made_right_here() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().to_owned();
         for start in [Start::Named(path.clone()), Start::Current(path.clone())] {
-            let made = start.coordination_directory(Purpose::Init);
-            assert_eq!(made, Some(path.join(".muse/coordination")));
-            assert_eq!(start.coordination_directory(Purpose::Work), None);
-            assert_eq!(start.coordination_directory(Purpose::Help), None);
+            assert_eq!(start.found(), None);
+            assert_eq!(start.here(), path.join(".muse/coordination"));
         }
     }
 
@@ -131,7 +115,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         fs::write(temp.path().join(".muse"), "").unwrap();
         let start = Start::Current(temp.path().to_owned());
-        assert_eq!(start.coordination_directory(Purpose::Work), None);
+        assert_eq!(start.found(), None);
     }
 
     #[test]

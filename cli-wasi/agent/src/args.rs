@@ -1,0 +1,82 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Parser;
+use coord_core::name::{QueueName, RunId};
+
+const AFTER_HELP: &str = "\
+Example:
+  muse coord enqueue \"Refactor billing\" --queue code
+  muse-agent agent.wasm --run-id agent-1 --queue code --memory 512MiB --timeout 2h
+
+Environment:
+  MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
+  MUSE_RUN_ID      the --run-id
+  MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+
+Exit codes:
+  0 done · 1 the agent failed, trapped or was stopped · 2 wrong usage, no repository, or no agent
+  An agent that exits with a code of its own gives that one.";
+
+/// Run an agent, a WebAssembly component that has the task queue and nothing else
+///
+/// The agent is a component of world `muse:coord/agent`. It can open no file and no connection, acts under its run id and
+/// no other, and is given its run id as MUSE_RUN_ID. Tasks that it held and did not settle are given back when it ends.
+#[derive(Clone, Debug, Parser)]
+#[command(version, after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The agent
+    #[arg(value_name = "AGENT.wasm")]
+    pub(crate) agent: PathBuf,
+    /// Who the agent is: two agents that run must not share one
+    #[arg(long, env = "MUSE_RUN_ID", hide_env = true, value_name = "RUN_ID")]
+    pub(crate) run_id: RunId,
+    /// The one queue that the agent sees, claims from and adds to; without it, all
+    #[arg(long, value_name = "QUEUE")]
+    pub(crate) queue: Option<QueueName>,
+    /// How much memory the agent may have in all: 256MiB, or 64M for 64,000,000 bytes
+    #[arg(long, default_value = "256MiB", value_name = "SIZE")]
+    pub(crate) memory: ByteSize,
+    /// How long the agent may run: 30s, 5m, 2h; without it, until it ends
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_times_are_read_with_their_units() {
+        let read = |memory, timeout| {
+            let words = ["muse-agent", "a.wasm", "--run-id", "r", "--memory", memory, "--timeout", timeout];
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            (arguments.memory.as_u64(), arguments.timeout.unwrap().as_secs())
+        };
+        assert_eq!(read("256MiB", "30s"), (256 << 20, 30));
+        assert_eq!(read("64M", "2h"), (64_000_000, 7_200));
+        assert_eq!(read("65536", "1h 30m"), (65_536, 5_400));
+    }
+
+    #[test]
+    fn what_is_no_size_time_run_id_or_queue_is_refused() {
+        for bad in
+            [["--memory", "much"], ["--timeout", "30"], ["--timeout", "later"], ["--queue", "a/b"], ["--run-id", ""]]
+        {
+            let words = ["muse-agent", "a.wasm", "--run-id=r"]
+                .into_iter()
+                .filter(|word| bad[0] != "--run-id" || *word != "--run-id=r");
+            assert!(Arguments::try_parse_from(words.chain(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `coord-host COMPONENT DIR RUN_ID enqueue TITLE…` adds tasks; `coord-host COMPONENT DIR RUN_ID work` does them: it claims
+//! until there has been nothing for a second, and completes each. `DIR` is a `.muse/coordination`, which `muse coord` and other hosts may be
+//! working in as well. With `--sync off` nothing is synced, for queues that are thrown away.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to the person who started it")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use coord_host::{ClaimOptions, Durability, Library, NewTask};
+use wasmtime::{Result, bail};
+
+const USAGE: &str = "usage: coord-host COMPONENT DIR RUN_ID enqueue TITLE… | work [--sync off]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match block_on(run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread is enough: the component runs on it, and waits on it.
+fn block_on(future: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(future)
+}
+
+async fn run(arguments: &[&str]) -> Result<()> {
+    let [component, directory, run_id, command @ ..] = arguments else { bail!("{USAGE}") };
+    let mut library = Library::open(Path::new(component), Path::new(directory)).await?;
+    match command {
+        ["enqueue", titles @ ..] => enqueue(&mut library, run_id, titles).await,
+        ["work"] => work(&mut library, run_id).await,
+        ["work", "--sync", "off"] => {
+            library.set_durability(Durability::Unsynced).await?;
+            work(&mut library, run_id).await
+        }
+        _ => bail!("{USAGE}"),
+    }
+}
+
+async fn enqueue(library: &mut Library, run_id: &str, titles: &[&str]) -> Result<()> {
+    for title in titles {
+        let new = NewTask {
+            title: (*title).to_owned(),
+            priority: 0,
+            queue: None,
+            ttl_seconds: None,
+            run_id: Some(run_id.to_owned()),
+            tags: Vec::new(),
+            payload: None,
+        };
+        println!("{}", library.enqueue(&new).await?.task_id);
+    }
+    Ok(())
+}
+
+async fn work(library: &mut Library, run_id: &str) -> Result<()> {
+    let next =
+        ClaimOptions { run_id: Some(run_id.to_owned()), queue: None, lease_seconds: None, wait_seconds: Some(1) };
+    while let Some(lease) = library.claim(&next).await? {
+        let task = library.task(lease).await?;
+        // A real host does the task here, with a heartbeat now and then.
+        library.complete(lease, r#"{"host":"rust"}"#).await?;
+        println!("{} {}", task.task_id, printable(&task.title));
+    }
+    Ok(())
+}
+
+/// What others wrote, without what would steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).collect()
+}

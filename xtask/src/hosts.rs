@@ -1,0 +1,77 @@
+//! What the example hosts in `wit/examples/` need to run, for the tests of them.
+//!
+//! The host in Rust is built; the one in Python gets wasmtime in an environment of its own in the target directory; the one
+//! in Node gets jco in `node_modules` beside it, as is the habit there, and jco makes JavaScript of the component. The versions
+//! are those of `requirements.txt` and `package-lock.json`. What is up to date is not done again.
+
+use crate::build::OTHERS;
+use crate::fresh::unless_made_of;
+use crate::tools;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// What can be run, by absolute paths.
+pub(crate) struct Hosts {
+    /// The host in Rust.
+    pub(crate) rust: PathBuf,
+    /// A Python that has wasmtime.
+    pub(crate) python: PathBuf,
+    /// A Node that is new enough.
+    pub(crate) node: PathBuf,
+}
+
+/// Gets everything ready for the hosts to run `component`.
+pub(crate) fn ready(workspace: &Workspace, component: &Path) -> Result<Hosts> {
+    let _lock = workspace.lock("hosts")?;
+    Ok(Hosts { rust: rust(workspace)?, python: python(workspace)?, node: node(workspace, component)? })
+}
+
+/// Built among the same packages as the tests, so that wasmtime has the same features and is compiled once.
+fn rust(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    cmd!(sh, "cargo build {OTHERS...} --bin coord-host").run()?;
+    Ok(workspace.target()?.join("release/coord-host"))
+}
+
+fn python(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let environment = workspace.target()?.join("host-python");
+    let python = environment.join("bin/python");
+    let requirements = workspace.root.join("wit/examples/host-python/requirements.txt");
+    let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    unless_made_of(&wanted, &environment, || {
+        cmd!(sh, "python3 -m venv --clear {environment}").run().context(
+            "the host in Python needs python3, 3.10 or newer, with venv: on Debian the packages python3 and python3-venv",
+        )?;
+        cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check --requirement {requirements}").run()?;
+        Ok(())
+    })?;
+    Ok(python)
+}
+
+fn node(workspace: &Workspace, component: &Path) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let node = tools::on_path("node")
+        .context("the host in Node needs node, 20 or newer, and npm: on Debian the packages nodejs and npm")?;
+    let version = cmd!(sh, "{node} --version").quiet().read()?;
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    ensure!(major >= Some(20), "the host in Node needs node 20 or newer; {} is {version}", node.display());
+
+    let example = workspace.root.join("wit/examples/host-node");
+    let _there = sh.push_dir(&example);
+    let packages = fs::read(example.join("package-lock.json"))?;
+    unless_made_of(&packages, &example.join("node_modules"), || {
+        let npm = tools::on_path("npm").context("the host in Node needs npm, too: on Debian the package npm")?;
+        cmd!(sh, "{npm} ci --no-audit --no-fund").run()?;
+        Ok(())
+    })?;
+    let translated = [packages, fs::read(component)?].concat();
+    unless_made_of(&translated, &example.join("generated"), || {
+        cmd!(sh, "{node} transpile.mjs {component}").run()?;
+        Ok(())
+    })?;
+    Ok(node)
+}
