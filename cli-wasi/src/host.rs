@@ -22,15 +22,6 @@ pub fn nonce() -> Option<Nonce> {
     getrandom::u64().ok().map(Nonce::from_bits)
 }
 
-/// As many nonces as are asked for, counted on from a random one; `None` if the host gives none.
-pub fn nonces() -> Option<impl FnMut() -> Nonce> {
-    let mut bits = getrandom::u64().ok()?;
-    Some(move || {
-        bits = bits.wrapping_add(1);
-        Nonce::from_bits(bits)
-    })
-}
-
 /// Waits without using the processor.
 pub fn sleep(time: Duration) {
     std::thread::sleep(time);

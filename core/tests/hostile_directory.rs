@@ -244,10 +244,7 @@ fn run(queue: &Queue<Frugal>, things: &[Thing], operation: &Operation) -> Result
         Kind::Cancel => queue.cancel(id, run_id, true, now, nonce).map(drop),
         Kind::Tasks => queue.tasks(&filter, now).map(drop),
         Kind::Examine => queue.examine(now).map(drop),
-        Kind::Repair => {
-            let mut nonces = 0x7e9a_1200..;
-            queue.repair(now, &mut || Nonce::from_bits(nonces.next().unwrap())).map(drop)
-        }
+        Kind::Repair => queue.repair(now, &mut Nonce::from_bits(0x7e9a_1200).counted_on()).map(drop),
         Kind::TasksOfOne => {
             queue.tasks(&Filter { queue: request.queue, run_id: Some(run_id), ..filter }, now).map(drop)
         }

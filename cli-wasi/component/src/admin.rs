@@ -6,7 +6,7 @@ use coord_store::Sync;
 use crate::Coord;
 use crate::bindings::exports::muse::coord::admin as wit;
 use crate::bindings::exports::muse::coord::admin::{Durability, Error, Guest, Treatment};
-use crate::instance::{Instance, nonce, nonces, now};
+use crate::instance::{Instance, nonce, now};
 
 impl Guest for Coord {
     fn init() -> Result<bool, Error> {
@@ -26,7 +26,7 @@ impl Guest for Coord {
             let queue = instance.queue()?;
             let diagnosis = match treatment {
                 Treatment::Examine => queue.examine(now())?,
-                Treatment::Repair => queue.repair(now(), &mut nonces())?,
+                Treatment::Repair => queue.repair(now(), &mut nonce().counted_on())?,
             };
             let medium = queue.probe(now(), nonce())?;
             Ok(told(diagnosis, medium.degraded()))

@@ -89,15 +89,6 @@ pub(crate) fn nonce() -> Nonce {
     Nonce::from_bits(random::get_random_u64())
 }
 
-/// As many nonces as are asked for, counted on from a random one.
-pub(crate) fn nonces() -> impl FnMut() -> Nonce {
-    let mut bits = random::get_random_u64();
-    move || {
-        bits = bits.wrapping_add(1);
-        Nonce::from_bits(bits)
-    }
-}
-
 /// Waits without using the processor.
 pub(crate) fn sleep(time: Duration) {
     let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

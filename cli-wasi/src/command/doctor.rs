@@ -67,14 +67,9 @@ const FOREIGN_SHOWN: usize = 20;
 pub(super) fn run(args: &args::Doctor, repository: &Repository) -> Result<Answered<Examined>, Failure> {
     let sync = repository.sync()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let diagnosis = if args.repair {
-        let mut nonces = host::nonces().ok_or_else(super::no_random_numbers)?;
-        queue.repair(host::now(), &mut nonces)?
-    } else {
-        queue.examine(host::now())?
-    };
-    let nonce = nonce()?;
-    let medium = queue.probe(host::now(), nonce)?;
+    let mut nonces = nonce()?.counted_on();
+    let diagnosis = if args.repair { queue.repair(host::now(), &mut nonces)? } else { queue.examine(host::now())? };
+    let medium = queue.probe(host::now(), nonces())?;
     Ok(Answered { answer: Examined::new(args.repair, &diagnosis, &medium, sync), warnings: Vec::new() })
 }
 

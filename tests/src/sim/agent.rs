@@ -131,17 +131,11 @@ impl Errand {
                 Answer::Ended(id, queue.cancel(id, name(self.agent), force, now, nonce)?.claim_nonce)
             }
             Order::Repair => {
-                let mut nonces = (nonce_bits(nonce)..).map(Nonce::from_bits);
-                let mut draw = || nonces.next().expect("as many as it takes");
-                queue.repair(now, &mut draw)?;
+                queue.repair(now, &mut nonce.counted_on())?;
                 Answer::Examined
             }
         })
     }
-}
-
-fn nonce_bits(nonce: Nonce) -> u64 {
-    u64::from_str_radix(&nonce.to_string(), 16).expect("sixteen digits")
 }
 
 /// The result that an agent reports: it tells which errand it came from.
