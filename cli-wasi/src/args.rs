@@ -1,4 +1,4 @@
-//! What can be typed. Values are still as typed here; `command` checks them.
+//! What can be typed. Values are still as typed here; [`coord_core::request`] checks them.
 
 use std::ffi::OsString;
 

@@ -1,5 +1,5 @@
-//! From typed arguments to an answer. Each command has a file with the same three parts: `parse` checks the values in
-//! the contract's order, before any file is touched; `run` asks the queue; `text` says it to people.
+//! From typed arguments to an answer. Each command has a file with the same two parts: `run` has what was typed checked, in
+//! the contract's order and before any file is touched, and asks the queue; `text` says it to people.
 
 mod cancel_task;
 mod claim;
@@ -13,14 +13,27 @@ mod init;
 mod release;
 mod tasks;
 
-use coord_core::name::{BadName, Nonce};
+use coord_core::name::Nonce;
+use coord_core::request::{self, BadRequest, Words};
 use coord_core::transition::Claimant;
-use coord_core::{Queue, TaskId, limits};
+use coord_core::{Queue, TaskId};
 use coord_store::{DirStore, Sync};
 
 use crate::args::{self, Command, Invocation};
 use crate::host::{self, Grant, Stopwatch};
 use crate::output::{Failure, Printer};
+
+/// What the values are called here.
+const WORDS: Words = Words {
+    run_id: "--run-id",
+    ttl_seconds: "--ttl",
+    lease_seconds: "--claim-ttl",
+    wait_seconds: "--wait",
+    limit: "--limit",
+    payload: "--payload",
+    result: "--result",
+    error: "--error",
+};
 
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
@@ -90,41 +103,24 @@ fn bad_args(error: impl ToString) -> Failure {
     Failure::new("bad_args", error)
 }
 
-fn bad_queue(error: BadName) -> Failure {
-    Failure::new("bad_queue", error)
+impl From<BadRequest> for Failure {
+    fn from(bad: BadRequest) -> Failure {
+        Failure::new(bad.code(), bad.message(&WORDS))
+    }
 }
 
 fn nonce() -> Result<Nonce, Failure> {
-    host::nonce().ok_or_else(no_random_numbers)
-}
-
-fn no_random_numbers() -> Failure {
-    Failure::new("io_error", "the host gives no random numbers; nothing was changed")
-}
-
-fn task_id(text: &str) -> Result<TaskId, Failure> {
-    text.parse().map_err(|error| Failure::new("bad_task_id", error))
-}
-
-fn claim_ttl(seconds: i64) -> Result<i64, Failure> {
-    in_range("--claim-ttl", seconds, &limits::CLAIM_TTL_SECONDS)
-}
-
-fn in_range(flag: &str, value: i64, range: &std::ops::RangeInclusive<i64>) -> Result<i64, Failure> {
-    if range.contains(&value) {
-        return Ok(value);
-    }
-    Err(bad_args(format!("{flag} must be between {} and {}, got {value}", range.start(), range.end())))
+    host::nonce().ok_or_else(|| Failure::new("io_error", "the host gives no random numbers; nothing was changed"))
 }
 
 /// Checks the run id; then `between`, which the contract puts before the task id; then the task id and the nonce.
 fn lease<T>(
     args: &args::Lease,
-    between: impl FnOnce() -> Result<T, Failure>,
-) -> Result<(TaskId, Claimant, T), Failure> {
-    let run_id = args.run.run_id.parse().map_err(bad_args)?;
+    between: impl FnOnce() -> Result<T, BadRequest>,
+) -> Result<(TaskId, Claimant, T), BadRequest> {
+    let run_id = request::run_id(Some(&args.run.run_id))?;
     let between = between()?;
-    let id = task_id(&args.task_id)?;
-    let nonce = args.claim_nonce.as_deref().map(str::parse).transpose().map_err(bad_args)?;
+    let id = request::task_id(&args.task_id)?;
+    let nonce = request::claim_nonce(args.claim_nonce.as_deref())?;
     Ok((id, Claimant { run_id, nonce }, between))
 }

@@ -32,6 +32,7 @@ pub mod layout;
 pub mod limits;
 pub mod name;
 pub mod queue;
+pub mod request;
 pub mod store;
 pub mod task;
 pub mod time;

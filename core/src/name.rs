@@ -228,6 +228,13 @@ text_type!(QueueName, RunId, Title, Tag, ErrorMessage);
 
 impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f, "run id", "error message")
+    }
+}
+
+impl BadName {
+    /// The problem, with somebody's words for a run id and an error message. The others have one name everywhere.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, run_id: &str, error: &str) -> fmt::Result {
         match self {
             BadName::Queue { given } => write!(
                 f,
@@ -235,14 +242,16 @@ impl fmt::Display for BadName {
                 shortened(given),
                 limits::QUEUE_BYTES
             ),
-            BadName::RunIdEmpty => write!(f, "--run-id must not be empty: give each agent a name of its own"),
+            BadName::RunIdEmpty => write!(f, "{run_id} must not be empty: give each agent a name of its own"),
             BadName::RunIdTooLong { chars } => {
-                write!(f, "--run-id is too long ({chars} characters; max {})", limits::RUN_ID_CHARS)
+                write!(f, "{run_id} is too long ({chars} characters; max {})", limits::RUN_ID_CHARS)
             }
             BadName::TitleEmpty => write!(f, "title must be non-empty: say in a few words what is to be done"),
-            BadName::Tag { given } => write!(f, "invalid tag {:?}: it needs a visible character", shortened(given)),
+            BadName::Tag { given } => {
+                write!(f, "invalid tag {:?}: it needs a visible character and no comma", shortened(given))
+            }
             BadName::ErrorTooLong { chars } => {
-                write!(f, "--error is too long ({chars} characters; max {})", limits::ERROR_CHARS)
+                write!(f, "{error} is too long ({chars} characters; max {})", limits::ERROR_CHARS)
             }
             BadName::Nonce { given } => write!(
                 f,

@@ -21,6 +21,8 @@ use alloc::string::{String, ToString};
 use core::cell::Cell;
 use core::fmt;
 
+use serde::Deserialize;
+
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
@@ -95,7 +97,8 @@ impl<S: Store> Queue<S> {
 }
 
 /// Where a task stands, in the words of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Waiting, never claimed, or released by whoever held it last.
     Pending,

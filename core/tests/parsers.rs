@@ -16,7 +16,9 @@ use coord_core::entry::{Entry, Outcome, State};
 use coord_core::json::BadJson;
 use coord_core::layout::{self, ReadyShelf};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
-use coord_core::task::BadRecord;
+use coord_core::queue::NewTask;
+use coord_core::request::{Draft, Words};
+use coord_core::task::{BadRecord, Record};
 use coord_core::transition::{Claimant, Command, Verdict, decide};
 use coord_core::{JsonObject, Task, TaskId, Timestamp, limits};
 use proptest::collection::vec;
@@ -208,6 +210,49 @@ fn words_from_outside_are_within_their_limits_and_stay_as_they_are() {
 }
 
 #[test]
+fn a_task_that_is_asked_for_is_one_that_can_be_written_or_a_short_complaint_names_what_is_wrong() {
+    check(32, draft(), |draft| match draft.check() {
+        Ok((new, cuts)) => {
+            let NewTask { title, priority, queue, ttl_seconds, created_by, tags, payload } = new;
+            assert!(limits::PENDING_TTL_SECONDS.contains(&ttl_seconds) && tags.len() == draft.tags.len());
+            let given = [&draft.title].into_iter().chain(&draft.tags);
+            let kept = [title.as_str()].into_iter().chain(tags.iter().map(Tag::as_str));
+            let is_cut = |(given, kept): &(&String, &str)| given.trim() != *kept;
+            assert_eq!(cuts.len(), given.zip(kept).filter(is_cut).count(), "every cut is told");
+            let created_at = Timestamp::from_micros(0);
+            let record = Record { title, priority, queue, ttl_seconds, created_by, created_at, tags, payload };
+            let (task, bytes) = Task::encode(record).unwrap();
+            assert_eq!(Task::decode(task.id, &bytes), Ok(task));
+        }
+        Err(bad) => {
+            assert!(["bad_args", "bad_payload", "bad_queue"].contains(&bad.code()));
+            assert_is_short(&bad.message(&WORDS));
+        }
+    });
+}
+
+#[test]
+fn a_task_asked_for_in_json_is_the_one_that_is_described_field_by_field() {
+    check(16, (draft(), object()), |(mut draft, payload)| {
+        draft.payload = Some(payload.written(""));
+        let text = |text: &String| serde_json::Value::from(text.as_str()).to_string();
+        let tags: Vec<String> = draft.tags.iter().map(text).collect();
+        let mut fields = vec![
+            format!("\"title\":{}", text(&draft.title)),
+            format!("\"priority\": {}", draft.priority),
+            format!("\"payload\": {}", payload.written("")),
+            format!("\"tags\":[{}]", tags.join(",")),
+        ];
+        fields.extend(draft.run_id.as_ref().map(|run_id| format!("\"run_id\":{}", text(run_id))));
+        fields.extend(draft.queue.as_ref().map(|queue| format!("\"queue\":{}", text(queue))));
+        fields.extend(draft.ttl_seconds.map(|seconds| format!("\"ttl_seconds\":{seconds}")));
+        let read: Draft = serde_json::from_str(&format!("{{{}}}", fields.join(","))).unwrap();
+        let checked = |draft: &Draft| format!("{:?}", draft.check());
+        assert_eq!(checked(&read), checked(&draft));
+    });
+}
+
+#[test]
 fn values_written_as_text_read_back() {
     check(16, (time(), any::<u64>(), task_id(), nonce()), |(time, micros, id, nonce)| {
         for at in [time, Timestamp::from_micros(micros)] {
@@ -277,6 +322,40 @@ fn record_of_anything() -> impl Strategy<Value = String> {
         }
         serde_json::to_string(&fields).unwrap()
     })
+}
+
+const WORDS: Words = Words {
+    run_id: "run_id",
+    ttl_seconds: "ttl_seconds",
+    lease_seconds: "lease_seconds",
+    wait_seconds: "wait_seconds",
+    limit: "limit",
+    payload: "payload",
+    result: "result",
+    error: "error",
+};
+
+/// Tasks as people may describe them, every other one as they should.
+fn draft() -> impl Strategy<Value = Draft> {
+    let often = |good: BoxedStrategy<String>| prop_oneof![4 => good, 1 => text()];
+    let queue = proptest::option::of(often(queue_name().prop_map(String::from).boxed()));
+    let run_id = proptest::option::of(often(run_id().prop_map(String::from).boxed()));
+    let ttl = prop_oneof![8 => limits::PENDING_TTL_SECONDS, 1 => integer()];
+    let tags = vec(often("[a-z ]{0,70}[a-z]".boxed()), 0..4);
+    let tags = prop_oneof![8 => tags, 1 => vec(Just(String::from("t")), 31..34)];
+    let payload = often(object().prop_map(|object| object.written(" ")).boxed());
+    let words = (often("[é ]{1,600}x".boxed()), run_id, queue, tags);
+    (words, integer(), proptest::option::of(ttl), proptest::option::of(payload)).prop_map(
+        |((title, run_id, queue, tags), priority, ttl_seconds, payload)| Draft {
+            title,
+            priority,
+            run_id,
+            ttl_seconds,
+            payload,
+            tags,
+            queue,
+        },
+    )
 }
 
 fn text_of(bytes: Vec<u8>) -> String {

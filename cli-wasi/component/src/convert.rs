@@ -1,116 +1,62 @@
-//! Values on their way in are checked here, before any file is touched; values on their way out are only renamed.
+//! Values are only renamed here, on their way in and out: [`coord_core::request`] checks them.
 
-use std::fmt::Display;
-use std::ops::RangeInclusive;
-use std::str::FromStr;
-use std::time::Duration;
-
+use coord_core::TaskId;
 use coord_core::entry::Outcome;
-use coord_core::json::{BadJson, JsonObject};
-use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
-use coord_core::queue::{self, ClaimRequest, Counts, Filter, Matching, NewTask, Status, WaitingClaim};
+use coord_core::json::JsonObject;
+use coord_core::name::ErrorMessage;
+use coord_core::queue::{self, Counts, Matching, Status};
+use coord_core::request::{BadRequest, ClaimDraft, Draft, FilterDraft, Words};
 use coord_core::store::{StoreError, StoreErrorKind};
 use coord_core::task::Task;
 use coord_core::transition::{Refusal, Tenure};
-use coord_core::{TaskId, limits};
 
 use crate::bindings::exports::muse::coord::types::Error;
 use crate::bindings::exports::muse::coord::{queue as wit, types};
 
-/// The task that a caller describes, and what was cut off it.
-pub(crate) fn new_task(new: wit::NewTask) -> Result<(NewTask, Vec<String>), Error> {
-    let mut warnings = Vec::new();
-    let (title, cut_from) = Title::cut(&new.title).map_err(bad_args)?;
-    warnings.extend(cut_from.map(|chars| format!("title was cut from {chars} to {} characters", limits::TITLE_CHARS)));
-    let queue = match new.queue {
-        Some(queue) => queue_name(&queue)?,
-        None => QueueName::default_queue(),
-    };
-    let ttl_seconds = new.ttl_seconds.map_or(limits::PENDING_TTL_SECONDS_DEFAULT, i64::from);
-    let ttl_seconds = in_range("ttl-seconds", ttl_seconds, &limits::PENDING_TTL_SECONDS)?;
-    let created_by = new.run_id.as_deref().unwrap_or("unknown").parse().map_err(bad_args)?;
-    let tags = tags(&new.tags, &mut warnings)?;
-    let payload = new.payload.as_deref().unwrap_or("{}");
-    let payload = JsonObject::parse(payload).map_err(|error| Error::BadPayload(format!("the payload is {error}")))?;
-    Ok((NewTask { title, priority: new.priority, queue, ttl_seconds, created_by, tags, payload }, warnings))
-}
+/// What the values are called here.
+const WORDS: Words = Words {
+    run_id: "run-id",
+    ttl_seconds: "ttl-seconds",
+    lease_seconds: "lease-seconds",
+    wait_seconds: "wait-seconds",
+    limit: "limit",
+    payload: "payload",
+    result: "result",
+    error: "reason",
+};
 
-fn tags(words: &[String], warnings: &mut Vec<String>) -> Result<Vec<Tag>, Error> {
-    if words.len() > limits::TAGS {
-        return Err(bad_args(format!("too many tags: {} (max {})", words.len(), limits::TAGS)));
+impl From<BadRequest> for Error {
+    fn from(bad: BadRequest) -> Error {
+        let message = bad.message(&WORDS).to_string();
+        match bad.code() {
+            "bad_payload" => Error::BadPayload(message),
+            "bad_queue" => Error::BadQueue(message),
+            "bad_task_id" => Error::BadTaskId(message),
+            _ => Error::BadArgs(message),
+        }
     }
-    let mut cut = |word: &String| {
-        let (tag, cut_from) = Tag::cut(word).map_err(bad_args)?;
-        let warning =
-            |chars| format!("tag {:?} was cut from {chars} to {} characters", tag.as_str(), limits::TAG_CHARS);
-        warnings.extend(cut_from.map(warning));
-        Ok(tag)
-    };
-    words.iter().map(&mut cut).collect()
 }
 
-/// The claim that a caller asks for.
-pub(crate) fn claim(options: wit::ClaimOptions) -> Result<WaitingClaim, Error> {
-    let run_id = run_id(options.run_id)?;
-    let queue = options.queue.as_deref().map(queue_name).transpose()?;
-    let lease_seconds = options.lease_seconds.map(lease_seconds).transpose()?;
-    let wait = in_range("wait-seconds", i64::from(options.wait_seconds.unwrap_or(0)), &limits::WAIT_SECONDS)?;
-    let lease_seconds = lease_seconds.unwrap_or(limits::CLAIM_TTL_SECONDS_DEFAULT);
-    let request = ClaimRequest { run_id, queue, lease_seconds };
-    Ok(WaitingClaim::new(request, Duration::from_secs(wait.unsigned_abs())))
-}
-
-/// Which tasks a caller wants to see.
-pub(crate) fn filter(filter: wit::Filter) -> Result<Filter, Error> {
-    let queue = filter.queue.as_deref().map(queue_name).transpose()?;
-    let run_id = filter.run_id.as_deref().map(str::parse).transpose().map_err(bad_args)?;
-    let limit = in_range("limit", filter.limit.map_or(limits::LIST_ITEMS_DEFAULT, i64::from), &limits::LIST_ITEMS)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(Filter { status: filter.status.map(Status::from), queue, run_id, limit })
-}
-
-/// Who acts.
-pub(crate) fn run_id(given: Option<String>) -> Result<RunId, Error> {
-    let nobody =
-        "run-id is missing: name the agent that acts, in 1 to 256 characters, as nothing here runs it as anybody";
-    given.as_deref().ok_or(nobody).map_err(bad_args)?.parse().map_err(bad_args)
-}
-
-pub(crate) fn task_id(text: &str) -> Result<TaskId, Error> {
-    TaskId::from_str(text).map_err(|error| Error::BadTaskId(error.to_string()))
-}
-
-pub(crate) fn claim_nonce(text: Option<String>) -> Result<Option<Nonce>, Error> {
-    text.as_deref().map(str::parse).transpose().map_err(bad_args)
-}
-
-pub(crate) fn lease_seconds(seconds: u32) -> Result<i64, Error> {
-    in_range("lease-seconds", i64::from(seconds), &limits::CLAIM_TTL_SECONDS)
-}
-
-/// What a holder reports in success.
-pub(crate) fn result(text: String) -> Result<JsonObject, Error> {
-    JsonObject::parse(&text).map_err(|error: BadJson| bad_args(format!("the result is {error}")))
-}
-
-/// What a holder reports in failure.
-pub(crate) fn reason(text: String) -> Result<ErrorMessage, Error> {
-    text.parse().map_err(bad_args)
-}
-
-fn queue_name(text: &str) -> Result<QueueName, Error> {
-    text.parse().map_err(|error: <QueueName as FromStr>::Err| Error::BadQueue(error.to_string()))
-}
-
-fn in_range(name: &str, value: i64, range: &RangeInclusive<i64>) -> Result<i64, Error> {
-    if range.contains(&value) {
-        return Ok(value);
+impl From<wit::NewTask> for Draft {
+    fn from(new: wit::NewTask) -> Draft {
+        let wit::NewTask { title, priority, queue, ttl_seconds, run_id, tags, payload } = new;
+        Draft { title, priority, run_id, ttl_seconds: ttl_seconds.map(i64::from), payload, tags, queue }
     }
-    Err(bad_args(format!("{name} must be between {} and {}, got {value}", range.start(), range.end())))
 }
 
-fn bad_args(problem: impl Display) -> Error {
-    Error::BadArgs(problem.to_string())
+impl From<wit::ClaimOptions> for ClaimDraft {
+    fn from(options: wit::ClaimOptions) -> ClaimDraft {
+        let wit::ClaimOptions { run_id, queue, lease_seconds, wait_seconds } = options;
+        let (lease_seconds, wait_seconds) = (lease_seconds.map(i64::from), wait_seconds.map(i64::from));
+        ClaimDraft { run_id, lease_seconds, wait_seconds, queue }
+    }
+}
+
+impl From<wit::Filter> for FilterDraft {
+    fn from(filter: wit::Filter) -> FilterDraft {
+        let wit::Filter { status, queue, run_id, limit } = filter;
+        FilterDraft { status: status.map(Status::from), queue, run_id, limit: limit.map(i64::from) }
+    }
 }
 
 impl From<coord_core::Error> for Error {

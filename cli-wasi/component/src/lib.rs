@@ -1,8 +1,7 @@
 //! `muse-coord.wasm`: the queue as a library component, the world `coord` of `wit/`.
 //!
 //! This crate only translates. What a function of `wit/queue.wit` means is done by [`coord_core::Queue`] on the one granted
-//! directory; here values are checked and converted (`convert.rs`), and the queue is kept open between calls
-//! (`instance.rs`).
+//! directory; here values are converted (`convert.rs`), and the queue is kept open between calls (`instance.rs`).
 //!
 //! It is built for `wasm32-unknown-unknown`, where `std` asks its host for nothing, and made a component by `xtask`. On
 //! `wasm32-wasip2` it would import an environment, standard streams and an exit. So the imports are those of the world, and a

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use coord_core::name::RunId;
 use coord_core::queue::{Claim, ClaimRecord, Claimed, Step, WaitingClaim};
+use coord_core::request::{self, ClaimDraft, Draft, FilterDraft};
 use coord_core::task::Task;
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
@@ -12,14 +13,13 @@ use coord_store::DirStore;
 use crate::Coord;
 use crate::bindings::exports::muse::coord::queue as wit;
 use crate::bindings::exports::muse::coord::queue::{Error, Guest, GuestLease};
-use crate::convert::{self, run_id, task_id};
 use crate::instance::{self, Instance, Stopwatch, nonce, now};
 
 impl Guest for Coord {
     type Lease = Lease;
 
     fn enqueue(new: wit::NewTask) -> Result<wit::Task, Error> {
-        let (new, warnings) = convert::new_task(new)?;
+        let (new, warnings) = Draft::from(new).check()?;
         Instance::with(|instance| {
             let task = instance.queue()?.enqueue(new, now(), nonce())?;
             instance.warn(warnings);
@@ -29,7 +29,7 @@ impl Guest for Coord {
 
     fn claim(options: wit::ClaimOptions) -> Result<Option<wit::Lease>, Error> {
         let stopwatch = Stopwatch::start();
-        let mut waiting = convert::claim(options)?;
+        let mut waiting = ClaimDraft::from(options).check()?;
         loop {
             // The instance is let go while the agent sleeps.
             match Instance::with(|instance| take_step(instance, &mut waiting, &stopwatch))? {
@@ -45,9 +45,10 @@ impl Guest for Coord {
     }
 
     fn resume(id: String, run: Option<String>, claim_nonce: Option<String>) -> Result<wit::Lease, Error> {
-        let id = task_id(&id)?;
-        let run_id = run_id(run)?;
-        let claimant = Claimant { run_id: run_id.clone(), nonce: convert::claim_nonce(claim_nonce)? };
+        let run_id = request::run_id(run.as_deref())?;
+        let id = request::task_id(&id)?;
+        let nonce = request::claim_nonce(claim_nonce.as_deref())?;
+        let claimant = Claimant { run_id: run_id.clone(), nonce };
         Instance::with(|instance| {
             let queue = instance.queue()?;
             let record = queue.heartbeat(id, claimant, None, now())?;
@@ -57,12 +58,13 @@ impl Guest for Coord {
     }
 
     fn cancel(id: String, run: Option<String>, force: bool) -> Result<wit::ClaimRecord, Error> {
-        let (id, run_id) = (task_id(&id)?, run_id(run)?);
+        let run_id = request::run_id(run.as_deref())?;
+        let id = request::task_id(&id)?;
         Instance::with(|instance| Ok(instance.queue()?.cancel(id, run_id, force, now(), nonce())?.into()))
     }
 
     fn show(id: String) -> Result<wit::Item, Error> {
-        let id = task_id(&id)?;
+        let id = request::task_id(&id)?;
         Instance::with(|instance| {
             let (item, findings) = instance.queue()?.show(id, now())?;
             instance.warn_of(&findings);
@@ -71,7 +73,7 @@ impl Guest for Coord {
     }
 
     fn tasks(filter: wit::Filter) -> Result<wit::Listing, Error> {
-        let filter = convert::filter(filter)?;
+        let filter = FilterDraft::from(filter).check()?;
         Instance::with(|instance| {
             let listing = instance.queue()?.tasks(&filter, now())?;
             instance.warn_of(&listing.findings);
@@ -124,17 +126,17 @@ impl GuestLease for Lease {
     }
 
     fn heartbeat(&self, lease_seconds: Option<u32>) -> Result<wit::ClaimRecord, Error> {
-        let lease_seconds = lease_seconds.map(convert::lease_seconds).transpose()?;
+        let lease_seconds = request::lease_seconds(lease_seconds.map(i64::from))?;
         self.act(|queue, id, claimant| queue.heartbeat(id, claimant, lease_seconds, now()))
     }
 
     fn complete(&self, result: Option<String>) -> Result<wit::ClaimRecord, Error> {
-        let result = result.map(convert::result).transpose()?;
+        let result = result.as_deref().map(request::result).transpose()?;
         self.act(|queue, id, claimant| queue.complete(id, claimant, result, now(), nonce()))
     }
 
     fn fail(&self, reason: String) -> Result<wit::ClaimRecord, Error> {
-        let reason = convert::reason(reason)?;
+        let reason = request::error(&reason)?;
         self.act(|queue, id, claimant| queue.fail(id, claimant, reason, now(), nonce()))
     }
 

@@ -1,9 +1,10 @@
 //! `muse coord cancel-task`: call a task off.
 
+use coord_core::request;
 use serde::Serialize;
 
 use super::claim_record::Changed;
-use super::{OpenQueue, Repository, bad_args, nonce, task_id};
+use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -17,8 +18,8 @@ pub(super) struct Cancelled {
 }
 
 pub(super) fn run(args: &args::CancelTask, repository: &Repository) -> Result<Answered<Cancelled>, Failure> {
-    let run_id = args.run.run_id.parse().map_err(bad_args)?;
-    let id = task_id(&args.task_id)?;
+    let run_id = request::run_id(Some(&args.run.run_id))?;
+    let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = repository.open()?;
     let record = queue.cancel(id, run_id, args.force, host::now(), nonce()?).map_err(refused)?;
     let changed = Changed::new(record, &queue);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use coord_core::limits;
 use coord_core::name::QueueName;
-use coord_core::queue::{Claim, ClaimRequest, Claimed, Finding, Step, WaitingClaim};
+use coord_core::queue::{Claim, Claimed, Finding, Step};
+use coord_core::request::ClaimDraft;
 use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository, bad_args, bad_queue, claim_ttl, in_range, nonce};
+use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page};
@@ -33,19 +33,13 @@ pub(super) struct Mine {
     task: TaskRecord,
 }
 
-struct Request {
-    claim: ClaimRequest,
-    wait: Duration,
-}
-
 pub(super) fn run(
     args: &args::Claim,
     repository: &Repository,
     stopwatch: Stopwatch,
 ) -> Result<Answered<Outcome>, Failure> {
-    let Request { claim: request, wait } = parse(args)?;
+    let mut waiting = ClaimDraft::from(args).check()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let mut waiting = WaitingClaim::new(request, wait);
     let Claim { claimed, findings } = loop {
         match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
             Step::Done(claim) => break *claim,
@@ -55,20 +49,22 @@ pub(super) fn run(
     let answer = match claimed {
         Some(Claimed { task, record }) => Outcome::Claimed(Box::new(Mine { claim: record.into(), task: task.into() })),
         None => {
-            let waited = (!wait.is_zero()).then(|| stopwatch.elapsed());
+            let waited = (args.wait > 0).then(|| stopwatch.elapsed());
             Outcome::Empty { status: "empty", queue: waiting.request().queue.clone(), waited }
         }
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
 }
 
-fn parse(args: &args::Claim) -> Result<Request, Failure> {
-    let run_id = args.run.run_id.parse().map_err(bad_args)?;
-    let lease_seconds = claim_ttl(args.claim_ttl)?;
-    let wait = in_range("--wait", args.wait, &limits::WAIT_SECONDS)?;
-    let queue = args.queue.as_deref().map(str::parse).transpose().map_err(bad_queue)?;
-    let wait = Duration::from_secs(u64::try_from(wait).unwrap_or(0));
-    Ok(Request { claim: ClaimRequest { run_id, queue, lease_seconds }, wait })
+impl From<&args::Claim> for ClaimDraft {
+    fn from(args: &args::Claim) -> ClaimDraft {
+        ClaimDraft {
+            run_id: Some(args.run.run_id.clone()),
+            lease_seconds: Some(args.claim_ttl),
+            wait_seconds: Some(args.wait),
+            queue: args.queue.clone(),
+        }
+    }
 }
 
 impl Answer for Outcome {

@@ -1,9 +1,10 @@
 //! `muse coord fail-task`: report failure.
 
+use coord_core::request;
 use serde::Serialize;
 
 use super::claim_record::{Changed, start_of};
-use super::{OpenQueue, Repository, bad_args, lease, nonce};
+use super::{OpenQueue, Repository, lease, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -13,7 +14,7 @@ use crate::output::{Answer, Answered, Failure, Page};
 pub(super) struct Failed(Changed);
 
 pub(super) fn run(args: &args::FailTask, repository: &Repository) -> Result<Answered<Failed>, Failure> {
-    let (id, claimant, error) = lease(&args.lease, || args.error.parse().map_err(bad_args))?;
+    let (id, claimant, error) = lease(&args.lease, || request::error(&args.error))?;
     let OpenQueue { queue, .. } = repository.open()?;
     let record = queue.fail(id, claimant, error, host::now(), nonce()?)?;
     Ok(Answered { answer: Failed(Changed::new(record, &queue)), warnings: Vec::new() })

@@ -1,9 +1,10 @@
 //! `muse coord heartbeat`: keep a claimed task.
 
+use coord_core::request;
 use serde::Serialize;
 
 use super::claim_record::Changed;
-use super::{OpenQueue, Repository, claim_ttl, lease};
+use super::{OpenQueue, Repository, lease};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -13,7 +14,7 @@ use crate::output::{Answer, Answered, Failure, Page};
 pub(super) struct Kept(Changed);
 
 pub(super) fn run(args: &args::Heartbeat, repository: &Repository) -> Result<Answered<Kept>, Failure> {
-    let (id, claimant, seconds) = lease(&args.lease, || args.claim_ttl.map(claim_ttl).transpose())?;
+    let (id, claimant, seconds) = lease(&args.lease, || request::lease_seconds(args.claim_ttl))?;
     let OpenQueue { queue, .. } = repository.open()?;
     let record = queue.heartbeat(id, claimant, seconds, host::now())?;
     Ok(Answered { answer: Kept(Changed::new(record, &queue)), warnings: Vec::new() })

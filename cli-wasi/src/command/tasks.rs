@@ -1,15 +1,15 @@
 //! `muse coord tasks`: who is where.
 
 use coord_core::json::JsonObject;
-use coord_core::limits;
 use coord_core::name::ErrorMessage;
-use coord_core::queue::{self, Counts, Filter, Finding, Listing, Matching, Status};
+use coord_core::queue::{self, Counts, Finding, Listing, Matching, Status};
+use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
 use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository, bad_args, bad_queue, in_range};
+use super::{OpenQueue, Repository};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page, sanitised};
@@ -43,7 +43,7 @@ struct Item {
 }
 
 pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
-    let filter = parse(args)?;
+    let filter = FilterDraft::from(args).check()?;
     let OpenQueue { queue, .. } = repository.open()?;
     let Listing { counts, items, matching, findings } = queue.tasks(&filter, host::now())?;
     let truncated = match matching {
@@ -62,11 +62,11 @@ pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answere
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
 }
 
-fn parse(args: &args::Tasks) -> Result<Filter, Failure> {
-    let queue = args.queue.as_deref().map(str::parse).transpose().map_err(bad_queue)?;
-    let run_id = args.run_id.as_deref().map(str::parse).transpose().map_err(bad_args)?;
-    let limit = in_range("--limit", args.limit, &limits::LIST_ITEMS)?;
-    Ok(Filter { status: args.status, queue, run_id, limit: usize::try_from(limit).unwrap_or(usize::MAX) })
+impl From<&args::Tasks> for FilterDraft {
+    fn from(args: &args::Tasks) -> FilterDraft {
+        let (queue, run_id) = (args.queue.clone(), args.run_id.clone());
+        FilterDraft { status: args.status, queue, run_id, limit: Some(args.limit) }
+    }
 }
 
 fn filter_text(args: &args::Tasks) -> String {

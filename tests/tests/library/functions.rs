@@ -193,22 +193,18 @@ fn each_value_has_its_limits_and_the_error_names_them() {
     let repo = Repo::new();
     let mut library = library(&repo);
     let mut refused = |new: NewTask| library.enqueue(&new).unwrap().unwrap_err();
-    let says = |error: Error| match error {
-        Error::BadArgs(text) | Error::BadPayload(text) | Error::BadQueue(text) => text,
-        other => panic!("{other:?}"),
-    };
     let limits = [
         (NewTask { ttl_seconds: Some(0), ..titled("t") }, "1 and 315360000, got 0"),
         (NewTask { ttl_seconds: Some(315_360_001), ..titled("t") }, "1 and 315360000, got 315360001"),
         (NewTask { tags: vec!["t".into(); 33], ..titled("t") }, "33 (max 32)"),
         (NewTask { tags: vec!["a,b".into()], ..titled("t") }, "a,b"),
-        (NewTask { run_id: Some(String::new()), ..titled("t") }, "must not be empty"),
-        (NewTask { payload: Some("[]".into()), ..titled("t") }, "payload"),
+        (NewTask { run_id: Some(String::new()), ..titled("t") }, "run-id must not be empty"),
+        (NewTask { payload: Some("[]".into()), ..titled("t") }, "invalid payload: it must be a JSON object"),
         (NewTask { queue: Some("no/queue".into()), ..titled("t") }, "no/queue"),
         (titled(" \n "), "title"),
     ];
     for (new, part) in limits {
-        let text = says(refused(new));
+        let (_, text) = told(refused(new));
         assert!(text.contains(part), "{text:?} does not say {part:?}");
     }
     let seconds = |lease_seconds, wait_seconds| ClaimOptions { lease_seconds, wait_seconds, ..claim_by("a") };
@@ -217,7 +213,7 @@ fn each_value_has_its_limits_and_the_error_names_them() {
         (seconds(None, Some(3_601)), "wait-seconds must be between 0 and 3600, got 3601"),
         (ClaimOptions { run_id: None, ..claim_by("a") }, "run-id is missing"),
     ] {
-        let text = says(library.claim(&options).unwrap().unwrap_err());
+        let (_, text) = told(library.claim(&options).unwrap().unwrap_err());
         assert!(text.contains(part), "{text:?} does not say {part:?}");
     }
     assert_eq!(library.tasks(&every_task()).unwrap().unwrap().counts.pending, 0, "nothing was enqueued on the way");
@@ -226,6 +222,58 @@ fn each_value_has_its_limits_and_the_error_names_them() {
     assert_eq!(cut.title.len(), 512);
     assert_eq!(library.warnings().unwrap(), ["title was cut from 600 to 512 characters"]);
     assert_eq!(library.warnings().unwrap(), Vec::<String>::new(), "told once");
+}
+
+#[test]
+fn of_several_bad_values_the_one_is_told_that_the_command_line_tells() {
+    let repo = Repo::new();
+    let mut library = library(&repo);
+    let mut new = NewTask {
+        run_id: Some(String::new()),
+        ttl_seconds: Some(0),
+        payload: Some("x".repeat(65_537)),
+        tags: vec!["t".into(); 33],
+        queue: Some("a/b".into()),
+        ..titled(" ")
+    };
+    let mends: [fn(&mut NewTask); 7] = [
+        |new| new.title = "t".into(),
+        |new| new.run_id = None,
+        |new| new.ttl_seconds = None,
+        |new| new.payload = Some("[]".into()),
+        |new| new.payload = None,
+        |new| new.tags.clear(),
+        |new| new.queue = None,
+    ];
+    for mend in mends {
+        let refused = repo.muse(typed(&new)).ended_with(1);
+        let message = refused.text_of("error").replace("--ttl", "ttl-seconds").replace("--", "");
+        let (code, text) = told(library.enqueue(&new).unwrap().unwrap_err());
+        assert_eq!((code, text), (refused.text_of("status").as_str(), message));
+        mend(&mut new);
+    }
+    library.enqueue(&new).unwrap().unwrap();
+}
+
+/// The same, typed.
+fn typed(new: &NewTask) -> Vec<String> {
+    let ttl = new.ttl_seconds.map(|seconds| seconds.to_string());
+    let tags = (!new.tags.is_empty()).then(|| new.tags.join(","));
+    let values = [("--run-id", &new.run_id), ("--ttl", &ttl), ("--payload", &new.payload), ("--tags", &tags)];
+    let values = values.into_iter().chain([("--queue", &new.queue)]);
+    let flags = values.filter_map(|(flag, value)| value.as_ref().map(|value| format!("{flag}={value}")));
+    ["coord", "enqueue", "--json", &new.title].map(String::from).into_iter().chain(flags).collect()
+}
+
+/// What a refusal of a value says: the command line's word for it, and the text.
+fn told(error: Error) -> (&'static str, String) {
+    match error {
+        Error::BadArgs(text) => ("bad_args", text),
+        Error::BadPayload(text) => ("bad_payload", text),
+        Error::BadQueue(text) => ("bad_queue", text),
+        Error::BadTaskId(text) => ("bad_task_id", text),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
