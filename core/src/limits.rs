@@ -44,6 +44,10 @@ pub const WAIT_SECONDS: core::ops::RangeInclusive<i64> = 0..=3_600;
 /// under 1 % of a core while idle, and awake within 50 ms.
 pub const LOOK_EVERY: core::time::Duration = core::time::Duration::from_millis(35);
 
+/// How long a waiting agent sleeps that the system wakes when something comes. What it looks for then is what nobody wakes it
+/// for: leases that ran out.
+pub const LOOK_EVERY_WHEN_TOLD: core::time::Duration = core::time::Duration::from_millis(250);
+
 /// How many items a listing may have.
 pub const LIST_ITEMS: core::ops::RangeInclusive<i64> = 1..=10_000;
 

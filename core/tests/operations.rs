@@ -4,15 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use coord_core::entry::Entry;
 use coord_core::layout::{Dir, Path};
 use coord_core::name::{Nonce, QueueName, RunId};
-use coord_core::queue::{ClaimRequest, Claimed, Filter, Matching, NewTask, Released, Status, Thoroughness, Watch};
+use coord_core::queue::{
+    ClaimRequest, Claimed, Filter, Matching, NewTask, Released, Status, Step, Thoroughness, WaitingClaim, Watch,
+};
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::transition::{Claimant, Refusal};
-use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
+use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, limits};
 
 /// A queue with a clock and nonces of its own.
 struct World {
@@ -255,6 +258,30 @@ fn a_heartbeat_keeps_the_lease_as_long_as_it_was_given_for() {
 }
 
 #[test]
+fn asking_whether_a_task_is_still_held_says_what_a_heartbeat_would_and_changes_nothing() {
+    let world = World::new();
+    let id = world.enqueue("t");
+    let held = |run_id| match world.queue.still_held(id, claimant(run_id), world.now()) {
+        Ok(record) => Ok(assert_eq!(record.task_id, id)),
+        Err(error) => Err(error.code()),
+    };
+    assert_eq!(held("a"), Err("not_claimed"));
+    let claimed = world.claim("a").unwrap().record;
+    let found = world.queue.still_held(id, claimant("a"), world.now()).unwrap();
+    assert_eq!(found, claimed, "the heartbeat is not moved");
+    world.queue.store().mutations.take();
+    assert_eq!(held("a"), Ok(()));
+    assert_eq!(world.queue.store().mutations.take(), [""; 0]);
+    assert_eq!(held("b"), Err("wrong_owner"));
+    world.pass(11);
+    assert_eq!(held("a"), Ok(()), "nobody has taken it over yet");
+    assert!(world.claim("b").is_some());
+    assert_eq!((held("a"), held("b")), (Err("lease_lost"), Ok(())));
+    world.queue.cancel(id, run("boss"), true, world.now(), world.nonce()).unwrap();
+    assert_eq!(held("b"), Err("already_terminal"));
+}
+
+#[test]
 fn a_released_task_is_anybodys_at_once_and_its_former_holders_no_more() {
     for overdue in [false, true] {
         let world = World::new();
@@ -343,7 +370,7 @@ fn a_claim_passes_by_more_expired_tasks_than_it_moves() {
     world.queue.store().mutations.take();
     assert_eq!(world.claim("agent").unwrap().task.id, fresh);
     let renames = world.queue.store().mutations.take().iter().filter(|mutation| **mutation == "rename").count();
-    assert!(renames <= coord_core::limits::EXPIRED_PER_CLAIM + 2, "{renames}");
+    assert!(renames <= limits::EXPIRED_PER_CLAIM + 2, "{renames}");
     let counts = world.queue.tasks(&everything(), world.now()).unwrap().counts;
     assert_eq!([Status::Expired, Status::Claimed].map(|status| counts.of(status)), [100, 1]);
 }
@@ -547,6 +574,30 @@ fn a_watch_tells_when_to_ask_again() {
         assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "a lease may have run out");
         world.complete(id, "agent", "{}").unwrap();
     }
+}
+
+#[test]
+fn a_waiting_claim_says_where_a_task_would_come_and_sleeps_longer_if_it_is_told() {
+    let world = World::new();
+    world.queue.init(world.now(), world.nonce()).unwrap();
+    let request = ClaimRequest { run_id: run("agent"), queue: None, lease_seconds: 10 };
+    let mut waiting = WaitingClaim::new(request, Duration::from_secs(60));
+    let step =
+        |waiting: &mut WaitingClaim| waiting.step(&world.queue, Duration::ZERO, world.now(), world.nonce()).unwrap();
+    let sleeps = |step: Step| match step {
+        Step::Sleep(time) => time,
+        Step::Done(claim) => panic!("{claim:?}"),
+    };
+    assert_eq!(waiting.watched().count(), 0, "nothing was looked at yet");
+    assert_eq!(sleeps(step(&mut waiting)), limits::LOOK_EVERY);
+    waiting.told_of_changes();
+    assert_eq!(sleeps(step(&mut waiting)), limits::LOOK_EVERY_WHEN_TOLD);
+    let watched: Vec<Dir> = waiting.watched().cloned().collect();
+    let before: Vec<_> = watched.iter().map(|dir| world.queue.store().stamp(dir).unwrap()).collect();
+    world.enqueue("work");
+    let after: Vec<_> = watched.iter().map(|dir| world.queue.store().stamp(dir).unwrap()).collect();
+    assert_ne!(before, after, "{watched:?}");
+    assert!(matches!(step(&mut waiting), Step::Done(claim) if claim.claimed.is_some()));
 }
 
 /// Notes what is changed in the store behind it.

@@ -52,6 +52,17 @@ impl<S: Store> Queue<S> {
         self.claim_record(&entry, now)
     }
 
+    /// What a heartbeat would be answered, without one: the claim as it stands, or why the task is not the claimant's.
+    ///
+    /// For a holder at work who wants to know soon that its task was called off. Writes nothing.
+    pub fn still_held(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<ClaimRecord, Error> {
+        let Located { entry, .. } = self.find(id)?.ok_or(Error::NotFound { id })?;
+        match decide(&entry, &Command::Heartbeat { claimant, lease_seconds: None }, now) {
+            Ok(_) => self.claim_record(&entry, now),
+            Err(refusal) => Err(self.refused(id, refusal)),
+        }
+    }
+
     /// Ends the task in success. Survives a power cut when it returns, result and all.
     ///
     /// Refused if the task was taken over; the task and its new holder are then unaffected.

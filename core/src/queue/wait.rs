@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::{Claim, ClaimRequest, Finding, Queue, Thoroughness, Watch};
 use crate::error::Error;
+use crate::layout::Dir;
 use crate::limits;
 use crate::name::Nonce;
 use crate::store::Store;
@@ -18,6 +19,7 @@ use crate::time::Timestamp;
 pub struct WaitingClaim {
     request: ClaimRequest,
     wait: Duration,
+    look_every: Duration,
     watch: Option<Watch>,
     findings: Vec<Finding>,
 }
@@ -34,12 +36,24 @@ pub enum Step {
 impl WaitingClaim {
     /// A claim that has not begun. With a `wait` of zero it does not wait.
     pub fn new(request: ClaimRequest, wait: Duration) -> WaitingClaim {
-        WaitingClaim { request, wait, watch: None, findings: Vec::new() }
+        WaitingClaim { request, wait, look_every: limits::LOOK_EVERY, watch: None, findings: Vec::new() }
     }
 
     /// What is asked for.
     pub fn request(&self) -> &ClaimRequest {
         &self.request
+    }
+
+    /// For a host that the system tells of every change in the [`WaitingClaim::watched`] directories, and that takes the next
+    /// step then: it may sleep for longer. Not for network filesystems, which tell nothing of what others do.
+    pub fn told_of_changes(&mut self) {
+        self.look_every = limits::LOOK_EVERY_WHEN_TOLD;
+    }
+
+    /// The directories that the next task may come into, as far as is known since the last look. Whoever begins to watch one
+    /// has to look once more, as it may have changed before.
+    pub fn watched(&self) -> impl Iterator<Item = &Dir> {
+        self.watch.iter().flat_map(Watch::dirs)
     }
 
     /// Looks for a task, `elapsed` after the claim began. Each step needs a new nonce.
@@ -72,6 +86,6 @@ impl WaitingClaim {
     }
 
     fn sleep(&self, elapsed: Duration) -> Step {
-        Step::Sleep(limits::LOOK_EVERY.min(self.wait.saturating_sub(elapsed)))
+        Step::Sleep(self.look_every.min(self.wait.saturating_sub(elapsed)))
     }
 }

@@ -33,6 +33,11 @@ impl Watch {
         filled_until.is_none_or(|end| end.plus_micros(*limits::SWEEP_MICROS.start()) > self.looked_at)
     }
 
+    /// The directories in which whatever comes next is noticed.
+    pub(super) fn dirs(&self) -> impl Iterator<Item = &Dir> {
+        self.seen.iter().map(|(dir, _)| dir)
+    }
+
     pub(super) fn note(&mut self, dir: &Dir, stamp: Option<Stamp>) {
         self.seen.push((dir.clone(), stamp));
     }
