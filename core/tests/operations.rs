@@ -262,7 +262,10 @@ fn asking_whether_a_task_is_still_held_says_what_a_heartbeat_would_and_changes_n
     let world = World::new();
     let id = world.enqueue("t");
     let held = |run_id| match world.queue.still_held(id, claimant(run_id), world.now()) {
-        Ok(record) => Ok(assert_eq!(record.task_id, id)),
+        Ok(record) => {
+            assert_eq!(record.task_id, id);
+            Ok(())
+        }
         Err(error) => Err(error.code()),
     };
     assert_eq!(held("a"), Err("not_claimed"));

@@ -26,7 +26,7 @@ pub(crate) struct Hosts {
 /// Gets everything ready for the hosts to run `component`.
 pub(crate) fn ready(workspace: &Workspace, component: &Path) -> Result<Hosts> {
     let _lock = workspace.lock("hosts")?;
-    Ok(Hosts { rust: rust(workspace)?, python: python(workspace)?, node: node(workspace, component)? })
+    Ok(Hosts { rust: rust(workspace)?, python: python(workspace)?, node: translated(workspace, component)? })
 }
 
 /// Built among the same packages as the tests, so that wasmtime has the same features and is compiled once.
@@ -52,14 +52,21 @@ fn python(workspace: &Workspace) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn node(workspace: &Workspace, component: &Path) -> Result<PathBuf> {
+/// The Node on the PATH, which must be new enough for the package `@muse/coord` and for jco.
+pub(crate) fn node(workspace: &Workspace) -> Result<PathBuf> {
     let sh = &workspace.shell;
     let node = tools::on_path("node")
-        .context("the host in Node needs node, 20 or newer, and npm: on Debian the packages nodejs and npm")?;
+        .context("node, 20 or newer, and npm are needed: on Debian the packages nodejs and npm")?;
     let version = cmd!(sh, "{node} --version").quiet().read()?;
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    ensure!(major >= Some(20), "the host in Node needs node 20 or newer; {} is {version}", node.display());
+    ensure!(major >= Some(20), "node 20 or newer is needed; {} is {version}", node.display());
+    Ok(node)
+}
 
+/// As Node runs it: translated by jco.
+fn translated(workspace: &Workspace, component: &Path) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let node = node(workspace)?;
     let example = workspace.root.join("wit/examples/host-node");
     let _there = sh.push_dir(&example);
     let packages = fs::read(example.join("package-lock.json"))?;

@@ -1,9 +1,10 @@
-//! `cargo xtask lint`: format, clippy on both platforms, and documentation, with every warning an error.
+//! `cargo xtask lint`: format, clippy on both platforms, documentation, and the JavaScript, with every warning an error.
 //!
 //! Everything is checked in the profiles that `build` and `test` use, so that what they compile is not compiled anew.
 
 use crate::build::{self, LAUNCHER, OTHERS};
 use crate::components;
+use crate::js;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use xshell::cmd;
@@ -27,8 +28,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "cargo clippy --profile component --package muse-component --target wasm32-unknown-unknown -- -D warnings"
     )
     .run()?;
+    cmd!(
+        sh,
+        "cargo clippy --profile module --package coord-js --all-features --target wasm32-unknown-unknown -- -D warnings"
+    )
+    .run()?;
     cmd!(sh, "cargo doc --release --no-deps --package coord-core --package coord-store --package muse-cli")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
-    Ok(())
+    js::test::lint(workspace)
 }

@@ -11,6 +11,7 @@ mod demo;
 mod fresh;
 mod hosts;
 mod install;
+mod js;
 mod lint;
 mod setup;
 mod soak;
@@ -39,6 +40,8 @@ enum Task {
     Build,
     /// Build the example agents, each by itself and composed with the library, in target/dist/examples
     Agents,
+    /// Build and pack the npm package @muse/coord
+    Js(js::Options),
     /// Check format, clippy and documentation; a warning is an error
     Lint,
     /// Run every test, on the programs as they are built for people
@@ -72,6 +75,7 @@ fn run(task: Task) -> Result<()> {
         Task::Setup => setup::run(&workspace),
         Task::Build => build::run(&workspace),
         Task::Agents => agents::run(&workspace),
+        Task::Js(options) => js::run(&workspace, &options),
         Task::Lint => lint::run(&workspace),
         Task::Test(options) => test::run(&workspace, &options),
         Task::Install(options) => install::run(&workspace, &options),

@@ -7,12 +7,16 @@
 //! - `MUSE_EXAMPLES`: the directory of the example components;
 //! - `AGENT_EXAMPLES`: the directory of the example agents, each by itself and composed with the library;
 //! - `WASMTIME`: a stock wasmtime;
-//! - `HOST_RUST`, `PYTHON`, `NODE`: what runs the example hosts.
+//! - `HOST_RUST`, `PYTHON`, `NODE`: what runs the example hosts;
+//! - `NODE` and `DENO` also run the agents in `JS_AGENTS`, a directory with the npm package beside them.
+//!
+//! The tests of the npm package are JavaScript, and come first.
 
 use crate::agents;
 use crate::build::{self, LAUNCHER, OTHERS};
 use crate::components;
 use crate::hosts;
+use crate::js;
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -33,7 +37,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let agents = agents::build(workspace, &built.library)?;
     let guest = components::guest_agent(workspace)?;
     let hosts = hosts::ready(workspace, &built.library)?;
+    let javascript = js::test::ready(workspace)?;
     let arguments = &options.cargo_arguments;
+    if arguments.is_empty() {
+        js::test::run(workspace, &javascript, &built.muse)?;
+    }
     cmd!(sh, "cargo test {LAUNCHER...}").env("MUSE_COMPONENT", built.embedded).run()?;
     cmd!(sh, "cargo test {OTHERS...} {arguments...}")
         .env("MUSE_BIN", built.muse)
@@ -48,6 +56,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         .env("HOST_RUST", hosts.rust)
         .env("PYTHON", hosts.python)
         .env("NODE", hosts.node)
+        .env("DENO", javascript.deno)
+        .env("JS_AGENTS", javascript.agents)
         // A snapshot that differs fails its test and leaves no file behind.
         .env("INSTA_UPDATE", "no")
         .run()?;

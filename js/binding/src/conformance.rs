@@ -1,0 +1,27 @@
+//! The conformance suite of stores, on directories that JavaScript makes.
+
+use coord_core::store::conformance;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::host::{Host, HostStore};
+
+#[wasm_bindgen]
+extern "C" {
+    /// Makes a [`Host`] with an empty directory.
+    pub type MakeHost;
+
+    #[wasm_bindgen(method, js_name = call)]
+    fn call(this: &MakeHost, of: &wasm_bindgen::JsValue) -> Host;
+}
+
+/// Runs every check, each on a host of its own; what was found wrong.
+#[wasm_bindgen(js_name = conformanceFindings)]
+pub fn findings(make_host: &MakeHost) -> Vec<String> {
+    conformance::findings(|| HostStore(make_host.call(&wasm_bindgen::JsValue::UNDEFINED)))
+}
+
+/// How many checks there are.
+#[wasm_bindgen(js_name = conformanceChecks)]
+pub fn checks() -> usize {
+    conformance::count()
+}

@@ -1,0 +1,112 @@
+//! What is thrown when the queue does not do what was asked: a JSON text, of which `js/src/errors.ts` makes a class by `code`.
+
+use coord_core::Error;
+use coord_core::request::BadRequest;
+use coord_core::store::StoreErrorKind;
+use coord_core::transition::{Refusal, Tenure};
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+
+use crate::queue::WORDS;
+
+/// A refusal or a failure: the command line's `status` as `code`, the words, and the facts that a program may act on.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Thrown {
+    code: &'static str,
+    message: String,
+    #[serde(flatten)]
+    facts: Facts,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Facts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<String>,
+    /// Who has the task, or ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<u64>,
+    /// What is wrong with the medium.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+}
+
+impl Thrown {
+    /// A request of the wrong shape, with the field that is.
+    pub(crate) fn malformed(error: serde_path_to_error::Error<serde_json::Error>) -> Thrown {
+        // `invalid type: string "5", expected i64 at line 1 column 20`: of a text that the caller never saw.
+        let problem = error.inner().to_string();
+        let problem = problem.split(" at line ").next().unwrap_or_default();
+        Thrown { code: "bad_args", message: format!("{}: {problem}", error.path()), facts: Facts::default() }
+    }
+}
+
+impl From<BadRequest> for Thrown {
+    fn from(bad: BadRequest) -> Thrown {
+        Thrown { code: bad.code(), message: bad.message(&WORDS).to_string(), facts: Facts::default() }
+    }
+}
+
+impl From<Error> for Thrown {
+    fn from(error: Error) -> Thrown {
+        let (code, message) = (error.code(), error.to_string());
+        let facts = match error {
+            Error::NotFound { id } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
+            Error::Refused { id, refusal, who } => {
+                Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
+            }
+            Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
+            _ => Facts::default(),
+        };
+        Thrown { code, message, facts }
+    }
+}
+
+impl Facts {
+    fn of(refusal: &Refusal) -> Facts {
+        match refusal {
+            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => {
+                let Tenure { generation, claimed_at, expires_at, .. } = tenure;
+                Facts {
+                    generation: Some(*generation),
+                    claimed_at: Some(claimed_at.micros()),
+                    expires_at: Some(expires_at.micros()),
+                    ..Facts::default()
+                }
+            }
+            Refusal::AlreadyEnded { outcome, ended_at, .. } => {
+                Facts { status: Some(outcome.as_str()), ended_at: Some(ended_at.micros()), ..Facts::default() }
+            }
+            Refusal::NotClaimed | Refusal::NotDue | Refusal::WornOut => Facts::default(),
+        }
+    }
+}
+
+impl From<Thrown> for JsValue {
+    fn from(thrown: Thrown) -> JsValue {
+        // A struct of texts and numbers always is JSON; were it not, its words are thrown alone.
+        JsValue::from_str(&serde_json::to_string(&thrown).unwrap_or(thrown.message))
+    }
+}
+
+/// The words that `js/src/node-store.ts` throws, too.
+fn word(kind: StoreErrorKind) -> &'static str {
+    match kind {
+        StoreErrorKind::ReadOnly => "read-only",
+        StoreErrorKind::Denied => "denied",
+        StoreErrorKind::Full => "full",
+        StoreErrorKind::WrongType => "wrong-type",
+        StoreErrorKind::Other => "other",
+    }
+}

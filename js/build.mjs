@@ -1,0 +1,63 @@
+// Makes `dist/` of `generated/` and `src/`: what is published, and nothing else. `cargo xtask js` runs it.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const WASM_FEATURES = [
+  'bulk-memory',
+  'mutable-globals',
+  'multivalue',
+  'nontrapping-float-to-int',
+  'reference-types',
+  'sign-ext',
+].map((feature) => `--enable-${feature}`);
+
+/** The modules whose declarations are published. */
+const PUBLIC = ['index', 'queue', 'lease', 'worker', 'errors', 'types'];
+
+const BANNER = '// @muse/coord, MIT licensed. Its sources are TypeScript and Rust: see README.md.';
+
+rmSync('dist', { recursive: true, force: true });
+mkdirSync('dist');
+shrink('generated/muse_coord_bg.wasm', 'dist/muse_coord.wasm');
+await Promise.all([
+  bundle('src/entry/node.ts', 'dist/node.js', 'esm'),
+  bundle('src/entry/node.cts', 'dist/node.cjs', 'cjs'),
+  bundle('src/entry/deno.js', 'dist/deno.js', 'esm'),
+  // For the conformance suite, and not published.
+  bundle('src/node-store.ts', 'generated/node-store.js', 'esm'),
+]);
+declare();
+cpSync('../LICENSE', 'dist/LICENSE');
+report();
+
+/** Binaryen's optimiser, which knows what no compiler of one language does. */
+function shrink(input, output) {
+  execFileSync(process.execPath, ['node_modules/binaryen/bin/wasm-opt', input, '-Oz', ...WASM_FEATURES, '-o', output]);
+}
+
+async function bundle(entry, outfile, format) {
+  const target = 'es2022';
+  const external = ['*.wasm'];
+  const supported = { 'import-source': true };
+  const banner = { js: BANNER };
+  await build({ entryPoints: [entry], outfile, format, target, supported, external, banner, bundle: true, platform: 'node' });
+}
+
+/** A declaration for each module that people meet, and beside it one for `require`. */
+function declare() {
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.json'], { stdio: 'inherit' });
+  for (const file of readdirSync('dist').filter((name) => name.endsWith('.d.ts'))) {
+    const module = file.replace('.d.ts', '');
+    const text = readFileSync(`dist/${file}`, 'utf8');
+    rmSync(`dist/${file}`);
+    if (!PUBLIC.includes(module)) continue;
+    const importing = (extension) => text.replaceAll(/(from '\.\/[\w-]+)\.ts'/g, `$1.${extension}'`);
+    writeFileSync(`dist/${module}.d.ts`, importing('js'));
+    writeFileSync(`dist/${module}.d.cts`, importing('cjs'));
+  }
+}
+
+function report() {
+  for (const name of readdirSync('dist')) console.error(`${String(statSync(`dist/${name}`).size).padStart(8)}  js/dist/${name}`);
+}

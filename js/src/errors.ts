@@ -1,0 +1,129 @@
+import type { Status } from './types.ts';
+
+/** What went wrong, in the words of the command line's `status`. */
+export type Code =
+  | 'bad_args'
+  | 'bad_payload'
+  | 'bad_queue'
+  | 'bad_task_id'
+  | 'not_found'
+  | 'not_claimed'
+  | 'wrong_owner'
+  | 'lease_lost'
+  | 'already_terminal'
+  | 'not_a_repository'
+  | 'unsupported_format'
+  | 'io_error'
+  | 'error';
+
+/** Why an operation did not do what was asked. Unless its class says otherwise, nothing changed. */
+export class CoordError extends Error {
+  /** The stable word for programs. It is the same on every face, and does not depend on which copy of this package threw. */
+  readonly code: Code;
+
+  constructor(code: Code, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** A value is out of its limits. The message names the value, the limit and the way out. */
+export class BadArgsError extends CoordError {}
+
+/** The payload is no JSON object. */
+export class BadPayloadError extends CoordError {}
+
+/** Not a name of a queue. */
+export class BadQueueError extends CoordError {}
+
+/** Not `sha256:` and 64 hexadecimal digits. */
+export class BadTaskIdError extends CoordError {}
+
+/** There is no such task. */
+export class NotFoundError extends CoordError {
+  declare readonly taskId: string;
+}
+
+/** Nobody holds the task: it waits to be claimed. */
+export class NotClaimedError extends CoordError {
+  declare readonly taskId: string;
+}
+
+/** Who has the task that was asked about. */
+export class HeldByAnotherError extends CoordError {
+  declare readonly taskId: string;
+  /** Who has it now. */
+  declare readonly runId: string;
+  declare readonly generation: number;
+  declare readonly claimedAt: Date;
+  declare readonly expiresAt: Date;
+}
+
+/** Another agent holds the task, and it never was the caller's. Leave it alone. */
+export class WrongOwnerError extends HeldByAnotherError {}
+
+/** The lease is over and another agent holds the task. Drop this work, and claim anew. */
+export class LeaseLostError extends HeldByAnotherError {}
+
+/** The task has ended. What was reported now is not kept. */
+export class AlreadyTerminalError extends CoordError {
+  declare readonly taskId: string;
+  /** How it ended: `completed`, `failed`, `cancelled` or `expired`. */
+  declare readonly status: Status;
+  declare readonly endedAt: Date;
+  /** Who ended it; absent if its time ran out. */
+  declare readonly runId?: string;
+}
+
+/** There is no `.muse` to work in. */
+export class NotARepositoryError extends CoordError {}
+
+/** The directory follows a protocol that this version does not know. Use a newer one. */
+export class UnsupportedFormatError extends CoordError {}
+
+/**
+ * The medium failed. What was asked may or may not have happened: whoever asks again for a task's end or heartbeat learns it;
+ * who enqueues or claims again may have done it twice.
+ */
+export class IoError extends CoordError {
+  /** What is wrong, as far as a program would act on it. */
+  declare readonly kind: 'read-only' | 'denied' | 'full' | 'wrong-type' | 'other';
+}
+
+const CLASSES: Record<Code, typeof CoordError> = {
+  bad_args: BadArgsError,
+  bad_payload: BadPayloadError,
+  bad_queue: BadQueueError,
+  bad_task_id: BadTaskIdError,
+  not_found: NotFoundError,
+  not_claimed: NotClaimedError,
+  wrong_owner: WrongOwnerError,
+  lease_lost: LeaseLostError,
+  already_terminal: AlreadyTerminalError,
+  not_a_repository: NotARepositoryError,
+  unsupported_format: UnsupportedFormatError,
+  io_error: IoError,
+  error: CoordError,
+};
+
+const TIMES = new Set(['claimedAt', 'expiresAt', 'endedAt']);
+
+/** The error for what the WebAssembly part throws: a JSON text. Anything else is a fault of this package, and said to be one. */
+export function toCoordError(thrown: unknown): CoordError {
+  if (typeof thrown !== 'string') {
+    return new CoordError(
+      'error',
+      `@muse/coord has a fault: its WebAssembly part ended with "${thrown}". Nothing in the directory is damaged: it is as if ` +
+        'this process had died. Start the process anew, and report the fault',
+      { cause: thrown },
+    );
+  }
+  const { code, message, ...facts } = JSON.parse(thrown) as { code: Code; message: string; [fact: string]: unknown };
+  const error = new CLASSES[code](code, message);
+  for (const [name, fact] of Object.entries(facts)) {
+    const value = TIMES.has(name) ? new Date((fact as number) / 1000) : fact;
+    Object.defineProperty(error, name, { value, enumerable: true });
+  }
+  return error;
+}

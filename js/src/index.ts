@@ -1,0 +1,7 @@
+/** A task queue that lives in a directory. Start at {@link openQueue}. */
+export { openQueue, Queue } from './queue.ts';
+export { Lease } from './lease.ts';
+export { Worker } from './worker.ts';
+export type { Handler, WorkerEvents, WorkOptions } from './worker.ts';
+export * from './errors.ts';
+export type * from './types.ts';

@@ -1,0 +1,210 @@
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import type { Host } from '../generated/muse_coord.js';
+import { Outcome } from '../generated/muse_coord.js';
+import { now } from './clock.ts';
+
+/**
+ * A real directory as the queue's store, by `node:fs` in calls that return when they are done. Node and Deno have them both.
+ *
+ * Links, renames and exclusive creation are the system's own, so one winner is one winner here, too. No symbolic link is opened
+ * as a file. But these calls go by paths, where the other faces hold directories open: whoever can write in the directory could
+ * exchange one for a link and lead this process out of it. Let only agents write there that are trusted not to.
+ */
+export class NodeStore implements Host {
+  readonly #prefix: string;
+  readonly #sync: boolean;
+  readonly #nonces = new BigUint64Array(64);
+  #used = 64;
+
+  constructor(directory: string, sync: boolean) {
+    this.#prefix = `${directory}/`;
+    this.#sync = sync;
+  }
+
+  now(): number {
+    return now();
+  }
+
+  nonce(): bigint {
+    // To ask for random bits takes as long as a look at the queue does, for one as for many.
+    if (this.#used === this.#nonces.length) {
+      crypto.getRandomValues(this.#nonces);
+      this.#used = 0;
+    }
+    this.#used += 1;
+    return this.#nonces[this.#used - 1]!;
+  }
+
+  create(path: string, content: Uint8Array): Outcome {
+    return attempt(() => {
+      const file = this.#prefix + path;
+      const descriptor = openSync(file, 'wx');
+      try {
+        write(descriptor, content);
+        if (this.#sync) fdatasyncSync(descriptor);
+      } catch (error) {
+        // Nothing points at it, so that what is left of it is harmless.
+        attempt(() => unlinkSync(file));
+        throw error;
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  link(from: string, to: string): Outcome {
+    return attempt(() => linkSync(this.#prefix + from, this.#prefix + to));
+  }
+
+  rename(from: string, to: string): Outcome {
+    return attempt(() => renameSync(this.#prefix + from, this.#prefix + to));
+  }
+
+  read(path: string, maxBytes: number): Uint8Array | undefined {
+    return unlessMissing(() => {
+      const descriptor = openSync(this.#prefix + path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+      try {
+        return readUpTo(descriptor, maxBytes);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  links(path: string): number | undefined {
+    return unlessMissing(() => lstatSync(this.#prefix + path, { throwIfNoEntry: false })?.nlink);
+  }
+
+  exists(path: string): boolean {
+    return unlessMissing(() => lstatSync(this.#prefix + path, { throwIfNoEntry: false })) !== undefined;
+  }
+
+  list(dir: string): string | undefined {
+    return unlessMissing(() => {
+      const names = readdirSync(this.#prefix + dir);
+      return names.length === 0 ? '' : `${names.join('/')}/`;
+    });
+  }
+
+  stamp(dir: string): number | undefined {
+    return unlessMissing(() => statSync(this.#prefix + dir, { throwIfNoEntry: false })?.mtimeMs);
+  }
+
+  remove(path: string): Outcome {
+    return attempt(() => unlinkSync(this.#prefix + path));
+  }
+
+  makeDir(dir: string): Outcome {
+    return attempt(() => mkdirSync(this.#prefix + dir));
+  }
+
+  removeDir(dir: string): Outcome {
+    return attempt(() => rmdirSync(this.#prefix + dir));
+  }
+
+  syncDir(dir: string): Outcome {
+    // Windows cannot sync a directory.
+    if (!this.#sync || WINDOWS) return Outcome.Done;
+    return attempt(() => {
+      const descriptor = openSync(this.#prefix + dir, 'r');
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+}
+
+const WINDOWS = constants.O_NOFOLLOW === undefined;
+
+function write(descriptor: number, content: Uint8Array): void {
+  for (let written = 0; written < content.length; ) {
+    written += writeSync(descriptor, content, written);
+  }
+}
+
+function readUpTo(descriptor: number, maxBytes: number): Uint8Array {
+  let content = new Uint8Array(Math.min(maxBytes, 4096));
+  let length = 0;
+  for (;;) {
+    const read = readSync(descriptor, content, length, content.length - length, null);
+    length += read;
+    if (read === 0 || length === maxBytes) return content.subarray(0, length);
+    if (length === content.length) {
+      const larger = new Uint8Array(Math.min(maxBytes, 4 * length));
+      larger.set(content);
+      content = larger;
+    }
+  }
+}
+
+/** Makes a change; tells what it came to. */
+function attempt(change: () => void): Outcome {
+  try {
+    change();
+    return Outcome.Done;
+  } catch (error) {
+    switch (codeOf(error)) {
+      case 'ENOENT':
+        return Outcome.Missing;
+      case 'EEXIST':
+      case 'ENOTEMPTY':
+        return Outcome.InTheWay;
+      default:
+        throw failure(error);
+    }
+  }
+}
+
+/** Looks at something; `undefined` if it is not there. */
+function unlessMissing<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw failure(error);
+  }
+}
+
+const KINDS: Record<string, string> = {
+  EROFS: 'read-only',
+  EACCES: 'denied',
+  EPERM: 'denied',
+  ENOSPC: 'full',
+  EDQUOT: 'full',
+  ENOTDIR: 'wrong-type',
+  EISDIR: 'wrong-type',
+  ELOOP: 'wrong-type',
+};
+
+/** What the WebAssembly part is thrown: the kind of failure, and the system's words. */
+function failure(error: unknown): string {
+  const { name, message } = error as Error;
+  // Deno's own refusal has no code. It names the path and the flag.
+  if (name === 'NotCapable') return `denied ${message}`;
+  const code = codeOf(error);
+  // `EACCES: permission denied, open '/path'`: the queue names the path and the operation itself.
+  const words = /^\w+: ([^,]+)/.exec(message)?.[1] ?? message;
+  return `${KINDS[code ?? ''] ?? 'other'} ${words}`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code;
+}

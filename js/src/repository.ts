@@ -1,0 +1,90 @@
+import { lstatSync, mkdirSync, openSync, closeSync, fsyncSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import process from 'node:process';
+import { BadArgsError, IoError, NotARepositoryError } from './errors.ts';
+import type { OpenOptions } from './types.ts';
+
+/** An environment variable; `undefined` if it is not set, is empty, or may not be read. */
+export function variable(name: string): string | undefined {
+  try {
+    return process.env[name] || undefined;
+  } catch {
+    // Deno, without --allow-env. What a variable would say can be said by an option.
+    return undefined;
+  }
+}
+
+/** The repository's coordination directory, which is made if `.muse` is there, or with `init` also if it is not. */
+export function coordinationDirectory({ root, init = false }: OpenOptions, sync: boolean): string {
+  const named = root ?? variable('MUSE_REPO_ROOT');
+  const start = resolve(named instanceof URL ? fileURLToPath(named) : (named ?? process.cwd()));
+  try {
+    const found = named === undefined ? upward(start) : repositoryAt(start);
+    if (found !== undefined) return made(found, sync);
+    if (init) return made(start, sync);
+  } catch (error) {
+    throw notUsable(join(start, '.muse', 'coordination'), error);
+  }
+  throw new NotARepositoryError(
+    'not_a_repository',
+    `${start} is not a muse repository${named === undefined ? ' (nor is any directory above it)' : ''}: run \`muse coord init\` ` +
+      'where the repository is to be, or open it with { init: true }',
+  );
+}
+
+function upward(start: string): string | undefined {
+  for (let directory = start; ; directory = dirname(directory)) {
+    if (repositoryAt(directory) !== undefined) return directory;
+    if (directory === dirname(directory)) return undefined;
+  }
+}
+
+/** The directory, if it is a repository. Where the queue is there already nothing else is looked at, or need be granted. */
+function repositoryAt(directory: string): string | undefined {
+  const [queue, muse] = [join(directory, '.muse', 'coordination'), join(directory, '.muse')];
+  return isDirectory(queue) || isDirectory(muse) ? directory : undefined;
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** Makes what is missing. Another process may be doing the same. */
+function made(root: string, sync: boolean): string {
+  const directory = join(root, '.muse', 'coordination');
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) {
+    mkdirSync(directory, { recursive: true });
+    // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
+    if (sync) [join(root, '.muse'), root].forEach(syncDirectory);
+  }
+  return directory;
+}
+
+function syncDirectory(directory: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function notUsable(directory: string, error: unknown): Error {
+  const { name, message } = error as Error;
+  const how =
+    name === 'NotCapable'
+      ? `: grant --allow-read=${directory} and --allow-write=${directory}, which is all that is needed once the queue is there`
+      : '';
+  const failure = new IoError('io_error', `cannot open ${directory}: ${message}${how}`, { cause: error });
+  return Object.defineProperty(failure, 'kind', { value: name === 'NotCapable' ? 'denied' : 'other', enumerable: true });
+}
+
+/** Whether what is acknowledged is to be synced. */
+export function syncing({ sync }: OpenOptions): boolean {
+  if (sync !== undefined) return sync;
+  const value = variable('MUSE_COORD_SYNC') ?? 'on';
+  if (value === 'on' || value === 'off') return value === 'on';
+  throw new BadArgsError('bad_args', `MUSE_COORD_SYNC must be on or off, not ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,288 @@
+import { EventEmitter } from 'node:events';
+import process from 'node:process';
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
+import { BadArgsError, IoError } from './errors.ts';
+import { isLost, type Lease } from './lease.ts';
+import { LONGEST_WAIT, type Queue } from './queue.ts';
+import { whole } from './requests.ts';
+import type { ClaimRecord, JsonObject, Task } from './types.ts';
+import { withResolvers } from './wait.ts';
+
+/** The lease of a worker, in seconds: as long as a task waits for another agent when this one dies. */
+const LEASE_SECONDS = 60;
+
+/** How long a worker waits after an I/O error that somebody listens for, in milliseconds. */
+const PAUSE = 1000;
+
+/** Does a task. What it returns completes the task, what it throws fails it. */
+export type Handler<Payload extends object = JsonObject, Result extends object = JsonObject> = (
+  task: Task<Payload>,
+  lease: Lease<Payload, Result>,
+) => Result | void | Promise<Result | void>;
+
+/** How a worker works. */
+export interface WorkOptions {
+  /** Who works, in 1 to 256 characters. Two agents must not share one. Default: `$MUSE_RUN_ID`. */
+  runId?: string;
+  /** Take tasks only from this queue. Default: from any. */
+  queue?: string;
+  /** How many tasks are done at once. Default: 1. */
+  concurrency?: number;
+  /** Seconds after which another agent takes a task over if this one dies. A heartbeat is sent each third of it. Default: 60. */
+  leaseSeconds?: number;
+  /** Stops the worker, as `stop(onStop)` does. */
+  signal?: AbortSignal;
+  /** What is done with the tasks at hand when `signal` or a system signal stops the worker. Default: `finish`. */
+  onStop?: StopMode;
+  /**
+   * Stop at SIGINT and SIGTERM, too: the first as `onStop` says, the second by giving back what is at hand; the third ends the
+   * process. Default: false.
+   */
+  stopOnSignals?: boolean;
+}
+
+/**
+ * What is done with the tasks at hand: `finish` them; or `release` them, which aborts each lease's `signal` and gives back the tasks
+ * whose handlers throw thereupon. One that returns all the same has completed its task.
+ */
+export type StopMode = 'finish' | 'release';
+
+/** What a worker tells. */
+export interface WorkerEvents<Payload extends object = JsonObject, Result extends object = JsonObject> {
+  /** A task was claimed, and its handler begins. */
+  claimed: [lease: Lease<Payload, Result>];
+  /** What the handler returned was acknowledged. */
+  completed: [lease: Lease<Payload, Result>, record: ClaimRecord<Result>];
+  /** The handler threw, and the task ended with that. */
+  failed: [lease: Lease<Payload, Result>, error: unknown];
+  /** The task was given back, as the worker was to stop. */
+  released: [lease: Lease<Payload, Result>];
+  /** The task was taken over or called off while the handler was at work. What it returned or threw counts for nothing. */
+  lost: [lease: Lease<Payload, Result>, reason: unknown];
+  /**
+   * The medium failed. With a listener the worker goes on, after a second; without one it stops, and `done` rejects. A task at hand
+   * that could not be reported is left to its lease.
+   */
+  error: [error: IoError];
+}
+
+/**
+ * Claims tasks and has a handler do them, several at once if asked to, until it is stopped.
+ *
+ * While a handler is at work its lease is prolonged each third of it. The task may be lost all the same, if it is called off or
+ * this process is stopped for longer than the lease: `lease.signal` tells, and a handler should heed it.
+ */
+export class Worker<Payload extends object = JsonObject, Result extends object = JsonObject> implements AsyncDisposable {
+  /** Resolves when the worker has stopped and nothing is at hand any more; rejects if it cannot go on. */
+  readonly done: Promise<void>;
+  readonly #queue: Queue;
+  readonly #handler: Handler<Payload, Result>;
+  readonly #options: WorkOptions;
+  readonly #leaseSeconds: number;
+  readonly #events = new EventEmitter();
+  /** Aborted: no more tasks are claimed. */
+  readonly #noMore = new AbortController();
+  /** Aborted: what is at hand is to be given back. */
+  readonly #giveBack = new AbortController();
+  readonly #atHand = new Set<Lease<Payload, Result>>();
+  #wake: () => void = () => {};
+  #fault: { error: unknown } | undefined;
+
+  /** @internal */
+  constructor(queue: Queue, handler: Handler<Payload, Result>, options: WorkOptions) {
+    const { concurrency = 1, leaseSeconds = LEASE_SECONDS } = options;
+    if (concurrency < 1 || whole('concurrency', concurrency) === undefined) {
+      throw new BadArgsError('bad_args', `concurrency must be at least 1, got ${concurrency}`);
+    }
+    this.#queue = queue;
+    this.#handler = handler;
+    this.#options = { ...options, concurrency };
+    this.#leaseSeconds = leaseSeconds;
+    this.done = this.#run();
+  }
+
+  /** How many tasks are at hand. */
+  get active(): number {
+    return this.#atHand.size;
+  }
+
+  on<Event extends keyof WorkerEvents>(
+    event: Event,
+    listener: (...told: WorkerEvents<Payload, Result>[Event]) => void,
+  ): this {
+    this.#events.on(event, listener as (...told: unknown[]) => void);
+    return this;
+  }
+
+  off<Event extends keyof WorkerEvents>(
+    event: Event,
+    listener: (...told: WorkerEvents<Payload, Result>[Event]) => void,
+  ): this {
+    this.#events.off(event, listener as (...told: unknown[]) => void);
+    return this;
+  }
+
+  /** Claims no more, and resolves when nothing is at hand any more. May be called again, to `release` what was to be finished. */
+  async stop(mode: StopMode = 'finish'): Promise<void> {
+    this.#stop(mode);
+    await this.done;
+  }
+
+  /** As `stop()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #stop(mode: StopMode): void {
+    this.#noMore.abort();
+    if (mode === 'release' && !this.#giveBack.signal.aborted) {
+      this.#giveBack.abort();
+      this.#atHand.forEach((lease) => lease.interrupt(this.#giveBack.signal.reason));
+    }
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    // Whoever has made the worker can listen before anything happens.
+    await undefined;
+    const forget = this.#heedSignals();
+    while (!this.#noMore.signal.aborted) {
+      if (this.#atHand.size < this.#options.concurrency!) await this.#claim();
+      else await this.#stir();
+    }
+    while (this.#atHand.size > 0) await this.#stir();
+    forget();
+    if (this.#fault !== undefined) throw this.#fault.error;
+  }
+
+  /** Waits until a task is at hand no more, or the worker is to stop. */
+  async #stir(): Promise<void> {
+    const { promise, resolve } = withResolvers();
+    this.#wake = resolve;
+    await promise;
+  }
+
+  async #claim(): Promise<void> {
+    const { runId, queue } = this.#options;
+    const wanted = { runId, queue, leaseSeconds: this.#leaseSeconds, wait: LONGEST_WAIT, signal: this.#noMore.signal };
+    try {
+      const lease = await this.#queue.claim<Payload, Result>(wanted);
+      if (lease !== undefined) void this.#attend(lease);
+    } catch (error) {
+      if (!this.#noMore.signal.aborted) await this.#tolerate(error);
+    }
+  }
+
+  /** Has the handler do a task, and reports what came of it. Never rejects. */
+  async #attend(lease: Lease<Payload, Result>): Promise<void> {
+    this.#atHand.add(lease);
+    const heartbeats = setInterval(() => this.#prolong(lease), (this.#leaseSeconds * 1000) / 3);
+    try {
+      this.#tell('claimed', lease);
+      await this.#report(lease, await this.#outcome(lease));
+    } catch (error) {
+      if (isLost(error)) this.#tell('lost', lease, error);
+      else await this.#tolerate(error);
+    } finally {
+      clearInterval(heartbeats);
+      this.#atHand.delete(lease);
+      this.#wake();
+    }
+  }
+
+  async #outcome(lease: Lease<Payload, Result>): Promise<Outcome<Result>> {
+    try {
+      return { returned: await this.#handler(lease.task, lease) };
+    } catch (error) {
+      return { threw: error };
+    }
+  }
+
+  async #report(lease: Lease<Payload, Result>, outcome: Outcome<Result>): Promise<void> {
+    if (!lease.held) {
+      // If its signal is not aborted, the handler has ended the lease itself.
+      if (isLost(lease.signal.reason)) this.#tell('lost', lease, lease.signal.reason);
+    } else if ('returned' in outcome) {
+      await this.#complete(lease, outcome.returned ?? undefined);
+    } else if (this.#giveBack.signal.aborted) {
+      await lease.release();
+      this.#tell('released', lease);
+    } else {
+      await this.#fail(lease, outcome.threw);
+    }
+  }
+
+  async #complete(lease: Lease<Payload, Result>, result: Result | undefined): Promise<void> {
+    try {
+      this.#tell('completed', lease, await lease.complete(result));
+    } catch (error) {
+      // What the handler returned is no result: too large, or no JSON object. To do the task again would not change that.
+      if (!(error instanceof BadArgsError)) throw error;
+      await this.#fail(lease, error);
+    }
+  }
+
+  async #fail(lease: Lease<Payload, Result>, error: unknown): Promise<void> {
+    await lease.fail(error);
+    this.#tell('failed', lease, error);
+  }
+
+  #prolong(lease: Lease<Payload, Result>): void {
+    lease.heartbeat().catch((error) => {
+      // A lost lease is told by its signal. A medium that fails may be well at the next heartbeat, or the report will say so.
+      if (error instanceof IoError && this.#isListenedTo('error')) this.#tell('error', error);
+    });
+  }
+
+  /** Goes on after a failure of the medium that somebody listens for; stops for anything else. */
+  async #tolerate(error: unknown): Promise<void> {
+    if (error instanceof IoError && this.#isListenedTo('error')) {
+      this.#tell('error', error);
+      await pause(PAUSE, this.#noMore.signal);
+    } else {
+      this.#fault ??= { error };
+      this.#stop('finish');
+    }
+  }
+
+  #isListenedTo(event: keyof WorkerEvents): boolean {
+    return this.#events.listenerCount(event) > 0;
+  }
+
+  #tell<Event extends keyof WorkerEvents>(event: Event, ...told: WorkerEvents<Payload, Result>[Event]): void {
+    this.#events.emit(event, ...told);
+  }
+
+  /** Stops when asked to from outside. What it gives back ends the heeding. */
+  #heedSignals(): () => void {
+    const { signal, onStop = 'finish', stopOnSignals = false } = this.#options;
+    const onAbort = (): void => this.#stop(onStop);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort);
+    let signals = 0;
+    const onSignal = (): void => {
+      signals += 1;
+      this.#stop(signals === 1 ? onStop : 'release');
+      if (signals === 2) unhear();
+    };
+    const heard = stopOnSignals ? (['SIGINT', 'SIGTERM'] as const) : [];
+    const unhear = (): void => heard.forEach((name) => process.off(name, onSignal));
+    heard.forEach((name) => process.on(name, onSignal));
+    return () => {
+      signal?.removeEventListener('abort', onAbort);
+      unhear();
+    };
+  }
+}
+
+/** How a handler ended. */
+type Outcome<Result> = { returned: Result | void } | { threw: unknown };
+
+async function pause(millis: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = withResolvers();
+  const timer = setTimeout(resolve, millis);
+  signal.addEventListener('abort', resolve);
+  await promise;
+  signal.removeEventListener('abort', resolve);
+  clearTimeout(timer);
+}

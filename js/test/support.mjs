@@ -1,0 +1,94 @@
+// What the tests share: a directory of their own, the built `muse`, and processes of this runtime.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { openQueue } from '@muse/coord';
+
+export const isDeno = 'Deno' in globalThis;
+
+/** A repository of its own for a test, removed when it is over. */
+export function repository(context) {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'muse-js-')));
+  mkdirSync(join(root, '.muse'));
+  context.after(() => rmSync(root, { recursive: true, force: true }));
+  return root;
+}
+
+/** A queue of its own for a test. */
+export async function freshQueue(context) {
+  return openQueue({ root: repository(context), sync: false });
+}
+
+/** Runs the built `muse coord` in a repository; its answer. */
+export function muse(root, ...words) {
+  const { stdout, stderr } = spawnSync(process.env.MUSE_BIN, ['coord', ...words, '--json'], { cwd: root, encoding: 'utf8' });
+  return stderr === '' ? JSON.parse(stdout) : { error: stderr };
+}
+
+/** Starts one of `agents/` in a runtime, by default this one, with what a user would grant it. It ends with the test. */
+export function start(context, name, root, words = [], runtime = isDeno ? 'deno' : 'node') {
+  const program = fileURLToPath(new URL(`agents/${name}`, import.meta.url));
+  const queue = join(root, '.muse', 'coordination');
+  mkdirSync(queue, { recursive: true });
+  const [command, grants] =
+    runtime === 'deno'
+      ? [isDeno ? process.execPath : process.env.DENO, ['run', '--no-prompt', '--quiet', `--allow-read=${queue}`, `--allow-write=${queue}`]]
+      : [isDeno ? process.env.NODE : process.execPath, []];
+  const child = spawn(...withNoFurtherGrants(command, [...grants, program, root, ...words], { stdio: ['ignore', 'pipe', 'inherit'] }));
+  // Deno's `child.kill` does nothing any more once it has sent one signal.
+  const kill = (signal) => child.exitCode === null && child.signalCode === null && process.kill(child.pid, signal);
+  context.after(() => kill('SIGKILL'));
+  const lines = [];
+  let [rest, told] = ['', () => {}];
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    const whole = (rest + text).split('\n');
+    rest = whole.pop();
+    lines.push(...whole);
+    told();
+  });
+  return {
+    kill,
+    /** The next line that it prints. */
+    async line() {
+      while (lines.length === 0) await new Promise((resolve) => (told = resolve));
+      return lines.shift();
+    },
+    /** Waits for its end: the code, or the signal that ended it. */
+    async ended() {
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      return child.exitCode ?? child.signalCode;
+    },
+  };
+}
+
+/** What to spawn: Deno adds grants where it sees that it starts itself. So it must not. */
+export function withNoFurtherGrants(command, words, options) {
+  const env = { ...process.env, PROGRAM: command };
+  return ['sh', ['-c', 'exec "$PROGRAM" "$@"', 'sh', ...words], { ...options, env }];
+}
+
+/** Every name below the coordination directory. */
+export function files(queue) {
+  return readdirSync(queue.directory, { recursive: true });
+}
+
+/** The `code` that a promise rejects with. */
+export async function codeOf(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error.code;
+  }
+  return undefined;
+}
+
+/** Waits for a signal's abort, and holds the process meanwhile: what watches over a lease does not. */
+export async function aborted(signal) {
+  const held = setInterval(() => {}, 1000);
+  if (!signal.aborted) await once(signal, 'abort');
+  clearInterval(held);
+}

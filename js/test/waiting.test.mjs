@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openQueue } from '@muse/coord';
+import { freshQueue, isDeno, repository } from './support.mjs';
+
+test('a waiting claim starts within 50 ms of what another process enqueues', async (t) => {
+  const root = repository(t);
+  const queue = await openQueue({ root });
+  await queue.init();
+  const late = [];
+  for (let n = 0; n < 9; n += 1) {
+    const waiting = queue.claim({ runId: 'r', wait: 30 });
+    // So long that it has seen that there is nothing, and sleeps.
+    await sleep(100);
+    const env = { ...process.env, MUSE_COORD_SYNC: 'off' };
+    const other = spawn(process.env.MUSE_BIN, ['coord', 'enqueue', 'later'], { cwd: root, env, stdio: 'ignore' });
+    const ended = once(other, 'exit');
+    const lease = await waiting;
+    late.push(lease.record.claimedAt - lease.task.createdAt);
+    await ended;
+    await lease.complete();
+  }
+  late.sort((a, b) => a - b);
+  t.diagnostic(`claimed after ${late.join(', ')} ms`);
+  assert.ok(late[4] < 50, `${late}`);
+});
+
+test('a waiting claim starts soon after a task is given back', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueue({ title: 'a' });
+  const lease = await queue.claim({ runId: 'r' });
+  const waiting = queue.claim({ runId: 's', wait: 30 });
+  const began = performance.now();
+  await lease.release();
+  await (await waiting).complete();
+  assert.ok(performance.now() - began < 1500);
+});
+
+test('a claim waits as long as it is asked to, and no longer', async (t) => {
+  const queue = await freshQueue(t);
+  const began = performance.now();
+  assert.equal(await queue.claim({ runId: 'r', wait: 1 }), undefined);
+  const took = performance.now() - began;
+  assert.ok(took >= 990 && took < 1200, `${took}`);
+});
+
+test('a waiting claim ends by its signal, with the reason, and has claimed nothing', async (t) => {
+  const queue = await freshQueue(t);
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  setTimeout(() => stop.abort(reason), 20);
+  await assert.rejects(queue.claim({ runId: 'r', wait: 30, signal: stop.signal }), reason);
+  await queue.enqueue({ title: 'a' });
+  await assert.rejects(queue.claim({ runId: 'r', signal: stop.signal }), reason);
+  assert.equal((await queue.stats()).counts.pending, 1);
+});
+
+// Deno does not tell what its own process has used so far, and takes 0.3 % of a core when it does nothing.
+test('waiting takes less than 1 % of a core', { skip: isDeno && 'measured in Node' }, async (t) => {
+  const queue = await freshQueue(t);
+  await queue.init();
+  const waiting = queue.claim({ runId: 'r', wait: 5 });
+  // The first looks compile the code.
+  await sleep(1000);
+  const [before, began] = [process.cpuUsage(), performance.now()];
+  await waiting;
+  const used = process.cpuUsage(before);
+  const share = (used.user + used.system) / 1000 / (performance.now() - began);
+  t.diagnostic(`${(share * 100).toFixed(2)} % of a core`);
+  assert.ok(share < 0.01, `${share}`);
+});

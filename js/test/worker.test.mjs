@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import process from 'node:process';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openQueue } from '@muse/coord';
+import { codeOf, freshQueue, muse, repository, start } from './support.mjs';
+
+/** What a worker tells, in order, as words. */
+function heard(worker) {
+  const told = [];
+  for (const event of ['claimed', 'completed', 'failed', 'released', 'lost']) {
+    worker.on(event, (lease) => told.push(`${event} ${lease.task.title}`));
+  }
+  return told;
+}
+
+/** Resolves when an event has come so many times. */
+function times(worker, event, count) {
+  return new Promise((resolve) => worker.on(event, () => (count -= 1) === 0 && resolve()));
+}
+
+test('a worker completes with what its handler returns and fails with what it throws', async (t) => {
+  const queue = await freshQueue(t);
+  const tasks = await queue.enqueueMany([{ title: 'a', payload: { n: 1 } }, { title: 'b' }, { title: 'c' }]);
+  const worker = queue.work(
+    async ({ title, payload }) => {
+      if (title === 'b') throw new RangeError('b is out of range');
+      if (title === 'c') return undefined;
+      return { twice: 2 * payload.n };
+    },
+    { runId: 'r' },
+  );
+  const told = heard(worker);
+  await times(worker, 'claimed', 3);
+  await worker.stop();
+  assert.deepEqual(told, ['claimed a', 'completed a', 'claimed b', 'failed b', 'claimed c', 'completed c']);
+  const [a, b, c] = await Promise.all(tasks.map(({ taskId }) => queue.get(taskId)));
+  assert.deepEqual([a.result, b.error, c.result], [{ twice: 2 }, 'RangeError: b is out of range', null]);
+  assert.equal(worker.active, 0);
+});
+
+test('a worker does as many tasks at once as it is told, and no more', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueueMany(Array.from({ length: 12 }, (_, n) => ({ title: `t${n}` })));
+  let [now, most] = [0, 0];
+  const worker = queue.work(
+    async () => {
+      most = Math.max(most, (now += 1));
+      await sleep(20);
+      now -= 1;
+    },
+    { runId: 'r', concurrency: 4 },
+  );
+  await times(worker, 'completed', 12);
+  await worker.stop();
+  assert.equal(most, 4);
+});
+
+test('a worker waits for tasks that come later, only in its queue', async (t) => {
+  const queue = await freshQueue(t);
+  const worker = queue.work(() => ({}), { runId: 'r', queue: 'mine' });
+  await sleep(50);
+  await queue.enqueue({ title: 'other', queue: 'other' });
+  await queue.enqueue({ title: 'mine', queue: 'mine' });
+  const [lease] = await new Promise((resolve) => worker.on('completed', (...told) => resolve(told)));
+  assert.equal(lease.task.title, 'mine');
+  await worker[Symbol.asyncDispose]();
+  assert.equal((await queue.stats()).counts.pending, 1);
+});
+
+test('a worker keeps a lease that is shorter than the work', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'long' });
+  const worker = queue.work(() => sleep(2500), { runId: 'r', leaseSeconds: 1 });
+  await times(worker, 'claimed', 1);
+  assert.equal(await queue.claim({ runId: 'other', wait: 2 }), undefined);
+  await times(worker, 'completed', 1);
+  await worker.stop();
+  const { status, generation } = await queue.get(taskId);
+  assert.deepEqual([status, generation], ['completed', 1]);
+});
+
+test('what a handler returns for a task that was called off counts for nothing', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a' });
+  const worker = queue.work(
+    async (_, { signal }) => {
+      await queue.cancel(taskId, { runId: 'boss', force: true });
+      await once(signal, 'abort');
+      assert.equal(signal.reason.code, 'already_terminal');
+      return { late: true };
+    },
+    { runId: 'r' },
+  );
+  const told = heard(worker);
+  await times(worker, 'lost', 1);
+  await worker.stop();
+  assert.deepEqual(told, ['claimed a', 'lost a']);
+  assert.equal((await queue.get(taskId)).status, 'cancelled');
+});
+
+test('a handler may end its lease itself', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a' });
+  const worker = queue.work(
+    async (_, lease) => {
+      await lease.fail('not today');
+      return { ignored: true };
+    },
+    { runId: 'r' },
+  );
+  const told = heard(worker);
+  await times(worker, 'claimed', 1);
+  await worker.stop();
+  assert.deepEqual(told, ['claimed a']);
+  assert.equal((await queue.get(taskId)).error, 'not today');
+});
+
+test('a handler that returns no JSON object has failed', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a' });
+  const worker = queue.work(() => 'text', { runId: 'r' });
+  await times(worker, 'failed', 1);
+  await worker.stop();
+  const { status, error } = await queue.get(taskId);
+  assert.equal(status, 'failed');
+  assert.match(error, /result.*object/);
+});
+
+test('a worker that is stopped finishes what is at hand and claims no more', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueueMany([{ title: 'a' }, { title: 'b' }]);
+  const stop = new AbortController();
+  const worker = queue.work(() => sleep(100), { runId: 'r', signal: stop.signal });
+  const told = heard(worker);
+  await times(worker, 'claimed', 1);
+  stop.abort();
+  await worker.done;
+  assert.deepEqual(told, ['claimed a', 'completed a']);
+});
+
+test('a worker that is to release aborts its handlers, and gives back what they throw on', async (t) => {
+  const queue = await freshQueue(t);
+  const [a, b] = await queue.enqueueMany([{ title: 'a' }, { title: 'b' }]);
+  const worker = queue.work(
+    async ({ title }, { signal }) => {
+      if (title === 'a') await sleep(1e9, undefined, { signal });
+      await once(signal, 'abort');
+      return { done: true };
+    },
+    { runId: 'r', concurrency: 2 },
+  );
+  const told = heard(worker);
+  await times(worker, 'claimed', 2);
+  await worker.stop('release');
+  assert.deepEqual(told.slice(2).sort(), ['completed b', 'released a']);
+  const [first, second] = await Promise.all([a, b].map(({ taskId }) => queue.get(taskId)));
+  assert.deepEqual([first.status, first.attempt, second.status], ['pending', 0, 'completed']);
+});
+
+test('a worker that cannot claim stops, and says why', async (t) => {
+  const queue = await freshQueue(t);
+  assert.equal(await codeOf(queue.work(() => {}).done), 'bad_args');
+  assert.equal(await codeOf(queue.work(() => {}, { runId: 'r', queue: 'a b' }).done), 'bad_queue');
+  assert.equal(await codeOf(queue.work(() => {}, { runId: 'r', leaseSeconds: 0 }).done), 'bad_args');
+});
+
+test('a worker whose medium fails goes on if somebody listens', { skip: process.platform === 'win32' }, async (t) => {
+  const root = repository(t);
+  const queue = await openQueue({ root, sync: false });
+  await queue.enqueue({ title: 'a' });
+  const moved = `${queue.directory}/ready`;
+  renameSync(moved, `${root}/ready`);
+  writeFileSync(moved, 'in the way');
+  assert.equal(await codeOf(queue.work(() => {}, { runId: 'r' }).done), 'io_error');
+  const worker = queue.work(() => ({}), { runId: 'r' });
+  const error = await new Promise((resolve) => worker.on('error', resolve));
+  assert.deepEqual([error.code, error.kind], ['io_error', 'wrong-type']);
+  rmSync(moved);
+  renameSync(`${root}/ready`, moved);
+  await times(worker, 'completed', 1);
+  await worker.stop();
+});
+
+for (const runtime of ['node', 'deno']) {
+  test(`a system signal lets a worker finish, a second one makes it give back: ${runtime}`, async (t) => {
+    const root = repository(t);
+    const queue = await openQueue({ root });
+    await queue.enqueueMany([{ title: 'a', payload: { millis: 300 } }, { title: 'b', payload: { forever: true } }]);
+    const options = JSON.stringify({ stopOnSignals: true, concurrency: 2 });
+    const worker = start(t, 'worker.mjs', root, ['r', options], runtime);
+    assert.equal(await worker.line(), 'ready');
+    assert.deepEqual([await worker.line(), await worker.line()], ['began a 1', 'began b 1']);
+    worker.kill('SIGTERM');
+    assert.match(await worker.line(), /^completed a/);
+    worker.kill('SIGINT');
+    assert.match(await worker.line(), /^released b/);
+    assert.equal(await worker.line(), 'stopped');
+    assert.equal(await worker.ended(), 0);
+    assert.deepEqual(muse(root, 'tasks').items.map(({ title, status }) => [title, status]), [['a', 'completed'], ['b', 'pending']]);
+  });
+}

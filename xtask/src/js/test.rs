@@ -1,0 +1,101 @@
+//! The tests of the npm package, on its tarball, in every runtime: the same suite in Node 20, 22 and 24 and in Deno.
+//!
+//! What the tests need is in `js/test/node_modules`: Deno and further Nodes, which come from npm, too, and the package as its
+//! tarball has it. A runtime that has no build for this platform is left out, and that is said.
+
+use super::{bind, install, pack};
+use crate::hosts;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// The Nodes that npm has as packages, by the names that `js/test/package.json` gives them.
+const FURTHER_NODES: [&str; 2] = ["node22", "node24"];
+
+/// What can be run, by absolute paths.
+pub(crate) struct JavaScript {
+    /// The Nodes: the one on the PATH first.
+    nodes: Vec<PathBuf>,
+    /// Deno.
+    pub(crate) deno: PathBuf,
+    /// Programs that use the package.
+    pub(crate) agents: PathBuf,
+    /// The package.
+    tarball: PathBuf,
+}
+
+/// Builds the package and gets everything ready.
+pub(crate) fn ready(workspace: &Workspace) -> Result<JavaScript> {
+    let js = workspace.root.join("js");
+    let tarball = pack(workspace)?;
+    bind(workspace, &["conformance"], &js.join("generated/conformance"))?;
+    let tests = js.join("test");
+    install(workspace, &tests)?;
+    unpack(workspace, &tarball, &tests.join("node_modules/@muse/coord"))?;
+    let modules = tests.join("node_modules");
+    let further = FURTHER_NODES.map(|name| modules.join(name).join("bin/node"));
+    for absent in further.iter().filter(|node| !node.exists()) {
+        eprintln!("js: not tested, as npm has no build of it for this platform: {}", absent.display());
+    }
+    let further = further.into_iter().filter(|node| node.exists());
+    let nodes = [hosts::node(workspace)?].into_iter().chain(further).collect();
+    Ok(JavaScript { nodes, deno: deno(&modules)?, agents: tests.join("agents"), tarball })
+}
+
+pub(crate) fn run(workspace: &Workspace, javascript: &JavaScript, muse: &Path) -> Result<()> {
+    let sh = &workspace.shell;
+    let JavaScript { nodes, deno, tarball, .. } = javascript;
+    let tests = workspace.root.join("js/test");
+    let _there = sh.push_dir(&tests);
+    let node = nodes.first().context("there is a Node")?;
+    let _muse = sh.push_env("MUSE_BIN", muse);
+    let _tarball = sh.push_env("MUSE_COORD_TARBALL", tarball);
+    let _node = sh.push_env("NODE", node);
+    let _deno = sh.push_env("DENO", deno);
+    let files = &suite(&tests)?;
+    for node in nodes {
+        cmd!(sh, "{node} --test {files...}").run()?;
+    }
+    cmd!(sh, "{deno} test --allow-all --no-check --quiet {files...}").run()?;
+    let packaging = tests.join("packaging.mjs");
+    cmd!(sh, "{node} --test {packaging}").run()?;
+    Ok(())
+}
+
+/// Checks format, habits and types, by Deno. What it checks the types against is the built package.
+pub(crate) fn lint(workspace: &Workspace) -> Result<()> {
+    let sh = &workspace.shell;
+    let JavaScript { deno, .. } = ready(workspace)?;
+    let _there = sh.push_dir(workspace.root.join("js"));
+    cmd!(sh, "{deno} fmt --check --quiet").run()?;
+    cmd!(sh, "{deno} lint --quiet").run()?;
+    Ok(())
+}
+
+/// The files that are run in every runtime.
+fn suite(tests: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(tests)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut files: Vec<_> = entries.into_iter().filter(|path| path.to_string_lossy().ends_with(".test.mjs")).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// As `npm install` does with a package that needs no others and runs no scripts.
+fn unpack(workspace: &Workspace, tarball: &Path, place: &Path) -> Result<()> {
+    let sh = &workspace.shell;
+    sh.remove_path(place)?;
+    sh.create_dir(place)?;
+    cmd!(sh, "tar -xzf {tarball} -C {place} --strip-components 1").quiet().run()?;
+    Ok(())
+}
+
+/// The program itself: npm's `deno` starts it as a child, which would outlive what kills that.
+fn deno(modules: &Path) -> Result<PathBuf> {
+    let platforms = modules.join("@deno");
+    let context = || format!("no Deno in {}", platforms.display());
+    let entries = fs::read_dir(&platforms).with_context(context)?.map(|entry| Ok(entry?.path().join("deno")));
+    let programs = entries.collect::<Result<Vec<_>>>()?;
+    programs.into_iter().find(|program| program.exists()).with_context(context)
+}
