@@ -1,0 +1,130 @@
+// What a compiler has to accept, and below each `@ts-expect-error` what it has to refuse. Checked as an ECMAScript module and as a
+// CommonJS one by tsc, and by Deno; never run. `packaging.mjs` does it.
+import {
+  type ClaimRecord,
+  CoordError,
+  type Handler,
+  type Item,
+  type JsonObject,
+  type Lease,
+  LeaseLostError,
+  openQueue,
+  type Queue,
+  type Task,
+  type Worker,
+} from '@muse/coord';
+
+interface Page {
+  url: string;
+}
+
+interface Words {
+  words: number;
+}
+
+/** True if the two are the very same type. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** Accepts what has this type, and nothing that has only a similar one. */
+declare function is<Wanted>(): <Given>(given: Given, same: Same<Given, Wanted>) => void;
+
+export async function opening(): Promise<void> {
+  is<Queue>()(await openQueue(), true);
+  await openQueue({ root: new URL('file:///repository'), init: true, sync: false });
+  // @ts-expect-error: a root is a path or a URL
+  await openQueue({ root: 1 });
+  // @ts-expect-error: there is no such option
+  await openQueue({ path: '.' });
+}
+
+export async function enqueuing(queue: Queue): Promise<void> {
+  is<Task<{ url: string }>>()(await queue.enqueue({ title: 'Count', payload: { url: '/' } }), true);
+  is<Task<Page>>()(await queue.enqueue<Page>({ title: 'Count', priority: 5n, tags: ['a'] as const }), true);
+  is<Task<JsonObject>>()(await queue.enqueue({ title: 'Count' }), true);
+  const pages: readonly string[] = ['/a', '/b'];
+  const tasks = await queue.enqueueMany(pages.map((url) => ({ title: url, payload: { url } })));
+  is<Task<{ url: string }>[]>()(tasks, true);
+  is<Date>()(tasks[0]!.createdAt, true);
+  await queue.enqueueMany(new Set([{ title: 'a' }]));
+  // @ts-expect-error: a task has a title
+  await queue.enqueue({ payload: {} });
+  // @ts-expect-error: it is not what was said that the payload is
+  await queue.enqueue<Page>({ title: 'Count', payload: { uri: '/' } });
+  // @ts-expect-error: a payload is an object
+  await queue.enqueue({ title: 'Count', payload: 'text' });
+  // @ts-expect-error: the unit comes last
+  await queue.enqueue({ title: 'Count', ttl: 60 });
+}
+
+export async function claiming(queue: Queue): Promise<void> {
+  const lease = await queue.claim<Page, Words>({ runId: 'agent-1', leaseSeconds: 60, wait: 10 });
+  is<Lease<Page, Words> | undefined>()(lease, true);
+  // @ts-expect-error: there may have been nothing to claim
+  lease.task;
+  if (lease === undefined) return;
+  is<Page>()(lease.task.payload, true);
+  is<AbortSignal>()(lease.signal, true);
+  is<ClaimRecord<Words>>()(await lease.heartbeat(), true);
+  is<Words | null>()((await lease.complete({ words: 2 })).result, true);
+  await lease.fail(new Error('no such page'));
+  // @ts-expect-error: it is not what was said that the result is
+  await lease.complete({ lines: 2 });
+  // @ts-expect-error: the lease tells whose it is
+  lease.generation = 1;
+  for await (const next of queue.claims<Page>({ runId: 'agent-1', signal: new AbortController().signal })) {
+    await using held = next;
+    is<Page>()(held.task.payload, true);
+    // What is not known of a result is unknown, and not any.
+    is<unknown>()((await held.complete()).result?.['words'], true);
+  }
+  is<Lease<Page, Words>>()(await queue.resume<Page, Words>(lease.task.taskId, { claimNonce: lease.record.claimNonce }), true);
+}
+
+export async function working(queue: Queue): Promise<void> {
+  await using worker = queue.work<Page, Words>(async ({ payload }, lease) => {
+    is<Page>()(payload, true);
+    is<Lease<Page, Words>>()(lease, true);
+    return { words: payload.url.length };
+  });
+  is<Worker<Page, Words>>()(worker, true);
+  worker.on('completed', (lease, record) => {
+    is<Page>()(lease.task.payload, true);
+    is<Words | null>()(record.result, true);
+  });
+  worker.on('failed', (_, error) => is<unknown>()(error, true));
+  worker.on('error', (error) => is<'read-only' | 'denied' | 'full' | 'wrong-type' | 'other'>()(error.kind, true));
+  const handler: Handler<Page, Words> = ({ payload }) => ({ words: payload.url.length });
+  queue.work(handler, { runId: 'agent-1', stopOnSignals: true, onStop: 'release' });
+  // The types follow from the handler, where it says them; and a handler may return nothing.
+  is<Worker<Page, { size: number }>>()(queue.work(async (task: Task<Page>) => ({ size: task.payload.url.length })), true);
+  queue.work(() => {});
+  // @ts-expect-error: it is not what was said that the result is
+  queue.work<Page, Words>(async () => ({ lines: 2 }));
+  // @ts-expect-error: a result is an object
+  queue.work(() => 2);
+  // @ts-expect-error: the payload has no such field
+  queue.work<Page, Words>(async ({ payload }) => ({ words: payload.uri.length }));
+  // @ts-expect-error: there is no such event
+  worker.on('finished', () => {});
+  // @ts-expect-error: there is no such way to stop
+  await worker.stop('kill');
+}
+
+export async function asking(queue: Queue, id: string): Promise<void> {
+  const item = await queue.get<Page, Words>(id);
+  is<Item<Page, Words> | undefined>()(item, true);
+  is<Words | null | undefined>()(item?.result, true);
+  const { items, counts } = await queue.list<Page, Words>({ status: 'timed_out', limit: 10 });
+  is<Item<Page, Words>[]>()(items, true);
+  is<number>()(counts.expired, true);
+  // @ts-expect-error: there is no such status
+  await queue.list({ status: 'running' });
+}
+
+export function refused(error: unknown): number | undefined {
+  if (error instanceof LeaseLostError) return error.generation;
+  if (error instanceof CoordError && error.code === 'already_terminal') return 0;
+  // @ts-expect-error: there is no such code
+  if (error instanceof CoordError && error.code === 'gone') return 1;
+  return undefined;
+}
