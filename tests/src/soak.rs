@@ -1,9 +1,9 @@
 //! The soak: real agents on one real directory, killed and stopped at random, and every answer held against the others.
 //!
-//! Half of the workers run `muse` for each step, half are native processes with two threads; three orchestrators keep
-//! some dozens of tasks waiting. Every few milliseconds one of them is killed, and comes back under a new run id; now
-//! and then one is stopped for longer than its lease. What each asked and was answered is the [`history`]; when the
-//! storm is over and the queue is drained, [`check`] judges it.
+//! Some workers run `muse` for each step, as many are native processes with two threads, and some are processes of Node
+//! and Deno; orchestrators of each kind keep some dozens of tasks waiting. Every few milliseconds one of them is killed,
+//! and comes back under a new run id; now and then one is stopped for longer than its lease. What each asked and was
+//! answered is the [`history`]; when the storm is over and the queue is drained, [`check`] judges it.
 //!
 //! Every choice follows from one seed, which is printed. What the processes make of it does not: the same seed is the
 //! same storm, not the same run.
@@ -14,6 +14,8 @@ mod agent;
 mod check;
 mod drain;
 mod history;
+mod javascript;
+mod kind;
 mod muse;
 mod native;
 mod place;
@@ -46,6 +48,9 @@ pub struct Options {
     /// How many workers there are: half run `muse`, half are native threads
     #[arg(long)]
     pub agents: usize,
+    /// How many JavaScript workers there are beside them: half in Node, half in Deno
+    #[arg(long)]
+    pub javascript: usize,
     /// How often one of them is killed
     #[arg(long)]
     pub kill_every_ms: u64,
@@ -54,11 +59,11 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
-/// Runs the soak with the program that `MUSE_BIN` names. Where something was wrong the directory is kept.
+/// Runs the soak with the programs that `MUSE_BIN`, `NODE` and `DENO` name. Where something was wrong the directory is kept.
 pub fn run(options: &Options) -> Report {
     let seed = options.seed.unwrap_or_else(|| Moment::now().nanos);
     let place = Place::new();
-    let swarm = Swarm::new(muse::program(), place.path().to_owned(), options.agents);
+    let swarm = Swarm::new(options, place.path().to_owned());
     std::fs::create_dir_all(&swarm.directory).expect("make the coordination directory");
 
     let time = Duration::from_secs_f64(options.minutes * 60.0);
@@ -68,13 +73,14 @@ pub fn run(options: &Options) -> Report {
     let complaints = heal(&swarm);
 
     let (listing, findings) = drain::listing(&swarm);
+    let completed = swarm.completed();
     let history = swarm.into_history();
     let mut found = check::check(&history.actions, &listing);
     complaints.into_iter().chain(findings).for_each(|what| found.report(None, what));
-    if found.figures.completions == 0 {
-        found.report(None, "nothing was completed, so nothing was put to the test".to_string());
+    for (face, _) in completed.iter().filter(|(_, count)| *count == 0) {
+        found.report(None, format!("nothing was completed by {}, so that it was not put to the test", face.name()));
     }
-    Report::new(Storm { seed, time, chaos }, found, &history, &listing, place)
+    Report::new(Storm { seed, time, chaos, completed }, found, &history, &listing, place)
 }
 
 /// What killed enqueuers left is found and put right by the doctor, and worked off. What else he finds is told.

@@ -7,6 +7,6 @@ use std::process::Command;
 #[test]
 fn nothing_is_lost_and_nothing_is_held_by_two_while_an_agent_is_killed_every_50_ms() {
     let mut soak = Command::new(env!("CARGO_BIN_EXE_soak"));
-    soak.args(["run", "--minutes", "2", "--agents", "24", "--kill-every-ms", "50"]);
+    soak.args(["run", "--minutes", "2", "--agents", "24", "--javascript", "4", "--kill-every-ms", "50"]);
     assert!(soak.status().unwrap().success());
 }

@@ -1,10 +1,14 @@
 //! `cargo xtask soak`: agents on one real queue, killed and stopped at random; nothing may be lost or held by two.
 //!
-//! The program is `tests/src/soak.rs`, which says what is done and what is checked. Here the product is built for it.
+//! The program is `tests/src/soak.rs`, which says what is done and what is checked. Here the product is built for it, and the
+//! npm package with what runs it.
 
 use crate::build;
+use crate::hosts;
+use crate::js;
 use crate::workspace::Workspace;
 use anyhow::Result;
+use std::path::PathBuf;
 use xshell::cmd;
 
 #[derive(clap::Args)]
@@ -15,6 +19,9 @@ pub(crate) struct Options {
     /// How many agents there are: half run `muse`, half are native threads
     #[arg(long, default_value_t = 24)]
     agents: usize,
+    /// How many JavaScript agents there are beside them: half in Node, half in Deno; 0 needs neither
+    #[arg(long, default_value_t = 4)]
+    javascript: usize,
     /// How often one of them is killed
     #[arg(long, default_value_t = 50)]
     kill_every_ms: u64,
@@ -26,13 +33,26 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
     let muse = build::product(workspace)?.muse;
-    let Options { minutes, agents, kill_every_ms, seed } = options;
-    let (minutes, agents, kill_every_ms) = (minutes.to_string(), agents.to_string(), kill_every_ms.to_string());
-    let seed = seed.map(|seed| ["--seed".to_string(), seed.to_string()]);
-    let seed = seed.iter().flatten();
     let soak = ["--release", "--package", "coord-tests", "--bin", "soak", "--", "run"];
-    cmd!(sh, "cargo run {soak...} --minutes {minutes} --agents {agents} --kill-every-ms {kill_every_ms} {seed...}")
-        .env("MUSE_BIN", muse)
-        .run()?;
+    let words = options.words();
+    let programs = if options.javascript > 0 { javascript(workspace)? } else { Vec::new() };
+    cmd!(sh, "cargo run {soak...} {words...}").env("MUSE_BIN", muse).envs(programs).run()?;
     Ok(())
+}
+
+/// What runs JavaScript, by the variables that name it.
+fn javascript(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
+    let js::test::JavaScript { deno, agents, .. } = js::test::ready(workspace)?;
+    Ok(vec![("NODE", hosts::node(workspace)?), ("DENO", deno), ("JS_AGENTS", agents)])
+}
+
+impl Options {
+    /// The same for the program.
+    fn words(&self) -> Vec<String> {
+        let Options { minutes, agents, javascript, kill_every_ms, seed } = self;
+        let mut words = vec![format!("--minutes={minutes}"), format!("--agents={agents}")];
+        words.extend([format!("--javascript={javascript}"), format!("--kill-every-ms={kill_every_ms}")]);
+        words.extend(seed.map(|seed| format!("--seed={seed}")));
+        words
+    }
 }

@@ -21,6 +21,9 @@ const LEASE_SECONDS: std::ops::RangeInclusive<i64> = 1..=3;
 
 /// A way to reach the queue.
 pub(super) trait Hands {
+    /// Whether the agent lives. Only who is killed in the midst of something leaves it open whether it happened.
+    fn is_alive(&self) -> bool;
+
     /// Does it; `None`: whoever asked is not there any more to be answered.
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer>;
 }
@@ -111,9 +114,10 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
             _ => self.pause(0..30),
         }
         match self.rng.random_range(0..100) {
-            0..75 => self.finish(task, lease, Verdict::Complete),
-            75..88 => self.finish(task, lease, Verdict::Fail),
-            88..96 => self.cancel(task.clone()),
+            0..70 => self.finish(task, lease, Verdict::Complete),
+            70..82 => self.finish(task, lease, Verdict::Fail),
+            82..89 => self.cancel(task.clone()),
+            89..96 => self.give_back(task, lease),
             // Walks away.
             _ => Some(()),
         }
@@ -124,6 +128,17 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
         let answer = self.settle(task, lease, verdict)?;
         let refused = matches!(answer, Answer::Refused { .. });
         if self.one_in(if refused { 2 } else { 30 }) {
+            self.heartbeat(task, lease)?;
+            self.settle(task, lease, Verdict::Complete)?;
+        }
+        Some(())
+    }
+
+    /// Releases, and sometimes goes on as if it had not.
+    fn give_back(&mut self, task: &Task, lease: &Lease) -> Option<()> {
+        let nonce = self.nonce_of(lease);
+        self.act(Op::Release { task: task.clone(), nonce })?;
+        if self.one_in(5) {
             self.heartbeat(task, lease)?;
             self.settle(task, lease, Verdict::Complete)?;
         }
@@ -149,6 +164,9 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
 
     /// Notes it, does it, and notes the answer.
     fn act(&mut self, op: Op) -> Option<Answer> {
+        if !self.hands.is_alive() {
+            return None;
+        }
         self.note(Said::Began(op.clone()));
         let answer = self.hands.act(&self.run_id, &op)?;
         self.note(Said::Got(answer.clone()));

@@ -8,11 +8,12 @@
 //! Each is checked by itself, from the evidence alone: 1, 3 and 4 by plain comparisons that anybody can follow, and 2 by
 //! a search, which would find what they overlook.
 
+mod leases;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::history::{Action, Answer, Label, Lease, Listed, Listing, Moment, Op, Task};
+use super::history::{Action, Answer, Label, Lease, Listed, Listing, Op, Task};
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,9 @@ pub(super) struct Figures {
     pub(super) claims: usize,
     /// Claims without an answer that took effect.
     pub(super) silent_claims: usize,
+    /// Claims of tasks that had been held before.
     pub(super) takeovers: usize,
+    pub(super) releases: usize,
     pub(super) completions: usize,
     pub(super) failures: usize,
     pub(super) cancellations: usize,
@@ -67,7 +70,7 @@ pub(super) fn check(actions: &[Action], listing: &Listing) -> Findings {
     evidence.books_balance(&mut findings);
     for (task, actions) in &evidence.by_task {
         let suspects = findings.violations.len();
-        leases_are_kept(task, actions, &mut findings);
+        leases::are_kept(task, actions, &mut findings);
         ended_is_ended(task, actions, &mut findings);
         evidence.ending_is_listed(task, actions, &mut findings);
         // The search for an order that does not exist takes long, and would say less.
@@ -298,6 +301,7 @@ impl<'a> Evidence<'a> {
             recovered: self.listing.keys().filter(|task| !acknowledged.contains(task)).count(),
             claims: claims(self.actions.iter()).count(),
             silent_claims: self.silent_generations(),
+            releases: answers().filter(|answer| matches!(answer, Answer::Released { .. })).count(),
             takeovers: self.listing.values().map(|listed| listed.generation.saturating_sub(1) as usize).sum(),
             completions,
             failures,
@@ -310,42 +314,13 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Nobody is given a task whose lease runs, as far as its holder knew, by the queue's word and by the clock.
-fn leases_are_kept(task: &Task, actions: &[&Action], findings: &mut Findings) {
-    let mut leases: Vec<(&Action, &Lease)> =
-        claims(actions.iter().copied()).map(|(action, _, _, lease)| (action, lease)).collect();
-    leases.sort_by_key(|(_, lease)| lease.generation);
-    for pair in leases.windows(2) {
-        let [(earlier, lease), (later, next)] = pair else { continue };
-        let (Some(told), Some(won)) = (earlier.ended_at(), later.ended_at()) else { continue };
-        let expires = kept_until(lease, later.began, actions);
-        if won.nanos < earlier.began.nanos {
-            let what = format!("{} had it before {}, under a later generation", later.run_id, earlier.run_id);
-            findings.report(Some(task), what);
-        }
-        // A heartbeat that came between the two is not known to be before or after, so only what was told counts.
-        if told.nanos < later.began.nanos && (next.claimed_micros < expires || won.wall_micros < expires) {
-            let what = format!("{} was given it while the lease of {} ran", later.run_id, earlier.run_id);
-            findings.report(Some(task), what);
-        }
-    }
-}
-
-/// Until when the holder knew the task to be its own, before `moment`.
-fn kept_until(lease: &Lease, moment: Moment, actions: &[&Action]) -> u64 {
-    let kept = actions.iter().filter(|action| action.ended_at().is_some_and(|at| at.nanos < moment.nanos));
-    let expiries = kept.filter_map(|action| match action.answer()? {
-        Answer::Kept(kept) if kept.generation == lease.generation => Some(kept.expires_micros),
-        _ => None,
-    });
-    expiries.fold(lease.expires_micros, u64::max)
-}
-
 /// After an accepted end nothing more is accepted.
 fn ended_is_ended(task: &Task, actions: &[&Action], findings: &mut Findings) {
     let endings = actions.iter().filter(|action| is_ending(action) && is_accepted(action));
     let Some(end) = endings.filter_map(|action| action.ended_at()).min_by_key(|at| at.nanos) else { return };
-    let is_alive = |answer: &Answer| matches!(answer, Answer::Claimed { .. } | Answer::Kept(_) | Answer::Ended { .. });
+    let is_alive = |answer: &Answer| {
+        matches!(answer, Answer::Claimed { .. } | Answer::Kept(_) | Answer::Released { .. } | Answer::Ended { .. })
+    };
     for action in actions.iter().filter(|action| action.began.nanos > end.nanos) {
         if let Some(answer) = action.answer().filter(|answer| is_alive(answer)) {
             findings.report(Some(task), format!("it had ended, and {} was answered {answer:?}", action.run_id));
@@ -381,7 +356,7 @@ fn ends_as(action: &Action, listed: &Listed) -> bool {
     let (status, report) = match &action.op {
         Op::Settle { verdict, report, .. } => (verdict.status(), Some(report)),
         Op::Cancel { .. } => ("cancelled", None),
-        Op::Enqueue { .. } | Op::Claim { .. } | Op::Heartbeat { .. } => return false,
+        Op::Enqueue { .. } | Op::Claim { .. } | Op::Heartbeat { .. } | Op::Release { .. } => return false,
     };
     let same_generation = match action.answer() {
         Some(Answer::Ended { generation }) => *generation == listed.generation,

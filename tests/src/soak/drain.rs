@@ -73,6 +73,7 @@ fn listed(item: Item) -> Listed {
         label: serde_json::from_str(item.task.record.payload.text()).ok(),
         status: item.status.as_str().to_string(),
         generation: item.generation,
+        attempt: item.attempt,
         by: item.claimer_run_id,
         report: item.result.map(|result| result.text().to_string()).or(item.error.map(String::from)),
     }

@@ -34,6 +34,7 @@ pub(super) enum Op {
     Claim { queue: Option<String>, lease_seconds: i64, wait_seconds: i64 },
     Heartbeat { task: Task, nonce: Option<String> },
     Settle { task: Task, verdict: Verdict, report: String, nonce: Option<String> },
+    Release { task: Task, nonce: Option<String> },
     Cancel { task: Task, force: bool },
 }
 
@@ -58,6 +59,9 @@ pub(super) enum Answer {
     Empty,
     Kept(Lease),
     Ended {
+        generation: u32,
+    },
+    Released {
         generation: u32,
     },
     Refused {
@@ -126,6 +130,7 @@ pub(super) struct Listed {
     pub(super) label: Option<Label>,
     pub(super) status: String,
     pub(super) generation: u32,
+    pub(super) attempt: u32,
     pub(super) by: Option<String>,
     pub(super) report: Option<String>,
 }
@@ -202,7 +207,13 @@ impl Action {
     /// The task that it is about, as far as is known.
     pub(super) fn task(&self) -> Option<&Task> {
         match (&self.op, self.answer()) {
-            (Op::Heartbeat { task, .. } | Op::Settle { task, .. } | Op::Cancel { task, .. }, _) => Some(task),
+            (
+                Op::Heartbeat { task, .. }
+                | Op::Settle { task, .. }
+                | Op::Release { task, .. }
+                | Op::Cancel { task, .. },
+                _,
+            ) => Some(task),
             (_, Some(Answer::Enqueued { task } | Answer::Claimed { task, .. })) => Some(task),
             _ => None,
         }

@@ -39,6 +39,10 @@ struct PrintedTask {
 }
 
 impl Hands for Muse<'_> {
+    fn is_alive(&self) -> bool {
+        !self.slot.is_over()
+    }
+
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
         let (mut reader, writer) = io::pipe().expect("make a pipe");
         let mut command = Command::new(self.muse);
@@ -67,6 +71,7 @@ fn words(op: &Op) -> Vec<String> {
         Op::Heartbeat { task, .. } => vec!["heartbeat", task],
         Op::Settle { task, verdict: Verdict::Complete, .. } => vec!["complete", task],
         Op::Settle { task, verdict: Verdict::Fail, .. } => vec!["fail-task", task],
+        Op::Release { task, .. } => vec!["release", task],
         Op::Cancel { task, force: false } => vec!["cancel-task", task],
         Op::Cancel { task, force: true } => vec!["cancel-task", task, "--force"],
     };
@@ -85,7 +90,7 @@ fn flags(op: &Op) -> Vec<String> {
             ("--claim-ttl", Some(lease_seconds.to_string())),
             ("--wait", Some(wait_seconds.to_string())),
         ],
-        Op::Heartbeat { nonce, .. } => vec![("--claim-nonce", nonce.clone())],
+        Op::Heartbeat { nonce, .. } | Op::Release { nonce, .. } => vec![("--claim-nonce", nonce.clone())],
         Op::Settle { verdict, report, nonce, .. } => {
             let flag = if *verdict == Verdict::Complete { "--result" } else { "--error" };
             vec![(flag, Some(report.clone())), ("--claim-nonce", nonce.clone())]
@@ -115,10 +120,11 @@ impl Printed {
             }
             (0, Op::Heartbeat { .. }) => Some(Answer::Kept(self.lease()?)),
             (0, Op::Settle { .. } | Op::Cancel { .. }) => Some(Answer::Ended { generation: self.generation? }),
+            (0, Op::Release { .. }) => Some(Answer::Released { generation: self.generation? }),
             (1, op) => match (op, self.status.as_deref()?) {
                 (Op::Claim { .. }, "empty") => Some(Answer::Empty),
                 (
-                    Op::Heartbeat { .. } | Op::Settle { .. } | Op::Cancel { .. },
+                    Op::Heartbeat { .. } | Op::Settle { .. } | Op::Release { .. } | Op::Cancel { .. },
                     status @ ("not_found" | "not_claimed" | "wrong_owner" | "lease_lost" | "already_terminal"),
                 ) => {
                     let generation = self.generation;

@@ -102,6 +102,10 @@ impl Native {
                 };
                 Ok(Answer::Ended { generation: ended?.generation })
             }
+            Op::Release { task, nonce } => {
+                let released = queue.release(task.parse()?, claimant(run_id, nonce)?, now)?;
+                Ok(Answer::Released { generation: released.generation })
+            }
             Op::Cancel { task, force } => {
                 let ended = queue.cancel(task.parse()?, run_id.parse()?, *force, now, fresh)?;
                 Ok(Answer::Ended { generation: ended.generation })
@@ -111,6 +115,11 @@ impl Native {
 }
 
 impl Hands for Native {
+    fn is_alive(&self) -> bool {
+        // It dies with its process.
+        true
+    }
+
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
         Some(self.ask(run_id, op).unwrap_or_else(|error| refused(error.as_ref())))
     }

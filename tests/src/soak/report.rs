@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::check::{Findings, Violation};
 use super::history::{History, Listing, Op, Task};
+use super::kind::Face;
 use super::place::Place;
 use super::swarm::Chaos;
 
@@ -31,6 +32,7 @@ pub(super) struct Storm {
     pub(super) seed: u64,
     pub(super) time: Duration,
     pub(super) chaos: Chaos,
+    pub(super) completed: Vec<(Face, usize)>,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Storm { seed, time, chaos: c }, n) = (&self.storm, &self.findings.figures);
+        let (Storm { seed, time, chaos: c, completed }, n) = (&self.storm, &self.findings.figures);
         let seconds = time.as_secs_f64();
         let per_second = n.commands as f64 / seconds;
         for Violation { what, task } in self.findings.violations.iter().take(SHOWN) {
@@ -88,26 +90,31 @@ impl fmt::Display for Report {
         writeln!(f, "commands     {}, {per_second:.0} a second over {seconds:.0} s", n.commands)?;
         writeln!(
             f,
-            "kills        {}: {} muse commands, {} agents of a command that went on, {} idle agents, {} native processes",
+            "kills        {}: {} muse commands, {} agents of a command that went on, {} idle agents, {} native processes, \
+             {} of Node, {} of Deno",
             c.kills(),
             c.commands_killed,
             c.commands_orphaned,
             c.idle_killed,
-            c.natives_killed
+            c.natives_killed,
+            c.nodes_killed,
+            c.denos_killed
         )?;
         writeln!(f, "stops        {} for longer than any lease", c.stops)?;
         writeln!(f, "unknown      {} commands without an answer", n.unknown)?;
         writeln!(f, "enqueued     {}, and {} recovered of those without an answer", n.enqueued, n.recovered)?;
         writeln!(
             f,
-            "claims       {}, and {} without an answer; {} of them took over from another",
-            n.claims, n.silent_claims, n.takeovers
+            "claims       {}, and {} without an answer; {} of them of tasks that had been held before; {} released",
+            n.claims, n.silent_claims, n.takeovers, n.releases
         )?;
         writeln!(
             f,
             "ended        {} completed, {} failed, {} cancelled; {} of them without an answer",
             n.completions, n.failures, n.cancellations, n.silent_endings
         )?;
+        let completed: Vec<String> = completed.iter().map(|(face, n)| format!("{n} by {}", face.name())).collect();
+        writeln!(f, "completed    {}", completed.join(", "))?;
         writeln!(
             f,
             "late         {} completions and failures refused, {} of them while another held the task",

@@ -16,9 +16,12 @@ use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::agent::Agent;
+use super::Options;
+use super::agent::{Agent, Hands};
 use super::history::{Answer, History, Note, Said};
-use super::muse::Muse;
+use super::javascript::{Programs, Runtime};
+use super::kind::{Face, Kind, Role, kinds};
+use super::muse::{self, Muse};
 
 /// About so many tasks are kept waiting or held, half of them by the dead.
 const BACKLOG: usize = 120;
@@ -37,6 +40,8 @@ pub(super) struct Swarm {
     pub(super) repository: PathBuf,
     /// Its coordination directory.
     pub(super) directory: PathBuf,
+    /// `None` if no agent is one.
+    javascript: Option<Programs>,
     history: Mutex<History>,
     slots: Vec<Slot>,
 }
@@ -52,6 +57,10 @@ pub(super) struct Chaos {
     pub(super) idle_killed: u64,
     /// Native processes that were killed.
     pub(super) natives_killed: u64,
+    /// Processes of Node that were killed.
+    pub(super) nodes_killed: u64,
+    /// Processes of Deno that were killed.
+    pub(super) denos_killed: u64,
     /// Processes that were stopped for longer than any lease, and went on then.
     pub(super) stops: u64,
 }
@@ -60,14 +69,6 @@ pub(super) struct Chaos {
 pub(super) struct Slot {
     kind: Kind,
     life: Mutex<Life>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    MuseWorker,
-    MuseOrchestrator,
-    NativeWorkers,
-    NativeOrchestrator,
 }
 
 #[derive(Default)]
@@ -81,16 +82,12 @@ struct Life {
 }
 
 impl Swarm {
-    /// `agents` workers, half of them by `muse` and half native, two in a process; and three orchestrators.
-    pub(super) fn new(muse: PathBuf, repository: PathBuf, agents: usize) -> Swarm {
-        let directory = repository.join(".muse/coordination");
-        let by_muse = agents / 2;
-        let natives = (agents - by_muse).div_ceil(2);
-        let workers = [vec![Kind::MuseWorker; by_muse], vec![Kind::NativeWorkers; natives]].concat();
-        let orchestrators = [Kind::MuseOrchestrator, Kind::MuseOrchestrator, Kind::NativeOrchestrator];
-        let kinds = workers.into_iter().chain(orchestrators);
-        let slots = kinds.map(|kind| Slot { kind, life: Mutex::default() }).collect();
-        Swarm { muse, repository, directory, history: Mutex::default(), slots }
+    /// The agents that are asked for, in that repository.
+    pub(super) fn new(options: &Options, repository: PathBuf) -> Swarm {
+        let javascript = (options.javascript > 0).then(Programs::named);
+        let slots = kinds(options).into_iter().map(|kind| Slot { kind, life: Mutex::default() }).collect();
+        let (muse, directory) = (muse::program(), repository.join(".muse/coordination"));
+        Swarm { muse, repository, directory, javascript, history: Mutex::default(), slots }
     }
 
     /// Lets them work for that long, and kills one every `kill_every`.
@@ -115,6 +112,16 @@ impl Swarm {
     /// What the agents did, when all is over.
     pub(super) fn into_history(self) -> History {
         self.history.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many tasks were completed by each face that there are workers by.
+    pub(super) fn completed(&self) -> Vec<(Face, usize)> {
+        let history = self.history();
+        let workers = self.slots.iter().filter(|slot| slot.kind.role == Role::Worker);
+        let mut faces: Vec<Face> = workers.map(|slot| slot.kind.face).collect();
+        faces.dedup();
+        let count = |face: Face| history.actions.iter().filter(|action| face.completed(action)).count();
+        faces.into_iter().map(|face| (face, count(face))).collect()
     }
 
     fn torment(&self, end: Instant, kill_every: Duration, rng: &mut SmallRng) -> Chaos {
@@ -150,17 +157,29 @@ impl Swarm {
             // Some run ids are too long for a name in the queue, which then keeps their text in a file.
             let tail = if life % 8 == 7 { "-with-a-run-id-that-is-too-long-for-a-name" } else { "" };
             let (name, seed) = (format!("{}-{number}-{life}{tail}", slot.kind.name()), seeds.next_u64());
-            let hands = Muse { muse: &self.muse, repository: &self.repository, slot };
-            let log = |note| self.history().note(note);
-            match slot.kind {
-                Kind::MuseWorker => match Agent::new(name, seed, hands, log).work() {
-                    None => {}
-                },
-                Kind::MuseOrchestrator => {
-                    Agent::new(name, seed, hands, log).orchestrate(|| self.wants_more(slot)).unwrap_or_default();
+            match slot.kind.face {
+                Face::Muse => {
+                    self.live(slot, name, seed, Muse { muse: &self.muse, repository: &self.repository, slot });
                 }
-                Kind::NativeWorkers | Kind::NativeOrchestrator => self.host(slot, &name, seed),
+                Face::Native => self.host(slot, &name, seed),
+                Face::JavaScript(runtime) => {
+                    let programs = self.javascript.as_ref();
+                    if let Some(hands) = programs.and_then(|programs| programs.start(runtime, &self.repository, slot)) {
+                        self.live(slot, name, seed, hands);
+                    }
+                }
             }
+        }
+    }
+
+    /// One life of an agent in this process.
+    fn live(&self, slot: &Slot, name: String, seed: u64, hands: impl Hands) {
+        let mut agent = Agent::new(name, seed, hands, |note| self.history().note(note));
+        match slot.kind.role {
+            Role::Worker => match agent.work() {
+                None => {}
+            },
+            Role::Orchestrator => agent.orchestrate(|| self.wants_more(slot)).unwrap_or_default(),
         }
     }
 
@@ -172,7 +191,7 @@ impl Swarm {
         let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
         command.args(["agent", "--name", name, "--seed", &seed.to_string()]);
         command.arg("--directory").arg(&self.directory).stdout(stdout).stdin(stdin);
-        let is_orchestrator = slot.kind == Kind::NativeOrchestrator;
+        let is_orchestrator = slot.kind.role == Role::Orchestrator;
         if is_orchestrator {
             command.arg("--orchestrator");
         }
@@ -204,7 +223,7 @@ impl Swarm {
 
     /// Waits until another task is wanted. False: from this orchestrator not any more.
     fn wants_more(&self, slot: &Slot) -> bool {
-        while !slot.life().over {
+        while !slot.is_over() {
             if self.history().backlog() < BACKLOG {
                 return true;
             }
@@ -235,6 +254,11 @@ impl Slot {
         life.over
     }
 
+    /// Whether the agent is dead.
+    pub(super) fn is_over(&self) -> bool {
+        self.life().over
+    }
+
     /// A new life; false if there is to be none.
     fn begin(&self) -> bool {
         let mut life = self.life();
@@ -246,17 +270,18 @@ impl Slot {
     /// mostly one that does nothing with the queue right now.
     fn kill(&self, chaos: &mut Chaos, rng: &mut SmallRng) -> bool {
         let mut life = self.life();
-        let with_child = self.kind.is_native() || rng.random_ratio(7, 10);
+        let by_muse = self.kind.face == Face::Muse;
+        let with_child = !by_muse || rng.random_ratio(7, 10);
         if life.over || life.stopped_until.is_some() {
             return false;
         }
         let counter = match &mut life.child {
-            None if self.kind.is_native() || rng.random_ratio(3, 4) => return false,
+            None if !by_muse || rng.random_ratio(3, 4) => return false,
             None => &mut chaos.idle_killed,
             Some(_) if !with_child => &mut chaos.commands_orphaned,
             Some(child) => {
                 child.kill().expect("a child can be killed");
-                if self.kind.is_native() { &mut chaos.natives_killed } else { &mut chaos.commands_killed }
+                chaos.processes_killed(self.kind.face)
             }
         };
         *counter += 1;
@@ -282,12 +307,12 @@ impl Slot {
         }
     }
 
-    /// Ends it for good. A `muse` process goes on to its end, a native process is killed.
+    /// Ends it for good. A `muse` process goes on to its end, and so does an orchestrator; other workers are killed.
     fn close(&self) {
         let mut life = self.life();
         (life.closed, life.over) = (true, true);
         signal(&mut life, Signal::CONT);
-        if self.kind == Kind::NativeWorkers {
+        if self.kind.face != Face::Muse && self.kind.role == Role::Worker {
             signal(&mut life, Signal::KILL);
         }
     }
@@ -297,25 +322,20 @@ impl Slot {
     }
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::MuseWorker => "muse",
-            Kind::MuseOrchestrator => "muse-orchestrator",
-            Kind::NativeWorkers => "native",
-            Kind::NativeOrchestrator => "native-orchestrator",
-        }
-    }
-
-    fn is_native(self) -> bool {
-        matches!(self, Kind::NativeWorkers | Kind::NativeOrchestrator)
-    }
-}
-
 impl Chaos {
     /// How many agents died.
     pub(super) fn kills(&self) -> u64 {
-        self.commands_killed + self.commands_orphaned + self.idle_killed + self.natives_killed
+        let commands = self.commands_killed + self.commands_orphaned + self.idle_killed;
+        commands + self.natives_killed + self.nodes_killed + self.denos_killed
+    }
+
+    fn processes_killed(&mut self, face: Face) -> &mut u64 {
+        match face {
+            Face::Muse => &mut self.commands_killed,
+            Face::Native => &mut self.natives_killed,
+            Face::JavaScript(Runtime::Node) => &mut self.nodes_killed,
+            Face::JavaScript(Runtime::Deno) => &mut self.denos_killed,
+        }
     }
 }
 

@@ -104,6 +104,7 @@ fn some_order_explains(steps: &[Step]) -> bool {
 struct OneTask {
     state: State,
     generation: u32,
+    attempt: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -132,6 +133,7 @@ impl SequentialSpec for OneTask {
             Asked::Op { run_id, op } => match op {
                 Op::Enqueue { .. } => self.enqueue(),
                 Op::Settle { verdict, report, .. } => self.settle(run_id, *verdict, report),
+                Op::Release { nonce, .. } => self.release(run_id, nonce),
                 Op::Cancel { .. } => self.cancel(run_id),
                 Op::Claim { .. } | Op::Heartbeat { .. } => false,
             },
@@ -164,6 +166,9 @@ impl OneTask {
                     && self.is_lease_of(run_id, nonce)
                     && self.settle(run_id, *verdict, report)
             }
+            (Op::Release { nonce, .. }, Answer::Released { generation }) => {
+                *generation == self.generation && self.release(run_id, nonce)
+            }
             (Op::Cancel { force, .. }, Answer::Ended { generation }) => {
                 *generation == self.generation
                     && (*force || self.is_lease_of(run_id, &None) || self.is_free_at(at))
@@ -186,7 +191,7 @@ impl OneTask {
         let next = matches!(self.state, State::Ready | State::Held { .. }) && generation == self.generation + 1;
         if next {
             let holder = holder.map(|(run_id, lease)| (run_id.to_string(), lease.clone()));
-            (self.state, self.generation) = (State::Held { holder }, generation);
+            (self.state, self.generation, self.attempt) = (State::Held { holder }, generation, self.attempt + 1);
         }
         next
     }
@@ -206,6 +211,15 @@ impl OneTask {
         if own {
             let (status, report) = (verdict.status(), Some(report.to_string()));
             self.state = State::Ended { status, by: run_id.to_string(), report };
+        }
+        own
+    }
+
+    /// The next holder's generation is another all the same, but this was no attempt.
+    fn release(&mut self, run_id: &str, nonce: &Option<String>) -> bool {
+        let own = self.is_lease_of(run_id, nonce);
+        if own {
+            (self.state, self.attempt) = (State::Ready, self.attempt - 1);
         }
         own
     }
@@ -235,7 +249,7 @@ impl OneTask {
 
     fn refuses(&self, run_id: &str, op: &Op, status: &str) -> bool {
         let (nonce, cancels) = match op {
-            Op::Heartbeat { nonce, .. } | Op::Settle { nonce, .. } => (nonce, None),
+            Op::Heartbeat { nonce, .. } | Op::Settle { nonce, .. } | Op::Release { nonce, .. } => (nonce, None),
             Op::Cancel { force, .. } => (&None, Some(*force)),
             Op::Enqueue { .. } | Op::Claim { .. } => return false,
         };
@@ -256,6 +270,6 @@ impl OneTask {
         listed.status == *status
             && listed.by.as_ref() == Some(by)
             && listed.report == *report
-            && listed.generation == self.generation
+            && (listed.generation, listed.attempt) == (self.generation, self.attempt)
     }
 }

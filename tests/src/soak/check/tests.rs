@@ -1,7 +1,7 @@
 //! Histories that are wrong, each in one way, and the word that must be said about it.
 
 use super::*;
-use crate::soak::history::{Holder, Verdict};
+use crate::soak::history::{Holder, Moment, Verdict};
 
 const SECOND: u64 = 1_000_000;
 
@@ -55,6 +55,10 @@ impl Tale {
         self.then(run_id, complete(run_id, generation), Some(Answer::Ended { generation }))
     }
 
+    fn released(self, run_id: &str, generation: u32) -> Tale {
+        self.then(run_id, release(), Some(Answer::Released { generation }))
+    }
+
     fn refused(self, run_id: &str, op: Op, status: &str, holder: Option<(&str, u32)>) -> Tale {
         let holder = holder.map(|(run_id, generation)| Holder { run_id: run_id.into(), generation: Some(generation) });
         self.then(run_id, op, Some(Answer::Refused { status: status.into(), holder }))
@@ -73,10 +77,13 @@ impl Tale {
     }
 
     fn listed_as(mut self, number: u64, status: &str, by: &str, generation: u32, report: Option<&str>) -> Tale {
+        let is_release = |action: &&Action| matches!(action.answer(), Some(Answer::Released { .. }));
+        let releases = self.actions.iter().filter(is_release).count() as u32;
         let listed = Listed {
             label: Some(label(number)),
             status: status.into(),
             generation,
+            attempt: generation - releases,
             by: Some(by.into()),
             report: report.map(String::from),
         };
@@ -137,6 +144,10 @@ fn heartbeat() -> Op {
     Op::Heartbeat { task: name(1), nonce: None }
 }
 
+fn release() -> Op {
+    Op::Release { task: name(1), nonce: None }
+}
+
 fn report(run_id: &str, generation: u32) -> String {
     format!("{run_id} {generation}")
 }
@@ -186,6 +197,24 @@ fn what_nobody_was_told_of_may_have_happened() {
 fn what_nobody_was_told_of_may_not_have_happened() {
     let tale = Tale::enqueued(1).claimed("a", 1).then("a", complete("a", 1), None).later(12).claimed("b", 2);
     tale.completed("b", 2).listed("completed", "b", 2, Some("b 2")).is_right();
+}
+
+#[test]
+fn a_released_task_is_anybodys_at_once() {
+    let tale = Tale::enqueued(1).claimed("a", 1).released("a", 1);
+    let tale = tale.refused("a", complete("a", 1), "not_claimed", None).claimed("b", 2);
+    let tale = tale.refused("a", complete("a", 1), "lease_lost", Some(("b", 2))).completed("b", 2);
+    assert_eq!(tale.listed("completed", "b", 2, Some("b 2")).is_right().releases, 1);
+}
+
+#[test]
+fn a_release_that_nobody_was_told_of_may_have_happened_or_not() {
+    let silent = || Tale::enqueued(1).claimed("a", 1).then("a", release(), None);
+    let done = |tale: Tale| tale.claimed("b", 2).completed("b", 2).listed("completed", "b", 2, Some("b 2"));
+    done(silent().later(12)).is_right();
+    let mut released = done(silent());
+    released.listing.entry(name(1)).and_modify(|listed| listed.attempt = 1);
+    released.is_right();
 }
 
 #[test]
@@ -331,6 +360,28 @@ fn a_refusal_without_cause_is_found() {
     done(held().refused("b", heartbeat(), "lease_lost", Some(("a", 1)))).is_in_no_order();
     done(held().refused("b", heartbeat(), "wrong_owner", Some(("a", 1)))).is_right();
     done(held().refused("b", cancel(false), "wrong_owner", Some(("a", 1)))).is_right();
+}
+
+#[test]
+fn a_claim_after_a_release_that_was_refused_is_found() {
+    let tale = Tale::enqueued(1).claimed("a", 1).refused("a", release(), "lease_lost", Some(("b", 2)));
+    let tale = tale.claimed("b", 2).completed("b", 2).listed("completed", "b", 2, Some("b 2"));
+    tale.is_wrong(&["while the lease of a ran"]);
+}
+
+#[test]
+fn a_wrong_release_is_found() {
+    let done = |tale: Tale| tale.completed("b", 2).listed("completed", "b", 2, Some("b 2"));
+    let held = || Tale::enqueued(1).claimed("a", 1);
+    done(taken_over().released("a", 2)).is_in_no_order();
+    done(held().released("a", 2).claimed("b", 2)).is_in_no_order();
+    let kept = held().lease("a", 1, 10);
+    done(held().released("a", 1).then("a", heartbeat(), Some(Answer::Kept(kept))).claimed("b", 2)).is_in_no_order();
+    held().released("a", 1).completed("a", 1).listed("completed", "a", 1, Some("a 1")).is_in_no_order();
+    plain().released("a", 1).is_wrong(&["it had ended, and a was answered Released"]);
+    let mut counted = done(held().released("a", 1).claimed("b", 2));
+    counted.listing.entry(name(1)).and_modify(|listed| listed.attempt = 2);
+    counted.is_in_no_order();
 }
 
 #[test]

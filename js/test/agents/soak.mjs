@@ -1,0 +1,71 @@
+// An agent of the soak: `soak.mjs ROOT`. Does what each line of standard input asks, and answers it by a line, both in the JSON of
+// `tests/src/soak/history.rs`. What it is to do is decided, noted and checked there; here it is done, by the public API alone.
+import { writeSync } from 'node:fs';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { CoordError, openQueue } from '@muse/coord';
+
+/** What the contract foresees to be told instead. */
+const REFUSALS = ['not_found', 'not_claimed', 'wrong_owner', 'lease_lost', 'already_terminal'];
+
+const queue = await openQueue({ root: process.argv[2] });
+
+/** The leases that this process was given: each by its nonce, and the last one of a task by the task's id. */
+const leases = new Map();
+
+const HANDS = {
+  async Enqueue({ label, queue: name, priority }, runId) {
+    const { taskId } = await queue.enqueue({ title: 'soak', runId, queue: name, priority, payload: label });
+    return { Enqueued: { task: taskId } };
+  },
+
+  async Claim({ queue: name, lease_seconds: leaseSeconds, wait_seconds: wait }, runId) {
+    const lease = await queue.claim({ runId, queue: name ?? undefined, leaseSeconds, wait });
+    if (lease === undefined) return 'Empty';
+    const { taskId, payload } = lease.task;
+    leases.set(taskId, lease).set(lease.record.claimNonce, lease);
+    return { Claimed: { task: taskId, label: payload, lease: leaseOf(lease.record) } };
+  },
+
+  async Heartbeat({ task, nonce }) {
+    return { Kept: leaseOf(await leases.get(nonce ?? task).heartbeat()) };
+  },
+
+  async Settle({ task, verdict, report, nonce }) {
+    const lease = leases.get(nonce ?? task);
+    const { generation } = await (verdict === 'Complete' ? lease.complete(JSON.parse(report)) : lease.fail(report));
+    return { Ended: { generation } };
+  },
+
+  async Release({ task, nonce }) {
+    const lease = leases.get(nonce ?? task);
+    await lease.release();
+    return { Released: { generation: lease.generation } };
+  },
+
+  async Cancel({ task, force }, runId) {
+    const { generation } = await queue.cancel(task, { runId, force });
+    return { Ended: { generation } };
+  },
+};
+
+/** Dates tell milliseconds: somebody claimed at the latest within the one that is told, and keeps the task at the least to it. */
+function leaseOf({ generation, claimNonce, claimedAt, expiresAt }) {
+  const [claimed, expires] = [claimedAt, expiresAt].map((date) => date.getTime() * 1000);
+  return { generation, nonce: claimNonce, claimed_micros: claimed + 999, expires_micros: expires };
+}
+
+function refused(error) {
+  if (!(error instanceof CoordError && REFUSALS.includes(error.code))) return { Broken: { what: error.stack ?? `${error}` } };
+  const { code, runId, generation } = error;
+  const holder = runId === undefined ? null : { run_id: runId, generation: generation ?? null };
+  return { Refused: { status: code, holder } };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { run_id: runId, op } = JSON.parse(line);
+  const [[name, asked]] = Object.entries(op);
+  const answer = await HANDS[name](asked, runId).catch(refused);
+  // By one call, and before anything else is done: a pipe keeps what was written before a SIGKILL.
+  writeSync(1, `${JSON.stringify(answer)}\n`);
+}
