@@ -87,13 +87,22 @@ pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
 /// name takes 1 to 5 µs, so sweeping costs at most a twentieth of one core however many leases there are.
 pub const SWEEP_MICROS_PER_LEASE: u64 = 100;
 
-/// How old an empty directory of the ready shelf must be before it is removed, in microseconds, so that enqueuers
-/// whose clocks differ a little do not see it vanish under them at once.
+/// How long an empty directory of the ready shelf must have been out of use before it is removed, in microseconds, so that
+/// enqueuers whose clocks differ a little do not see it vanish under them at once.
 pub const EMPTY_SHELF_MICROS: u64 = 10_000_000;
+
+/// How long an empty directory whose span of time is past must have stood still before it is removed, in microseconds. An
+/// enqueuer makes it, syncs, and links into it. Until it is removed every claim looks into it: of a queue that is worked off as
+/// fast as it is filled, that is one directory for each task of this time.
+pub const EMPTY_LEAF_MICROS: u64 = 250_000;
 
 /// How close together two changes of a directory may be and still leave the same stamp, in microseconds. Linux stamps
 /// with its scheduler's tick, 1 to 10 ms.
 pub const STAMP_GRAIN_MICROS: u64 = 20_000;
+
+/// How many directories, and how many leases, a queue that is used again remembers. A directory has about 130 names at most, so
+/// this is a few megabytes at the very most.
+pub const REMEMBERED: usize = 1_024;
 
 /// How old a record without an entry must be, by its own time, before a doctor takes its enqueuer for dead, in
 /// microseconds. It only spares a queue at work false alarms: a repair is safe beside an enqueuer that lives after all.

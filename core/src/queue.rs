@@ -11,6 +11,7 @@ mod expire;
 mod files;
 mod find;
 mod list;
+mod memory;
 mod settle;
 mod shelves;
 mod wait;
@@ -18,7 +19,7 @@ mod watch;
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use serde::Deserialize;
@@ -34,6 +35,8 @@ use crate::store::{Store, StoreError};
 use crate::task::BadRecord;
 use crate::time::Timestamp;
 use crate::transition::lease_is_live;
+
+use memory::Memory;
 
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
 pub use doctor::{Became, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
@@ -55,6 +58,7 @@ pub const FORMAT: u32 = 1;
 pub struct Queue<S> {
     store: S,
     formatted: Cell<bool>,
+    memory: RefCell<Memory>,
 }
 
 impl<S: Store> Queue<S> {
@@ -73,7 +77,7 @@ impl<S: Store> Queue<S> {
                 false
             }
         };
-        Ok(Queue { store, formatted: Cell::new(formatted) })
+        Ok(Queue { store, formatted: Cell::new(formatted), memory: RefCell::default() })
     }
 
     /// Makes the store a queue if it is none yet. True if this call did.

@@ -563,6 +563,8 @@ fn a_watch_tells_when_to_ask_again() {
         claim.unwrap().claimed.map(|claimed| claimed.task.id)
     };
     for queue in [None, Some("default")] {
+        // The first look removes what is out of use, which is a change, too.
+        assert_eq!(ask(&mut watch, queue), None);
         assert_eq!(ask(&mut watch, queue), None);
         assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(false), "nothing happened");
         let id = world.enqueue("work");

@@ -83,10 +83,16 @@ impl<S: Store> Queue<S> {
     ) -> Result<Claim, Error> {
         let mut findings = self.sweep_if_due(now)?;
         let mut claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
+        // Before an agent is told that there is nothing, nothing is taken from memory.
+        if claimed.is_none() && self.memory.borrow_mut().forget_dirs() {
+            claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
+        }
         let look_again = claimed.is_none() && thoroughness == Thoroughness::Full;
         if look_again && self.sweep_claimed(now, &mut findings)?.moved > 0 {
+            self.memory.borrow_mut().forget_dirs();
             claimed = self.take_head(request, watch, now, nonce, &mut findings)?;
         }
+        self.memory.borrow_mut().walked = true;
         Ok(Claim { claimed, findings })
     }
 
@@ -162,6 +168,7 @@ impl<S: Store> Queue<S> {
             Ok(Some(task)) => {
                 let claimer = request.run_id.as_str().into();
                 let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
+                self.memory.borrow_mut().hold(located);
                 Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record }))))
             }
             Err(Error::Corrupt { problem, .. }) => {

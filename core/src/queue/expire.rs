@@ -44,6 +44,9 @@ impl<S: Store> Queue<S> {
     /// Sweeps if the token says that it is time and nobody else was faster to take it.
     pub(super) fn sweep_if_due(&self, now: Timestamp) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
+        if self.memory.borrow().sweeps_later(now) {
+            return Ok(findings);
+        }
         let names = self.store.list(&layout::sweep())?.unwrap_or_default();
         let mut tokens: Vec<Timestamp> = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
         tokens.sort();
@@ -62,6 +65,7 @@ impl<S: Store> Queue<S> {
         // A token further ahead than any sweep puts it was written by a clock that has been set back since.
         let stray = latest.micros_since(now) > *limits::SWEEP_MICROS.end();
         if *latest > now && !stray {
+            self.memory.borrow_mut().sweep_at(*latest, now);
             return Ok(findings);
         }
         let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());

@@ -39,6 +39,7 @@ impl<S: Store> Queue<S> {
     pub(super) fn shift_file(&self, from: &Path, to: &Path) -> Result<Moved, Error> {
         for _ in 0..limits::RACES {
             if self.store.rename(from, to)? == Moved::Here {
+                self.memory.borrow_mut().fill(&to.dir);
                 return Ok(Moved::Here);
             }
             if !self.store.exists(from)? {
@@ -97,7 +98,10 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             match self.store.link(from, to)? {
                 Linked::Gone if self.store.exists(from)? => self.make_dirs(&to.dir)?,
-                linked => return Ok(linked),
+                linked => {
+                    self.memory.borrow_mut().fill(&to.dir);
+                    return Ok(linked);
+                }
             }
         }
         Err(Error::Contended)

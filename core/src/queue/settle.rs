@@ -8,7 +8,7 @@ use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout;
+use crate::layout::{self, Shelf};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, RunId};
 use crate::store::{Moved, Store};
@@ -137,7 +137,8 @@ impl<S: Store> Queue<S> {
         Ok(ClaimRecord { result, error: settlement.error, ..record })
     }
 
-    /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster.
+    /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster. A lease that this
+    /// queue gave is tried first by the name that it had then.
     fn transition(
         &self,
         id: TaskId,
@@ -145,14 +146,23 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         settlement: Option<&Settlement>,
     ) -> Result<Entry, Error> {
+        let mut known = self.memory.borrow_mut().take_lease(id);
         for _ in 0..limits::RACES {
-            let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+            let known = known.take().filter(|located| decide(&located.entry, command, now).is_ok());
+            let located = match known {
+                Some(located) => located,
+                None => self.find(id)?.ok_or(Error::NotFound { id })?,
+            };
             let next = match decide(&located.entry, command, now) {
                 Ok(next) => next,
                 Err(refusal) => return Err(self.refused(id, refusal)),
             };
             let written = settlement.map(|settlement| self.write_settlement(&next, settlement)).transpose()?;
             if self.step(&located, &next, command)? == Moved::Here {
+                if matches!(next.state, State::Claimed(_)) {
+                    let dir = layout::shelf_of(Shelf::Claimed, id);
+                    self.memory.borrow_mut().hold(Located { dir, entry: next.clone() });
+                }
                 return Ok(next);
             }
             // CM-5: the settlement of a rename that was lost to another agent is garbage.

@@ -1,5 +1,6 @@
 //! Reading the shelves: the ready one in claim order, the others as they come. Names only; no record is opened.
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::layout::{self, Dir, ReadyShelf, Shelf};
 use crate::limits;
 use crate::name::QueueName;
-use crate::store::{Stamp, Store, StoreErrorKind};
+use crate::store::{Store, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// How to go through the ready shelf.
@@ -66,7 +67,10 @@ impl<S: Store> Queue<S> {
 
     fn ready_queues(&self, walk: &mut Walk<'_>) -> Result<Vec<ReadyShelf>, Error> {
         self.note(&ReadyShelf::root(), None, walk)?;
-        let names = self.store.list(&ReadyShelf::root())?.unwrap_or_default();
+        let names = match walk.empties {
+            Empties::Keep => self.read_names(&ReadyShelf::root())?,
+            Empties::Remove(now) => self.remembered_names(&ReadyShelf::root(), now)?,
+        };
         Ok(names.iter().filter_map(|name| name.parse().ok()).map(|queue| ReadyShelf::queue(&queue)).collect())
     }
 
@@ -78,10 +82,13 @@ impl<S: Store> Queue<S> {
         walk: &mut Walk<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        let mut names: Vec<(String, &ReadyShelf)> = Vec::new();
+        let mut lists = Vec::new();
         for shelf in shelves {
-            names.extend(self.names_on(shelf, walk)?.into_iter().map(|name| (name, shelf)));
+            lists.push((self.names_on(shelf, walk)?, shelf));
         }
+        let on_shelf = |(names, shelf)| core::iter::zip(names, core::iter::repeat(shelf));
+        let mut names: Vec<(&String, &ReadyShelf)> =
+            lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
         names.sort_by(|(one, _), (other, _)| one.cmp(other));
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
             let children: Vec<ReadyShelf> = same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
@@ -100,30 +107,72 @@ impl<S: Store> Queue<S> {
 
     /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
     /// of time is past; an enqueuer who needs it all the same makes it again.
-    fn names_on(&self, shelf: &ReadyShelf, walk: &mut Walk<'_>) -> Result<Vec<String>, Error> {
+    fn names_on(&self, shelf: &ReadyShelf, walk: &mut Walk<'_>) -> Result<Rc<Vec<String>>, Error> {
         self.note(&shelf.dir, shelf.filled_until(), walk)?;
-        let names = match self.store.list(&shelf.dir) {
-            Ok(names) => names.unwrap_or_default(),
-            // Somebody's file where a directory of the queue would be.
-            Err(error) if error.kind == StoreErrorKind::WrongType => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+        let names = match walk.empties {
+            Empties::Keep => self.read_names(&shelf.dir),
+            Empties::Remove(now) => self.names_for_claim(shelf, now),
         };
-        if let (Empties::Remove(now), true) = (walk.empties, names.is_empty())
-            && self.is_out_of_use(shelf, now)?
-        {
-            self.store.remove_dir(&shelf.dir)?;
+        match names {
+            // Somebody's file where a directory of the queue would be.
+            Err(Error::Store(error)) if error.kind == StoreErrorKind::WrongType => Ok(Rc::default()),
+            names => names,
+        }
+    }
+
+    fn names_for_claim(&self, shelf: &ReadyShelf, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+        let names = match shelf.is_leaf() {
+            true if self.memory.borrow().saw_empty(&shelf.dir, now) => return Ok(Rc::default()),
+            // What is remembered of a leaf would be of no use: each claim changes it.
+            true => self.read_names(&shelf.dir)?,
+            false => self.remembered_names(&shelf.dir, now)?,
+        };
+        if names.is_empty() {
+            self.leave_empty(shelf, now)?;
         }
         Ok(names)
     }
 
-    /// True if nobody enqueues into the directory any more: its span of time is past, or, where it has none, nothing
-    /// has changed in it for a while.
+    fn leave_empty(&self, shelf: &ReadyShelf, now: Timestamp) -> Result<(), Error> {
+        if self.is_out_of_use(shelf, now)? {
+            self.store.remove_dir(&shelf.dir)?;
+        } else if shelf.is_leaf() {
+            self.memory.borrow_mut().see_empty(&shelf.dir, now);
+        }
+        Ok(())
+    }
+
+    /// The names in a directory, which are not read again as long as its stamp tells that they are the same.
+    fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+        if !self.memory.borrow().walked {
+            return self.read_names(dir);
+        }
+        let Some(stamp) = self.store.stamp(dir)? else { return Ok(Rc::default()) };
+        let known = self.memory.borrow().names(dir, stamp, now);
+        if let Some(names) = known {
+            return Ok(names);
+        }
+        let names = self.read_names(dir)?;
+        self.memory.borrow_mut().read(dir, stamp, now, names.clone());
+        Ok(names)
+    }
+
+    fn read_names(&self, dir: &Dir) -> Result<Rc<Vec<String>>, Error> {
+        Ok(Rc::new(self.store.list(dir)?.unwrap_or_default()))
+    }
+
+    /// True if nobody enqueues into the directory any more: its span of time is long past, or it is past and nothing has
+    /// changed in it for a moment, or, where it has none, nothing has changed in it for a while.
     fn is_out_of_use(&self, shelf: &ReadyShelf, now: Timestamp) -> Result<bool, Error> {
-        let last_use = match shelf.filled_until() {
-            Some(end) => Some(end.micros()),
-            None => self.store.stamp(&shelf.dir)?.map(Stamp::micros),
+        let passed = |since: u64, micros: u64| since.saturating_add(micros) <= now.micros();
+        let stood_still_for = match shelf.filled_until() {
+            Some(end) if passed(end.micros(), limits::EMPTY_SHELF_MICROS) => return Ok(true),
+            Some(end) if end > now => return Ok(false),
+            Some(_) => limits::EMPTY_LEAF_MICROS,
+            None => limits::EMPTY_SHELF_MICROS,
         };
-        Ok(last_use.is_some_and(|micros| micros.saturating_add(limits::EMPTY_SHELF_MICROS) <= now.micros()))
+        let changed = self.store.stamp(&shelf.dir)?;
+        Ok(changed.is_some_and(|stamp| passed(stamp.micros(), stood_still_for)))
     }
 
     fn note(&self, dir: &Dir, filled_until: Option<Timestamp>, walk: &mut Walk<'_>) -> Result<(), Error> {

@@ -23,8 +23,10 @@ pub struct MemStore(RefCell<Tree>);
 #[derive(Clone, Debug)]
 pub struct Tree {
     dirs: BTreeMap<Dir, Names>,
-    /// Counts the changes of everything: a stamp of the whole tree, which says no less than one of each directory.
+    /// Counts all changes.
     changes: u32,
+    /// Which change was the last one of each directory.
+    stamps: BTreeMap<Dir, u32>,
 }
 
 type Names = BTreeMap<String, Arc<[u8]>>;
@@ -119,7 +121,7 @@ impl Tree {
     /// Gives a content a name, in place of another if the name has one: for putting a tree together. True if the
     /// directory is there.
     pub fn put(&mut self, path: &Path, content: Arc<[u8]>) -> bool {
-        let names = self.changed().get_mut(&path.dir);
+        let names = self.changed([&path.dir]).get_mut(&path.dir);
         names.map(|names| names.insert(path.name.clone(), content)).is_some()
     }
 
@@ -146,12 +148,13 @@ impl Tree {
 
     /// [`Store::stamp`].
     pub fn stamp(&self, dir: &Dir) -> Option<Stamp> {
-        self.dirs.contains_key(dir).then(|| Stamp::from_parts(0, self.changes))
+        let last = || self.stamps.get(dir).copied().unwrap_or(0);
+        self.dirs.contains_key(dir).then(|| Stamp::from_parts(0, last()))
     }
 
     /// [`Store::create`].
     pub fn create(&mut self, path: &Path, content: &[u8]) -> Created {
-        match self.changed().get_mut(&path.dir) {
+        match self.changed([&path.dir]).get_mut(&path.dir) {
             None => Created::NoDir,
             Some(names) if names.contains_key(&path.name) => Created::Taken,
             Some(names) => {
@@ -164,7 +167,7 @@ impl Tree {
     /// [`Store::link`].
     pub fn link(&mut self, from: &Path, to: &Path) -> Linked {
         let source = self.content(from).cloned();
-        match (source, self.changed().get_mut(&to.dir)) {
+        match (source, self.changed([&to.dir]).get_mut(&to.dir)) {
             (Some(_), Some(names)) if names.contains_key(&to.name) => Linked::Taken,
             (Some(content), Some(names)) => {
                 names.insert(to.name.clone(), content);
@@ -182,7 +185,7 @@ impl Tree {
         if self.exists(to) {
             return Err(error("rename", &to.to_string(), StoreErrorKind::Other, "the new name was taken"));
         }
-        let dirs = self.changed();
+        let dirs = self.changed([&from.dir, &to.dir]);
         let content = dirs.get_mut(&from.dir).and_then(|names| names.remove(&from.name));
         if let (Some(names), Some(content)) = (dirs.get_mut(&to.dir), content) {
             names.insert(to.name.clone(), content);
@@ -192,7 +195,7 @@ impl Tree {
 
     /// [`Store::remove`].
     pub fn remove(&mut self, path: &Path) -> Result<Removed, StoreError> {
-        let dirs = self.changed();
+        let dirs = self.changed([&path.dir]);
         match dirs.get_mut(&path.dir).and_then(|names| names.remove(&path.name)) {
             Some(_) => Ok(Removed::Now),
             None if dirs.contains_key(&path.dir.child(&path.name)) => {
@@ -212,7 +215,7 @@ impl Tree {
             }
             Some(_) if self.dirs.contains_key(dir) => Ok(Made::Taken),
             Some(_) => {
-                self.changed().insert(dir.clone(), Names::new());
+                self.changed([&parent, dir]).insert(dir.clone(), Names::new());
                 Ok(Made::Now)
             }
         }
@@ -220,26 +223,30 @@ impl Tree {
 
     /// [`Store::remove_dir`].
     pub fn remove_dir(&mut self, dir: &Dir) -> DirRemoved {
-        match self.list(dir) {
-            None => DirRemoved::Gone,
-            Some(names) if !names.is_empty() => DirRemoved::NotEmpty,
-            Some(_) => {
-                self.changed().remove(dir);
+        match (self.list(dir), dir.split()) {
+            (None, _) => DirRemoved::Gone,
+            (Some(names), _) if !names.is_empty() => DirRemoved::NotEmpty,
+            (Some(_), parent) => {
+                let parent = parent.map_or_else(Dir::root, |(parent, _)| parent);
+                self.changed([&parent]).remove(dir);
+                self.stamps.remove(dir);
                 DirRemoved::Now
             }
         }
     }
 
-    /// The directories, to be changed.
-    fn changed(&mut self) -> &mut BTreeMap<Dir, Names> {
+    /// The directories, of which these are to be changed.
+    fn changed<const N: usize>(&mut self, dirs: [&Dir; N]) -> &mut BTreeMap<Dir, Names> {
         self.changes = self.changes.saturating_add(1);
+        self.stamps.extend(dirs.map(|dir| (dir.clone(), self.changes)));
         &mut self.dirs
     }
 }
 
 impl Default for Tree {
     fn default() -> Tree {
-        Tree { dirs: BTreeMap::from([(Dir::root(), Names::new())]), changes: 0 }
+        let dirs = BTreeMap::from([(Dir::root(), Names::new())]);
+        Tree { dirs, changes: 0, stamps: BTreeMap::new() }
     }
 }
 

@@ -83,6 +83,14 @@ pub fn after(seconds: u64) -> Timestamp {
 /// The number of the agent whose run id is too long for a name.
 pub const LONG_NAMED: usize = 4;
 
+fn told(answer: Result<Answer, Error>) -> Answer {
+    match answer {
+        Ok(answer) => answer,
+        Err(Error::Store(_)) => Answer::Unknown,
+        Err(error) => Answer::Refused(error.code()),
+    }
+}
+
 /// An agent's name.
 pub fn name(agent: usize) -> RunId {
     let long = "an agent whose run id is too long for a name";
@@ -90,18 +98,18 @@ pub fn name(agent: usize) -> RunId {
 }
 
 impl Errand {
-    /// Carries it out.
+    /// Carries it out with a queue that is opened for it, as a command does.
     pub fn run<S: Store>(&self, store: S) -> Answer {
-        match self.try_run(store) {
-            Ok(answer) => answer,
-            Err(Error::Store(_)) => Answer::Unknown,
-            Err(error) => Answer::Refused(error.code()),
-        }
+        told(Queue::open(store).and_then(|queue| self.try_run(&queue)))
     }
 
-    fn try_run<S: Store>(&self, store: S) -> Result<Answer, Error> {
+    /// Carries it out with a queue that has been used before, and remembers.
+    pub fn run_on<S: Store>(&self, queue: &Queue<S>) -> Answer {
+        told(self.try_run(queue))
+    }
+
+    fn try_run<S: Store>(&self, queue: &Queue<S>) -> Result<Answer, Error> {
         let Errand { order, now, nonce, .. } = *self;
-        let queue = Queue::open(store)?;
         let claimant = || Claimant { run_id: name(self.agent), nonce: self.lease };
         Ok(match order {
             Order::Enqueue(number, priority, ttl_seconds) => {

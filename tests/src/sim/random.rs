@@ -1,6 +1,7 @@
 //! Random schedules of more agents than can be explored to the end, by `shuttle`: the real code on threads, of which one
 //! runs at a time, and who is next is chosen at every store operation.
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -176,23 +177,36 @@ fn one_schedule(mix: Mix, mistake: Option<Mistake>, tally: &Arc<Tally>) {
     tally.schedules.fetch_add(1, Ordering::Relaxed);
 }
 
-/// An agent's life: one errand after the other, each by another clock and with another fate.
+/// An agent's life: one errand after the other, each by another clock and with another fate. Its queue remembers from one
+/// to the next, until it dies.
 fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Tally) {
     let mut lease: Option<(TaskId, Nonce)> = None;
+    let at_hand: RefCell<Option<(Errand, Fate)>> = RefCell::default();
+    let calls = Cell::new(0);
+    let ask = |call: Call| {
+        calls.set(calls.get() + 1);
+        let at_hand = at_hand.borrow();
+        let (errand, fate) = at_hand.as_ref().expect("an errand is at hand");
+        stage.lock().expect("agents do not panic").call(errand, call, fate.at(calls.get()))
+    };
+    let mut queue = None;
     for _ in 0..ERRANDS {
         let errand = stage.lock().expect("agents do not panic").next_errand(agent, lease);
         let fate = Fate::draw(errand.order);
-        let calls = std::cell::Cell::new(0);
-        let ask = |call: Call| {
-            calls.set(calls.get() + 1);
-            stage.lock().expect("agents do not panic").call(&errand, call, fate.at(calls.get()))
+        at_hand.replace(Some((errand, fate)));
+        calls.set(0);
+        let answer = match &queue {
+            Some(queue) => errand.run_on(queue),
+            None => match Queue::open(answered(mistake, &ask)) {
+                Ok(opened) => errand.run_on(queue.insert(opened)),
+                Err(_) => Answer::Unknown,
+            },
         };
-        let answer = errand.run(answered(mistake, ask));
         tally.calls.fetch_add(calls.get(), Ordering::Relaxed);
         if fate.what != Mishap::None && calls.get() >= fate.when {
             tally.mishaps.fetch_add(1, Ordering::Relaxed);
             if fate.what == Mishap::Death {
-                lease = None;
+                (lease, queue) = (None, None);
                 continue;
             }
         }

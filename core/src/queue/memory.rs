@@ -1,0 +1,113 @@
+//! What a queue that is used again and again remembers of its directory, so as not to read all of it anew each time.
+//!
+//! Nothing that is remembered decides anything. A lease's name is tried by the rename that the transition is, and found out
+//! if it is old; a directory's names are used only while its stamp is the one that it had before they were read; a leaf that was
+//! empty is not looked into again for 20 ms; and before an agent is told that there is nothing to claim, everything is read. What
+//! memory can cost is order: for 20 ms a task that was released, and for a second on a filesystem whose stamps cannot be trusted
+//! any task, may come after one that it should have come before.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::files::Located;
+use crate::id::TaskId;
+use crate::layout::Dir;
+use crate::limits;
+use crate::store::Stamp;
+use crate::time::Timestamp;
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// True once the shelf has been walked. Most queues are opened for one claim, to which remembering is of no use.
+    pub(super) walked: bool,
+    dirs: BTreeMap<Dir, Read>,
+    empty_leaves: BTreeMap<Dir, Timestamp>,
+    leases: BTreeMap<TaskId, Located>,
+    sweep: Option<(Timestamp, Timestamp)>,
+}
+
+/// A directory as it was read.
+#[derive(Debug)]
+struct Read {
+    stamp: Stamp,
+    at: Timestamp,
+    names: Rc<Vec<String>>,
+}
+
+impl Memory {
+    /// The names in a directory, if they are known to be those that are there now that its stamp is `stamp`.
+    pub(super) fn names(&self, dir: &Dir, stamp: Stamp, now: Timestamp) -> Option<Rc<Vec<String>>> {
+        let Read { stamp: before, at, names } = self.dirs.get(dir)?;
+        let recent = *at <= now && now.micros_since(*at) < *limits::SWEEP_MICROS.start();
+        (recent && *before == stamp).then(|| names.clone())
+    }
+
+    /// Remembers what was read `now` in a directory whose stamp was `stamp` before.
+    pub(super) fn read(&mut self, dir: &Dir, stamp: Stamp, now: Timestamp, names: Rc<Vec<String>>) {
+        // Two changes in quick succession can leave one stamp, so one that is young says nothing.
+        if stamp.micros().saturating_add(limits::STAMP_GRAIN_MICROS) > now.micros() {
+            self.dirs.remove(dir);
+            return;
+        }
+        if self.dirs.len() >= limits::REMEMBERED {
+            self.dirs.clear();
+        }
+        self.dirs.insert(dir.clone(), Read { stamp, at: now, names });
+    }
+
+    /// True if a leaf was seen empty a moment ago. What came into it since was released, or enqueued by somebody slow.
+    pub(super) fn saw_empty(&self, leaf: &Dir, now: Timestamp) -> bool {
+        let recent = |seen: &Timestamp| *seen <= now && now.micros_since(*seen) < limits::STAMP_GRAIN_MICROS;
+        self.empty_leaves.get(leaf).is_some_and(recent)
+    }
+
+    /// Remembers that a leaf was seen empty.
+    pub(super) fn see_empty(&mut self, leaf: &Dir, now: Timestamp) {
+        if !self.walked {
+            return;
+        }
+        if self.empty_leaves.len() >= limits::REMEMBERED {
+            self.empty_leaves.clear();
+        }
+        self.empty_leaves.insert(leaf.clone(), now);
+    }
+
+    /// Notices that this queue has put something into a directory.
+    pub(super) fn fill(&mut self, dir: &Dir) {
+        self.empty_leaves.remove(dir);
+    }
+
+    /// Knows no directory any more. True if any was known.
+    pub(super) fn forget_dirs(&mut self) -> bool {
+        let knew = !(self.dirs.is_empty() && self.empty_leaves.is_empty());
+        self.dirs.clear();
+        self.empty_leaves.clear();
+        knew
+    }
+
+    /// Remembers the name of a lease that this queue gave.
+    pub(super) fn hold(&mut self, located: Located) {
+        if self.leases.len() >= limits::REMEMBERED {
+            self.leases.pop_first();
+        }
+        self.leases.insert(located.entry.id, located);
+    }
+
+    /// The name of the lease on a task, as it was when it was given or prolonged; it is not remembered any more.
+    pub(super) fn take_lease(&mut self, id: TaskId) -> Option<Located> {
+        self.leases.remove(&id)
+    }
+
+    /// Remembers that the next sweep is due at `due`, as seen `now`.
+    pub(super) fn sweep_at(&mut self, due: Timestamp, now: Timestamp) {
+        self.sweep = Some((due, now));
+    }
+
+    /// True if a sweep was seen to be due later than `now`. It can only have been put off since.
+    pub(super) fn sweeps_later(&self, now: Timestamp) -> bool {
+        self.sweep.is_some_and(|(due, seen)| seen <= now && now < due)
+    }
+}

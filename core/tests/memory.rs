@@ -1,0 +1,289 @@
+//! What a queue remembers from one operation to the next is never what decides. Two queues on one store in memory stand for two
+//! agents: one that goes on, and one whose changes it is not told of.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use coord_core::layout::{Dir, Path};
+use coord_core::name::Nonce;
+use coord_core::queue::{ClaimRequest, NewTask, Thoroughness};
+use coord_core::store::mem::MemStore;
+use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
+use coord_core::transition::Claimant;
+use coord_core::{JsonObject, Queue, Store, TaskId, Timestamp};
+
+/// One directory, its clock, and two agents that go on.
+struct World {
+    medium: Rc<Medium>,
+    nonces: Cell<u64>,
+    ann: Queue<View>,
+    bob: Queue<View>,
+}
+
+impl World {
+    fn new() -> World {
+        let medium = Rc::new(Medium::default());
+        let open = || Queue::open(View(medium.clone())).unwrap();
+        let (ann, bob) = (open(), open());
+        medium.micros.set(1_795_336_200_000_000);
+        World { medium, nonces: Cell::new(0), ann, bob }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.pass(1)
+    }
+
+    fn pass(&self, micros: u64) -> Timestamp {
+        self.medium.micros.set(self.medium.micros.get() + micros);
+        Timestamp::from_micros(self.medium.micros.get())
+    }
+
+    fn nonce(&self) -> Nonce {
+        self.nonces.set(self.nonces.get() + 1);
+        Nonce::from_bits(self.nonces.get())
+    }
+
+    fn enqueue(&self, by: &Queue<View>, title: &str, priority: i64, queue: &str) -> TaskId {
+        let new = NewTask {
+            title: title.parse().unwrap(),
+            priority,
+            queue: queue.parse().unwrap(),
+            ttl_seconds: 1_000,
+            created_by: "orchestrator".parse().unwrap(),
+            tags: Vec::new(),
+            payload: JsonObject::parse("{}").unwrap(),
+        };
+        by.enqueue(new, self.now(), self.nonce()).unwrap().id
+    }
+
+    /// The title of what the agent claims, or nothing.
+    fn claim(&self, by: &Queue<View>) -> Option<(String, TaskId)> {
+        let request = ClaimRequest { run_id: "agent".parse().unwrap(), queue: None, lease_seconds: 100 };
+        let claim = by.claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap();
+        claim.claimed.map(|claimed| (claimed.task.record.title.to_string(), claimed.task.id))
+    }
+
+    fn claims(&self, by: &Queue<View>, title: &str) -> TaskId {
+        let (found, id) = self.claim(by).unwrap();
+        assert_eq!(found, title);
+        id
+    }
+
+    fn release(&self, by: &Queue<View>, id: TaskId) {
+        by.release(id, claimant(), self.now()).unwrap();
+    }
+
+    /// What the agent asks of the store meanwhile.
+    fn calls(&self, act: impl FnOnce()) -> Vec<&'static str> {
+        self.medium.calls.take();
+        act();
+        self.medium.calls.take()
+    }
+}
+
+fn claimant() -> Claimant {
+    Claimant { run_id: "agent".parse().unwrap(), nonce: None }
+}
+
+#[test]
+fn a_queue_that_goes_on_reads_one_directory_for_a_claim_and_none_for_what_its_holder_does() {
+    let world = World::new();
+    for _ in 0..10 {
+        world.enqueue(&world.bob, "t", 0, "q");
+    }
+    world.pass(1_000_000);
+    // The first claim remembers nothing, the second begins to.
+    let ids: Vec<TaskId> = (0..3).map(|_| world.claims(&world.ann, "t")).collect();
+    let claim = world.calls(|| _ = world.claims(&world.ann, "t"));
+    assert_eq!(claim, ["stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "list", "rename", "read"]);
+    let heartbeat = world.calls(|| drop(world.ann.heartbeat(ids[0], claimant(), None, world.now()).unwrap()));
+    assert_eq!(heartbeat, ["rename"]);
+    let complete =
+        world.calls(|| drop(world.ann.complete(ids[0], claimant(), None, world.now(), world.nonce()).unwrap()));
+    assert_eq!(complete, ["rename", "sync_dir"]);
+}
+
+#[test]
+fn what_another_agent_enqueues_is_seen_at_once_wherever_it_comes() {
+    let world = World::new();
+    for _ in 0..10 {
+        world.enqueue(&world.bob, "old", 0, "q");
+    }
+    world.pass(1_000_000);
+    (0..4).for_each(|_| drop(world.claims(&world.ann, "old")));
+    for (title, priority, queue) in [("higher", 1, "q"), ("higher still", 2, "another")] {
+        world.enqueue(&world.bob, title, priority, queue);
+        world.claims(&world.ann, title);
+        world.claims(&world.ann, "old");
+    }
+}
+
+#[test]
+fn what_another_agent_gives_back_is_seen_within_20_ms_and_what_this_one_does_at_once() {
+    let world = World::new();
+    for title in ["first", "second", "third", "fourth", "fifth", "sixth"] {
+        world.enqueue(&world.bob, title, 0, "q");
+        world.pass(10_000);
+    }
+    let id = world.claims(&world.ann, "first");
+    world.claims(&world.ann, "second");
+    // `ann` has seen a moment ago that there is nothing left where the first was.
+    world.claims(&world.ann, "third");
+    world.release(&world.bob, id);
+    world.claims(&world.ann, "fourth");
+    world.pass(20_000);
+    world.claims(&world.ann, "first");
+    world.claims(&world.ann, "fifth");
+    world.release(&world.ann, id);
+    world.claims(&world.ann, "first");
+}
+
+#[test]
+fn what_another_agent_gives_back_is_seen_at_once_if_there_is_nothing_else() {
+    let world = World::new();
+    world.enqueue(&world.bob, "first", 0, "q");
+    world.pass(10_000);
+    world.enqueue(&world.bob, "second", 0, "q");
+    let id = world.claims(&world.ann, "first");
+    world.claims(&world.ann, "second");
+    assert_eq!(world.claim(&world.ann), None);
+    world.release(&world.bob, id);
+    world.claims(&world.ann, "first");
+    assert_eq!(world.claim(&world.ann), None);
+}
+
+#[test]
+fn a_medium_whose_stamps_never_change_costs_order_for_a_second_and_no_task() {
+    let world = World::new();
+    world.medium.stands_still.set(true);
+    for _ in 0..4 {
+        world.enqueue(&world.bob, "old", 0, "q");
+    }
+    world.pass(1_000_000);
+    (0..2).for_each(|_| drop(world.claims(&world.ann, "old")));
+    world.enqueue(&world.bob, "higher", 1, "q");
+    world.claims(&world.ann, "old");
+    world.pass(1_000_000);
+    world.claims(&world.ann, "higher");
+    world.claims(&world.ann, "old");
+    world.enqueue(&world.bob, "elsewhere", 1, "another");
+    world.claims(&world.ann, "elsewhere");
+    assert_eq!(world.claim(&world.ann), None);
+}
+
+#[test]
+fn a_lease_whose_name_has_changed_since_is_found_all_the_same() {
+    let world = World::new();
+    let id = world.enqueue(&world.bob, "t", 0, "q");
+    world.claims(&world.ann, "t");
+    // Another process of the same agent.
+    world.bob.heartbeat(id, claimant(), Some(50), world.now()).unwrap();
+    world.ann.heartbeat(id, claimant(), None, world.now()).unwrap();
+    world.bob.heartbeat(id, claimant(), None, world.now()).unwrap();
+    let done = world.ann.complete(id, claimant(), None, world.now(), world.nonce()).unwrap();
+    assert_eq!(done.status.as_str(), "completed");
+    let again = world.ann.complete(id, claimant(), None, world.now(), world.nonce());
+    assert_eq!(again.unwrap_err().code(), "already_terminal");
+}
+
+#[test]
+fn a_claimant_is_judged_by_what_is_there_and_not_by_what_is_remembered() {
+    let world = World::new();
+    let id = world.enqueue(&world.bob, "t", 0, "q");
+    world.claims(&world.ann, "t");
+    world.release(&world.bob, id);
+    let refused = world.ann.heartbeat(id, claimant(), None, world.now()).unwrap_err();
+    assert_eq!(refused.code(), "not_claimed");
+    world.claims(&world.ann, "t");
+    world.release(&world.bob, id);
+    let other = ClaimRequest { run_id: "other".parse().unwrap(), queue: None, lease_seconds: 100 };
+    world.bob.claim(&other, Thoroughness::Full, world.now(), world.nonce()).unwrap();
+    // By the name that `ann` remembers, it is still the agent's.
+    let other = Claimant { run_id: other.run_id, nonce: None };
+    world.ann.heartbeat(id, other, None, world.now()).unwrap();
+}
+
+/// A store in memory that notes what it is asked, with a clock by which it stamps what changes.
+#[derive(Default)]
+struct Medium {
+    inner: MemStore,
+    micros: Cell<u64>,
+    changed: RefCell<BTreeMap<Dir, u64>>,
+    calls: RefCell<Vec<&'static str>>,
+    stands_still: Cell<bool>,
+}
+
+/// One agent's view of it.
+struct View(Rc<Medium>);
+
+impl View {
+    fn of(&self, call: &'static str) -> &MemStore {
+        self.0.calls.borrow_mut().push(call);
+        &self.0.inner
+    }
+
+    /// Makes a change in these directories, whose stamps are then the present time.
+    fn change<T>(&self, call: &'static str, dirs: &[&Dir], act: impl FnOnce(&MemStore) -> T) -> T {
+        let done = act(self.of(call));
+        for dir in dirs {
+            self.0.changed.borrow_mut().insert((*dir).clone(), self.0.micros.get());
+        }
+        done
+    }
+}
+
+impl Store for View {
+    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        self.change("create", &[&path.dir], |inner| inner.create(path, content))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
+        self.change("link", &[&to.dir], |inner| inner.link(from, to))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        self.change("rename", &[&from.dir, &to.dir], |inner| inner.rename(from, to))
+    }
+
+    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        self.of("read").read(path, max_bytes)
+    }
+
+    fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
+        self.of("links").links(path)
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, StoreError> {
+        self.of("exists").exists(path)
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
+        self.of("list").list(dir)
+    }
+
+    fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        let there = self.of("stamp").stamp(dir)?.is_some();
+        let changed = self.0.changed.borrow().get(dir).copied().unwrap_or(0);
+        let micros = if self.0.stands_still.get() { 0 } else { changed };
+        Ok(there.then(|| Stamp::from_parts(micros / 1_000_000, (micros % 1_000_000 * 1_000) as u32)))
+    }
+
+    fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
+        self.change("remove", &[&path.dir], |inner| inner.remove(path))
+    }
+
+    fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
+        self.change("make_dir", &[&dir.split().unwrap().0, dir], |inner| inner.make_dir(dir))
+    }
+
+    fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
+        self.change("remove_dir", &[&dir.split().unwrap().0], |inner| inner.remove_dir(dir))
+    }
+
+    fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
+        self.of("sync_dir").sync_dir(dir)
+    }
+}
