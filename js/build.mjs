@@ -28,7 +28,7 @@ await Promise.all([
   bundle('src/node-store.ts', 'generated/node-store.js', 'esm'),
 ]);
 declare();
-cpSync('../LICENSE', 'dist/LICENSE');
+cpSync('../LICENSE', 'LICENSE');
 report();
 
 /** Binaryen's optimiser, which knows what no compiler of one language does. */

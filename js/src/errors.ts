@@ -1,4 +1,4 @@
-import type { Status } from './types.ts';
+import type { Status, Task } from './types.ts';
 
 /** What went wrong, in the words of the command line's `status`. */
 export type Code =
@@ -89,6 +89,8 @@ export class UnsupportedFormatError extends CoordError {}
 export class IoError extends CoordError {
   /** What is wrong, as far as a program would act on it. */
   declare readonly kind: 'read-only' | 'denied' | 'full' | 'wrong-type' | 'other';
+  /** Of `enqueueMany`: the tasks that had been enqueued before, and stay. */
+  declare readonly enqueued?: Task[];
 }
 
 const CLASSES: Record<Code, typeof CoordError> = {

@@ -87,9 +87,9 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     return this.#end(() => this.#binding.complete(...this.#who(), text));
   }
 
-  /** Ends the task in failure. The reason is an error or a text; what is longer than 4,096 characters is cut. */
+  /** Ends the task in failure. The reason is an error, told with its causes, or a text; beyond 4,096 characters it is cut. */
   async fail(reason: unknown): Promise<ClaimRecord<Result>> {
-    const text = [...String(reason)];
+    const text = [...described(reason)];
     const cut = text.length > REASON ? [...text.slice(0, REASON - 1), '…'] : text;
     return this.#end(() => this.#binding.fail(...this.#who(), cut.join('')));
   }
@@ -154,6 +154,13 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     this.#held = false;
     clearInterval(this.#looking);
   }
+}
+
+/** An error in words, with what caused it unless it says so itself: of a request that failed often only the cause says why. */
+function described(reason: unknown): string {
+  const said = String(reason);
+  const cause = reason instanceof Error ? reason.cause : undefined;
+  return cause instanceof Error && !said.includes(cause.message) ? `${said}: ${described(cause)}` : said;
 }
 
 /** @internal True for an error that tells a holder that the task is theirs no more. */

@@ -7,8 +7,8 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readSync,
   readdirSync,
+  readSync,
   renameSync,
   rmdirSync,
   statSync,
@@ -135,7 +135,7 @@ export class NodeStore implements Host {
 const WINDOWS = constants.O_NOFOLLOW === undefined;
 
 function write(descriptor: number, content: Uint8Array): void {
-  for (let written = 0; written < content.length; ) {
+  for (let written = 0; written < content.length;) {
     written += writeSync(descriptor, content, written);
   }
 }

@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { setImmediate } from 'node:timers';
 import type { CoordQueue, Waiting } from '../generated/muse_coord.js';
 import { type RawClaimRecord, type RawItem, type RawLease, type RawListing, type RawTask } from './answers.ts';
 import { claimRecordOf, itemOf, taskOf } from './answers.ts';
@@ -21,10 +22,13 @@ import type {
   Task,
 } from './types.ts';
 import { LightSleep } from './wait.ts';
-import { type Handler, type WorkOptions, Worker } from './worker.ts';
+import { type Handler, Worker, type WorkOptions } from './worker.ts';
 
 /** @internal The longest that one claim waits, in seconds. Who waits for longer claims again. */
 export const LONGEST_WAIT = 3600;
+
+/** How long enqueuing many tasks keeps everything else from being done, in milliseconds. */
+const LONGEST_BLOCK = 10;
 
 /** How soon a directory is looked at again that has only just been watched, in milliseconds: something may have come before. */
 const SOON = 35;
@@ -71,13 +75,31 @@ export class Queue {
 
   /** Adds a task, and answers it as it is stored. It survives a power cut when this resolves. */
   async enqueue<Payload extends object = JsonObject>(task: NewTask<Payload>): Promise<Task<Payload>> {
-    const [stored] = this.#enqueue([task]);
-    return stored!;
+    return this.#enqueue(draftText(task));
   }
 
-  /** Adds tasks in their order. All are checked before the first is written. */
+  /**
+   * Adds tasks in their order. All are checked before the first is written. Others are let do something now and then.
+   *
+   * If the medium fails, {@link IoError.enqueued} tells which were enqueued before.
+   */
   async enqueueMany<Payload extends object = JsonObject>(tasks: Iterable<NewTask<Payload>>): Promise<Task<Payload>[]> {
-    return this.#enqueue([...tasks]);
+    const drafts = [...tasks].map(draftText);
+    refusing(() => this.#binding.check(`[${drafts.join(',')}]`));
+    const enqueued: Task<Payload>[] = [];
+    let began = performance.now();
+    try {
+      for (const draft of drafts) {
+        if (performance.now() - began > LONGEST_BLOCK) {
+          await new Promise(setImmediate);
+          began = performance.now();
+        }
+        enqueued.push(this.#enqueue<Payload>(draft));
+      }
+      return enqueued;
+    } catch (error) {
+      throw Object.defineProperty(error as Error, 'enqueued', { value: enqueued, enumerable: true });
+    }
   }
 
   /**
@@ -172,9 +194,8 @@ export class Queue {
     return new Worker(this, handler, options);
   }
 
-  #enqueue<Payload extends object>(tasks: NewTask<Payload>[]): Task<Payload>[] {
-    const drafts = `[${tasks.map(draftText).join(',')}]`;
-    return this.#ask<RawTask[]>(() => this.#binding.enqueue(drafts)).map((task) => taskOf<Payload>(task));
+  #enqueue<Payload extends object>(draft: string): Task<Payload> {
+    return taskOf(this.#ask<RawTask>(() => this.#binding.enqueue(draft)));
   }
 
   #lease<Payload extends object, Result extends object>(claimed: RawLease): Lease<Payload, Result> {

@@ -1,18 +1,19 @@
-import { lstatSync, mkdirSync, openSync, closeSync, fsyncSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import { BadArgsError, IoError, NotARepositoryError } from './errors.ts';
 import type { OpenOptions } from './types.ts';
 
-/** An environment variable; `undefined` if it is not set, is empty, or may not be read. */
+/** An environment variable; `undefined` if it is not set, is empty, or may not be read: an option can say the same. */
 export function variable(name: string): string | undefined {
-  try {
-    return process.env[name] || undefined;
-  } catch {
-    // Deno, without --allow-env. What a variable would say can be said by an option.
-    return undefined;
-  }
+  return mayRead(name) ? process.env[name] || undefined : undefined;
+}
+
+/** False in Deno without --allow-env. To read the variable all the same would ask whoever sits at the terminal. */
+function mayRead(variable: string): boolean {
+  const { Deno: deno } = globalThis as { Deno?: { permissions: { querySync(of: object): { state: string } } } };
+  return deno === undefined || deno.permissions.querySync({ name: 'env', variable }).state === 'granted';
 }
 
 /** The repository's coordination directory, which is made if `.muse` is there, or with `init` also if it is not. */
@@ -24,17 +25,19 @@ export function coordinationDirectory({ root, init = false }: OpenOptions, sync:
     if (found !== undefined) return made(found, sync);
     if (init) return made(start, sync);
   } catch (error) {
-    throw notUsable(join(start, '.muse', 'coordination'), error);
+    throw notUsable(start, named !== undefined, error);
   }
   throw new NotARepositoryError(
     'not_a_repository',
-    `${start} is not a muse repository${named === undefined ? ' (nor is any directory above it)' : ''}: run \`muse coord init\` ` +
+    `${start} is not a muse repository${
+      named === undefined ? ' (nor is any directory above it)' : ''
+    }: run \`muse coord init\` ` +
       'where the repository is to be, or open it with { init: true }',
   );
 }
 
 function upward(start: string): string | undefined {
-  for (let directory = start; ; directory = dirname(directory)) {
+  for (let directory = start;; directory = dirname(directory)) {
     if (repositoryAt(directory) !== undefined) return directory;
     if (directory === dirname(directory)) return undefined;
   }
@@ -71,12 +74,13 @@ function syncDirectory(directory: string): void {
   }
 }
 
-function notUsable(directory: string, error: unknown): Error {
+function notUsable(root: string, isNamed: boolean, error: unknown): Error {
   const { name, message } = error as Error;
-  const how =
-    name === 'NotCapable'
-      ? `: grant --allow-read=${directory} and --allow-write=${directory}, which is all that is needed once the queue is there`
-      : '';
+  const directory = join(root, '.muse', 'coordination');
+  const grant =
+    `grant --allow-read=${directory} and --allow-write=${directory}, which is all that is needed once the queue is there`;
+  const elsewhere = isNamed ? '' : ', or say by { root } which other directory holds .muse';
+  const how = name === 'NotCapable' ? `: ${grant}${elsewhere}` : '';
   const failure = new IoError('io_error', `cannot open ${directory}: ${message}${how}`, { cause: error });
   return Object.defineProperty(failure, 'kind', { value: name === 'NotCapable' ? 'denied' : 'other', enumerable: true });
 }

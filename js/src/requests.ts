@@ -1,4 +1,4 @@
-import { BadArgsError, type Code, CoordError, BadPayloadError } from './errors.ts';
+import { BadArgsError, BadPayloadError, type Code, CoordError } from './errors.ts';
 import { variable } from './repository.ts';
 import type { ClaimOptions, Filter, NewTask } from './types.ts';
 
@@ -9,6 +9,9 @@ export function actor(runId: string | undefined): string | undefined {
 
 /** A task as the WebAssembly part takes it. Its priority and payload are texts already: JSON has no 64-bit integers. */
 export function draftText(task: NewTask<object>): string {
+  if (typeof task !== 'object' || task === null) {
+    throw new BadArgsError('bad_args', `a task is an object with a title, not ${task}`);
+  }
   const { title, queue, ttlSeconds, runId, tags, priority = 0, payload } = task;
   if (typeof priority !== 'bigint') whole('priority', priority);
   const fields = JSON.stringify({ title, queue, ttl_seconds: whole('ttlSeconds', ttlSeconds), run_id: actor(runId), tags });
@@ -32,6 +35,9 @@ export function filterText({ status, queue, runId, limit }: Filter): string {
 /** The number, if it is a whole one: JSON would make `null` of others, which is as if nothing had been said. */
 export function whole(name: string, value: number | undefined): number | undefined {
   if (value === undefined || Number.isSafeInteger(value)) return value;
+  if (Number.isInteger(value)) {
+    throw new BadArgsError('bad_args', `${name} is beyond 2^53, where numbers are rounded: give a bigint`);
+  }
   throw new BadArgsError('bad_args', `${name} must be a whole number, got ${value}`);
 }
 

@@ -50,6 +50,7 @@ export interface Task<Payload extends object = JsonObject> {
 export interface ClaimRecord<Result extends object = JsonObject> {
   taskId: string;
   claimerRunId: string;
+  /** As every `Date` cut to milliseconds; the queue counts microseconds. */
   claimedAt: Date;
   /** When another agent may take the task over, or might have. */
   expiresAt: Date;

@@ -7,7 +7,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 const WATCHED = 64;
 
 /** Filesystems of Linux without a device that nobody changes without this system's knowledge, by the numbers of `statfs`. */
-const LOCAL = new Set([0x9123683e /* btrfs */, 0x01021994 /* tmpfs */, 0x794c7630 /* overlayfs */, 0x2fc12fc1 /* ZFS */]);
+const LOCAL = new Set([0x9123683e, /* btrfs */ 0x01021994, /* tmpfs */ 0x794c7630, /* overlayfs */ 0x2fc12fc1 /* ZFS */]);
 
 /**
  * Sleep that ends early when something changes in one of some directories.
@@ -50,7 +50,7 @@ export class LightSleep {
   }
 
   close(): void {
-    this.watch([]);
+    for (const [dir, watcher] of this.#watchers) this.#forget(dir, watcher);
   }
 
   #watchOne(dir: string): void {

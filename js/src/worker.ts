@@ -28,6 +28,8 @@ export interface WorkOptions {
   queue?: string;
   /** How many tasks are done at once. Default: 1. */
   concurrency?: number;
+  /** Seconds without a task, with none at hand, after which the worker stops: 0 to 3,600. Default: it goes on. */
+  wait?: number;
   /** Seconds after which another agent takes a task over if this one dies. A heartbeat is sent each third of it. Default: 60. */
   leaseSeconds?: number;
   /** Stops the worker, as `stop(onStop)` does. */
@@ -67,7 +69,7 @@ export interface WorkerEvents<Payload extends object = JsonObject, Result extend
 }
 
 /**
- * Claims tasks and has a handler do them, several at once if asked to, until it is stopped.
+ * Claims tasks and has a handler do them, several at once if asked to, until it is stopped. A listener that throws stops it, too.
  *
  * While a handler is at work its lease is prolonged each third of it. The task may be lost all the same, if it is called off or
  * this process is stopped for longer than the lease: `lease.signal` tells, and a handler should heed it.
@@ -91,6 +93,9 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   /** @internal */
   constructor(queue: Queue, handler: Handler<Payload, Result>, options: WorkOptions) {
     const { concurrency = 1, leaseSeconds = LEASE_SECONDS } = options;
+    if (typeof handler !== 'function') {
+      throw new BadArgsError('bad_args', `the handler must be a function, got ${typeof handler}`);
+    }
     if (concurrency < 1 || whole('concurrency', concurrency) === undefined) {
       throw new BadArgsError('bad_args', `concurrency must be at least 1, got ${concurrency}`);
     }
@@ -163,11 +168,15 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   }
 
   async #claim(): Promise<void> {
-    const { runId, queue } = this.#options;
-    const wanted = { runId, queue, leaseSeconds: this.#leaseSeconds, wait: LONGEST_WAIT, signal: this.#noMore.signal };
+    const { runId, queue, wait } = this.#options;
+    const signal = this.#noMore.signal;
+    const wanted = { runId, queue, leaseSeconds: this.#leaseSeconds, wait: wait ?? LONGEST_WAIT, signal };
     try {
       const lease = await this.#queue.claim<Payload, Result>(wanted);
       if (lease !== undefined) void this.#attend(lease);
+      // What is at hand may enqueue more.
+      else if (wait !== undefined && this.#atHand.size === 0) this.#stop('finish');
+      else if (wait !== undefined) await this.#stir();
     } catch (error) {
       if (!this.#noMore.signal.aborted) await this.#tolerate(error);
     }
@@ -250,7 +259,13 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   }
 
   #tell<Event extends keyof WorkerEvents>(event: Event, ...told: WorkerEvents<Payload, Result>[Event]): void {
-    this.#events.emit(event, ...told);
+    try {
+      this.#events.emit(event, ...told);
+    } catch (error) {
+      // A listener threw. What is at hand is not to suffer from it.
+      this.#fault ??= { error };
+      this.#stop('finish');
+    }
   }
 
   /** Stops when asked to from outside. What it gives back ends the heeding. */

@@ -10,7 +10,17 @@ const OTHER = isDeno ? 'node' : 'deno';
 
 test('what the command line enqueues is claimed here, and what is completed here it shows', async (t) => {
   const root = repository(t);
-  const enqueued = muse(root, 'enqueue', 'Fix it', '--priority', '7', '--payload', '{"big":12345678901234567890}', '--tags', 'a,b');
+  const enqueued = muse(
+    root,
+    'enqueue',
+    'Fix it',
+    '--priority',
+    '7',
+    '--payload',
+    '{"big":12345678901234567890}',
+    '--tags',
+    'a,b',
+  );
   const queue = await openQueue({ root });
   const lease = await queue.claim({ runId: 'js' });
   assert.deepEqual(
@@ -56,30 +66,38 @@ test('a worker that is killed in the middle of a task loses it to the other runt
   assert.equal(muse(root, 'complete', taskId, '--run-id', 'second').status, 'completed');
 });
 
-test('a worker that sleeps for longer than its lease is told so when it wakes', { skip: process.platform === 'win32' }, async (t) => {
-  const root = repository(t);
-  const queue = await openQueue({ root });
-  const { taskId } = await queue.enqueue({ title: 'a', payload: { millis: 500 } });
-  const options = JSON.stringify({ leaseSeconds: 1 });
-  const first = start(t, 'worker.mjs', root, ['first', options]);
-  assert.deepEqual([await first.line(), await first.line()], ['ready', 'began a 1']);
-  first.kill('SIGSTOP');
-  const second = start(t, 'worker.mjs', root, ['second', options], OTHER);
-  assert.deepEqual([await second.line(), await second.line()], ['ready', 'began a 2']);
-  assert.match(await second.line(), /^completed a/);
-  first.kill('SIGCONT');
-  assert.match(await first.line(), /^lost a .*completed/);
-  [first, second].forEach(({ kill }) => kill('SIGKILL'));
-  assert.equal((await queue.get(taskId)).result.by, 'second');
-});
+test(
+  'a worker that sleeps for longer than its lease is told so when it wakes',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const root = repository(t);
+    const queue = await openQueue({ root });
+    const { taskId } = await queue.enqueue({ title: 'a', payload: { millis: 500 } });
+    const options = JSON.stringify({ leaseSeconds: 1 });
+    const first = start(t, 'worker.mjs', root, ['first', options]);
+    assert.deepEqual([await first.line(), await first.line()], ['ready', 'began a 1']);
+    first.kill('SIGSTOP');
+    const second = start(t, 'worker.mjs', root, ['second', options], OTHER);
+    assert.deepEqual([await second.line(), await second.line()], ['ready', 'began a 2']);
+    assert.match(await second.line(), /^completed a/);
+    first.kill('SIGCONT');
+    assert.match(await first.line(), /^lost a .*completed/);
+    [first, second].forEach(({ kill }) => kill('SIGKILL'));
+    assert.equal((await queue.get(taskId)).result.by, 'second');
+  },
+);
 
 test('agents of every runtime work off one queue, each task once', async (t) => {
   const root = repository(t);
   const queue = await openQueue({ root });
   const options = JSON.stringify({ concurrency: 3 });
-  const workers = ['node', 'deno', 'node', 'deno'].map((runtime, n) => start(t, 'worker.mjs', root, [`${runtime}-${n}`, options], runtime));
+  const workers = ['node', 'deno', 'node', 'deno'].map((runtime, n) =>
+    start(t, 'worker.mjs', root, [`${runtime}-${n}`, options], runtime)
+  );
   await Promise.all(workers.map((worker) => worker.line()));
-  const tasks = await (await openQueue({ root, sync: false })).enqueueMany(Array.from({ length: 200 }, (_, n) => ({ title: `t${n}`, payload: { millis: 40 } })));
+  const tasks = await (await openQueue({ root, sync: false })).enqueueMany(
+    Array.from({ length: 200 }, (_, n) => ({ title: `t${n}`, payload: { millis: 40 } })),
+  );
   const done = {};
   while ((await queue.stats()).counts.completed < tasks.length) {
     const claim = muse(root, 'claim', '--run-id', 'cli', '--wait', '0');

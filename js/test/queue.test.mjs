@@ -67,7 +67,7 @@ test('tasks are claimed by priority, then in the order of enqueuing, from one qu
   assert.deepEqual(tasks.map((task) => task.title), ['c', 'b', 'd', 'a', 'e']);
   assert.equal((await queue.claim({ runId: 'r', queue: 'y' })).task.title, 'b');
   const titles = [];
-  for (let lease; (lease = await queue.claim({ runId: 'r' })); ) titles.push(lease.task.title);
+  for (let lease; (lease = await queue.claim({ runId: 'r' }));) titles.push(lease.task.title);
   assert.deepEqual(titles, ['a', 'c', 'd', 'e']);
 });
 
@@ -97,6 +97,40 @@ test('a reason that is too long is cut, in whole characters', async (t) => {
   await queue.enqueue({ title: 'a' });
   const record = await (await queue.claim({ runId: 'r' })).fail('😀'.repeat(5000));
   assert.equal(record.error, `${'😀'.repeat(4095)}…`);
+});
+
+test('a reason tells what caused it', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueue({ title: 'a' });
+  const reason = new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED', { cause: { code: 1 } }) });
+  const record = await (await queue.claim({ runId: 'r' })).fail(reason);
+  assert.equal(record.error, 'TypeError: fetch failed: Error: connect ECONNREFUSED');
+});
+
+test('of many that are enqueued, those before the medium failed are told, and stay', async (t) => {
+  const queue = await freshQueue(t);
+  const mixed = (function* () {
+    yield { title: 'a', queue: 'good' };
+    yield { title: 'b', queue: 'in-the-way' };
+    yield { title: 'c', queue: 'good' };
+  })();
+  await queue.init();
+  writeFileSync(join(queue.directory, 'ready', 'in-the-way'), '');
+  await assert.rejects(queue.enqueueMany(mixed), (error) => {
+    assert.ok(error instanceof coord.IoError);
+    assert.deepEqual(error.enqueued.map((task) => task.title), ['a']);
+    return true;
+  });
+  assert.deepEqual((await queue.list({ status: 'pending' })).items.map((item) => item.title), ['a']);
+});
+
+test('enqueuing many lets others do something meanwhile', async (t) => {
+  const queue = await openQueue({ root: repository(t) });
+  let turns = 0;
+  const ticking = setInterval(() => (turns += 1), 1);
+  await queue.enqueueMany(Array.from({ length: 50 }, (_, n) => ({ title: `t${n}` })));
+  clearInterval(ticking);
+  assert.ok(turns > 0);
 });
 
 test('a lease is taken up again by its nonce after a restart', async (t) => {
@@ -194,6 +228,10 @@ test('every value out of its limits is refused by the name that it has here, and
     ['bad_args', /leaseSeconds/, () => lease.heartbeat(0)],
     ['bad_args', /result/, () => lease.complete('text')],
     ['bad_args', /result/, () => lease.complete({ text: 'x'.repeat(65_536) })],
+    ['bad_args', /title, not undefined/, () => queue.enqueue()],
+    ['bad_args', /priority is beyond 2\^53.*bigint/, () => queue.enqueue({ title, priority: 2 ** 60 })],
+    ['bad_args', /runId: .*string/, () => queue.enqueue({ title, runId: 5 })],
+    ['bad_args', /handler must be a function, got string/, async () => queue.work('x', { runId: 'r' })],
     ['bad_args', /concurrency/, async () => queue.work(() => {}, { runId: 'r', concurrency: 0 })],
   ];
   for (const [code, message, act] of refused) {

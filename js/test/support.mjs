@@ -25,7 +25,11 @@ export async function freshQueue(context) {
 
 /** Runs the built `muse coord` in a repository; its answer. */
 export function muse(root, ...words) {
-  const { stdout, stderr } = spawnSync(process.env.MUSE_BIN, ['coord', ...words, '--json'], { cwd: root, encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(process.env.MUSE_BIN, ['coord', ...words, '--json'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: {},
+  });
   return stderr === '' ? JSON.parse(stdout) : { error: stderr };
 }
 
@@ -34,11 +38,18 @@ export function start(context, name, root, words = [], runtime = isDeno ? 'deno'
   const program = fileURLToPath(new URL(`agents/${name}`, import.meta.url));
   const queue = join(root, '.muse', 'coordination');
   mkdirSync(queue, { recursive: true });
-  const [command, grants] =
-    runtime === 'deno'
-      ? [isDeno ? process.execPath : process.env.DENO, ['run', '--no-prompt', '--quiet', `--allow-read=${queue}`, `--allow-write=${queue}`]]
-      : [isDeno ? process.env.NODE : process.execPath, []];
-  const child = spawn(...withNoFurtherGrants(command, [...grants, program, root, ...words], { stdio: ['ignore', 'pipe', 'inherit'] }));
+  const [command, grants] = runtime === 'deno'
+    ? [isDeno ? process.execPath : process.env.DENO, [
+      'run',
+      '--no-prompt',
+      '--quiet',
+      `--allow-read=${queue}`,
+      `--allow-write=${queue}`,
+    ]]
+    : [isDeno ? process.env.NODE : process.execPath, []];
+  const child = spawn(
+    ...withNoFurtherGrants(command, [...grants, program, root, ...words], { stdio: ['ignore', 'pipe', 'inherit'] }),
+  );
   // Deno's `child.kill` does nothing any more once it has sent one signal.
   const kill = (signal) => child.exitCode === null && child.signalCode === null && process.kill(child.pid, signal);
   context.after(() => kill('SIGKILL'));

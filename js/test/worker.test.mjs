@@ -47,7 +47,7 @@ test('a worker does as many tasks at once as it is told, and no more', async (t)
   let [now, most] = [0, 0];
   const worker = queue.work(
     async () => {
-      most = Math.max(most, (now += 1));
+      most = Math.max(most, now += 1);
       await sleep(20);
       now -= 1;
     },
@@ -167,6 +167,33 @@ test('a worker that cannot claim stops, and says why', async (t) => {
   assert.equal(await codeOf(queue.work(() => {}, { runId: 'r', leaseSeconds: 0 }).done), 'bad_args');
 });
 
+test('a worker that is not to wait stops when there is nothing left, also of what its handlers enqueue', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueueMany([{ title: 'a', payload: { more: true } }, { title: 'b' }]);
+  const worker = queue.work(
+    async ({ payload }) => {
+      await sleep(20);
+      if (payload.more) await queue.enqueue({ title: 'c' });
+    },
+    { runId: 'r', wait: 0, concurrency: 3 },
+  );
+  await worker.done;
+  assert.equal((await queue.stats()).counts.completed, 3);
+});
+
+test('a listener that throws stops the worker, and what is at hand is done all the same', async (t) => {
+  const queue = await freshQueue(t);
+  const [a] = await queue.enqueueMany([{ title: 'a' }, { title: 'b' }]);
+  const worker = queue.work(() => ({ done: true }), { runId: 'r' });
+  const wrong = new Error('a listener is wrong');
+  worker.on('claimed', () => {
+    throw wrong;
+  });
+  await assert.rejects(worker.done, wrong);
+  assert.equal((await queue.get(a.taskId)).status, 'completed');
+  assert.equal((await queue.stats()).counts.pending, 1);
+});
+
 test('a worker whose medium fails goes on if somebody listens', { skip: process.platform === 'win32' }, async (t) => {
   const root = repository(t);
   const queue = await openQueue({ root, sync: false });
@@ -199,6 +226,9 @@ for (const runtime of ['node', 'deno']) {
     assert.match(await worker.line(), /^released b/);
     assert.equal(await worker.line(), 'stopped');
     assert.equal(await worker.ended(), 0);
-    assert.deepEqual(muse(root, 'tasks').items.map(({ title, status }) => [title, status]), [['a', 'completed'], ['b', 'pending']]);
+    assert.deepEqual(muse(root, 'tasks').items.map(({ title, status }) => [title, status]), [['a', 'completed'], [
+      'b',
+      'pending',
+    ]]);
   });
 }

@@ -53,16 +53,16 @@ impl CoordQueue {
         Ok(self.0.init(self.now(), self.store().nonce())?)
     }
 
-    /// Adds tasks, a list of drafts. All are checked before the first is written; they are added in their order.
-    pub fn enqueue(&self, drafts: &str) -> Result<String, Thrown> {
-        let drafts: Vec<Draft> = read(drafts)?;
-        let checked: Vec<_> = drafts.iter().map(Draft::check).collect::<Result<_, BadRequest>>()?;
-        let (mut tasks, mut warnings) = (Vec::new(), Vec::new());
-        for (new, cuts) in checked {
-            tasks.push(Task::from(self.0.enqueue(new, self.now(), self.store().nonce())?));
-            warnings.extend(cuts);
-        }
-        told(Answered { answer: tasks, warnings })
+    /// Checks drafts, without adding them.
+    pub fn check(&self, drafts: &str) -> Result<(), Thrown> {
+        Ok(read::<Vec<Draft>>(drafts)?.iter().try_for_each(|draft| draft.check().map(drop))?)
+    }
+
+    /// Adds a task.
+    pub fn enqueue(&self, draft: &str) -> Result<String, Thrown> {
+        let (new, warnings) = read::<Draft>(draft)?.check()?;
+        let answer = Task::from(self.0.enqueue(new, self.now(), self.store().nonce())?);
+        told(Answered { answer, warnings })
     }
 
     /// Begins a claim.

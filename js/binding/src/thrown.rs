@@ -48,7 +48,8 @@ impl Thrown {
         // `invalid type: string "5", expected i64 at line 1 column 20`: of a text that the caller never saw.
         let problem = error.inner().to_string();
         let problem = problem.split(" at line ").next().unwrap_or_default();
-        Thrown { code: "bad_args", message: format!("{}: {problem}", error.path()), facts: Facts::default() }
+        let field = error.path().to_string().replace("run_id", WORDS.run_id);
+        Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Facts::default() }
     }
 }
 
