@@ -4,8 +4,9 @@
 //! around it to `js/generated`; then `js/build.mjs` makes the WebAssembly small and JavaScript and declarations of the
 //! TypeScript. No tool is installed anywhere but in `js/node_modules`.
 //!
-//! With `--test` its tests are run, too, in every runtime: `js/test.rs`.
+//! With `--test` its tests are run, too, in every runtime: `js/test.rs`. With `--bench` it is measured: `js/bench.rs`.
 
+mod bench;
 pub(crate) mod test;
 
 use crate::build;
@@ -24,9 +25,17 @@ pub(crate) struct Options {
     /// Run its tests in Node and Deno
     #[arg(long)]
     test: bool,
+    /// Measure it beside a queue in better-sqlite3; what follows `--` is for `js/bench/bench.mjs`
+    #[arg(long, conflicts_with = "test")]
+    bench: bool,
+    #[arg(last = true, requires = "bench")]
+    bench_arguments: Vec<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.bench {
+        return bench::run(workspace, &options.bench_arguments);
+    }
     if !options.test {
         println!("{}", pack(workspace)?.display());
         return Ok(());

@@ -83,7 +83,7 @@ fn suite(tests: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// As `npm install` does with a package that needs no others and runs no scripts.
-fn unpack(workspace: &Workspace, tarball: &Path, place: &Path) -> Result<()> {
+pub(super) fn unpack(workspace: &Workspace, tarball: &Path, place: &Path) -> Result<()> {
     let sh = &workspace.shell;
     sh.remove_path(place)?;
     sh.create_dir(place)?;

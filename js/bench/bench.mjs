@@ -1,0 +1,155 @@
+// Claim and complete, cycles per second: @muse/coord against a queue in better-sqlite3, side by side in one run.
+//
+//     node bench.mjs [--dir DIRECTORY] [--rounds 5] [--seconds 1.5] [--processes 1,8] [--only REGEXP]
+//
+// Each batch is a fresh backlog that fresh processes work off: wall time from the signal to start, which all get at once, to the
+// last completion. The contenders of a comparison take turns, A B C A B C …; what counts is the ratio of their medians, for
+// both then had the same disk and the same neighbours. A backlog has so many tasks that the fastest contender works for
+// `--seconds`, and each batch is checked to have ended every task once.
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { CONTENDERS, tasks } from './contenders.mjs';
+
+const AGENT = fileURLToPath(new URL('agent.mjs', import.meta.url));
+
+/** The smallest backlog, and what it is before it is known how fast the contenders are. */
+const FEWEST = 2_000;
+
+/** What is compared with what: equal durability, the queue first. */
+const COMPARISONS = [
+  {
+    synced: 'yes',
+    queue: 'coord',
+    others: { 'sqlite': 'every transaction synced', 'sqlite-completions-synced': 'completions synced, claims not' },
+  },
+  { synced: 'no', queue: 'coord-unsynced', others: { 'sqlite-unsynced': 'nothing synced' } },
+];
+
+const { values: options } = parseArgs({
+  options: {
+    dir: { type: 'string', default: tmpdir() },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '1.5' },
+    processes: { type: 'string', default: '1,8' },
+    only: { type: 'string', default: '' },
+  },
+});
+
+const cases = COMPARISONS.flatMap((comparison) =>
+  options.processes.split(',').flatMap((processes) =>
+    [false, true].map((withResult) => ({ ...comparison, processes: Number(processes), withResult }))
+  )
+);
+const chosen = cases.filter((it) => new RegExp(options.only).test(nameOf(it)));
+
+heading();
+for (const each of chosen) report(each, await compare(each));
+
+/** All batches of one case: the cycles per second of each contender, round by round. */
+async function compare(each) {
+  const names = [each.queue, ...Object.keys(each.others)];
+  const first = {};
+  for (const name of names) first[name] = await batch(each, name, FEWEST);
+  const count = Math.max(FEWEST, Math.ceil(Number(options.seconds) * Math.max(...Object.values(first))));
+  const rates = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < Number(options.rounds); round += 1) {
+    for (const name of names) rates[name].push(await batch(each, name, count));
+    const latest = names.map((name) => `${name} ${rates[name].at(-1).toFixed(0)}`);
+    console.error(`${nameOf(each)}, ${count} tasks: ${latest.join(', ')} (load ${loadavg()[0].toFixed(1)})`);
+  }
+  return rates;
+}
+
+/** One backlog worked off; cycles per second. */
+async function batch({ processes, withResult }, name, count) {
+  const root = mkdtempSync(join(options.dir, 'coord-bench-'));
+  try {
+    const directory = join(root, 'queue');
+    await CONTENDERS[name].fill(directory, tasks(count));
+    const agents = await Promise.all(Array.from({ length: processes }, (_, n) => started(n)));
+    // What the backlog left for the disk to do is done before, not by the first completion.
+    execFileSync('sync');
+    const beganAt = process.hrtime.bigint();
+    const told = await Promise.all(agents.map(worked));
+    await check(name, directory, count, told);
+    const finishedAt = told.map((it) => BigInt(it.finishedAt)).reduce((one, other) => (one > other ? one : other));
+    return count / (Number(finishedAt - beganAt) / 1e9);
+
+    async function started(n) {
+      const agent = fork(AGENT, [name, directory, join(root, `warm-up-${n}`), `agent-${n}`, `${withResult}`]);
+      await message(agent);
+      return agent;
+    }
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+async function worked(agent) {
+  const exited = once(agent, 'exit');
+  agent.send('start');
+  const told = await message(agent);
+  await exited;
+  return told;
+}
+
+/** The next message of a process, which must not end before. */
+function message(agent) {
+  return new Promise((resolve, reject) => {
+    const ended = (code) => reject(new Error(`an agent ended with ${code}`));
+    agent.once('exit', ended);
+    agent.once('message', (told) => {
+      agent.off('exit', ended);
+      resolve(told);
+    });
+  });
+}
+
+/** A batch counts only if the queue did its work. */
+async function check(name, directory, count, told) {
+  const queue = await CONTENDERS[name].open(directory, 'checker');
+  const sums = [told.reduce((sum, { completed }) => sum + completed, 0), await queue.completed()];
+  queue.close();
+  if (sums.some((sum) => sum !== count)) throw new Error(`${name}: of ${count} tasks ${sums.join(' and ')} were completed`);
+}
+
+function nameOf({ processes, withResult, synced }) {
+  return `${processes} ${processes === 1 ? 'process' : 'processes'}, result ${withResult ? 'yes' : 'no'}, synced ${synced}`;
+}
+
+function heading() {
+  const { model } = cpus()[0];
+  console.log(
+    `Node ${process.version}, ${cpus().length} × ${model.trim()}. Cycles per second: median (lowest–highest of ${options.rounds}).\n`,
+  );
+  console.log('| Processes | Result | Synced | `@muse/coord` | better-sqlite3 | which SQLite | Ratio |');
+  console.log('| ---: | --- | --- | ---: | ---: | --- | ---: |');
+}
+
+/** A row for each of the others. */
+function report({ processes, withResult, synced, queue, others }, rates) {
+  for (const [other, words] of Object.entries(others)) {
+    const ratios = rates[queue].map((rate, round) => rate / rates[other][round]);
+    const ratio = median(rates[queue]) / median(rates[other]);
+    const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
+    const cells = [processes, withResult ? 'yes' : 'no', synced, told(rates[queue]), told(rates[other]), words];
+    console.log(`| ${cells.join(' | ')} | **${ratio.toFixed(2)}** (${spread}) |`);
+  }
+}
+
+function told(rates) {
+  const [lowest, middle, highest] = [Math.min(...rates), median(rates), Math.max(...rates)].map((rate) => rate.toFixed(0));
+  return `${middle} (${lowest}–${highest})`;
+}
+
+function median(values) {
+  const sorted = [...values].sort((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
