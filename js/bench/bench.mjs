@@ -71,6 +71,11 @@ async function batch({ processes, withResult }, name, count) {
   const root = mkdtempSync(join(options.dir, 'coord-bench-'));
   try {
     const directory = join(root, 'queue');
+    const started = async (n) => {
+      const agent = fork(AGENT, [name, directory, join(root, `warm-up-${n}`), `agent-${n}`, `${withResult}`]);
+      await message(agent);
+      return agent;
+    };
     await CONTENDERS[name].fill(directory, tasks(count));
     const agents = await Promise.all(Array.from({ length: processes }, (_, n) => started(n)));
     // What the backlog left for the disk to do is done before, not by the first completion.
@@ -80,12 +85,6 @@ async function batch({ processes, withResult }, name, count) {
     await check(name, directory, count, told);
     const finishedAt = told.map((it) => BigInt(it.finishedAt)).reduce((one, other) => (one > other ? one : other));
     return count / (Number(finishedAt - beganAt) / 1e9);
-
-    async function started(n) {
-      const agent = fork(AGENT, [name, directory, join(root, `warm-up-${n}`), `agent-${n}`, `${withResult}`]);
-      await message(agent);
-      return agent;
-    }
   } finally {
     rmSync(root, { recursive: true });
   }

@@ -89,7 +89,7 @@ impl<S: Store> Queue<S> {
         let on_shelf = |(names, shelf)| core::iter::zip(names, core::iter::repeat(shelf));
         let mut names: Vec<(&String, &ReadyShelf)> =
             lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
-        names.sort_by(|(one, _), (other, _)| one.cmp(other));
+        names.sort_by_key(|(name, _)| *name);
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
             let children: Vec<ReadyShelf> = same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
             if self.visit_below(&children, walk, visit)?.is_break() {
