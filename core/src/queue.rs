@@ -44,7 +44,7 @@ pub use enqueue::NewTask;
 pub use expire::Sweep;
 pub use list::{Counts, Filter, Item, Listing, Matching};
 pub use settle::Released;
-pub use wait::{Step, WaitingClaim};
+pub use wait::{Notice, Step, WaitingClaim};
 pub use watch::Watch;
 
 /// The number of the protocol that this version writes and reads.

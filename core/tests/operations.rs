@@ -10,7 +10,7 @@ use coord_core::entry::Entry;
 use coord_core::layout::{Dir, Path};
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    ClaimRequest, Claimed, Filter, Matching, NewTask, Released, Status, Step, Thoroughness, WaitingClaim, Watch,
+    ClaimRequest, Claimed, Filter, Matching, NewTask, Notice, Released, Status, Step, Thoroughness, WaitingClaim, Watch,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
@@ -595,8 +595,10 @@ fn a_waiting_claim_says_where_a_task_would_come_and_sleeps_longer_if_it_is_told(
     };
     assert_eq!(waiting.watched().count(), 0, "nothing was looked at yet");
     assert_eq!(sleeps(step(&mut waiting)), limits::LOOK_EVERY);
-    waiting.told_of_changes();
+    waiting.notice(Notice::Every);
     assert_eq!(sleeps(step(&mut waiting)), limits::LOOK_EVERY_WHEN_TOLD);
+    waiting.notice(Notice::None);
+    assert_eq!(sleeps(step(&mut waiting)), limits::LOOK_EVERY);
     let watched: Vec<Dir> = waiting.watched().cloned().collect();
     let before: Vec<_> = watched.iter().map(|dir| world.queue.store().stamp(dir).unwrap()).collect();
     world.enqueue("work");

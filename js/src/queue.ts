@@ -211,7 +211,7 @@ export class Queue {
         const step = refusing(() => waiting.step(this.#binding, performance.now() - began));
         if (typeof step === 'string') return this.#answer(step);
         const dirs = waiting.newlyWatched();
-        if (dirs !== undefined && sleep.watch(dirs)) waiting.toldOfChanges();
+        if (dirs !== undefined) waiting.toldOfChanges(sleep.watch(dirs));
         await sleep.sleep(dirs === undefined ? step : Math.min(step, SOON), signal);
       }
     } finally {

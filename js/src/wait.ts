@@ -1,5 +1,5 @@
 import { type FSWatcher, statfsSync, statSync, watch } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import process from 'node:process';
 import { clearTimeout, setTimeout } from 'node:timers';
 
@@ -7,7 +7,12 @@ import { clearTimeout, setTimeout } from 'node:timers';
 const WATCHED = 64;
 
 /** Filesystems of Linux without a device that nobody changes without this system's knowledge, by the numbers of `statfs`. */
-const LOCAL = new Set([0x9123683e, /* btrfs */ 0x01021994, /* tmpfs */ 0x794c7630, /* overlayfs */ 0x2fc12fc1 /* ZFS */]);
+const LOCAL = new Set([
+  0x9123683e, // btrfs
+  0x01021994, // tmpfs
+  0x794c7630, // overlayfs
+  0x2fc12fc1, // ZFS
+]);
 
 /**
  * Sleep that ends early when something changes in one of some directories.
@@ -18,6 +23,7 @@ const LOCAL = new Set([0x9123683e, /* btrfs */ 0x01021994, /* tmpfs */ 0x794c763
 export class LightSleep {
   readonly #root: string;
   readonly #watchers = new Map<string, FSWatcher>();
+  #wanted: string[] = [];
   #wake: () => void = () => {};
 
   constructor(root: string) {
@@ -26,19 +32,18 @@ export class LightSleep {
 
   /** From now on, changes in these directories and no others end a sleep. True if every change does. */
   watch(dirs: string[]): boolean {
-    const watched = dirs.length <= WATCHED ? dirs : [];
+    this.#wanted = dirs.length <= WATCHED ? dirs : [];
     for (const [dir, watcher] of this.#watchers) {
-      if (!watched.includes(dir)) this.#forget(dir, watcher);
+      if (!this.#wanted.includes(dir)) this.#forget(dir, watcher);
     }
-    for (const dir of watched) {
-      if (!this.#watchers.has(dir)) this.#watchOne(dir);
-    }
+    this.#watchWanted();
     return dirs.every((dir) => this.#watchers.has(dir)) && isLocal(this.#root);
   }
 
   /** Sleeps for so long, or until something changes, or until `signal`, for whose reason it rejects. */
   async sleep(millis: number, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
+    this.#watchWanted();
     const { promise, resolve } = withResolvers();
     this.#wake = resolve;
     const timer = setTimeout(resolve, millis);
@@ -53,9 +58,19 @@ export class LightSleep {
     for (const [dir, watcher] of this.#watchers) this.#forget(dir, watcher);
   }
 
+  #watchWanted(): void {
+    for (const dir of this.#wanted) {
+      if (!this.#watchers.has(dir)) this.#watchOne(dir);
+    }
+  }
+
   #watchOne(dir: string): void {
     try {
-      const watcher = watch(join(this.#root, dir), () => this.#wake());
+      const watcher = watch(join(this.#root, dir), (_, name) => {
+        // The directory itself has gone. One that comes in its place has to be watched anew.
+        if (name === basename(dir)) this.#forget(dir, watcher);
+        this.#wake();
+      });
       watcher.on('error', () => this.#forget(dir, watcher));
       this.#watchers.set(dir, watcher);
     } catch {

@@ -24,6 +24,15 @@ pub struct WaitingClaim {
     findings: Vec<Finding>,
 }
 
+/// What a host is told by its system of changes in the [`WaitingClaim::watched`] directories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Nothing that it could rely on: a network filesystem does not tell what others do.
+    None,
+    /// Every change, whoever makes it.
+    Every,
+}
+
 /// What to do next.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -44,10 +53,12 @@ impl WaitingClaim {
         &self.request
     }
 
-    /// For a host that the system tells of every change in the [`WaitingClaim::watched`] directories, and that takes the next
-    /// step then: it may sleep for longer. Not for network filesystems, which tell nothing of what others do.
-    pub fn told_of_changes(&mut self) {
-        self.look_every = limits::LOOK_EVERY_WHEN_TOLD;
+    /// Says what the host is told from now on. Who is told of every change, and takes the next step then, may sleep for longer.
+    pub fn notice(&mut self, notice: Notice) {
+        self.look_every = match notice {
+            Notice::None => limits::LOOK_EVERY,
+            Notice::Every => limits::LOOK_EVERY_WHEN_TOLD,
+        };
     }
 
     /// The directories that the next task may come into, as far as is known since the last look. Whoever begins to watch one

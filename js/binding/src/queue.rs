@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use coord_core::layout::Dir;
-use coord_core::queue::{Claim, Filter, Step, WaitingClaim};
+use coord_core::queue::{Claim, Filter, Notice, Step, WaitingClaim};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
 use coord_core::transition::Claimant;
 use coord_core::{Error, Queue, TaskId, Timestamp};
@@ -160,10 +160,10 @@ impl CoordQueue {
 
 #[wasm_bindgen]
 impl Waiting {
-    /// Whoever takes the steps is told of changes in the directories, and so looks less often.
+    /// Whether whoever takes the steps is told of every change in the directories, and so looks less often.
     #[wasm_bindgen(js_name = toldOfChanges)]
-    pub fn told_of_changes(&mut self) {
-        self.claim.told_of_changes();
+    pub fn told_of_changes(&mut self, every: bool) {
+        self.claim.notice(if every { Notice::Every } else { Notice::None });
     }
 
     /// Looks for a task, `elapsed` milliseconds after the claim began. A number: so many milliseconds until the next look. A
