@@ -49,7 +49,13 @@ const cases = COMPARISONS.flatMap((comparison) =>
 const chosen = cases.filter((it) => new RegExp(options.only).test(nameOf(it)));
 
 heading();
-for (const each of chosen) report(each, await compare(each));
+// Nothing is deleted before the end: a filesystem has work with what was deleted for a while, and the next batch would pay for it.
+const everything = mkdtempSync(join(options.dir, 'coord-bench-'));
+try {
+  for (const each of chosen) report(each, await compare(each));
+} finally {
+  rmSync(everything, { recursive: true });
+}
 
 /** All batches of one case: the cycles per second of each contender, round by round. */
 async function compare(each) {
@@ -68,26 +74,22 @@ async function compare(each) {
 
 /** One backlog worked off; cycles per second. */
 async function batch({ processes, withResult }, name, count) {
-  const root = mkdtempSync(join(options.dir, 'coord-bench-'));
-  try {
-    const directory = join(root, 'queue');
-    const started = async (n) => {
-      const agent = fork(AGENT, [name, directory, join(root, `warm-up-${n}`), `agent-${n}`, `${withResult}`]);
-      await message(agent);
-      return agent;
-    };
-    await CONTENDERS[name].fill(directory, tasks(count));
-    const agents = await Promise.all(Array.from({ length: processes }, (_, n) => started(n)));
-    // What the backlog left for the disk to do is done before, not by the first completion.
-    execFileSync('sync');
-    const beganAt = process.hrtime.bigint();
-    const told = await Promise.all(agents.map(worked));
-    await check(name, directory, count, told);
-    const finishedAt = told.map((it) => BigInt(it.finishedAt)).reduce((one, other) => (one > other ? one : other));
-    return count / (Number(finishedAt - beganAt) / 1e9);
-  } finally {
-    rmSync(root, { recursive: true });
-  }
+  const root = mkdtempSync(join(everything, 'batch-'));
+  const directory = join(root, 'queue');
+  const started = async (n) => {
+    const agent = fork(AGENT, [name, directory, join(root, `warm-up-${n}`), `agent-${n}`, `${withResult}`]);
+    await message(agent);
+    return agent;
+  };
+  await CONTENDERS[name].fill(directory, tasks(count));
+  const agents = await Promise.all(Array.from({ length: processes }, (_, n) => started(n)));
+  // What the backlog left for the disk to do is done before, not by the first completion.
+  execFileSync('sync');
+  const beganAt = process.hrtime.bigint();
+  const told = await Promise.all(agents.map(worked));
+  await check(name, directory, count, told);
+  const finishedAt = told.map((it) => BigInt(it.finishedAt)).reduce((one, other) => (one > other ? one : other));
+  return count / (Number(finishedAt - beganAt) / 1e9);
 }
 
 async function worked(agent) {
