@@ -15,8 +15,9 @@ export function draftText(task: NewTask<object>): string {
   const { title, queue, ttlSeconds, runId, tags, priority = 0, payload } = task;
   if (typeof priority !== 'bigint') whole('priority', priority);
   const fields = JSON.stringify({ title, queue, ttl_seconds: whole('ttlSeconds', ttlSeconds), run_id: actor(runId), tags });
-  const payloadText = payload === undefined ? '' : `,"payload":${jsonOf('payload', 'bad_payload', payload)}`;
-  return `${fields.slice(0, -1)},"priority":${priority}${payloadText}}`.replace('{,', '{');
+  const texts = [fields.slice(1, -1), `"priority":${priority}`];
+  if (payload !== undefined) texts.push(`"payload":${jsonOf('payload', 'bad_payload', payload)}`);
+  return `{${texts.filter((text) => text !== '').join(',')}}`;
 }
 
 export function claimText({ runId, queue, leaseSeconds, wait }: ClaimOptions): string {

@@ -54,6 +54,13 @@ test('a task goes from enqueue by claim to complete, with all that was said', as
   assert.equal((await queue.stats()).counts.completed, 1);
 });
 
+test('no text is taken for a part of the request', async (t) => {
+  const queue = await freshQueue(t);
+  const texts = { title: 'cp {,old.}file "},', queue: 'q', tags: ['{'], payload: { text: '{,}', more: '","priority":9' } };
+  const task = await queue.enqueue(texts);
+  assert.deepEqual([task.title, task.tags, task.payload, task.priority], [texts.title, texts.tags, texts.payload, 0]);
+});
+
 test('tasks are claimed by priority, then in the order of enqueuing, from one queue or from any', async (t) => {
   const queue = await freshQueue(t);
   const wanted = [
