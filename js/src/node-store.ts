@@ -15,6 +15,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import process from 'node:process';
 import type { Host } from '../generated/muse_coord.js';
 import { Outcome } from '../generated/muse_coord.js';
 import { now } from './clock.ts';
@@ -119,20 +120,20 @@ export class NodeStore implements Host {
   }
 
   syncDir(dir: string): Outcome {
-    // Windows cannot sync a directory.
-    if (!this.#sync || WINDOWS) return Outcome.Done;
-    return attempt(() => {
-      const descriptor = openSync(this.#prefix + dir, 'r');
-      try {
-        fsyncSync(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
-    });
+    return this.#sync ? attempt(() => syncDirectory(this.#prefix + dir)) : Outcome.Done;
   }
 }
 
-const WINDOWS = constants.O_NOFOLLOW === undefined;
+/** Makes the names in a directory durable. On Windows, which cannot, it does nothing. */
+export function syncDirectory(directory: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
 
 function write(descriptor: number, content: Uint8Array): void {
   for (let written = 0; written < content.length;) {

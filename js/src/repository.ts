@@ -1,8 +1,9 @@
-import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import { BadArgsError, IoError, NotARepositoryError } from './errors.ts';
+import { syncDirectory } from './node-store.ts';
 import type { OpenOptions } from './types.ts';
 
 /** An environment variable; `undefined` if it is not set, is empty, or may not be read: an option can say the same. */
@@ -62,16 +63,6 @@ function made(root: string, sync: boolean): string {
     if (sync) [join(root, '.muse'), root].forEach(syncDirectory);
   }
   return directory;
-}
-
-function syncDirectory(directory: string): void {
-  if (process.platform === 'win32') return;
-  const descriptor = openSync(directory, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function notUsable(root: string, isNamed: boolean, error: unknown): Error {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import process from 'node:process';
-import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
+import { clearInterval, setInterval } from 'node:timers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { BadArgsError, IoError } from './errors.ts';
 import { isLost, type Lease } from './lease.ts';
 import { LONGEST_WAIT, type Queue } from './queue.ts';
@@ -247,7 +248,8 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   async #tolerate(error: unknown): Promise<void> {
     if (error instanceof IoError && this.#isListenedTo('error')) {
       this.#tell('error', error);
-      await pause(PAUSE, this.#noMore.signal);
+      // A worker that is stopped meanwhile pauses no longer.
+      await pause(PAUSE, undefined, { signal: this.#noMore.signal }).catch(() => {});
     } else {
       this.#fault ??= { error };
       this.#stop('finish');
@@ -292,12 +294,3 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
 
 /** How a handler ended. */
 type Outcome<Result> = { returned: Result | void } | { threw: unknown };
-
-async function pause(millis: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = withResolvers();
-  const timer = setTimeout(resolve, millis);
-  signal.addEventListener('abort', resolve);
-  await promise;
-  signal.removeEventListener('abort', resolve);
-  clearTimeout(timer);
-}
