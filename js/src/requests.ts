@@ -23,7 +23,7 @@ export function draftText(task: NewTask<object>): string {
 export function claimText({ runId, queue, leaseSeconds, wait }: ClaimOptions): string {
   return JSON.stringify({
     run_id: actor(runId),
-    queue,
+    queues: queue === undefined ? [] : [queue],
     lease_seconds: whole('leaseSeconds', leaseSeconds),
     wait_seconds: whole('wait', wait),
   });

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use coord_core::layout::Dir;
-use coord_core::queue::{Claim, Filter, Notice, Step, WaitingClaim};
+use coord_core::queue::{Cancelling, Claim, Failing, Filter, Notice, Sort, Step, WaitingClaim};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
-use coord_core::transition::Claimant;
+use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,9 @@ pub(crate) const WORDS: Words = Words {
     lease_seconds: "leaseSeconds",
     wait_seconds: "wait",
     limit: "limit",
+    max_attempts: "maxAttempts",
+    backoff: "backoffSeconds",
+    delay: "delaySeconds",
     payload: "payload",
     result: "result",
     error: "the reason",
@@ -61,7 +64,7 @@ impl CoordQueue {
     /// Adds a task.
     pub fn enqueue(&self, draft: &str) -> Result<String, Thrown> {
         let (new, warnings) = read::<Draft>(draft)?.check()?;
-        let answer = Task::from(self.0.enqueue(new, self.now(), self.store().nonce())?);
+        let answer = Task::from(self.0.enqueue(new, self.now(), self.store().nonce())?.task);
         told(Answered { answer, warnings })
     }
 
@@ -73,7 +76,7 @@ impl CoordQueue {
     /// Takes up the lease of a task that was claimed earlier. It is a heartbeat, too.
     pub fn resume(&self, task_id: &str, run_id: Option<String>, claim_nonce: Option<String>) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, run_id.as_deref(), claim_nonce.as_deref())?;
-        let record = self.0.heartbeat(id, claimant, None, self.now())?;
+        let record = self.0.heartbeat(id, claimant, None, None, self.now(), self.store().nonce())?;
         let task = self.0.task(id)?.ok_or(Error::NotFound { id })?;
         told(Answered::clean(Lease::new(task, record)))
     }
@@ -87,7 +90,8 @@ impl CoordQueue {
     ) -> Result<String, Thrown> {
         let lease_seconds = request::lease_seconds(lease_seconds.map(|seconds| seconds as i64))?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        told(Answered::clean(ClaimRecord::from(self.0.heartbeat(id, claimant, lease_seconds, self.now())?)))
+        let record = self.0.heartbeat(id, claimant, lease_seconds, None, self.now(), self.store().nonce())?;
+        told(Answered::clean(ClaimRecord::from(record)))
     }
 
     /// What a heartbeat would be answered, without one.
@@ -111,29 +115,31 @@ impl CoordQueue {
     }
 
     pub fn fail(&self, task_id: &str, run_id: &str, claim_nonce: &str, reason: &str) -> Result<String, Thrown> {
-        let reason = request::error(reason)?;
+        let failing = Failing { error: request::error(reason)?, is_final: false };
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let record = self.0.fail(id, claimant, reason, self.now(), self.store().nonce())?;
+        let record = self.0.fail(id, claimant, failing, self.now(), self.store().nonce())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
     pub fn release(&self, task_id: &str, run_id: &str, claim_nonce: &str) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        self.0.release(id, claimant, self.now())?;
+        self.0.release(id, claimant, 0, self.now(), self.store().nonce())?;
         told(Answered::clean(()))
     }
 
     pub fn cancel(&self, task_id: &str, run_id: Option<String>, force: bool) -> Result<String, Thrown> {
         let run_id = request::run_id(run_id.as_deref())?;
         let id = request::task_id(task_id)?;
-        let record = self.0.cancel(id, run_id, force, self.now(), self.store().nonce())?;
+        let if_held = if force { IfHeld::Force } else { IfHeld::Refuse };
+        let cancelling = Cancelling { run_id, if_held, reason: None };
+        let record = self.0.cancel(id, cancelling, self.now(), self.store().nonce())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
     /// One task and where it stands.
     pub fn show(&self, task_id: &str) -> Result<String, Thrown> {
-        let (item, findings) = self.0.show(request::task_id(task_id)?, self.now())?;
-        told(Answered::with(Item::from(item), &findings))
+        let shown = self.0.show(request::task_id(task_id)?, self.now())?;
+        told(Answered::with(Item::from(shown.item), &shown.findings))
     }
 
     pub fn tasks(&self, filter: &str) -> Result<String, Thrown> {
@@ -145,7 +151,17 @@ impl CoordQueue {
 
     /// How many tasks there are and where they stand. Opens no record.
     pub fn stats(&self) -> Result<String, Thrown> {
-        let counts_only = Filter { status: None, queue: None, run_id: None, limit: 0 };
+        let counts_only = Filter {
+            status: None,
+            queue: None,
+            run_id: None,
+            tags: Vec::new(),
+            since: None,
+            ended_since: None,
+            sort: Sort::Claim,
+            cursor: None,
+            limit: 0,
+        };
         told(Answered::clean(Stats::from(self.0.tasks(&counts_only, self.now())?.counts)))
     }
 

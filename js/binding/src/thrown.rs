@@ -63,7 +63,7 @@ impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
         let facts = match error {
-            Error::NotFound { id } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
+            Error::NotFound { id } | Error::NoParent { id } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
             Error::Refused { id, refusal, who } => {
                 Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
             }
@@ -89,7 +89,7 @@ impl Facts {
             Refusal::AlreadyEnded { outcome, ended_at, .. } => {
                 Facts { status: Some(outcome.as_str()), ended_at: Some(ended_at.micros()), ..Facts::default() }
             }
-            Refusal::NotClaimed | Refusal::NotDue | Refusal::WornOut => Facts::default(),
+            Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => Facts::default(),
         }
     }
 }
