@@ -423,6 +423,8 @@ fn too_long(error: wasmtime::Error) -> Refusal {
 fn counts(items: &[Item]) -> Counts {
     let of = |status: Status| items.iter().filter(|item| item.status == status).count() as u64;
     Counts {
+        scheduled: of(Status::Scheduled),
+        blocked: of(Status::Blocked),
         pending: of(Status::Pending),
         claimed: of(Status::Claimed),
         timed_out: of(Status::TimedOut),

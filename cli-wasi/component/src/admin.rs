@@ -15,7 +15,7 @@ impl Guest for Coord {
 
     fn sweep() -> Result<u64, Error> {
         Instance::with(|instance| {
-            let swept = instance.queue()?.sweep(now())?;
+            let swept = instance.queue()?.sweep(now(), nonce())?;
             instance.warn_of(&swept.findings);
             Ok(swept.taken_back)
         })
@@ -76,7 +76,7 @@ impl From<&Problem> for wit::Problem {
             Problem::RecordMissing => wit::Problem::RecordMissing,
             Problem::RecordBad(_) => wit::Problem::RecordBad,
             Problem::WrongPlace { .. } => wit::Problem::WrongPlace,
-            Problem::SettlementLost => wit::Problem::SettlementLost,
+            Problem::ReportLost => wit::Problem::ReportLost,
             Problem::NoFormat => wit::Problem::NoFormat,
         }
     }

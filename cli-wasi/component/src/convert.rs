@@ -20,6 +20,9 @@ const WORDS: Words = Words {
     lease_seconds: "lease-seconds",
     wait_seconds: "wait-seconds",
     limit: "limit",
+    max_attempts: "max-attempts",
+    backoff: "backoff-seconds",
+    delay: "delay-seconds",
     payload: "payload",
     result: "result",
     error: "reason",
@@ -40,7 +43,7 @@ impl From<BadRequest> for Error {
 impl From<wit::NewTask> for Draft {
     fn from(new: wit::NewTask) -> Draft {
         let wit::NewTask { title, priority, queue, ttl_seconds, run_id, tags, payload } = new;
-        Draft { title, priority, run_id, ttl_seconds: ttl_seconds.map(i64::from), payload, tags, queue }
+        Draft { title, priority, run_id, ttl_seconds: ttl_seconds.map(i64::from), payload, tags, queue, ..Draft::default() }
     }
 }
 
@@ -48,14 +51,14 @@ impl From<wit::ClaimOptions> for ClaimDraft {
     fn from(options: wit::ClaimOptions) -> ClaimDraft {
         let wit::ClaimOptions { run_id, queue, lease_seconds, wait_seconds } = options;
         let (lease_seconds, wait_seconds) = (lease_seconds.map(i64::from), wait_seconds.map(i64::from));
-        ClaimDraft { run_id, lease_seconds, wait_seconds, queue }
+        ClaimDraft { run_id, lease_seconds, wait_seconds, queues: queue.into_iter().collect(), ..ClaimDraft::default() }
     }
 }
 
 impl From<wit::Filter> for FilterDraft {
     fn from(filter: wit::Filter) -> FilterDraft {
         let wit::Filter { status, queue, run_id, limit } = filter;
-        FilterDraft { status: status.map(Status::from), queue, run_id, limit: limit.map(i64::from) }
+        FilterDraft { status: status.map(Status::from), queue, run_id, limit: limit.map(i64::from), ..FilterDraft::default() }
     }
 }
 
@@ -64,11 +67,11 @@ impl From<coord_core::Error> for Error {
         use coord_core::Error as Core;
         let message = error.to_string();
         match error {
-            Core::NotFound { id } => Error::NotFound(id.to_string()),
+            Core::NotFound { id } | Core::NoParent { id } => Error::NotFound(id.to_string()),
             Core::Refused { id, refusal, who } => refused(id, refusal, who, message),
             Core::UnsupportedFormat { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
-            Core::Corrupt { .. } | Core::Unencodable(_) | Core::NotAQueue { .. } | Core::Contended => {
+            Core::KeyTaken { .. } | Core::Corrupt { .. } | Core::Unencodable(_) | Core::NotAQueue { .. } | Core::Contended => {
                 Error::Error(message)
             }
         }
@@ -94,7 +97,7 @@ fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -
             ended_at: ended_at.micros(),
             run_id: who,
         }),
-        Refusal::NotDue | Refusal::WornOut => Error::Error(message),
+        Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => Error::Error(message),
     }
 }
 
@@ -122,6 +125,8 @@ impl From<StoreErrorKind> for types::IoErrorKind {
 impl From<types::Status> for Status {
     fn from(status: types::Status) -> Status {
         match status {
+            types::Status::Scheduled => Status::Scheduled,
+            types::Status::Blocked => Status::Blocked,
             types::Status::Pending => Status::Pending,
             types::Status::Claimed => Status::Claimed,
             types::Status::TimedOut => Status::TimedOut,
@@ -136,6 +141,8 @@ impl From<types::Status> for Status {
 impl From<Status> for types::Status {
     fn from(status: Status) -> types::Status {
         match status {
+            Status::Scheduled => types::Status::Scheduled,
+            Status::Blocked => types::Status::Blocked,
             Status::Pending => types::Status::Pending,
             Status::Claimed => types::Status::Claimed,
             Status::TimedOut => types::Status::TimedOut,
@@ -213,6 +220,8 @@ impl From<queue::Listing> for wit::Listing {
 impl From<Counts> for types::Counts {
     fn from(counts: Counts) -> types::Counts {
         types::Counts {
+            scheduled: counts.of(Status::Scheduled),
+            blocked: counts.of(Status::Blocked),
             pending: counts.of(Status::Pending),
             claimed: counts.of(Status::Claimed),
             timed_out: counts.of(Status::TimedOut),

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use coord_core::name::RunId;
-use coord_core::queue::{Claim, ClaimRecord, Claimed, Step, WaitingClaim};
+use coord_core::queue::{Cancelling, Claim, ClaimRecord, Claimed, Enqueued, Failing, Shown, Step, WaitingClaim};
 use coord_core::request::{self, ClaimDraft, Draft, FilterDraft};
 use coord_core::task::Task;
-use coord_core::transition::Claimant;
+use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
 
@@ -21,7 +21,7 @@ impl Guest for Coord {
     fn enqueue(new: wit::NewTask) -> Result<wit::Task, Error> {
         let (new, warnings) = Draft::from(new).check()?;
         Instance::with(|instance| {
-            let task = instance.queue()?.enqueue(new, now(), nonce())?;
+            let Enqueued { task, .. } = instance.queue()?.enqueue(new, now(), nonce())?;
             instance.warn(warnings);
             Ok(task.into())
         })
@@ -47,26 +47,27 @@ impl Guest for Coord {
     fn resume(id: String, run: Option<String>, claim_nonce: Option<String>) -> Result<wit::Lease, Error> {
         let run_id = request::run_id(run.as_deref())?;
         let id = request::task_id(&id)?;
-        let nonce = request::claim_nonce(claim_nonce.as_deref())?;
-        let claimant = Claimant { run_id: run_id.clone(), nonce };
+        let claimant = Claimant { run_id: run_id.clone(), nonce: request::claim_nonce(claim_nonce.as_deref())? };
         Instance::with(|instance| {
             let queue = instance.queue()?;
-            let record = queue.heartbeat(id, claimant, None, now())?;
+            let record = queue.heartbeat(id, claimant, None, None, now(), nonce())?;
             let task = queue.task(id)?.ok_or(coord_core::Error::NotFound { id })?;
-            Ok(Lease::handle(Claimed { task, record }, run_id))
+            Ok(Lease::handle(Claimed { task, record, orphans: Vec::new() }, run_id))
         })
     }
 
     fn cancel(id: String, run: Option<String>, force: bool) -> Result<wit::ClaimRecord, Error> {
         let run_id = request::run_id(run.as_deref())?;
         let id = request::task_id(&id)?;
-        Instance::with(|instance| Ok(instance.queue()?.cancel(id, run_id, force, now(), nonce())?.into()))
+        let if_held = if force { IfHeld::Force } else { IfHeld::Refuse };
+        let cancelling = Cancelling { run_id, if_held, reason: None };
+        Instance::with(|instance| Ok(instance.queue()?.cancel(id, cancelling, now(), nonce())?.into()))
     }
 
     fn show(id: String) -> Result<wit::Item, Error> {
         let id = request::task_id(&id)?;
         Instance::with(|instance| {
-            let (item, findings) = instance.queue()?.show(id, now())?;
+            let Shown { item, findings, .. } = instance.queue()?.show(id, now())?;
             instance.warn_of(&findings);
             Ok(item.into())
         })
@@ -99,7 +100,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// A handle for whoever claimed.
-    fn handle(Claimed { task, record }: Claimed, run_id: RunId) -> wit::Lease {
+    fn handle(Claimed { task, record, .. }: Claimed, run_id: RunId) -> wit::Lease {
         let claimant = Claimant { run_id, nonce: Some(record.claim_nonce) };
         wit::Lease::new(Lease { task, claimant, record: RefCell::new(record) })
     }
@@ -127,7 +128,7 @@ impl GuestLease for Lease {
 
     fn heartbeat(&self, lease_seconds: Option<u32>) -> Result<wit::ClaimRecord, Error> {
         let lease_seconds = request::lease_seconds(lease_seconds.map(i64::from))?;
-        self.act(|queue, id, claimant| queue.heartbeat(id, claimant, lease_seconds, now()))
+        self.act(|queue, id, claimant| queue.heartbeat(id, claimant, lease_seconds, None, now(), nonce()))
     }
 
     fn complete(&self, result: Option<String>) -> Result<wit::ClaimRecord, Error> {
@@ -136,13 +137,13 @@ impl GuestLease for Lease {
     }
 
     fn fail(&self, reason: String) -> Result<wit::ClaimRecord, Error> {
-        let reason = request::error(&reason)?;
-        self.act(|queue, id, claimant| queue.fail(id, claimant, reason, now(), nonce()))
+        let failing = Failing { error: request::error(&reason)?, is_final: false };
+        self.act(|queue, id, claimant| queue.fail(id, claimant, failing, now(), nonce()))
     }
 
     fn release(&self) -> Result<(), Error> {
         Instance::with(|instance| {
-            instance.queue()?.release(self.task.id, self.claimant.clone(), now())?;
+            instance.queue()?.release(self.task.id, self.claimant.clone(), 0, now(), nonce())?;
             Ok(())
         })
     }
