@@ -98,7 +98,7 @@ impl Tenure {
                 ended_at: None,
             }),
             Refusal::AlreadyEnded { outcome, ended_at, .. } => Some(ended(*outcome, *ended_at)),
-            Refusal::NotClaimed | Refusal::NotDue | Refusal::WornOut => None,
+            Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => None,
         }
     }
 }

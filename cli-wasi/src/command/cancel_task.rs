@@ -1,6 +1,8 @@
 //! `muse coord cancel-task`: call a task off.
 
+use coord_core::queue::Cancelling;
 use coord_core::request;
+use coord_core::transition::IfHeld;
 use serde::Serialize;
 
 use super::claim_record::Changed;
@@ -20,8 +22,10 @@ pub(super) struct Cancelled {
 pub(super) fn run(args: &args::CancelTask, repository: &Repository) -> Result<Answered<Cancelled>, Failure> {
     let run_id = request::run_id(Some(&args.run.run_id))?;
     let id = request::task_id(&args.task_id)?;
+    let if_held = if args.force { IfHeld::Force } else { IfHeld::Refuse };
+    let cancelling = Cancelling { run_id, if_held, reason: None };
     let OpenQueue { queue, .. } = repository.open()?;
-    let record = queue.cancel(id, run_id, args.force, host::now(), nonce()?).map_err(refused)?;
+    let record = queue.cancel(id, cancelling, host::now(), nonce()?).map_err(refused)?;
     let changed = Changed::new(record, &queue);
     Ok(Answered { answer: Cancelled { changed, forced: args.force }, warnings: Vec::new() })
 }

@@ -47,10 +47,10 @@ pub(super) fn run(
         }
     };
     let answer = match claimed {
-        Some(Claimed { task, record }) => Outcome::Claimed(Box::new(Mine { claim: record.into(), task: task.into() })),
+        Some(Claimed { task, record, orphans: _ }) => Outcome::Claimed(Box::new(Mine { claim: record.into(), task: task.into() })),
         None => {
             let waited = (args.wait > 0).then(|| stopwatch.elapsed());
-            Outcome::Empty { status: "empty", queue: waiting.request().queue.clone(), waited }
+            Outcome::Empty { status: "empty", queue: waiting.request().queues.first().cloned(), waited }
         }
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
@@ -62,7 +62,8 @@ impl From<&args::Claim> for ClaimDraft {
             run_id: Some(args.run.run_id.clone()),
             lease_seconds: Some(args.claim_ttl),
             wait_seconds: Some(args.wait),
-            queue: args.queue.clone(),
+            queues: args.queue.clone().into_iter().collect(),
+            ..ClaimDraft::default()
         }
     }
 }

@@ -41,7 +41,7 @@ struct FoundDefect {
 #[derive(Serialize)]
 struct FoundLeftovers {
     drafts: usize,
-    settlements: usize,
+    reports: usize,
     torn_records: usize,
 }
 
@@ -98,7 +98,7 @@ impl FoundDefect {
         let advice = match (defect.became, &defect.problem) {
             (Became::Mended, _) => "mended",
             (Became::SetAside, _) => "moved to aside/",
-            (Became::Left, Problem::SettlementLost) => "it cannot be mended; that the task has ended stands",
+            (Became::Left, Problem::ReportLost) => "it cannot be mended; that the task has ended stands",
             (Became::Left, _) if repair => "not mended: other agents changed it meanwhile, or see the notes; try again",
             (Became::Left, _) => "to mend it: muse coord doctor --repair",
         };
@@ -115,8 +115,8 @@ impl FoundDefect {
 
 impl From<Leftovers> for FoundLeftovers {
     fn from(leftovers: Leftovers) -> FoundLeftovers {
-        let Leftovers { drafts, settlements, torn_records } = leftovers;
-        FoundLeftovers { drafts, settlements, torn_records }
+        let Leftovers { drafts, reports, torn_records } = leftovers;
+        FoundLeftovers { drafts, reports, torn_records }
     }
 }
 
@@ -164,12 +164,12 @@ impl Answer for Examined {
 impl Examined {
     /// What is no defect.
     fn remarks(&self, page: &mut Page) {
-        let FoundLeftovers { drafts, settlements, torn_records } = self.leftovers;
-        if drafts + settlements + torn_records > 0 {
+        let FoundLeftovers { drafts, reports, torn_records } = self.leftovers;
+        if drafts + reports + torn_records > 0 {
             let became = if self.repair { "set aside" } else { "harmless; --repair sets them aside" };
             page.field(
                 "Leftovers",
-                format_args!("{drafts} draft(s), {settlements} settlement(s), {torn_records} torn record(s): {became}"),
+                format_args!("{drafts} draft(s), {reports} report(s), {torn_records} torn record(s): {became}"),
             );
         }
         if self.aside > 0 {

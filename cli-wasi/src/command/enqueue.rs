@@ -2,6 +2,7 @@
 
 use coord_core::json::JsonObject;
 use coord_core::name::{QueueName, RunId, Tag, Title};
+use coord_core::queue::Enqueued;
 use coord_core::request::Draft;
 use coord_core::task::Task;
 use coord_core::time::Timestamp;
@@ -45,7 +46,7 @@ impl From<Task> for TaskRecord {
 pub(super) fn run(args: &args::Enqueue, repository: &Repository) -> Result<Answered<TaskRecord>, Failure> {
     let (new, warnings) = Draft::from(args).check()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let task = queue.enqueue(new, host::now(), nonce()?)?;
+    let Enqueued { task, .. } = queue.enqueue(new, host::now(), nonce()?)?;
     Ok(Answered { answer: task.into(), warnings })
 }
 
@@ -60,6 +61,7 @@ impl From<&args::Enqueue> for Draft {
             payload: Some(args.payload.clone()),
             tags: tags.map(String::from).collect(),
             queue: Some(args.queue.clone()),
+            ..Draft::default()
         }
     }
 }

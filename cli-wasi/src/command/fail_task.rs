@@ -1,5 +1,6 @@
 //! `muse coord fail-task`: report failure.
 
+use coord_core::queue::Failing;
 use coord_core::request;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ pub(super) struct Failed(Changed);
 pub(super) fn run(args: &args::FailTask, repository: &Repository) -> Result<Answered<Failed>, Failure> {
     let (id, claimant, error) = lease(&args.lease, || request::error(&args.error))?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let record = queue.fail(id, claimant, error, host::now(), nonce()?)?;
+    let record = queue.fail(id, claimant, Failing { error, is_final: false }, host::now(), nonce()?)?;
     Ok(Answered { answer: Failed(Changed::new(record, &queue)), warnings: Vec::new() })
 }
 

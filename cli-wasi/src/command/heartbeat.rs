@@ -4,7 +4,7 @@ use coord_core::request;
 use serde::Serialize;
 
 use super::claim_record::Changed;
-use super::{OpenQueue, Repository, lease};
+use super::{OpenQueue, Repository, lease, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -16,7 +16,7 @@ pub(super) struct Kept(Changed);
 pub(super) fn run(args: &args::Heartbeat, repository: &Repository) -> Result<Answered<Kept>, Failure> {
     let (id, claimant, seconds) = lease(&args.lease, || request::lease_seconds(args.claim_ttl))?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let record = queue.heartbeat(id, claimant, seconds, host::now())?;
+    let record = queue.heartbeat(id, claimant, seconds, None, host::now(), nonce()?)?;
     Ok(Answered { answer: Kept(Changed::new(record, &queue)), warnings: Vec::new() })
 }
 

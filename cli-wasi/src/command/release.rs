@@ -4,7 +4,7 @@ use coord_core::queue;
 use serde::Serialize;
 
 use super::claim_record::Subject;
-use super::{OpenQueue, Repository, lease};
+use super::{OpenQueue, Repository, lease, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -22,7 +22,8 @@ pub(super) struct Released {
 pub(super) fn run(args: &args::Release, repository: &Repository) -> Result<Answered<Released>, Failure> {
     let (id, claimant, ()) = lease(&args.lease, || Ok(()))?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let queue::Released { task_id, status, generation, attempt } = queue.release(id, claimant, host::now())?;
+    let queue::Released { task_id, status, generation, attempt, scheduled_at: _ } =
+        queue.release(id, claimant, 0, host::now(), nonce()?)?;
     let subject = Subject::new(task_id, &queue);
     let answer = Released { task_id: task_id.to_string(), status: status.as_str(), generation, attempt, subject };
     Ok(Answered { answer, warnings: Vec::new() })

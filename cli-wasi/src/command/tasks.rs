@@ -45,7 +45,7 @@ struct Item {
 pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
     let filter = FilterDraft::from(args).check()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let Listing { counts, items, matching, findings } = queue.tasks(&filter, host::now())?;
+    let Listing { counts, items, matching, findings, next: _ } = queue.tasks(&filter, host::now())?;
     let truncated = match matching {
         Matching::Exactly(count) => count > items.len(),
         Matching::MoreThan(_) => true,
@@ -65,7 +65,7 @@ pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answere
 impl From<&args::Tasks> for FilterDraft {
     fn from(args: &args::Tasks) -> FilterDraft {
         let (queue, run_id) = (args.queue.clone(), args.run_id.clone());
-        FilterDraft { status: args.status, queue, run_id, limit: Some(args.limit) }
+        FilterDraft { status: args.status, queue, run_id, limit: Some(args.limit), ..FilterDraft::default() }
     }
 }
 
@@ -135,8 +135,8 @@ impl Tasks {
         let mut line = String::new();
         for status in Status::ALL {
             let count = self.counts.of(status);
-            // The reference has six counts; the seventh shows when there is something to count.
-            if status == Status::Expired && count == 0 {
+            // The reference has six counts; the others show when there is something to count.
+            if matches!(status, Status::Scheduled | Status::Blocked | Status::Expired) && count == 0 {
                 continue;
             }
             let word = format!("  {count} {}", status.as_str());
@@ -203,6 +203,8 @@ impl Columns {
 
 fn icon(status: Status) -> &'static str {
     match status {
+        Status::Scheduled => "📅",
+        Status::Blocked => "🚧",
         Status::Pending => "⏳",
         Status::Claimed => "🔒",
         Status::TimedOut => "⏰",
