@@ -1,15 +1,19 @@
 //! The state entry: a file name that says all that a decision about a task needs.
 //!
 //! ```text
-//! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1…                      waiting, never claimed or given back
+//! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1….tbilling             waiting, never claimed or given back
 //! 0667c8dd1b2c3.<id>.p5.v2.g1.a1.claimed.c….h….e….n….agent-7           held by agent-7
-//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.lapsed.c….h….e….n….agent-7            its lease ran out; claimable again
+//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.recalled.r….c….h….e….n….agent-7       the same, and somebody asks agent-7 to stop
+//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.lapsed.tbilling.c….h….e….n….agent-7   its lease ran out; claimable again
+//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.scheduled.u….r….                      waits for its time: a delay, a back-off
+//! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.blocked.o<id>                         waits for another task
 //! 0667c8dd1b2c3.<id>.p5.v4.g1.a1.completed.d….r….c….h….e….n….agent-7   ended
 //! ```
 //!
 //! The fields, in order: when the task was enqueued, id, priority, version (every rename adds one), generation (every
-//! new holder adds one), attempt (a release takes it back), state; then `x` until when it may wait, `d` when it ended, `r` the nonce of its
-//! settlement in `records/`, `c` when it was claimed, `h` the last heartbeat, `e` when the lease expires, `n` the
+//! new holder adds one), attempt (a release takes it back), state; then `x` until when it may wait, `t` its tags, `u` when it is due,
+//! `o` the task that it waits for, `d` when it ended, `r` the nonce of the latest report on it in `records/`, `c` when it was
+//! claimed, `h` the last heartbeat, `e` when the lease expires, `n` the
 //! lease's nonce, and the holder. Times are microseconds since 1970 and all numbers but the priority are lower-case
 //! hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of enqueuing.
 //!
@@ -22,6 +26,8 @@ use core::fmt;
 use crate::id::{TaskId, short_digest};
 use crate::limits;
 use crate::name::{Nonce, RunId};
+use crate::tags::TagSet;
+use crate::task::Task;
 use crate::time::Timestamp;
 
 /// All that a task's name says.
@@ -37,24 +43,45 @@ pub struct Entry {
     pub version: u32,
     /// How many holders the task has had: the fencing token.
     pub generation: u32,
-    /// How many attempts at the task have begun, but for those that were given back.
+    /// How many attempts at the task have begun since it was enqueued or put back, but for those that were given back.
     pub attempt: u32,
     /// What may happen next.
     pub state: State,
+    /// The nonce of the latest report on the task, in `records/`; each report names the one before.
+    pub report: Option<Nonce>,
 }
 
 /// Where a task is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Waiting, and never claimed, or released by whoever held it last.
+    /// Not to be claimed before a time.
+    Scheduled {
+        /// When it becomes ready.
+        due: Timestamp,
+    },
+    /// Not to be claimed before another task has ended.
+    Blocked {
+        /// The one that it waits for now; its record tells whether there are more.
+        on: TaskId,
+    },
+    /// Waiting, and never claimed, or given back by whoever held it last.
     Ready {
         /// Until when it may be claimed; the latest time that there is, once it was.
         pending_until: Timestamp,
+        /// What it can be chosen by.
+        tags: TagSet,
     },
     /// Waiting again: this lease ran out. Until somebody claims the task its holder may still settle it.
-    Lapsed(Lease),
+    Lapsed {
+        /// The lease.
+        lease: Lease,
+        /// What it can be chosen by.
+        tags: TagSet,
+    },
     /// Held under this lease, which may have run out without anyone having noticed yet.
     Claimed(Lease),
+    /// As [`State::Claimed`], and its holder is asked to stop. The latest report but for progress says by whom and why.
+    Recalled(Lease),
     /// Over for good.
     Ended(Ending),
 }
@@ -81,9 +108,8 @@ pub struct Ending {
     pub outcome: Outcome,
     /// When.
     pub ended_at: Timestamp,
-    /// The nonce of the settlement in `records/` with the result or error of a completed or failed task, if it has one.
-    pub settlement: Option<Nonce>,
-    /// The lease under which it ended; for a cancelled task its holder is who cancelled. `None` when it expired.
+    /// The lease under which it ended; for a cancelled task its holder is who cancelled. `None` when it expired, or when it was
+    /// cancelled because of a task that it waited for.
     pub lease: Option<Lease>,
 }
 
@@ -107,24 +133,30 @@ pub enum Outcome {
 pub struct Holder(String);
 
 impl Entry {
-    /// The first entry of a task, made by `enqueue`.
-    pub fn first(id: TaskId, created_at: Timestamp, priority: i64, ttl_seconds: i64) -> Entry {
-        let state = State::Ready { pending_until: created_at.plus_seconds(ttl_seconds) };
-        Entry { id, created_at, priority, version: 1, generation: 0, attempt: 0, state }
+    /// The first entry of a task, made by `enqueue`. The record alone decides what it is.
+    pub fn first(task: &Task) -> Entry {
+        let Task { id, record } = task;
+        let state = match (record.after.first(), record.scheduled_at) {
+            (Some(parent), _) => State::Blocked { on: *parent },
+            (None, Some(due)) if due > record.created_at => State::Scheduled { due },
+            (None, _) => State::Ready {
+                pending_until: record.created_at.plus_seconds(record.ttl_seconds),
+                tags: TagSet::of(&record.tags),
+            },
+        };
+        let (created_at, priority) = (record.created_at, record.priority);
+        Entry { id: *id, created_at, priority, version: 1, generation: 0, attempt: 0, state, report: None }
     }
 
     /// Reads a name. `None`: not one that this crate writes, so a foreign file.
     pub fn parse(name: &str) -> Option<Entry> {
         let mut fields = Fields(name);
-        let entry = Entry {
-            created_at: fields.time("")?,
-            id: TaskId::from_hex(fields.next()?)?,
-            priority: fields.tagged("p")?.parse().ok()?,
-            version: fields.number("v")?,
-            generation: fields.number("g")?,
-            attempt: fields.number("a")?,
-            state: State::parse(&mut fields)?,
-        };
+        let created_at = fields.time("")?;
+        let id = TaskId::from_hex(fields.next()?)?;
+        let priority = fields.tagged("p")?.parse().ok()?;
+        let [version, generation, attempt] = [fields.number("v")?, fields.number("g")?, fields.number("a")?];
+        let (state, report) = State::parse(&mut fields)?;
+        let entry = Entry { id, created_at, priority, version, generation, attempt, state, report };
         let counted = entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION;
         let held = entry.lease().is_none_or(|Lease { holder, .. }| holder.spilled() || fits(&holder.0, entry.priority));
         (counted && held && entry.to_string() == name).then_some(entry)
@@ -135,11 +167,28 @@ impl Entry {
         Holder::of(run_id, self.priority)
     }
 
+    /// When a scheduled task becomes ready.
+    pub fn due(&self) -> Option<Timestamp> {
+        if let State::Scheduled { due } = self.state { Some(due) } else { None }
+    }
+
+    /// The tags that the name tells of, if there are any: those of a task that waits to be claimed.
+    fn tags(&self) -> Option<&TagSet> {
+        match &self.state {
+            State::Ready { tags, .. } | State::Lapsed { tags, .. } => Some(tags).filter(|tags| !tags.is_empty()),
+            State::Scheduled { .. }
+            | State::Blocked { .. }
+            | State::Claimed(_)
+            | State::Recalled(_)
+            | State::Ended(_) => None,
+        }
+    }
+
     /// The lease that the name tells of: the present one, or the last.
     pub fn lease(&self) -> Option<&Lease> {
         match &self.state {
-            State::Ready { .. } => None,
-            State::Lapsed(lease) | State::Claimed(lease) => Some(lease),
+            State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => None,
+            State::Lapsed { lease, .. } | State::Claimed(lease) | State::Recalled(lease) => Some(lease),
             State::Ended(ending) => ending.lease.as_ref(),
         }
     }
@@ -198,15 +247,17 @@ impl fmt::Display for Entry {
         write!(f, "{}.{}.p{}", Time(self.created_at), self.id.hex(), self.priority)?;
         write!(f, ".v{:x}.g{:x}.a{:x}", self.version, self.generation, self.attempt)?;
         match &self.state {
-            State::Ready { pending_until } => write!(f, ".ready.x{}", Time(*pending_until)),
-            State::Lapsed(lease) => write!(f, ".lapsed{lease}"),
-            State::Claimed(lease) => write!(f, ".claimed{lease}"),
-            State::Ended(ending) => {
-                write!(f, ".{}.d{}", ending.outcome.as_str(), Time(ending.ended_at))?;
-                ending.settlement.iter().try_for_each(|nonce| write!(f, ".r{nonce}"))?;
-                ending.lease.iter().try_for_each(|lease| write!(f, "{lease}"))
-            }
+            State::Scheduled { due } => write!(f, ".scheduled.u{}", Time(*due))?,
+            State::Blocked { on } => write!(f, ".blocked.o{}", on.hex())?,
+            State::Ready { pending_until, .. } => write!(f, ".ready.x{}", Time(*pending_until))?,
+            State::Lapsed { .. } => f.write_str(".lapsed")?,
+            State::Claimed(_) => f.write_str(".claimed")?,
+            State::Recalled(_) => f.write_str(".recalled")?,
+            State::Ended(ending) => write!(f, ".{}.d{}", ending.outcome.as_str(), Time(ending.ended_at))?,
         }
+        self.tags().iter().try_for_each(|tags| write!(f, ".t{}", tags.as_str()))?;
+        self.report.iter().try_for_each(|nonce| write!(f, ".r{nonce}"))?;
+        self.lease().iter().try_for_each(|lease| write!(f, "{lease}"))
     }
 }
 
@@ -218,29 +269,34 @@ impl fmt::Display for Lease {
 }
 
 impl State {
-    fn parse(fields: &mut Fields<'_>) -> Option<State> {
-        Some(match fields.next()? {
-            "ready" => State::Ready { pending_until: fields.time("x")? },
-            "lapsed" => State::Lapsed(Lease::parse(fields)?),
-            "claimed" => State::Claimed(Lease::parse(fields)?),
-            word => State::Ended(Ending::parse(Outcome::parse(word)?, fields)?),
-        })
-    }
-}
-
-impl Ending {
-    fn parse(outcome: Outcome, fields: &mut Fields<'_>) -> Option<Ending> {
-        let ended_at = fields.time("d")?;
-        let reported = matches!(outcome, Outcome::Completed | Outcome::Failed);
-        let settlement = match reported && fields.0.starts_with('r') {
-            true => Some(fields.tagged("r")?.parse().ok()?),
-            false => None,
+    /// Reads the state, and the nonce of the report, which stands before the lease.
+    fn parse(fields: &mut Fields<'_>) -> Option<(State, Option<Nonce>)> {
+        let word = fields.next()?;
+        if let Some(outcome) = Outcome::parse(word) {
+            let (ended_at, report) = (fields.time("d")?, fields.report()?);
+            let lease = match outcome {
+                Outcome::Completed | Outcome::Failed => Some(Lease::parse(fields)?),
+                Outcome::Cancelled if !fields.0.is_empty() => Some(Lease::parse(fields)?),
+                Outcome::Cancelled | Outcome::Expired => None,
+            };
+            return Some((State::Ended(Ending { outcome, ended_at, lease }), report));
+        }
+        let state = match word {
+            "scheduled" => State::Scheduled { due: fields.time("u")? },
+            "blocked" => State::Blocked { on: TaskId::from_hex(fields.tagged("o")?)? },
+            "ready" => State::Ready { pending_until: fields.time("x")?, tags: fields.tags()? },
+            "lapsed" => {
+                let (tags, report) = (fields.tags()?, fields.report()?);
+                return Some((State::Lapsed { lease: Lease::parse(fields)?, tags }, report));
+            }
+            "claimed" | "recalled" => {
+                let (report, lease) = (fields.report()?, Lease::parse(fields)?);
+                let state = if word == "claimed" { State::Claimed(lease) } else { State::Recalled(lease) };
+                return Some((state, report));
+            }
+            _ => return None,
         };
-        let lease = match outcome {
-            Outcome::Expired => None,
-            Outcome::Completed | Outcome::Failed | Outcome::Cancelled => Some(Lease::parse(fields)?),
-        };
-        Some(Ending { outcome, ended_at, settlement, lease })
+        Some((state, fields.report()?))
     }
 }
 
@@ -300,10 +356,20 @@ impl<'a> Fields<'a> {
     fn time(&mut self, tag: &str) -> Option<Timestamp> {
         Time::parse(self.tagged(tag)?)
     }
+
+    /// The nonce of a report, if one comes next. `None`: what comes next is none.
+    fn report(&mut self) -> Option<Option<Nonce>> {
+        Some(if self.0.starts_with('r') { Some(self.tagged("r")?.parse().ok()?) } else { None })
+    }
+
+    /// The tags, of which there may be none. `None`: what comes next are none.
+    fn tags(&mut self) -> Option<TagSet> {
+        if self.0.starts_with('t') { TagSet::parse(self.tagged("t")?) } else { Some(TagSet::default()) }
+    }
 }
 
 /// Writes each byte outside `[A-Za-z0-9._-]` as `%` and two digits, so that it can stand in a name anywhere.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
 }
@@ -313,7 +379,7 @@ fn fits(escaped: &str, priority: i64) -> bool {
     escaped.len() + priority.to_string().len() <= limits::PRIORITY_AND_HOLDER_BYTES
 }
 
-fn unescaped(text: &str) -> Option<String> {
+pub(crate) fn unescaped(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
@@ -326,14 +392,28 @@ fn unescaped(text: &str) -> Option<String> {
 const TIME_BYTES: usize = 13;
 const DIGEST_BYTES: usize = 20;
 
-/// The longest name is that of a task that ended under a lease and with a settlement.
+/// The longest name is that of a task that ended under a lease and with a report.
 const _: () = assert!(
     TIME_BYTES + 1 + 64                           // enqueued, id
         + ".p.v12345678.g123456.a123456".len()    // with the priority's digits counted below
         + ".completed.d".len() + TIME_BYTES       // outcome and time
         + 3 * (".c".len() + TIME_BYTES)           // three times of the lease
-        + 2 * (".n".len() + 16)                   // nonces of the settlement and of the lease
+        + 2 * (".n".len() + 16)                   // nonces of the report and of the lease
         + 1 + limits::PRIORITY_AND_HOLDER_BYTES
+        <= limits::NAME_BYTES
+);
+/// A lapsed lease has tags in place of an outcome and its time.
+const _: () = assert!(".lapsed.t".len() + limits::TAGS_BYTES <= ".completed.d".len() + TIME_BYTES);
+/// A blocked task has no lease, but the id of another.
+const _: () = assert!(
+    TIME_BYTES
+        + 1
+        + 64
+        + ".p-9223372036854775808.v12345678.g123456.a123456".len()
+        + ".blocked.o".len()
+        + 64
+        + ".r".len()
+        + 16
         <= limits::NAME_BYTES
 );
 /// A holder that was spilled fits beside any priority.
@@ -350,9 +430,24 @@ mod tests {
 
     fn entry(priority: i64, state: impl Fn(&Entry) -> State) -> Entry {
         let id = TaskId::of_canonical(b"{}");
-        let mut entry = Entry::first(id, at(1_795_336_200_000_001), priority, 60);
+        let state_at_first = State::Ready { pending_until: at(1_795_336_260_000_001), tags: tags(&[]) };
+        let created_at = at(1_795_336_200_000_001);
+        let mut entry = Entry {
+            id,
+            created_at,
+            priority,
+            version: 1,
+            generation: 0,
+            attempt: 0,
+            state: state_at_first,
+            report: None,
+        };
         entry.state = state(&entry);
         entry
+    }
+
+    fn tags(words: &[&str]) -> TagSet {
+        TagSet::of(&words.iter().map(|word| word.parse().unwrap()).collect::<Vec<_>>())
     }
 
     fn lease(entry: &Entry, run_id: &str) -> Lease {
@@ -365,23 +460,30 @@ mod tests {
         }
     }
 
-    fn ending(outcome: Outcome, settlement: Option<Nonce>, lease: Option<Lease>) -> State {
-        State::Ended(Ending { outcome, ended_at: at(3), settlement, lease })
+    fn ending(outcome: Outcome, lease: Option<Lease>) -> State {
+        State::Ended(Ending { outcome, ended_at: at(3), lease })
     }
 
     fn every_state(run_id: &str, priority: i64) -> Vec<Entry> {
-        let nonce = Some(Nonce::from_bits(u64::MAX));
+        let long = ["a-tag-that-is", "longer-than-its-room"];
         let mut entries = Vec::from([
             entry(priority, |e| e.state.clone()),
+            entry(priority, |_| State::Scheduled { due: at(limits::TIME_MICROS) }),
+            entry(priority, |_| State::Blocked { on: TaskId::of_canonical(b"{\"p\":1}") }),
+            entry(priority, |_| State::Ready { pending_until: at(9), tags: tags(&["billing", "rust"]) }),
+            entry(priority, |_| State::Ready { pending_until: at(9), tags: tags(&long) }),
             entry(priority, |e| State::Claimed(lease(e, run_id))),
-            entry(priority, |e| State::Lapsed(lease(e, run_id))),
-            entry(priority, |_| ending(Outcome::Expired, None, None)),
+            entry(priority, |e| State::Recalled(lease(e, run_id))),
+            entry(priority, |e| State::Lapsed { lease: lease(e, run_id), tags: tags(&[]) }),
+            entry(priority, |e| State::Lapsed { lease: lease(e, run_id), tags: tags(&long) }),
+            entry(priority, |_| ending(Outcome::Expired, None)),
+            entry(priority, |_| ending(Outcome::Cancelled, None)),
         ]);
-        entries.push(entry(priority, |e| ending(Outcome::Cancelled, None, Some(lease(e, run_id)))));
-        for outcome in [Outcome::Completed, Outcome::Failed] {
-            entries.push(entry(priority, |e| ending(outcome, None, Some(lease(e, run_id)))));
-            entries.push(entry(priority, |e| ending(outcome, nonce, Some(lease(e, run_id)))));
+        for outcome in [Outcome::Completed, Outcome::Failed, Outcome::Cancelled] {
+            entries.push(entry(priority, |e| ending(outcome, Some(lease(e, run_id)))));
         }
+        let reported = entries.clone().into_iter();
+        entries.extend(reported.map(|entry| Entry { report: Some(Nonce::from_bits(u64::MAX)), ..entry }));
         entries
     }
 
@@ -436,8 +538,10 @@ mod tests {
             let name = entry.to_string();
             for end in 0..name.len() {
                 if let Some(shorter) = Entry::parse(&name[..end]) {
-                    // Only a shorter run id is still a whole name.
-                    assert!(name[end..].len() < "agent-7".len() && shorter.lease().is_some(), "{name} {end}");
+                    // Only a shorter run id is still a whole name, and a task can be cancelled without a lease, or without a report.
+                    let less = name[end..].len() < "agent-7".len() && shorter.lease().is_some();
+                    let optional = [".r", ".t", ".c"].iter().any(|tag| name[end..].starts_with(tag));
+                    assert!(less || optional || shorter.to_string() == name[..end], "{name} {end}");
                 }
             }
             for (from, to) in
@@ -448,13 +552,10 @@ mod tests {
             assert_eq!(Entry::parse(&name.to_uppercase()), None);
             assert_eq!(Entry::parse(&format!("{name}~")), None);
         }
-        let settlement = Some(Nonce::from_bits(7));
-        for state in [
-            ending(Outcome::Expired, settlement, None),
-            ending(Outcome::Cancelled, settlement, Some(lease(&entry(5, |e| e.state.clone()), "agent-7"))),
-        ] {
-            assert_eq!(Entry::parse(&entry(5, |_| state.clone()).to_string()), None, "nobody reported anything");
-        }
+        let leased = entry(5, |e| ending(Outcome::Expired, Some(lease(e, "agent-7"))));
+        assert_eq!(Entry::parse(&leased.to_string()), None, "nobody held it");
+        let unheld = entry(5, |_| ending(Outcome::Completed, None));
+        assert_eq!(Entry::parse(&unheld.to_string()), None, "somebody completed it");
         for foreign in ["", ".", "README", ".nfs000000000012", "0667c8dd1b2c3"] {
             assert_eq!(Entry::parse(foreign), None);
         }

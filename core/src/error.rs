@@ -16,6 +16,18 @@ pub enum Error {
         /// The id that was looked for.
         id: TaskId,
     },
+    /// A task was to wait for one that is not there.
+    NoParent {
+        /// The id that was looked for.
+        id: TaskId,
+    },
+    /// Another task has the unique key of one that was to be put back.
+    KeyTaken {
+        /// The task.
+        id: TaskId,
+        /// The one that has its key.
+        by: TaskId,
+    },
     /// The state of the task does not allow it.
     Refused {
         /// The task.
@@ -60,7 +72,8 @@ impl Error {
     /// The stable word for programs: `status` in JSON, and the error's name on every other face.
     pub fn code(&self) -> &'static str {
         match self {
-            Error::NotFound { .. } => "not_found",
+            Error::NotFound { .. } | Error::NoParent { .. } => "not_found",
+            Error::KeyTaken { .. } => "key_taken",
             Error::Refused { refusal, .. } => refusal.code(),
             Error::UnsupportedFormat { .. } | Error::NoFormat { .. } => "unsupported_format",
             Error::Store(_) => "io_error",
@@ -73,6 +86,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::NotFound { id } => write!(f, "no task {id} here: `muse coord tasks` lists those there are"),
+            Error::NoParent { id } => {
+                write!(f, "no task {id} here to wait for: enqueue that one first; nothing was enqueued")
+            }
+            Error::KeyTaken { id, by } => {
+                write!(f, "task {id}: its unique key is that of {by} now, which has not ended; nothing was changed")
+            }
             Error::Refused { id, refusal, who } => {
                 write!(f, "task {id}: ")?;
                 refusal.describe(f, who)

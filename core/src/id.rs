@@ -4,13 +4,15 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The content-addressed name of a task.
 ///
 /// Whoever has the record can compute it, so a record that was torn, or altered in what its canonical form tells, never
 /// passes for the task. (That form has numbers as doubles; digits beyond those are kept, but not part of the id.)
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct TaskId([u8; 32]);
 
 impl TaskId {
@@ -78,6 +80,20 @@ impl FromStr for TaskId {
 
     fn from_str(text: &str) -> Result<TaskId, BadTaskId> {
         text.strip_prefix("sha256:").and_then(TaskId::from_hex).ok_or_else(|| BadTaskId { given: text.to_string() })
+    }
+}
+
+impl TryFrom<String> for TaskId {
+    type Error = BadTaskId;
+
+    fn try_from(text: String) -> Result<TaskId, BadTaskId> {
+        text.parse()
+    }
+}
+
+impl From<TaskId> for String {
+    fn from(id: TaskId) -> String {
+        id.to_string()
     }
 }
 

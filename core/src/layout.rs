@@ -5,11 +5,18 @@
 //! tasks/<aa>/<id>.json               the task as enqueued
 //! tasks/<aa>/prepared                says that the directories of tasks with this first byte are on disk
 //! tasks/<aa>/<id>.<nonce>.json       the same, once a doctor has mended the task
+//! scheduled/<t1>/<t2>/<t3>/<t4>/<entry>   not yet due; sorted by when
+//! blocked/<aa>/<parent id>/<entry>   waits for another task; <aa> is the first byte of that one's id
 //! ready/<queue>/<prio>/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
 //! claimed/<a>/<entry>                held
 //! done/<aa>/<entry>                  ended
-//! records/<aa>/<id>.<version>.<nonce>.json   a settlement: result or error
+//! purged/<entry>                     ended, and being removed by `gc`
+//! records/<aa>/<id>.<version>.<nonce>.json   a report: result, error, reason or progress
 //! runs/<digest>.json                 a run id that is too long for a name
+//! tags/<digest>.json                 tags that are too long for a name
+//! unique/<queue>/<digest>/<n>.json   which task has a unique key: the highest n counts
+//! queues/<queue>.paused              the queue is paused
+//! queues/<queue>.max<n>              at most n of its tasks are claimed at once
 //! sweep/<time>                       when the claimed tasks are next looked through
 //! aside/<entry>                      entries whose record is torn or altered, for a person to look at
 //! aside/<nonce>/<name>               what one repair set aside
@@ -17,7 +24,7 @@
 //! ```
 //!
 //! `<aa>` is the first byte of the id, `<a>` its first digit: the claimed tasks are few and are read often as a whole. `<prio>` counts down from the largest i64, so that the highest comes first.
-//! `<t1>` to `<t4>` are cut out of the microsecond of enqueuing so that no directory on the way to the head of a queue
+//! `<t1>` to `<t4>` are cut out of the microsecond of enqueuing, or of the time when the task is due, so that no directory on the way to the head of a queue
 //! has more than 128 of them (four above a year of backlog) and a burst of 20,000 tasks a second leaves 164 in a leaf.
 
 use alloc::format;
@@ -25,7 +32,8 @@ use alloc::string::{String, ToString};
 
 use crate::entry::{Entry, Holder, State, Time};
 use crate::id::TaskId;
-use crate::name::{Nonce, QueueName};
+use crate::name::{Nonce, QueueName, UniqueKey};
+use crate::tags::TagSet;
 use crate::time::Timestamp;
 
 /// A directory of the queue, relative to its root, with `/` between the names. The root itself is empty.
@@ -90,8 +98,24 @@ pub fn halls() -> impl Iterator<Item = Dir> {
 }
 
 /// The names that the queue puts into the root. Any other there belongs to somebody else.
-pub const ROOT_NAMES: [&str; 10] =
-    ["format.json", "tasks", "ready", "claimed", "done", "records", "runs", "sweep", "aside", "tmp"];
+pub const ROOT_NAMES: [&str; 16] = [
+    "format.json",
+    "tasks",
+    "scheduled",
+    "blocked",
+    "ready",
+    "claimed",
+    "done",
+    "purged",
+    "records",
+    "runs",
+    "tags",
+    "unique",
+    "queues",
+    "sweep",
+    "aside",
+    "tmp",
+];
 
 /// Names that may be in the root beside them.
 pub const HARMLESS_NAMES: [&str; 3] = [".gitignore", ".gitkeep", ".DS_Store"];
@@ -154,18 +178,24 @@ pub fn parse_record(name: &str) -> Option<TaskId> {
     }
 }
 
-/// The settlement that an ended task's name points at.
-pub fn settlement(id: TaskId, version: u32, nonce: Nonce) -> Path {
+/// A report on a task, made for its entry of this version. Version 0, which no entry has: a result that came too late.
+pub fn report(id: TaskId, version: u32, nonce: Nonce) -> Path {
     let name = format!("{}.{version:x}.{nonce}.json", id.hex());
-    settlements().child(&id.fan_out(2)).file(name)
+    reports_of(id).file(name)
 }
 
-/// The task and the version that a settlement's name tells.
-pub fn parse_settlement(name: &str) -> Option<(TaskId, u32)> {
+/// The directory of the reports on a task, and on others.
+pub fn reports_of(id: TaskId) -> Dir {
+    reports().child(&id.fan_out(2))
+}
+
+/// The task, the version and the nonce that a report's name tells.
+pub fn parse_report(name: &str) -> Option<(TaskId, u32, Nonce)> {
     let mut fields = name.strip_suffix(".json")?.split('.');
     let [id, version, nonce] = [fields.next()?, fields.next()?, fields.next()?];
     let (id, version) = (TaskId::from_hex(id)?, u32::from_str_radix(version, 16).ok()?);
-    (settlement(id, version, nonce.parse().ok()?).name == name).then_some((id, version))
+    let nonce = nonce.parse().ok()?;
+    (report(id, version, nonce).name == name).then_some((id, version, nonce))
 }
 
 /// The text of a run id that was too long for a name.
@@ -176,6 +206,63 @@ pub fn run(holder: &Holder) -> Path {
 /// True for the name of a file with a run id.
 pub fn is_run(name: &str) -> bool {
     name.strip_suffix(".json").is_some_and(|digest| digest.len() == 20 && digest.bytes().all(crate::id::is_lower_hex))
+}
+
+/// The text of tags that are too long for a name.
+pub fn tag_text(tags: &TagSet) -> Path {
+    tag_texts().file(format!("{}.json", tags.as_str().trim_start_matches('~')))
+}
+
+/// True for the name of a file with tags.
+pub fn is_tag_text(name: &str) -> bool {
+    name.strip_suffix(".json").is_some_and(|digest| digest.len() == 15 && digest.bytes().all(crate::id::is_lower_hex))
+}
+
+/// The directory of the tags that are too long for a name.
+pub fn tag_texts() -> Dir {
+    Dir::root().child("tags")
+}
+
+/// The directory of the unique keys: in it, one for each queue, and in each, one for each key.
+pub fn unique_keys() -> Dir {
+    Dir::root().child("unique")
+}
+
+/// Who has a unique key, one file after the other.
+pub fn unique_key(queue: &QueueName, key: &UniqueKey) -> Dir {
+    unique_keys().child(queue.as_str()).child(&crate::id::short_digest(key.as_str()))
+}
+
+/// The file of this number in a unique key's directory.
+pub fn key_holder(key: &Dir, number: u64) -> Path {
+    key.file(format!("{number:x}.json"))
+}
+
+/// The number of a file in a unique key's directory.
+pub fn parse_key_holder(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".json")?;
+    let number = u64::from_str_radix(digits, 16).ok()?;
+    (format!("{number:x}") == digits).then_some(number)
+}
+
+/// The directory of what is set for queues.
+pub fn queue_settings() -> Dir {
+    Dir::root().child("queues")
+}
+
+/// The empty file that says that a queue is paused.
+pub fn paused(queue: &QueueName) -> Path {
+    queue_settings().file(format!("{queue}.paused"))
+}
+
+/// The empty file that says how many tasks of a queue may be claimed at once.
+pub fn max_in_flight(queue: &QueueName, max: u32) -> Path {
+    queue_settings().file(format!("{queue}.max{max}"))
+}
+
+/// The directory of ended tasks that are being removed.
+pub fn purged() -> Dir {
+    Dir::root().child("purged")
 }
 
 /// Where an entry goes whose record cannot be trusted.
@@ -199,8 +286,8 @@ pub fn tasks() -> Dir {
     Dir::root().child("tasks")
 }
 
-/// The directory of the settlements.
-pub fn settlements() -> Dir {
+/// The directory of the reports.
+pub fn reports() -> Dir {
     Dir::root().child("records")
 }
 
@@ -209,27 +296,32 @@ pub fn runs() -> Dir {
     Dir::root().child("runs")
 }
 
-/// The directories that hold claimed or ended tasks, each fanned out by id.
+/// The directories that hold claimed or ended tasks, each fanned out by id, and blocked ones, fanned out by the parent's.
 pub fn shelf(shelf: Shelf) -> Dir {
     Dir::root().child(match shelf {
+        Shelf::Blocked => "blocked",
         Shelf::Claimed => "claimed",
         Shelf::Done => "done",
     })
+}
+
+/// The directory of the tasks that wait for this one.
+pub fn blocked_on(parent: TaskId) -> Dir {
+    shelf_of(Shelf::Blocked, parent).child(&parent.hex())
 }
 
 /// The part of a shelf where `id` can be.
 pub fn shelf_of(whole: Shelf, id: TaskId) -> Dir {
     let digits = match whole {
         Shelf::Claimed => 1,
-        Shelf::Done => 2,
+        Shelf::Blocked | Shelf::Done => 2,
     };
     shelf(whole).child(&id.fan_out(digits))
 }
 
 /// The directories that a task comes to in its life and that are sorted by its id.
 pub fn stations(id: TaskId) -> [Dir; 4] {
-    let settlements = settlements().child(&id.fan_out(2));
-    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id), settlements]
+    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id), reports_of(id)]
 }
 
 /// The empty file that says that the stations of all tasks with the same first byte are on disk, names and all.
@@ -245,9 +337,11 @@ pub fn is_part(name: &str) -> bool {
     (1..=2).contains(&name.len()) && name.bytes().all(crate::id::is_lower_hex)
 }
 
-/// The two shelves beside the ready one.
+/// The shelves that are not sorted by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shelf {
+    /// `blocked/`.
+    Blocked,
     /// `claimed/`.
     Claimed,
     /// `done/`.
@@ -257,45 +351,60 @@ pub enum Shelf {
 /// Where an entry lives. `queue` matters only while it waits.
 pub fn home(entry: &Entry, queue: &QueueName) -> Dir {
     match entry.state {
-        State::Ready { .. } | State::Lapsed(_) => ready_leaf(queue, entry.priority, entry.created_at),
-        State::Claimed(_) => shelf_of(Shelf::Claimed, entry.id),
+        State::Scheduled { due } => scheduled_leaf(due),
+        State::Blocked { on } => blocked_on(on),
+        State::Ready { .. } | State::Lapsed { .. } => ready_leaf(queue, entry.priority, entry.created_at),
+        State::Claimed(_) | State::Recalled(_) => shelf_of(Shelf::Claimed, entry.id),
         State::Ended(_) => shelf_of(Shelf::Done, entry.id),
     }
 }
 
 /// The directory of a queue's waiting tasks of one priority that were enqueued in one span of 8 ms.
 pub fn ready_leaf(queue: &QueueName, priority: i64, created_at: Timestamp) -> Dir {
-    let mut dir = ReadyShelf::queue(queue).dir.child(&priority_name(priority));
+    leaf_of(TimedShelf::queue(queue).dir.child(&priority_name(priority)), created_at)
+}
+
+/// The directory of the tasks that are due in one span of 8 ms.
+pub fn scheduled_leaf(due: Timestamp) -> Dir {
+    leaf_of(TimedShelf::scheduled().dir, due)
+}
+
+fn leaf_of(mut dir: Dir, at: Timestamp) -> Dir {
     for (depth, digit) in TIME_DIGITS.iter().enumerate() {
-        let value = (created_at.micros() >> bits_below(depth + 1)) & ((1 << digit.bits) - 1);
+        let value = (at.micros() >> bits_below(depth + 1)) & ((1 << digit.bits) - 1);
         dir = dir.child(&digit.name(value));
     }
     dir
 }
 
-/// A directory on the way from `ready/` to a leaf, and what its path says about the entries below it.
+/// A directory on the way from `ready/` or `scheduled/` to a leaf, and what its path says about the entries below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadyShelf {
+pub struct TimedShelf {
     /// The directory.
     pub dir: Dir,
-    /// The queue that it belongs to.
-    pub queue: QueueName,
-    /// How many time digits are known, from none at a priority's directory to all at a leaf; `None`: a queue.
+    /// The queue that it belongs to, below `ready/`.
+    pub queue: Option<QueueName>,
+    /// How many time digits are known, from none at `scheduled/` or a priority's directory to all at a leaf; `None`: a queue.
     depth: Option<usize>,
-    /// The known digits of the microsecond of enqueuing, as a number.
+    /// The known digits of the microsecond, as a number.
     prefix: u64,
 }
 
-impl ReadyShelf {
+impl TimedShelf {
     /// `ready/`, whose children are queues.
-    pub fn root() -> Dir {
+    pub fn ready() -> Dir {
         Dir::root().child("ready")
     }
 
     /// The directory of one queue.
-    pub fn queue(queue: &QueueName) -> ReadyShelf {
-        let dir = ReadyShelf::root().child(queue.as_str());
-        ReadyShelf { dir, queue: queue.clone(), depth: None, prefix: 0 }
+    pub fn queue(queue: &QueueName) -> TimedShelf {
+        let dir = TimedShelf::ready().child(queue.as_str());
+        TimedShelf { dir, queue: Some(queue.clone()), depth: None, prefix: 0 }
+    }
+
+    /// `scheduled/`.
+    pub fn scheduled() -> TimedShelf {
+        TimedShelf { dir: Dir::root().child("scheduled"), queue: None, depth: Some(0), prefix: 0 }
     }
 
     /// True if the directory holds entries, not directories.
@@ -304,7 +413,7 @@ impl ReadyShelf {
     }
 
     /// The shelf that a child directory of this one is; `None`: a foreign name, or this is a leaf.
-    pub fn child(&self, name: &str) -> Option<ReadyShelf> {
+    pub fn child(&self, name: &str) -> Option<TimedShelf> {
         let (depth, prefix) = match self.depth {
             None => {
                 parse_priority_name(name)?;
@@ -315,10 +424,16 @@ impl ReadyShelf {
                 (depth + 1, (self.prefix << digit.bits) | digit.parse(name)?)
             }
         };
-        Some(ReadyShelf { dir: self.dir.child(name), queue: self.queue.clone(), depth: Some(depth), prefix })
+        Some(TimedShelf { dir: self.dir.child(name), queue: self.queue.clone(), depth: Some(depth), prefix })
     }
 
-    /// The end of the span of time in which tasks are enqueued below here; `None`: no end, or far away.
+    /// The beginning of the span of time that the tasks below here are of; `None`: no beginning.
+    pub fn begins_at(&self) -> Option<Timestamp> {
+        let depth = self.depth.filter(|&depth| depth > 0)?;
+        Some(Timestamp::from_micros(self.prefix << bits_below(depth)))
+    }
+
+    /// The end of the span of time that the tasks below here are of; `None`: no end, or far away.
     pub fn filled_until(&self) -> Option<Timestamp> {
         let depth = self.depth.filter(|&depth| depth > 0)?;
         Some(Timestamp::from_micros((self.prefix + 1) << bits_below(depth)))
@@ -394,7 +509,7 @@ mod tests {
             let leaf = ready_leaf(&queue, 0, at);
             assert!(leaf.as_str() >= last.as_str());
             last = leaf.as_str().to_string();
-            let mut shelf = ReadyShelf::queue(&queue);
+            let mut shelf = TimedShelf::queue(&queue);
             for name in leaf.as_str().split('/').skip(2) {
                 shelf = shelf.child(name).unwrap();
             }
@@ -405,20 +520,18 @@ mod tests {
     }
 
     #[test]
-    fn names_of_records_and_settlements_read_back() {
+    fn names_of_records_and_reports_read_back() {
         let (id, nonce) = (TaskId::of_canonical(b"{}"), Nonce::from_bits(7));
         for path in [record(id), record_again(id, nonce), record_linked_back(id)] {
             assert_eq!(parse_record(&path.name), Some(id));
             assert_eq!(path.dir, record(id).dir);
         }
-        let settlement = settlement(id, 0x1f, nonce).name;
-        assert_eq!(parse_settlement(&settlement), Some((id, 0x1f)));
-        for foreign in
-            ["", ".json", "README.json", &settlement.replace(".1f.", ".01f."), &settlement.replace(".1f", "")]
-        {
-            assert_eq!(parse_settlement(foreign), None, "{foreign}");
+        let report = report(id, 0x1f, nonce).name;
+        assert_eq!(parse_report(&report), Some((id, 0x1f, nonce)));
+        for foreign in ["", ".json", "README.json", &report.replace(".1f.", ".01f."), &report.replace(".1f", "")] {
+            assert_eq!(parse_report(foreign), None, "{foreign}");
         }
-        for foreign in [&settlement, "", ".json", &record(id).name.to_uppercase(), &format!("{}.1.json", id.hex())] {
+        for foreign in [&report, "", ".json", &record(id).name.to_uppercase(), &format!("{}.1.json", id.hex())] {
             assert_eq!(parse_record(foreign), None, "{foreign}");
         }
         assert!(is_run(&format!("{}.json", "0a".repeat(10))) && !is_run("x.json") && !is_run(&"0a".repeat(10)));

@@ -34,6 +34,7 @@ pub mod name;
 pub mod queue;
 pub mod request;
 pub mod store;
+pub mod tags;
 pub mod task;
 pub mod time;
 pub mod transition;

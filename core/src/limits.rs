@@ -54,12 +54,53 @@ pub const LIST_ITEMS: core::ops::RangeInclusive<i64> = 1..=10_000;
 /// How many items a listing has when nothing is said.
 pub const LIST_ITEMS_DEFAULT: i64 = 200;
 
+/// How many attempts a task may be given.
+pub const MAX_ATTEMPTS: core::ops::RangeInclusive<i64> = 1..=1_000;
+
+/// Shortest and longest time between two attempts at a task, in seconds (30 days).
+pub const BACKOFF_SECONDS: core::ops::RangeInclusive<i64> = 0..=2_592_000;
+
+/// The time after the first failed attempt when nothing is said, in seconds; it doubles with each attempt.
+pub const BACKOFF_SECONDS_DEFAULT: i64 = 1;
+
+/// The longest time between two attempts when nothing is said, in seconds, unless the first is longer.
+pub const BACKOFF_MAX_SECONDS_DEFAULT: i64 = 300;
+
+/// How long a task may be put off, in seconds (ten years).
+pub const DELAY_SECONDS: core::ops::RangeInclusive<i64> = 0..=315_360_000;
+
+/// How many tasks one task may wait for.
+pub const PARENTS: usize = 1_000;
+
+/// Longest unique key, in characters.
+pub const UNIQUE_CHARS: usize = 256;
+
+/// Longest reason for calling a task off and longest note on its progress, in characters.
+pub const NOTE_CHARS: usize = 4_096;
+
+/// How many tasks one call may enqueue or claim.
+pub const BATCH: usize = 100_000;
+
+/// How many tasks of a batch are written before they are linked, and their directories synced, together: few enough for the
+/// 8 ms that the leaves of the ready shelf span.
+pub const BATCH_STEP: usize = 256;
+
+/// How many parts of `blocked/` a sweep looks through for tasks whose parent has ended. There are 256 at most, and it goes on
+/// with the next ones a second later.
+pub const BLOCKED_PARTS_PER_SWEEP: usize = 8;
+
+/// How many due tasks one sweep moves to the ready shelf. There may be more; the next claim that finds nothing moves them.
+pub const DUE_PER_SWEEP: u64 = 10_000;
+
 /// Largest record that is read, in bytes. A record holds one payload or result (kept as given, so at most
 /// `JSON_BYTES`), or one error message, and texts whose characters take up to twelve bytes when JSON escapes them.
 pub const RECORD_BYTES: usize = 262_144;
 
 /// Longest name of a directory entry, in bytes: what ext4, XFS, btrfs, APFS and NTFS have in common.
 pub const NAME_BYTES: usize = 255;
+
+/// Room in a name for a task's tags. Longer ones stand as a digest.
+pub const TAGS_BYTES: usize = 16;
 
 /// Room in a name for the priority's digits and the holder together; `entry` shows the sum.
 pub const PRIORITY_AND_HOLDER_BYTES: usize = 42;
@@ -117,4 +158,7 @@ pub const CLOCK_AHEAD_MICROS: u64 = 60_000_000;
 
 const _: () = assert!(JSON_BYTES * 2 < RECORD_BYTES);
 const _: () = assert!(ERROR_CHARS * 12 + TITLE_CHARS * 12 < RECORD_BYTES);
-const _: () = assert!(TITLE_CHARS * 12 + RUN_ID_CHARS * 12 + TAGS * TAG_CHARS * 12 + JSON_BYTES < RECORD_BYTES);
+const _: () = assert!(
+    TITLE_CHARS * 12 + (RUN_ID_CHARS + UNIQUE_CHARS) * 12 + TAGS * TAG_CHARS * 12 + JSON_BYTES + PARENTS * 75
+        < RECORD_BYTES
+);

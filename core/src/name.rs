@@ -1,4 +1,4 @@
-//! The words that come from outside, each checked once at the border: queue, run id, title, tag, nonce.
+//! The words that come from outside, each checked once at the border: queue, run id, title, tag, key, nonce.
 //!
 //! A value of these types is within its limits wherever it appears, also when it was read back from disk.
 
@@ -35,8 +35,19 @@ pub struct Tag(String);
 #[serde(into = "String", try_from = "String")]
 pub struct ErrorMessage(String);
 
+/// Why a task is called off, or how far the work on it is: at most 4,096 characters, possibly none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Note(String);
+
+/// What makes a task the only live one in its queue: 1 to 256 characters of any kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct UniqueKey(String);
+
 /// Sixty-four random bits that make one lease, or one record, unlike any other. Written as 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Nonce(u64);
 
 /// A word outside its limits. `Display` names the value, the limit and the way out.
@@ -63,6 +74,16 @@ pub enum BadName {
     },
     /// An error message that is too long.
     ErrorTooLong {
+        /// Its length in characters.
+        chars: usize,
+    },
+    /// A reason or a note that is too long.
+    NoteTooLong {
+        /// Its length in characters.
+        chars: usize,
+    },
+    /// A unique key that is empty or too long.
+    UniqueKey {
         /// Its length in characters.
         chars: usize,
     },
@@ -157,7 +178,40 @@ impl FromStr for ErrorMessage {
     }
 }
 
+impl FromStr for Note {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Note, BadName> {
+        match text.chars().count() {
+            chars if chars > limits::NOTE_CHARS => Err(BadName::NoteTooLong { chars }),
+            _ => Ok(Note(text.to_string())),
+        }
+    }
+}
+
+impl FromStr for UniqueKey {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<UniqueKey, BadName> {
+        match text.chars().count() {
+            chars if chars == 0 || chars > limits::UNIQUE_CHARS => Err(BadName::UniqueKey { chars }),
+            _ => Ok(UniqueKey(text.to_string())),
+        }
+    }
+}
+
 impl Nonce {
+    /// The same nonce for the same run id, for what there is to be one of for each agent.
+    pub fn of_run_id(run_id: &RunId) -> Nonce {
+        let digest = crate::id::short_digest(run_id.as_str());
+        Nonce(digest.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default())
+    }
+
+    /// The bits.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
     /// A nonce of these bits, which the caller took from a random source.
     pub fn from_bits(bits: u64) -> Nonce {
         Nonce(bits)
@@ -186,13 +240,27 @@ impl FromStr for Nonce {
     }
 }
 
+impl TryFrom<String> for Nonce {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Nonce, BadName> {
+        text.parse()
+    }
+}
+
+impl From<Nonce> for String {
+    fn from(nonce: Nonce) -> String {
+        nonce.to_string()
+    }
+}
+
 impl fmt::Display for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
 }
 
-/// What the five text types share: reading them as text and back.
+/// What the text types share: reading them as text and back.
 macro_rules! text_type {
     ($($type:ident),+) => {$(
         impl $type {
@@ -224,7 +292,7 @@ macro_rules! text_type {
     )+};
 }
 
-text_type!(QueueName, RunId, Title, Tag, ErrorMessage);
+text_type!(QueueName, RunId, Title, Tag, ErrorMessage, Note, UniqueKey);
 
 impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -252,6 +320,12 @@ impl BadName {
             }
             BadName::ErrorTooLong { chars } => {
                 write!(f, "{error} is too long ({chars} characters; max {})", limits::ERROR_CHARS)
+            }
+            BadName::NoteTooLong { chars } => {
+                write!(f, "a reason or note is too long ({chars} characters; max {})", limits::NOTE_CHARS)
+            }
+            BadName::UniqueKey { chars } => {
+                write!(f, "a unique key must have 1 to {} characters, got {chars}", limits::UNIQUE_CHARS)
             }
             BadName::Nonce { given } => write!(
                 f,

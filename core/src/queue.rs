@@ -4,16 +4,25 @@
 //! All agents are equal and any may die anywhere: what an operation leaves half done is invisible, or finished by
 //! whoever meets it. The rows of the crash matrix in `PROTOCOL.md` are cited as CM-1, CM-2 and so on.
 
+mod archive;
+mod blocked;
+mod changes;
 mod claim;
 mod doctor;
+mod ends;
 mod enqueue;
 mod expire;
 mod files;
 mod find;
+mod gc;
 mod list;
 mod memory;
+mod reports;
+mod settings;
 mod settle;
 mod shelves;
+mod stats;
+mod unique;
 mod wait;
 mod watch;
 
@@ -38,12 +47,19 @@ use crate::transition::lease_is_live;
 
 use memory::Memory;
 
+pub use archive::{BadLine, ImportError, Imported};
+pub use changes::{Change, TaskWatch};
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
 pub use doctor::{Became, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
-pub use enqueue::NewTask;
+pub use ends::{EndStep, Until, Waited, WaitingEnd};
+pub use enqueue::{Batch, Enqueued, NewTask, Plan, Start};
 pub use expire::Sweep;
-pub use list::{Counts, Filter, Item, Listing, Matching};
-pub use settle::Released;
+pub use gc::{Collected, Gc};
+pub use list::{Counts, Cursor, Filter, Item, Listing, Matching, Shown, Sort};
+pub use reports::{Report, ReportKind};
+pub use settings::Settings;
+pub use settle::{CancelRequest, Cancelling, Completed, Failing, Progress, Released};
+pub use stats::{QueueStats, Spread, Stats};
 pub use wait::{Notice, Step, WaitingClaim};
 pub use watch::Watch;
 
@@ -104,6 +120,10 @@ impl<S: Store> Queue<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// Not yet due: it was put off, or waits for another attempt.
+    Scheduled,
+    /// Waits for another task.
+    Blocked,
     /// Waiting, never claimed, or released by whoever held it last.
     Pending,
     /// Held, and the lease runs.
@@ -122,7 +142,9 @@ pub enum Status {
 
 impl Status {
     /// All of them, in the order of a task's life.
-    pub const ALL: [Status; 7] = [
+    pub const ALL: [Status; 9] = [
+        Status::Scheduled,
+        Status::Blocked,
         Status::Pending,
         Status::Claimed,
         Status::TimedOut,
@@ -135,10 +157,14 @@ impl Status {
     /// What the name `entry` means at `now`, whether or not a sweep has drawn the consequence yet.
     pub fn of(entry: &Entry, now: Timestamp) -> Status {
         match &entry.state {
-            State::Ready { pending_until } if *pending_until <= now => Status::Expired,
+            // Due, although nobody has moved it yet.
+            State::Scheduled { due } if *due <= now => Status::Pending,
+            State::Scheduled { .. } => Status::Scheduled,
+            State::Blocked { .. } => Status::Blocked,
+            State::Ready { pending_until, .. } if *pending_until <= now => Status::Expired,
             State::Ready { .. } => Status::Pending,
-            state @ State::Claimed(_) if lease_is_live(state, now) => Status::Claimed,
-            State::Claimed(_) | State::Lapsed(_) => Status::TimedOut,
+            state @ (State::Claimed(_) | State::Recalled(_)) if lease_is_live(state, now) => Status::Claimed,
+            State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. } => Status::TimedOut,
             State::Ended(ending) => match ending.outcome {
                 Outcome::Completed => Status::Completed,
                 Outcome::Failed => Status::Failed,
@@ -151,6 +177,8 @@ impl Status {
     /// The word for programs.
     pub fn as_str(self) -> &'static str {
         match self {
+            Status::Scheduled => "scheduled",
+            Status::Blocked => "blocked",
             Status::Pending => "pending",
             Status::Claimed => "claimed",
             Status::TimedOut => "timed_out",
@@ -183,6 +211,10 @@ pub struct ClaimRecord {
     pub result: Option<JsonObject>,
     /// What the holder reported, if it failed the task.
     pub error: Option<ErrorMessage>,
+    /// Who asks the holder to stop, if somebody does.
+    pub cancel_request: Option<CancelRequest>,
+    /// When the task is tried again, if its holder failed and it has attempts left.
+    pub scheduled_at: Option<Timestamp>,
     /// How many holders the task has had: the fencing token.
     pub generation: u32,
     /// How many attempts at the task have begun, but for those that were given back.
@@ -213,8 +245,8 @@ pub enum Finding {
         /// What the medium says.
         error: StoreError,
     },
-    /// The result or error of an ended task cannot be read.
-    SettlementLost {
+    /// A report on a task cannot be read: its result, its error, or what was said before.
+    ReportLost {
         /// The task.
         id: TaskId,
     },
@@ -228,7 +260,7 @@ impl fmt::Display for Finding {
             }
             Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
             Finding::Unreadable { id, error } => write!(f, "task {id} is left out: {error}"),
-            Finding::SettlementLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
+            Finding::ReportLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
         }
     }
 }

@@ -8,7 +8,7 @@
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -16,12 +16,17 @@ use core::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::id::{BadTaskId, TaskId};
 use crate::json::{BadJson, JsonObject};
 use crate::limits;
-use crate::name::{BadName, ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
-use crate::queue::{ClaimRequest, Filter, NewTask, Status, WaitingClaim};
+use crate::name::{BadName, ErrorMessage, Nonce, Note, QueueName, RunId, Tag, Title, shortened};
+use crate::queue::{ClaimRequest, Cursor, Filter, NewTask, Plan, Progress, Sort, Start, Status, WaitingClaim};
+use crate::tags::Choice;
+use crate::task::{Backoff, IfParentFails};
+use crate::time::Timestamp;
 
 /// A task as somebody describes it. Checked in the order of the fields.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,6 +47,23 @@ pub struct Draft {
     pub tags: Vec<String>,
     /// The queue to wait in; left out: `default`.
     pub queue: Option<String>,
+    /// How many attempts there may be; left out: one failure is final, and a lease that ran out can be taken over without end.
+    pub max_attempts: Option<i64>,
+    /// How many seconds to wait after the first failed attempt; left out: [`limits::BACKOFF_SECONDS_DEFAULT`].
+    pub backoff_seconds: Option<i64>,
+    /// How many seconds to wait between two attempts at most; left out: [`limits::BACKOFF_MAX_SECONDS_DEFAULT`], or as long as after
+    /// the first if that is longer.
+    pub backoff_max_seconds: Option<i64>,
+    /// For how many seconds nobody is to claim it.
+    pub delay_seconds: Option<i64>,
+    /// Before which time nobody is to claim it, in RFC 3339.
+    pub at: Option<String>,
+    /// The ids of the tasks that must have ended before.
+    pub after: Vec<String>,
+    /// What to do if one of them does not complete: `block`, `cancel` or `run`; left out: `cancel`.
+    pub if_parent_fails: Option<String>,
+    /// If another task with this key has not ended in the queue, this one is not enqueued.
+    pub unique: Option<String>,
 }
 
 /// A claim as somebody asks for it. Checked in the order of the fields.
@@ -54,8 +76,14 @@ pub struct ClaimDraft {
     pub lease_seconds: Option<i64>,
     /// How long to wait for a task; left out: not at all.
     pub wait_seconds: Option<i64>,
-    /// From which queue; left out: from any.
-    pub queue: Option<String>,
+    /// From which queues; none: from any.
+    pub queues: Vec<String>,
+    /// Only a task that has all these tags.
+    pub tags: Vec<String>,
+    /// Only a task that has one of these tags, if there are any.
+    pub any_tags: Vec<String>,
+    /// Only a task that has none of these tags.
+    pub exclude_tags: Vec<String>,
 }
 
 /// Which tasks somebody wants to see. Checked in the order of the fields.
@@ -68,6 +96,16 @@ pub struct FilterDraft {
     pub queue: Option<String>,
     /// Only those whose claim is this agent's.
     pub run_id: Option<String>,
+    /// Only those that have all these tags.
+    pub tags: Vec<String>,
+    /// Only those that were enqueued at this time, in RFC 3339, or later.
+    pub since: Option<String>,
+    /// Only those that ended at this time, in RFC 3339, or later.
+    pub ended_since: Option<String>,
+    /// In which order: `claim`, `created`, `-created`, `ended` or `-ended`; left out: `claim`.
+    pub sort: Option<String>,
+    /// Only those after the last one of an earlier listing in this order.
+    pub cursor: Option<String>,
     /// At most so many; left out: [`limits::LIST_ITEMS_DEFAULT`].
     pub limit: Option<i64>,
 }
@@ -85,6 +123,12 @@ pub struct Words {
     pub wait_seconds: &'static str,
     /// How many tasks to list.
     pub limit: &'static str,
+    /// How many attempts there may be.
+    pub max_attempts: &'static str,
+    /// How long to wait between two attempts.
+    pub backoff: &'static str,
+    /// How long to put a task off.
+    pub delay: &'static str,
     /// What the agent needs to know.
     pub payload: &'static str,
     /// What a holder reports in success.
@@ -113,12 +157,45 @@ pub enum BadRequest {
     WaitSeconds(i64),
     /// A listing of as many tasks, out of [`limits::LIST_ITEMS`].
     Limit(i64),
+    /// As many attempts, out of [`limits::MAX_ATTEMPTS`].
+    MaxAttempts(i64),
+    /// A back-off of as many seconds, out of [`limits::BACKOFF_SECONDS`].
+    Backoff(i64),
+    /// A back-off without a number of attempts.
+    BackoffAlone,
+    /// A delay of as many seconds, out of [`limits::DELAY_SECONDS`].
+    Delay(i64),
+    /// Both a delay and a time.
+    DelayAndTime,
+    /// More tasks to wait for than [`limits::PARENTS`].
+    TooManyParents {
+        /// How many.
+        given: usize,
+    },
+    /// A progress that is not between 0 and 1.
+    Progress {
+        /// As given.
+        given: String,
+    },
+    /// A text that is none of the words, times or durations that are taken.
+    Word(BadWord),
     /// A payload that is too large or no JSON object.
     Payload(BadJson),
     /// A result that is too large or no JSON object.
     Result(BadJson),
     /// Not a task id.
     TaskId(BadTaskId),
+}
+
+/// A text that is not of the kind that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadWord {
+    /// What it was to be.
+    pub what: &'static str,
+    /// As given.
+    pub given: String,
+    /// What is taken.
+    pub taken: &'static str,
 }
 
 impl Draft {
@@ -133,7 +210,46 @@ impl Draft {
         let payload = payload(self.payload.as_deref().unwrap_or("{}"))?;
         let tags = tags(&self.tags, &mut cuts)?;
         let queue = self.queue.as_deref().map_or(Ok(QueueName::default_queue()), str::parse)?;
-        Ok((NewTask { title, priority: self.priority, queue, ttl_seconds, created_by, tags, payload }, cuts))
+        let plan = self.plan()?;
+        Ok((NewTask { title, priority: self.priority, queue, ttl_seconds, created_by, tags, plan, payload }, cuts))
+    }
+
+    fn plan(&self) -> Result<Plan, BadRequest> {
+        let max_attempts = self.max_attempts.map(|max| within(&limits::MAX_ATTEMPTS, max, BadRequest::MaxAttempts));
+        let max_attempts = max_attempts.transpose()?.and_then(|max| u32::try_from(max).ok());
+        let start = match (self.delay_seconds, self.at.as_deref()) {
+            (Some(_), Some(_)) => return Err(BadRequest::DelayAndTime),
+            (Some(seconds), None) => Start::After(delay_seconds(seconds)?),
+            (None, Some(at)) => Start::At(time("time", at)?),
+            (None, None) => Start::Now,
+        };
+        if self.after.len() > limits::PARENTS {
+            return Err(BadRequest::TooManyParents { given: self.after.len() });
+        }
+        let mut after = Vec::new();
+        for parent in &self.after {
+            let parent = task_id(parent)?;
+            if !after.contains(&parent) {
+                after.push(parent);
+            }
+        }
+        let if_parent_fails = self.if_parent_fails.as_deref().map(if_parent_fails).transpose()?;
+        let unique = self.unique.as_deref().map(str::parse).transpose()?;
+        Ok(Plan { max_attempts, backoff: self.backoff()?, start, after, if_parent_fails, unique })
+    }
+
+    fn backoff(&self) -> Result<Option<Backoff>, BadRequest> {
+        let (first, most) = (self.backoff_seconds, self.backoff_max_seconds);
+        if first.is_none() && most.is_none() {
+            return Ok(None);
+        }
+        if self.max_attempts.is_none() {
+            return Err(BadRequest::BackoffAlone);
+        }
+        let within = |seconds| within(&limits::BACKOFF_SECONDS, seconds, BadRequest::Backoff);
+        let seconds = within(first.unwrap_or(limits::BACKOFF_SECONDS_DEFAULT))?;
+        let max_seconds = within(most.unwrap_or(limits::BACKOFF_MAX_SECONDS_DEFAULT.max(seconds)))?;
+        Ok(Some(Backoff { seconds, max_seconds }))
     }
 }
 
@@ -143,8 +259,10 @@ impl ClaimDraft {
         let run_id = run_id(self.run_id.as_deref())?;
         let lease_seconds = lease_seconds(self.lease_seconds)?.unwrap_or(limits::CLAIM_TTL_SECONDS_DEFAULT);
         let wait = within(&limits::WAIT_SECONDS, self.wait_seconds.unwrap_or(0), BadRequest::WaitSeconds)?;
-        let queue = self.queue.as_deref().map(str::parse).transpose()?;
-        let request = ClaimRequest { run_id, queue, lease_seconds };
+        let queues = self.queues.iter().map(|queue| queue.parse()).collect::<Result<_, BadName>>()?;
+        let words = |words: &[String]| words.iter().map(|word| word.parse()).collect::<Result<_, BadName>>();
+        let choice = Choice { all: words(&self.tags)?, any: words(&self.any_tags)?, none: words(&self.exclude_tags)? };
+        let request = ClaimRequest { run_id, queues, choice, lease_seconds };
         Ok(WaitingClaim::new(request, Duration::from_secs(wait.unsigned_abs())))
     }
 }
@@ -155,8 +273,13 @@ impl FilterDraft {
         let queue = self.queue.as_deref().map(str::parse).transpose()?;
         let run_id = self.run_id.as_deref().map(str::parse).transpose()?;
         let limit = self.limit.unwrap_or(limits::LIST_ITEMS_DEFAULT);
-        let limit = within(&limits::LIST_ITEMS, limit, BadRequest::Limit)?;
-        Ok(Filter { status: self.status, queue, run_id, limit: usize::try_from(limit).unwrap_or(usize::MAX) })
+        let limit = usize::try_from(within(&limits::LIST_ITEMS, limit, BadRequest::Limit)?).unwrap_or(usize::MAX);
+        let tags = self.tags.iter().map(|tag| tag.parse()).collect::<Result<_, BadName>>()?;
+        let since = self.since.as_deref().map(|at| time("time", at)).transpose()?;
+        let ended_since = self.ended_since.as_deref().map(|at| time("time", at)).transpose()?;
+        let sort = self.sort.as_deref().map(sort).transpose()?.unwrap_or_default();
+        let cursor = self.cursor.as_deref().map(cursor).transpose()?;
+        Ok(Filter { status: self.status, queue, run_id, tags, since, ended_since, sort, cursor, limit })
     }
 }
 
@@ -178,6 +301,74 @@ pub fn claim_nonce(given: Option<&str>) -> Result<Option<Nonce>, BadRequest> {
 /// How long a lease is to last from now; `None`: as long again as it was given for.
 pub fn lease_seconds(given: Option<i64>) -> Result<Option<i64>, BadRequest> {
     given.map(|seconds| within(&limits::CLAIM_TTL_SECONDS, seconds, BadRequest::LeaseSeconds)).transpose()
+}
+
+/// For how long a task is to be put off, in seconds.
+pub fn delay_seconds(given: i64) -> Result<i64, BadRequest> {
+    within(&limits::DELAY_SECONDS, given, BadRequest::Delay)
+}
+
+/// Why a task is called off, or how far the work on it is.
+pub fn note(given: &str) -> Result<Note, BadRequest> {
+    Ok(given.parse()?)
+}
+
+/// How far a holder is. `None`: it does not say.
+pub fn progress(progress: Option<f64>, note: Option<&str>) -> Result<Option<Progress>, BadRequest> {
+    if let Some(given) = progress.filter(|given| !(0.0..=1.0).contains(given)) {
+        return Err(BadRequest::Progress { given: given.to_string() });
+    }
+    let note = note.map(self::note).transpose()?;
+    let says_something = progress.is_some() || note.is_some();
+    Ok(says_something.then_some(Progress { progress, note }))
+}
+
+/// A queue that is meant.
+pub fn queue(given: &str) -> Result<QueueName, BadRequest> {
+    Ok(given.parse()?)
+}
+
+/// A time in RFC 3339: `2026-11-24T18:00:00Z`, with or without a fraction of the second, in any offset.
+pub fn time(what: &'static str, given: &str) -> Result<Timestamp, BadRequest> {
+    let bad = || bad_word(what, given, "a time like 2026-11-24T18:00:00Z");
+    let at = OffsetDateTime::parse(given, &Rfc3339).map_err(|_| bad())?;
+    let micros = u64::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| bad())?;
+    if micros > limits::TIME_MICROS { Err(bad()) } else { Ok(Timestamp::from_micros(micros)) }
+}
+
+/// A duration, as people write it: `90` or `90s` are seconds, `15m`, `2h`, `7d`.
+pub fn seconds(what: &'static str, given: &str) -> Result<i64, BadRequest> {
+    let bad = || bad_word(what, given, "seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d");
+    let (digits, unit) = match given.char_indices().next_back() {
+        Some((end, unit)) if unit.is_ascii_alphabetic() => (given.get(..end).unwrap_or_default(), unit),
+        _ => (given, 's'),
+    };
+    let unit = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(bad()),
+    };
+    digits.parse::<i64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(bad)
+}
+
+fn if_parent_fails(given: &str) -> Result<IfParentFails, BadRequest> {
+    let word = IfParentFails::ALL.into_iter().find(|word| word.as_str() == given);
+    word.ok_or_else(|| bad_word("what to do if a parent fails", given, "block, cancel or run"))
+}
+
+fn sort(given: &str) -> Result<Sort, BadRequest> {
+    let sort = Sort::ALL.into_iter().find(|sort| sort.as_str() == given);
+    sort.ok_or_else(|| bad_word("order", given, "claim, created, -created, ended or -ended"))
+}
+
+fn cursor(given: &str) -> Result<Cursor, BadRequest> {
+    Cursor::parse(given).ok_or_else(|| bad_word("cursor", given, "the next_cursor of an earlier listing"))
+}
+
+fn bad_word(what: &'static str, given: &str, taken: &'static str) -> BadRequest {
+    BadRequest::Word(BadWord { what, given: given.to_owned(), taken })
 }
 
 /// What a holder reports in success, in JSON.
@@ -206,6 +397,14 @@ impl BadRequest {
             | BadRequest::LeaseSeconds(_)
             | BadRequest::WaitSeconds(_)
             | BadRequest::Limit(_)
+            | BadRequest::MaxAttempts(_)
+            | BadRequest::Backoff(_)
+            | BadRequest::BackoffAlone
+            | BadRequest::Delay(_)
+            | BadRequest::DelayAndTime
+            | BadRequest::TooManyParents { .. }
+            | BadRequest::Progress { .. }
+            | BadRequest::Word(_)
             | BadRequest::Result(_) => "bad_args",
         }
     }
@@ -229,6 +428,24 @@ impl BadRequest {
             BadRequest::LeaseSeconds(given) => out_of(&limits::CLAIM_TTL_SECONDS, *given, words.lease_seconds, f),
             BadRequest::WaitSeconds(given) => out_of(&limits::WAIT_SECONDS, *given, words.wait_seconds, f),
             BadRequest::Limit(given) => out_of(&limits::LIST_ITEMS, *given, words.limit, f),
+            BadRequest::MaxAttempts(given) => out_of(&limits::MAX_ATTEMPTS, *given, words.max_attempts, f),
+            BadRequest::Backoff(given) => out_of(&limits::BACKOFF_SECONDS, *given, words.backoff, f),
+            BadRequest::BackoffAlone => {
+                write!(f, "{} is for tasks with several attempts: give {} too", words.backoff, words.max_attempts)
+            }
+            BadRequest::Delay(given) => out_of(&limits::DELAY_SECONDS, *given, words.delay, f),
+            BadRequest::DelayAndTime => write!(f, "a delay and a time are two ways to say one thing: give one"),
+            BadRequest::TooManyParents { given } => {
+                write!(
+                    f,
+                    "too many tasks to wait for: {given} (max {}); wait for one that waits for them",
+                    limits::PARENTS
+                )
+            }
+            BadRequest::Progress { given } => write!(f, "progress must be between 0 and 1, got {given}"),
+            BadRequest::Word(BadWord { what, given, taken }) => {
+                write!(f, "invalid {what} {:?}: give {taken}", shortened(given))
+            }
             BadRequest::Payload(problem) => bad_json(problem, words.payload, f),
             BadRequest::Result(problem) => bad_json(problem, words.result, f),
             BadRequest::TaskId(problem) => fmt::Display::fmt(problem, f),
@@ -305,6 +522,9 @@ mod tests {
         lease_seconds: "<lease>",
         wait_seconds: "<wait>",
         limit: "<limit>",
+        max_attempts: "<attempts>",
+        backoff: "<backoff>",
+        delay: "<delay>",
         payload: "<payload>",
         result: "<result>",
         error: "<error>",
@@ -342,10 +562,11 @@ mod tests {
         assert!(new.tags.is_empty() && cuts.is_empty());
 
         let claim = ClaimDraft { run_id: text("a"), ..ClaimDraft::default() }.check().unwrap();
-        assert_eq!((claim.request().lease_seconds, &claim.request().queue), (3_600, &None));
+        assert_eq!((claim.request().lease_seconds, claim.request().queues.len()), (3_600, 0));
+        assert!(claim.request().choice.is_any() && new.plan == Plan::default());
         assert!(waits(claim, 0));
 
-        let Filter { status, queue, run_id, limit } = FilterDraft::default().check().unwrap();
+        let Filter { status, queue, run_id, limit, .. } = FilterDraft::default().check().unwrap();
         assert_eq!((status, queue, run_id, limit), (None, None, None, 200));
         assert_eq!((lease_seconds(None), claim_nonce(None)), (Ok(None), Ok(None)));
     }
@@ -360,22 +581,57 @@ mod tests {
             payload: text("{ \"n\": 1.10 }"),
             tags: vec![" a b ".to_string(), "c".to_string()],
             queue: text("hotfix"),
+            max_attempts: Some(3),
+            backoff_seconds: Some(500),
+            backoff_max_seconds: None,
+            delay_seconds: None,
+            at: text("2026-11-24T19:00:00.5+01:00"),
+            after: vec![TaskId::of_canonical(b"{}").to_string(); 2],
+            if_parent_fails: text("run"),
+            unique: text("nightly"),
         };
         let (new, cuts) = draft.check().unwrap();
         assert_eq!((new.title.as_str(), new.priority, new.queue.as_str()), ("Fix it", i64::MIN, "hotfix"));
         assert_eq!((new.ttl_seconds, new.created_by.as_str(), new.payload.text()), (60, "boss", "{\"n\":1.10}"));
         assert_eq!(new.tags.iter().map(Tag::as_str).collect::<Vec<&str>>(), ["a b", "c"]);
         assert!(cuts.is_empty(), "{cuts:?}");
+        let plan = Plan {
+            max_attempts: Some(3),
+            backoff: Some(Backoff { seconds: 500, max_seconds: 500 }),
+            start: Start::At(Timestamp::try_from("2026-11-24T18:00:00.500000+00:00".to_string()).unwrap()),
+            after: vec![TaskId::of_canonical(b"{}")],
+            if_parent_fails: Some(IfParentFails::Run),
+            unique: "nightly".parse().ok(),
+        };
+        assert_eq!(new.plan, plan);
 
-        let draft =
-            ClaimDraft { run_id: text("a"), lease_seconds: Some(7), wait_seconds: Some(5), queue: text("hotfix") };
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let draft = ClaimDraft {
+            run_id: text("a"),
+            lease_seconds: Some(7),
+            wait_seconds: Some(5),
+            queues: words(&["hotfix", "q"]),
+            tags: words(&["x"]),
+            any_tags: words(&["y"]),
+            exclude_tags: words(&["z"]),
+        };
         let claim = draft.check().unwrap();
-        let ClaimRequest { run_id, queue, lease_seconds } = claim.request();
-        assert_eq!((run_id.as_str(), queue, *lease_seconds), ("a", &"hotfix".parse().ok(), 7));
+        let ClaimRequest { run_id, queues, choice, lease_seconds } = claim.request();
+        assert_eq!((run_id.as_str(), queues.len(), *lease_seconds), ("a", 2, 7));
+        assert_eq!([&choice.all, &choice.any, &choice.none].map(|tags| tags[0].as_str()), ["x", "y", "z"]);
         assert!(waits(claim, 5));
 
-        let draft = FilterDraft { status: Some(Status::Failed), queue: text("q"), run_id: text("a"), limit: Some(3) };
-        let Filter { status, queue, run_id, limit } = draft.check().unwrap();
+        let draft = FilterDraft {
+            status: Some(Status::Failed),
+            queue: text("q"),
+            run_id: text("a"),
+            limit: Some(3),
+            sort: text("-ended"),
+            since: text("1970-01-01T00:00:01Z"),
+            ..FilterDraft::default()
+        };
+        let Filter { status, queue, run_id, limit, sort, since, .. } = draft.check().unwrap();
+        assert_eq!((sort, since), (Sort::EndedLast, Some(Timestamp::from_micros(1_000_000))));
         let given = (Some(Status::Failed), "q".parse().ok(), "a".parse().ok(), 3);
         assert_eq!((status, queue, run_id, limit), given);
         assert_eq!(claim_nonce(Some("000000000000feed")), Ok(Some(Nonce::from_bits(0xfeed))));
@@ -418,7 +674,13 @@ mod tests {
 
     #[test]
     fn a_claim_is_checked_in_the_order_of_its_fields() {
-        let mut draft = ClaimDraft { run_id: None, lease_seconds: Some(0), wait_seconds: Some(-1), queue: text("a/b") };
+        let mut draft = ClaimDraft {
+            run_id: None,
+            lease_seconds: Some(0),
+            wait_seconds: Some(-1),
+            queues: vec!["a/b".to_string()],
+            ..ClaimDraft::default()
+        };
         assert_eq!(draft.check().unwrap_err(), BadRequest::NoRunId);
         draft.run_id = text("a");
         assert_eq!(draft.check().unwrap_err(), BadRequest::LeaseSeconds(0));
@@ -426,13 +688,13 @@ mod tests {
         assert_eq!(draft.check().unwrap_err(), BadRequest::WaitSeconds(-1));
         draft.wait_seconds = None;
         assert_eq!(draft.check().unwrap_err().code(), "bad_queue");
-        draft.queue = None;
+        draft.queues.clear();
         assert!(draft.check().is_ok());
     }
 
     #[test]
     fn a_filter_is_checked_in_the_order_of_its_fields() {
-        let mut draft = FilterDraft { status: None, queue: text("a/b"), run_id: text(""), limit: Some(0) };
+        let mut draft = FilterDraft { queue: text("a/b"), run_id: text(""), limit: Some(0), ..FilterDraft::default() };
         assert_eq!(draft.check().unwrap_err().code(), "bad_queue");
         draft.queue = None;
         assert_eq!(draft.check().unwrap_err(), BadRequest::Name(BadName::RunIdEmpty));
@@ -440,6 +702,46 @@ mod tests {
         assert_eq!(draft.check().unwrap_err(), BadRequest::Limit(0));
         draft.limit = None;
         assert!(draft.check().is_ok());
+    }
+
+    #[test]
+    fn a_plan_says_what_is_wrong_with_it() {
+        let refused = |draft: Draft, message: &str| assert_refused(draft.check(), "bad_args", message);
+        refused(
+            Draft { backoff_seconds: Some(1), ..titled("t") },
+            "<backoff> is for tasks with several attempts: give <attempts> too",
+        );
+        refused(
+            Draft { delay_seconds: Some(1), at: text("2026-11-24T18:00:00Z"), ..titled("t") },
+            "a delay and a time are two ways to say one thing: give one",
+        );
+        refused(
+            Draft { at: text("tomorrow"), ..titled("t") },
+            "invalid time \"tomorrow\": give a time like 2026-11-24T18:00:00Z",
+        );
+        refused(
+            Draft { if_parent_fails: text("explode"), ..titled("t") },
+            "invalid what to do if a parent fails \"explode\": give block, cancel or run",
+        );
+        refused(
+            Draft { after: vec![String::new(); 1_001], ..titled("t") },
+            "too many tasks to wait for: 1001 (max 1000); wait for one that waits for them",
+        );
+        let bad = Draft { after: vec!["x".to_string()], ..titled("t") }.check().unwrap_err();
+        assert_eq!(bad.code(), "bad_task_id");
+        refused(Draft { unique: text(""), ..titled("t") }, "a unique key must have 1 to 256 characters, got 0");
+        assert_refused(progress(Some(1.5), None), "bad_args", "progress must be between 0 and 1, got 1.5");
+        assert_eq!(progress(None, None), Ok(None));
+    }
+
+    #[test]
+    fn a_duration_is_a_number_of_seconds_or_of_a_unit() {
+        for (text, number) in [("90", 90), ("30s", 30), ("15m", 900), ("2h", 7_200), ("7d", 604_800), ("-1", -1)] {
+            assert_eq!(seconds("duration", text), Ok(number));
+        }
+        for bad in ["", "s", "1w", "1.5h", "9223372036854775807d", "1 h", "é"] {
+            assert!(seconds("duration", bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::layout::{Dir, Path};
+use crate::limits;
+use crate::time::Timestamp;
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -147,6 +149,12 @@ impl Stamp {
     /// The stamp of a time.
     pub fn from_parts(seconds: u64, nanos: u32) -> Stamp {
         Stamp { seconds, nanos }
+    }
+
+    /// True if the directory may change once more without getting another stamp: two changes in quick succession can leave one, so
+    /// a stamp that is young says nothing.
+    pub fn is_young(self, now: Timestamp) -> bool {
+        self.micros().saturating_add(limits::STAMP_GRAIN_MICROS) > now.micros()
     }
 
     /// Whole microseconds since 1970.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::TaskId;
 use crate::json::{self, JsonObject};
-use crate::name::{QueueName, RunId, Tag, Title};
+use crate::limits;
+use crate::name::{Nonce, QueueName, RunId, Tag, Title, UniqueKey};
+use crate::tags::TagSet;
 use crate::time::Timestamp;
 
 /// A task: its id and what was enqueued under it.
@@ -40,8 +42,111 @@ pub struct Record {
     pub created_at: Timestamp,
     /// Words to choose by.
     pub tags: Vec<Tag>,
+    /// How many attempts there may be. `None`: a failure is final, and a lease that ran out can be taken over without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// How long to wait between two attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+    /// Not to be claimed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<Timestamp>,
+    /// The tasks that must have ended before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<TaskId>,
+    /// What to do if one of them does not complete. `None`: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_parent_fails: Option<IfParentFails>,
+    /// What makes the task the only live one in its queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<UniqueKey>,
+    /// For a task that was enqueued by the completion of the one in `after`: the nonce of that completion's report. If the task
+    /// ended by another, this one was never meant to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Nonce>,
     /// What the agent needs to know, untouched.
     pub payload: JsonObject,
+}
+
+/// How long a task waits after a failed attempt: twice as long each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// After the first, in seconds.
+    pub seconds: i64,
+    /// At most, in seconds.
+    pub max_seconds: i64,
+}
+
+/// What a task does when one that it waits for ends and did not complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfParentFails {
+    /// Go on waiting: until somebody puts the other back and it completes, or cancels this one.
+    Block,
+    /// End as cancelled.
+    #[default]
+    Cancel,
+    /// Run all the same.
+    Run,
+}
+
+/// What a task's record says about its way through the states.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What it can be chosen by while it waits.
+    pub tags: TagSet,
+    /// How many seconds it may wait to be claimed.
+    pub ttl_seconds: i64,
+    /// How many attempts there may be; `None`: any number of leases, and one failure.
+    pub max_attempts: Option<u32>,
+    /// How long it waits between two.
+    pub backoff: Backoff,
+    /// Not to be claimed before.
+    pub scheduled_at: Option<Timestamp>,
+}
+
+impl Record {
+    /// The terms that the record sets.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            tags: TagSet::of(&self.tags),
+            ttl_seconds: self.ttl_seconds,
+            max_attempts: self.max_attempts,
+            backoff: self.backoff.unwrap_or_default(),
+            scheduled_at: self.scheduled_at,
+        }
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff { seconds: limits::BACKOFF_SECONDS_DEFAULT, max_seconds: limits::BACKOFF_MAX_SECONDS_DEFAULT }
+    }
+}
+
+impl Backoff {
+    /// How long to wait after the attempt of this number, in microseconds: between half and all of the doubled time, by what
+    /// `random` says, so that tasks which failed together are not tried again together.
+    pub fn micros_after(&self, attempt: u32, random: u64) -> u64 {
+        let doubled = 1_i64.checked_shl(attempt.saturating_sub(1)).filter(|times| *times > 0).unwrap_or(i64::MAX);
+        let seconds = self.seconds.saturating_mul(doubled).min(self.max_seconds.max(self.seconds));
+        let micros = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000);
+        micros / 2 + random % (micros / 2 + 1)
+    }
+}
+
+impl IfParentFails {
+    /// All of them.
+    pub const ALL: [IfParentFails; 3] = [IfParentFails::Block, IfParentFails::Cancel, IfParentFails::Run];
+
+    /// The word for it, the same in records, options and documentation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            IfParentFails::Block => "block",
+            IfParentFails::Cancel => "cancel",
+            IfParentFails::Run => "run",
+        }
+    }
 }
 
 impl Task {
@@ -114,6 +219,13 @@ mod tests {
             created_by: "orchestrator".parse().unwrap(),
             created_at: Timestamp::from_micros(1_795_336_200_000_001),
             tags: alloc::vec!["billing".parse().unwrap()],
+            max_attempts: None,
+            backoff: None,
+            scheduled_at: None,
+            after: Vec::new(),
+            if_parent_fails: None,
+            unique: None,
+            follows: None,
             payload: JsonObject::parse(r#"{"z":12345678901234567890123,"a":1.50}"#).unwrap(),
         }
     }
@@ -131,6 +243,18 @@ mod tests {
         // Computed apart from this crate: keys sorted, no white space, numbers as doubles, then SHA-256.
         let canonical = r#"{"created_at":"2026-11-22T08:30:00.000001+00:00","created_by":"orchestrator","payload":{"a":1.5,"z":1.2345678901234568e+22},"priority":5,"queue":"default","tags":["billing"],"title":"Refactor billing","ttl_seconds":86400}"#;
         assert_eq!(Task::encode(record()).unwrap().0.id, TaskId::of_canonical(canonical.as_bytes()));
+    }
+
+    #[test]
+    fn a_back_off_doubles_up_to_its_longest_and_is_spread_over_its_second_half() {
+        let backoff = Backoff { seconds: 2, max_seconds: 10 };
+        for (attempt, most) in [(1, 2_000_000), (2, 4_000_000), (3, 8_000_000), (4, 10_000_000), (u32::MAX, 10_000_000)]
+        {
+            assert_eq!(backoff.micros_after(attempt, 0), most / 2);
+            assert_eq!(backoff.micros_after(attempt, most / 2), most);
+            assert!((most / 2..=most).contains(&backoff.micros_after(attempt, u64::MAX)));
+        }
+        assert_eq!(Backoff { seconds: 0, max_seconds: 0 }.micros_after(9, 7), 0);
     }
 
     #[test]

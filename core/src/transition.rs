@@ -1,11 +1,16 @@
 //! The state machine: what an entry becomes when somebody commands something. Pure, total, and all of it in one match.
 //!
 //! ```text
-//!            claim                complete, fail, cancel
+//!   blocked ──▶ scheduled       a blocked or scheduled task becomes ready, or scheduled, when what it waits for is there
+//!      └───┬──────┘ ▲
+//!          ▼        │ fail with attempts left, release for later
+//!            claim  │             complete, fail, cancel
 //!   ready ──────────▶ claimed ──────────────────────────▶ ended
-//!     │ ▲              │  ▲  │                              ▲
-//!     │ │       expire │  │  └─ heartbeat (same lease)      │
-//!     │ │ release      ▼  │ claim, or heartbeat             │
+//!     │ ▲              │  ▲  │                              ▲ │
+//!     │ │       expire │  │  └─ heartbeat (same lease),     │ │ retry: ready again, unless it completed
+//!     │ │              │  │     recall: its holder is asked │ ▼
+//!     │ │ release      ▼  │     to stop                     │
+//!     │ │              │  │ claim, or heartbeat             │
 //!     │ └──────────── lapsed ───────────────────────────────┤ complete, fail (last holder), cancel
 //!     └─────────────────────────────────────────────────────┘ cancel, expire (pending TTL)
 //! ```
@@ -13,17 +18,21 @@
 //! `release` leads from claimed as well as from lapsed. It keeps the generation, so that the next holder has another, and
 //! takes the attempt back. A task that was claimed once has met its pending TTL, so a released one waits without an end.
 //!
+//! Whatever may lead back to a waiting state carries the [`Terms`] of the task's record: its tags, its attempts, its times.
+//!
 //! A clock is believed only forwards: `now` counts as no earlier than the latest time that the name itself tells.
 
 use alloc::string::String;
 use core::fmt;
 
 use crate::entry::{Ending, Entry, Holder, Lease, Outcome, State};
+use crate::id::TaskId;
 use crate::limits;
 use crate::name::{Nonce, RunId};
+use crate::task::Terms;
 use crate::time::Timestamp;
 
-/// What somebody wants of a task.
+/// What somebody wants of a task. A `report` is the nonce of the one that says more; without it the last one stands.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Hold it from now on.
@@ -41,41 +50,99 @@ pub enum Command {
         claimant: Claimant,
         /// For how long from now, in seconds; `None`: as long as before.
         lease_seconds: Option<i64>,
+        /// Of the progress.
+        report: Option<Nonce>,
     },
-    /// End it in success or failure.
+    /// End it in success, or end this attempt in failure.
     Settle {
         /// Who says that it holds the task.
         claimant: Claimant,
         /// Success or failure.
         verdict: Verdict,
-        /// The nonce of the settlement that holds the result or error, if there is one.
-        settlement: Option<Nonce>,
+        /// Of the result or error.
+        report: Option<Nonce>,
     },
     /// Give it back, without an end and without having used an attempt.
     Release {
         /// Who says that it holds the task.
         claimant: Claimant,
+        /// For how many seconds nobody is to claim it.
+        delay_seconds: i64,
+        /// The task's.
+        terms: Terms,
+        /// Of when it is due, if it is delayed.
+        report: Option<Nonce>,
     },
     /// Call it off.
     Cancel {
         /// Who.
         run_id: RunId,
-        /// Also if another agent holds it.
-        force: bool,
+        /// What to do if another agent holds it.
+        if_held: IfHeld,
         /// The nonce for the cancel record of a task without a lease.
         nonce: Nonce,
+        /// Of the reason.
+        report: Option<Nonce>,
     },
     /// Draw the consequence of time having passed.
-    Expire,
+    Elapse {
+        /// The task's.
+        terms: Terms,
+        /// Of a lease that ran out.
+        report: Option<Nonce>,
+    },
+    /// Draw the consequence of what became of the tasks that it waits for.
+    Unblock {
+        /// What that is.
+        fate: Fate,
+        /// The task's.
+        terms: Terms,
+        /// Of why it is cancelled.
+        report: Option<Nonce>,
+    },
+    /// Put a task that failed, expired or was cancelled back, as if it had not been tried.
+    Retry {
+        /// The task's.
+        terms: Terms,
+    },
 }
 
-/// A holder's two verdicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A holder's verdicts.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Success.
     Complete,
-    /// Failure.
-    Fail,
+    /// Failure: of this attempt if others are left, else of the task.
+    Fail {
+        /// The task's.
+        terms: Terms,
+        /// Of the task, whatever attempts are left.
+        is_final: bool,
+        /// What spreads the back-off.
+        random: u64,
+    },
+}
+
+/// What a cancel does to a task that another agent holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfHeld {
+    /// Nothing.
+    Refuse,
+    /// Asks its holder to stop.
+    Request,
+    /// Takes it away.
+    Force,
+}
+
+/// What becomes of a blocked task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It waits for this one next.
+    WaitFor(TaskId),
+    /// It waits for no other any more.
+    GoOn,
+    /// It will never run, because of one that it waited for.
+    Cancel,
 }
 
 /// Who says that it holds a task.
@@ -105,8 +172,10 @@ pub enum Refusal {
         /// Who ended it; `None`: its time ran out.
         by: Option<Holder>,
     },
-    /// The lease or the waiting time is not over.
+    /// What it waits for is not there, or its lease is not over.
     NotDue,
+    /// The task has not ended.
+    NotEnded,
     /// The task has had [`limits::GENERATION`] holders or [`limits::VERSION`] names, which is as many as it can have.
     WornOut,
 }
@@ -128,56 +197,111 @@ pub struct Tenure {
 pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry, Refusal> {
     let now = now.max(latest_time(entry));
     match (&entry.state, command) {
-        (State::Ready { pending_until }, Command::Expire) if *pending_until <= now => {
+        (State::Ready { pending_until, .. }, Command::Elapse { .. }) if *pending_until <= now => {
             end(entry, Outcome::Expired, now, None, None)
         }
         // It has ended, although nobody has moved it yet.
-        (State::Ready { pending_until }, _) if *pending_until <= now => {
+        (State::Ready { pending_until, .. }, _) if *pending_until <= now => {
             Err(Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at: *pending_until, by: None })
         }
-        (State::Ready { .. } | State::Lapsed(_), Command::Claim { run_id, lease_seconds, nonce }) => {
+        (State::Ready { .. } | State::Lapsed { .. }, Command::Claim { run_id, lease_seconds, nonce }) => {
             claimed(entry, Lease::new(entry.holder(run_id), now, now.plus_seconds(*lease_seconds), *nonce))
         }
-        (State::Claimed(lease), Command::Claim { .. }) => Err(held(entry, lease)),
+        (State::Claimed(lease) | State::Recalled(lease), Command::Claim { .. }) => Err(held(entry, lease)),
+        (State::Scheduled { .. } | State::Blocked { .. }, Command::Claim { .. }) => Err(Refusal::NotDue),
 
-        (State::Ready { .. }, Command::Heartbeat { .. } | Command::Settle { .. } | Command::Release { .. }) => {
-            Err(Refusal::NotClaimed)
-        }
-        (State::Claimed(lease) | State::Lapsed(lease), Command::Heartbeat { claimant, lease_seconds }) => {
+        (
+            State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. },
+            Command::Heartbeat { .. } | Command::Settle { .. } | Command::Release { .. },
+        ) => Err(Refusal::NotClaimed),
+        (
+            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
+            Command::Heartbeat { claimant, lease_seconds, report },
+        ) => {
             owned(entry, lease, claimant)?;
-            next(entry, State::Claimed(lease.renewed(now, *lease_seconds)))
+            let renewed = lease.renewed(now, *lease_seconds);
+            let recalled = matches!(entry.state, State::Recalled(_));
+            next(entry, if recalled { State::Recalled(renewed) } else { State::Claimed(renewed) }, *report)
         }
-        (State::Claimed(lease) | State::Lapsed(lease), Command::Settle { claimant, verdict, settlement }) => {
+        (
+            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
+            Command::Settle { claimant, verdict, report },
+        ) => {
             owned(entry, lease, claimant)?;
-            end(entry, verdict.outcome(), now, *settlement, Some(lease.clone()))
+            settled(entry, lease, verdict, now, *report)
         }
-        (State::Claimed(lease) | State::Lapsed(lease), Command::Release { claimant }) => {
+        (
+            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
+            Command::Release { claimant, delay_seconds, terms, report },
+        ) => {
             owned(entry, lease, claimant)?;
-            released(entry)
+            released(entry, lease, now, *delay_seconds, terms, *report)
         }
 
-        (State::Ready { .. }, Command::Cancel { run_id, nonce, .. }) => {
+        (
+            State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. },
+            Command::Cancel { run_id, nonce, report, .. },
+        ) => {
             let lease = Lease::new(entry.holder(run_id), now, now, *nonce);
-            end(entry, Outcome::Cancelled, now, None, Some(lease))
+            end(entry, Outcome::Cancelled, now, *report, Some(lease))
         }
-        (State::Claimed(lease) | State::Lapsed(lease), Command::Cancel { run_id, force, .. }) => {
+        (
+            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
+            Command::Cancel { run_id, if_held, report, .. },
+        ) => {
             let holder = entry.holder(run_id);
-            if !*force && lease.holder != holder && lease_is_live(&entry.state, now) {
-                return Err(Refusal::WrongOwner(Tenure::of(entry, lease)));
+            let held_by_another = lease.holder != holder && lease_is_live(&entry.state, now);
+            match if_held {
+                IfHeld::Refuse if held_by_another => Err(Refusal::WrongOwner(Tenure::of(entry, lease))),
+                IfHeld::Request if held_by_another => next(entry, State::Recalled(lease.clone()), *report),
+                IfHeld::Refuse | IfHeld::Request | IfHeld::Force => {
+                    end(entry, Outcome::Cancelled, now, *report, Some(Lease { holder, ..lease.clone() }))
+                }
             }
-            end(entry, Outcome::Cancelled, now, None, Some(Lease { holder, ..lease.clone() }))
         }
 
-        (State::Claimed(lease), Command::Expire) if lease.expires_at <= now => {
-            next(entry, State::Lapsed(lease.clone()))
+        (State::Scheduled { due }, Command::Elapse { terms, .. }) if *due <= now => {
+            next(entry, ready(entry, terms, now), None)
         }
-        (State::Ready { .. } | State::Claimed(_) | State::Lapsed(_), Command::Expire) => Err(Refusal::NotDue),
-
+        (State::Claimed(lease), Command::Elapse { terms, report }) if lease.expires_at <= now => {
+            // Out of attempts; with attempts left its last holder may still come back.
+            match terms.max_attempts.is_some_and(|max| entry.attempt >= max) {
+                true => end(entry, Outcome::Failed, now, *report, Some(lease.clone())),
+                false => next(entry, State::Lapsed { lease: lease.clone(), tags: terms.tags.clone() }, *report),
+            }
+        }
+        // Its holder was asked to stop, and was not heard of any more.
+        (State::Recalled(lease), Command::Elapse { report, .. }) if lease.expires_at <= now => {
+            end(entry, Outcome::Cancelled, now, *report, Some(lease.clone()))
+        }
+        (State::Blocked { .. }, Command::Unblock { fate, terms, report }) => match fate {
+            Fate::WaitFor(on) => next(entry, State::Blocked { on: *on }, None),
+            Fate::GoOn => next(entry, unblocked(entry, terms, now), None),
+            Fate::Cancel => end(entry, Outcome::Cancelled, now, *report, None),
+        },
+        (State::Ended(ending), Command::Retry { terms }) if ending.outcome != Outcome::Completed => {
+            let pending_until = now.plus_seconds(terms.ttl_seconds);
+            let again = next(entry, State::Ready { pending_until, tags: terms.tags.clone() }, None)?;
+            Ok(Entry { attempt: 0, ..again })
+        }
         (State::Ended(ending), _) => Err(Refusal::AlreadyEnded {
             outcome: ending.outcome,
             ended_at: ending.ended_at,
             by: ending.lease.as_ref().map(|lease| lease.holder.clone()),
         }),
+        (_, Command::Retry { .. }) => Err(Refusal::NotEnded),
+        (_, Command::Elapse { .. } | Command::Unblock { .. }) => Err(Refusal::NotDue),
+    }
+}
+
+/// True if time has run out for the entry, so that [`Command::Elapse`] makes something else of it.
+pub fn is_over(entry: &Entry, now: Timestamp) -> bool {
+    let now = now.max(latest_time(entry));
+    match &entry.state {
+        State::Scheduled { due } => *due <= now,
+        State::Ready { pending_until, .. } => *pending_until <= now,
+        State::Claimed(lease) | State::Recalled(lease) => lease.expires_at <= now,
+        State::Blocked { .. } | State::Lapsed { .. } | State::Ended(_) => false,
     }
 }
 
@@ -195,27 +319,17 @@ impl Lease {
     }
 }
 
-impl Verdict {
-    /// How a task ends by this verdict.
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Verdict::Complete => Outcome::Completed,
-            Verdict::Fail => Outcome::Failed,
-        }
-    }
-}
-
 /// True while another agent must not take the task from its holder.
 pub(crate) fn lease_is_live(state: &State, now: Timestamp) -> bool {
-    matches!(state, State::Claimed(lease) if lease.expires_at > now)
+    matches!(state, State::Claimed(lease) | State::Recalled(lease) if lease.expires_at > now)
 }
 
 /// The latest time that is known to have passed, since the name tells of something that happened then.
 fn latest_time(entry: &Entry) -> Timestamp {
     match &entry.state {
-        State::Ready { .. } => entry.created_at,
-        State::Claimed(lease) => lease.heartbeat_at,
-        State::Lapsed(lease) => lease.expires_at,
+        State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => entry.created_at,
+        State::Claimed(lease) | State::Recalled(lease) => lease.heartbeat_at,
+        State::Lapsed { lease, .. } => lease.expires_at,
         State::Ended(ending) => ending.ended_at,
     }
 }
@@ -251,29 +365,78 @@ fn claimed(entry: &Entry, lease: Lease) -> Result<Entry, Refusal> {
     if entry.generation >= limits::GENERATION || entry.attempt >= limits::GENERATION {
         return Err(Refusal::WornOut);
     }
-    let claimed = next(entry, State::Claimed(lease))?;
+    let claimed = next(entry, State::Claimed(lease), None)?;
     Ok(Entry { generation: entry.generation + 1, attempt: entry.attempt + 1, ..claimed })
 }
 
+fn settled(
+    entry: &Entry,
+    lease: &Lease,
+    verdict: &Verdict,
+    now: Timestamp,
+    report: Option<Nonce>,
+) -> Result<Entry, Refusal> {
+    let Verdict::Fail { terms, is_final, random } = verdict else {
+        return end(entry, Outcome::Completed, now, report, Some(lease.clone()));
+    };
+    let is_recalled = matches!(entry.state, State::Recalled(_));
+    let attempts_left = terms.max_attempts.is_some_and(|max| entry.attempt < max);
+    if *is_final || is_recalled || !attempts_left {
+        return end(entry, Outcome::Failed, now, report, Some(lease.clone()));
+    }
+    let due = now.plus_micros(terms.backoff.micros_after(entry.attempt, *random));
+    next(entry, State::Scheduled { due }, report)
+}
+
 /// The attempt is taken back, the generation is not: a guard that has seen this holder's must refuse it from now on.
-fn released(entry: &Entry) -> Result<Entry, Refusal> {
-    let released = next(entry, State::Ready { pending_until: Timestamp::from_micros(limits::TIME_MICROS) })?;
+fn released(
+    entry: &Entry,
+    lease: &Lease,
+    now: Timestamp,
+    delay_seconds: i64,
+    terms: &Terms,
+    report: Option<Nonce>,
+) -> Result<Entry, Refusal> {
+    if matches!(entry.state, State::Recalled(_)) {
+        return end(entry, Outcome::Cancelled, now, report, Some(lease.clone()));
+    }
+    let state = match delay_seconds {
+        ..=0 => ready(entry, terms, now),
+        _ => State::Scheduled { due: now.plus_seconds(delay_seconds) },
+    };
+    let released = next(entry, state, report)?;
     Ok(Entry { attempt: entry.attempt.saturating_sub(1), ..released })
+}
+
+/// A task that was claimed once has met its pending TTL; for another one it begins when it can be claimed.
+fn ready(entry: &Entry, terms: &Terms, now: Timestamp) -> State {
+    let pending_until = match entry.generation {
+        0 => now.plus_seconds(terms.ttl_seconds),
+        _ => Timestamp::from_micros(limits::TIME_MICROS),
+    };
+    State::Ready { pending_until, tags: terms.tags.clone() }
+}
+
+fn unblocked(entry: &Entry, terms: &Terms, now: Timestamp) -> State {
+    match terms.scheduled_at {
+        Some(due) if due > now => State::Scheduled { due },
+        _ => ready(entry, terms, now),
+    }
 }
 
 fn end(
     entry: &Entry,
     outcome: Outcome,
     ended_at: Timestamp,
-    settlement: Option<Nonce>,
+    report: Option<Nonce>,
     lease: Option<Lease>,
 ) -> Result<Entry, Refusal> {
-    next(entry, State::Ended(Ending { outcome, ended_at, settlement, lease }))
+    next(entry, State::Ended(Ending { outcome, ended_at, lease }), report)
 }
 
-fn next(entry: &Entry, state: State) -> Result<Entry, Refusal> {
+fn next(entry: &Entry, state: State, report: Option<Nonce>) -> Result<Entry, Refusal> {
     let version = entry.version.checked_add(1).ok_or(Refusal::WornOut)?;
-    Ok(Entry { version, state, ..entry.clone() })
+    Ok(Entry { version, state, report: report.or(entry.report), ..entry.clone() })
 }
 
 impl Refusal {
@@ -284,6 +447,7 @@ impl Refusal {
             Refusal::WrongOwner(_) => "wrong_owner",
             Refusal::LeaseLost(_) => "lease_lost",
             Refusal::AlreadyEnded { .. } => "already_terminal",
+            Refusal::NotEnded => "not_terminal",
             Refusal::NotDue | Refusal::WornOut => "error",
         }
     }
@@ -293,7 +457,7 @@ impl Refusal {
         match self {
             Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(&tenure.holder),
             Refusal::AlreadyEnded { by, .. } => by.as_ref(),
-            Refusal::NotClaimed | Refusal::NotDue | Refusal::WornOut => None,
+            Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => None,
         }
     }
 
@@ -302,6 +466,7 @@ impl Refusal {
         let who = who.as_deref().unwrap_or("nobody");
         match self {
             Refusal::NotClaimed => write!(f, "it is pending: claim it first"),
+            Refusal::NotEnded => write!(f, "it has not ended, so there is nothing to put back"),
             Refusal::WrongOwner(tenure) => write!(f, "it belongs to {who:?}, {tenure}"),
             Refusal::LeaseLost(tenure) => {
                 write!(f, "the lease is lost: it belongs to {who:?}, {tenure}; drop this work and claim anew")
@@ -329,7 +494,8 @@ impl fmt::Display for Tenure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::TaskId;
+    use crate::tags::TagSet;
+    use crate::task::Backoff;
     use alloc::string::ToString;
     use alloc::vec::Vec;
 
@@ -352,30 +518,88 @@ mod tests {
     }
 
     fn heartbeat(run_id: &str) -> Command {
-        Command::Heartbeat { claimant: claimant(run_id), lease_seconds: None }
+        Command::Heartbeat { claimant: claimant(run_id), lease_seconds: None, report: None }
     }
 
     fn settle(run_id: &str, verdict: Verdict) -> Command {
-        Command::Settle { claimant: claimant(run_id), verdict, settlement: None }
+        Command::Settle { claimant: claimant(run_id), verdict, report: None }
+    }
+
+    fn terms() -> Terms {
+        Terms { ttl_seconds: 100, ..Terms::default() }
+    }
+
+    fn twice() -> Terms {
+        Terms { max_attempts: Some(2), backoff: Backoff { seconds: 4, max_seconds: 4 }, ..terms() }
+    }
+
+    fn fail() -> Verdict {
+        Verdict::Fail { terms: terms(), is_final: false, random: 0 }
+    }
+
+    fn fail_of_two() -> Verdict {
+        Verdict::Fail { terms: twice(), is_final: false, random: u64::MAX }
     }
 
     fn release(run_id: &str) -> Command {
-        Command::Release { claimant: claimant(run_id) }
+        release_for(run_id, 0)
+    }
+
+    fn release_for(run_id: &str, delay_seconds: i64) -> Command {
+        Command::Release { claimant: claimant(run_id), delay_seconds, terms: terms(), report: None }
     }
 
     fn cancel(run_id: &str, force: bool) -> Command {
-        Command::Cancel { run_id: run(run_id), force, nonce: Nonce::from_bits(9) }
+        cancel_if(run_id, if force { IfHeld::Force } else { IfHeld::Refuse })
+    }
+
+    fn cancel_if(run_id: &str, if_held: IfHeld) -> Command {
+        Command::Cancel { run_id: run(run_id), if_held, nonce: Nonce::from_bits(9), report: Some(Nonce::from_bits(8)) }
+    }
+
+    fn elapse() -> Command {
+        Command::Elapse { terms: terms(), report: None }
+    }
+
+    fn retry() -> Command {
+        Command::Retry { terms: terms() }
+    }
+
+    fn unblock(fate: Fate) -> Command {
+        Command::Unblock { fate, terms: terms(), report: None }
+    }
+
+    fn parent() -> TaskId {
+        TaskId::of_canonical(b"{\"parent\":1}")
     }
 
     fn ready() -> Entry {
-        Entry::first(TaskId::of_canonical(b"{}"), at(0), 0, 100)
+        let tags = TagSet::of(&["tag".parse().unwrap()]);
+        Entry {
+            id: TaskId::of_canonical(b"{}"),
+            created_at: at(0),
+            priority: 0,
+            version: 1,
+            generation: 0,
+            attempt: 0,
+            state: State::Ready { pending_until: at(100), tags },
+            report: None,
+        }
     }
 
-    /// Every entry that up to four commands can lead to, from a task claimed by "a" or "bb".
+    fn blocked() -> Entry {
+        Entry { state: State::Blocked { on: parent() }, ..ready() }
+    }
+
+    fn after(entry: &Entry, commands: &[(&Command, u64)]) -> Entry {
+        commands.iter().fold(entry.clone(), |entry, (command, s)| decide(&entry, command, at(*s)).unwrap())
+    }
+
+    /// Every entry that up to three commands can lead to, from a task claimed by "a" or "bb".
     fn reachable() -> Vec<Entry> {
-        let mut all = Vec::from([ready()]);
+        let mut all = Vec::from([ready(), blocked()]);
         let mut newest = all.clone();
-        for _ in 0..4 {
+        for _ in 0..3 {
             newest = newest
                 .iter()
                 .flat_map(|entry| every_command().into_iter().map(move |command| (entry.clone(), command)))
@@ -394,13 +618,18 @@ mod tests {
                 claim(run_id),
                 heartbeat(run_id),
                 settle(run_id, Verdict::Complete),
-                settle(run_id, Verdict::Fail),
+                settle(run_id, fail()),
+                settle(run_id, fail_of_two()),
                 cancel(run_id, false),
+                cancel_if(run_id, IfHeld::Request),
                 release(run_id),
+                release_for(run_id, 7),
                 cancel(run_id, true),
             ])
         };
-        [of("a"), of("bb"), Vec::from([Command::Expire])].concat()
+        let fates = [Fate::WaitFor(parent()), Fate::GoOn, Fate::Cancel].map(unblock);
+        let of_nobody = [elapse(), Command::Elapse { terms: twice(), report: None }, retry()];
+        [of("a"), of("bb"), of_nobody.to_vec(), fates.to_vec()].concat()
     }
 
     #[test]
@@ -411,12 +640,18 @@ mod tests {
             for command in every_command() {
                 for seconds in [0, 5, 50, 500] {
                     let Ok(next) = decide(entry, &command, at(seconds)) else { continue };
-                    assert!(!matches!(entry.state, State::Ended(_)), "{entry:?} {command:?}");
+                    let put_back = matches!(command, Command::Retry { .. });
+                    assert!(put_back || !matches!(entry.state, State::Ended(_)), "{entry:?} {command:?}");
+                    let completed =
+                        matches!(&entry.state, State::Ended(ending) if ending.outcome == Outcome::Completed);
+                    assert!(!completed, "{entry:?} {command:?}");
                     assert_eq!(next.version, entry.version + 1);
                     let new_holder = matches!(command, Command::Claim { .. });
                     assert_eq!(next.generation, entry.generation + u32::from(new_holder));
-                    let given_back = matches!(command, Command::Release { .. });
-                    assert_eq!(next.attempt + u32::from(given_back), entry.attempt + u32::from(new_holder));
+                    let given_back =
+                        matches!(command, Command::Release { .. }) && !matches!(next.state, State::Ended(_));
+                    let attempt = if put_back { 0 } else { entry.attempt + u32::from(new_holder) };
+                    assert_eq!(next.attempt + u32::from(given_back), attempt);
                     assert_eq!((next.id, next.created_at, next.priority), (entry.id, entry.created_at, entry.priority));
                     assert_eq!(Entry::parse(&next.to_string()), Some(next));
                 }
@@ -427,10 +662,10 @@ mod tests {
     #[test]
     fn only_its_holder_ends_a_live_task_without_force_under_any_clock() {
         for entry in reachable() {
-            let State::Claimed(lease) = &entry.state else { continue };
+            let (State::Claimed(lease) | State::Recalled(lease)) = &entry.state else { continue };
             let other = if lease.holder.as_str() == "a" { "bb" } else { "a" };
             for seconds in [0, 5, 50, 500] {
-                for verdict in [Verdict::Complete, Verdict::Fail] {
+                for verdict in [Verdict::Complete, fail(), fail_of_two()] {
                     assert!(decide(&entry, &settle(other, verdict), at(seconds)).is_err());
                 }
                 assert!(decide(&entry, &heartbeat(other), at(seconds)).is_err());
@@ -438,6 +673,9 @@ mod tests {
                 assert!(decide(&entry, &claim(other), at(seconds)).is_err());
                 let cancelled = decide(&entry, &cancel(other, false), at(seconds));
                 assert_eq!(cancelled.is_ok(), lease.expires_at <= at(seconds).max(lease.heartbeat_at));
+                let asked = decide(&entry, &cancel_if(other, IfHeld::Request), at(seconds)).unwrap();
+                let still_held = matches!(&asked.state, State::Recalled(kept) if kept == lease);
+                assert_eq!(still_held, cancelled.is_err());
             }
         }
     }
@@ -445,8 +683,8 @@ mod tests {
     #[test]
     fn a_lapsed_lease_still_counts_until_somebody_takes_over() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
-        assert_eq!(decide(&claimed, &Command::Expire, at(10)), Err(Refusal::NotDue));
-        let lapsed = decide(&claimed, &Command::Expire, at(11)).unwrap();
+        assert_eq!(decide(&claimed, &elapse(), at(10)), Err(Refusal::NotDue));
+        let lapsed = decide(&claimed, &elapse(), at(11)).unwrap();
         assert!(decide(&lapsed, &settle("a", Verdict::Complete), at(12)).is_ok());
         let revived = decide(&lapsed, &heartbeat("a"), at(12)).unwrap();
         assert_eq!(revived.generation, 1);
@@ -462,12 +700,12 @@ mod tests {
     #[test]
     fn a_released_task_waits_for_ever_and_costs_no_attempt_but_its_next_holder_is_another() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
-        let lapsed = decide(&claimed, &Command::Expire, at(11)).unwrap();
+        let lapsed = decide(&claimed, &elapse(), at(11)).unwrap();
         for held in [claimed, lapsed] {
             let released = decide(&held, &release("a"), at(12)).unwrap();
             assert_eq!((released.version, released.generation, released.attempt), (held.version + 1, 1, 0));
-            assert_eq!(decide(&released, &Command::Expire, at(1_000_000)), Err(Refusal::NotDue));
-            for late in [heartbeat("a"), settle("a", Verdict::Complete), settle("a", Verdict::Fail), release("a")] {
+            assert_eq!(decide(&released, &elapse(), at(1_000_000)), Err(Refusal::NotDue));
+            for late in [heartbeat("a"), settle("a", Verdict::Complete), settle("a", fail()), release("a")] {
                 assert_eq!(decide(&released, &late, at(13)), Err(Refusal::NotClaimed));
             }
             let taken = decide(&released, &claim("bb"), at(1_000_000)).unwrap();
@@ -483,10 +721,10 @@ mod tests {
     #[test]
     fn a_stranger_is_told_that_the_task_was_never_its_own() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
-        let refusal = decide(&claimed, &settle("bb", Verdict::Fail), at(2)).unwrap_err();
+        let refusal = decide(&claimed, &settle("bb", fail()), at(2)).unwrap_err();
         assert!(matches!(refusal, Refusal::WrongOwner(_)));
         assert!(matches!(decide(&claimed, &release("bb"), at(2)), Err(Refusal::WrongOwner(_))));
-        assert_eq!(decide(&ready(), &settle("a", Verdict::Fail), at(2)), Err(Refusal::NotClaimed));
+        assert_eq!(decide(&ready(), &settle("a", fail()), at(2)), Err(Refusal::NotClaimed));
     }
 
     #[test]
@@ -495,6 +733,7 @@ mod tests {
         let with = |bits| Command::Heartbeat {
             claimant: Claimant { run_id: run("a"), nonce: Some(Nonce::from_bits(bits)) },
             lease_seconds: Some(60),
+            report: None,
         };
         assert_eq!(decide(&claimed, &with(1), at(2)).unwrap().lease().unwrap().expires_at, at(62));
         assert!(matches!(decide(&claimed, &with(2), at(2)), Err(Refusal::LeaseLost(_))));
@@ -507,10 +746,93 @@ mod tests {
         else {
             panic!("claimed after its time")
         };
-        let expired = decide(&ready(), &Command::Expire, at(100)).unwrap();
+        let expired = decide(&ready(), &elapse(), at(100)).unwrap();
         assert!(matches!(&expired.state, State::Ended(ending) if ending.lease.is_none()));
-        let lapsed = decide(&decide(&ready(), &claim("a"), at(1)).unwrap(), &Command::Expire, at(50)).unwrap();
+        let lapsed = decide(&decide(&ready(), &claim("a"), at(1)).unwrap(), &elapse(), at(50)).unwrap();
         assert!(decide(&lapsed, &claim("bb"), at(1_000)).is_ok(), "once claimed, the pending TTL is met");
+    }
+
+    #[test]
+    fn a_failed_attempt_is_tried_again_after_its_back_off_until_none_is_left() {
+        let failed = after(&ready(), &[(&claim("a"), 1), (&settle("a", fail_of_two()), 2)]);
+        assert!(matches!(failed.state, State::Scheduled { due } if due > at(4) && due <= at(6)), "{failed}");
+        for early in [&claim("bb"), &elapse()] {
+            assert_eq!(decide(&failed, early, at(3)), Err(Refusal::NotDue));
+        }
+        assert_eq!(decide(&failed, &settle("a", Verdict::Complete), at(3)), Err(Refusal::NotClaimed));
+        let again = after(&failed, &[(&elapse(), 6), (&claim("a"), 7)]);
+        assert_eq!((again.generation, again.attempt), (2, 2));
+        let ended = decide(&again, &settle("a", fail_of_two()), at(8)).unwrap();
+        assert!(matches!(&ended.state, State::Ended(ending) if ending.outcome == Outcome::Failed));
+        let lapsed = decide(&again, &Command::Elapse { terms: twice(), report: None }, at(17)).unwrap();
+        assert!(matches!(&lapsed.state, State::Ended(ending) if ending.outcome == Outcome::Failed), "it was the last");
+
+        let first = decide(&ready(), &claim("a"), at(1)).unwrap();
+        let is_final = Verdict::Fail { terms: twice(), is_final: true, random: 0 };
+        let ended = decide(&first, &settle("a", is_final), at(2)).unwrap();
+        assert!(matches!(ended.state, State::Ended(_)));
+    }
+
+    #[test]
+    fn what_failed_or_was_cancelled_can_be_put_back_and_what_completed_cannot() {
+        let failed = after(&ready(), &[(&claim("a"), 1), (&settle("a", fail()), 2)]);
+        let back = decide(&failed, &retry(), at(5)).unwrap();
+        assert_eq!((back.version, back.generation, back.attempt), (4, 1, 0));
+        assert!(matches!(back.state, State::Ready { pending_until, .. } if pending_until == at(105)));
+        let cancelled = decide(&ready(), &cancel("a", false), at(1)).unwrap();
+        assert!(decide(&cancelled, &retry(), at(2)).is_ok());
+        let completed = after(&ready(), &[(&claim("a"), 1), (&settle("a", Verdict::Complete), 2)]);
+        assert!(matches!(decide(&completed, &retry(), at(3)), Err(Refusal::AlreadyEnded { .. })));
+        assert_eq!(decide(&ready(), &retry(), at(3)), Err(Refusal::NotEnded));
+    }
+
+    #[test]
+    fn a_holder_that_is_asked_to_stop_is_obeyed_until_it_stops_or_is_silent() {
+        let asked = after(&ready(), &[(&claim("a"), 1), (&cancel_if("boss", IfHeld::Request), 2)]);
+        assert_eq!(asked.report, Some(Nonce::from_bits(8)));
+        let beaten = decide(&asked, &heartbeat("a"), at(3)).unwrap();
+        assert!(matches!(beaten.state, State::Recalled(_)));
+        let outcome = |command: &Command, seconds| match decide(&asked, command, at(seconds)).unwrap().state {
+            State::Ended(ending) => Some(ending.outcome),
+            _ => None,
+        };
+        assert_eq!(outcome(&settle("a", Verdict::Complete), 3), Some(Outcome::Completed));
+        assert_eq!(outcome(&settle("a", fail_of_two()), 3), Some(Outcome::Failed), "it is not tried again");
+        assert_eq!(outcome(&release("a"), 3), Some(Outcome::Cancelled));
+        assert_eq!(outcome(&cancel("a", false), 3), Some(Outcome::Cancelled));
+        assert_eq!(outcome(&elapse(), 11), Some(Outcome::Cancelled));
+        assert_eq!(decide(&asked, &elapse(), at(10)), Err(Refusal::NotDue));
+        let waiting = decide(&ready(), &cancel_if("boss", IfHeld::Request), at(1)).unwrap();
+        assert!(matches!(waiting.state, State::Ended(_)), "nobody is there to be asked");
+    }
+
+    #[test]
+    fn a_blocked_task_becomes_what_its_parents_and_its_own_time_allow() {
+        let on = TaskId::of_canonical(b"{\"other\":1}");
+        let next = decide(&blocked(), &unblock(Fate::WaitFor(on)), at(1)).unwrap();
+        assert_eq!(next.state, State::Blocked { on });
+        let ready = decide(&blocked(), &unblock(Fate::GoOn), at(50)).unwrap();
+        assert!(matches!(ready.state, State::Ready { pending_until, .. } if pending_until == at(150)));
+        let later = Terms { scheduled_at: Some(at(60)), ..terms() };
+        let later = Command::Unblock { fate: Fate::GoOn, terms: later, report: None };
+        assert_eq!(decide(&blocked(), &later, at(50)).unwrap().state, State::Scheduled { due: at(60) });
+        assert!(matches!(decide(&blocked(), &later, at(60)).unwrap().state, State::Ready { .. }));
+        let cancelled = decide(&blocked(), &unblock(Fate::Cancel), at(1)).unwrap();
+        assert!(matches!(&cancelled.state, State::Ended(ending) if ending.lease.is_none()));
+        for early in [&claim("a"), &elapse()] {
+            assert_eq!(decide(&blocked(), early, at(1_000)), Err(Refusal::NotDue));
+        }
+        assert!(matches!(decide(&blocked(), &cancel("a", false), at(1)).unwrap().state, State::Ended(_)));
+    }
+
+    #[test]
+    fn a_task_that_is_released_for_later_waits_until_then() {
+        let put_off = after(&ready(), &[(&claim("a"), 1), (&release_for("a", 7), 2)]);
+        assert_eq!((&put_off.state, put_off.attempt), (&State::Scheduled { due: at(9) }, 0));
+        let ready = decide(&put_off, &elapse(), at(9)).unwrap();
+        assert!(
+            matches!(ready.state, State::Ready { pending_until, .. } if pending_until.micros() == limits::TIME_MICROS)
+        );
     }
 
     #[test]

@@ -1,31 +1,36 @@
 //! Claim: take the smallest name of the ready shelf. One rename; nothing is written.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::files::Located;
+use super::reports::Report;
 use super::shelves::{Empties, Walk};
 use super::watch::Watch;
 use super::{ClaimRecord, Finding, Queue, Status};
-use crate::entry::Entry;
+use crate::entry::{Entry, State};
 use crate::error::Error;
-use crate::layout::{self, ReadyShelf};
+use crate::layout::{self, TimedShelf};
 use crate::limits;
-use crate::name::{Nonce, QueueName, RunId};
+use crate::name::{Nonce, QueueName, RunId, Tag};
 use crate::store::{Moved, Store};
+use crate::tags::{Choice, TagSet};
 use crate::task::Task;
 use crate::time::Timestamp;
 use crate::transition::{Command, Refusal, decide};
 
 /// What an agent asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRequest {
     /// Who asks.
     pub run_id: RunId,
-    /// From which queue; `None`: from any.
-    pub queue: Option<QueueName>,
+    /// From which queues; none: from any.
+    pub queues: Vec<QueueName>,
+    /// Which tags the task must have and must not have. Choosing reads names alone.
+    pub choice: Choice,
     /// For how many seconds the agent wants to hold the task without being heard of.
     pub lease_seconds: i64,
 }
@@ -49,12 +54,14 @@ pub struct Claim {
 }
 
 /// A task that was claimed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Claimed {
     /// The task.
     pub task: Task,
     /// The claim.
     pub record: ClaimRecord,
+    /// Results that earlier holders reported too late, oldest first: the work may be done already.
+    pub orphans: Vec<Report>,
 }
 
 impl<S: Store> Queue<S> {
@@ -72,6 +79,25 @@ impl<S: Store> Queue<S> {
         self.claim_or_watch(request, thoroughness, None, now, nonce)
     }
 
+    /// Claims more tasks after one, up to `max` of them, each with a nonce of its own; fewer if there are no more at once.
+    pub fn claim_more(
+        &self,
+        request: &ClaimRequest,
+        max: usize,
+        now: Timestamp,
+        nonces: &mut dyn FnMut() -> Nonce,
+    ) -> Result<Vec<Claim>, Error> {
+        let mut claims = Vec::new();
+        while claims.len() < max {
+            let claim = self.claim(request, Thoroughness::Quick, now, nonces())?;
+            if claim.claimed.is_none() {
+                break;
+            }
+            claims.push(claim);
+        }
+        Ok(claims)
+    }
+
     /// As [`Queue::claim`]; if there is nothing, `watch` then tells by [`Queue::has_stirred`] when to ask again.
     pub fn claim_or_watch(
         &self,
@@ -81,14 +107,14 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Claim, Error> {
-        let mut findings = self.sweep_if_due(now)?;
+        let mut findings = self.sweep_if_due(now, nonce)?;
         let mut claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from memory.
         if claimed.is_none() && self.memory.borrow_mut().forget_dirs() {
             claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
         }
         let look_again = claimed.is_none() && thoroughness == Thoroughness::Full;
-        if look_again && self.sweep_claimed(now, &mut findings)?.moved > 0 {
+        if look_again && self.sweep_all(now, nonce, &mut findings)?.moved > 0 {
             self.memory.borrow_mut().forget_dirs();
             claimed = self.take_head(request, watch, now, nonce, &mut findings)?;
         }
@@ -106,16 +132,19 @@ impl<S: Store> Queue<S> {
         nonce: Nonce,
         findings: &mut Vec<Finding>,
     ) -> Result<Option<Claimed>, Error> {
-        let mut walk = Walk { queue: request.queue.as_ref(), empties: Empties::Remove(now), watch };
+        let mut closed = self.closed_queues(now)?;
         let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
+        let mut watch = watch;
         for _ in 0..limits::RACES {
+            let (queues, except, empties) = (&request.queues, &closed.queues, Empties::Remove(now));
+            let mut walk = Walk { queues, except, until: None, empties, watch: watch.as_deref_mut() };
             let (mut claimed, mut lost_races, mut expired) = (None, 0, 0);
-            let mut take = |_: &ReadyShelf, located| {
+            let mut take = |_: &TimedShelf, located| {
                 match self.take(&located, &command, request, now, findings)? {
                     Take::Mine(mine) => claimed = Some(*mine),
                     Take::Expired if expired < limits::EXPIRED_PER_CLAIM => {
                         expired += 1;
-                        self.expire(&located, now, findings)?;
+                        self.elapse(&located, now, nonce, findings)?;
                     }
                     Take::Expired => {}
                     Take::Gone => lost_races += 1,
@@ -127,8 +156,14 @@ impl<S: Store> Queue<S> {
                 watch.begin(now);
             }
             let flow = self.visit_ready(&mut walk, &mut take)?;
+            if let Some(taken) = claimed.take() {
+                match self.close_if_full(&taken, &mut closed, now, nonce)? {
+                    true => continue,
+                    false => return Ok(Some(taken)),
+                }
+            }
             if flow.is_break() || lost_races == 0 {
-                return Ok(claimed);
+                return Ok(None);
             }
         }
         Err(Error::Contended)
@@ -142,6 +177,9 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         findings: &mut Vec<Finding>,
     ) -> Result<Take, Error> {
+        if !self.admits(&request.choice, located)? {
+            return Ok(Take::Unfit);
+        }
         let next = match decide(&located.entry, command, now) {
             Ok(next) => next,
             Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
@@ -158,6 +196,36 @@ impl<S: Store> Queue<S> {
         self.read_claimed(Located { dir: home, entry: next }, request, findings)
     }
 
+    /// True if the task behind an entry has the tags that are asked for. No record is opened, unless the text of its tags is lost.
+    fn admits(&self, choice: &Choice, located: &Located) -> Result<bool, Error> {
+        if choice.is_any() {
+            return Ok(true);
+        }
+        let (State::Ready { tags, .. } | State::Lapsed { tags, .. }) = &located.entry.state else { return Ok(false) };
+        if let Some(tags) = tags.inline() {
+            return Ok(choice.admits(&tags));
+        }
+        if let Some(tags) = self.spilled_tags(tags)? {
+            return Ok(choice.admits(&tags));
+        }
+        // What is wrong with the record is told when the task is claimed.
+        Ok(self.task_at(located).ok().flatten().is_some_and(|task| choice.admits(&task.record.tags)))
+    }
+
+    /// The tags in `tags/` that a name points at; `None` if their text is missing or torn. Many tasks have the same.
+    fn spilled_tags(&self, tags: &TagSet) -> Result<Option<Rc<Vec<Tag>>>, Error> {
+        if let Some(known) = self.memory.borrow().tags(tags) {
+            return Ok(Some(known));
+        }
+        let content = self.store.read(&layout::tag_text(tags), limits::RECORD_BYTES)?;
+        let read: Option<Vec<Tag>> = content.and_then(|content| serde_json::from_slice(&content).ok());
+        let read = read.filter(|read| TagSet::of(read) == *tags).map(Rc::new);
+        if let Some(read) = &read {
+            self.memory.borrow_mut().know_tags(tags, read.clone());
+        }
+        Ok(read)
+    }
+
     fn read_claimed(
         &self,
         located: Located,
@@ -168,8 +236,10 @@ impl<S: Store> Queue<S> {
             Ok(Some(task)) => {
                 let claimer = request.run_id.as_str().into();
                 let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
+                // The first holder comes before anybody who could be late.
+                let orphans = if located.entry.generation > 1 { self.orphans(task.id)? } else { Vec::new() };
                 self.memory.borrow_mut().hold(located);
-                Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record }))))
+                Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record, orphans }))))
             }
             Err(Error::Corrupt { problem, .. }) => {
                 findings.extend(self.set_aside(&located, problem)?);
@@ -203,6 +273,8 @@ impl ClaimRecord {
             claim_nonce: lease.nonce,
             result: None,
             error: None,
+            cancel_request: None,
+            scheduled_at: None,
             generation: entry.generation,
             attempt: entry.attempt,
         })

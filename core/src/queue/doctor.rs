@@ -27,6 +27,8 @@ use crate::task::BadRecord;
 use crate::time::Timestamp;
 use check::Round;
 
+pub(super) use mend::Mender;
+
 pub use probe::Medium;
 
 /// What a doctor found.
@@ -85,8 +87,8 @@ pub enum Problem {
         /// Where it belongs.
         home: Path,
     },
-    /// An ended task whose result or error is missing or torn.
-    SettlementLost,
+    /// A task whose result or error, or what was reported before, is missing or torn.
+    ReportLost,
     /// There are tasks, but no `format.json`.
     NoFormat,
 }
@@ -107,8 +109,8 @@ pub enum Became {
 pub struct Leftovers {
     /// Drafts in `tmp/`, CM-9; that of an agent at work is among them.
     pub drafts: usize,
-    /// Settlements that no name points at and that none ever will, CM-5.
-    pub settlements: usize,
+    /// Reports that no name points at and that none ever will, CM-5.
+    pub reports: usize,
     /// Records of tasks that were never acknowledged, cut off while they were written, CM-1; that of an agent at work
     /// can be among them.
     pub torn_records: usize,
@@ -177,7 +179,7 @@ impl Problem {
             Problem::RecordMissing => "record_missing",
             Problem::RecordBad(_) => "record_bad",
             Problem::WrongPlace { .. } => "wrong_place",
-            Problem::SettlementLost => "settlement_lost",
+            Problem::ReportLost => "report_lost",
             Problem::NoFormat => "no_format",
         }
     }
@@ -193,7 +195,7 @@ impl fmt::Display for Problem {
             Problem::RecordMissing => f.write_str("the task's record is missing; its entry still holds it"),
             Problem::RecordBad(problem) => write!(f, "the record is {problem}"),
             Problem::WrongPlace { home } => write!(f, "nobody looks for the task here: it belongs to {home}"),
-            Problem::SettlementLost => f.write_str("the result or error of the ended task is missing or torn"),
+            Problem::ReportLost => f.write_str("the result or error of the task is missing or torn"),
             Problem::NoFormat => f.write_str("there are tasks, but nothing says which format they follow"),
         }
     }
@@ -213,7 +215,7 @@ impl Became {
 impl Leftovers {
     /// How many there are.
     pub fn total(&self) -> usize {
-        self.drafts + self.settlements + self.torn_records
+        self.drafts + self.reports + self.torn_records
     }
 }
 

@@ -1,18 +1,24 @@
 //! Enqueue: write the record, link it under its first entry. The link is the moment at which the task exists.
+//!
+//! Several tasks go the same way side by side: all records, then their directories, then all links, then theirs. So a batch
+//! syncs each directory once, and one task is a batch of one.
 
+use alloc::collections::BTreeSet;
 use alloc::string::ToString;
-use alloc::vec::Vec;
+use alloc::vec::{self, Vec};
 
 use super::Queue;
+use super::files::Located;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout;
+use crate::layout::{self, Dir, Path};
 use crate::limits;
-use crate::name::{Nonce, QueueName, RunId, Tag, Title};
+use crate::name::{Nonce, QueueName, RunId, Tag, Title, UniqueKey};
 use crate::store::{Created, Linked, Store};
-use crate::task::{Record, Task};
+use crate::tags::TagSet;
+use crate::task::{Backoff, IfParentFails, Record, Task};
 use crate::time::Timestamp;
 
 /// A task to be enqueued.
@@ -24,14 +30,86 @@ pub struct NewTask {
     pub priority: i64,
     /// The queue to wait in.
     pub queue: QueueName,
-    /// How many seconds it may wait to be claimed.
+    /// How many seconds it may wait to be claimed, from when it can be.
     pub ttl_seconds: i64,
     /// Who enqueues it.
     pub created_by: RunId,
     /// Words to choose by.
     pub tags: Vec<Tag>,
+    /// When and how often it is to be tried.
+    pub plan: Plan,
     /// What the agent needs to know.
     pub payload: JsonObject,
+}
+
+/// When and how often a task is to be tried. By default: at once, and once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// How many attempts there may be; `None`: a failure is final, and a lease that ran out can be taken over without end.
+    pub max_attempts: Option<u32>,
+    /// How long to wait between two.
+    pub backoff: Option<Backoff>,
+    /// When it can be claimed.
+    pub start: Start,
+    /// The tasks that must have ended before.
+    pub after: Vec<TaskId>,
+    /// What to do if one of them does not complete.
+    pub if_parent_fails: Option<IfParentFails>,
+    /// If another task with this key has not ended in the queue, that one is answered, and this one is not enqueued.
+    pub unique: Option<UniqueKey>,
+}
+
+/// When a task can be claimed first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At once.
+    #[default]
+    Now,
+    /// After so many seconds.
+    After(i64),
+    /// Not before this time.
+    At(Timestamp),
+}
+
+/// A task that is in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The task.
+    pub task: Task,
+    /// True if it was there before, under the same unique key.
+    pub deduplicated: bool,
+}
+
+/// Many tasks, enqueued a few at a time: for whoever has a clock, so that each is dated when it is written.
+#[derive(Debug)]
+pub struct Batch {
+    rest: vec::IntoIter<NewTask>,
+    is_checked: bool,
+}
+
+impl Batch {
+    /// A batch that has not begun.
+    pub fn new(tasks: Vec<NewTask>) -> Batch {
+        Batch { rest: tasks.into_iter(), is_checked: false }
+    }
+
+    /// Enqueues the next ones, in order; `None`: that was all. Each step needs a new nonce.
+    ///
+    /// The first step looks whether there are all the tasks that any of them is to wait for, and writes nothing if not. If a later
+    /// one fails, those before are enqueued: with unique keys the same batch can be given again.
+    pub fn step<S: Store>(
+        &mut self,
+        queue: &Queue<S>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Option<Vec<Enqueued>>, Error> {
+        if !self.is_checked {
+            queue.check_parents(self.rest.as_slice().iter())?;
+            self.is_checked = true;
+        }
+        let step: Vec<_> = self.rest.by_ref().take(limits::BATCH_STEP).map(|new| (new, None)).collect();
+        if step.is_empty() { Ok(None) } else { queue.enqueue_all(step, now, nonce).map(Some) }
+    }
 }
 
 impl<S: Store> Queue<S> {
@@ -39,46 +117,113 @@ impl<S: Store> Queue<S> {
     ///
     /// If it fails the task may exist all the same, when the medium failed after the link, or when a doctor shelves the
     /// task of an agent that it took for dead; it never exists in part.
-    pub fn enqueue(&self, new: NewTask, now: Timestamp, nonce: Nonce) -> Result<Task, Error> {
+    pub fn enqueue(&self, new: NewTask, now: Timestamp, nonce: Nonce) -> Result<Enqueued, Error> {
+        self.check_parents([&new].into_iter())?;
+        let enqueued = self.enqueue_all(Vec::from([(new, None)]), now, nonce)?;
+        enqueued.into_iter().next().ok_or(Error::Contended)
+    }
+
+    /// Adds tasks, each with the nonce of the completion that it follows, if it does. All are durable when this returns.
+    pub(super) fn enqueue_all(
+        &self,
+        new: Vec<(NewTask, Option<Nonce>)>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Vec<Enqueued>, Error> {
         self.init(now, nonce)?;
-        let (task, record) = self.write_record(new, now)?;
-        // CM-1: until here the task is a record that no entry points at.
-        self.store.sync_dir(&record.dir)?;
-        let Record { created_at, priority, ttl_seconds, ref queue, .. } = task.record;
-        let entry = Entry::first(task.id, created_at, priority, ttl_seconds);
-        let home = layout::home(&entry, queue);
-        match self.link(&record, &home.file(entry.to_string()))? {
-            // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
-            Linked::Now | Linked::Taken => {}
-            Linked::Gone => return self.found_shelved(task),
+        let mut drafts = Vec::new();
+        for (place, (new, follows)) in new.into_iter().enumerate() {
+            // Tasks of one call are in order, however coarse the clock.
+            let at = now.plus_micros(u64::try_from(place).unwrap_or(0));
+            drafts.push(self.draft(new, follows, at, nonce)?);
         }
-        // CM-2: from here on the task can be claimed, acknowledged or not.
-        self.store.sync_dir(&home)?;
-        Ok(task)
+        // CM-1: until here the tasks are records that no entry points at.
+        self.sync_each(drafts.iter().filter_map(|draft| draft.record.as_ref()).map(|record| &record.dir))?;
+        let mut linked = Vec::new();
+        for draft in &mut drafts {
+            linked.extend(self.link_first(draft, nonce)?);
+        }
+        // CM-2: from here on the tasks can be claimed, acknowledged or not.
+        self.sync_each(linked.iter().map(|located| &located.dir))?;
+        for located in &linked {
+            // Looks at the parents after the link, so that no end goes unnoticed.
+            self.move_on(located, now, nonce)?;
+        }
+        Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
+    }
+
+    /// Fails if there is none of the tasks that these are to wait for.
+    fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
+        let parents: BTreeSet<TaskId> = new.flat_map(|new| new.plan.after.iter().copied()).collect();
+        match parents
+            .into_iter()
+            .map(|id| Ok((id, self.record_of(id)?)))
+            .find(|found| !matches!(found, Ok((_, Some(_)))))
+        {
+            None => Ok(()),
+            Some(found) => found.and_then(|(id, _)| Err(Error::NoParent { id })),
+        }
+    }
+
+    /// Writes the record, unless there is a live task with the same key.
+    fn draft(&self, new: NewTask, follows: Option<Nonce>, at: Timestamp, nonce: Nonce) -> Result<Draft, Error> {
+        if let Some(key) = &new.plan.unique
+            && let Some(task) = self.live_holder(&new.queue, key, nonce)?
+        {
+            return Ok(Draft { enqueued: Enqueued { task, deduplicated: true }, record: None });
+        }
+        self.spill_tags(&new.tags, nonce)?;
+        let (task, record) = self.write_record(new, follows, at)?;
+        Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, record: Some(record) })
+    }
+
+    /// Links a record under its first entry, if it gets its key. Where the entry then is.
+    fn link_first(&self, draft: &mut Draft, nonce: Nonce) -> Result<Option<Located>, Error> {
+        let Some(record) = &draft.record else { return Ok(None) };
+        let task = &draft.enqueued.task;
+        if let Some(other) = self.take_key(task, nonce)? {
+            // Nobody knows of it, and a doctor must not find it.
+            self.store.remove(record)?;
+            draft.enqueued = Enqueued { task: other, deduplicated: true };
+            return Ok(None);
+        }
+        let entry = Entry::first(task);
+        let home = layout::home(&entry, &task.record.queue);
+        match self.link(record, &home.file(entry.to_string()))? {
+            // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
+            Linked::Now | Linked::Taken => Ok(Some(Located { dir: home, entry })),
+            Linked::Gone => self.found_shelved(task.id).map(|()| None),
+        }
     }
 
     /// The record was taken away under this agent, by a doctor that took it for dead: it is acknowledged if the doctor
     /// has shelved the task in its stead. If not, the task may still be shelved by the next one.
-    fn found_shelved(&self, task: Task) -> Result<Task, Error> {
-        let located = self.find(task.id)?.ok_or(Error::NotFound { id: task.id })?;
-        self.store.sync_dir(&layout::record(task.id).dir)?;
-        self.store.sync_dir(&located.dir)?;
-        Ok(task)
+    fn found_shelved(&self, id: TaskId) -> Result<(), Error> {
+        let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+        self.store.sync_dir(&layout::record(id).dir)?;
+        Ok(self.store.sync_dir(&located.dir)?)
+    }
+
+    fn sync_each<'a>(&self, dirs: impl Iterator<Item = &'a Dir>) -> Result<(), Error> {
+        let dirs: BTreeSet<&Dir> = dirs.collect();
+        dirs.into_iter().try_for_each(|dir| Ok(self.store.sync_dir(dir)?))
+    }
+
+    /// Writes down tags that are too long for a name, before a name points at them.
+    pub(super) fn spill_tags(&self, tags: &[Tag], nonce: Nonce) -> Result<(), Error> {
+        let set = TagSet::of(tags);
+        let path = layout::tag_text(&set);
+        if !set.spilled() || self.store.exists(&path)? {
+            return Ok(());
+        }
+        let content = serde_json::to_vec(tags).map_err(|error| Error::Unencodable(error.into()))?;
+        self.publish(&path, &content, nonce).map(|_| ())
     }
 
     /// Writes the record under the id that it has. Equal records of the same microsecond would share an id, so the
     /// later one moves on by a microsecond.
-    fn write_record(&self, new: NewTask, now: Timestamp) -> Result<(Task, layout::Path), Error> {
-        let mut record = Record {
-            title: new.title,
-            priority: new.priority,
-            queue: new.queue,
-            ttl_seconds: new.ttl_seconds,
-            created_by: new.created_by,
-            created_at: now,
-            tags: new.tags,
-            payload: new.payload,
-        };
+    fn write_record(&self, new: NewTask, follows: Option<Nonce>, at: Timestamp) -> Result<(Task, Path), Error> {
+        let mut record = new.record(follows, at);
         for _ in 0..limits::RACES {
             let (task, bytes) = Task::encode(record).map_err(Error::Unencodable)?;
             let path = layout::record(task.id);
@@ -99,12 +244,49 @@ impl<S: Store> Queue<S> {
     ///
     /// That a directory is there does not say that its name is on disk: whoever made it may have died before syncing.
     /// The file that is made when all is synced says it, for one look instead of three syncs.
-    fn prepare(&self, id: TaskId) -> Result<(), Error> {
+    pub(super) fn prepare(&self, id: TaskId) -> Result<(), Error> {
         let prepared = layout::prepared(id);
         if !self.store.exists(&prepared)? {
             self.make_all_dirs(layout::stations(id))?;
             self.store.create(&prepared, b"")?;
         }
         Ok(())
+    }
+}
+
+/// A task on its way into the queue.
+struct Draft {
+    enqueued: Enqueued,
+    /// Its record, if it is not there already.
+    record: Option<Path>,
+}
+
+impl NewTask {
+    /// The record of the task, enqueued at `at`.
+    pub fn record(self, follows: Option<Nonce>, at: Timestamp) -> Record {
+        let NewTask { title, priority, queue, ttl_seconds, created_by, tags, plan, payload } = self;
+        let Plan { max_attempts, backoff, start, after, if_parent_fails, unique } = plan;
+        let scheduled_at = match start {
+            Start::Now => None,
+            Start::After(seconds) => Some(at.plus_seconds(seconds)),
+            Start::At(time) => Some(time),
+        };
+        Record {
+            title,
+            priority,
+            queue,
+            ttl_seconds,
+            created_by,
+            created_at: at,
+            tags,
+            max_attempts,
+            backoff,
+            scheduled_at,
+            after,
+            if_parent_fails,
+            unique,
+            follows,
+            payload,
+        }
     }
 }

@@ -5,15 +5,21 @@
 //! sweep at once, each expired entry is still moved by one rename.
 
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 use super::files::Located;
+use super::reports::{Report, ReportKind};
+use super::shelves::{Empties, Walk};
 use super::{Finding, Queue};
+use crate::entry::State;
 use crate::error::Error;
-use crate::layout::{self, Shelf};
+use crate::layout::{self, Shelf, TimedShelf};
 use crate::limits;
+use crate::name::Nonce;
 use crate::store::{Moved, Store};
+use crate::task::Terms;
 use crate::time::Timestamp;
-use crate::transition::{Command, decide};
+use crate::transition::{Command, decide, is_over};
 
 /// What a sweep on demand did.
 #[derive(Clone, Debug)]
@@ -34,15 +40,16 @@ pub(super) struct Swept {
 }
 
 impl<S: Store> Queue<S> {
-    /// Takes back every lease that has run out, now. Agents that claim do so by themselves, about once a second.
-    pub fn sweep(&self, now: Timestamp) -> Result<Sweep, Error> {
+    /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do so by themselves, about once a second.
+    pub fn sweep(&self, now: Timestamp, nonce: Nonce) -> Result<Sweep, Error> {
         let mut findings = Vec::new();
-        let taken_back = self.sweep_claimed(now, &mut findings)?.moved;
+        let taken_back = self.sweep_claimed(now, nonce, &mut findings)?.moved;
+        self.sweep_waiting(now, nonce, &mut findings)?;
         Ok(Sweep { taken_back, findings })
     }
 
     /// Sweeps if the token says that it is time and nobody else was faster to take it.
-    pub(super) fn sweep_if_due(&self, now: Timestamp) -> Result<Vec<Finding>, Error> {
+    pub(super) fn sweep_if_due(&self, now: Timestamp, nonce: Nonce) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
         if self.memory.borrow().sweeps_later(now) {
             return Ok(findings);
@@ -54,7 +61,7 @@ impl<S: Store> Queue<S> {
             if self.formatted.get() {
                 // CM-8: the token was lost, or never made durable.
                 self.place_sweep_token(now)?;
-                self.sweep_claimed(now, &mut findings)?;
+                self.sweep_all(now, nonce, &mut findings)?;
             }
             return Ok(findings);
         };
@@ -71,47 +78,91 @@ impl<S: Store> Queue<S> {
         let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());
         if self.store.rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Here {
             // CM-8: if the agent dies here, the next sweep is a second late.
-            let swept = self.sweep_claimed(now, &mut findings)?;
+            let swept = self.sweep_all(now, nonce, &mut findings)?;
             self.postpone_sweep(now, shortest, swept.leases)?;
         }
         Ok(findings)
     }
 
+    /// Draws every consequence of time having passed that no claim meets on its way.
+    pub(super) fn sweep_all(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
+        let mut swept = self.sweep_claimed(now, nonce, findings)?;
+        swept.moved += self.sweep_waiting(now, nonce, findings)?;
+        Ok(swept)
+    }
+
     /// Takes back every lease that has run out.
-    pub(super) fn sweep_claimed(&self, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
+    fn sweep_claimed(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         for part in self.parts_of(Shelf::Claimed)? {
             for located in self.entries_in(&part)? {
                 swept.leases += 1;
-                swept.moved += u64::from(self.expire(&located, now, findings)? == Moved::Here);
+                swept.moved += u64::from(self.elapse(&located, now, nonce, findings)? == Moved::Here);
             }
         }
         Ok(swept)
     }
 
+    /// Moves scheduled tasks that are due to the ready shelf, and wakes blocked ones that were forgotten. Reads the head of the
+    /// one shelf and a few names of the other. How many scheduled tasks it moved.
+    fn sweep_waiting(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<u64, Error> {
+        let mut walk = Walk { queues: &[], except: &[], until: Some(now), empties: Empties::Remove(now), watch: None };
+        let mut moved = 0;
+        let mut ripen = |_: &TimedShelf, located| {
+            moved += u64::from(self.elapse(&located, now, nonce, findings)? == Moved::Here);
+            Ok(if moved < limits::DUE_PER_SWEEP { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        };
+        let _ended_early = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut ripen)?;
+        self.wake_forgotten(now, nonce)?;
+        Ok(moved)
+    }
+
     /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.
-    pub(super) fn expire(
+    pub(super) fn elapse(
         &self,
         located: &Located,
         now: Timestamp,
+        nonce: Nonce,
         findings: &mut Vec<Finding>,
     ) -> Result<Moved, Error> {
-        let Ok(next) = decide(&located.entry, &Command::Expire, now) else { return Ok(Moved::Gone) };
-        let home = match self.next_home(located, &next) {
-            Ok(Some(home)) => home,
-            Ok(None) => return Ok(Moved::Gone),
+        if !is_over(&located.entry, now) {
+            return Ok(Moved::Gone);
+        }
+        match self.try_elapse(located, now, nonce) {
             Err(Error::Corrupt { problem, .. }) => {
                 findings.extend(self.set_aside(located, problem)?);
-                return Ok(Moved::Gone);
+                Ok(Moved::Gone)
             }
             // Perhaps another agent may read it. It must not keep this one from all other tasks.
             Err(Error::Store(error)) => {
                 findings.push(Finding::Unreadable { id: located.entry.id, error });
-                return Ok(Moved::Gone);
+                Ok(Moved::Gone)
             }
-            Err(error) => return Err(error),
+            moved => moved,
+        }
+    }
+
+    fn try_elapse(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<Moved, Error> {
+        let terms = match located.entry.state {
+            // It ends, whatever its record says.
+            State::Ready { .. } | State::Recalled(_) => Terms::default(),
+            _ => match self.task_at(located)? {
+                Some(task) => task.record.terms(),
+                None => return Ok(Moved::Gone),
+            },
         };
-        self.shift(located, &next, &home)
+        // Where attempts count, one that ended so is told of as the others are.
+        let counts = terms.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
+        let report = counts.then(|| {
+            let holder = located.entry.lease().map(|lease| self.run_id_text(&lease.holder)).unwrap_or_default();
+            let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
+            Report { error, ..Report::by(holder, ReportKind::Lapsed, now) }
+        });
+        let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };
+        match decide(&located.entry, &command, now) {
+            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce),
+            Err(_) => Ok(Moved::Gone),
+        }
     }
 
     /// Makes the token, where there is none.

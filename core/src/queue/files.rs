@@ -185,8 +185,12 @@ impl<S: Store> Queue<S> {
     /// the task's queue, so only for that the record is read, where the entry stands.
     pub(super) fn next_home(&self, located: &Located, next: &Entry) -> Result<Option<Dir>, Error> {
         let queue = match next.state {
-            State::Ready { .. } | State::Lapsed(_) => self.task_at(located)?.map(|task| task.record.queue),
-            State::Claimed(_) | State::Ended(_) => Some(QueueName::default_queue()),
+            State::Ready { .. } | State::Lapsed { .. } => self.task_at(located)?.map(|task| task.record.queue),
+            State::Scheduled { .. }
+            | State::Blocked { .. }
+            | State::Claimed(_)
+            | State::Recalled(_)
+            | State::Ended(_) => Some(QueueName::default_queue()),
         };
         Ok(queue.map(|queue| layout::home(next, &queue)))
     }

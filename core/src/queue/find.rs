@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf};
 use crate::store::Store;
-use crate::task::Task;
+use crate::task::{Record, Task};
 
 /// How often a look-up looks. A task that moves from a shelf not yet read to one already read is missed, and is found
 /// by the next look unless it moves back at that very moment.
@@ -26,6 +26,21 @@ impl<S: Store> Queue<S> {
             let Some(Task { record, .. }) = self.task(id)? else { return self.newest_in([&done], id) };
             let ready = layout::ready_leaf(&record.queue, record.priority, record.created_at);
             if let Some(located) = self.newest_in([&ready, &done], id)? {
+                return Ok(Some(located));
+            }
+            if let Some(located) = self.find_waiting(id, &record)? {
+                return Ok(Some(located));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The entry of a task that is scheduled or blocked. When it is due, and what it waits for, its record tells, or a report on it.
+    fn find_waiting(&self, id: TaskId, record: &Record) -> Result<Option<Located>, Error> {
+        let parents = record.after.iter().map(|parent| layout::blocked_on(*parent));
+        let times = record.scheduled_at.into_iter().chain(self.times_put_off_to(id)?);
+        for dir in parents.chain(times.map(layout::scheduled_leaf)) {
+            if let Some(located) = self.newest_in([&dir], id)? {
                 return Ok(Some(located));
             }
         }

@@ -1,20 +1,24 @@
 //! Listing: who is where, told from names; records are opened only for the tasks that are shown.
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cmp::Reverse;
+use core::fmt;
 use core::ops::ControlFlow;
 
 use super::files::Located;
+use super::find::LOOKS;
+use super::reports::{Report, ReportKind};
+use super::settle::tells_the_end;
 use super::shelves::{Empties, Walk};
-use super::{Finding, Queue, Status};
-use crate::entry::Entry;
+use super::{CancelRequest, Finding, Progress, Queue, Status};
+use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{ReadyShelf, Shelf};
-use crate::name::{ErrorMessage, QueueName, RunId};
+use crate::layout::{Shelf, TimedShelf};
+use crate::limits;
+use crate::name::{ErrorMessage, Note, QueueName, RunId, Tag};
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -28,8 +32,93 @@ pub struct Filter {
     pub queue: Option<QueueName>,
     /// Only those whose claim is this agent's.
     pub run_id: Option<RunId>,
+    /// Only those that have all these tags.
+    pub tags: Vec<Tag>,
+    /// Only those that were enqueued then or later.
+    pub since: Option<Timestamp>,
+    /// Only those that ended then or later. To catch up with what ended: ask again with the latest time seen, as tasks of one
+    /// moment may be seen one by one.
+    pub ended_since: Option<Timestamp>,
+    /// In which order.
+    pub sort: Sort,
+    /// Only those behind this one.
+    pub cursor: Option<Cursor>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// An order of tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// In which they are claimed: the highest priority first, then the oldest.
+    #[default]
+    Claim,
+    /// The oldest first.
+    Created,
+    /// The newest first.
+    CreatedLast,
+    /// Those that ended first come first, those that have not ended last.
+    Ended,
+    /// Those that ended last come first, after those that have not ended.
+    EndedLast,
+}
+
+/// A task's place in an order: where a listing stopped, and the next one goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    first: u64,
+    second: u64,
+    id: TaskId,
+}
+
+impl Sort {
+    /// All of them.
+    pub const ALL: [Sort; 5] = [Sort::Claim, Sort::Created, Sort::CreatedLast, Sort::Ended, Sort::EndedLast];
+
+    /// The word for it, the same in options and documentation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Sort::Claim => "claim",
+            Sort::Created => "created",
+            Sort::CreatedLast => "-created",
+            Sort::Ended => "ended",
+            Sort::EndedLast => "-ended",
+        }
+    }
+
+    fn place(self, entry: &Entry) -> Cursor {
+        let created = entry.created_at.micros();
+        let ended = match &entry.state {
+            State::Ended(ending) => ending.ended_at.micros(),
+            _ => limits::TIME_MICROS,
+        };
+        let (first, second) = match self {
+            // The sign turns the order of the integers into that of their bits.
+            Sort::Claim => (!(entry.priority.cast_unsigned() ^ (1 << 63)), created),
+            Sort::Created => (created, 0),
+            Sort::CreatedLast => (!created, 0),
+            Sort::Ended => (ended, created),
+            Sort::EndedLast => (!ended, !created),
+        };
+        Cursor { first, second, id: entry.id }
+    }
+}
+
+impl Cursor {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Cursor> {
+        let mut parts = text.split('.');
+        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        let (first, second) = (number()?, number()?);
+        let cursor = Cursor { first, second, id: TaskId::from_hex(parts.next()?)? };
+        (cursor.to_string() == text).then_some(cursor)
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}.{:016x}.{}", self.first, self.second, self.id.hex())
+    }
 }
 
 /// The tasks there are.
@@ -39,9 +128,11 @@ pub struct Listing {
     pub counts: Counts,
     /// Those that match, highest priority first, then oldest first, up to the limit.
     pub items: Vec<Item>,
-    /// How many match. With a queue to filter by, counting stops one above the limit, for the queue of a claimed or
-    /// ended task stands only in its record.
+    /// How many match, and stand behind the cursor. With a queue or tags to filter by, counting stops one above the limit, for
+    /// those of a claimed or ended task stand only in its record.
     pub matching: Matching,
+    /// Where the next listing goes on, if there are more.
+    pub next: Option<Cursor>,
     /// What was not as it should be.
     pub findings: Vec<Finding>,
 }
@@ -59,6 +150,19 @@ pub enum Matching {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; Status::ALL.len()]);
 
+/// One task, and all that was reported of it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The task.
+    pub item: Item,
+    /// What was reported of it, oldest first: each attempt that failed, and how it ended.
+    pub history: Vec<Report>,
+    /// Results that were reported too late, oldest first. They do not count.
+    pub orphans: Vec<Report>,
+    /// What was not as it should be.
+    pub findings: Vec<Finding>,
+}
+
 /// One task of a listing.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -74,10 +178,35 @@ pub struct Item {
     pub generation: u32,
     /// How many attempts at it have begun, but for those that were given back.
     pub attempt: u32,
+    /// When it is due, if it is scheduled.
+    pub scheduled_at: Option<Timestamp>,
+    /// What it waits for, if it is blocked.
+    pub blocked_on: Option<TaskId>,
+    /// Who asks its holder to stop, if somebody does.
+    pub cancel_request: Option<CancelRequest>,
+    /// Why it was called off, if somebody said so.
+    pub reason: Option<Note>,
+    /// How far its holder is, if it says so.
+    pub progress: Option<Progress>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
     /// What its holder reported, if it completed the task.
     pub result: Option<JsonObject>,
     /// What its holder reported, if it failed the task.
     pub error: Option<ErrorMessage>,
+}
+
+impl Filter {
+    /// True if a task's record has to be read to know whether it matches.
+    fn reads_records(&self) -> bool {
+        self.queue.is_some() || !self.tags.is_empty()
+    }
+
+    /// True if a task matches by its record.
+    fn admits(&self, task: &Task) -> bool {
+        let has = |tag: &Tag| task.record.tags.contains(tag);
+        self.queue.as_ref().is_none_or(|queue| *queue == task.record.queue) && self.tags.iter().all(has)
+    }
 }
 
 impl Counts {
@@ -99,13 +228,27 @@ impl Counts {
 }
 
 impl<S: Store> Queue<S> {
-    /// One task and where it stands at `now`, and what was not as it should be. Writes nothing.
-    pub fn show(&self, id: TaskId, now: Timestamp) -> Result<(Item, Vec<Finding>), Error> {
+    /// One task and where it stands at `now`, and all that was reported of it. Writes nothing.
+    pub fn show(&self, id: TaskId, now: Timestamp) -> Result<Shown, Error> {
+        let mut shown = self.look_at(id, now)?;
+        for _ in 1..LOOKS {
+            // A report of progress is removed once another has taken its place.
+            if shown.findings.is_empty() {
+                break;
+            }
+            shown = self.look_at(id, now)?;
+        }
+        Ok(shown)
+    }
+
+    fn look_at(&self, id: TaskId, now: Timestamp) -> Result<Shown, Error> {
         let mut findings = Vec::new();
-        let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+        let Located { entry, .. } = self.find(id)?.ok_or(Error::NotFound { id })?;
         let task = self.task(id)?.ok_or(Error::NotFound { id })?;
-        let item = self.item(task, &located.entry, now, &mut findings)?;
-        Ok((item, findings))
+        let item = self.item(task, &entry, now, &mut findings)?;
+        let mut history: Vec<Report> = self.history(&entry)?.into_iter().filter_map(|(_, report)| report).collect();
+        history.reverse();
+        Ok(Shown { item, history, orphans: self.orphans(id)?, findings })
     }
 
     /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the shelves are read
@@ -121,20 +264,18 @@ impl<S: Store> Queue<S> {
                 matching.push(seen);
             }
         }
-        matching.sort_by_key(|seen| {
-            let entry = &seen.located.entry;
-            (Reverse(entry.priority), entry.created_at, entry.id)
-        });
+        matching.sort_by_key(|seen| filter.sort.place(&seen.located.entry));
         self.listing(matching, counts, filter, now)
     }
 
     fn listing(&self, matching: Vec<Seen>, counts: Counts, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
         let (mut items, mut findings) = (Vec::new(), Vec::new());
-        let mut count = Matching::Exactly(matching.len());
-        let mut left_out = 0;
+        let (mut count, mut next) = (Matching::Exactly(matching.len()), None);
+        let (mut left_out, mut last) = (0, None);
         for seen in &matching {
-            // What matches by its name alone is counted already; only a queue takes a look at one task more.
-            if items.len() == filter.limit && filter.queue.is_none() {
+            // What matches by its name alone is counted already; a queue or tags take a look at one task more.
+            if items.len() == filter.limit && !filter.reads_records() {
+                next = last;
                 break;
             }
             match self.task_of(seen)? {
@@ -143,25 +284,27 @@ impl<S: Store> Queue<S> {
                     left_out += 1;
                     findings.push(finding);
                 }
-                Some(Ok(task)) if filter.queue.as_ref().is_some_and(|queue| *queue != task.record.queue) => {
-                    left_out += 1;
-                }
+                Some(Ok(task)) if !filter.admits(&task) => left_out += 1,
                 Some(Ok(_)) if items.len() == filter.limit => {
                     count = Matching::MoreThan(items.len());
+                    next = last;
                     break;
                 }
-                Some(Ok(task)) => items.push(self.item(task, &seen.located.entry, now, &mut findings)?),
+                Some(Ok(task)) => {
+                    items.push(self.item(task, &seen.located.entry, now, &mut findings)?);
+                    last = Some(filter.sort.place(&seen.located.entry));
+                }
             }
         }
         if let Matching::Exactly(count) = &mut count {
             *count -= left_out;
         }
-        Ok(Listing { counts, items, matching: count, findings })
+        Ok(Listing { counts, items, matching: count, next, findings })
     }
 
     /// Every task's newest entry. The claimed shelf is read twice, for a task that goes back to the ready shelf or is
     /// claimed while the other is read.
-    fn every_entry(&self) -> Result<BTreeMap<TaskId, Seen>, Error> {
+    pub(super) fn every_entry(&self) -> Result<BTreeMap<TaskId, Seen>, Error> {
         let mut newest: BTreeMap<TaskId, Seen> = BTreeMap::new();
         let mut note = |located: Located, queue: Option<QueueName>| {
             let older =
@@ -171,17 +314,28 @@ impl<S: Store> Queue<S> {
             }
         };
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
-        let mut walk = Walk { queue: None, empties: Empties::Keep, watch: None };
-        let mut note_ready = |shelf: &ReadyShelf, located| {
-            note(located, Some(shelf.queue.clone()));
+        // In the order in which tasks go from one shelf to the next.
+        self.blocked_entries()?.into_iter().for_each(|located| note(located, None));
+        let mut walk = Walk { queues: &[], except: &[], until: None, empties: Empties::Keep, watch: None };
+        let mut note_timed = |shelf: &TimedShelf, located| {
+            note(located, shelf.queue.clone());
             Ok(ControlFlow::Continue(()))
         };
-        if self.visit_ready(&mut walk, &mut note_ready)?.is_break() {
-            return Ok(newest);
-        }
+        let _all = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut note_timed)?;
+        let _all = self.visit_ready(&mut walk, &mut note_timed)?;
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
         self.shelf_entries(Shelf::Done)?.into_iter().for_each(|located| note(located, None));
         Ok(newest)
+    }
+
+    fn blocked_entries(&self) -> Result<Vec<Located>, Error> {
+        let mut entries = Vec::new();
+        for part in self.parts_of(Shelf::Blocked)? {
+            for parent in self.store.list(&part)?.unwrap_or_default() {
+                entries.extend(self.entries_in(&part.child(&parent))?);
+            }
+        }
+        Ok(entries)
     }
 
     fn shelf_entries(&self, shelf: Shelf) -> Result<Vec<Located>, Error> {
@@ -193,7 +347,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// The task behind an entry; `None` if there is no record, so that nothing can be shown.
-    fn task_of(&self, seen: &Seen) -> Result<Option<Result<Task, Finding>>, Error> {
+    pub(super) fn task_of(&self, seen: &Seen) -> Result<Option<Result<Task, Finding>>, Error> {
         let id = seen.located.entry.id;
         let found = match self.task_at(&seen.located) {
             // It has moved on since it was listed; its record has not.
@@ -208,13 +362,27 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn item(&self, task: Task, entry: &Entry, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Item, Error> {
-        let lease = entry.lease();
-        let settlement = self.settlement(entry)?;
-        if settlement == Some(None) {
-            findings.push(Finding::SettlementLost { id: entry.id });
+    pub(super) fn item(
+        &self,
+        task: Task,
+        entry: &Entry,
+        now: Timestamp,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Item, Error> {
+        let latest = self.latest_report(entry)?.map(|(_, report)| report);
+        if entry.report.is_some() && latest.is_none() {
+            findings.push(Finding::ReportLost { id: entry.id });
         }
-        let settlement = settlement.flatten();
+        let lease = entry.lease();
+        let (ending, blocked_on) = match &entry.state {
+            State::Ended(ending) => (Some(ending), None),
+            State::Blocked { on } => (None, Some(*on)),
+            _ => (None, None),
+        };
+        let end =
+            latest.clone().filter(|report| ending.is_some_and(|ending| tells_the_end(report.kind, ending.outcome)));
+        let end = end.unwrap_or_default();
+        let progress = latest.filter(|report| lease.is_some() && report.kind == ReportKind::Progress);
         Ok(Item {
             task,
             status: Status::of(entry, now),
@@ -222,24 +390,42 @@ impl<S: Store> Queue<S> {
             expires_at: lease.map(|lease| lease.expires_at),
             generation: entry.generation,
             attempt: entry.attempt,
-            result: settlement.as_ref().and_then(|settlement| settlement.result.clone()),
-            error: settlement.and_then(|settlement| settlement.error),
+            scheduled_at: entry.due(),
+            blocked_on,
+            cancel_request: self.cancel_request(entry)?,
+            reason: end.reason,
+            progress: progress.map(|Report { progress, note, .. }| Progress { progress, note }),
+            ended_at: ending.map(|ending| ending.ended_at),
+            result: end.result,
+            error: end.error,
         })
     }
 }
 
 /// An entry as the listing saw it, and the queue if its place told.
-struct Seen {
+pub(super) struct Seen {
     located: Located,
     queue: Option<QueueName>,
 }
 
 impl Seen {
+    pub(super) fn entry(&self) -> &Entry {
+        &self.located.entry
+    }
+
+    pub(super) fn queue(&self) -> Option<&QueueName> {
+        self.queue.as_ref()
+    }
+
     fn matches(&self, filter: &Filter, status: Status) -> bool {
         let entry = &self.located.entry;
         let is_holder = |run_id: &RunId| entry.lease().is_some_and(|lease| lease.holder == entry.holder(run_id));
+        let ended_at = if let State::Ended(ending) = &entry.state { Some(ending.ended_at) } else { None };
         filter.status.is_none_or(|wanted| wanted == status)
             && filter.run_id.as_ref().is_none_or(is_holder)
+            && filter.since.is_none_or(|since| entry.created_at >= since)
+            && filter.ended_since.is_none_or(|since| ended_at.is_some_and(|at| at >= since))
+            && filter.cursor.is_none_or(|cursor| filter.sort.place(entry) > cursor)
             && (filter.queue.is_none() || self.queue.is_none() || self.queue == filter.queue)
     }
 }

@@ -15,7 +15,9 @@ use super::files::Located;
 use crate::id::TaskId;
 use crate::layout::Dir;
 use crate::limits;
+use crate::name::{QueueName, Tag};
 use crate::store::Stamp;
+use crate::tags::TagSet;
 use crate::time::Timestamp;
 
 /// What is remembered.
@@ -27,6 +29,8 @@ pub(super) struct Memory {
     empty_leaves: BTreeMap<Dir, Timestamp>,
     leases: BTreeMap<TaskId, Located>,
     sweep: Option<(Timestamp, Timestamp)>,
+    tags: BTreeMap<String, Rc<Vec<Tag>>>,
+    queues: BTreeMap<TaskId, QueueName>,
 }
 
 /// A directory as it was read.
@@ -47,8 +51,7 @@ impl Memory {
 
     /// Remembers what was read `now` in a directory whose stamp was `stamp` before.
     pub(super) fn read(&mut self, dir: &Dir, stamp: Stamp, now: Timestamp, names: Rc<Vec<String>>) {
-        // Two changes in quick succession can leave one stamp, so one that is young says nothing.
-        if stamp.micros().saturating_add(limits::STAMP_GRAIN_MICROS) > now.micros() {
+        if stamp.is_young(now) {
             self.dirs.remove(dir);
             return;
         }
@@ -99,6 +102,32 @@ impl Memory {
     /// The name of the lease on a task, as it was when it was given or prolonged; it is not remembered any more.
     pub(super) fn take_lease(&mut self, id: TaskId) -> Option<Located> {
         self.leases.remove(&id)
+    }
+
+    /// The tags whose text was read before: it never becomes another.
+    pub(super) fn tags(&self, set: &TagSet) -> Option<Rc<Vec<Tag>>> {
+        self.tags.get(set.as_str()).cloned()
+    }
+
+    /// Remembers the text of tags.
+    pub(super) fn know_tags(&mut self, set: &TagSet, tags: Rc<Vec<Tag>>) {
+        if self.tags.len() >= limits::REMEMBERED {
+            self.tags.pop_first();
+        }
+        self.tags.insert(set.as_str().into(), tags);
+    }
+
+    /// The queue of a task whose record was read before: it never becomes another.
+    pub(super) fn queue(&self, id: TaskId) -> Option<QueueName> {
+        self.queues.get(&id).cloned()
+    }
+
+    /// Remembers the queue of a task.
+    pub(super) fn know_queue(&mut self, id: TaskId, queue: QueueName) {
+        if self.queues.len() >= limits::REMEMBERED {
+            self.queues.pop_first();
+        }
+        self.queues.insert(id, queue);
     }
 
     /// Remembers that the next sweep is due at `due`, as seen `now`.

@@ -1,54 +1,97 @@
-//! What happens to one task by its id: heartbeat, complete, fail, release, cancel. Find its entry, decide, rename.
+//! What happens to one task by its id: heartbeat, complete, fail, release, cancel, retry. Find its entry, decide, rename.
 
-use serde::{Deserialize, Serialize};
+use alloc::string::String;
+use alloc::vec::Vec;
 
+use super::enqueue::Enqueued;
 use super::files::Located;
-use super::{ClaimRecord, Queue, Status};
-use crate::entry::{Entry, State};
+use super::reports::{Report, ReportKind, Written};
+use super::{ClaimRecord, NewTask, Queue, Status};
+use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{self, Shelf};
+use crate::layout::{self, Dir, Shelf};
 use crate::limits;
-use crate::name::{ErrorMessage, Nonce, RunId};
+use crate::name::{ErrorMessage, Nonce, Note, RunId};
 use crate::store::{Moved, Store};
+use crate::task::{Record, Task, Terms};
 use crate::time::Timestamp;
-use crate::transition::{Claimant, Command, Refusal, Verdict, decide};
+use crate::transition::{Claimant, Command, IfHeld, Refusal, Verdict, decide};
 
-/// What a holder says at the end, in `records/`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Settlement {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) result: Option<JsonObject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<ErrorMessage>,
-}
-
-/// A task that its holder gave back.
+/// A task that waits again: its holder gave it back, or it was put back after it had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Released {
     /// The task.
     pub task_id: TaskId,
-    /// Where the task stands: it waits.
+    /// Where the task stands.
     pub status: Status,
     /// How many holders the task has had; the next one makes it one more.
     pub generation: u32,
     /// How many attempts at the task have begun, but for those that were given back, as this one.
     pub attempt: u32,
+    /// When it can be claimed, if not at once.
+    pub scheduled_at: Option<Timestamp>,
+}
+
+/// How far the holder of a task is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// How much of it is done, from 0 to 1.
+    pub progress: Option<f64>,
+    /// In words.
+    pub note: Option<Note>,
+}
+
+/// Who fails a task, and how.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// What went wrong.
+    pub error: ErrorMessage,
+    /// Also if there are attempts left.
+    pub is_final: bool,
+}
+
+/// How to call a task off.
+#[derive(Clone, Debug)]
+pub struct Cancelling {
+    /// Who does.
+    pub run_id: RunId,
+    /// What to do if another agent holds it.
+    pub if_held: IfHeld,
+    /// Why.
+    pub reason: Option<Note>,
+}
+
+/// A task that was completed, and those that its completion enqueued.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// The claim, as it ended.
+    pub record: ClaimRecord,
+    /// In the order in which they were given.
+    pub enqueued: Vec<Enqueued>,
 }
 
 impl<S: Store> Queue<S> {
     /// Tells that the holder is alive: the lease now ends `lease_seconds` from now, or is as long again as it was.
     ///
-    /// Also takes a lease that ran out up again, as long as nobody has taken the task over. Not synced.
+    /// Also takes a lease that ran out up again, as long as nobody has taken the task over. Not synced. The answer tells whether
+    /// somebody asks the holder to stop. With progress it costs a report, which takes the place of the one before.
     pub fn heartbeat(
         &self,
         id: TaskId,
         claimant: Claimant,
         lease_seconds: Option<i64>,
+        progress: Option<Progress>,
         now: Timestamp,
+        nonce: Nonce,
     ) -> Result<ClaimRecord, Error> {
-        let entry = self.transition(id, &Command::Heartbeat { claimant, lease_seconds }, now, None)?;
+        let report = progress.map(|Progress { progress, note }| {
+            let report = Report::by(&claimant.run_id, ReportKind::Progress, now);
+            Report { progress, note, ..report }
+        });
+        let command = Command::Heartbeat { claimant, lease_seconds, report: report.as_ref().map(|_| nonce) };
+        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
         self.claim_record(&entry, now)
     }
 
@@ -57,7 +100,7 @@ impl<S: Store> Queue<S> {
     /// For a holder at work who wants to know soon that its task was called off. Writes nothing.
     pub fn still_held(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<ClaimRecord, Error> {
         let Located { entry, .. } = self.find(id)?.ok_or(Error::NotFound { id })?;
-        match decide(&entry, &Command::Heartbeat { claimant, lease_seconds: None }, now) {
+        match decide(&entry, &Command::Heartbeat { claimant, lease_seconds: None, report: None }, now) {
             Ok(_) => self.claim_record(&entry, now),
             Err(refusal) => Err(self.refused(id, refusal)),
         }
@@ -65,7 +108,8 @@ impl<S: Store> Queue<S> {
 
     /// Ends the task in success. Survives a power cut when it returns, result and all.
     ///
-    /// Refused if the task was taken over; the task and its new holder are then unaffected.
+    /// Refused if the task was taken over; the task and its new holder are then unaffected, and the result, if there is one, is
+    /// kept beside the task for whoever holds it now.
     pub fn complete(
         &self,
         id: TaskId,
@@ -74,78 +118,169 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<ClaimRecord, Error> {
-        let settlement = Settlement { result, error: None };
-        self.settle(id, claimant, Verdict::Complete, settlement, now, nonce)
+        let result = result.filter(|result| !result.is_empty());
+        let report = result.map(|result| {
+            let report = Report::by(&claimant.run_id, ReportKind::Completed, now);
+            Report { result: Some(result), ..report }
+        });
+        self.complete_with(id, claimant, report, now, nonce)
     }
 
-    /// Ends the task in failure. Otherwise as [`Queue::complete`].
+    /// As [`Queue::complete`], and enqueues these tasks in the same step: all of them if the completion is accepted, else none.
+    ///
+    /// Until then they are blocked on the task, so of an agent that dies in the middle they run if its completion counts. If it
+    /// does not, they end as cancelled when the task ends otherwise.
+    pub fn complete_and_enqueue(
+        &self,
+        id: TaskId,
+        claimant: Claimant,
+        result: Option<JsonObject>,
+        follow_ups: Vec<NewTask>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Completed, Error> {
+        let after = |mut new: NewTask| {
+            new.plan.after.insert(0, id);
+            (new, Some(nonce))
+        };
+        self.still_held(id, claimant.clone(), now)?;
+        let enqueued = self.enqueue_all(follow_ups.into_iter().map(after).collect(), now, nonce)?;
+        let report = Report::by(&claimant.run_id, ReportKind::Completed, now);
+        match self.complete_with(id, claimant, Some(Report { result, ..report }), now, nonce) {
+            Ok(record) => Ok(Completed { record, enqueued }),
+            Err(error) => {
+                // If the medium failed, the completion may count all the same: then they are to run.
+                if matches!(error, Error::Refused { .. }) {
+                    enqueued.iter().try_for_each(|follow_up| self.give_up(follow_up.task.id, now, nonce))?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the attempt in failure, and the task, unless it has attempts left. Otherwise as [`Queue::complete`].
     pub fn fail(
         &self,
         id: TaskId,
         claimant: Claimant,
-        error: ErrorMessage,
+        failing: Failing,
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<ClaimRecord, Error> {
-        let settlement = Settlement { result: None, error: Some(error) };
-        self.settle(id, claimant, Verdict::Fail, settlement, now, nonce)
+        let terms = match self.task(id) {
+            Ok(task) => task.ok_or(Error::NotFound { id })?.record.terms(),
+            // Nobody can try it again, but its holder, who has read it, can end it.
+            Err(Error::Corrupt { .. }) => Terms::default(),
+            Err(error) => return Err(error),
+        };
+        let Failing { error, is_final } = failing;
+        // Of each attempt there is a report, if there can be several.
+        let says_something = terms.max_attempts.is_some() || !error.as_str().is_empty();
+        let report = Report { error: Some(error.clone()), ..Report::by(&claimant.run_id, ReportKind::Failed, now) };
+        let report = says_something.then_some(report);
+        let verdict = Verdict::Fail { terms, is_final, random: nonce.bits() };
+        let command = Command::Settle { claimant, verdict, report: report.as_ref().map(|_| nonce) };
+        let changed = self.transition(id, &command, now, nonce, report.as_ref())?;
+        let record = self.failed_claim(&changed, now)?;
+        Ok(ClaimRecord { error: Some(error), ..record })
     }
 
-    /// Gives the task back, so that anybody may claim it at once. It has not failed, and this was no attempt.
+    /// Gives the task back, so that anybody may claim it at once, or after `delay_seconds`. It has not failed, and this was no
+    /// attempt. If its holder was asked to stop, it ends as cancelled.
     ///
     /// Also gives back a task whose lease ran out, as long as nobody has taken it over. Not synced: after a power cut the
     /// task may still be claimed, until its lease ends. Refused with [`Error::Corrupt`] if the task's record cannot be
     /// trusted: nothing says then where the task would wait, and its holder, who has read it, may still end it.
-    pub fn release(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<Released, Error> {
-        let entry = self.transition(id, &Command::Release { claimant }, now, None)?;
-        // CM-11: the task waits, whether or not the agent lives to tell.
-        let Entry { id: task_id, generation, attempt, .. } = entry;
-        Ok(Released { task_id, status: Status::of(&entry, now), generation, attempt })
-    }
-
-    /// Calls the task off: a waiting one, one's own, one whose lease has run out, or with `force` anybody's.
-    ///
-    /// A holder of a task that was called off learns it when it next speaks. Survives a power cut when it returns.
-    pub fn cancel(
-        &self,
-        id: TaskId,
-        run_id: RunId,
-        force: bool,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<ClaimRecord, Error> {
-        let entry = self.transition(id, &Command::Cancel { run_id, force, nonce }, now, None)?;
-        self.claim_record(&entry, now)
-    }
-
-    fn settle(
+    pub fn release(
         &self,
         id: TaskId,
         claimant: Claimant,
-        verdict: Verdict,
-        settlement: Settlement,
+        delay_seconds: i64,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Released, Error> {
+        let terms = self.task(id)?.ok_or(Error::NotFound { id })?.record.terms();
+        // Only a report tells where to look for it.
+        let report = (delay_seconds > 0).then(|| Report::by(&claimant.run_id, ReportKind::Released, now));
+        let command = Command::Release { claimant, delay_seconds, terms, report: report.as_ref().map(|_| nonce) };
+        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
+        // CM-11: the task waits, whether or not the agent lives to tell.
+        Ok(Released::of(&entry, now))
+    }
+
+    /// Calls the task off: a waiting one, one's own, one whose lease has run out, or with [`IfHeld::Force`] anybody's. With
+    /// [`IfHeld::Request`] the holder of a claimed one is asked to stop: its next heartbeat says so, and if it is not heard of
+    /// again, the task ends as cancelled when its lease runs out.
+    ///
+    /// A holder of a task that was called off learns it when it next speaks. Survives a power cut when it returns, but for a
+    /// request, which may be forgotten by one.
+    pub fn cancel(
+        &self,
+        id: TaskId,
+        cancelling: Cancelling,
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<ClaimRecord, Error> {
-        let says_nothing = settlement.result.as_ref().is_none_or(JsonObject::is_empty)
-            && settlement.error.as_ref().is_none_or(|error| error.as_str().is_empty());
-        let written = (!says_nothing).then_some(&settlement);
-        let command = Command::Settle { claimant, verdict, settlement: written.map(|_| nonce) };
-        let entry = self.transition(id, &command, now, written)?;
-        let record = self.claim_record(&entry, now)?;
-        let result = settlement.result.filter(|result| !result.is_empty());
-        Ok(ClaimRecord { result, error: settlement.error, ..record })
+        let Cancelling { run_id, if_held, reason } = cancelling;
+        let kind = if if_held == IfHeld::Request { ReportKind::CancelRequested } else { ReportKind::Cancelled };
+        let report = (reason.is_some() || if_held == IfHeld::Request)
+            .then(|| Report { reason, ..Report::by(&run_id, kind, now) });
+        let command = Command::Cancel { run_id, if_held, nonce, report: report.as_ref().map(|_| nonce) };
+        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
+        self.claim_record(&entry, now)
+    }
+
+    /// Puts a task that failed, expired or was cancelled back, to be claimed at once, with all its attempts before it. What was
+    /// reported of it stays. Survives a power cut as far as a release does.
+    ///
+    /// Tasks that were cancelled because of it stay so. One with a unique key is refused while another task has that.
+    pub fn retry(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Released, Error> {
+        let task = self.task(id)?.ok_or(Error::NotFound { id })?;
+        let entry = self.find(id)?.ok_or(Error::NotFound { id })?.entry;
+        let command = Command::Retry { terms: task.record.terms() };
+        decide(&entry, &command, now).map_err(|refusal| self.refused(id, refusal))?;
+        if let Some(Task { id: by, .. }) = self.take_key(&task, nonce)? {
+            return Err(Error::KeyTaken { id, by });
+        }
+        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, None)?;
+        Ok(Released::of(&entry, now))
+    }
+
+    fn complete_with(
+        &self,
+        id: TaskId,
+        claimant: Claimant,
+        report: Option<Report>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<ClaimRecord, Error> {
+        let orphan = claimant.nonce.unwrap_or_else(|| Nonce::of_run_id(&claimant.run_id));
+        let command = Command::Settle { claimant, verdict: Verdict::Complete, report: report.as_ref().map(|_| nonce) };
+        match self.transition(id, &command, now, nonce, report.as_ref()) {
+            Ok(Changed { next, .. }) => {
+                let record = self.claim_record(&next, now)?;
+                Ok(ClaimRecord { result: report.and_then(|report| report.result), ..record })
+            }
+            Err(error) => {
+                let is_late = matches!(error, Error::Refused { refusal: Refusal::LeaseLost(_), .. });
+                if let (true, Some(report)) = (is_late, report.filter(|report| report.result.is_some())) {
+                    self.keep_orphan(id, orphan, &report)?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster. A lease that this
     /// queue gave is tried first by the name that it had then.
-    fn transition(
+    pub(super) fn transition(
         &self,
         id: TaskId,
         command: &Command,
         now: Timestamp,
-        settlement: Option<&Settlement>,
-    ) -> Result<Entry, Error> {
+        nonce: Nonce,
+        report: Option<&Report>,
+    ) -> Result<Changed, Error> {
         let mut known = self.memory.borrow_mut().take_lease(id);
         for _ in 0..limits::RACES {
             let known = known.take().filter(|located| decide(&located.entry, command, now).is_ok());
@@ -157,67 +292,134 @@ impl<S: Store> Queue<S> {
                 Ok(next) => next,
                 Err(refusal) => return Err(self.refused(id, refusal)),
             };
-            let written = settlement.map(|settlement| self.write_settlement(&next, settlement)).transpose()?;
-            if self.step(&located, &next, command)? == Moved::Here {
-                if matches!(next.state, State::Claimed(_)) {
+            if let (Command::Cancel { run_id, nonce, .. }, Some(lease)) = (command, next.lease()) {
+                self.spill(&lease.holder, run_id, *nonce)?;
+            }
+            if self.step(&located, &next, report, now, nonce)? == Moved::Here {
+                if matches!(next.state, State::Claimed(_) | State::Recalled(_)) {
                     let dir = layout::shelf_of(Shelf::Claimed, id);
                     self.memory.borrow_mut().hold(Located { dir, entry: next.clone() });
                 }
-                return Ok(next);
+                return Ok(Changed { last: located.entry, next });
             }
-            // CM-5: the settlement of a rename that was lost to another agent is garbage.
-            written.flatten().map(|path| self.store.remove(&path)).transpose()?;
         }
         Err(Error::Contended)
     }
 
-    /// Renames, and makes an ending durable.
-    fn step(&self, located: &Located, next: &Entry, command: &Command) -> Result<Moved, Error> {
-        if let (Command::Cancel { run_id, nonce, .. }, Some(lease)) = (command, next.lease()) {
-            self.spill(&lease.holder, run_id, *nonce)?;
-        }
+    /// Renames, and wakes who waited for a task that ended.
+    pub(super) fn step(
+        &self,
+        located: &Located,
+        next: &Entry,
+        report: Option<&Report>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Moved, Error> {
         let Some(home) = self.next_home(located, next)? else { return Ok(Moved::Gone) };
-        let moved = self.shift(located, next, &home)?;
+        let moved = self.rename_with(report, located, next, &home)?;
         if moved == Moved::Here && matches!(next.state, State::Ended(_)) {
-            // CM-6: the ending is there for everybody, and survives a power cut once this returns.
-            self.store.sync_dir(&home)?;
+            // CM-12: if the agent dies here, the next sweeps wake them.
+            self.wake(next.id, now, nonce)?;
         }
         Ok(moved)
     }
 
-    /// Writes what the holder says, before the name that points at it: CM-4.
-    fn write_settlement(&self, next: &Entry, settlement: &Settlement) -> Result<Option<layout::Path>, Error> {
-        let Some(path) = settlement_path(next) else { return Ok(None) };
-        let mut content = serde_json::to_vec(settlement).map_err(|error| Error::Unencodable(error.into()))?;
-        content.push(b'\n');
-        self.create(&path, &content)?;
-        self.store.sync_dir(&path.dir)?;
-        Ok(Some(path))
+    /// Writes the report, renames, and makes an ending durable.
+    pub(super) fn rename_with(
+        &self,
+        report: Option<&Report>,
+        located: &Located,
+        next: &Entry,
+        home: &Dir,
+    ) -> Result<Moved, Error> {
+        let written = report.map(|report| self.write_report(&located.entry, next, report)).transpose()?;
+        let moved = self.shift(located, next, home)?;
+        if moved == Moved::Here && matches!(next.state, State::Ended(_)) {
+            // CM-6: the ending is there for everybody, and survives a power cut once this returns.
+            self.store.sync_dir(home)?;
+        }
+        // CM-5: the report of a rename that was lost to another agent is garbage, and so is one whose place was taken.
+        let Written { path, superseded } = written.unwrap_or_default();
+        let garbage = if moved == Moved::Here { superseded } else { path };
+        garbage.map(|path| self.store.remove(&path)).transpose()?;
+        Ok(moved)
     }
 
-    /// What the holder of an ended task said; `None` if nothing; `Some(None)` if it cannot be read any more.
-    pub(super) fn settlement(&self, entry: &Entry) -> Result<Option<Option<Settlement>>, Error> {
-        let Some(path) = settlement_path(entry) else { return Ok(None) };
-        let content = self.store.read(&path, limits::RECORD_BYTES)?;
-        Ok(Some(content.and_then(|content| serde_json::from_slice(&content).ok())))
+    /// Ends a follow-up of a completion that was refused.
+    fn give_up(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+        let Some(Task { record: Record { created_by, .. }, .. }) = self.task(id)? else { return Ok(()) };
+        let reason = "the completion that would have enqueued it was refused".parse().ok();
+        let cancelling = Cancelling { run_id: created_by, if_held: IfHeld::Refuse, reason };
+        match self.cancel(id, cancelling, now, nonce) {
+            // Somebody else came to the same conclusion.
+            Ok(_) | Err(Error::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
+    /// The claim as the name tells of it; if somebody asks its holder to stop, by whom and why.
     fn claim_record(&self, entry: &Entry, now: Timestamp) -> Result<ClaimRecord, Error> {
         let lease = entry.lease().ok_or(Error::NotFound { id: entry.id })?;
         let who = self.run_id_text(&lease.holder);
-        ClaimRecord::of(entry, who, Status::of(entry, now)).ok_or(Error::NotFound { id: entry.id })
+        let record = ClaimRecord::of(entry, who, Status::of(entry, now)).ok_or(Error::NotFound { id: entry.id })?;
+        Ok(ClaimRecord { cancel_request: self.cancel_request(entry)?, ..record })
     }
 
-    fn refused(&self, id: TaskId, refusal: Refusal) -> Error {
+    /// The claim of an attempt that failed. If the task waits for another one, its name tells no more of the lease.
+    fn failed_claim(&self, Changed { last, next }: &Changed, now: Timestamp) -> Result<ClaimRecord, Error> {
+        let entry = if next.lease().is_some() { next } else { last };
+        let record = self.claim_record(entry, now)?;
+        Ok(ClaimRecord { status: Status::of(next, now), scheduled_at: next.due(), cancel_request: None, ..record })
+    }
+
+    /// Who asks the task's holder to stop, if somebody does.
+    pub(super) fn cancel_request(&self, entry: &Entry) -> Result<Option<CancelRequest>, Error> {
+        if !matches!(entry.state, State::Recalled(_)) {
+            return Ok(None);
+        }
+        let requests =
+            |(_, report): (Nonce, Option<Report>)| report.filter(|of| of.kind == ReportKind::CancelRequested);
+        // Whoever asked said so before the name did; the text may be lost all the same.
+        let report = self.history(entry)?.into_iter().find_map(requests).unwrap_or_default();
+        Ok(Some(CancelRequest { run_id: report.run_id, reason: report.reason.map(String::from) }))
+    }
+
+    pub(super) fn refused(&self, id: TaskId, refusal: Refusal) -> Error {
         let who = refusal.holder().map(|holder| self.run_id_text(holder));
         Error::Refused { id, refusal, who }
     }
 }
 
-/// The settlement that the entry of an ended task points at.
-pub(super) fn settlement_path(entry: &Entry) -> Option<layout::Path> {
-    match &entry.state {
-        State::Ended(ending) => ending.settlement.map(|nonce| layout::settlement(entry.id, entry.version, nonce)),
-        State::Ready { .. } | State::Lapsed(_) | State::Claimed(_) => None,
+/// Who asks the holder of a task to stop, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CancelRequest {
+    /// Who.
+    pub run_id: String,
+    /// Why, if they said so.
+    pub reason: Option<String>,
+}
+
+/// What a transition did.
+pub(super) struct Changed {
+    /// What the entry was.
+    pub(super) last: Entry,
+    /// What it is.
+    pub(super) next: Entry,
+}
+
+impl Released {
+    fn of(entry: &Entry, now: Timestamp) -> Released {
+        let Entry { id: task_id, generation, attempt, .. } = *entry;
+        Released { task_id, status: Status::of(entry, now), generation, attempt, scheduled_at: entry.due() }
+    }
+}
+
+/// True for the end that a report of this kind tells of.
+pub(super) fn tells_the_end(kind: ReportKind, outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Completed => kind == ReportKind::Completed,
+        Outcome::Failed => matches!(kind, ReportKind::Failed | ReportKind::Lapsed),
+        Outcome::Cancelled => matches!(kind, ReportKind::Cancelled | ReportKind::CancelRequested),
+        Outcome::Expired => false,
     }
 }

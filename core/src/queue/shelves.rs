@@ -10,16 +10,20 @@ use super::files::Located;
 use super::watch::Watch;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::layout::{self, Dir, ReadyShelf, Shelf};
+use crate::layout::{self, Dir, Shelf, TimedShelf};
 use crate::limits;
 use crate::name::QueueName;
 use crate::store::{Store, StoreErrorKind};
 use crate::time::Timestamp;
 
-/// How to go through the ready shelf.
+/// How to go through a shelf that is sorted by time.
 pub(super) struct Walk<'a> {
-    /// Through one queue only, or through all of them.
-    pub(super) queue: Option<&'a QueueName>,
+    /// Through these queues only; none: through all of them.
+    pub(super) queues: &'a [QueueName],
+    /// Not through these.
+    pub(super) except: &'a [QueueName],
+    /// Not beyond this time.
+    pub(super) until: Option<Timestamp>,
     /// What to do with directories that are met empty on the way.
     pub(super) empties: Empties,
     /// Notes how each directory is before it is read.
@@ -36,7 +40,7 @@ pub(super) enum Empties {
 }
 
 /// Is shown one entry and where it stands; `Break` ends the visit.
-pub(super) type Visit<'a> = dyn FnMut(&ReadyShelf, Located) -> Result<ControlFlow<()>, Error> + 'a;
+pub(super) type Visit<'a> = dyn FnMut(&TimedShelf, Located) -> Result<ControlFlow<()>, Error> + 'a;
 
 impl<S: Store> Queue<S> {
     /// Shows each entry of the ready shelf to `visit`, highest priority first, then oldest first, until it breaks.
@@ -44,11 +48,13 @@ impl<S: Store> Queue<S> {
     /// Several queues are read as one. Directories are read as late as possible: to see the head of a shelf costs one
     /// small directory per level, however much is behind it.
     pub(super) fn visit_ready(&self, walk: &mut Walk<'_>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
-        let queues = match walk.queue {
-            Some(queue) => Vec::from([ReadyShelf::queue(queue)]),
-            None => self.ready_queues(walk)?,
+        let queues = match walk.queues {
+            [] => self.ready_queues(walk)?,
+            queues => queues.to_vec(),
         };
-        self.visit_below(&queues, walk, visit)
+        let shelves: Vec<TimedShelf> =
+            queues.iter().filter(|queue| !walk.except.contains(queue)).map(TimedShelf::queue).collect();
+        self.visit_below(&shelves, walk, visit)
     }
 
     /// The entries of one of the other shelves, or of the part of it that is named.
@@ -65,20 +71,20 @@ impl<S: Store> Queue<S> {
         Ok(names.iter().filter(|name| layout::is_part(name)).map(|name| dir.child(name)).collect())
     }
 
-    fn ready_queues(&self, walk: &mut Walk<'_>) -> Result<Vec<ReadyShelf>, Error> {
-        self.note(&ReadyShelf::root(), None, walk)?;
+    fn ready_queues(&self, walk: &mut Walk<'_>) -> Result<Vec<QueueName>, Error> {
+        self.note(&TimedShelf::ready(), None, walk)?;
         let names = match walk.empties {
-            Empties::Keep => self.read_names(&ReadyShelf::root())?,
-            Empties::Remove(now) => self.remembered_names(&ReadyShelf::root(), now)?,
+            Empties::Keep => self.read_names(&TimedShelf::ready())?,
+            Empties::Remove(now) => self.remembered_names(&TimedShelf::ready(), now)?,
         };
-        Ok(names.iter().filter_map(|name| name.parse().ok()).map(|queue| ReadyShelf::queue(&queue)).collect())
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// `shelves` are all on one level and hold the same part of the order: their children are read side by side.
     /// Names are sorted as they are and understood one by one, since most visits end at the first.
-    fn visit_below(
+    pub(super) fn visit_below(
         &self,
-        shelves: &[ReadyShelf],
+        shelves: &[TimedShelf],
         walk: &mut Walk<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
@@ -87,11 +93,14 @@ impl<S: Store> Queue<S> {
             lists.push((self.names_on(shelf, walk)?, shelf));
         }
         let on_shelf = |(names, shelf)| core::iter::zip(names, core::iter::repeat(shelf));
-        let mut names: Vec<(&String, &ReadyShelf)> =
+        let mut names: Vec<(&String, &TimedShelf)> =
             lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
         names.sort_by_key(|(name, _)| *name);
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
-            let children: Vec<ReadyShelf> = same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
+            let mut children: Vec<TimedShelf> =
+                same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
+            children
+                .retain(|child| walk.until.is_none_or(|until| child.begins_at().is_none_or(|begin| begin <= until)));
             if self.visit_below(&children, walk, visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -107,7 +116,7 @@ impl<S: Store> Queue<S> {
 
     /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
     /// of time is past; an enqueuer who needs it all the same makes it again.
-    fn names_on(&self, shelf: &ReadyShelf, walk: &mut Walk<'_>) -> Result<Rc<Vec<String>>, Error> {
+    fn names_on(&self, shelf: &TimedShelf, walk: &mut Walk<'_>) -> Result<Rc<Vec<String>>, Error> {
         self.note(&shelf.dir, shelf.filled_until(), walk)?;
         let names = match walk.empties {
             Empties::Keep => self.read_names(&shelf.dir),
@@ -120,7 +129,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn names_for_claim(&self, shelf: &ReadyShelf, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+    fn names_for_claim(&self, shelf: &TimedShelf, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
         let names = match shelf.is_leaf() {
             true if self.memory.borrow().saw_empty(&shelf.dir, now) => return Ok(Rc::default()),
             // What is remembered of a leaf would be of no use: each claim changes it.
@@ -133,7 +142,7 @@ impl<S: Store> Queue<S> {
         Ok(names)
     }
 
-    fn leave_empty(&self, shelf: &ReadyShelf, now: Timestamp) -> Result<(), Error> {
+    fn leave_empty(&self, shelf: &TimedShelf, now: Timestamp) -> Result<(), Error> {
         if self.is_out_of_use(shelf, now)? {
             self.store.remove_dir(&shelf.dir)?;
         } else if shelf.is_leaf() {
@@ -143,7 +152,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// The names in a directory, which are not read again as long as its stamp tells that they are the same.
-    fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+    pub(super) fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
         if !self.memory.borrow().walked {
             return self.read_names(dir);
         }
@@ -163,7 +172,7 @@ impl<S: Store> Queue<S> {
 
     /// True if nobody enqueues into the directory any more: its span of time is long past, or it is past and nothing has
     /// changed in it for a moment, or, where it has none, nothing has changed in it for a while.
-    fn is_out_of_use(&self, shelf: &ReadyShelf, now: Timestamp) -> Result<bool, Error> {
+    fn is_out_of_use(&self, shelf: &TimedShelf, now: Timestamp) -> Result<bool, Error> {
         let passed = |since: u64, micros: u64| since.saturating_add(micros) <= now.micros();
         let stood_still_for = match shelf.filled_until() {
             Some(end) if passed(end.micros(), limits::EMPTY_SHELF_MICROS) => return Ok(true),

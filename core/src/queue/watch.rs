@@ -51,10 +51,7 @@ impl<S: Store> Queue<S> {
             return Ok(true);
         }
         for (dir, seen) in &watch.seen {
-            // Two changes in quick succession can leave one stamp, so one that was young when seen says nothing.
-            let was_young = seen.is_some_and(|stamp| {
-                stamp.micros().saturating_add(limits::STAMP_GRAIN_MICROS) > watch.looked_at.micros()
-            });
+            let was_young = seen.is_some_and(|stamp| stamp.is_young(watch.looked_at));
             if was_young || self.store.stamp(dir)? != *seen {
                 return Ok(true);
             }

@@ -6,7 +6,6 @@ use core::cmp::{Ordering, Reverse};
 
 use super::super::files::Located;
 use super::super::find::LOOKS;
-use super::super::settle::settlement_path;
 use super::super::{Queue, Status};
 use super::mend::Mender;
 use super::scan::{Aside, Case, Scan};
@@ -131,10 +130,10 @@ impl<'a, S: Store> Round<'a, S> {
             self.found(Some(task.id), misplaced, Problem::WrongPlace { home }, became);
         }
         self.check_record(&located)?;
-        self.check_settlement(&located)?;
+        let needed = self.check_reports(&located)?;
         self.note_run(&located.entry)?;
         self.note_times(&located);
-        if alone { self.clear_settlements(&located.entry, case, aside) } else { Ok(()) }
+        if alone { self.clear_reports(&located.entry, case, &needed, aside) } else { Ok(()) }
     }
 
     /// Looks at the record in `tasks/`, which is the same file as the entry, unless something happened to it.
@@ -155,12 +154,17 @@ impl<'a, S: Store> Round<'a, S> {
         Ok(())
     }
 
-    fn check_settlement(&mut self, located: &Located) -> Result<(), Error> {
-        let lost = self.queue.settlement(&located.entry)? == Some(None);
-        if let (true, Some(path)) = (lost, settlement_path(&located.entry)) {
-            self.found(Some(located.entry.id), path, Problem::SettlementLost, Became::Left);
+    /// Looks at the reports that the entry leads to. Their nonces, whether or not they can be read.
+    fn check_reports(&mut self, located: &Located) -> Result<BTreeSet<Nonce>, Error> {
+        let history = self.queue.history(&located.entry)?;
+        if let Some((nonce, None)) = history.last() {
+            // One of progress is removed once another has taken its place: then the entry has another name, too.
+            if self.queue.store().exists(&located.path())? {
+                let path = layout::report(located.entry.id, located.entry.version, *nonce);
+                self.found(Some(located.entry.id), path, Problem::ReportLost, Became::Left);
+            }
         }
-        Ok(())
+        Ok(history.into_iter().map(|(nonce, _)| nonce).collect())
     }
 
     /// Looks at a task without an entry: a record that is cut off is one that was never acknowledged; a whole one is a
@@ -182,10 +186,18 @@ impl<'a, S: Store> Round<'a, S> {
             }
             return Ok(());
         }
+        if self.queue.is_purged(&task)? {
+            return Ok(());
+        }
         match self.queue.store().links(&path)? {
             // It is being enqueued or shelved again this very moment.
             None => {}
             Some(1) if age < limits::ENQUEUE_MICROS => self.note(Note::Enqueuing { task_id: id }),
+            // Another task has its key: its enqueuer died before it could know.
+            Some(1) if !self.queue.has_its_key(&task)? => {
+                self.diagnosis.leftovers.torn_records += 1;
+                self.clear_away(&path)?;
+            }
             Some(1) => {
                 let became = self.repaired(|mender| mender.shelve_again(id))?;
                 self.found(Some(id), path, Problem::NoEntry, became);
@@ -196,14 +208,20 @@ impl<'a, S: Store> Round<'a, S> {
         Ok(())
     }
 
-    /// Sets settlements aside whose rename can succeed no more: it would need the exact name that the task had before
-    /// this version, and that one is gone. One of a higher version may be in the hands of an agent about to rename.
-    fn clear_settlements(&mut self, present: &Entry, case: &Case, aside: &Aside) -> Result<(), Error> {
-        let pointed_at = settlement_path(present);
-        for (path, version) in &case.settlements {
-            let needed = pointed_at.as_ref() == Some(path) || aside.settlements.contains(path);
-            if *version <= present.version && !needed {
-                self.diagnosis.leftovers.settlements += 1;
+    /// Sets reports aside whose rename can succeed no more: it would need the exact name that the task had before
+    /// this version, and that one is gone. One of a higher version may be in the hands of an agent about to rename. One of
+    /// version 0 is a result that came too late, and is kept.
+    fn clear_reports(
+        &mut self,
+        present: &Entry,
+        case: &Case,
+        needed: &BTreeSet<Nonce>,
+        aside: &Aside,
+    ) -> Result<(), Error> {
+        for (path, version, nonce) in &case.reports {
+            let kept = *version == 0 || needed.contains(nonce) || aside.reports.contains(&(present.id, *nonce));
+            if *version <= present.version && !kept {
+                self.diagnosis.leftovers.reports += 1;
                 self.clear_away(path)?;
             }
         }
@@ -265,7 +283,12 @@ impl<'a, S: Store> Round<'a, S> {
         let lease = entry.lease().map(|lease| lease.claimed_at.max(lease.heartbeat_at));
         let ended = match &entry.state {
             State::Ended(ending) => Some(ending.ended_at),
-            State::Ready { .. } | State::Claimed(_) | State::Lapsed(_) => None,
+            State::Scheduled { .. }
+            | State::Blocked { .. }
+            | State::Ready { .. }
+            | State::Claimed(_)
+            | State::Recalled(_)
+            | State::Lapsed { .. } => None,
         };
         let latest = [Some(entry.created_at), lease, ended].into_iter().flatten().max();
         latest.into_iter().for_each(|at| self.note_time(at, located.path()));
@@ -357,8 +380,10 @@ impl<S: Store> Queue<S> {
 fn home_of(entry: &Entry, task: &Task) -> Dir {
     let Record { ref queue, priority, created_at, .. } = task.record;
     match entry.state {
-        State::Ready { .. } | State::Lapsed(_) => layout::ready_leaf(queue, priority, created_at),
-        State::Claimed(_) | State::Ended(_) => layout::home(entry, queue),
+        State::Ready { .. } | State::Lapsed { .. } => layout::ready_leaf(queue, priority, created_at),
+        State::Scheduled { .. } | State::Blocked { .. } | State::Claimed(_) | State::Recalled(_) | State::Ended(_) => {
+            layout::home(entry, queue)
+        }
     }
 }
 
@@ -368,9 +393,11 @@ fn home_of(entry: &Entry, task: &Task) -> Dir {
 fn which_counts(one: &Whole, other: &Whole) -> Ordering {
     let rank = |Whole { located: Located { entry, .. }, .. }: &Whole| match &entry.state {
         State::Ended(ending) => (0, Some((entry.version, ending.ended_at)), Reverse(0), 0),
-        State::Claimed(_) => (1, None, Reverse(entry.version), 0),
-        State::Lapsed(_) => (1, None, Reverse(entry.version), 1),
+        State::Claimed(_) | State::Recalled(_) => (1, None, Reverse(entry.version), 0),
+        State::Lapsed { .. } => (1, None, Reverse(entry.version), 1),
         State::Ready { .. } => (1, None, Reverse(entry.version), 2),
+        State::Scheduled { .. } => (1, None, Reverse(entry.version), 3),
+        State::Blocked { .. } => (1, None, Reverse(entry.version), 4),
     };
     let place = |Whole { located, task }: &Whole| (home_of(&located.entry, task) != located.dir, located.path());
     rank(one).cmp(&rank(other)).then_with(|| place(one).cmp(&place(other)))

@@ -17,7 +17,7 @@ use crate::store::{DirRemoved, Linked, Moved, Store};
 use crate::task::Task;
 
 /// What a repair works with.
-pub(super) struct Mender<'a, S> {
+pub(in super::super) struct Mender<'a, S> {
     queue: &'a Queue<S>,
     nonces: &'a mut dyn FnMut() -> Nonce,
     /// Where this repair sets things aside, once it has.
@@ -25,7 +25,7 @@ pub(super) struct Mender<'a, S> {
 }
 
 impl<'a, S: Store> Mender<'a, S> {
-    pub(super) fn new(queue: &'a Queue<S>, nonces: &'a mut dyn FnMut() -> Nonce) -> Mender<'a, S> {
+    pub(in super::super) fn new(queue: &'a Queue<S>, nonces: &'a mut dyn FnMut() -> Nonce) -> Mender<'a, S> {
         Mender { queue, nonces, aside: None }
     }
 
@@ -94,11 +94,11 @@ impl<'a, S: Store> Mender<'a, S> {
     /// the old name links nothing any more; of several doctors one succeeds; and if it dies the next one begins with the
     /// new name. From then on nobody else can make an entry, so if the record has no other name there is none anywhere,
     /// and there will be none but this one.
-    pub(super) fn shelve_again(&mut self, id: TaskId) -> Result<Became, Error> {
+    pub(in super::super) fn shelve_again(&mut self, id: TaskId) -> Result<Became, Error> {
         let store = self.queue.store();
         for _ in 0..LOOKS {
             let Some((path, content)) = self.queue.record_of(id)? else { break };
-            let Ok(Task { record, .. }) = Task::decode(id, &content) else { break };
+            let Ok(task) = Task::decode(id, &content) else { break };
             let fenced = layout::record_again(id, self.nonce());
             if self.rename(&path, &fenced)? == Moved::Gone {
                 continue;
@@ -112,8 +112,8 @@ impl<'a, S: Store> Mender<'a, S> {
                 Some(_) => break,
                 None => continue,
             }
-            let entry = Entry::first(id, record.created_at, record.priority, record.ttl_seconds);
-            let home = layout::home(&entry, &record.queue);
+            let entry = Entry::first(&task);
+            let home = layout::home(&entry, &task.record.queue);
             if self.queue.link(&fenced, &home.file(entry.to_string()))? != Linked::Gone {
                 store.sync_dir(&home)?;
                 return Ok(Became::Mended);

@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use super::super::Queue;
 use super::super::files::Located;
-use super::super::settle::settlement_path;
+use super::super::settings::is_setting;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path, ReadyShelf, Shelf};
+use crate::layout::{self, Dir, Path, Shelf, TimedShelf};
 use crate::name::{Nonce, QueueName};
 use crate::store::{Store, StoreErrorKind};
 use crate::time::Timestamp;
@@ -30,8 +30,8 @@ pub(super) struct Scan {
 pub(super) struct Case {
     /// Its entries, each as often as it was seen at a new place.
     pub(super) sightings: Vec<Located>,
-    /// Its settlements, with the version that each is of.
-    pub(super) settlements: Vec<(Path, u32)>,
+    /// The reports on it, with the version and the nonce of each.
+    pub(super) reports: Vec<(Path, u32, Nonce)>,
 }
 
 /// What is in `aside/`.
@@ -40,8 +40,8 @@ pub(super) struct Aside {
     pub(super) files: usize,
     /// The tasks of which an entry is there.
     pub(super) tasks: BTreeSet<TaskId>,
-    /// The settlements that such entries point at.
-    pub(super) settlements: BTreeSet<Path>,
+    /// The reports that such entries point at.
+    pub(super) reports: BTreeSet<(TaskId, Nonce)>,
 }
 
 impl<S: Store> Queue<S> {
@@ -57,15 +57,21 @@ impl<S: Store> Queue<S> {
                 scan.case(id);
             })
         })?;
-        self.scan_parts(&layout::settlements(), &mut scan, &mut |scan, dir, name| {
-            layout::parse_settlement(&name)
-                .map(|(id, version)| scan.case(id).settlements.push((dir.file(name), version)))
+        self.scan_parts(&layout::reports(), &mut scan, &mut |scan, dir, name| {
+            layout::parse_report(&name)
+                .map(|(id, version, nonce)| scan.case(id).reports.push((dir.file(name), version, nonce)))
         })?;
+        self.scan_blocked(&mut scan)?;
+        self.scan_shelf(&TimedShelf::scheduled(), &mut scan)?;
         for shelf in [Shelf::Claimed, Shelf::Done] {
             self.scan_parts(&layout::shelf(shelf), &mut scan, &mut |_, _, _| None)?;
         }
         self.scan_ready(&mut scan)?;
         self.scan_flat(&layout::runs(), &mut scan, |_, name| layout::is_run(name))?;
+        self.scan_flat(&layout::tag_texts(), &mut scan, |_, name| layout::is_tag_text(name))?;
+        self.scan_flat(&layout::queue_settings(), &mut scan, |_, name| is_setting(name))?;
+        self.scan_flat(&layout::purged(), &mut scan, |_, name| Entry::parse(name).is_some())?;
+        self.scan_keys(&mut scan)?;
         self.scan_flat(&layout::sweep(), &mut scan, |scan, name| {
             layout::parse_sweep_token(name).map(|token| scan.tokens.push(token)).is_some()
         })?;
@@ -124,17 +130,53 @@ impl<S: Store> Queue<S> {
     }
 
     fn scan_ready(&self, scan: &mut Scan) -> Result<(), Error> {
-        let root = ReadyShelf::root();
+        let root = TimedShelf::ready();
         for name in self.names_in(&root, scan)? {
             match name.parse::<QueueName>() {
-                Ok(queue) => self.scan_shelf(&ReadyShelf::queue(&queue), scan)?,
+                Ok(queue) => self.scan_shelf(&TimedShelf::queue(&queue), scan)?,
                 Err(_) => scan.entry_or_foreign(&root, name),
             }
         }
         Ok(())
     }
 
-    fn scan_shelf(&self, shelf: &ReadyShelf, scan: &mut Scan) -> Result<(), Error> {
+    fn scan_blocked(&self, scan: &mut Scan) -> Result<(), Error> {
+        let whole = layout::shelf(Shelf::Blocked);
+        for part in self.names_in(&whole, scan)? {
+            if !layout::is_part(&part) {
+                scan.entry_or_foreign(&whole, part);
+                continue;
+            }
+            let part = whole.child(&part);
+            for parent in self.names_in(&part, scan)? {
+                match TaskId::from_hex(&parent) {
+                    Some(parent) => {
+                        let dir = layout::blocked_on(parent);
+                        self.names_in(&dir, scan)?.into_iter().for_each(|name| scan.entry_or_foreign(&dir, name));
+                    }
+                    None => scan.entry_or_foreign(&part, parent),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_keys(&self, scan: &mut Scan) -> Result<(), Error> {
+        let whole = layout::unique_keys();
+        for queue in self.names_in(&whole, scan)? {
+            if queue.parse::<QueueName>().is_err() {
+                scan.foreign.push(whole.file(queue));
+                continue;
+            }
+            let queue = whole.child(&queue);
+            for key in self.names_in(&queue, scan)? {
+                self.scan_flat(&queue.child(&key), scan, |_, name| layout::parse_key_holder(name).is_some())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_shelf(&self, shelf: &TimedShelf, scan: &mut Scan) -> Result<(), Error> {
         for name in self.names_in(&shelf.dir, scan)? {
             match shelf.child(&name) {
                 Some(child) => self.scan_shelf(&child, scan)?,
@@ -189,6 +231,6 @@ impl Aside {
         self.files += 1;
         let Some(entry) = Entry::parse(name) else { return };
         self.tasks.insert(entry.id);
-        self.settlements.extend(settlement_path(&entry));
+        self.reports.extend(entry.report.map(|nonce| (entry.id, nonce)));
     }
 }

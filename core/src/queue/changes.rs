@@ -1,0 +1,91 @@
+//! Following what becomes of tasks: first how they stand, then what changes. There is no log to read: two looks are compared, so a
+//! task that moved twice between them is told once, as it stands then.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::{Finding, Item, Queue, Status};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::name::{QueueName, Tag};
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// Follows the tasks of a queue or of all, with certain tags or with any. It neither sleeps nor looks at a clock.
+#[derive(Debug)]
+pub struct TaskWatch {
+    queue: Option<QueueName>,
+    tags: Vec<Tag>,
+    seen: BTreeMap<TaskId, Sight>,
+}
+
+/// How a task stood at the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sight {
+    version: u32,
+    status: Status,
+    /// False for a task that is not to be told of.
+    told: bool,
+}
+
+/// A task that is not as it was at the last look.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which.
+    pub id: TaskId,
+    /// How it stands; `None`: it was removed.
+    pub item: Option<Item>,
+}
+
+impl TaskWatch {
+    /// A watch that has not begun.
+    pub fn new(queue: Option<QueueName>, tags: Vec<Tag>) -> TaskWatch {
+        TaskWatch { queue, tags, seen: BTreeMap::new() }
+    }
+
+    /// What has changed since the last step; at the first step, all tasks. Those of the earliest enqueued come first.
+    ///
+    /// Costs a reading of all names, and of the record of each task that has changed.
+    pub fn step<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(Vec<Change>, Vec<Finding>), Error> {
+        let (mut changes, mut findings) = (Vec::new(), Vec::new());
+        let entries = queue.every_entry()?;
+        let mut gone: Vec<TaskId> = self.seen.keys().filter(|id| !entries.contains_key(id)).copied().collect();
+        // A task that moves all the while may be missed by a look: only one whose record is gone was removed.
+        gone.retain(|id| !matches!(queue.record_of(*id), Ok(Some(_))));
+        for id in gone {
+            if self.seen.remove(&id).is_some_and(|sight| sight.told) {
+                changes.push(Change { id, item: None });
+            }
+        }
+        let mut moved: Vec<_> = entries.into_iter().filter(|(id, seen)| self.is_news(*id, seen.entry(), now)).collect();
+        moved.sort_by_key(|(id, seen)| (seen.entry().created_at, *id));
+        for (id, seen) in moved {
+            let (entry, version) = (seen.entry().clone(), seen.entry().version);
+            let told = match queue.task_of(&seen)? {
+                Some(Ok(task)) => {
+                    let has = |tag: &Tag| task.record.tags.contains(tag);
+                    let wanted = self.queue.as_ref().is_none_or(|queue| *queue == task.record.queue);
+                    let wanted = wanted && self.tags.iter().all(has);
+                    if wanted {
+                        changes.push(Change { id, item: Some(queue.item(task, &entry, now, &mut findings)?) });
+                    }
+                    wanted
+                }
+                Some(Err(finding)) => {
+                    findings.push(finding);
+                    false
+                }
+                None => false,
+            };
+            self.seen.insert(id, Sight { version, status: Status::of(&entry, now), told });
+        }
+        Ok((changes, findings))
+    }
+
+    fn is_news(&self, id: TaskId, entry: &crate::entry::Entry, now: Timestamp) -> bool {
+        self.seen.get(&id).is_none_or(|sight| {
+            // What it is wanted for never changes, so who was not told of need not be looked at again.
+            sight.version != entry.version || sight.status != Status::of(entry, now)
+        })
+    }
+}

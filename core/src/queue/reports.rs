@@ -1,0 +1,221 @@
+//! Reports: what does not fit a name. Result, error, reason, progress; each written before the rename that points at it.
+//!
+//! An entry's name holds the nonce of the latest report, and each report that of the one before: so the ones that count are told
+//! from those whose rename was lost to another agent. A result that came too late is kept as a report of version 0, which no
+//! entry has; nothing points at it.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::Queue;
+use crate::entry::{Entry, State};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::json::JsonObject;
+use crate::layout::{self, Path};
+use crate::limits;
+use crate::name::{ErrorMessage, Nonce, Note};
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// What somebody reported on a task, as it stands in `records/`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Of what.
+    pub kind: ReportKind,
+    /// By whom; for a lease that ran out, whose it was. Empty: nobody, but what became of another task.
+    pub run_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Which holder the task had.
+    pub generation: u32,
+    /// Which attempt at it that was.
+    pub attempt: u32,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<JsonObject>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorMessage>,
+    /// Why it is called off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Note>,
+    /// How much of it is done, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f64>,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+    /// When it can be claimed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<Timestamp>,
+    /// The report before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Nonce>,
+}
+
+/// What a report is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportKind {
+    /// The task's success.
+    #[default]
+    Completed,
+    /// The failure of an attempt, of the task if it was the last.
+    Failed,
+    /// A lease that ran out; tasks with a number of attempts have these.
+    Lapsed,
+    /// A task that was given back for later.
+    Released,
+    /// A task that was called off.
+    Cancelled,
+    /// A holder that was asked to stop.
+    CancelRequested,
+    /// How far its holder is. The next one takes its place.
+    Progress,
+}
+
+impl ReportKind {
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReportKind::Completed => "completed",
+            ReportKind::Failed => "failed",
+            ReportKind::Lapsed => "lapsed",
+            ReportKind::Released => "released",
+            ReportKind::Cancelled => "cancelled",
+            ReportKind::CancelRequested => "cancel_requested",
+            ReportKind::Progress => "progress",
+        }
+    }
+}
+
+impl Report {
+    /// A report by somebody, at `at`. What it is on is filled in when it is written.
+    pub(super) fn by(run_id: impl ToString, kind: ReportKind, at: Timestamp) -> Report {
+        Report { kind, run_id: run_id.to_string(), at, ..Report::default() }
+    }
+}
+
+impl<S: Store> Queue<S> {
+    /// Writes what somebody says of `last`, before the name `next` that points at it: CM-4. The report before that was of
+    /// progress only is passed over; it is answered, to be removed once the rename has succeeded.
+    pub(super) fn write_report(&self, last: &Entry, next: &Entry, report: &Report) -> Result<Written, Error> {
+        let Some(nonce) = next.report else { return Ok(Written::default()) };
+        let mut report = Report { generation: last.generation, attempt: last.attempt, ..report.clone() };
+        report.previous = last.report;
+        if let State::Scheduled { due } = next.state {
+            report.scheduled_at = Some(due);
+        }
+        let mut superseded = None;
+        if let (ReportKind::Progress, Some((path, before))) = (report.kind, self.latest_report(last)?)
+            && before.kind == ReportKind::Progress
+        {
+            report.previous = before.previous;
+            superseded = Some(path);
+        }
+        let path = layout::report(next.id, next.version, nonce);
+        self.create_report(&path, &report)?;
+        Ok(Written { path: Some(path), superseded })
+    }
+
+    /// Keeps a result that came too late, one for each lease: whoever holds the task now may want it.
+    pub(super) fn keep_orphan(&self, id: TaskId, nonce: Nonce, report: &Report) -> Result<(), Error> {
+        let path = layout::report(id, 0, nonce);
+        if self.store.exists(&path)? { Ok(()) } else { self.create_report(&path, report) }
+    }
+
+    fn create_report(&self, path: &Path, report: &Report) -> Result<(), Error> {
+        let mut content = serde_json::to_vec(report).map_err(|error| Error::Unencodable(error.into()))?;
+        content.push(b'\n');
+        self.create(path, &content)?;
+        Ok(self.store.sync_dir(&path.dir)?)
+    }
+
+    /// The results on a task that came too late, oldest first.
+    pub(super) fn orphans(&self, id: TaskId) -> Result<Vec<Report>, Error> {
+        let mut orphans: Vec<Report> = Vec::new();
+        for (version, _, path) in self.report_names(id)? {
+            if version == 0 {
+                orphans.extend(self.read_report(&path)?);
+            }
+        }
+        orphans.sort_by_key(|report| report.at);
+        Ok(orphans)
+    }
+
+    /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a report
+    /// is missing or torn.
+    pub(super) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
+        let mut history = Vec::new();
+        let Some(mut nonce) = entry.report else { return Ok(history) };
+        let names = self.report_names(entry.id)?;
+        let paths: BTreeMap<Nonce, &Path> = names.iter().map(|(_, nonce, path)| (*nonce, path)).collect();
+        let mut seen = BTreeSet::new();
+        while seen.insert(nonce) {
+            let report = match paths.get(&nonce) {
+                Some(path) => self.read_report(path)?,
+                None => None,
+            };
+            let previous = report.as_ref().and_then(|report| report.previous);
+            history.push((nonce, report));
+            match previous {
+                Some(previous) => nonce = previous,
+                None => break,
+            }
+        }
+        Ok(history)
+    }
+
+    /// The latest report that an entry's name points at, and where it is; `None`: there is none, or it is missing or torn.
+    pub(super) fn latest_report(&self, entry: &Entry) -> Result<Option<(Path, Report)>, Error> {
+        let Some(nonce) = entry.report else { return Ok(None) };
+        // Most are of the entry's own version.
+        let own = layout::report(entry.id, entry.version, nonce);
+        if let Some(report) = self.read_report(&own)? {
+            return Ok(Some((own, report)));
+        }
+        let Some((_, _, path)) = self.report_names(entry.id)?.into_iter().find(|(_, named, _)| *named == nonce) else {
+            return Ok(None);
+        };
+        Ok(self.read_report(&path)?.map(|report| (path, report)))
+    }
+
+    /// When a task was put off to, by any report on it, latest first: where else than its record says it may be scheduled.
+    pub(super) fn times_put_off_to(&self, id: TaskId) -> Result<Vec<Timestamp>, Error> {
+        let mut names = self.report_names(id)?;
+        names.sort_by_key(|(version, _, _)| core::cmp::Reverse(*version));
+        let mut times = Vec::new();
+        for (_, _, path) in names {
+            times.extend(self.read_report(&path)?.and_then(|report| report.scheduled_at));
+        }
+        Ok(times)
+    }
+
+    /// The version, the nonce and the place of each report on a task.
+    pub(super) fn report_names(&self, id: TaskId) -> Result<Vec<(u32, Nonce, Path)>, Error> {
+        let dir = layout::reports_of(id);
+        let hex = id.hex();
+        let mut names = self.store.list(&dir)?.unwrap_or_default();
+        names.retain(|name| name.starts_with(&hex));
+        let parsed = names.into_iter().filter_map(|name| Some((layout::parse_report(&name)?, name)));
+        Ok(parsed.map(|((_, version, nonce), name)| (version, nonce, dir.file(name))).collect())
+    }
+
+    fn read_report(&self, path: &Path) -> Result<Option<Report>, Error> {
+        let content = self.store.read(path, limits::RECORD_BYTES)?;
+        Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
+    }
+}
+
+/// A report that no name points at yet.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Where it is; `None`: nothing was written.
+    pub(super) path: Option<Path>,
+    /// The one that it takes the place of.
+    pub(super) superseded: Option<Path>,
+}

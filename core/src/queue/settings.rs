@@ -1,0 +1,193 @@
+//! What is set for a queue as a whole: whether it is paused, and how many of its tasks may be claimed at once. Names again: the
+//! empty files in `queues/` are called after what they say.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Queue;
+use super::claim::Claimed;
+use super::files::Located;
+use crate::error::Error;
+use crate::layout::{self, Shelf};
+use crate::name::{Nonce, QueueName};
+use crate::store::{Created, Removed, Store};
+use crate::time::Timestamp;
+use crate::transition::{Claimant, lease_is_live};
+
+/// What is set for queues.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Those of which nothing is claimed.
+    pub paused: BTreeSet<QueueName>,
+    /// Of how many tasks at most there may be leases at once.
+    pub max_in_flight: BTreeMap<QueueName, u32>,
+}
+
+/// The queues that nothing can be claimed from at present.
+pub(super) struct Closed {
+    pub(super) queues: Vec<QueueName>,
+    max_in_flight: BTreeMap<QueueName, u32>,
+}
+
+impl Settings {
+    fn of(names: &[String]) -> Settings {
+        let mut settings = Settings::default();
+        for (queue, setting) in names.iter().filter_map(|name| parse_setting(name)) {
+            match setting {
+                Setting::Paused => {
+                    settings.paused.insert(queue);
+                }
+                Setting::MaxInFlight(max) => {
+                    let lowest = settings.max_in_flight.entry(queue).or_insert(max);
+                    *lowest = max.min(*lowest);
+                }
+            }
+        }
+        settings
+    }
+}
+
+impl<S: Store> Queue<S> {
+    /// What is set for queues. Of several limits for one queue the lowest counts.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        Ok(Settings::of(&self.store.list(&layout::queue_settings())?.unwrap_or_default()))
+    }
+
+    /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused before.
+    pub fn pause(&self, queue: &QueueName, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+        self.init(now, nonce)?;
+        let made = self.create(&layout::paused(queue), b"")?;
+        self.store.sync_dir(&layout::queue_settings())?;
+        Ok(made == Created::Now)
+    }
+
+    /// Ends a pause. False: there was none.
+    pub fn resume(&self, queue: &QueueName) -> Result<bool, Error> {
+        let removed = self.store.remove(&layout::paused(queue))?;
+        self.store.sync_dir(&layout::queue_settings())?;
+        Ok(removed == Removed::Now)
+    }
+
+    /// At most so many tasks of this queue are claimed at once from now on; `None`: any number. Those that are claimed already
+    /// stay so.
+    ///
+    /// A claim of a limited queue looks at every claimed task. It counts before, and again when it has one, and gives that
+    /// back if others were faster. Leases that ran out do not count, so a holder that is heard of again may be one too many.
+    pub fn limit_in_flight(
+        &self,
+        queue: &QueueName,
+        max: Option<u32>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<(), Error> {
+        self.init(now, nonce)?;
+        if let Some(max) = max {
+            self.create(&layout::max_in_flight(queue, max), b"")?;
+        }
+        for name in self.store.list(&layout::queue_settings())?.unwrap_or_default() {
+            if let Some((of, Setting::MaxInFlight(other))) = parse_setting(&name)
+                && of == *queue
+                && Some(other) != max
+            {
+                self.store.remove(&layout::max_in_flight(queue, other))?;
+            }
+        }
+        Ok(self.store.sync_dir(&layout::queue_settings())?)
+    }
+
+    /// The queues that nothing can be claimed from now: those that are paused, and those with as many leases as they may have.
+    pub(super) fn closed_queues(&self, now: Timestamp) -> Result<Closed, Error> {
+        let names = self.remembered_names(&layout::queue_settings(), now)?;
+        let Settings { paused, max_in_flight } = Settings::of(&names);
+        let mut closed = Closed { queues: paused.into_iter().collect(), max_in_flight };
+        if !closed.max_in_flight.is_empty() {
+            let in_flight = self.in_flight(now)?;
+            let full = closed.max_in_flight.iter().filter(|(queue, max)| in_flight.of(queue) >= u64::from(**max));
+            closed.queues.extend(full.map(|(queue, _)| queue.clone()));
+        }
+        Ok(closed)
+    }
+
+    /// Gives a task back that is one too many of its queue, which is closed to this claim from then on. True if it was.
+    ///
+    /// Of agents that claim at once, whoever looks last sees the tasks of all, so no more than allowed are kept.
+    pub(super) fn close_if_full(
+        &self,
+        claimed: &Claimed,
+        closed: &mut Closed,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<bool, Error> {
+        let queue = &claimed.task.record.queue;
+        let Some(max) = closed.max_in_flight.get(queue) else { return Ok(false) };
+        if self.in_flight(now)?.of(queue) <= u64::from(*max) {
+            return Ok(false);
+        }
+        let run_id = claimed.record.claimer_run_id.parse().map_err(|_| Error::Contended)?;
+        let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
+        self.release(claimed.task.id, claimant, 0, now, nonce)?;
+        closed.queues.push(queue.clone());
+        Ok(true)
+    }
+
+    /// How many leases run, by queue. The queue of a claimed task stands in its record.
+    fn in_flight(&self, now: Timestamp) -> Result<InFlight, Error> {
+        let mut in_flight = InFlight::default();
+        for part in self.parts_of(Shelf::Claimed)? {
+            for located in self.entries_in(&part)? {
+                if lease_is_live(&located.entry.state, now)
+                    && let Some(queue) = self.queue_of(&located)?
+                {
+                    *in_flight.0.entry(queue).or_default() += 1;
+                }
+            }
+        }
+        Ok(in_flight)
+    }
+
+    fn queue_of(&self, located: &Located) -> Result<Option<QueueName>, Error> {
+        let id = located.entry.id;
+        let known = self.memory.borrow().queue(id);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let task = match self.task(id) {
+            // It is nobody's to count.
+            Err(Error::Corrupt { .. }) => None,
+            task => task?,
+        };
+        let queue = task.map(|task| task.record.queue);
+        queue.iter().for_each(|queue| self.memory.borrow_mut().know_queue(id, queue.clone()));
+        Ok(queue)
+    }
+}
+
+#[derive(Default)]
+struct InFlight(BTreeMap<QueueName, u64>);
+
+impl InFlight {
+    fn of(&self, queue: &QueueName) -> u64 {
+        self.0.get(queue).copied().unwrap_or(0)
+    }
+}
+
+enum Setting {
+    Paused,
+    MaxInFlight(u32),
+}
+
+/// What a name in `queues/` says. No queue has a dot in its name.
+fn parse_setting(name: &str) -> Option<(QueueName, Setting)> {
+    let (queue, word) = name.split_once('.')?;
+    let setting = match word.strip_prefix("max") {
+        Some(max) => Setting::MaxInFlight(max.parse().ok()?),
+        None => (word == "paused").then_some(Setting::Paused)?,
+    };
+    Some((queue.parse().ok()?, setting))
+}
+
+/// True for a name that stands in `queues/`.
+pub(super) fn is_setting(name: &str) -> bool {
+    parse_setting(name).is_some()
+}

@@ -1,0 +1,155 @@
+//! Figures for people who watch over a queue: how many tasks stand where, how long they wait, and how long they take.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::{Counts, Finding, Queue, Settings, Status};
+use crate::entry::{Entry, State};
+use crate::error::Error;
+use crate::name::QueueName;
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// The figures of all queues.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// How many tasks stand where, over all queues and times.
+    pub counts: Counts,
+    /// By queue.
+    pub queues: BTreeMap<QueueName, QueueStats>,
+    /// How many seconds back ended tasks were looked at one by one.
+    pub window_seconds: i64,
+    /// What was not as it should be.
+    pub findings: Vec<Finding>,
+}
+
+/// The figures of one queue.
+#[derive(Clone, Debug, Default)]
+pub struct QueueStats {
+    /// How many tasks stand where; of ended ones, those that ended in the window.
+    pub counts: Counts,
+    /// Since when the oldest task waits that can be claimed.
+    pub oldest_pending_since: Option<Timestamp>,
+    /// From enqueuing to the last claim, of tasks that were completed or failed in the window.
+    pub wait: Option<Spread>,
+    /// From the last claim to the end, of the same.
+    pub run: Option<Spread>,
+    /// Nothing is claimed from it.
+    pub is_paused: bool,
+    /// How many of its tasks may be claimed at once.
+    pub max_in_flight: Option<u32>,
+}
+
+/// How a number of times is spread, in microseconds: so many per cent of them are at most as long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// How many there are.
+    pub count: u64,
+    /// Half of them.
+    pub p50: u64,
+    /// Nine tenths.
+    pub p90: u64,
+    /// Ninety-nine hundredths.
+    pub p99: u64,
+    /// All.
+    pub max: u64,
+}
+
+/// The times of one queue, before they are counted.
+#[derive(Default)]
+struct Times {
+    wait: Vec<u64>,
+    run: Vec<u64>,
+}
+
+impl<S: Store> Queue<S> {
+    /// The figures at `now`. Reads all names, and the records of the tasks that have not ended, or ended in the last
+    /// `window_seconds`. Writes nothing.
+    pub fn stats(&self, window_seconds: i64, now: Timestamp) -> Result<Stats, Error> {
+        let window = u64::try_from(window_seconds).unwrap_or(0).saturating_mul(1_000_000);
+        let mut stats =
+            Stats { counts: Counts::default(), queues: BTreeMap::new(), window_seconds, findings: Vec::new() };
+        let mut times: BTreeMap<QueueName, Times> = BTreeMap::new();
+        for (_, seen) in self.every_entry()? {
+            let status = Status::of(seen.entry(), now);
+            stats.counts.add(status);
+            if ended_at(seen.entry()).is_some_and(|at| now.micros_since(at) > window) {
+                continue;
+            }
+            let queue = match seen.queue() {
+                Some(queue) => queue.clone(),
+                None => match self.task_of(&seen)? {
+                    Some(Ok(task)) => task.record.queue,
+                    Some(Err(finding)) => {
+                        stats.findings.push(finding);
+                        continue;
+                    }
+                    None => continue,
+                },
+            };
+            times.entry(queue.clone()).or_default().add(seen.entry());
+            stats.queues.entry(queue).or_default().add(seen.entry(), status);
+        }
+        for (queue, Times { wait, run }) in times {
+            let figures = stats.queues.entry(queue).or_default();
+            (figures.wait, figures.run) = (Spread::of(wait), Spread::of(run));
+        }
+        let Settings { paused, max_in_flight } = self.settings()?;
+        for queue in paused {
+            stats.queues.entry(queue).or_default().is_paused = true;
+        }
+        for (queue, max) in max_in_flight {
+            stats.queues.entry(queue).or_default().max_in_flight = Some(max);
+        }
+        Ok(stats)
+    }
+}
+
+impl QueueStats {
+    fn add(&mut self, entry: &Entry, status: Status) {
+        self.counts.add(status);
+        if matches!(status, Status::Pending | Status::TimedOut) {
+            let oldest = self.oldest_pending_since.map_or(entry.created_at, |oldest| oldest.min(entry.created_at));
+            self.oldest_pending_since = Some(oldest);
+        }
+    }
+}
+
+impl Times {
+    fn add(&mut self, entry: &Entry) {
+        let (Some(ended_at), Some(lease)) = (ended_at(entry), entry.lease()) else { return };
+        // One that was cancelled before anybody claimed it has neither waited to be claimed nor run.
+        if entry.generation > 0 {
+            self.wait.push(lease.claimed_at.micros_since(entry.created_at));
+            self.run.push(ended_at.micros_since(lease.claimed_at));
+        }
+    }
+}
+
+impl Spread {
+    /// The spread of these times; `None`: there are none.
+    fn of(mut times: Vec<u64>) -> Option<Spread> {
+        times.sort_unstable();
+        // The nearest rank: the smallest that so many per cent are not above.
+        let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        let count = u64::try_from(times.len()).unwrap_or(u64::MAX);
+        Some(Spread { count, p50: at(50)?, p90: at(90)?, p99: at(99)?, max: at(100)? })
+    }
+}
+
+fn ended_at(entry: &Entry) -> Option<Timestamp> {
+    if let State::Ended(ending) = &entry.state { Some(ending.ended_at) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_by_nearest_rank() {
+        assert_eq!(Spread::of(Vec::new()), None);
+        assert_eq!(Spread::of(Vec::from([7])), Some(Spread { count: 1, p50: 7, p90: 7, p99: 7, max: 7 }));
+        let spread = Spread::of((1..=200).rev().collect());
+        assert_eq!(spread, Some(Spread { count: 200, p50: 100, p90: 180, p99: 198, max: 200 }));
+    }
+}

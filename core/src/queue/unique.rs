@@ -1,0 +1,124 @@
+//! Unique keys: of the tasks of a queue with one key, one lives.
+//!
+//! Who has a key stands in `unique/<queue>/<digest>/<n>.json`, which names a task. The highest number counts, and it is only
+//! raised once the task before has ended; of those who raise it at once, one makes the file, and the others look again. A task
+//! gets its key before its entry. So one that has the key and no entry is of an agent that is just about to link it, or has
+//! died; whoever comes then shelves it as a doctor does, which is safe beside a living one, and answers it.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::Queue;
+use super::doctor::Mender;
+use crate::entry::State;
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout::{self, Dir};
+use crate::limits;
+use crate::name::{Nonce, QueueName, UniqueKey};
+use crate::store::Store;
+use crate::task::Task;
+
+/// What a file in a unique key's directory says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    task_id: TaskId,
+}
+
+impl<S: Store> Queue<S> {
+    /// The task that has the key and has not ended; `None`: there is none.
+    pub(super) fn live_holder(&self, queue: &QueueName, key: &UniqueKey, nonce: Nonce) -> Result<Option<Task>, Error> {
+        let dir = layout::unique_key(queue, key);
+        match self.last_holder(&dir)? {
+            Some((_, id)) => self.if_alive(id, nonce),
+            None => Ok(None),
+        }
+    }
+
+    /// Gives the task the key that it asks for, if it asks for one; else the live task that has it.
+    pub(super) fn take_key(&self, task: &Task, nonce: Nonce) -> Result<Option<Task>, Error> {
+        let Some(key) = &task.record.unique else { return Ok(None) };
+        let dir = layout::unique_key(&task.record.queue, key);
+        for _ in 0..limits::RACES {
+            let last = self.last_holder(&dir)?;
+            match last {
+                Some((number, id)) if id == task.id => {
+                    self.remove_holders_before(number, &dir)?;
+                    return Ok(None);
+                }
+                Some((_, id)) => {
+                    if let Some(live) = self.if_alive(id, nonce)? {
+                        return Ok(Some(live));
+                    }
+                }
+                None => {}
+            }
+            let number = last.map_or(1, |(number, _)| number + 1);
+            let mut content =
+                serde_json::to_vec(&Holder { task_id: task.id }).map_err(|error| Error::Unencodable(error.into()))?;
+            content.push(b'\n');
+            // A listing that missed names may have led to an old number: then there is a higher one.
+            self.publish(&layout::key_holder(&dir, number), &content, nonce)?;
+        }
+        Err(Error::Contended)
+    }
+
+    /// False if the task asks for a key that another one has, or that it never got.
+    pub(super) fn has_its_key(&self, task: &Task) -> Result<bool, Error> {
+        let Some(key) = &task.record.unique else { return Ok(true) };
+        let last = self.last_holder(&layout::unique_key(&task.record.queue, key))?;
+        Ok(last.is_some_and(|(_, id)| id == task.id))
+    }
+
+    /// Forgets that a task had its key, which is being removed.
+    pub(super) fn give_key_up(&self, task: &Task) -> Result<(), Error> {
+        let Some(key) = &task.record.unique else { return Ok(()) };
+        let dir = layout::unique_key(&task.record.queue, key);
+        if let Some((number, id)) = self.last_holder(&dir)?
+            && id == task.id
+        {
+            self.store.remove(&layout::key_holder(&dir, number))?;
+            self.store.remove_dir(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the numbers of tasks that have ended. Whoever still makes one of them sees the higher one afterwards.
+    fn remove_holders_before(&self, last: u64, dir: &Dir) -> Result<(), Error> {
+        let names = self.store.list(dir)?.unwrap_or_default();
+        for number in names.iter().filter_map(|name| layout::parse_key_holder(name)).filter(|number| *number < last) {
+            self.store.remove(&layout::key_holder(dir, number))?;
+        }
+        Ok(())
+    }
+
+    /// The highest number in a key's directory, and the task that it names.
+    fn last_holder(&self, dir: &Dir) -> Result<Option<(u64, TaskId)>, Error> {
+        let names = self.store.list(dir)?.unwrap_or_default();
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| layout::parse_key_holder(name)).collect();
+        numbers.sort_unstable();
+        // One whose text is torn or gone has no task to stand for.
+        for number in numbers.into_iter().rev() {
+            let content = self.store.read(&layout::key_holder(dir, number), limits::RECORD_BYTES)?;
+            if let Some(holder) = content.and_then(|content| serde_json::from_slice::<Holder>(&content).ok()) {
+                return Ok(Some((number, holder.task_id)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The task, if it has not ended. One that has the key and no entry is shelved.
+    fn if_alive(&self, id: TaskId, nonce: Nonce) -> Result<Option<Task>, Error> {
+        for _ in 0..2 {
+            let Some(task) = self.task(id)? else { return Ok(None) };
+            if let Some(located) = self.find(id)? {
+                let lives = !matches!(located.entry.state, State::Ended(_));
+                return Ok(lives.then_some(task));
+            }
+            let mut nonces = nonce.counted_on();
+            Mender::new(self, &mut nonces).shelve_again(id)?;
+        }
+        Ok(None)
+    }
+}
