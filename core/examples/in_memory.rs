@@ -2,7 +2,7 @@
 //! on any `Store`, such as the directory store of the crate `coord-store`.
 
 use coord_core::name::{Nonce, QueueName};
-use coord_core::queue::{ClaimRequest, NewTask, Thoroughness};
+use coord_core::queue::{ClaimRequest, NewTask, Plan, Thoroughness};
 use coord_core::store::mem::MemStore;
 use coord_core::transition::Claimant;
 use coord_core::{JsonObject, Queue, Timestamp};
@@ -18,12 +18,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ttl_seconds: 3_600,
         created_by: "orchestrator".parse()?,
         tags: Vec::new(),
+        plan: Plan::default(),
         payload: JsonObject::parse(r#"{"file":"src/lib.rs"}"#)?,
     };
     queue.enqueue(new, now, Nonce::from_bits(1))?;
 
     let run_id: coord_core::name::RunId = "agent-1".parse()?;
-    let request = ClaimRequest { run_id: run_id.clone(), queue: None, lease_seconds: 60 };
+    let request = ClaimRequest::any(run_id.clone(), 60);
     let claim = queue.claim(&request, Thoroughness::Full, now, Nonce::from_bits(2))?;
     let claimed = claim.claimed.ok_or("nothing to claim")?;
     assert_eq!(claimed.task.record.payload.text(), r#"{"file":"src/lib.rs"}"#);

@@ -114,7 +114,7 @@ pub struct Ending {
 }
 
 /// The four ways for a task to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Its holder reported success.
     Completed,

@@ -81,6 +81,10 @@ pub const NOTE_CHARS: usize = 4_096;
 /// How many tasks one call may enqueue or claim.
 pub const BATCH: usize = 100_000;
 
+/// How many bytes of text one call may enqueue: all of it is checked, and so held in memory, before any is written. A sandbox of
+/// 32 bits has 4 GiB.
+pub const BATCH_BYTES: usize = 268_435_456;
+
 /// How many tasks of a batch are written before they are linked, and their directories synced, together: few enough for the
 /// 8 ms that the leaves of the ready shelf span.
 pub const BATCH_STEP: usize = 256;

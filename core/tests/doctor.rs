@@ -8,11 +8,14 @@ use std::rc::Rc;
 
 use coord_core::entry::{Entry, State};
 use coord_core::layout::{self, Dir, Path};
-use coord_core::name::{Nonce, QueueName, RunId};
-use coord_core::queue::{Became, ClaimRequest, Claimed, Diagnosis, Filter, NewTask, Note, Thoroughness};
+use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
+use coord_core::queue::{
+    Became, Cancelling, ClaimRequest, Claimed, Diagnosis, Failing, Filter, NewTask, Note, Plan, Thoroughness,
+};
 use coord_core::store::mem::{MemStore, Tree};
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind};
-use coord_core::transition::Claimant;
+use coord_core::tags::TagSet;
+use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
 
 const SECOND: u64 = 1_000_000;
@@ -101,13 +104,14 @@ impl World {
             ttl_seconds: 10_000,
             created_by: "orchestrator".parse().unwrap(),
             tags: Vec::new(),
+            plan: Plan::default(),
             payload: JsonObject::parse("{}").unwrap(),
         };
-        queue.enqueue(new, self.now(), self.nonce())
+        queue.enqueue(new, self.now(), self.nonce()).map(|enqueued| enqueued.task)
     }
 
     fn claim(&self, run_id: &str) -> Option<Claimed> {
-        let request = ClaimRequest { run_id: run(run_id), queue: None, lease_seconds: 1_000 };
+        let request = ClaimRequest::any(run(run_id), 1_000);
         self.queue().claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap().claimed
     }
 
@@ -117,7 +121,7 @@ impl World {
     }
 
     fn release(&self, id: TaskId, run_id: &str) {
-        self.queue().release(id, claimant(run_id), self.now()).unwrap();
+        self.queue().release(id, claimant(run_id), 0, self.now(), self.nonce()).unwrap();
     }
 
     /// How many tasks can be claimed and completed until there is none.
@@ -224,8 +228,10 @@ const ILLNESSES: &[Illness] = &[
             let first = world.entry(task.id);
             let Entry { id, created_at, .. } = world.entries(task.id)[0].1;
             for version in [2, 3] {
-                let state = State::Ready { pending_until: created_at.plus_seconds(10_000) };
-                let entry = Entry { id, created_at, priority: 0, version, generation: 0, attempt: 0, state };
+                let state = State::Ready { pending_until: created_at.plus_seconds(10_000), tags: TagSet::default() };
+                let priority = 0;
+                let (generation, attempt, report) = (0, 0, None);
+                let entry = Entry { id, created_at, priority, version, generation, attempt, state, report };
                 world.link(&first, &first.dir.file(entry.to_string()));
             }
         },
@@ -293,7 +299,7 @@ const ILLNESSES: &[Illness] = &[
         left: 1,
     },
     Illness {
-        code: "settlement_lost",
+        code: "report_lost",
         became: &[Became::Left],
         make: |world, task| {
             world.claim("agent").unwrap();
@@ -327,11 +333,11 @@ fn a_queue_in_every_state_is_healthy_and_examined_without_a_change() {
         match run_id {
             "done" => world.complete(id, run_id).unwrap(),
             "failed" => {
-                let error = "broke".parse().unwrap();
-                queue.fail(id, claimant(run_id), error, world.now(), world.nonce()).unwrap();
+                let error = "broke".parse::<ErrorMessage>().unwrap();
+                queue.fail(id, claimant(run_id), Failing::from(error), world.now(), world.nonce()).unwrap();
             }
             "cancelled" => {
-                queue.cancel(id, run(run_id), false, world.now(), world.nonce()).unwrap();
+                queue.cancel(id, Cancelling::new(run(run_id), IfHeld::Refuse), world.now(), world.nonce()).unwrap();
             }
             "released" => world.release(id, run_id),
             _ => {}
@@ -344,7 +350,7 @@ fn a_queue_in_every_state_is_healthy_and_examined_without_a_change() {
         let diagnosis = world.examine();
         assert_spotless(&diagnosis);
         assert_eq!(before, world.tree());
-        let filter = Filter { status: None, queue: None, run_id: None, limit: 1 };
+        let filter = Filter { limit: 1, ..Filter::default() };
         assert_eq!(diagnosis.counts, world.queue().tasks(&filter, world.now()).unwrap().counts);
         assert_spotless(&world.repair());
         assert_eq!(before, world.tree());
@@ -687,11 +693,9 @@ fn leftovers_are_counted_and_set_aside_but_not_what_may_still_be_needed() {
     assert_eq!(world.claim("agent").unwrap().task.id, held.id);
     let nonce = Nonce::from_bits(77);
     // Lost races for what has ended and for what is held, and one that the holder is about to end with.
-    for settlement in [
-        layout::settlement(done.id, 3, nonce),
-        layout::settlement(held.id, 2, nonce),
-        layout::settlement(held.id, 3, nonce),
-    ] {
+    for settlement in
+        [layout::report(done.id, 3, nonce), layout::report(held.id, 2, nonce), layout::report(held.id, 3, nonce)]
+    {
         world.create(&settlement, b"{\"result\":{}}");
     }
     world.create(&layout::tmp().file("0000000000000001.json"), b"\"half");
@@ -700,19 +704,19 @@ fn leftovers_are_counted_and_set_aside_but_not_what_may_still_be_needed() {
     world.create(&layout::record(torn), b"{\"title\":\"cut o");
 
     let found = world.examine().leftovers;
-    assert_eq!((found.drafts, found.settlements, found.torn_records), (2, 2, 1));
+    assert_eq!((found.drafts, found.reports, found.torn_records), (2, 2, 1));
     let while_the_trial_lasts = world.queue().examine(Timestamp::from_micros(SECOND)).unwrap();
     assert_eq!(while_the_trial_lasts.leftovers.drafts, 1, "another doctor is trying the filesystem");
     let repaired = world.repair();
     assert!(repaired.is_healthy());
     assert_eq!((repaired.leftovers, repaired.aside), (found, 4));
     assert_spotless(&world.examine());
-    assert!(world.files.exists(&layout::settlement(held.id, 3, nonce)).unwrap());
+    assert!(world.files.exists(&layout::report(held.id, 3, nonce)).unwrap());
     let before = world.tree();
     world.repair();
     assert_eq!(before, world.tree());
     world.complete(held.id, "agent").unwrap();
-    assert_eq!(world.examine().leftovers.settlements, 1, "the race is over");
+    assert_eq!(world.examine().leftovers.reports, 1, "the race is over");
     assert!(world.examine().defects.is_empty(), "the results are there");
 }
 
@@ -782,7 +786,7 @@ fn notes_tell_what_is_odd_and_foreign_names_are_left_alone() {
         Dir::root().file("notes.txt"),
         layout::tasks().file("README"),
         layout::tasks().child("ab").file("x.json"),
-        layout::settlements().child("ab").file("x"),
+        layout::reports().child("ab").file("x"),
         layout::runs().file("x"),
         layout::sweep().file("x"),
         Dir::root().child("ready").child("a b").file("x"),

@@ -8,14 +8,15 @@ mod arbitrary;
 use std::cell::Cell;
 
 use arbitrary::{check, damaged, damaged_name, entry, nonce, queue_name, record, run_id, text, time};
-use coord_core::entry::{Ending, Entry, State};
+use coord_core::entry::{Entry, State};
 use coord_core::layout::{self, Dir, Path};
-use coord_core::name::{Nonce, QueueName, RunId};
-use coord_core::queue::{Claim, ClaimRequest, Filter, NewTask, Thoroughness, Watch};
+use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
+use coord_core::queue::{Cancelling, Claim, ClaimRequest, Failing, Filter, NewTask, Plan, Thoroughness, Watch};
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind};
+use coord_core::tags::TagSet;
 use coord_core::task::Record;
-use coord_core::transition::Claimant;
+use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -40,9 +41,9 @@ fn a_task_beside_garbage_is_claimed_and_completed() {
     check(16, (vec(thing(), 0..12), record()), |(things, record)| {
         let now = before_the_end(record.created_at);
         let queue = Queue::open(filled(&things, |path| !is_where_a_directory_belongs(path))).unwrap();
-        let id = queue.enqueue(new_task(&record), now, Nonce::from_bits(u64::MAX)).unwrap().id;
+        let id = queue.enqueue(new_task(&record), now, Nonce::from_bits(u64::MAX)).unwrap().task.id;
 
-        let request = ClaimRequest { run_id: agent(), queue: None, lease_seconds: 10 };
+        let request = ClaimRequest::any(agent(), 10);
         let claim = |nonce| match queue.claim(&request, Thoroughness::Full, now, Nonce::from_bits(nonce)) {
             Ok(Claim { claimed, .. }) => Some(claimed.unwrap().task.id),
             // Two entries became one name, which a filesystem passes over: one of them is gone.
@@ -55,7 +56,7 @@ fn a_task_beside_garbage_is_claimed_and_completed() {
         let claimant = Claimant { run_id: agent(), nonce: None };
         let result = JsonObject::parse("{\"done\":1}").unwrap();
         queue.complete(id, claimant, Some(result.clone()), now, Nonce::from_bits(u64::MAX - 1)).unwrap();
-        let filter = Filter { status: None, queue: None, run_id: Some(agent()), limit: 1_000 };
+        let filter = Filter { run_id: Some(agent()), limit: 1_000, ..Filter::default() };
         let items = queue.tasks(&filter, now).unwrap().items;
         let item = items.iter().find(|item| item.task.id == id).unwrap();
         assert_eq!(item.result, Some(result));
@@ -65,12 +66,22 @@ fn a_task_beside_garbage_is_claimed_and_completed() {
 #[test]
 fn a_record_that_is_too_long_is_read_in_part_and_set_aside() {
     let now = Timestamp::from_micros(1);
-    let entry = Entry::first(TaskId::of_canonical(b"{}"), now, 0, 1_000);
+    let state = State::Ready { pending_until: now.plus_seconds(1_000), tags: TagSet::default() };
+    let entry = Entry {
+        id: TaskId::of_canonical(b"{}"),
+        created_at: now,
+        priority: 0,
+        version: 1,
+        generation: 0,
+        attempt: 0,
+        state,
+        report: None,
+    };
     let home = layout::home(&entry, &"default".parse().unwrap());
     let store = filled(&[], |_| true);
     store.place(&home.file(entry.to_string()), &vec![b' '; 4 * limits::RECORD_BYTES]);
     let queue = Queue::open(store).unwrap();
-    let request = ClaimRequest { run_id: agent(), queue: None, lease_seconds: 10 };
+    let request = ClaimRequest::any(agent(), 10);
     let claim = queue.claim(&request, Thoroughness::Full, now, Nonce::from_bits(2)).unwrap();
     assert!(claim.claimed.is_none() && claim.findings.len() == 1);
     assert_eq!(queue.store().most_read.get(), limits::RECORD_BYTES);
@@ -223,31 +234,32 @@ fn run(queue: &Queue<Frugal>, things: &[Thing], operation: &Operation) -> Result
     let task = (!tasks.is_empty()).then(|| tasks[which.index(tasks.len())]);
     let id = task.map_or(TaskId::of_canonical(b"nobody's"), |task| task.entry.id);
     let claimant = Claimant { run_id: run_id.clone(), nonce: None };
-    let request =
-        ClaimRequest { run_id: run_id.clone(), queue: task.map(|task| task.record.queue.clone()), lease_seconds: 10 };
-    let filter = Filter { status: None, queue: None, run_id: None, limit: 1_000 };
+    let of_one = task.map(|task| task.record.queue.clone());
+    let any = ClaimRequest::any(run_id.clone(), 10);
+    let request = ClaimRequest { queues: of_one.iter().cloned().collect(), ..any.clone() };
+    let filter = Filter { limit: 1_000, ..Filter::default() };
     match kind {
         Kind::Init => queue.init(now, nonce).map(drop),
         Kind::Enqueue => {
             task.map_or(Ok(()), |task| queue.enqueue(new_task(&task.record), before_the_end(now), nonce).map(drop))
         }
-        Kind::Claim => queue.claim(&ClaimRequest { queue: None, ..request }, Thoroughness::Full, now, nonce).map(drop),
+        Kind::Claim => queue.claim(&any, Thoroughness::Full, now, nonce).map(drop),
         Kind::WatchedClaim => {
             let mut watch = Watch::default();
             queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), now, nonce)?;
             queue.has_stirred(&watch, now).map(drop)
         }
-        Kind::Heartbeat => queue.heartbeat(id, claimant, None, now).map(drop),
+        Kind::Heartbeat => queue.heartbeat(id, claimant, None, None, now, nonce).map(drop),
         Kind::Complete => queue.complete(id, claimant, JsonObject::parse("{\"a\":1}").ok(), now, nonce).map(drop),
-        Kind::Fail => queue.fail(id, claimant, "no".parse().unwrap(), now, nonce).map(drop),
-        Kind::Release => queue.release(id, claimant, now).map(drop),
-        Kind::Cancel => queue.cancel(id, run_id, true, now, nonce).map(drop),
+        Kind::Fail => {
+            queue.fail(id, claimant, Failing::from("no".parse::<ErrorMessage>().unwrap()), now, nonce).map(drop)
+        }
+        Kind::Release => queue.release(id, claimant, 0, now, nonce).map(drop),
+        Kind::Cancel => queue.cancel(id, Cancelling::new(run_id, IfHeld::Force), now, nonce).map(drop),
         Kind::Tasks => queue.tasks(&filter, now).map(drop),
         Kind::Examine => queue.examine(now).map(drop),
         Kind::Repair => queue.repair(now, &mut Nonce::from_bits(0x7e9a_1200).counted_on()).map(drop),
-        Kind::TasksOfOne => {
-            queue.tasks(&Filter { queue: request.queue, run_id: Some(run_id), ..filter }, now).map(drop)
-        }
+        Kind::TasksOfOne => queue.tasks(&Filter { queue: of_one, run_id: Some(run_id), ..filter }, now).map(drop),
     }
 }
 
@@ -262,7 +274,7 @@ fn before_the_end(now: Timestamp) -> Timestamp {
 
 fn new_task(record: &Record) -> NewTask {
     let Record { title, priority, queue, ttl_seconds, created_by, tags, payload, .. } = record.clone();
-    NewTask { title, priority, queue, ttl_seconds, created_by, tags, payload }
+    NewTask { title, priority, queue, ttl_seconds, created_by, tags, plan: Plan::default(), payload }
 }
 
 /// A queue's directory with these things in it, as far as there is room and `wanted` says so.
@@ -287,8 +299,8 @@ fn filled(things: &[Thing], wanted: impl Fn(&Path) -> bool) -> Frugal {
                 if let Some(lease) = entry.lease().filter(|lease| lease.holder.spilled()) {
                     place(&layout::run(&lease.holder), said);
                 }
-                if let State::Ended(Ending { settlement: Some(nonce), .. }) = &entry.state {
-                    place(&layout::settlement(id, entry.version, *nonce), said);
+                if let Some(nonce) = entry.report {
+                    place(&layout::report(id, entry.version, nonce), said);
                 }
             }
         }

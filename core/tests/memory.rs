@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use coord_core::layout::{Dir, Path};
 use coord_core::name::Nonce;
-use coord_core::queue::{ClaimRequest, NewTask, Thoroughness};
+use coord_core::queue::{ClaimRequest, NewTask, Plan, Thoroughness};
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::transition::Claimant;
@@ -54,14 +54,15 @@ impl World {
             ttl_seconds: 1_000,
             created_by: "orchestrator".parse().unwrap(),
             tags: Vec::new(),
+            plan: Plan::default(),
             payload: JsonObject::parse("{}").unwrap(),
         };
-        by.enqueue(new, self.now(), self.nonce()).unwrap().id
+        by.enqueue(new, self.now(), self.nonce()).unwrap().task.id
     }
 
     /// The title of what the agent claims, or nothing.
     fn claim(&self, by: &Queue<View>) -> Option<(String, TaskId)> {
-        let request = ClaimRequest { run_id: "agent".parse().unwrap(), queue: None, lease_seconds: 100 };
+        let request = ClaimRequest::any("agent".parse().unwrap(), 100);
         let claim = by.claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap();
         claim.claimed.map(|claimed| (claimed.task.record.title.to_string(), claimed.task.id))
     }
@@ -73,7 +74,7 @@ impl World {
     }
 
     fn release(&self, by: &Queue<View>, id: TaskId) {
-        by.release(id, claimant(), self.now()).unwrap();
+        by.release(id, claimant(), 0, self.now(), self.nonce()).unwrap();
     }
 
     /// What the agent asks of the store meanwhile.
@@ -98,12 +99,15 @@ fn a_queue_that_goes_on_reads_one_directory_for_a_claim_and_none_for_what_its_ho
     // The first claim remembers nothing, the second begins to.
     let ids: Vec<TaskId> = (0..3).map(|_| world.claims(&world.ann, "t")).collect();
     let claim = world.calls(|| _ = world.claims(&world.ann, "t"));
-    assert_eq!(claim, ["stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "list", "rename", "read"]);
-    let heartbeat = world.calls(|| drop(world.ann.heartbeat(ids[0], claimant(), None, world.now()).unwrap()));
+    // What is set for queues, six directories on the way, the leaf.
+    assert_eq!(claim, ["stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "list", "rename", "read"]);
+    let heartbeat =
+        world.calls(|| drop(world.ann.heartbeat(ids[0], claimant(), None, None, world.now(), world.nonce()).unwrap()));
     assert_eq!(heartbeat, ["rename"]);
     let complete =
         world.calls(|| drop(world.ann.complete(ids[0], claimant(), None, world.now(), world.nonce()).unwrap()));
-    assert_eq!(complete, ["rename", "sync_dir"]);
+    // Nobody waits for it.
+    assert_eq!(complete, ["rename", "sync_dir", "list"]);
 }
 
 #[test]
@@ -184,9 +188,9 @@ fn a_lease_whose_name_has_changed_since_is_found_all_the_same() {
     let id = world.enqueue(&world.bob, "t", 0, "q");
     world.claims(&world.ann, "t");
     // Another process of the same agent.
-    world.bob.heartbeat(id, claimant(), Some(50), world.now()).unwrap();
-    world.ann.heartbeat(id, claimant(), None, world.now()).unwrap();
-    world.bob.heartbeat(id, claimant(), None, world.now()).unwrap();
+    world.bob.heartbeat(id, claimant(), Some(50), None, world.now(), world.nonce()).unwrap();
+    world.ann.heartbeat(id, claimant(), None, None, world.now(), world.nonce()).unwrap();
+    world.bob.heartbeat(id, claimant(), None, None, world.now(), world.nonce()).unwrap();
     let done = world.ann.complete(id, claimant(), None, world.now(), world.nonce()).unwrap();
     assert_eq!(done.status.as_str(), "completed");
     let again = world.ann.complete(id, claimant(), None, world.now(), world.nonce());
@@ -199,15 +203,15 @@ fn a_claimant_is_judged_by_what_is_there_and_not_by_what_is_remembered() {
     let id = world.enqueue(&world.bob, "t", 0, "q");
     world.claims(&world.ann, "t");
     world.release(&world.bob, id);
-    let refused = world.ann.heartbeat(id, claimant(), None, world.now()).unwrap_err();
+    let refused = world.ann.heartbeat(id, claimant(), None, None, world.now(), world.nonce()).unwrap_err();
     assert_eq!(refused.code(), "not_claimed");
     world.claims(&world.ann, "t");
     world.release(&world.bob, id);
-    let other = ClaimRequest { run_id: "other".parse().unwrap(), queue: None, lease_seconds: 100 };
+    let other = ClaimRequest::any("other".parse().unwrap(), 100);
     world.bob.claim(&other, Thoroughness::Full, world.now(), world.nonce()).unwrap();
     // By the name that `ann` remembers, it is still the agent's.
     let other = Claimant { run_id: other.run_id, nonce: None };
-    world.ann.heartbeat(id, other, None, world.now()).unwrap();
+    world.ann.heartbeat(id, other, None, None, world.now(), world.nonce()).unwrap();
 }
 
 /// A store in memory that notes what it is asked, with a clock by which it stamps what changes.

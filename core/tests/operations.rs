@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use coord_core::entry::Entry;
 use coord_core::layout::{Dir, Path};
-use coord_core::name::{Nonce, QueueName, RunId};
+use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{
-    ClaimRequest, Claimed, Filter, Matching, NewTask, Notice, Released, Status, Step, Thoroughness, WaitingClaim, Watch,
+    Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Released, Status, Step,
+    Thoroughness, WaitingClaim, Watch,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
-use coord_core::transition::{Claimant, Refusal};
+use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, limits};
 
 /// A queue with a clock and nonces of its own.
@@ -59,10 +60,11 @@ impl World {
             ttl_seconds: 1_000,
             created_by: "orchestrator".parse().unwrap(),
             tags: Vec::new(),
+            plan: Plan::default(),
             payload: JsonObject::parse("{}").unwrap(),
         };
         change(&mut new);
-        self.queue.enqueue(new, self.now(), self.nonce()).unwrap()
+        self.queue.enqueue(new, self.now(), self.nonce()).unwrap().task
     }
 
     fn claim(&self, run_id: &str) -> Option<Claimed> {
@@ -70,8 +72,8 @@ impl World {
     }
 
     fn claim_from(&self, run_id: &str, queue: Option<&str>) -> Option<Claimed> {
-        let queue = queue.map(|queue| queue.parse().unwrap());
-        let request = ClaimRequest { run_id: run(run_id), queue, lease_seconds: 10 };
+        let queues = queue.into_iter().map(|queue| queue.parse().unwrap()).collect();
+        let request = ClaimRequest { queues, ..ClaimRequest::any(run(run_id), 10) };
         self.queue.claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap().claimed
     }
 
@@ -102,7 +104,7 @@ fn claimant(run_id: &str) -> Claimant {
 }
 
 fn everything() -> Filter {
-    Filter { status: None, queue: None, run_id: None, limit: 10_000 }
+    Filter { limit: 10_000, ..Filter::default() }
 }
 
 fn titles(mut next: impl FnMut() -> Option<Claimed>) -> Vec<String> {
@@ -143,9 +145,10 @@ fn equal_tasks_of_one_microsecond_are_two_tasks() {
         ttl_seconds: 1_000,
         created_by: run("o"),
         tags: Vec::new(),
+        plan: Plan::default(),
         payload: JsonObject::parse("{}").unwrap(),
     };
-    let ids: Vec<TaskId> = (0..3).map(|_| world.queue.enqueue(new(), now, world.nonce()).unwrap().id).collect();
+    let ids: Vec<TaskId> = (0..3).map(|_| world.queue.enqueue(new(), now, world.nonce()).unwrap().task.id).collect();
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
     assert_eq!(titles(|| world.claim("agent")).len(), 3);
 }
@@ -178,9 +181,10 @@ fn each_operation_changes_as_little_as_the_protocol_says() {
     second.set(Some(world.enqueue("second")));
     let [first, second] = [first, second].map(|id| id.get().unwrap());
     assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, first)), ["rename"]);
-    let heartbeat = || assert!(world.queue.heartbeat(first, claimant("agent"), None, world.now()).is_ok());
+    let heartbeat =
+        || assert!(world.queue.heartbeat(first, claimant("agent"), None, None, world.now(), world.nonce()).is_ok());
     assert_eq!(mutations(&heartbeat), ["rename"]);
-    let release = || assert!(world.queue.release(first, claimant("agent"), world.now()).is_ok());
+    let release = || assert!(world.queue.release(first, claimant("agent"), 0, world.now(), world.nonce()).is_ok());
     assert_eq!(mutations(&release), ["rename"]);
     assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, first)), ["rename"]);
     assert_eq!(mutations(&|| assert!(world.complete(first, "agent", "{}").is_ok())), ["rename"]);
@@ -233,7 +237,7 @@ fn a_late_holder_that_nobody_overtook_may_still_finish() {
             assert_eq!(world.claim_from("sweeper", Some("none")), None);
             assert_eq!(world.status(id), Status::TimedOut, "after the sweep");
         }
-        world.queue.heartbeat(id, claimant("slow"), Some(5), world.now()).unwrap();
+        world.queue.heartbeat(id, claimant("slow"), Some(5), None, world.now(), world.nonce()).unwrap();
         assert_eq!(world.status(id), Status::Claimed);
         assert_eq!(world.claim("next").unwrap().task.id, other);
         world.pass(6);
@@ -249,7 +253,7 @@ fn a_heartbeat_keeps_the_lease_as_long_as_it_was_given_for() {
     world.claim("agent").unwrap();
     for _ in 0..5 {
         world.pass(9);
-        let record = world.queue.heartbeat(id, claimant("agent"), None, world.now()).unwrap();
+        let record = world.queue.heartbeat(id, claimant("agent"), None, None, world.now(), world.nonce()).unwrap();
         assert_eq!(record.expires_at.micros_since(record.heartbeat_at), 10 * SECOND);
         assert_eq!(world.claim("other"), None);
     }
@@ -280,7 +284,7 @@ fn asking_whether_a_task_is_still_held_says_what_a_heartbeat_would_and_changes_n
     assert_eq!(held("a"), Ok(()), "nobody has taken it over yet");
     assert!(world.claim("b").is_some());
     assert_eq!((held("a"), held("b")), (Err("lease_lost"), Ok(())));
-    world.queue.cancel(id, run("boss"), true, world.now(), world.nonce()).unwrap();
+    world.queue.cancel(id, Cancelling::new(run("boss"), IfHeld::Force), world.now(), world.nonce()).unwrap();
     assert_eq!(held("b"), Err("already_terminal"));
 }
 
@@ -296,21 +300,33 @@ fn a_released_task_is_anybodys_at_once_and_its_former_holders_no_more() {
             world.pass(11);
             assert_eq!(world.claim_from("sweeper", Some("none")), None);
         }
-        let released = world.queue.release(id, claimant("agent"), world.now()).unwrap();
-        assert_eq!(released, Released { task_id: id, status: Status::Pending, generation: 1, attempt: 0 });
+        let released = world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).unwrap();
+        assert_eq!(
+            released,
+            Released { task_id: id, status: Status::Pending, generation: 1, attempt: 0, scheduled_at: None }
+        );
         assert_eq!(world.status(id), Status::Pending);
         let code = |outcome: Result<_, Error>| outcome.map_err(|error| error.code());
         let late = || code(world.complete(id, "agent", "{}").map(drop));
         assert_eq!(late(), Err("not_claimed"));
-        assert_eq!(code(world.queue.release(id, claimant("agent"), world.now()).map(drop)), Err("not_claimed"));
+        assert_eq!(
+            code(world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).map(drop)),
+            Err("not_claimed")
+        );
 
         world.pass(1_000_000);
         let taken = world.claim_from("other", Some("q")).unwrap();
         assert_eq!((taken.task.id, taken.record.generation, taken.record.attempt), (id, 2, 1));
         assert_eq!(late(), Err("lease_lost"));
-        assert_eq!(code(world.queue.release(id, claimant("agent"), world.now()).map(drop)), Err("lease_lost"));
+        assert_eq!(
+            code(world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).map(drop)),
+            Err("lease_lost")
+        );
         assert!(world.complete(id, "other", "{}").is_ok());
-        assert_eq!(code(world.queue.release(id, claimant("other"), world.now()).map(drop)), Err("already_terminal"));
+        assert_eq!(
+            code(world.queue.release(id, claimant("other"), 0, world.now(), world.nonce()).map(drop)),
+            Err("already_terminal")
+        );
         assert_eq!(world.entries(id).len(), 1);
     }
 }
@@ -325,7 +341,10 @@ fn a_task_whose_record_cannot_be_trusted_is_not_released_and_its_holder_may_stil
         store.create(path, b"{").unwrap();
     }
     let held = world.entries(id);
-    assert!(matches!(world.queue.release(id, claimant("agent"), world.now()), Err(Error::Corrupt { .. })));
+    assert!(matches!(
+        world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()),
+        Err(Error::Corrupt { .. })
+    ));
     assert_eq!(world.entries(id), held, "nothing was changed");
     assert!(world.complete(id, "agent", "{}").is_ok());
 }
@@ -358,7 +377,9 @@ fn what_ran_out_unclaimed_has_ended_whether_or_not_it_was_moved() {
             matches!(outcome, Err(Error::Refused { refusal: Refusal::AlreadyEnded { .. }, .. }))
         };
         assert!(ended(world.complete(id, "agent", "{}").map(|_| ())));
-        assert!(ended(world.queue.cancel(id, run("boss"), true, world.now(), world.nonce()).map(|_| ())));
+        assert!(ended(
+            world.queue.cancel(id, Cancelling::new(run("boss"), IfHeld::Force), world.now(), world.nonce()).map(|_| ())
+        ));
     }
 }
 
@@ -419,7 +440,14 @@ fn cancelling_ends_what_waits_and_with_force_what_is_held() {
     let world = World::new();
     let (waiting, held) = (world.enqueue("waiting"), world.enqueue_as("held", |new| new.priority = 1).id);
     world.claim("agent").unwrap();
-    let cancel = |id, run_id: &str, force| world.queue.cancel(id, run(run_id), force, world.now(), world.nonce());
+    let cancel = |id, run_id: &str, force| {
+        world.queue.cancel(
+            id,
+            Cancelling::new(run(run_id), if force { IfHeld::Force } else { IfHeld::Refuse }),
+            world.now(),
+            world.nonce(),
+        )
+    };
     assert_eq!(cancel(waiting, "boss", false).unwrap().claimer_run_id, "boss");
     assert!(matches!(cancel(held, "boss", false), Err(Error::Refused { refusal: Refusal::WrongOwner(_), .. })));
     assert_eq!(cancel(held, "boss", true).unwrap().status, Status::Cancelled);
@@ -453,7 +481,16 @@ fn results_errors_and_payloads_are_listed_as_they_were_given() {
     world.claim("agent").unwrap();
     world.claim("agent").unwrap();
     world.complete(id, "agent", r#"{"sum":12345678901234567890123}"#).unwrap();
-    world.queue.fail(failed, claimant("agent"), "no \"luck\"".parse().unwrap(), world.now(), world.nonce()).unwrap();
+    world
+        .queue
+        .fail(
+            failed,
+            claimant("agent"),
+            Failing::from("no \"luck\"".parse::<ErrorMessage>().unwrap()),
+            world.now(),
+            world.nonce(),
+        )
+        .unwrap();
     let listing = world.queue.tasks(&everything(), world.now()).unwrap();
     let item = |id| listing.items.iter().find(|item| item.task.id == id).unwrap();
     assert_eq!(item(id).result.as_ref().unwrap().text(), r#"{"sum":12345678901234567890123}"#);
@@ -494,7 +531,7 @@ fn a_record_that_cannot_be_trusted_is_set_aside_and_holds_up_nobody() {
         store.remove(&path).unwrap();
         store.create(&path, b"{\"title\":").unwrap();
     }
-    let request = ClaimRequest { run_id: run("agent"), queue: None, lease_seconds: 10 };
+    let request = ClaimRequest::any(run("agent"), 10);
     let claim = world.queue.claim(&request, Thoroughness::Full, world.now(), world.nonce()).unwrap();
     assert_eq!(claim.claimed.unwrap().task.id, whole);
     assert!(claim.findings[0].to_string().contains(&torn.to_string()), "{:?}", claim.findings);
@@ -557,8 +594,8 @@ fn a_watch_tells_when_to_ask_again() {
     let world = World::new();
     let mut watch = Watch::default();
     let ask = |watch: &mut Watch, queue: Option<&str>| {
-        let queue = queue.map(|queue| queue.parse().unwrap());
-        let request = ClaimRequest { run_id: run("agent"), queue, lease_seconds: 10 };
+        let queues = queue.into_iter().map(|queue| queue.parse().unwrap()).collect();
+        let request = ClaimRequest { queues, ..ClaimRequest::any(run("agent"), 10) };
         let claim = world.queue.claim_or_watch(&request, Thoroughness::Full, Some(watch), world.now(), world.nonce());
         claim.unwrap().claimed.map(|claimed| claimed.task.id)
     };
@@ -571,7 +608,7 @@ fn a_watch_tells_when_to_ask_again() {
         assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "a task came");
         assert_eq!(ask(&mut watch, queue), Some(id));
         assert_eq!(ask(&mut watch, queue), None);
-        world.queue.release(id, claimant("agent"), world.now()).unwrap();
+        world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).unwrap();
         assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "the task came back");
         assert_eq!(ask(&mut watch, queue), Some(id));
         assert_eq!(ask(&mut watch, queue), None);
@@ -585,7 +622,7 @@ fn a_watch_tells_when_to_ask_again() {
 fn a_waiting_claim_says_where_a_task_would_come_and_sleeps_longer_if_it_is_told() {
     let world = World::new();
     world.queue.init(world.now(), world.nonce()).unwrap();
-    let request = ClaimRequest { run_id: run("agent"), queue: None, lease_seconds: 10 };
+    let request = ClaimRequest::any(run("agent"), 10);
     let mut waiting = WaitingClaim::new(request, Duration::from_secs(60));
     let step =
         |waiting: &mut WaitingClaim| waiting.step(&world.queue, Duration::ZERO, world.now(), world.nonce()).unwrap();

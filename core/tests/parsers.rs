@@ -14,12 +14,11 @@ use arbitrary::{
 };
 use coord_core::entry::{Entry, Outcome, State};
 use coord_core::json::BadJson;
-use coord_core::layout::{self, ReadyShelf};
+use coord_core::layout::{self, TimedShelf};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
-use coord_core::queue::NewTask;
 use coord_core::request::{Draft, Words};
-use coord_core::task::{BadRecord, Record};
-use coord_core::transition::{Claimant, Command, Verdict, decide};
+use coord_core::task::{BadRecord, Terms};
+use coord_core::transition::{Claimant, Command, Fate, IfHeld, Verdict, decide};
 use coord_core::{JsonObject, Task, TaskId, Timestamp, limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -47,8 +46,8 @@ fn an_accepted_name_is_one_that_would_be_written() {
             assert!(run_id.is_none_or(|run_id| entry.holder(&run_id) == lease.holder), "another spelling of a holder");
         }
         if let State::Ended(ending) = &entry.state {
-            let reported = matches!(ending.outcome, Outcome::Completed | Outcome::Failed);
-            assert!(reported || ending.settlement.is_none(), "a settlement that nobody can have made");
+            let held = matches!(ending.outcome, Outcome::Completed | Outcome::Failed);
+            assert!(!held || ending.lease.is_some(), "an end that nobody can have made");
         }
     });
 }
@@ -63,9 +62,8 @@ fn whatever_is_commanded_the_next_name_reads_back() {
 
 #[test]
 fn every_name_on_a_tasks_way_reads_back() {
-    let first = (task_id(), time(), integer(), integer());
-    check(16, (first, vec((command(), time()), 1..12)), |((id, created_at, priority, ttl_seconds), commands)| {
-        let mut entry = Entry::first(id, created_at, priority, ttl_seconds);
+    check(16, (record(), vec((command(), time()), 1..12)), |(record, commands)| {
+        let mut entry = Entry::first(&Task::encode(record).unwrap().0);
         assert_eq!(Entry::parse(&entry.to_string()).as_ref(), Some(&entry));
         for (command, now) in commands {
             entry = assert_step(&entry, &command, now).unwrap_or(entry);
@@ -213,14 +211,13 @@ fn words_from_outside_are_within_their_limits_and_stay_as_they_are() {
 fn a_task_that_is_asked_for_is_one_that_can_be_written_or_a_short_complaint_names_what_is_wrong() {
     check(32, draft(), |draft| match draft.check() {
         Ok((new, cuts)) => {
-            let NewTask { title, priority, queue, ttl_seconds, created_by, tags, payload } = new;
-            assert!(limits::PENDING_TTL_SECONDS.contains(&ttl_seconds) && tags.len() == draft.tags.len());
+            assert!(limits::PENDING_TTL_SECONDS.contains(&new.ttl_seconds) && new.tags.len() == draft.tags.len());
             let given = [&draft.title].into_iter().chain(&draft.tags);
-            let kept = [title.as_str()].into_iter().chain(tags.iter().map(Tag::as_str));
+            let kept = [new.title.as_str()].into_iter().chain(new.tags.iter().map(Tag::as_str));
             let is_cut = |(given, kept): &(&String, &str)| given.trim() != *kept;
             assert_eq!(cuts.len(), given.zip(kept).filter(is_cut).count(), "every cut is told");
             let created_at = Timestamp::from_micros(0);
-            let record = Record { title, priority, queue, ttl_seconds, created_by, created_at, tags, payload };
+            let record = new.record(None, created_at);
             let (task, bytes) = Task::encode(record).unwrap();
             assert_eq!(Task::decode(task.id, &bytes), Ok(task));
         }
@@ -275,7 +272,7 @@ fn the_ready_shelf_sorts_as_tasks_are_claimed() {
         if leaf != other {
             assert_eq!(names(&leaf) < names(&other), (other_priority, at) < (priority, other_at));
         }
-        let shelf = names(&leaf).iter().try_fold(ReadyShelf::queue(&queue), |shelf, name| shelf.child(name)).unwrap();
+        let shelf = names(&leaf).iter().try_fold(TimedShelf::queue(&queue), |shelf, name| shelf.child(name)).unwrap();
         assert!(shelf.is_leaf() && shelf.dir == leaf && shelf.child("00").is_none());
         let end = shelf.filled_until().unwrap();
         assert!(end > at || end.micros() == limits::TIME_MICROS);
@@ -289,7 +286,7 @@ fn a_directory_is_part_of_a_shelf_only_if_it_is_spelled_as_one() {
     check(32, (queue_name(), time(), names, 0_usize..6), |(queue, at, name, depth)| {
         let leaf = layout::ready_leaf(&queue, 0, at);
         let on_the_way = leaf.as_str().split('/').skip(2).take(depth);
-        let shelf = on_the_way.fold(ReadyShelf::queue(&queue), |shelf, name| shelf.child(name).unwrap());
+        let shelf = on_the_way.fold(TimedShelf::queue(&queue), |shelf, name| shelf.child(name).unwrap());
         let width = [16, 5, 2, 2, 2, 0][depth];
         let is_hex = name.len() == width && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
         let largest = [u64::MAX, (1 << 18) - 1, 127, 127, 127, 0][depth];
@@ -330,6 +327,9 @@ const WORDS: Words = Words {
     lease_seconds: "lease_seconds",
     wait_seconds: "wait_seconds",
     limit: "limit",
+    max_attempts: "max_attempts",
+    backoff: "backoff",
+    delay: "delay",
     payload: "payload",
     result: "result",
     error: "error",
@@ -354,6 +354,7 @@ fn draft() -> impl Strategy<Value = Draft> {
             payload,
             tags,
             queue,
+            ..Draft::default()
         },
     )
 }
@@ -368,21 +369,47 @@ fn command() -> impl Strategy<Value = Command> {
     let agent: RunId = "agent-7".parse().unwrap();
     let claimant = prop_oneof![Just(Claimant { run_id: agent.clone(), nonce: None }), claimant];
     let run_id = || prop_oneof![Just(agent.clone()), run_id()];
-    let verdict = proptest::sample::select(vec![Verdict::Complete, Verdict::Fail]);
+    let verdict = prop_oneof![
+        Just(Verdict::Complete),
+        (terms(), any::<bool>(), any::<u64>()).prop_map(|(terms, is_final, random)| Verdict::Fail {
+            terms,
+            is_final,
+            random
+        }),
+    ];
+    let report = || proptest::option::of(nonce());
+    let if_held = proptest::sample::select(vec![IfHeld::Refuse, IfHeld::Request, IfHeld::Force]);
+    let fate = prop_oneof![task_id().prop_map(Fate::WaitFor), Just(Fate::GoOn), Just(Fate::Cancel)];
     prop_oneof![
         (run_id(), integer(), nonce()).prop_map(|(run_id, lease_seconds, nonce)| Command::Claim {
             run_id,
             lease_seconds,
             nonce
         }),
-        (claimant.clone(), proptest::option::of(integer()))
-            .prop_map(|(claimant, lease_seconds)| Command::Heartbeat { claimant, lease_seconds }),
-        claimant.clone().prop_map(|claimant| Command::Release { claimant }),
-        (claimant, verdict, proptest::option::of(nonce()))
-            .prop_map(|(claimant, verdict, settlement)| Command::Settle { claimant, verdict, settlement }),
-        (run_id(), any::<bool>(), nonce()).prop_map(|(run_id, force, nonce)| Command::Cancel { run_id, force, nonce }),
-        Just(Command::Expire),
+        (claimant.clone(), proptest::option::of(integer()), report())
+            .prop_map(|(claimant, lease_seconds, report)| Command::Heartbeat { claimant, lease_seconds, report }),
+        (claimant.clone(), integer(), terms(), report()).prop_map(|(claimant, delay_seconds, terms, report)| {
+            Command::Release { claimant, delay_seconds, terms, report }
+        }),
+        (claimant, verdict, report()).prop_map(|(claimant, verdict, report)| Command::Settle {
+            claimant,
+            verdict,
+            report
+        }),
+        (run_id(), if_held, nonce(), report()).prop_map(|(run_id, if_held, nonce, report)| Command::Cancel {
+            run_id,
+            if_held,
+            nonce,
+            report
+        }),
+        (terms(), report()).prop_map(|(terms, report)| Command::Elapse { terms, report }),
+        (fate, terms(), report()).prop_map(|(fate, terms, report)| Command::Unblock { fate, terms, report }),
+        terms().prop_map(|terms| Command::Retry { terms }),
     ]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    record().prop_map(|record| record.terms())
 }
 
 /// Decides, and checks the next name if there is one.
@@ -395,9 +422,10 @@ fn assert_step(entry: &Entry, command: &Command, now: Timestamp) -> Option<Entry
     assert_eq!((next.id, next.created_at, next.priority), (entry.id, entry.created_at, entry.priority));
     let taken = matches!(command, Command::Claim { .. });
     assert_eq!(next.generation, entry.generation + u32::from(taken));
-    let released = matches!(command, Command::Release { .. });
+    let released = matches!(command, Command::Release { .. }) && !matches!(next.state, State::Ended(_));
     // A name that somebody forged may tell of a holder without an attempt.
-    assert_eq!(next.attempt, (entry.attempt + u32::from(taken)).saturating_sub(u32::from(released)));
+    let counted = (entry.attempt + u32::from(taken)).saturating_sub(u32::from(released));
+    assert_eq!(next.attempt, if matches!(command, Command::Retry { .. }) { 0 } else { counted });
     Some(next)
 }
 

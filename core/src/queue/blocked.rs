@@ -25,17 +25,20 @@ use crate::time::Timestamp;
 use crate::transition::{Command, Fate, decide};
 
 impl<S: Store> Queue<S> {
-    /// Moves on what waits for a task that has ended, and what waits for those that thereby end.
-    pub(super) fn wake(&self, ended: TaskId, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
-        let mut ended = Vec::from([ended]);
+    /// Moves on what waits for a task that has ended, and what waits for those that thereby end. How many it moved.
+    pub(super) fn wake(&self, ended: TaskId, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
+        let (mut ended, mut moved) = (Vec::from([ended]), 0);
         while let Some(parent) = ended.pop() {
             let dir = layout::blocked_on(parent);
             let Some(names) = self.store.list(&dir)? else { continue };
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
                 let located = Located { dir: dir.clone(), entry };
                 match self.move_on(&located, now, nonce) {
-                    Ok(Some(next)) if matches!(next.state, State::Ended(_)) => ended.push(next.id),
-                    Ok(_) => {}
+                    Ok(Some(next)) => {
+                        moved += u64::from(next.version > located.entry.version);
+                        ended.extend(matches!(next.state, State::Ended(_)).then_some(next.id));
+                    }
+                    Ok(None) => {}
                     Err(Error::Corrupt { problem, .. }) => {
                         self.set_aside(&located, problem)?;
                     }
@@ -44,7 +47,7 @@ impl<S: Store> Queue<S> {
             }
             self.store.remove_dir(&dir)?;
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Draws the consequence of what a blocked task's parents are, until there is none. The entry that it has then; `None`:
@@ -115,18 +118,19 @@ impl<S: Store> Queue<S> {
     }
 
     /// Wakes tasks whose parent has ended without their having been told: CM-12. Looks at a few parts of the shelf each time,
-    /// and at all of them if they are few.
-    pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+    /// and at all of them if they are few. How many it moved.
+    pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
         let parts = self.parts_of(Shelf::Blocked)?;
         let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
         let first = turn.wrapping_mul(limits::BLOCKED_PARTS_PER_SWEEP) % parts.len().max(1);
         let round = parts.iter().cycle().skip(first).take(limits::BLOCKED_PARTS_PER_SWEEP.min(parts.len()));
+        let mut moved = 0;
         for part in round {
             for parent in self.ended_parents(part)? {
-                self.wake(parent, now, nonce)?;
+                moved += self.wake(parent, now, nonce)?;
             }
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// The tasks that others wait for in this part of the blocked shelf, and that have ended. Names alone tell: a task and those

@@ -35,6 +35,13 @@ pub struct ClaimRequest {
     pub lease_seconds: i64,
 }
 
+impl ClaimRequest {
+    /// For any task of any queue.
+    pub fn any(run_id: RunId, lease_seconds: i64) -> ClaimRequest {
+        ClaimRequest { run_id, queues: Vec::new(), choice: Choice::default(), lease_seconds }
+    }
+}
+
 /// How hard to look before answering that there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thoroughness {

@@ -104,7 +104,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// Moves scheduled tasks that are due to the ready shelf, and wakes blocked ones that were forgotten. Reads the head of the
-    /// one shelf and a few names of the other. How many scheduled tasks it moved.
+    /// one shelf and a few names of the other. How many it moved.
     fn sweep_waiting(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<u64, Error> {
         let mut walk = Walk { queues: &[], except: &[], until: Some(now), empties: Empties::Remove(now), watch: None };
         let mut moved = 0;
@@ -113,8 +113,7 @@ impl<S: Store> Queue<S> {
             Ok(if moved < limits::DUE_PER_SWEEP { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         };
         let _ended_early = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut ripen)?;
-        self.wake_forgotten(now, nonce)?;
-        Ok(moved)
+        Ok(moved + self.wake_forgotten(now, nonce)?)
     }
 
     /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.

@@ -47,6 +47,22 @@ pub struct Filter {
     pub limit: usize,
 }
 
+impl Default for Filter {
+    fn default() -> Filter {
+        Filter {
+            status: None,
+            queue: None,
+            run_id: None,
+            tags: Vec::new(),
+            since: None,
+            ended_since: None,
+            sort: Sort::default(),
+            cursor: None,
+            limit: usize::try_from(limits::LIST_ITEMS_DEFAULT).unwrap_or(usize::MAX),
+        }
+    }
+}
+
 /// An order of tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {

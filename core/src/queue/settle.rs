@@ -52,6 +52,12 @@ pub struct Failing {
     pub is_final: bool,
 }
 
+impl From<ErrorMessage> for Failing {
+    fn from(error: ErrorMessage) -> Failing {
+        Failing { error, is_final: false }
+    }
+}
+
 /// How to call a task off.
 #[derive(Clone, Debug)]
 pub struct Cancelling {
@@ -61,6 +67,13 @@ pub struct Cancelling {
     pub if_held: IfHeld,
     /// Why.
     pub reason: Option<Note>,
+}
+
+impl Cancelling {
+    /// A cancel without a reason.
+    pub fn new(run_id: RunId, if_held: IfHeld) -> Cancelling {
+        Cancelling { run_id, if_held, reason: None }
+    }
 }
 
 /// A task that was completed, and those that its completion enqueued.

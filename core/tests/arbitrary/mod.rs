@@ -10,7 +10,9 @@
 
 use coord_core::entry::{Ending, Entry, Lease, Outcome, State};
 use coord_core::name::{Nonce, QueueName, RunId, Tag, Title};
-use coord_core::task::Record;
+use coord_core::queue::{NewTask, Plan, Start};
+use coord_core::tags::TagSet;
+use coord_core::task::{Backoff, IfParentFails, Record};
 use coord_core::{JsonObject, TaskId, Timestamp, limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -89,23 +91,30 @@ pub fn entry() -> BoxedStrategy<Entry> {
     let version = prop_oneof![1_u32..5, Just(limits::VERSION - 1), Just(limits::VERSION), any::<u32>()];
     let numbers = (integer(), version, count(), count());
     let lease = (run_id(), time(), time(), time(), nonce());
-    let ending = (time(), proptest::option::of(nonce()));
-    (task_id(), time(), numbers, 0..7, lease, ending)
-        .prop_map(|(id, created_at, numbers, state, lease, ending)| {
+    let rest = (time(), proptest::option::of(nonce()), tags(), task_id());
+    (task_id(), time(), numbers, 0..11, lease, rest)
+        .prop_map(|(id, created_at, numbers, state, lease, rest)| {
             let (priority, version, generation, attempt) = numbers;
             let (run_id, claimed_at, heartbeat_at, expires_at, nonce) = lease;
-            let (ended_at, settlement) = ending;
-            let first = Entry { version, generation, attempt, ..Entry::first(id, created_at, priority, 60) };
+            let (ended_at, report, tags, on) = rest;
+            let tags = TagSet::of(&tags);
+            let scheduled = State::Scheduled { due: expires_at };
+            let first =
+                Entry { id, created_at, priority, version, generation, attempt, state: scheduled.clone(), report };
             let lease = Lease { holder: first.holder(&run_id), claimed_at, heartbeat_at, expires_at, nonce };
-            let ended = |outcome, settlement, lease| State::Ended(Ending { outcome, ended_at, settlement, lease });
+            let ended = |outcome, lease| State::Ended(Ending { outcome, ended_at, lease });
             let state = match state {
-                0 => State::Ready { pending_until: expires_at },
-                1 => State::Lapsed(lease),
+                0 => State::Ready { pending_until: expires_at, tags },
+                1 => State::Lapsed { lease, tags },
                 2 => State::Claimed(lease),
-                3 => ended(Outcome::Completed, settlement, Some(lease)),
-                4 => ended(Outcome::Failed, settlement, Some(lease)),
-                5 => ended(Outcome::Cancelled, None, Some(lease)),
-                _ => ended(Outcome::Expired, None, None),
+                3 => State::Recalled(lease),
+                4 => scheduled,
+                5 => State::Blocked { on },
+                6 => ended(Outcome::Completed, Some(lease)),
+                7 => ended(Outcome::Failed, Some(lease)),
+                8 => ended(Outcome::Cancelled, Some(lease)),
+                9 => ended(Outcome::Cancelled, None),
+                _ => ended(Outcome::Expired, None),
             };
             Entry { state, ..first }
         })
@@ -115,16 +124,46 @@ pub fn entry() -> BoxedStrategy<Entry> {
 /// Any record that `enqueue` writes.
 pub fn record() -> BoxedStrategy<Record> {
     let title = text().prop_filter_map("a visible character", |text| Some(Title::cut(&text).ok()?.0));
-    let tag = text().prop_filter_map("a visible character, no comma", |text| Some(Tag::cut(&text).ok()?.0));
     let ttl = prop_oneof![limits::PENDING_TTL_SECONDS, Just(*limits::PENDING_TTL_SECONDS.end())];
-    let words = (title, queue_name(), run_id(), vec(tag, 0..4));
+    let words = (title, queue_name(), run_id(), tags());
     let payload = object().prop_filter_map("no name twice", |object| JsonObject::parse(&object.written("")).ok());
-    (words, integer(), ttl, time(), payload)
-        .prop_map(|(words, priority, ttl_seconds, created_at, payload)| {
+    (words, integer(), ttl, time(), payload, plan())
+        .prop_map(|(words, priority, ttl_seconds, created_at, payload, plan)| {
             let (title, queue, created_by, tags) = words;
-            Record { title, priority, queue, ttl_seconds, created_by, created_at, tags, payload }
+            NewTask { title, priority, queue, ttl_seconds, created_by, tags, plan, payload }.record(None, created_at)
         })
         .boxed()
+}
+
+/// The tags of a task.
+pub fn tags() -> impl Strategy<Value = Vec<Tag>> {
+    vec(text().prop_filter_map("a visible character, no comma", |text| Some(Tag::cut(&text).ok()?.0)), 0..4)
+}
+
+/// Half of them plain, half of them with all that a plan can say.
+pub fn plan() -> impl Strategy<Value = Plan> {
+    let backoff = (limits::BACKOFF_SECONDS, limits::BACKOFF_SECONDS)
+        .prop_map(|(seconds, max_seconds)| Backoff { seconds, max_seconds });
+    let start =
+        prop_oneof![Just(Start::Now), limits::DELAY_SECONDS.prop_map(Start::After), time().prop_map(Start::At),];
+    let key = text().prop_filter_map("1 to 256 characters", |text| text.parse().ok());
+    let fields = (
+        proptest::option::of(1_u32..1_000),
+        proptest::option::of(backoff),
+        start,
+        vec(task_id(), 0..3),
+        proptest::option::of(select(IfParentFails::ALL.to_vec())),
+        proptest::option::of(key),
+    );
+    let full = fields.prop_map(|(max_attempts, backoff, start, after, if_parent_fails, unique)| Plan {
+        max_attempts,
+        backoff,
+        start,
+        after,
+        if_parent_fails,
+        unique,
+    });
+    prop_oneof![Just(Plan::default()), full]
 }
 
 /// JSON as somebody may write it, whose meaning is known without a parser.
