@@ -1,4 +1,5 @@
-import type { Status, Task } from './types.ts';
+import type { Lease } from './lease.ts';
+import type { CancelRequest, Enqueued, Status } from './types.ts';
 
 /** What went wrong, in the words of the command line's `status`. */
 export type Code =
@@ -11,6 +12,9 @@ export type Code =
   | 'wrong_owner'
   | 'lease_lost'
   | 'already_terminal'
+  | 'not_terminal'
+  | 'key_taken'
+  | 'cancel_requested'
   | 'not_a_repository'
   | 'unsupported_format'
   | 'io_error'
@@ -40,7 +44,7 @@ export class BadQueueError extends CoordError {}
 /** Not `sha256:` and 64 hexadecimal digits. */
 export class BadTaskIdError extends CoordError {}
 
-/** There is no such task. */
+/** There is no such task, or none of those that one was to wait for. */
 export class NotFoundError extends CoordError {
   declare readonly taskId: string;
 }
@@ -76,6 +80,35 @@ export class AlreadyTerminalError extends CoordError {
   declare readonly runId?: string;
 }
 
+/** The task has not ended, so it cannot be put back. */
+export class NotTerminalError extends CoordError {
+  declare readonly taskId: string;
+}
+
+/** The task cannot be put back, as another one that has not ended has its unique key. */
+export class KeyTakenError extends CoordError {
+  declare readonly taskId: string;
+  /** The one that has the key. */
+  declare readonly liveTaskId: string;
+}
+
+/** Somebody asks the holder of a task to stop. It is the reason of {@link Lease.signal}; no call rejects with it. */
+export class CancelRequestedError extends CoordError {
+  readonly taskId: string;
+  /** Who asks. */
+  readonly runId: string;
+  /** Why, if they said so. */
+  readonly reason: string | null;
+
+  /** @internal */
+  constructor(taskId: string, { runId, reason }: CancelRequest) {
+    super('cancel_requested', `${runId} asks to stop the work on task ${taskId}${reason === null ? '' : `: ${reason}`}`);
+    this.taskId = taskId;
+    this.runId = runId;
+    this.reason = reason;
+  }
+}
+
 /** There is no `.muse` to work in. */
 export class NotARepositoryError extends CoordError {}
 
@@ -90,10 +123,12 @@ export class IoError extends CoordError {
   /** What is wrong, as far as a program would act on it. */
   declare readonly kind: 'read-only' | 'denied' | 'full' | 'wrong-type' | 'other';
   /** Of `enqueueMany`: the tasks that had been enqueued before, and stay. */
-  declare readonly enqueued?: Task[];
+  declare readonly enqueued?: Enqueued[];
+  /** Of `claimMany`: the leases on the tasks that had been claimed before. */
+  declare readonly claimed?: Lease[];
 }
 
-const CLASSES: Record<Code, typeof CoordError> = {
+const CLASSES: Record<Exclude<Code, 'cancel_requested'>, typeof CoordError> = {
   bad_args: BadArgsError,
   bad_payload: BadPayloadError,
   bad_queue: BadQueueError,
@@ -103,6 +138,8 @@ const CLASSES: Record<Code, typeof CoordError> = {
   wrong_owner: WrongOwnerError,
   lease_lost: LeaseLostError,
   already_terminal: AlreadyTerminalError,
+  not_terminal: NotTerminalError,
+  key_taken: KeyTakenError,
   not_a_repository: NotARepositoryError,
   unsupported_format: UnsupportedFormatError,
   io_error: IoError,
@@ -121,7 +158,11 @@ export function toCoordError(thrown: unknown): CoordError {
       { cause: thrown },
     );
   }
-  const { code, message, ...facts } = JSON.parse(thrown) as { code: Code; message: string; [fact: string]: unknown };
+  const { code, message, ...facts } = JSON.parse(thrown) as {
+    code: keyof typeof CLASSES;
+    message: string;
+    [fact: string]: unknown;
+  };
   const error = new CLASSES[code](code, message);
   for (const [name, fact] of Object.entries(facts)) {
     const value = TIMES.has(name) ? new Date((fact as number) / 1000) : fact;

@@ -1,9 +1,11 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CoordQueue } from '../generated/muse_coord.js';
-import { type Asked, claimRecordOf, type RawLease, taskOf } from './answers.ts';
-import { CoordError } from './errors.ts';
-import { jsonOf, whole } from './requests.ts';
-import type { ClaimRecord, JsonObject, Task } from './types.ts';
+import { type Asked, claimRecordOf, completedOf, type RawClaimRecord, type RawCompleted, type RawLease } from './answers.ts';
+import { type RawReleased, releasedOf, reportOf, taskOf } from './answers.ts';
+import { BadArgsError, CancelRequestedError, CoordError } from './errors.ts';
+import { draftText, jsonOf, text, whole } from './requests.ts';
+import type { CancelRequest, ClaimRecord, Completed, HeartbeatOptions, JsonObject, NewTask } from './types.ts';
+import type { Released, Report, Task } from './types.ts';
 
 /** How often somebody who holds `signal` is told at the latest that the task is theirs no more, in milliseconds. */
 const LOOK_EVERY = 1000;
@@ -26,20 +28,25 @@ const REASON = 4096;
 export class Lease<Payload extends object = JsonObject, Result extends object = JsonObject> implements AsyncDisposable {
   readonly task: Task<Payload>;
   readonly runId: string;
+  /** Results that earlier holders reported too late, the oldest first: the work may be done already. */
+  readonly orphanResults: Report<Result>[];
   readonly #binding: CoordQueue;
   readonly #asked: Asked;
   readonly #abort = new AbortController();
   #record: ClaimRecord<Result>;
   #held = true;
+  #lost: CoordError | undefined;
   #looking: NodeJS.Timeout | undefined;
 
   /** @internal */
-  constructor(binding: CoordQueue, asked: Asked, { task, record }: RawLease) {
+  constructor(binding: CoordQueue, asked: Asked, { task, record, orphanResults }: RawLease) {
     this.task = taskOf(task);
     this.runId = record.claimerRunId;
+    this.orphanResults = orphanResults.map(reportOf<Result>);
     this.#binding = binding;
     this.#asked = asked;
     this.#record = claimRecordOf(record);
+    this.#heedRequest();
   }
 
   /** The claim as it was when this object last got an answer. */
@@ -62,8 +69,15 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     return this.#held;
   }
 
+  /** Who asks the holder to stop, as far as this object has been told: by a heartbeat, or from the first use of `signal` on. */
+  get cancelRequest(): CancelRequest | null {
+    return this.#record.cancelRequest;
+  }
+
   /**
-   * Aborted when the task is taken over by another agent, cancelled, or ended otherwise; its reason is the error that says so.
+   * Aborted when the task is taken over by another agent, cancelled, or ended otherwise, and when somebody asks its holder to stop;
+   * its reason is the error that says so. Only after a {@link CancelRequestedError} is the task still this agent's: `release` then
+   * ends it as cancelled, and so does its lease if it runs out.
    *
    * From the first use on the task is looked at once a second, at the cost of a system call or two.
    */
@@ -75,32 +89,67 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     return this.#abort.signal;
   }
 
-  /** Tells that the holder is alive: the lease now ends `leaseSeconds` (1 to 86,400) from now; left out: it is as long again. */
-  async heartbeat(leaseSeconds?: number): Promise<ClaimRecord<Result>> {
+  /**
+   * Tells that the holder is alive: the lease is as long again from now, or `leaseSeconds`. With `progress` or `note` it tells how far
+   * the work is, too, at the cost of a file. The answer's `cancelRequest` says whether somebody asks to stop.
+   */
+  async heartbeat(options: HeartbeatOptions = {}): Promise<ClaimRecord<Result>> {
+    if (typeof options !== 'object') {
+      throw new BadArgsError('bad_args', `a heartbeat takes an object like { leaseSeconds: 60 }, not ${options}`);
+    }
+    const { leaseSeconds, progress, note } = options;
+    if (progress !== undefined && typeof progress !== 'number') {
+      throw new BadArgsError('bad_args', `progress must be a number between 0 and 1, got ${progress}`);
+    }
     const seconds = whole('leaseSeconds', leaseSeconds);
-    return this.#act(() => this.#binding.heartbeat(...this.#who(), seconds));
+    this.#record = claimRecordOf(
+      this.#ask<RawClaimRecord>(() => this.#binding.heartbeat(...this.#who(), seconds, progress, text(note))),
+    );
+    this.#heedRequest();
+    return this.#record;
   }
 
-  /** Ends the task in success. Survives a power cut when it resolves, result and all. */
-  async complete(result?: Result): Promise<ClaimRecord<Result>> {
-    const text = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
-    return this.#end(() => this.#binding.complete(...this.#who(), text));
-  }
-
-  /** Ends the task in failure. The reason is an error, told with its causes, or a text; beyond 4,096 characters it is cut. */
-  async fail(reason: unknown): Promise<ClaimRecord<Result>> {
-    const text = [...described(reason)];
-    const cut = text.length > REASON ? [...text.slice(0, REASON - 1), '…'] : text;
-    return this.#end(() => this.#binding.fail(...this.#who(), cut.join('')));
-  }
-
-  /** Gives the task back: it waits again, where it waited before, and the attempt does not count. */
-  async release(): Promise<void> {
-    this.#told(() => this.#asked(() => this.#binding.release(...this.#who())));
+  /**
+   * Ends the task in success, and enqueues further ones in the same step: all of them if this is accepted, else none. Survives a
+   * power cut when it resolves, result and all.
+   *
+   * If the task was taken over, the result is kept for whoever holds it now, in {@link Lease.orphanResults}.
+   */
+  async complete(result?: Result, { enqueue = [] }: { enqueue?: Iterable<NewTask> } = {}): Promise<Completed<Result>> {
+    const resultText = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
+    const drafts = [...enqueue].map(draftText);
+    const raw = this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
+    const { enqueued, ...record } = completedOf<Result>(raw);
+    this.#record = record;
     this.#over();
+    return { ...record, enqueued };
   }
 
-  /** Gives the task back, unless it was completed, failed or given back, or is another's by now. */
+  /**
+   * Ends the attempt in failure, and the task, unless there are attempts left; with `final` in any case. The reason is an error, told
+   * with its causes, or a text; beyond 4,096 characters it is cut. The answer's `status` says what became of the task.
+   */
+  async fail(reason: unknown, { final = false }: { final?: boolean } = {}): Promise<ClaimRecord<Result>> {
+    const said = [...described(reason)];
+    const cut = said.length > REASON ? [...said.slice(0, REASON - 1), '…'] : said;
+    const raw = this.#ask<RawClaimRecord>(() => this.#binding.fail(...this.#who(), cut.join(''), final));
+    this.#record = claimRecordOf(raw);
+    this.#over();
+    return this.#record;
+  }
+
+  /**
+   * Gives the task back: it waits again, where it waited before, and the attempt does not count. With `delaySeconds` (0 to
+   * 315,360,000) nobody is to claim it so long. If its holder was asked to stop, it ends as cancelled.
+   */
+  async release({ delaySeconds }: { delaySeconds?: number } = {}): Promise<Released> {
+    const seconds = whole('delaySeconds', delaySeconds);
+    const raw = this.#ask<RawReleased>(() => this.#binding.release(...this.#who(), seconds));
+    this.#over();
+    return releasedOf(raw);
+  }
+
+  /** As `release()`, unless the task was completed, failed or given back, or is another's by now. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#held) await this.release();
@@ -114,27 +163,22 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     this.#abort.abort(reason);
   }
 
+  /** @internal The answer by which this object learnt that the task is another's. */
+  get lost(): CoordError | undefined {
+    return this.#lost;
+  }
+
   #who(): [string, string, string] {
     return [this.task.taskId, this.runId, this.#record.claimNonce];
   }
 
-  #act(ask: () => string): ClaimRecord<Result> {
-    this.#record = claimRecordOf(this.#told(() => this.#asked(ask)));
-    return this.#record;
-  }
-
-  #end(ask: () => string): ClaimRecord<Result> {
-    const record = this.#act(ask);
-    this.#over();
-    return record;
-  }
-
   /** Passes on what is answered, and takes notice if it is that the task is another's. */
-  #told<T>(ask: () => T): T {
+  #ask<T>(ask: () => string): T {
     try {
-      return ask();
+      return this.#asked(ask);
     } catch (error) {
       if (this.#held && isLost(error)) {
+        this.#lost = error;
         this.#over();
         this.#abort.abort(error);
       }
@@ -144,10 +188,16 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
 
   #look(): void {
     try {
-      this.#told(() => this.#asked(() => this.#binding.stillHeld(...this.#who())));
+      this.#record = claimRecordOf(this.#ask<RawClaimRecord>(() => this.#binding.stillHeld(...this.#who())));
+      this.#heedRequest();
     } catch {
       // Who holds the signal has been told, or the medium fails and the next look may not.
     }
+  }
+
+  #heedRequest(): void {
+    const request = this.#record.cancelRequest;
+    if (request !== null && !this.#abort.signal.aborted) this.#abort.abort(new CancelRequestedError(this.task.taskId, request));
   }
 
   #over(): void {

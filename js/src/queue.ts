@@ -1,25 +1,33 @@
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import type { CoordQueue, Waiting } from '../generated/muse_coord.js';
-import { type RawClaimRecord, type RawItem, type RawLease, type RawListing, type RawTask } from './answers.ts';
-import { claimRecordOf, itemOf, taskOf } from './answers.ts';
-import { CoordError, NotFoundError, toCoordError } from './errors.ts';
+import type { RawChange, RawClaimRecord, RawEnqueued, RawLease, RawListing, RawReleased, RawShown, RawStats } from './answers.ts';
+import { changeOf, claimRecordOf, enqueuedOf, itemOf, type RawWaited, releasedOf, shownOf, statsOf, waitedOf } from './answers.ts';
+import { BadArgsError, CoordError, NotFoundError, toCoordError } from './errors.ts';
 import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';
 import { coordinationDirectory, syncing } from './repository.ts';
-import { actor, claimText, draftText, filterText } from './requests.ts';
+import { actor, between, claimText, draftText, filterText, text } from './requests.ts';
 import type {
+  CancelOptions,
+  Change,
   ClaimOptions,
   ClaimRecord,
   ClaimsOptions,
+  Collected,
+  Enqueued,
   Filter,
-  Item,
+  GcOptions,
   JsonObject,
   Listing,
   NewTask,
   OpenOptions,
+  Released,
+  Shown,
   Stats,
-  Task,
+  Waited,
+  WaitOptions,
+  WatchOptions,
 } from './types.ts';
 import { LightSleep } from './wait.ts';
 import { type Handler, Worker, type WorkOptions } from './worker.ts';
@@ -27,8 +35,23 @@ import { type Handler, Worker, type WorkOptions } from './worker.ts';
 /** @internal The longest that one claim waits, in seconds. Who waits for longer claims again. */
 export const LONGEST_WAIT = 3600;
 
-/** How long enqueuing many tasks keeps everything else from being done, in milliseconds. */
+/** How many tasks one call may claim. */
+const MOST_AT_ONCE = 100_000;
+
+/** How long claiming many tasks keeps everything else from being done, in milliseconds. */
 const LONGEST_BLOCK = 10;
+
+/** How soon somebody who follows tasks looks again, in milliseconds, if looking is cheap. */
+const LOOK_AGAIN = 200;
+
+/** How much longer than a look the pause after it is, so that following takes a twentieth of a core at most. */
+const PAUSE_PER_LOOK = 20;
+
+/** How far back `stats` looks at ended tasks, in seconds, unless it is said. */
+const WINDOW_SECONDS = 3600;
+
+/** The longest time that is asked about in seconds, which is that of a task's pending TTL. */
+const LONGEST_SECONDS = 315_360_000;
 
 /** How soon a directory is looked at again that has only just been watched, in milliseconds: something may have come before. */
 const SOON = 35;
@@ -73,32 +96,35 @@ export class Queue {
     return refusing(() => this.#binding.init());
   }
 
-  /** Adds a task, and answers it as it is stored. It survives a power cut when this resolves. */
-  async enqueue<Payload extends object = JsonObject>(task: NewTask<Payload>): Promise<Task<Payload>> {
-    return this.#enqueue(draftText(task));
+  /**
+   * Adds a task, and answers it as it is stored. It survives a power cut when this resolves. If a task with the same `unique` key lives,
+   * that one is answered, as `deduplicated`.
+   */
+  async enqueue<Payload extends object = JsonObject>(task: NewTask<Payload>): Promise<Enqueued<Payload>> {
+    return enqueuedOf(this.#ask<RawEnqueued>(() => this.#binding.enqueue(draftText(task))));
   }
 
   /**
-   * Adds tasks in their order. All are checked before the first is written. Others are let do something now and then.
+   * Adds tasks in their order, up to 256 at a time, whose directories are synced together. All are checked before the first is
+   * written. Others are let do something in between.
    *
    * If the medium fails, {@link IoError.enqueued} tells which were enqueued before.
    */
-  async enqueueMany<Payload extends object = JsonObject>(tasks: Iterable<NewTask<Payload>>): Promise<Task<Payload>[]> {
+  async enqueueMany<Payload extends object = JsonObject>(tasks: Iterable<NewTask<Payload>>): Promise<Enqueued<Payload>[]> {
     const drafts = [...tasks].map(draftText);
-    refusing(() => this.#binding.check(`[${drafts.join(',')}]`));
-    const enqueued: Task<Payload>[] = [];
-    let began = performance.now();
+    const enqueuing = refusing(() => this.#binding.enqueueMany(drafts));
+    const enqueued: Enqueued<Payload>[] = [];
     try {
-      for (const draft of drafts) {
-        if (performance.now() - began > LONGEST_BLOCK) {
-          await new Promise(setImmediate);
-          began = performance.now();
-        }
-        enqueued.push(this.#enqueue<Payload>(draft));
+      for (;;) {
+        const step = refusing(() => enqueuing.step(this.#binding));
+        if (step === undefined) return enqueued;
+        enqueued.push(...this.#answer<RawEnqueued[]>(step).map((task) => enqueuedOf<Payload>(task)));
+        await new Promise(setImmediate);
       }
-      return enqueued;
     } catch (error) {
       throw Object.defineProperty(error as Error, 'enqueued', { value: enqueued, enumerable: true });
+    } finally {
+      enqueuing.free();
     }
   }
 
@@ -118,6 +144,37 @@ export class Queue {
       return claimed === null ? undefined : this.#lease(claimed);
     } finally {
       waiting.free();
+    }
+  }
+
+  /**
+   * Claims up to `max` tasks (at most 100,000), in the order of `claim`; none if there is nothing. With `wait` it waits for the first
+   * one, and then takes what there is.
+   *
+   * If the medium fails, {@link IoError.claimed} has the leases on what was claimed before.
+   */
+  async claimMany<Payload extends object = JsonObject, Result extends object = JsonObject>(
+    max: number,
+    options: ClaimOptions = {},
+  ): Promise<Lease<Payload, Result>[]> {
+    between('max', max, 1, MOST_AT_ONCE);
+    const leases: Lease<Payload, Result>[] = [];
+    const { signal, ...atOnce } = { ...options, wait: 0 };
+    let began = performance.now();
+    try {
+      while (leases.length < max) {
+        const lease = await this.claim<Payload, Result>(leases.length === 0 ? options : atOnce);
+        if (lease === undefined) break;
+        leases.push(lease);
+        if (performance.now() - began > LONGEST_BLOCK) {
+          await new Promise(setImmediate);
+          began = performance.now();
+        }
+        if (signal?.aborted) break;
+      }
+      return leases;
+    } catch (error) {
+      throw leases.length === 0 ? error : Object.defineProperty(error as Error, 'claimed', { value: leases, enumerable: true });
     }
   }
 
@@ -150,12 +207,12 @@ export class Queue {
     return this.#lease(this.#ask(() => this.#binding.resume(`${taskId}`, actor(runId), claimNonce)));
   }
 
-  /** One task and where it stands; `undefined` if there is no such task. */
+  /** One task, where it stands, and all that was reported of it; `undefined` if there is no such task. */
   async get<Payload extends object = JsonObject, Result extends object = JsonObject>(
     taskId: string,
-  ): Promise<Item<Payload, Result> | undefined> {
+  ): Promise<Shown<Payload, Result> | undefined> {
     try {
-      return itemOf(this.#ask<RawItem>(() => this.#binding.show(`${taskId}`)));
+      return shownOf(this.#ask<RawShown>(() => this.#binding.show(`${taskId}`)));
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
       throw error;
@@ -170,17 +227,120 @@ export class Queue {
     return { ...listing, items: listing.items.map((item) => itemOf<Payload, Result>(item)) };
   }
 
-  /** How many tasks there are and where they stand, told from their names. */
-  async stats(): Promise<Stats> {
-    return this.#ask<Stats>(() => this.#binding.stats());
+  /**
+   * Waits until these tasks have ended, or with `any` one of them, and answers how they stand. One that was removed, or never was,
+   * counts as ended. An end is noticed within 50 ms, at less than 1 % of a core.
+   */
+  async wait<Payload extends object = JsonObject, Result extends object = JsonObject>(
+    taskIds: string | readonly string[],
+    { any = false, timeoutSeconds, signal }: WaitOptions = {},
+  ): Promise<Waited<Payload, Result>> {
+    signal?.throwIfAborted();
+    if (timeoutSeconds !== undefined) between('timeoutSeconds', timeoutSeconds, 0, LONGEST_SECONDS);
+    const ids = [taskIds].flat().map((id) => `${id}`);
+    const ending = refusing(() => this.#binding.wait(ids, any, timeoutSeconds ?? Infinity));
+    const sleep = new LightSleep(this.directory);
+    const began = performance.now();
+    try {
+      for (;;) {
+        const step = refusing(() => ending.step(this.#binding, performance.now() - began));
+        if (typeof step === 'string') return waitedOf(this.#answer<RawWaited>(step));
+        await sleep.sleep(step, signal);
+      }
+    } finally {
+      ending.free();
+    }
   }
 
   /**
-   * Calls a task off: a waiting one, one's own, one whose lease has run out, or with `force` anybody's. A holder learns it when it
-   * next speaks, and within about a second by {@link Lease.signal}.
+   * Follows what becomes of tasks: how each stands now, then each that changes, the oldest first, until `signal` or for ever.
+   *
+   * It looks about five times a second (less often where a look takes more than 10 ms), and compares: a task that has moved twice
+   * between two looks is told once, as it stands then. What ended while nobody looked, `list({ endedSince })` tells.
    */
-  async cancel(taskId: string, { runId, force = false }: { runId?: string; force?: boolean } = {}): Promise<ClaimRecord> {
-    return claimRecordOf(this.#ask<RawClaimRecord>(() => this.#binding.cancel(`${taskId}`, actor(runId), force)));
+  async *watch<Payload extends object = JsonObject, Result extends object = JsonObject>(
+    { queue, tags = [], signal }: WatchOptions = {},
+  ): AsyncGenerator<Change<Payload, Result>, void, undefined> {
+    const watching = refusing(() => this.#binding.watch(text(queue), tags.map((tag) => `${tag}`)));
+    const sleep = new LightSleep(this.directory);
+    try {
+      while (!signal?.aborted) {
+        const began = performance.now();
+        const changes = this.#ask<RawChange[]>(() => watching.step(this.#binding));
+        const pause = Math.max(LOOK_AGAIN, PAUSE_PER_LOOK * (performance.now() - began));
+        for (const change of changes) {
+          yield changeOf(change);
+          if (signal?.aborted) return;
+        }
+        await sleep.sleep(pause, signal).catch(() => {});
+      }
+    } finally {
+      watching.free();
+    }
+  }
+
+  /**
+   * How many tasks there are, where they stand, and how long they take. Reads the records of those that have not ended, or ended in
+   * the last `windowSeconds` (default 3,600).
+   */
+  async stats({ windowSeconds = WINDOW_SECONDS }: { windowSeconds?: number } = {}): Promise<Stats> {
+    between('windowSeconds', windowSeconds, 0, LONGEST_SECONDS);
+    return statsOf(this.#ask<RawStats>(() => this.#binding.stats(windowSeconds)));
+  }
+
+  /**
+   * Calls a task off: a waiting one, one's own, or one whose lease has run out; with `force` anybody's, whose holder learns it when it
+   * next speaks, and within about a second by {@link Lease.signal}. With `request` a holder is asked to stop, by the same ways, and
+   * decides; the answer's `cancelRequest` tells. If it is not heard of again, its task ends as cancelled with its lease.
+   */
+  async cancel(
+    taskId: string,
+    { runId, request = false, force = false, reason }: CancelOptions = {},
+  ): Promise<ClaimRecord> {
+    if (request && force) {
+      throw new BadArgsError('bad_args', 'request asks whoever holds the task, and force takes it away: give one');
+    }
+    const who = actor(runId);
+    return claimRecordOf(
+      this.#ask<RawClaimRecord>(() => this.#binding.cancel(`${taskId}`, who, force, request, text(reason))),
+    );
+  }
+
+  /**
+   * Puts a task that failed, expired or was cancelled back, to be claimed at once, with all its attempts before it. What was reported of
+   * it stays. Tasks that were cancelled because of it stay so.
+   */
+  async retry(taskId: string): Promise<Released> {
+    return releasedOf(this.#ask<RawReleased>(() => this.#binding.retry(`${taskId}`)));
+  }
+
+  /** From now on nothing of this queue is claimed; what is claimed goes on. False if it was paused before. */
+  async pause(queue: string): Promise<boolean> {
+    return refusing(() => this.#binding.pause(`${queue}`));
+  }
+
+  /** Ends a pause. False if there was none. */
+  async resumeQueue(queue: string): Promise<boolean> {
+    return refusing(() => this.#binding.resumeQueue(`${queue}`));
+  }
+
+  /**
+   * From now on at most so many tasks of this queue are claimed at once, on every face; with `null` any number. What is claimed
+   * already stays so. A claim of a limited queue costs a look at every claimed task.
+   */
+  async limit(queue: string, maxInFlight: number | null): Promise<void> {
+    const max = maxInFlight === null ? undefined : between('maxInFlight', maxInFlight, 1, 0xffff_ffff);
+    refusing(() => this.#binding.limit(`${queue}`, max));
+  }
+
+  /**
+   * Removes tasks that ended long ago, for good, with all that was reported of them. One that others still wait for stays. Only who
+   * calls this removes anything.
+   */
+  async gc({ olderThanSeconds, keepLast = 0, dryRun = false }: GcOptions): Promise<Collected> {
+    between('olderThanSeconds', olderThanSeconds, 0, LONGEST_SECONDS);
+    between('keepLast', keepLast, 0, Number.MAX_SAFE_INTEGER);
+    return this.#ask<Collected>(() => this.#binding.gc(olderThanSeconds, keepLast, dryRun));
   }
 
   /**
@@ -192,10 +352,6 @@ export class Queue {
     options: WorkOptions = {},
   ): Worker<Payload, Result> {
     return new Worker(this, handler, options);
-  }
-
-  #enqueue<Payload extends object>(draft: string): Task<Payload> {
-    return taskOf(this.#ask<RawTask>(() => this.#binding.enqueue(draft)));
   }
 
   #lease<Payload extends object, Result extends object>(claimed: RawLease): Lease<Payload, Result> {

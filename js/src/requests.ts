@@ -12,25 +12,78 @@ export function draftText(task: NewTask<object>): string {
   if (typeof task !== 'object' || task === null) {
     throw new BadArgsError('bad_args', `a task is an object with a title, not ${task}`);
   }
-  const { title, queue, ttlSeconds, runId, tags, priority = 0, payload } = task;
+  const { title, queue, tags, after, unique, priority = 0, payload } = task;
   if (typeof priority !== 'bigint') whole('priority', priority);
-  const fields = JSON.stringify({ title, queue, ttl_seconds: whole('ttlSeconds', ttlSeconds), run_id: actor(runId), tags });
-  const texts = [fields.slice(1, -1), `"priority":${priority}`];
+  const texts = [`"priority":${priority}`];
   if (payload !== undefined) texts.push(`"payload":${jsonOf('payload', 'bad_payload', payload)}`);
-  return `{${texts.filter((text) => text !== '').join(',')}}`;
+  const fields = {
+    title,
+    queue,
+    ttl_seconds: whole('ttlSeconds', task.ttlSeconds),
+    run_id: actor(task.runId),
+    tags,
+    max_attempts: whole('maxAttempts', task.maxAttempts),
+    backoff_seconds: whole('backoffSeconds', task.backoffSeconds),
+    backoff_max_seconds: whole('backoffMaxSeconds', task.backoffMaxSeconds),
+    delay_seconds: whole('delaySeconds', task.delaySeconds),
+    at: timeText('at', task.at),
+    after,
+    if_parent_fails: task.ifParentFails,
+    unique,
+  };
+  return objectText(fields, texts);
 }
 
-export function claimText({ runId, queue, leaseSeconds, wait }: ClaimOptions): string {
-  return JSON.stringify({
-    run_id: actor(runId),
-    queues: queue === undefined ? [] : [queue],
-    lease_seconds: whole('leaseSeconds', leaseSeconds),
-    wait_seconds: whole('wait', wait),
+export function claimText(options: ClaimOptions): string {
+  const { queue, queues, tags } = options;
+  return objectText({
+    run_id: actor(options.runId),
+    queues: queue === undefined ? queues : [queue].concat(queues ?? []),
+    tags,
+    any_tags: options.anyTags,
+    exclude_tags: options.excludeTags,
+    lease_seconds: whole('leaseSeconds', options.leaseSeconds),
+    wait_seconds: whole('wait', options.wait),
   });
 }
 
-export function filterText({ status, queue, runId, limit }: Filter): string {
-  return JSON.stringify({ status, queue, run_id: runId, limit: whole('limit', limit) });
+export function filterText({ status, queue, runId, tags, since, endedSince, sort, cursor, limit }: Filter): string {
+  return objectText({
+    status,
+    queue,
+    run_id: runId,
+    tags,
+    since: timeText('since', since),
+    ended_since: timeText('endedSince', endedSince),
+    sort,
+    cursor,
+    limit: whole('limit', limit),
+  });
+}
+
+/** The fields as JSON, each on a line of its own, by which the WebAssembly part tells which one is not as it should be. */
+function objectText(fields: Record<string, unknown>, texts: string[] = []): string {
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) texts.push(`"${name}":${JSON.stringify(value)}`);
+  }
+  return `{${texts.join(',\n')}}`;
+}
+
+/** The text, or what JavaScript makes one of. */
+export function text(value: unknown): string | undefined {
+  return value === undefined ? undefined : `${value}`;
+}
+
+function timeText(name: string, value: Date | string | undefined): string | undefined {
+  if (!(value instanceof Date)) return value;
+  if (Number.isNaN(value.getTime())) throw new BadArgsError('bad_args', `${name} is not a valid date`);
+  return value.toISOString();
+}
+
+/** The number, if it is a whole one from `least` to `most`. */
+export function between(name: string, value: number, least: number, most: number): number {
+  if (value >= least && value <= most && whole(name, value) !== undefined) return value;
+  throw new BadArgsError('bad_args', `${name} must be a whole number from ${least} to ${most}, got ${value}`);
 }
 
 /** The number, if it is a whole one: JSON would make `null` of others, which is as if nothing had been said. */

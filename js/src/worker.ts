@@ -6,7 +6,7 @@ import { BadArgsError, IoError } from './errors.ts';
 import { isLost, type Lease } from './lease.ts';
 import { LONGEST_WAIT, type Queue } from './queue.ts';
 import { whole } from './requests.ts';
-import type { ClaimRecord, JsonObject, Task } from './types.ts';
+import type { Choice, ClaimRecord, JsonObject, Task } from './types.ts';
 import { withResolvers } from './wait.ts';
 
 /** The lease of a worker, in seconds: as long as a task waits for another agent when this one dies. */
@@ -15,18 +15,19 @@ const LEASE_SECONDS = 60;
 /** How long a worker waits after an I/O error that somebody listens for, in milliseconds. */
 const PAUSE = 1000;
 
-/** Does a task. What it returns completes the task, what it throws fails it. */
+/**
+ * Does a task. What it returns completes the task, what it throws fails it; but after somebody has asked to stop, what it throws
+ * cancels it.
+ */
 export type Handler<Payload extends object = JsonObject, Result extends object = JsonObject> = (
   task: Task<Payload>,
   lease: Lease<Payload, Result>,
 ) => Result | void | Promise<Result | void>;
 
 /** How a worker works. */
-export interface WorkOptions {
+export interface WorkOptions extends Choice {
   /** Who works, in 1 to 256 characters. Two agents must not share one. Default: `$MUSE_RUN_ID`. */
   runId?: string;
-  /** Take tasks only from this queue. Default: from any. */
-  queue?: string;
   /** How many tasks are done at once. Default: 1. */
   concurrency?: number;
   /** Seconds without a task, with none at hand, after which the worker stops: 0 to 3,600. Default: it goes on. */
@@ -56,10 +57,15 @@ export interface WorkerEvents<Payload extends object = JsonObject, Result extend
   claimed: [lease: Lease<Payload, Result>];
   /** What the handler returned was acknowledged. */
   completed: [lease: Lease<Payload, Result>, record: ClaimRecord<Result>];
-  /** The handler threw, and the task ended with that. */
-  failed: [lease: Lease<Payload, Result>, error: unknown];
+  /**
+   * The handler threw, and the attempt ended with that. The record's `status` says whether the task did: of one with attempts left it
+   * is `scheduled` or `pending`.
+   */
+  failed: [lease: Lease<Payload, Result>, error: unknown, record: ClaimRecord<Result>];
   /** The task was given back, as the worker was to stop. */
   released: [lease: Lease<Payload, Result>];
+  /** Somebody asked to stop, the handler threw thereupon, and the task ended as cancelled. */
+  cancelled: [lease: Lease<Payload, Result>, error: unknown];
   /** The task was taken over or called off while the handler was at work. What it returned or threw counts for nothing. */
   lost: [lease: Lease<Payload, Result>, reason: unknown];
   /**
@@ -169,9 +175,10 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   }
 
   async #claim(): Promise<void> {
-    const { runId, queue, wait } = this.#options;
+    const { runId, queue, queues, tags, anyTags, excludeTags, wait } = this.#options;
+    const choice: Choice = { queue, queues, tags, anyTags, excludeTags };
     const signal = this.#noMore.signal;
-    const wanted = { runId, queue, leaseSeconds: this.#leaseSeconds, wait: wait ?? LONGEST_WAIT, signal };
+    const wanted = { ...choice, runId, leaseSeconds: this.#leaseSeconds, wait: wait ?? LONGEST_WAIT, signal };
     try {
       const lease = await this.#queue.claim<Payload, Result>(wanted);
       if (lease !== undefined) void this.#attend(lease);
@@ -210,13 +217,15 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
 
   async #report(lease: Lease<Payload, Result>, outcome: Outcome<Result>): Promise<void> {
     if (!lease.held) {
-      // If its signal is not aborted, the handler has ended the lease itself.
-      if (isLost(lease.signal.reason)) this.#tell('lost', lease, lease.signal.reason);
+      // If it was not told that the task is another's, the handler has ended the lease itself.
+      if (lease.lost !== undefined) this.#tell('lost', lease, lease.lost);
     } else if ('returned' in outcome) {
       await this.#complete(lease, outcome.returned ?? undefined);
-    } else if (this.#giveBack.signal.aborted) {
-      await lease.release();
-      this.#tell('released', lease);
+    } else if (lease.cancelRequest !== null || this.#giveBack.signal.aborted) {
+      // Of a task whose holder was asked to stop, that is its end.
+      const { status } = await lease.release();
+      if (status === 'cancelled') this.#tell('cancelled', lease, outcome.threw);
+      else this.#tell('released', lease);
     } else {
       await this.#fail(lease, outcome.threw);
     }
@@ -233,8 +242,8 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   }
 
   async #fail(lease: Lease<Payload, Result>, error: unknown): Promise<void> {
-    await lease.fail(error);
-    this.#tell('failed', lease, error);
+    const record = await lease.fail(error);
+    this.#tell('failed', lease, error, record);
   }
 
   #prolong(lease: Lease<Payload, Result>): void {

@@ -2,9 +2,12 @@
 //!
 //! A payload and a result are texts in it. JavaScript would round the numbers in them; so it can be given them as they are.
 
-use coord_core::name::Tag;
-use coord_core::queue::{self, Counts, Finding, Listing, Matching, Status};
-use coord_core::task;
+use std::collections::BTreeMap;
+
+use coord_core::json::JsonObject;
+use coord_core::name::{ErrorMessage, Note, Tag, UniqueKey};
+use coord_core::queue::{self, Counts, Finding, Listing, Matching, Progress, Status};
+use coord_core::{TaskId, Timestamp, task};
 use serde::{Serialize, Serializer};
 
 /// An answer, and what was not as it should be on the way.
@@ -26,7 +29,22 @@ pub(crate) struct Task {
     created_by: String,
     created_at: u64,
     tags: Vec<String>,
+    max_attempts: Option<u32>,
+    backoff_seconds: Option<i64>,
+    backoff_max_seconds: Option<i64>,
+    scheduled_at: Option<u64>,
+    after: Vec<String>,
+    if_parent_fails: &'static str,
+    unique: Option<String>,
     payload_text: String,
+}
+
+/// A task that is in the queue.
+#[derive(Serialize)]
+pub(crate) struct Enqueued {
+    #[serde(flatten)]
+    task: Task,
+    deduplicated: bool,
 }
 
 /// Who has a task, or had it last.
@@ -42,15 +60,63 @@ pub(crate) struct ClaimRecord {
     claim_nonce: String,
     result_text: Option<String>,
     error: Option<String>,
+    cancel_request: Option<CancelRequest>,
+    scheduled_at: Option<u64>,
     generation: u32,
     attempt: u32,
 }
 
+/// Who asks the holder of a task to stop.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CancelRequest {
+    run_id: String,
+    reason: Option<String>,
+}
+
 /// A claim and its task.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Lease {
     task: Task,
     record: ClaimRecord,
+    orphan_results: Vec<Report>,
+}
+
+/// A task that was completed, and those that followed.
+#[derive(Serialize)]
+pub(crate) struct Completed {
+    #[serde(flatten)]
+    record: ClaimRecord,
+    enqueued: Vec<Enqueued>,
+}
+
+/// A task that waits again.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Released {
+    task_id: String,
+    status: &'static str,
+    generation: u32,
+    attempt: u32,
+    scheduled_at: Option<u64>,
+}
+
+/// What somebody reported on a task.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    kind: &'static str,
+    run_id: String,
+    at: u64,
+    generation: u32,
+    attempt: u32,
+    result_text: Option<String>,
+    error: Option<String>,
+    reason: Option<String>,
+    progress: Option<f64>,
+    note: Option<String>,
+    scheduled_at: Option<u64>,
 }
 
 /// A task and where it stands.
@@ -64,26 +130,92 @@ pub(crate) struct Item {
     expires_at: Option<u64>,
     generation: u32,
     attempt: u32,
+    blocked_on: Option<String>,
+    cancel_request: Option<CancelRequest>,
+    progress: Option<f64>,
+    note: Option<String>,
+    ended_at: Option<u64>,
     result_text: Option<String>,
     error: Option<String>,
+    reason: Option<String>,
+}
+
+/// A task, where it stands, and all that was reported of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    #[serde(flatten)]
+    item: Item,
+    history: Vec<Report>,
+    orphan_results: Vec<Report>,
 }
 
 /// The tasks there are.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Tasks {
-    #[serde(flatten)]
-    stats: Stats,
+    total: u64,
+    #[serde(serialize_with = "by_status")]
+    counts: Counts,
     limit: usize,
     truncated: bool,
+    next_cursor: Option<String>,
     items: Vec<Item>,
 }
 
-/// How many tasks there are, and where they stand.
+/// What became of tasks that somebody waited for.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Waited {
+    items: Vec<Option<Item>>,
+    timed_out: bool,
+}
+
+/// A task that is not as it was.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Change {
+    task_id: String,
+    item: Option<Item>,
+}
+
+/// How many tasks there are, where they stand, and how long they take.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
     total: u64,
     #[serde(serialize_with = "by_status")]
     counts: Counts,
+    window_seconds: i64,
+    queues: BTreeMap<String, QueueStats>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QueueStats {
+    #[serde(serialize_with = "by_status")]
+    counts: Counts,
+    oldest_pending_since: Option<u64>,
+    wait_seconds: Option<Spread>,
+    run_seconds: Option<Spread>,
+    paused: bool,
+    max_in_flight: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Spread {
+    count: u64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    max: f64,
+}
+
+/// What was removed.
+#[derive(Serialize)]
+pub(crate) struct Collected {
+    removed: u64,
+    kept: u64,
 }
 
 impl<T> Answered<T> {
@@ -97,12 +229,6 @@ impl<T> Answered<T> {
     }
 }
 
-impl From<Counts> for Stats {
-    fn from(counts: Counts) -> Stats {
-        Stats { total: counts.total(), counts }
-    }
-}
-
 impl Tasks {
     pub(crate) fn new(listing: Listing, limit: usize) -> Tasks {
         let truncated = match listing.matching {
@@ -110,12 +236,14 @@ impl Tasks {
             Matching::MoreThan(_) => true,
         };
         let items = listing.items.into_iter().map(Item::from).collect();
-        Tasks { stats: listing.counts.into(), limit, truncated, items }
+        let next_cursor = listing.next.map(|cursor| cursor.to_string());
+        Tasks { total: listing.counts.total(), counts: listing.counts, limit, truncated, next_cursor, items }
     }
 }
 
 impl From<task::Task> for Task {
     fn from(task::Task { id, record }: task::Task) -> Task {
+        let backoff = record.max_attempts.map(|_| record.backoff.unwrap_or_default());
         Task {
             task_id: id.to_string(),
             title: record.title.into(),
@@ -125,8 +253,21 @@ impl From<task::Task> for Task {
             created_by: record.created_by.into(),
             created_at: record.created_at.micros(),
             tags: record.tags.into_iter().map(Tag::into).collect(),
+            max_attempts: record.max_attempts,
+            backoff_seconds: backoff.map(|backoff| backoff.seconds),
+            backoff_max_seconds: backoff.map(|backoff| backoff.max_seconds),
+            scheduled_at: record.scheduled_at.map(Timestamp::micros),
+            after: record.after.iter().map(TaskId::to_string).collect(),
+            if_parent_fails: record.if_parent_fails.unwrap_or_default().as_str(),
+            unique: record.unique.map(UniqueKey::into),
             payload_text: record.payload.text().to_string(),
         }
+    }
+}
+
+impl From<queue::Enqueued> for Enqueued {
+    fn from(enqueued: queue::Enqueued) -> Enqueued {
+        Enqueued { task: enqueued.task.into(), deduplicated: enqueued.deduplicated }
     }
 }
 
@@ -140,33 +281,147 @@ impl From<queue::ClaimRecord> for ClaimRecord {
             status: record.status.as_str(),
             heartbeat_at: record.heartbeat_at.micros(),
             claim_nonce: record.claim_nonce.to_string(),
-            result_text: record.result.map(|result| result.text().to_string()),
-            error: record.error.map(String::from),
+            result_text: text_of(record.result),
+            error: record.error.map(ErrorMessage::into),
+            cancel_request: record.cancel_request.map(CancelRequest::from),
+            scheduled_at: record.scheduled_at.map(Timestamp::micros),
             generation: record.generation,
             attempt: record.attempt,
         }
     }
 }
 
-impl Lease {
-    pub(crate) fn new(task: task::Task, record: queue::ClaimRecord) -> Lease {
-        Lease { task: task.into(), record: record.into() }
+impl From<queue::CancelRequest> for CancelRequest {
+    fn from(request: queue::CancelRequest) -> CancelRequest {
+        CancelRequest { run_id: request.run_id, reason: request.reason }
+    }
+}
+
+impl From<queue::Claimed> for Lease {
+    fn from(claimed: queue::Claimed) -> Lease {
+        let orphan_results = claimed.orphans.into_iter().map(Report::from).collect();
+        Lease { task: claimed.task.into(), record: claimed.record.into(), orphan_results }
+    }
+}
+
+impl From<queue::Completed> for Completed {
+    fn from(completed: queue::Completed) -> Completed {
+        let enqueued = completed.enqueued.into_iter().map(Enqueued::from).collect();
+        Completed { record: completed.record.into(), enqueued }
+    }
+}
+
+impl From<queue::Released> for Released {
+    fn from(released: queue::Released) -> Released {
+        Released {
+            task_id: released.task_id.to_string(),
+            status: released.status.as_str(),
+            generation: released.generation,
+            attempt: released.attempt,
+            scheduled_at: released.scheduled_at.map(Timestamp::micros),
+        }
+    }
+}
+
+impl From<queue::Report> for Report {
+    fn from(report: queue::Report) -> Report {
+        Report {
+            kind: report.kind.as_str(),
+            run_id: report.run_id,
+            at: report.at.micros(),
+            generation: report.generation,
+            attempt: report.attempt,
+            result_text: text_of(report.result),
+            error: report.error.map(ErrorMessage::into),
+            reason: report.reason.map(Note::into),
+            progress: report.progress,
+            note: report.note.map(Note::into),
+            scheduled_at: report.scheduled_at.map(Timestamp::micros),
+        }
     }
 }
 
 impl From<queue::Item> for Item {
     fn from(item: queue::Item) -> Item {
+        let Progress { progress, note } = item.progress.unwrap_or_default();
         Item {
-            task: item.task.into(),
+            task: Task { scheduled_at: item.scheduled_at.map(Timestamp::micros), ..item.task.into() },
             status: item.status.as_str(),
             claimer_run_id: item.claimer_run_id,
-            expires_at: item.expires_at.map(coord_core::Timestamp::micros),
+            expires_at: item.expires_at.map(Timestamp::micros),
             generation: item.generation,
             attempt: item.attempt,
-            result_text: item.result.map(|result| result.text().to_string()),
-            error: item.error.map(String::from),
+            blocked_on: item.blocked_on.map(|id| id.to_string()),
+            cancel_request: item.cancel_request.map(CancelRequest::from),
+            progress,
+            note: note.map(Note::into),
+            ended_at: item.ended_at.map(Timestamp::micros),
+            result_text: text_of(item.result),
+            error: item.error.map(ErrorMessage::into),
+            reason: item.reason.map(Note::into),
         }
     }
+}
+
+impl From<queue::Shown> for Shown {
+    fn from(shown: queue::Shown) -> Shown {
+        Shown {
+            item: shown.item.into(),
+            history: shown.history.into_iter().map(Report::from).collect(),
+            orphan_results: shown.orphans.into_iter().map(Report::from).collect(),
+        }
+    }
+}
+
+impl From<queue::Waited> for Waited {
+    fn from(waited: queue::Waited) -> Waited {
+        let items = waited.tasks.into_iter().map(|(_, item)| item.map(Item::from)).collect();
+        Waited { items, timed_out: !waited.is_over }
+    }
+}
+
+impl From<queue::Change> for Change {
+    fn from(change: queue::Change) -> Change {
+        Change { task_id: change.id.to_string(), item: change.item.map(Item::from) }
+    }
+}
+
+impl From<queue::Stats> for Stats {
+    fn from(stats: queue::Stats) -> Stats {
+        let queues = stats.queues.into_iter().map(|(name, stats)| (name.into(), stats.into())).collect();
+        Stats { total: stats.counts.total(), counts: stats.counts, window_seconds: stats.window_seconds, queues }
+    }
+}
+
+impl From<queue::QueueStats> for QueueStats {
+    fn from(stats: queue::QueueStats) -> QueueStats {
+        QueueStats {
+            counts: stats.counts,
+            oldest_pending_since: stats.oldest_pending_since.map(Timestamp::micros),
+            wait_seconds: stats.wait.map(Spread::from),
+            run_seconds: stats.run.map(Spread::from),
+            paused: stats.is_paused,
+            max_in_flight: stats.max_in_flight,
+        }
+    }
+}
+
+impl From<queue::Spread> for Spread {
+    fn from(spread: queue::Spread) -> Spread {
+        let seconds = |micros: u64| micros as f64 / 1_000_000.0;
+        let queue::Spread { count, p50, p90, p99, max } = spread;
+        Spread { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
+    }
+}
+
+impl From<queue::Collected> for Collected {
+    fn from(collected: queue::Collected) -> Collected {
+        Collected { removed: collected.removed, kept: collected.kept }
+    }
+}
+
+fn text_of(object: Option<JsonObject>) -> Option<String> {
+    object.map(|object| object.text().to_string())
 }
 
 fn by_status<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use coord_core::layout::Dir;
-use coord_core::queue::{Cancelling, Claim, Failing, Filter, Notice, Sort, Step, WaitingClaim};
+use coord_core::queue::{Batch, Cancelling, Claim, Claimed, Completed, EndStep, Failing, Finding, Gc, NewTask};
+use coord_core::queue::{Notice, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::answer::{Answered, ClaimRecord, Item, Lease, Stats, Task, Tasks};
+use crate::answer::{self, Answered, ClaimRecord, Lease, Released, Tasks};
 use crate::host::{Host, HostStore};
 use crate::thrown::Thrown;
 
@@ -35,6 +36,13 @@ pub(crate) const WORDS: Words = Words {
 #[wasm_bindgen]
 pub struct CoordQueue(Queue<HostStore>);
 
+/// Many tasks that are being enqueued.
+#[wasm_bindgen]
+pub struct Enqueuing {
+    batch: Batch,
+    warnings: Vec<String>,
+}
+
 /// A claim that goes on until there is a task or its time is over.
 #[wasm_bindgen]
 pub struct Waiting {
@@ -42,6 +50,14 @@ pub struct Waiting {
     /// The directories that JavaScript was last told to watch.
     watched: Vec<Dir>,
 }
+
+/// A wait that goes on until tasks have ended or its time is over.
+#[wasm_bindgen]
+pub struct Ending(WaitingEnd);
+
+/// A look at what has become of tasks since the last one.
+#[wasm_bindgen]
+pub struct Watching(TaskWatch);
 
 #[wasm_bindgen]
 impl CoordQueue {
@@ -56,16 +72,18 @@ impl CoordQueue {
         Ok(self.0.init(self.now(), self.store().nonce())?)
     }
 
-    /// Checks drafts, without adding them.
-    pub fn check(&self, drafts: &str) -> Result<(), Thrown> {
-        Ok(read::<Vec<Draft>>(drafts)?.iter().try_for_each(|draft| draft.check().map(drop))?)
-    }
-
     /// Adds a task.
     pub fn enqueue(&self, draft: &str) -> Result<String, Thrown> {
         let (new, warnings) = read::<Draft>(draft)?.check()?;
-        let answer = Task::from(self.0.enqueue(new, self.now(), self.store().nonce())?.task);
+        let answer = answer::Enqueued::from(self.0.enqueue(new, self.now(), self.store().nonce())?);
         told(Answered { answer, warnings })
+    }
+
+    /// Checks drafts, a text each, and begins to add them.
+    #[wasm_bindgen(js_name = enqueueMany)]
+    pub fn enqueue_many(&self, drafts: Vec<String>) -> Result<Enqueuing, Thrown> {
+        let (new, warnings) = checked(&drafts)?;
+        Ok(Enqueuing { batch: Batch::new(new), warnings })
     }
 
     /// Begins a claim.
@@ -77,8 +95,8 @@ impl CoordQueue {
     pub fn resume(&self, task_id: &str, run_id: Option<String>, claim_nonce: Option<String>) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, run_id.as_deref(), claim_nonce.as_deref())?;
         let record = self.0.heartbeat(id, claimant, None, None, self.now(), self.store().nonce())?;
-        let task = self.0.task(id)?.ok_or(Error::NotFound { id })?;
-        told(Answered::clean(Lease::new(task, record)))
+        let Shown { item, orphans, findings, .. } = self.0.show(id, self.now())?;
+        told(Answered::with(Lease::from(Claimed { task: item.task, record, orphans }), &findings))
     }
 
     pub fn heartbeat(
@@ -87,10 +105,13 @@ impl CoordQueue {
         run_id: &str,
         claim_nonce: &str,
         lease_seconds: Option<f64>,
+        progress: Option<f64>,
+        note: Option<String>,
     ) -> Result<String, Thrown> {
-        let lease_seconds = request::lease_seconds(lease_seconds.map(|seconds| seconds as i64))?;
+        let lease_seconds = request::lease_seconds(lease_seconds.map(whole))?;
+        let progress = request::progress(progress, note.as_deref())?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let record = self.0.heartbeat(id, claimant, lease_seconds, None, self.now(), self.store().nonce())?;
+        let record = self.0.heartbeat(id, claimant, lease_seconds, progress, self.now(), self.store().nonce())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
@@ -101,45 +122,85 @@ impl CoordQueue {
         told(Answered::clean(ClaimRecord::from(self.0.still_held(id, claimant, self.now())?)))
     }
 
+    /// Completes a task, and with drafts enqueues these in the same step.
     pub fn complete(
         &self,
         task_id: &str,
         run_id: &str,
         claim_nonce: &str,
         result: Option<String>,
+        drafts: Vec<String>,
     ) -> Result<String, Thrown> {
         let result = result.as_deref().map(request::result).transpose()?;
+        let (follow_ups, warnings) = checked(&drafts)?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let record = self.0.complete(id, claimant, result, self.now(), self.store().nonce())?;
-        told(Answered::clean(ClaimRecord::from(record)))
+        let (now, nonce) = (self.now(), self.store().nonce());
+        let completed = if follow_ups.is_empty() {
+            Completed { record: self.0.complete(id, claimant, result, now, nonce)?, enqueued: Vec::new() }
+        } else {
+            self.0.complete_and_enqueue(id, claimant, result, follow_ups, now, nonce)?
+        };
+        told(Answered { answer: answer::Completed::from(completed), warnings })
     }
 
-    pub fn fail(&self, task_id: &str, run_id: &str, claim_nonce: &str, reason: &str) -> Result<String, Thrown> {
-        let failing = Failing { error: request::error(reason)?, is_final: false };
+    pub fn fail(
+        &self,
+        task_id: &str,
+        run_id: &str,
+        claim_nonce: &str,
+        reason: &str,
+        is_final: bool,
+    ) -> Result<String, Thrown> {
+        let failing = Failing { error: request::error(reason)?, is_final };
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let record = self.0.fail(id, claimant, failing, self.now(), self.store().nonce())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
-    pub fn release(&self, task_id: &str, run_id: &str, claim_nonce: &str) -> Result<String, Thrown> {
+    pub fn release(
+        &self,
+        task_id: &str,
+        run_id: &str,
+        claim_nonce: &str,
+        delay_seconds: Option<f64>,
+    ) -> Result<String, Thrown> {
+        let delay_seconds = request::delay_seconds(delay_seconds.map_or(0, whole))?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        self.0.release(id, claimant, 0, self.now(), self.store().nonce())?;
-        told(Answered::clean(()))
+        let released = self.0.release(id, claimant, delay_seconds, self.now(), self.store().nonce())?;
+        told(Answered::clean(Released::from(released)))
     }
 
-    pub fn cancel(&self, task_id: &str, run_id: Option<String>, force: bool) -> Result<String, Thrown> {
+    /// Calls a task off; one that another agent holds only by `force`, or with `request` by asking that agent.
+    pub fn cancel(
+        &self,
+        task_id: &str,
+        run_id: Option<String>,
+        force: bool,
+        request: bool,
+        reason: Option<String>,
+    ) -> Result<String, Thrown> {
         let run_id = request::run_id(run_id.as_deref())?;
         let id = request::task_id(task_id)?;
-        let if_held = if force { IfHeld::Force } else { IfHeld::Refuse };
-        let cancelling = Cancelling { run_id, if_held, reason: None };
+        let if_held = match (force, request) {
+            (true, _) => IfHeld::Force,
+            (false, true) => IfHeld::Request,
+            (false, false) => IfHeld::Refuse,
+        };
+        let cancelling = Cancelling { run_id, if_held, reason: reason.as_deref().map(request::note).transpose()? };
         let record = self.0.cancel(id, cancelling, self.now(), self.store().nonce())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
-    /// One task and where it stands.
+    pub fn retry(&self, task_id: &str) -> Result<String, Thrown> {
+        let released = self.0.retry(request::task_id(task_id)?, self.now(), self.store().nonce())?;
+        told(Answered::clean(Released::from(released)))
+    }
+
+    /// One task, where it stands, and all that was reported of it.
     pub fn show(&self, task_id: &str) -> Result<String, Thrown> {
-        let shown = self.0.show(request::task_id(task_id)?, self.now())?;
-        told(Answered::with(Item::from(shown.item), &shown.findings))
+        let mut shown = self.0.show(request::task_id(task_id)?, self.now())?;
+        let findings = std::mem::take(&mut shown.findings);
+        told(Answered::with(answer::Shown::from(shown), &findings))
     }
 
     pub fn tasks(&self, filter: &str) -> Result<String, Thrown> {
@@ -149,20 +210,44 @@ impl CoordQueue {
         told(Answered::with(Tasks::new(listing, filter.limit), &findings))
     }
 
-    /// How many tasks there are and where they stand. Opens no record.
-    pub fn stats(&self) -> Result<String, Thrown> {
-        let counts_only = Filter {
-            status: None,
-            queue: None,
-            run_id: None,
-            tags: Vec::new(),
-            since: None,
-            ended_since: None,
-            sort: Sort::Claim,
-            cursor: None,
-            limit: 0,
-        };
-        told(Answered::clean(Stats::from(self.0.tasks(&counts_only, self.now())?.counts)))
+    /// Begins a wait for the end of all these tasks, or of any.
+    pub fn wait(&self, task_ids: Vec<String>, any: bool, seconds: f64) -> Result<Ending, Thrown> {
+        let ids = task_ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
+        let until = if any { Until::Any } else { Until::All };
+        Ok(Ending(WaitingEnd::new(ids, until, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))))
+    }
+
+    /// Begins to follow the tasks of a queue or of all that have these tags.
+    pub fn watch(&self, queue: Option<String>, tags: Vec<String>) -> Result<Watching, Thrown> {
+        let queue = queue.as_deref().map(request::queue).transpose()?;
+        let tags = tags.iter().map(|tag| tag.parse().map_err(BadRequest::Name)).collect::<Result<_, _>>()?;
+        Ok(Watching(TaskWatch::new(queue, tags)))
+    }
+
+    pub fn stats(&self, window_seconds: f64) -> Result<String, Thrown> {
+        let mut stats = self.0.stats(whole(window_seconds), self.now())?;
+        let findings = std::mem::take(&mut stats.findings);
+        told(Answered::with(answer::Stats::from(stats), &findings))
+    }
+
+    pub fn pause(&self, queue: &str) -> Result<bool, Thrown> {
+        Ok(self.0.pause(&request::queue(queue)?, self.now(), self.store().nonce())?)
+    }
+
+    #[wasm_bindgen(js_name = resumeQueue)]
+    pub fn resume_queue(&self, queue: &str) -> Result<bool, Thrown> {
+        Ok(self.0.resume(&request::queue(queue)?)?)
+    }
+
+    /// Limits how many tasks of a queue are claimed at once; `None`: any number.
+    pub fn limit(&self, queue: &str, max_in_flight: Option<u32>) -> Result<(), Thrown> {
+        Ok(self.0.limit_in_flight(&request::queue(queue)?, max_in_flight, self.now(), self.store().nonce())?)
+    }
+
+    pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
+        let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
+        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, self.now())?;
+        told(Answered::clean(answer::Collected::from(collected)))
     }
 
     fn store(&self) -> &HostStore {
@@ -171,6 +256,16 @@ impl CoordQueue {
 
     fn now(&self) -> Timestamp {
         self.store().now()
+    }
+}
+
+#[wasm_bindgen]
+impl Enqueuing {
+    /// Enqueues the next ones; `undefined`: that was all.
+    pub fn step(&mut self, queue: &CoordQueue) -> Result<Option<String>, Thrown> {
+        let Some(enqueued) = self.batch.step(&queue.0, queue.now(), queue.store().nonce())? else { return Ok(None) };
+        let answer: Vec<_> = enqueued.into_iter().map(answer::Enqueued::from).collect();
+        told(Answered { answer, warnings: std::mem::take(&mut self.warnings) }).map(Some)
     }
 }
 
@@ -185,13 +280,11 @@ impl Waiting {
     /// Looks for a task, `elapsed` milliseconds after the claim began. A number: so many milliseconds until the next look. A
     /// text: the answer.
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        let elapsed = Duration::try_from_secs_f64(elapsed / 1_000.0).unwrap_or_default();
-        match self.claim.step(&queue.0, elapsed, queue.now(), queue.store().nonce())? {
-            Step::Sleep(time) => Ok(JsValue::from_f64(time.as_secs_f64() * 1_000.0)),
+        match self.claim.step(&queue.0, from_millis(elapsed), queue.now(), queue.store().nonce())? {
+            Step::Sleep(time) => Ok(millis(time)),
             Step::Done(claim) => {
                 let Claim { claimed, findings } = *claim;
-                let lease = claimed.map(|claimed| Lease::new(claimed.task, claimed.record));
-                told(Answered::with(lease, &findings)).map(JsValue::from)
+                told(Answered::with(claimed.map(Lease::from), &findings)).map(JsValue::from)
             }
         }
     }
@@ -207,9 +300,44 @@ impl Waiting {
     }
 }
 
-/// The request in a JSON text. It says which field is not as it should be.
+#[wasm_bindgen]
+impl Ending {
+    /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. The answer is as that of [`Waiting::step`].
+    pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
+        match self.0.step(&queue.0, from_millis(elapsed), queue.now())? {
+            EndStep::Sleep(time) => Ok(millis(time)),
+            EndStep::Done(mut waited) => {
+                let findings = std::mem::take(&mut waited.findings);
+                told(Answered::with(answer::Waited::from(*waited), &findings)).map(JsValue::from)
+            }
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Watching {
+    /// What has changed since the last step; at the first one, all tasks.
+    pub fn step(&mut self, queue: &CoordQueue) -> Result<String, Thrown> {
+        let (changes, findings): (_, Vec<Finding>) = self.0.step(&queue.0, queue.now())?;
+        let changes: Vec<_> = changes.into_iter().map(answer::Change::from).collect();
+        told(Answered::with(changes, &findings))
+    }
+}
+
+/// The request in a JSON text that has each of its fields on a line of its own. It says which field is not as it should be.
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Thrown> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(Thrown::malformed)
+    serde_json::from_str(text).map_err(|error| Thrown::malformed(text, &error))
+}
+
+/// The tasks of drafts, a text each, and what was cut off them.
+fn checked(drafts: &[String]) -> Result<(Vec<NewTask>, Vec<String>), Thrown> {
+    let (mut tasks, mut warnings) = (Vec::new(), Vec::new());
+    for draft in drafts {
+        let (new, cuts) = read::<Draft>(draft)?.check()?;
+        tasks.push(new);
+        warnings.extend(cuts);
+    }
+    Ok((tasks, warnings))
 }
 
 fn held(task_id: &str, run_id: Option<&str>, claim_nonce: Option<&str>) -> Result<(TaskId, Claimant), BadRequest> {
@@ -220,4 +348,17 @@ fn held(task_id: &str, run_id: Option<&str>, claim_nonce: Option<&str>) -> Resul
 
 fn told<T: Serialize>(answer: Answered<T>) -> Result<String, Thrown> {
     serde_json::to_string(&answer).map_err(|error| Thrown::from(Error::Unencodable(error.into())))
+}
+
+/// JavaScript has seen to it that the number is a whole one.
+fn whole(number: f64) -> i64 {
+    number as i64
+}
+
+fn from_millis(millis: f64) -> Duration {
+    Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default()
+}
+
+fn millis(time: Duration) -> JsValue {
+    JsValue::from_f64(time.as_secs_f64() * 1_000.0)
 }

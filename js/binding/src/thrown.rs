@@ -24,6 +24,9 @@ pub struct Thrown {
 struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<String>,
+    /// The task that has its unique key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live_task_id: Option<String>,
     /// Who has the task, or ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<String>,
@@ -43,12 +46,13 @@ struct Facts {
 }
 
 impl Thrown {
-    /// A request of the wrong shape, with the field that is.
-    pub(crate) fn malformed(error: serde_path_to_error::Error<serde_json::Error>) -> Thrown {
+    /// A request of the wrong shape, with the field that is: the one on whose line the problem was met.
+    pub(crate) fn malformed(text: &str, error: &serde_json::Error) -> Thrown {
         // `invalid type: string "5", expected i64 at line 1 column 20`: of a text that the caller never saw.
-        let problem = error.inner().to_string();
+        let problem = error.to_string();
         let problem = problem.split(" at line ").next().unwrap_or_default();
-        let field = error.path().to_string().replace("run_id", WORDS.run_id);
+        let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+        let field = in_camel_case(line.split('"').nth(1).unwrap_or_default());
         Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Facts::default() }
     }
 }
@@ -63,7 +67,12 @@ impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
         let facts = match error {
-            Error::NotFound { id } | Error::NoParent { id } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
+            Error::NotFound { id } | Error::NoParent { id } => {
+                Facts { task_id: Some(id.to_string()), ..Facts::default() }
+            }
+            Error::KeyTaken { id, by } => {
+                Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
+            }
             Error::Refused { id, refusal, who } => {
                 Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
             }
@@ -99,6 +108,15 @@ impl From<Thrown> for JsValue {
         // A struct of texts and numbers always is JSON; were it not, its words are thrown alone.
         JsValue::from_str(&serde_json::to_string(&thrown).unwrap_or(thrown.message))
     }
+}
+
+fn in_camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_string();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at_checked(1).unwrap_or_default();
+        name + &initial.to_ascii_uppercase() + rest
+    })
 }
 
 /// The words that `js/src/node-store.ts` throws, too.
