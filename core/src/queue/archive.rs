@@ -159,6 +159,7 @@ impl<S: Store> Queue<S> {
         if let (Some(lease), Some(run_id)) = (entry.lease(), &line.run_id) {
             self.spill(&lease.holder, run_id, nonce)?;
         }
+        // CM-18: until here the task is a record that no entry points at, as in an enqueue, and a line that was not acknowledged.
         let home = layout::home(&entry, &task.record.queue);
         match self.link(&record, &home.file(entry.to_string()))? {
             Linked::Now | Linked::Taken => {}

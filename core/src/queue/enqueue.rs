@@ -146,7 +146,7 @@ impl<S: Store> Queue<S> {
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
         self.sync_each(linked.iter().map(|located| &located.dir))?;
         for located in &linked {
-            // Looks at the parents after the link, so that no end goes unnoticed.
+            // Looks at the parents after the link, so that no end goes unnoticed. CM-13: if the agent dies before, a sweep does.
             self.move_on(located, now, nonce)?;
         }
         Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())

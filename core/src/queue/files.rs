@@ -44,7 +44,7 @@ impl<S: Store> Queue<S> {
             }
             if !self.store.exists(from)? {
                 // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when it is
-                // sent again. The new name of a claim, a settlement or a cancel holds this agent's nonce, so nobody
+                // sent again. The new name of a claim, an end or a cancel holds this agent's nonce, so nobody
                 // else has made it; that of an expiry or a release says only what whoever made it would say, and none
                 // but the holder makes that of a release.
                 return Ok(if self.store.exists(to)? { Moved::Here } else { Moved::Gone });

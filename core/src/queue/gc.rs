@@ -73,6 +73,7 @@ impl<S: Store> Queue<S> {
         if self.shift(located, &located.entry, &layout::purged())? == Moved::Gone {
             return Ok(false);
         }
+        // CM-16: if the agent dies from here on, the next collection goes on.
         self.remove_all_of(&located.entry)?;
         Ok(true)
     }

@@ -124,6 +124,7 @@ impl<S: Store> Queue<S> {
         if self.in_flight(now)?.of(queue) <= u64::from(*max) {
             return Ok(false);
         }
+        // CM-17: if the agent dies here, it is one too many no longer than its lease.
         let run_id = claimed.record.claimer_run_id.parse().map_err(|_| Error::Contended)?;
         let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
         self.release(claimed.task.id, claimant, 0, now, nonce)?;

@@ -158,6 +158,7 @@ impl<S: Store> Queue<S> {
         };
         self.still_held(id, claimant.clone(), now)?;
         let enqueued = self.enqueue_all(follow_ups.into_iter().map(after).collect(), now, nonce)?;
+        // CM-15: if the agent dies here, they wait for an end of the task that is not theirs, and are cancelled by it.
         let report = Report::by(&claimant.run_id, ReportKind::Completed, now);
         match self.complete_with(id, claimant, Some(Report { result, ..report }), now, nonce) {
             Ok(record) => Ok(Completed { record, enqueued }),
@@ -347,8 +348,8 @@ impl<S: Store> Queue<S> {
     ) -> Result<Moved, Error> {
         let written = report.map(|report| self.write_report(&located.entry, next, report)).transpose()?;
         let moved = self.shift(located, next, home)?;
-        if moved == Moved::Here && matches!(next.state, State::Ended(_)) {
-            // CM-6: the ending is there for everybody, and survives a power cut once this returns.
+        if moved == Moved::Here && (matches!(next.state, State::Ended(_)) || report.is_some() && next.due().is_some()) {
+            // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once this returns.
             self.store.sync_dir(home)?;
         }
         // CM-5: the report of a rename that was lost to another agent is garbage, and so is one whose place was taken.

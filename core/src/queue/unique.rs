@@ -58,6 +58,7 @@ impl<S: Store> Queue<S> {
             let mut content =
                 serde_json::to_vec(&Holder { task_id: task.id }).map_err(|error| Error::Unencodable(error.into()))?;
             content.push(b'\n');
+            // CM-14: if the agent dies from here on, the next one who asks for the key shelves the task.
             // A listing that missed names may have led to an old number: then there is a higher one.
             self.publish(&layout::key_holder(&dir, number), &content, nonce)?;
         }
