@@ -2,10 +2,13 @@
 
 use std::ffi::OsString;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use coord_core::limits;
 use coord_core::queue::Status;
+
+mod values;
+
+pub use values::{Backoff, InFlight};
 
 /// What was typed, parsed, and what the environment adds.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Invocation {
     pub format: Format,
     /// The terminal's width, if the answer goes to one: the launcher says so in `COLUMNS`.
     pub columns: Option<usize>,
+    /// The terminal's height, likewise in `LINES`.
+    pub lines: Option<usize>,
     /// The text of `MUSE_COORD_SYNC`.
     pub sync: Option<String>,
 }
@@ -36,8 +41,9 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
     let matches = Muse::command().try_get_matches_from(&arguments).map_err(misuse)?;
     let Muse { group: Group::Coord { command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
     let format = if output.json { Format::Json } else { output.format };
-    let columns = environment("COLUMNS").and_then(|columns| columns.parse().ok());
-    Ok(Invocation { command, format, columns, sync: environment("MUSE_COORD_SYNC") })
+    let measure = |name| environment(name).and_then(|measure| measure.parse().ok());
+    let (columns, lines) = (measure("COLUMNS"), measure("LINES"));
+    Ok(Invocation { command, format, columns, lines, sync: environment("MUSE_COORD_SYNC") })
 }
 
 /// The format that a command line asks for which does not parse.
@@ -98,6 +104,9 @@ Example:
   muse coord claim --run-id agent-1 --wait 60 --json
   muse coord complete sha256:… --run-id agent-1 --result '{\"pr\":42}'
 
+Durations are seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+Times are like 2026-11-24T18:00:00Z, in any offset.
+
 Environment:
   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
@@ -114,22 +123,33 @@ pub enum Command {
     /// In $MUSE_REPO_ROOT, else in the repository that this directory is in, else right here. Below another
     /// repository, `MUSE_REPO_ROOT=. muse coord init` makes one right here.
     Init,
-    /// Add a task to the queue
+    /// Add a task to the queue, or with --batch many
+    #[command(override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>")]
     Enqueue(Enqueue),
     /// Take the task of the highest priority, the oldest first; exactly one agent gets it
     Claim(Claim),
-    /// Keep a claimed task: start its lease anew
+    /// Keep a claimed task: start its lease anew, and learn whether somebody asks to stop
     Heartbeat(Heartbeat),
     /// Report a claimed task as done
     Complete(Complete),
-    /// Report a claimed task as failed
+    /// Report an attempt at a claimed task as failed; it is tried again if it has attempts left
     FailTask(FailTask),
     /// Give a claimed task back: it waits again, and this was no attempt
     Release(Release),
-    /// Call a task off
+    /// Call a task off, or ask its holder to stop
     CancelTask(CancelTask),
+    /// Put a task that failed, expired or was cancelled back, with all its attempts before it
+    Retry(Retry),
+    /// Show a task: its record, where it stands, what was reported of it
+    Show(Show),
     /// List tasks, and count all of them by status
     Tasks(Tasks),
+    /// Claim nothing of a queue until it is resumed; what is claimed goes on
+    Pause(QueueName),
+    /// End a pause
+    Resume(QueueName),
+    /// Say how many tasks of a queue may be claimed at once
+    Limit(Limit),
     /// Tell what is wrong in the coordination directory, and what its filesystem gives
     ///
     /// Reads everything: each task costs a few looks. Harmless beside agents at work, and so is --repair. Exit code 1
@@ -141,15 +161,16 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Enqueue {
     /// What is to be done, in 1 to 512 characters (a longer title is cut)
-    pub title: String,
+    #[arg(required_unless_present = "batch")]
+    pub title: Option<String>,
     /// Higher is claimed first; any 64-bit integer
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub priority: i64,
     /// The queue to wait in: 1 to 64 of A-Z a-z 0-9 _ -
     #[arg(long, value_name = "QUEUE", default_value = "default")]
     pub queue: String,
-    /// Seconds in which the task must be claimed, else it expires (1 to 315360000)
-    #[arg(long, value_name = "SECONDS", default_value_t = limits::PENDING_TTL_SECONDS_DEFAULT, allow_negative_numbers = true)]
+    /// How long the task may wait to be claimed, else it expires (1 to 315360000 seconds)
+    #[arg(long, value_name = "DURATION", default_value_t = limits::PENDING_TTL_SECONDS_DEFAULT, value_parser = values::seconds, allow_negative_numbers = true)]
     pub ttl: i64,
     /// Who enqueues, in 1 to 256 characters
     #[arg(long, value_name = "RUNID", default_value = "unknown", env = "MUSE_RUN_ID", hide_env_values = true)]
@@ -160,6 +181,42 @@ pub struct Enqueue {
     /// Up to 32 words, each of at most 64 characters (a longer one is cut)
     #[arg(long, value_name = "TAG1,TAG2", default_value = "")]
     pub tags: String,
+    /// How many attempts there may be (1 to 1000): a failed one, or a lease that runs out, is one. Without it one failure is
+    /// final, and a lease that ran out can be taken over without end
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub max_attempts: Option<i64>,
+    /// How long to wait after the first failed attempt, and at most: each wait is twice as long, and up to a half shorter by
+    /// chance (0 to 2592000 seconds) [default: 1s:5m]
+    #[arg(long, value_name = "DURATION[:MAX]", requires = "max_attempts", value_parser = values::backoff, allow_negative_numbers = true)]
+    pub backoff: Option<Backoff>,
+    /// How long nobody is to claim it (0 to 315360000 seconds)
+    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
+    pub delay: Option<i64>,
+    /// Before which time nobody is to claim it
+    #[arg(long, value_name = "TIME", conflicts_with = "delay")]
+    pub at: Option<String>,
+    /// The tasks that must have ended before, up to 1000
+    #[arg(long, value_name = "ID1,ID2", value_delimiter = ',')]
+    pub after: Vec<String>,
+    /// What to do if one of those does not complete: go on waiting until it does, end as cancelled, or run all the same
+    /// [default: cancel]
+    #[arg(long, value_name = "WHAT", requires = "after", value_parser = values::fates())]
+    pub if_parent_fails: Option<String>,
+    /// If another task with this key (1 to 256 characters) has not ended in the queue, answer that one and enqueue nothing
+    #[arg(long, value_name = "KEY")]
+    pub unique: Option<String>,
+    /// Enqueue many: a task a line of FILE (- for standard input), each a JSON object with title and, as needed, priority, queue,
+    /// ttl_seconds, run_id, payload, tags, max_attempts, backoff_seconds, backoff_max_seconds, delay_seconds, at, after,
+    /// if_parent_fails, unique. All lines are checked before any task is written
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "title", "priority", "queue", "ttl", "payload", "tags", "max_attempts", "backoff", "delay", "at", "after",
+            "if_parent_fails", "unique",
+        ]
+    )]
+    pub batch: Option<String>,
 }
 
 /// Arguments of `claim`.
@@ -167,15 +224,27 @@ pub struct Enqueue {
 pub struct Claim {
     #[command(flatten)]
     pub run: RunId,
-    /// Claim only from this queue; else from any
-    #[arg(long, value_name = "QUEUE")]
-    pub queue: Option<String>,
-    /// Seconds after which another agent may take the task over, unless there is a heartbeat (1 to 86400)
-    #[arg(long, value_name = "SECONDS", default_value_t = limits::CLAIM_TTL_SECONDS_DEFAULT, allow_negative_numbers = true)]
+    /// Claim only from these queues; else from any
+    #[arg(long, value_name = "QUEUE1,QUEUE2", value_delimiter = ',')]
+    pub queue: Vec<String>,
+    /// Claim only a task with all these tags
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// Claim only a task with at least one of these tags
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub any_tag: Vec<String>,
+    /// Claim no task with one of these tags
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub exclude_tags: Vec<String>,
+    /// How long until another agent may take the task over, unless there is a heartbeat (1 to 86400 seconds)
+    #[arg(long, value_name = "DURATION", default_value_t = limits::CLAIM_TTL_SECONDS_DEFAULT, value_parser = values::seconds, allow_negative_numbers = true)]
     pub claim_ttl: i64,
-    /// Seconds to wait for a task when there is none (0 to 3600)
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    /// How long to wait for a task when there is none (0 to 3600 seconds)
+    #[arg(long, value_name = "DURATION", default_value_t = 0, value_parser = values::seconds, allow_negative_numbers = true)]
     pub wait: i64,
+    /// Claim up to N tasks at once (1 to 100000), and answer a list; waits for the first one only
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub max: Option<i64>,
 }
 
 /// Arguments of `heartbeat`.
@@ -183,9 +252,15 @@ pub struct Claim {
 pub struct Heartbeat {
     #[command(flatten)]
     pub lease: Lease,
-    /// Seconds that the lease lasts from now (1 to 86400); else as long as it was given for
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    /// How long the lease lasts from now (1 to 86400 seconds); else as long as it was given for
+    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
     pub claim_ttl: Option<i64>,
+    /// How much of it is done, from 0 to 1
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    pub progress: Option<f64>,
+    /// How far it is, in words, in at most 4096 characters
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub note: Option<String>,
 }
 
 /// Arguments of `complete`.
@@ -196,6 +271,10 @@ pub struct Complete {
     /// What came of it: a JSON object of at most 65536 bytes
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub result: String,
+    /// Enqueue what follows from it in the same step, a task a line of FILE (- for standard input), as `enqueue --batch` takes
+    /// them: all of them if the completion is accepted, else none
+    #[arg(long, value_name = "FILE")]
+    pub enqueue: Option<String>,
 }
 
 /// Arguments of `fail-task`.
@@ -206,6 +285,9 @@ pub struct FailTask {
     /// What went wrong, in at most 4096 characters
     #[arg(long, value_name = "MESSAGE", default_value = "", allow_hyphen_values = true)]
     pub error: String,
+    /// The task has failed, whatever attempts are left
+    #[arg(long = "final")]
+    pub is_final: bool,
 }
 
 /// Arguments of `release`.
@@ -213,6 +295,9 @@ pub struct FailTask {
 pub struct Release {
     #[command(flatten)]
     pub lease: Lease,
+    /// How long nobody is to claim it (0 to 315360000 seconds)
+    #[arg(long, value_name = "DURATION", default_value_t = 0, value_parser = values::seconds, allow_negative_numbers = true)]
+    pub delay: i64,
 }
 
 /// Arguments of `cancel-task`.
@@ -225,13 +310,33 @@ pub struct CancelTask {
     /// Also if another agent holds it: that agent learns it when it next speaks
     #[arg(long)]
     pub force: bool,
+    /// If another agent holds it, ask that one to stop: its next heartbeat says so. A task that nobody holds is cancelled
+    #[arg(long, conflicts_with = "force")]
+    pub request: bool,
+    /// Why, in at most 4096 characters
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub reason: Option<String>,
+}
+
+/// Arguments of `retry`.
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The task's id, as `enqueue` printed it
+    pub task_id: String,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The task's id, as `enqueue` printed it
+    pub task_id: String,
 }
 
 /// Arguments of `tasks`.
 #[derive(Debug, Args)]
 pub struct Tasks {
     /// Show only tasks that stand so
-    #[arg(long, value_parser = statuses(), value_name = "STATUS")]
+    #[arg(long, value_parser = values::statuses(), value_name = "STATUS")]
     pub status: Option<Status>,
     /// Show only tasks of this queue
     #[arg(long, value_name = "QUEUE")]
@@ -239,9 +344,44 @@ pub struct Tasks {
     /// Show only tasks whose claim is this agent's
     #[arg(long, value_name = "RUNID")]
     pub run_id: Option<String>,
+    /// Show only tasks with all these tags
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// Show only tasks that were enqueued at this time or later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Show only tasks that ended at this time or later: to catch up, ask again with the latest `ended_at`
+    #[arg(long, value_name = "TIME")]
+    pub ended_since: Option<String>,
+    /// In which order: as they are claimed, by when they were enqueued or ended, the latest first with -
+    #[arg(long, value_name = "ORDER", default_value = "claim", value_parser = values::orders(), allow_hyphen_values = true)]
+    pub sort: String,
+    /// Show only tasks behind the `next_cursor` of an earlier answer in the same order
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
     /// Show at most so many (1 to 10000); the counts are always of all tasks
     #[arg(long, value_name = "N", default_value_t = limits::LIST_ITEMS_DEFAULT, allow_negative_numbers = true)]
     pub limit: i64,
+    /// On a terminal: draw the table anew each second, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// A queue.
+#[derive(Debug, Args)]
+pub struct QueueName {
+    /// The queue
+    pub queue: String,
+}
+
+/// Arguments of `limit`.
+#[derive(Debug, Args)]
+pub struct Limit {
+    #[command(flatten)]
+    pub queue: QueueName,
+    /// At most so many tasks are claimed at once; those that are claimed already stay so. none: any number
+    #[arg(long, value_name = "N", required = true, value_parser = values::in_flight)]
+    pub max_in_flight: InFlight,
 }
 
 /// Arguments of `doctor`.
@@ -270,10 +410,4 @@ pub struct Lease {
     /// The claim_nonce that `claim` printed: act only under that very lease
     #[arg(long, value_name = "NONCE")]
     pub claim_nonce: Option<String>,
-}
-
-/// The words that `--status` takes.
-fn statuses() -> impl TypedValueParser<Value = Status> {
-    let status = |word: String| Status::ALL.into_iter().find(|status| status.as_str() == word);
-    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(move |word| status(word).ok_or("no status"))
 }

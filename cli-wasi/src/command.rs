@@ -1,6 +1,7 @@
 //! From typed arguments to an answer. Each command has a file with the same two parts: `run` has what was typed checked, in
 //! the contract's order and before any file is touched, and asks the queue; `text` says it to people.
 
+mod batch;
 mod cancel_task;
 mod claim;
 mod claim_record;
@@ -11,6 +12,8 @@ mod fail_task;
 mod heartbeat;
 mod init;
 mod release;
+mod settings;
+mod show;
 mod tasks;
 
 use coord_core::name::Nonce;
@@ -22,6 +25,8 @@ use coord_store::{DirStore, Sync};
 use crate::args::{self, Command, Invocation};
 use crate::host::{self, Grant, Stopwatch};
 use crate::output::{Failure, Printer};
+
+use settings::Setting;
 
 /// What the values are called here.
 const WORDS: Words = Words {
@@ -40,8 +45,8 @@ const WORDS: Words = Words {
 
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
-    let Invocation { command, format, columns, sync } = invocation;
-    let printer = Printer { format, columns, stopwatch };
+    let Invocation { command, format, columns, lines, sync } = invocation;
+    let printer = Printer { format, columns, lines, stopwatch };
     let repository = Repository { sync };
     match command {
         Command::Init => printer.finish(init::run(&repository)),
@@ -52,7 +57,15 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::FailTask(args) => printer.finish(fail_task::run(&args, &repository)),
         Command::Release(args) => printer.finish(release::run(&args, &repository)),
         Command::CancelTask(args) => printer.finish(cancel_task::run(&args, &repository)),
+        Command::Retry(args) => printer.finish(release::run_retry(&args, &repository)),
+        Command::Show(args) => printer.finish(show::run(&args, &repository)),
+        Command::Tasks(args) if args.watch => tasks::watch(&args, &repository, printer),
         Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
+        Command::Pause(args) => printer.finish(settings::run(&args, Setting::Paused, &repository)),
+        Command::Resume(args) => printer.finish(settings::run(&args, Setting::Resumed, &repository)),
+        Command::Limit(args) => {
+            printer.finish(settings::run(&args.queue, Setting::InFlight(args.max_in_flight), &repository))
+        }
         Command::Doctor(args) => printer.finish(doctor::run(&args, &repository)),
     }
 }
@@ -110,6 +123,12 @@ impl From<BadRequest> for Failure {
     fn from(bad: BadRequest) -> Failure {
         Failure::new(bad.code(), bad.message(&WORDS))
     }
+}
+
+/// Words that were typed with commas between them, without the empty ones.
+fn words<Word: AsRef<str>>(typed: impl IntoIterator<Item = Word>) -> Vec<String> {
+    let words = typed.into_iter().map(|word| word.as_ref().trim().to_string());
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 fn nonce() -> Result<Nonce, Failure> {

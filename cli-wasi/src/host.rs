@@ -1,5 +1,6 @@
 //! The world around a command: the only clock, the only source of nonces, the granted directory, and the way out.
 
+use std::io::BufRead;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coord_core::name::Nonce;
@@ -20,6 +21,14 @@ pub fn now() -> Timestamp {
 /// Sixty-four fresh random bits; `None` if the host gives none.
 pub fn nonce() -> Option<Nonce> {
     getrandom::u64().ok().map(Nonce::from_bits)
+}
+
+/// A second.
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// What is handed over on standard input.
+pub fn stdin() -> impl BufRead {
+    std::io::stdin().lock()
 }
 
 /// Waits without using the processor.

@@ -1,6 +1,6 @@
 //! The only place that prints: the JSON envelope, the text for people, errors, and what must not reach a terminal.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use coord_core::entry::Outcome;
 use coord_core::time::Timestamp;
@@ -68,6 +68,11 @@ impl Failure {
     pub fn new(status: &'static str, error: impl ToString) -> Failure {
         Failure { error: error.to_string(), status, tenure: None, hint: None, exit_code: 1 }
     }
+
+    /// The same, with the place where it is in front.
+    pub fn within(self, place: &str) -> Failure {
+        Failure { error: format!("{place}: {}", self.error), ..self }
+    }
 }
 
 impl From<coord_core::Error> for Failure {
@@ -110,6 +115,8 @@ pub struct Printer {
     pub format: Format,
     /// The terminal's width, if there is one.
     pub columns: Option<usize>,
+    /// The terminal's height, if there is one.
+    pub lines: Option<usize>,
     /// Started when the command was.
     pub stopwatch: Stopwatch,
 }
@@ -138,6 +145,29 @@ impl Printer {
                 failure.exit_code
             }
         }
+    }
+
+    /// True if text goes to a terminal, so that it can be drawn anew.
+    pub fn is_live(self) -> bool {
+        self.format == Format::Text && io::stdout().is_terminal()
+    }
+
+    /// Draws an answer over the one before, as much of it as the terminal has room for. False if it cannot be written.
+    pub fn redraw<T: Answer>(self, Answered { answer, warnings }: &Answered<T>) -> bool {
+        let mut page = Page { text: String::new(), columns: self.columns };
+        answer.text(&mut page);
+        page.line(format_args!("\n  {}", host::now()));
+        warnings.iter().for_each(|warning| page.line(format_args!("⚠️  {}", sanitised(warning))));
+        let room = self.lines.unwrap_or(LINES).saturating_sub(1);
+        let all = page.text.lines().count();
+        let shown = if all > room { room.saturating_sub(1) } else { all };
+        // To the first line; each line, and what the one before it left behind it; then what is left below.
+        let mut frame = String::from("\x1b[H");
+        page.text.lines().take(shown).for_each(|line| frame.push_str(&format!("{line}\x1b[K\r\n")));
+        if shown < all {
+            frame.push_str(&format!("  … and {} lines more\x1b[K\r\n", all - shown));
+        }
+        print(&(frame + "\x1b[J"), 0) == 0
     }
 
     fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T) -> u8 {
@@ -187,10 +217,13 @@ pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
         Format::Json => {
             let error = text.trim_start_matches("error: ").trim_end().to_string();
             let failure = Failure { error, status: "bad_args", tenure: None, hint: None, exit_code: 2 };
-            Printer { format: misuse.format, columns: None, stopwatch }.json(2, &[], &failure)
+            Printer { format: misuse.format, columns: None, lines: None, stopwatch }.json(2, &[], &failure)
         }
     }
 }
+
+/// The height of a terminal that does not say it.
+const LINES: usize = 24;
 
 /// Text for people, line by line.
 #[derive(Debug)]

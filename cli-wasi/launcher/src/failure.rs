@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Variable { name: &'static str, value: OsString },
     /// The search for the repository has nowhere to begin.
     CurrentDirectory { source: io::Error },
+    /// The file that the command is to read cannot be opened.
+    Input { path: PathBuf, source: io::Error },
     /// The coordination directory can be neither opened nor made.
     Directory { path: PathBuf, source: io::Error },
     /// The embedded component could not be set going.
@@ -59,7 +61,7 @@ impl Failure {
     fn status(&self) -> Option<&'static str> {
         match self {
             Self::Argument { .. } | Self::Variable { .. } => Some("bad_args"),
-            Self::CurrentDirectory { .. } | Self::Directory { .. } => Some("io_error"),
+            Self::CurrentDirectory { .. } | Self::Input { .. } | Self::Directory { .. } => Some("io_error"),
             Self::Start { .. } => Some("error"),
             Self::Stopped { .. } => None,
         }
@@ -68,7 +70,11 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Argument { .. } | Self::Variable { .. } => 2,
-            Self::CurrentDirectory { .. } | Self::Directory { .. } | Self::Start { .. } | Self::Stopped { .. } => 1,
+            Self::CurrentDirectory { .. }
+            | Self::Input { .. }
+            | Self::Directory { .. }
+            | Self::Start { .. }
+            | Self::Stopped { .. } => 1,
         }
     }
 }
@@ -80,6 +86,7 @@ impl fmt::Display for Failure {
             Self::Argument { position, value } => write!(out, "argument {position} is not valid UTF-8: {value:?}"),
             Self::Variable { name, value } => write!(out, "the value of {name} is not valid UTF-8: {value:?}"),
             Self::CurrentDirectory { source } => write!(out, "cannot find the current directory: {source}"),
+            Self::Input { path, source } => write!(out, "cannot read {path:?}: {source}"),
             Self::Directory { path, source } => {
                 write!(out, "cannot open the coordination directory {path:?}: {source}")
             }

@@ -1,9 +1,11 @@
 //! The little that the launcher has to know of the command line before the component reads it.
 //!
 //! Guaranteed: nothing is refused here. Every word goes to the component as it was typed, and the component alone says
-//! what is wrong with it. Not guaranteed: that a command line the component would refuse is understood.
+//! what is wrong with it; only a file to read, which the component could not open, becomes its standard input, and its name `-`.
+//! Not guaranteed: that a command line the component would refuse is understood.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 /// What the command line asks for, as far as the coordination directory is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,18 +19,27 @@ pub(crate) enum Purpose {
 }
 
 /// A command line, read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invocation {
     pub(crate) purpose: Purpose,
     /// Errors are wanted as a JSON object on standard output.
     pub(crate) json: bool,
+    /// The file that the command is to read.
+    pub(crate) input: Option<PathBuf>,
+    /// The words for the component.
+    pub(crate) arguments: Vec<OsString>,
 }
 
 impl Invocation {
     /// Reads the arguments without the program's name.
-    pub(crate) fn read(arguments: &[OsString]) -> Self {
-        let options = before_double_dash(arguments);
-        Self { purpose: purpose(options), json: wants_json(options) }
+    pub(crate) fn read(mut arguments: Vec<OsString>) -> Self {
+        let options = before_double_dash(&arguments);
+        let (purpose, json) = (purpose(options), wants_json(options));
+        let input = input(options).filter(|_| purpose == Purpose::Work).and_then(|Input { place, instead, file }| {
+            *arguments.get_mut(place)? = instead;
+            Some(file)
+        });
+        Self { purpose, json, input, arguments }
     }
 }
 
@@ -47,14 +58,48 @@ fn purpose(options: &[OsString]) -> Purpose {
     }
 }
 
-/// Whether the first two words are `coord init`, whatever flags stand before, between and after them.
+/// Whether the first two words are `coord init`.
 fn is_init(options: &[OsString]) -> bool {
+    command(options).is_some_and(|command| command == "init")
+}
+
+/// The word after `coord`, whatever flags stand before, between and after them.
+fn command(options: &[OsString]) -> Option<&OsStr> {
     let mut after_format = false;
     let mut words = options.iter().filter(|word| {
         let value = std::mem::replace(&mut after_format, *word == "--format");
         !value && !word.as_encoded_bytes().starts_with(b"-")
     });
-    words.next().is_some_and(|word| word == "coord") && words.next().is_some_and(|word| word == "init")
+    words.next().filter(|word| *word == "coord")?;
+    words.next().map(OsString::as_os_str)
+}
+
+/// A file that a command reads, and which word is to stand where instead of its name.
+struct Input {
+    place: usize,
+    instead: OsString,
+    file: PathBuf,
+}
+
+fn input(options: &[OsString]) -> Option<Input> {
+    let option = match command(options)?.to_str()? {
+        "enqueue" => "--batch",
+        "complete" => "--enqueue",
+        _ => return None,
+    };
+    let place = options.iter().position(|word| word == option || joined(word, option).is_some())?;
+    let (place, name, instead) = match joined(options.get(place)?, option) {
+        Some(name) => (place, name, format!("{option}=-").into()),
+        None => (place + 1, options.get(place + 1)?.as_os_str(), "-".into()),
+    };
+    // Standard input itself, or another flag, for which the component will say that the name is missing.
+    let is_name = !name.is_empty() && !name.as_encoded_bytes().starts_with(b"-");
+    is_name.then(|| Input { place, instead, file: name.into() })
+}
+
+/// What stands behind `option=`.
+fn joined<'a>(word: &'a OsStr, option: &str) -> Option<&'a OsStr> {
+    Some(OsStr::new(word.to_str()?.strip_prefix(option)?.strip_prefix('=')?))
 }
 
 fn wants_json(options: &[OsString]) -> bool {
@@ -68,7 +113,34 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Invocation {
-        Invocation::read(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+        Invocation::read(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn a_file_to_read_becomes_standard_input() {
+        for (line, file, words) in [
+            ("coord enqueue --batch tasks.ndjson --json", "tasks.ndjson", "coord enqueue --batch - --json"),
+            ("-j coord enqueue --batch=../a=b", "../a=b", "-j coord enqueue --batch=-"),
+            ("coord complete 7 --enqueue next", "next", "coord complete 7 --enqueue -"),
+        ] {
+            let Invocation { input, arguments, .. } = read(line);
+            assert_eq!((input, arguments.join(OsStr::new(" "))), (Some(file.into()), words.into()), "{line}");
+        }
+        for line in [
+            "coord enqueue --batch -",
+            "coord enqueue --batch=-",
+            "coord enqueue --batch=",
+            "coord enqueue --batch",
+            "coord enqueue --batch --json",
+            "coord enqueue --batch file --help",
+            "coord enqueue -- --batch file",
+            "coord complete --batch file",
+            "coord enqueue --enqueue file",
+            "enqueue --batch file",
+        ] {
+            let Invocation { input, arguments, .. } = read(line);
+            assert_eq!((input, arguments.join(OsStr::new(" "))), (None, line.into()));
+        }
     }
 
     #[test]

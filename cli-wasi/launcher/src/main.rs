@@ -5,7 +5,7 @@
 //! that cannot be done (`failure.rs`).
 //!
 //! Guaranteed: the exit code is the component's own; the component sees no other file than those below the coordination
-//! directory; nothing is compiled when it starts. Not guaranteed: anything about the queue.
+//! directory, and what is on its standard input; nothing is compiled when it starts. Not guaranteed: anything about the queue.
 
 mod artifact;
 mod config;
@@ -15,8 +15,9 @@ mod sandbox;
 
 use std::convert::Infallible;
 use std::env;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::Instant;
 
@@ -33,21 +34,31 @@ use crate::sandbox::Sandbox;
 
 fn main() -> ExitCode {
     let began = Instant::now();
-    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    let invocation = Invocation::read(&arguments);
-    let Err(failure) = launch(&arguments, invocation.purpose);
+    let invocation = Invocation::read(env::args_os().skip(1).collect());
+    let Err(failure) = launch(&invocation);
     failure.report(invocation.json, began)
 }
 
-fn launch(arguments: &[OsString], purpose: Purpose) -> Result<Infallible, Failure> {
-    let directory = coordination_directory(purpose)?;
-    let sandbox = Sandbox::new(arguments, directory.as_deref(), purpose)?;
+fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
+    let Invocation { purpose, input, arguments, .. } = invocation;
+    let input = input.as_deref().map(open_input).transpose()?;
+    let directory = coordination_directory(*purpose)?;
+    let sandbox = Sandbox::new(arguments, directory.as_deref(), *purpose, input)?;
     // Timers need the runtime. Sockets would need its other driver; there are none.
     let runtime = runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .map_err(|error| Failure::Start { source: error.into() })?;
     runtime.block_on(run(sandbox))
+}
+
+/// Opens the file that the component is to read.
+fn open_input(path: &Path) -> Result<File, Failure> {
+    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok(file),
+    });
+    opened.map_err(|source| Failure::Input { path: path.to_owned(), source })
 }
 
 /// The directory that the command works in, whether it exists yet or not; none without a repository.

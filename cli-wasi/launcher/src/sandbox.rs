@@ -1,17 +1,18 @@
-//! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, four variables,
+//! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, five variables,
 //! and one directory.
 //!
 //! Guaranteed: it cannot name anything else. Sockets are not even linked, so a component that imports them doesn't start.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use coord_store::repository;
 use rustix::fs::StatVfsMountFlags;
 use wasmtime::component::{HasData, Linker, ResourceTable};
-use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::cli::{InputFile, WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io as streams, random};
@@ -29,11 +30,19 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// Grants the arguments (without the program's name) and the coordination directory, which is made if it is missing
-    /// and `purpose` allows it.
-    pub(crate) fn new(arguments: &[OsString], directory: Option<&Path>, purpose: Purpose) -> Result<Self, Failure> {
+    /// and `purpose` allows it. A file to read stands for standard input.
+    pub(crate) fn new(
+        arguments: &[OsString],
+        directory: Option<&Path>,
+        purpose: Purpose,
+        input: Option<File>,
+    ) -> Result<Self, Failure> {
         let mut wasi = WasiCtx::builder();
         // The component is alone on this thread: a file operation need not be sent to another one.
         wasi.allow_blocking_current_thread(true).inherit_stdio();
+        if let Some(file) = input {
+            wasi.stdin(InputFile::new(file));
+        }
         grant_arguments(&mut wasi, arguments)?;
         grant_variables(&mut wasi)?;
         if let Some(directory) = directory {
@@ -97,8 +106,8 @@ fn grant_variables(wasi: &mut WasiCtxBuilder) -> Result<(), Failure> {
             wasi.env(name, text(name, &value)?);
         }
     }
-    if let Some((width, _)) = terminal_size::terminal_size_of(io::stdout()) {
-        wasi.env("COLUMNS", width.0.to_string());
+    if let Some((width, height)) = terminal_size::terminal_size_of(io::stdout()) {
+        wasi.env("COLUMNS", width.0.to_string()).env("LINES", height.0.to_string());
     }
     Ok(())
 }

@@ -1,29 +1,31 @@
-//! `muse coord claim`: take a task, waiting for one if asked to.
+//! `muse coord claim`: take a task, or several, waiting for one if asked to.
 
 use std::time::Duration;
 
+use coord_core::json::JsonObject;
+use coord_core::limits;
 use coord_core::name::QueueName;
-use coord_core::queue::{Claim, Claimed, Finding, Step};
+use coord_core::queue::{self, Claim, ClaimRequest, Finding, Report, Settings, Step, Thoroughness};
 use coord_core::request::ClaimDraft;
+use coord_core::time::Timestamp;
 use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository, nonce};
+use super::{OpenQueue, Repository, bad_args, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
-use crate::output::{Answer, Answered, Failure, Page};
+use crate::output::{Answer, Answered, Failure, Page, sanitised};
 
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Outcome {
-    Claimed(Box<Mine>),
-    Empty {
-        status: &'static str,
-        queue: Option<QueueName>,
-        #[serde(skip)]
-        waited: Option<Duration>,
+    One(Box<Mine>),
+    /// With `--max`.
+    Several {
+        claims: Vec<Mine>,
     },
+    Empty(Empty),
 }
 
 #[derive(Serialize)]
@@ -31,6 +33,32 @@ pub(super) struct Mine {
     #[serde(flatten)]
     claim: ClaimRecord,
     task: TaskRecord,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    orphan_results: Vec<OrphanResult>,
+}
+
+/// A result that a former holder reported too late. It does not count, but the work may be done.
+#[derive(Serialize)]
+pub(super) struct OrphanResult {
+    run_id: String,
+    at: Timestamp,
+    result: Option<JsonObject>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Empty {
+    status: &'static str,
+    /// The queue that was named, if it was one.
+    queue: Option<QueueName>,
+    /// With `--max`: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<Vec<Mine>>,
+    #[serde(skip)]
+    queues: Vec<String>,
+    #[serde(skip)]
+    chosen: bool,
+    #[serde(skip)]
+    waited: Option<Duration>,
 }
 
 pub(super) fn run(
@@ -39,6 +67,7 @@ pub(super) fn run(
     stopwatch: Stopwatch,
 ) -> Result<Answered<Outcome>, Failure> {
     let mut waiting = ClaimDraft::from(args).check()?;
+    let max = args.max.map(max).transpose()?;
     let OpenQueue { queue, .. } = repository.open()?;
     let Claim { claimed, findings } = loop {
         match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
@@ -46,14 +75,50 @@ pub(super) fn run(
             Step::Sleep(time) => host::sleep(time),
         }
     };
-    let answer = match claimed {
-        Some(Claimed { task, record, orphans: _ }) => Outcome::Claimed(Box::new(Mine { claim: record.into(), task: task.into() })),
-        None => {
-            let waited = (args.wait > 0).then(|| stopwatch.elapsed());
-            Outcome::Empty { status: "empty", queue: waiting.request().queues.first().cloned(), waited }
-        }
+    let mut warnings: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    let Some(first) = claimed else {
+        warnings.extend(closed(&queue.settings()?, &waiting.request().queues));
+        let waited = (args.wait > 0).then(|| stopwatch.elapsed());
+        let empty = Empty::new(waiting.request(), max.map(|_| Vec::new()), waited);
+        return Ok(Answered { answer: Outcome::Empty(empty), warnings });
     };
-    Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
+    let Some(max) = max else { return Ok(Answered { answer: Outcome::One(Box::new(first.into())), warnings }) };
+    let mut claims = vec![Mine::from(first)];
+    while claims.len() < max {
+        // What was claimed is answered, whatever happens to the rest.
+        let next = nonce().and_then(|nonce| {
+            Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now(), nonce)?)
+        });
+        match next {
+            Ok(Claim { claimed, findings }) => {
+                warnings.extend(findings.iter().map(Finding::to_string));
+                match claimed {
+                    Some(claimed) => claims.push(claimed.into()),
+                    None => break,
+                }
+            }
+            Err(failure) => {
+                warnings.push(format!("claimed no more than {}: {}", claims.len(), failure.error));
+                break;
+            }
+        }
+    }
+    Ok(Answered { answer: Outcome::Several { claims }, warnings })
+}
+
+fn max(given: i64) -> Result<usize, Failure> {
+    let max = usize::try_from(given).ok().filter(|max| (1..=limits::BATCH).contains(max));
+    max.ok_or_else(|| bad_args(format!("--max must be between 1 and {}, got {given}", limits::BATCH)))
+}
+
+/// Why there may be nothing to claim although tasks wait.
+fn closed(settings: &Settings, queues: &[QueueName]) -> Vec<String> {
+    let is_meant = |queue: &&QueueName| queues.is_empty() || queues.contains(queue);
+    let paused = settings.paused.iter().filter(is_meant);
+    let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends that"));
+    let limited = settings.max_in_flight.iter().filter(|(queue, _)| is_meant(queue) && !settings.paused.contains(*queue));
+    let limited = limited.map(|(queue, max)| format!("of queue {queue} at most {max} task(s) are claimed at once"));
+    paused.chain(limited).collect()
 }
 
 impl From<&args::Claim> for ClaimDraft {
@@ -62,41 +127,95 @@ impl From<&args::Claim> for ClaimDraft {
             run_id: Some(args.run.run_id.clone()),
             lease_seconds: Some(args.claim_ttl),
             wait_seconds: Some(args.wait),
-            queues: args.queue.clone().into_iter().collect(),
-            ..ClaimDraft::default()
+            queues: args.queue.clone(),
+            tags: words(&args.tags),
+            any_tags: words(&args.any_tag),
+            exclude_tags: words(&args.exclude_tags),
         }
+    }
+}
+
+impl From<queue::Claimed> for Mine {
+    fn from(claimed: queue::Claimed) -> Mine {
+        let queue::Claimed { task, record, orphans } = claimed;
+        Mine {
+            claim: record.into(),
+            task: task.into(),
+            orphan_results: orphans.into_iter().map(OrphanResult::from).collect(),
+        }
+    }
+}
+
+impl From<Report> for OrphanResult {
+    fn from(Report { run_id, at, result, .. }: Report) -> OrphanResult {
+        OrphanResult { run_id, at, result }
+    }
+}
+
+impl Empty {
+    fn new(request: &ClaimRequest, claims: Option<Vec<Mine>>, waited: Option<Duration>) -> Empty {
+        let queue = if let [queue] = request.queues.as_slice() { Some(queue.clone()) } else { None };
+        let queues = request.queues.iter().map(QueueName::to_string).collect();
+        Empty { status: "empty", queue, claims, queues, chosen: !request.choice.is_any(), waited }
+    }
+
+    fn text(&self, page: &mut Page) {
+        let queues = if self.queues.is_empty() { "any".to_string() } else { self.queues.join(", ") };
+        let chosen = if self.chosen { " with such tags" } else { "" };
+        let waited = self.waited.map_or(String::new(), |time| format!(" after {:.1}s", time.as_secs_f64()));
+        page.line(format_args!("  Queue [{queues}] is empty — no pending tasks{chosen}{waited}."));
     }
 }
 
 impl Answer for Outcome {
     fn text(&self, page: &mut Page) {
         match self {
-            Outcome::Claimed(mine) => {
-                let Mine { claim, task } = mine.as_ref();
-                page.line("🔒 Task claimed");
-                page.field("Task ID", &claim.task_id);
-                page.field("Title", &task.title);
-                page.field("Claimer", &claim.claimer_run_id);
-                page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));
-                let seconds = claim.expires_at.micros_since(claim.claimed_at) / 1_000_000;
-                page.field("Expires in", format_args!("{seconds}s ({})", claim.expires_at));
-                if !task.payload.is_empty() {
-                    page.field("Payload", start_of(task.payload.text(), 120));
+            Outcome::One(mine) => mine.text(page),
+            Outcome::Several { claims } => {
+                for (place, mine) in claims.iter().enumerate() {
+                    if place > 0 {
+                        page.line("");
+                    }
+                    mine.text(page);
                 }
-                task.tags_text(page);
             }
-            Outcome::Empty { queue, waited, .. } => {
-                let queue = queue.as_ref().map_or("any", QueueName::as_str);
-                let waited = waited.map_or(String::new(), |time| format!(" after {:.1}s", time.as_secs_f64()));
-                page.line(format_args!("  Queue [{queue}] is empty — no pending tasks{waited}."));
-            }
+            Outcome::Empty(empty) => empty.text(page),
         }
     }
 
     fn exit_code(&self) -> u8 {
         match self {
-            Outcome::Claimed(_) => 0,
-            Outcome::Empty { .. } => 1,
+            Outcome::One(_) | Outcome::Several { .. } => 0,
+            Outcome::Empty(_) => 1,
         }
+    }
+}
+
+impl Mine {
+    fn text(&self, page: &mut Page) {
+        let Mine { claim, task, orphan_results } = self;
+        page.line("🔒 Task claimed");
+        page.field("Task ID", &claim.task_id);
+        page.field("Title", &task.title);
+        page.field("Claimer", &claim.claimer_run_id);
+        page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));
+        let seconds = claim.expires_at.micros_since(claim.claimed_at) / 1_000_000;
+        page.field("Expires in", format_args!("{seconds}s ({})", claim.expires_at));
+        if let Some(max) = task.max_attempts {
+            page.field("Attempt", format_args!("{} of {max}", claim.attempt));
+        }
+        if !task.payload.is_empty() {
+            page.field("Payload", start_of(task.payload.text(), 120));
+        }
+        task.tags_text(page);
+        orphans_text(orphan_results, page);
+    }
+}
+
+/// Says of each result that came too late whose it is.
+pub(super) fn orphans_text(orphans: &[OrphanResult], page: &mut Page) {
+    for OrphanResult { run_id, at, result } in orphans {
+        let result = result.as_ref().map_or("{}", JsonObject::text);
+        page.line(format_args!("  Too late:   {at} {}: {}", sanitised(run_id), sanitised(&start_of(result, 120))));
     }
 }

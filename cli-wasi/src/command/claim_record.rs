@@ -1,8 +1,9 @@
 //! The claim as every answer shows it, and the text that the commands which act on one claim share.
 
 use coord_core::json::JsonObject;
-use coord_core::name::{ErrorMessage, QueueName, Title};
+use coord_core::name::ErrorMessage;
 use coord_core::queue;
+use coord_core::task::Record;
 use coord_core::time::Timestamp;
 use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
@@ -24,6 +25,21 @@ pub(super) struct ClaimRecord {
     pub(super) error: Option<ErrorMessage>,
     pub(super) generation: u32,
     pub(super) attempt: u32,
+    #[serde(flatten)]
+    pub(super) request: CancelRequest,
+    /// When the task is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scheduled_at: Option<Timestamp>,
+}
+
+/// Whether somebody asks the holder to stop, who, and why if they said so.
+#[derive(Serialize)]
+pub(super) struct CancelRequest {
+    pub(super) cancel_requested: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_requested_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_reason: Option<String>,
 }
 
 impl From<queue::ClaimRecord> for ClaimRecord {
@@ -40,6 +56,38 @@ impl From<queue::ClaimRecord> for ClaimRecord {
             error: record.error,
             generation: record.generation,
             attempt: record.attempt,
+            request: record.cancel_request.into(),
+            scheduled_at: record.scheduled_at,
+        }
+    }
+}
+
+impl From<Option<queue::CancelRequest>> for CancelRequest {
+    fn from(request: Option<queue::CancelRequest>) -> CancelRequest {
+        let cancel_requested = request.is_some();
+        let queue::CancelRequest { run_id, reason } = request.unwrap_or_default();
+        // Nobody's name: the text of the request was lost.
+        let cancel_requested_by = Some(run_id).filter(|run_id| !run_id.is_empty());
+        CancelRequest { cancel_requested, cancel_requested_by, cancel_reason: reason }
+    }
+}
+
+impl CancelRequest {
+    /// For the holder, in front of everything else.
+    pub(super) fn text(&self, page: &mut Page) {
+        if self.cancel_requested {
+            page.line("🛑 Asked to stop: drop this work, and release or fail the task");
+            self.details(page);
+        }
+    }
+
+    /// Who asks, and why.
+    pub(super) fn details(&self, page: &mut Page) {
+        if let Some(run_id) = &self.cancel_requested_by {
+            page.field("Asked by", run_id);
+        }
+        if let Some(reason) = &self.cancel_reason {
+            page.field("Reason", reason);
         }
     }
 }
@@ -53,10 +101,10 @@ pub(super) struct Changed {
     subject: Subject,
 }
 
-/// The task that a command was about, as its text shows it: title and queue as far as its record can be read.
+/// The task that a command was about, as its text shows it, as far as its record can be read.
 pub(super) struct Subject {
     task_id: String,
-    named: Option<(Title, QueueName)>,
+    record: Option<Record>,
 }
 
 impl Changed {
@@ -71,6 +119,11 @@ impl Changed {
         self.subject.text(heading, page);
         page.field("By", &self.record.claimer_run_id);
     }
+
+    /// How many attempts the task may have, if that is limited.
+    pub(super) fn max_attempts(&self) -> Option<u32> {
+        self.subject.record.as_ref().and_then(|record| record.max_attempts)
+    }
 }
 
 impl Subject {
@@ -78,14 +131,14 @@ impl Subject {
     pub(super) fn new(id: TaskId, queue: &Queue<DirStore>) -> Subject {
         // The command has taken effect. That the record is torn or unreadable is for `tasks` to say.
         let task = queue.task(id).ok().flatten();
-        Subject { task_id: id.to_string(), named: task.map(|task| (task.record.title, task.record.queue)) }
+        Subject { task_id: id.to_string(), record: task.map(|task| task.record) }
     }
 
     /// The heading and the task.
     pub(super) fn text(&self, heading: &str, page: &mut Page) {
         page.line(heading);
         page.field("Task ID", &self.task_id);
-        if let Some((title, queue)) = &self.named {
+        if let Some(Record { title, queue, .. }) = &self.record {
             page.field("Title", title);
             page.field("Queue", queue);
         }

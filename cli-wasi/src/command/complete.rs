@@ -1,8 +1,10 @@
-//! `muse coord complete`: report success.
+//! `muse coord complete`: report success, and enqueue what follows from it.
 
+use coord_core::queue;
 use coord_core::request;
 use serde::Serialize;
 
+use super::batch::{self, Batched, Lines};
 use super::claim_record::{Changed, start_of};
 use super::{OpenQueue, Repository, lease, nonce};
 use crate::args;
@@ -10,21 +12,46 @@ use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
 #[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Completed(Changed);
+pub(super) struct Completed {
+    #[serde(flatten)]
+    changed: Changed,
+    #[serde(flatten)]
+    follow_ups: Option<Batched>,
+}
 
 pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answered<Completed>, Failure> {
     let (id, claimant, result) = lease(&args.lease, || request::result(&args.result))?;
+    let run_id = claimant.run_id.as_str();
+    let lines = args.enqueue.as_ref().map(|file| Lines::read("--enqueue", file, run_id)).transpose()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let record = queue.complete(id, claimant, Some(result), host::now(), nonce()?)?;
-    Ok(Answered { answer: Completed(Changed::new(record, &queue)), warnings: Vec::new() })
+    let is_kept_if_late = !result.is_empty();
+    let late = |failure: Failure| Failure {
+        hint: (is_kept_if_late && failure.status == "lease_lost")
+            .then_some("the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it"),
+        ..failure
+    };
+    let Some(lines) = lines else {
+        let completed = queue.complete(id, claimant, Some(result), host::now(), nonce()?);
+        let record = completed.map_err(|error| late(error.into()))?;
+        let answer = Completed { changed: Changed::new(record, &queue), follow_ups: None };
+        return Ok(Answered { answer, warnings: Vec::new() });
+    };
+    let (tasks, warnings, parents) = lines.into_parts();
+    let completed = queue.complete_and_enqueue(id, claimant, Some(result), tasks, host::now(), nonce()?);
+    let queue::Completed { record, enqueued } =
+        completed.map_err(|error| late(Lines::blame(&parents, "--enqueue", error)))?;
+    let follow_ups = Some(Batched::new(enqueued.iter().map(batch::outcome).collect()));
+    Ok(Answered { answer: Completed { changed: Changed::new(record, &queue), follow_ups }, warnings })
 }
 
 impl Answer for Completed {
     fn text(&self, page: &mut Page) {
-        self.0.text("✅ Task completed", page);
-        if let Some(result) = &self.0.record.result {
+        self.changed.text("✅ Task completed", page);
+        if let Some(result) = &self.changed.record.result {
             page.field("Result", start_of(result.text(), 120));
+        }
+        if let Some(follow_ups) = &self.follow_ups {
+            follow_ups.text(page);
         }
     }
 }

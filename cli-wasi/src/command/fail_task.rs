@@ -1,6 +1,6 @@
-//! `muse coord fail-task`: report failure.
+//! `muse coord fail-task`: report the failure of an attempt, and of the task if it was the last.
 
-use coord_core::queue::Failing;
+use coord_core::queue::{Failing, Status};
 use coord_core::request;
 use serde::Serialize;
 
@@ -11,21 +11,39 @@ use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
 #[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Failed(Changed);
+pub(super) struct Failed {
+    #[serde(flatten)]
+    changed: Changed,
+    /// How many attempts are left; nothing if their number was never set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<u32>,
+}
 
 pub(super) fn run(args: &args::FailTask, repository: &Repository) -> Result<Answered<Failed>, Failure> {
     let (id, claimant, error) = lease(&args.lease, || request::error(&args.error))?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let record = queue.fail(id, claimant, Failing { error, is_final: false }, host::now(), nonce()?)?;
-    Ok(Answered { answer: Failed(Changed::new(record, &queue)), warnings: Vec::new() })
+    let failing = Failing { error, is_final: args.is_final };
+    let changed = Changed::new(queue.fail(id, claimant, failing, host::now(), nonce()?)?, &queue);
+    let attempts_left = changed.max_attempts().map(|max| max.saturating_sub(changed.record.attempt));
+    Ok(Answered { answer: Failed { changed, attempts_left }, warnings: Vec::new() })
 }
 
 impl Answer for Failed {
     fn text(&self, page: &mut Page) {
-        self.0.text("❌ Task failed", page);
-        if let Some(error) = self.0.record.error.as_ref().filter(|error| !error.as_str().is_empty()) {
+        let record = &self.changed.record;
+        let has_ended = record.status == Status::Failed.as_str();
+        self.changed.text(if has_ended { "❌ Task failed" } else { "🔁 Attempt failed, to be tried again" }, page);
+        if let Some(error) = record.error.as_ref().filter(|error| !error.as_str().is_empty()) {
             page.field("Error", start_of(error.as_str(), 200));
+        }
+        if let Some(max) = self.changed.max_attempts() {
+            let out = if self.attempts_left == Some(0) { ": out of attempts" } else { "" };
+            page.field("Attempt", format_args!("{} of {max}{out}", record.attempt));
+        }
+        if let Some(at) = record.scheduled_at {
+            page.field("Again", at);
+        } else if self.attempts_left.is_some() {
+            page.field("Put back", format_args!("muse coord retry {}", record.task_id));
         }
     }
 }

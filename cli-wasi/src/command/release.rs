@@ -1,6 +1,10 @@
-//! `muse coord release`: give a claimed task back.
+//! `muse coord release` and `muse coord retry`: a task waits again, because its holder gives it back or somebody puts it back.
 
-use coord_core::queue;
+use coord_core::Queue;
+use coord_core::queue::{self, Status};
+use coord_core::request;
+use coord_core::time::Timestamp;
+use coord_store::DirStore;
 use serde::Serialize;
 
 use super::claim_record::Subject;
@@ -15,22 +19,45 @@ pub(super) struct Released {
     status: &'static str,
     generation: u32,
     attempt: u32,
+    /// When it can be claimed, if not at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_at: Option<Timestamp>,
     #[serde(skip)]
     subject: Subject,
+    #[serde(skip)]
+    heading: &'static str,
 }
 
 pub(super) fn run(args: &args::Release, repository: &Repository) -> Result<Answered<Released>, Failure> {
-    let (id, claimant, ()) = lease(&args.lease, || Ok(()))?;
+    let (id, claimant, delay) = lease(&args.lease, || request::delay_seconds(args.delay))?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let queue::Released { task_id, status, generation, attempt, scheduled_at: _ } =
-        queue.release(id, claimant, 0, host::now(), nonce()?)?;
-    let subject = Subject::new(task_id, &queue);
-    let answer = Released { task_id: task_id.to_string(), status: status.as_str(), generation, attempt, subject };
-    Ok(Answered { answer, warnings: Vec::new() })
+    let released = queue.release(id, claimant, delay, host::now(), nonce()?)?;
+    let heading =
+        if released.status == Status::Cancelled { "🚫 Task cancelled, as was asked for" } else { "↩️  Task released" };
+    Ok(Answered { answer: Released::new(released, heading, &queue), warnings: Vec::new() })
+}
+
+pub(super) fn run_retry(args: &args::Retry, repository: &Repository) -> Result<Answered<Released>, Failure> {
+    let id = request::task_id(&args.task_id)?;
+    let OpenQueue { queue, .. } = repository.open()?;
+    let released = queue.retry(id, host::now(), nonce()?)?;
+    Ok(Answered { answer: Released::new(released, "🔁 Task put back", &queue), warnings: Vec::new() })
+}
+
+impl Released {
+    fn new(released: queue::Released, heading: &'static str, queue: &Queue<DirStore>) -> Released {
+        let queue::Released { task_id, status, generation, attempt, scheduled_at } = released;
+        let subject = Subject::new(task_id, queue);
+        let (task_id, status) = (task_id.to_string(), status.as_str());
+        Released { task_id, status, generation, attempt, scheduled_at, subject, heading }
+    }
 }
 
 impl Answer for Released {
     fn text(&self, page: &mut Page) {
-        self.subject.text("↩️  Task released", page);
+        self.subject.text(self.heading, page);
+        if let Some(at) = self.scheduled_at {
+            page.field("Scheduled", at);
+        }
     }
 }

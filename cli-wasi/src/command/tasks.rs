@@ -1,18 +1,20 @@
 //! `muse coord tasks`: who is where.
 
+use coord_core::TaskId;
 use coord_core::json::JsonObject;
-use coord_core::name::ErrorMessage;
-use coord_core::queue::{self, Counts, Finding, Listing, Matching, Status};
+use coord_core::name::{ErrorMessage, Note, QueueName};
+use coord_core::queue::{self, Counts, Cursor, Finding, Listing, Matching, Sort, Status};
 use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
 use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::claim_record::CancelRequest;
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository};
+use super::{OpenQueue, Repository, bad_args, words};
 use crate::args;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page, sanitised};
+use crate::output::{Answer, Answered, Failure, Page, Printer, sanitised};
 
 #[derive(Serialize)]
 pub(super) struct Tasks {
@@ -22,30 +24,50 @@ pub(super) struct Tasks {
     limit: usize,
     truncated: bool,
     items: Vec<Item>,
+    /// Where the next listing goes on, if there are more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paused_queues: Vec<QueueName>,
     #[serde(skip)]
     matching: Matching,
     #[serde(skip)]
     filter: String,
 }
 
+/// A task and where it stands. Since `limit`, what there is nothing to say of is left out.
 #[derive(Serialize)]
-struct Item {
+pub(super) struct Item {
     #[serde(flatten)]
-    task: TaskRecord,
+    pub(super) task: TaskRecord,
     #[serde(serialize_with = "status_by_name")]
-    status: Status,
+    pub(super) status: Status,
     claimer_run_id: Option<String>,
     expires_at: Option<Timestamp>,
-    generation: u32,
-    attempt: u32,
+    pub(super) generation: u32,
+    pub(super) attempt: u32,
     result: Option<JsonObject>,
     error: Option<ErrorMessage>,
+    /// The task that it waits for next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_on: Option<String>,
+    #[serde(flatten)]
+    request: Option<CancelRequest>,
+    /// Why it was called off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Note>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<Note>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
 }
 
 pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
     let filter = FilterDraft::from(args).check()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let Listing { counts, items, matching, findings, next: _ } = queue.tasks(&filter, host::now())?;
+    let Listing { counts, items, matching, next, findings } = queue.tasks(&filter, host::now())?;
     let truncated = match matching {
         Matching::Exactly(count) => count > items.len(),
         Matching::MoreThan(_) => true,
@@ -56,30 +78,76 @@ pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answere
         limit: filter.limit,
         truncated,
         items: items.into_iter().map(Item::from).collect(),
+        next_cursor: next.as_ref().map(Cursor::to_string),
+        paused_queues: queue.settings()?.paused.into_iter().collect(),
         matching,
         filter: filter_text(args),
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
 }
 
+/// Draws the table anew each second, until the process is interrupted or nobody looks any more.
+pub(super) fn watch(args: &args::Tasks, repository: &Repository, printer: Printer) -> u8 {
+    if !printer.is_live() {
+        let way_out = "pipe `muse coord tasks`, or follow the changes by `muse coord watch`";
+        let failure = bad_args(format!("--watch draws on a terminal, as text: {way_out}"));
+        return printer.finish::<Tasks>(Err(failure));
+    }
+    loop {
+        match run(args, repository) {
+            Ok(answered) => {
+                if !printer.redraw(&answered) {
+                    return 1;
+                }
+            }
+            Err(failure) => return printer.finish::<Tasks>(Err(failure)),
+        }
+        host::sleep(host::SECOND);
+    }
+}
+
 impl From<&args::Tasks> for FilterDraft {
     fn from(args: &args::Tasks) -> FilterDraft {
-        let (queue, run_id) = (args.queue.clone(), args.run_id.clone());
-        FilterDraft { status: args.status, queue, run_id, limit: Some(args.limit), ..FilterDraft::default() }
+        FilterDraft {
+            status: args.status,
+            queue: args.queue.clone(),
+            run_id: args.run_id.clone(),
+            tags: words(&args.tags),
+            since: args.since.clone(),
+            ended_since: args.ended_since.clone(),
+            sort: Some(args.sort.clone()),
+            cursor: args.cursor.clone(),
+            limit: Some(args.limit),
+        }
     }
 }
 
 fn filter_text(args: &args::Tasks) -> String {
-    let status = args.status.map(|status| format!("status={}", status.as_str()));
-    let queue = args.queue.as_ref().map(|queue| format!("queue={queue}"));
-    let run_id = args.run_id.as_ref().map(|run_id| format!("run-id={}", sanitised(run_id)));
-    [status, queue, run_id].into_iter().flatten().collect::<Vec<String>>().join(", ")
+    let tags = words(&args.tags).join(",");
+    let sort = Some(&args.sort).filter(|sort| *sort != Sort::default().as_str());
+    let parts = [
+        args.status.map(|status| format!("status={}", status.as_str())),
+        args.queue.as_ref().map(|queue| format!("queue={queue}")),
+        args.run_id.as_ref().map(|run_id| format!("run-id={}", sanitised(run_id))),
+        (!tags.is_empty()).then(|| format!("tags={}", sanitised(&tags))),
+        args.since.as_ref().map(|since| format!("since={since}")),
+        args.ended_since.as_ref().map(|since| format!("ended-since={since}")),
+        sort.map(|sort| format!("sort={sort}")),
+        args.cursor.as_ref().map(|_| "behind the cursor".to_string()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<String>>().join(", ")
 }
 
 impl From<queue::Item> for Item {
     fn from(item: queue::Item) -> Item {
+        let (progress, note) = item.progress.map_or((None, None), |progress| (progress.progress, progress.note));
+        let mut task = TaskRecord::from(item.task);
+        // Of a blocked task, what its record says; else when it is due now, if it is to wait.
+        if item.status != Status::Blocked {
+            task.scheduled_at = item.scheduled_at.filter(|_| item.status == Status::Scheduled);
+        }
         Item {
-            task: item.task.into(),
+            task,
             status: item.status,
             claimer_run_id: item.claimer_run_id,
             expires_at: item.expires_at,
@@ -87,6 +155,49 @@ impl From<queue::Item> for Item {
             attempt: item.attempt,
             result: item.result,
             error: item.error,
+            blocked_on: item.blocked_on.as_ref().map(TaskId::to_string),
+            request: item.cancel_request.map(|request| CancelRequest::from(Some(request))),
+            reason: item.reason,
+            progress,
+            note,
+            ended_at: item.ended_at,
+        }
+    }
+}
+
+impl Item {
+    /// Where the task stands, line by line.
+    pub(super) fn details(&self, page: &mut Page) {
+        if let Some(parent) = &self.blocked_on {
+            page.field("Blocked on", parent);
+        }
+        if let Some(run_id) = &self.claimer_run_id {
+            page.field("Claimer", run_id);
+        }
+        if let Some(at) = self.expires_at.filter(|_| self.ended_at.is_none()) {
+            page.field("Lease to", at);
+        }
+        if let Some(progress) = self.progress {
+            page.field("Progress", format_args!("{:.0} %", progress * 100.0));
+        }
+        if let Some(note) = &self.note {
+            page.field("Note", note);
+        }
+        if let Some(request) = &self.request {
+            page.line("  🛑 Its holder is asked to stop");
+            request.details(page);
+        }
+        if let Some(at) = self.ended_at {
+            page.field("Ended", at);
+        }
+        if let Some(result) = &self.result {
+            page.field("Result", result.text());
+        }
+        if let Some(error) = &self.error {
+            page.field("Error", error);
+        }
+        if let Some(reason) = &self.reason {
+            page.field("Reason", reason);
         }
     }
 }
@@ -107,6 +218,10 @@ impl Answer for Tasks {
             page.line(format_args!("  filter: {}", self.filter));
         }
         self.counts_text(page, width);
+        if !self.paused_queues.is_empty() {
+            let paused: Vec<&str> = self.paused_queues.iter().map(QueueName::as_str).collect();
+            page.line(fitted(&format!("  paused: {}", paused.join(", ")), width));
+        }
         page.line("─".repeat(width.min(PAGE_COLUMNS)));
         if self.items.is_empty() {
             page.line("\n  (no tasks matching filter)");
@@ -125,6 +240,9 @@ impl Answer for Tasks {
                 Matching::MoreThan(count) => format!("more than {count}"),
             };
             page.line(format_args!("\n  (showing {shown} of {of} — use --limit to see more)"));
+        }
+        if let Some(cursor) = &self.next_cursor {
+            page.line(format_args!("  (the next ones: --cursor {cursor})"));
         }
     }
 }
@@ -192,6 +310,11 @@ impl Columns {
             page.line(self.cut(&rest, 0));
             page.line(&task.task_id);
         }
+        let due = task.scheduled_at.filter(|_| item.status == Status::Scheduled).map(|at| format!("↳ due {at}"));
+        let parent = item.blocked_on.as_ref().map(|parent| format!("↳ after {parent}"));
+        for waits_for in due.into_iter().chain(parent) {
+            page.line(self.cut(&waits_for, 0));
+        }
     }
 
     /// Whatever is too wide for its column, such as a priority of twenty digits, costs the end of the line.
@@ -201,7 +324,7 @@ impl Columns {
     }
 }
 
-fn icon(status: Status) -> &'static str {
+pub(super) fn icon(status: Status) -> &'static str {
     match status {
         Status::Scheduled => "📅",
         Status::Blocked => "🚧",

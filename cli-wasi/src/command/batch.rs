@@ -1,0 +1,162 @@
+//! Tasks as NDJSON, one a line: what `enqueue --batch` and `complete --enqueue` take, and what both answer.
+//!
+//! Read from standard input alone: the sandbox holds no other file, and the launcher opens the one that is named.
+
+use std::io::{BufRead, Read};
+
+use coord_core::queue::{Enqueued, NewTask};
+use coord_core::request::{Draft, Words};
+use coord_core::{Error, TaskId, limits};
+use serde::Serialize;
+
+use super::bad_args;
+use crate::host;
+use crate::output::{Failure, Page};
+
+/// What the values are called in a line.
+const WORDS: Words = Words {
+    run_id: "run_id",
+    ttl_seconds: "ttl_seconds",
+    lease_seconds: "lease_seconds",
+    wait_seconds: "wait_seconds",
+    limit: "limit",
+    max_attempts: "max_attempts",
+    backoff: "backoff_seconds",
+    delay: "delay_seconds",
+    payload: "payload",
+    result: "result",
+    error: "error",
+};
+
+/// The tasks of all lines, checked.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// In the order of the lines.
+    pub(super) tasks: Vec<NewTask>,
+    /// What was cut, and in which line.
+    pub(super) warnings: Vec<String>,
+    /// Which lines wait for which tasks.
+    parents: Vec<(usize, Vec<TaskId>)>,
+}
+
+/// What became of the lines, as JSON has it.
+#[derive(Serialize)]
+pub(super) struct Batched {
+    /// How many tasks are new.
+    enqueued: usize,
+    /// How many were there before, under the same unique key.
+    deduplicated: usize,
+    /// One for each line.
+    tasks: Vec<BatchedTask>,
+}
+
+#[derive(Serialize)]
+struct BatchedTask {
+    task_id: String,
+    deduplicated: bool,
+}
+
+impl Lines {
+    /// Reads what `option` names. A line that names no `run_id` is enqueued by `run_id`.
+    pub(super) fn read(option: &str, file: &str, run_id: &str) -> Result<Lines, Failure> {
+        if file != "-" {
+            return Err(bad_args(format!(
+                "{option} {file:?} is a file outside the sandbox: hand it over on standard input, {option} - < FILE"
+            )));
+        }
+        let mut input = host::stdin();
+        let (mut lines, mut number, mut bytes) = (Lines::default(), 0, 0);
+        loop {
+            let mut line = Vec::new();
+            // One more than there may be, so that a line that is too long is told from one that is just long enough.
+            let read = input.by_ref().take(limits::RECORD_BYTES as u64 + 1).read_until(b'\n', &mut line);
+            bytes += read.map_err(|error| Failure::new("io_error", format!("cannot read {option}: {error}")))?;
+            number += 1;
+            if line.is_empty() {
+                return Ok(lines);
+            }
+            if bytes > limits::BATCH_BYTES {
+                let max = limits::BATCH_BYTES;
+                return Err(bad_args(format!("{option} is too large (max {max} bytes): give it in several parts")));
+            }
+            lines.add(&line, number, run_id).map_err(|failure| failure.within(&format!("{option} line {number}")))?;
+        }
+    }
+
+    fn add(&mut self, line: &[u8], number: usize, run_id: &str) -> Result<(), Failure> {
+        if line.len() > limits::RECORD_BYTES {
+            return Err(bad_args(format!("too long (max {} bytes)", limits::RECORD_BYTES)));
+        }
+        let text = str::from_utf8(line).map_err(|_| bad_args("not UTF-8"))?.trim();
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.tasks.len() == limits::BATCH {
+            return Err(bad_args(format!("too many tasks (max {}): give them in several parts", limits::BATCH)));
+        }
+        let draft = draft(text)?;
+        let draft = Draft { run_id: draft.run_id.or_else(|| Some(run_id.to_string())), ..draft };
+        let (task, cuts) = draft.check().map_err(|bad| Failure::new(bad.code(), bad.message(&WORDS)))?;
+        if !task.plan.after.is_empty() {
+            self.parents.push((number, task.plan.after.clone()));
+        }
+        self.warnings.extend(cuts.into_iter().map(|cut| format!("line {number}: {cut}")));
+        self.tasks.push(task);
+        Ok(())
+    }
+
+    /// Which line waits for a task that is not there, where that is known.
+    pub(super) fn blame(parents: &[(usize, Vec<TaskId>)], option: &str, error: Error) -> Failure {
+        let Error::NoParent { id } = &error else { return error.into() };
+        match parents.iter().find(|(_, after)| after.contains(id)) {
+            Some((number, _)) => Failure::from(error).within(&format!("{option} line {number}")),
+            None => error.into(),
+        }
+    }
+
+    /// The tasks, what was cut, and which lines wait for which tasks.
+    pub(super) fn into_parts(self) -> (Vec<NewTask>, Vec<String>, Vec<(usize, Vec<TaskId>)>) {
+        (self.tasks, self.warnings, self.parents)
+    }
+}
+
+fn draft(text: &str) -> Result<Draft, Failure> {
+    // `serde` would also take a list of the fields' values.
+    if !text.starts_with('{') {
+        return Err(bad_args("it must be a JSON object like {\"title\": \"Fix it\"}"));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        // The parser counts lines of its own.
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        bad_args(format!("column {}: {reason}", error.column()))
+    })
+}
+
+impl Batched {
+    /// What the queue answered, in the order of the lines.
+    pub(super) fn new(tasks: Vec<(TaskId, bool)>) -> Batched {
+        let deduplicated = tasks.iter().filter(|(_, deduplicated)| *deduplicated).count();
+        let tasks: Vec<_> = tasks
+            .into_iter()
+            .map(|(id, deduplicated)| BatchedTask { task_id: id.to_string(), deduplicated })
+            .collect();
+        Batched { enqueued: tasks.len() - deduplicated, deduplicated, tasks }
+    }
+
+    /// Says it to people: how many, and which.
+    pub(super) fn text(&self, page: &mut Page) {
+        page.field("Enqueued", self.enqueued);
+        if self.deduplicated > 0 {
+            page.field("There", format_args!("{} before, under the same unique key", self.deduplicated));
+        }
+        for BatchedTask { task_id, deduplicated } in &self.tasks {
+            page.line(format_args!("  {task_id}{}", if *deduplicated { " (there before)" } else { "" }));
+        }
+    }
+}
+
+/// What is kept of a task that was enqueued.
+pub(super) fn outcome(enqueued: &Enqueued) -> (TaskId, bool) {
+    (enqueued.task.id, enqueued.deduplicated)
+}
