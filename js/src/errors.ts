@@ -1,4 +1,3 @@
-import type { Lease } from './lease.ts';
 import type { CancelRequest, Enqueued, Status } from './types.ts';
 
 /** What went wrong, in the words of the command line's `status`. */
@@ -95,14 +94,14 @@ export class KeyTakenError extends CoordError {
 /** Somebody asks the holder of a task to stop. It is the reason of {@link Lease.signal}; no call rejects with it. */
 export class CancelRequestedError extends CoordError {
   readonly taskId: string;
-  /** Who asks. */
-  readonly runId: string;
+  /** Who asks; `null` if the text of the request was lost. */
+  readonly runId: string | null;
   /** Why, if they said so. */
   readonly reason: string | null;
 
   /** @internal */
   constructor(taskId: string, { runId, reason }: CancelRequest) {
-    super('cancel_requested', `${runId} asks to stop the work on task ${taskId}${reason === null ? '' : `: ${reason}`}`);
+    super('cancel_requested', `${runId ?? 'somebody'} asks to stop the work on task ${taskId}${reason === null ? '' : `: ${reason}`}`);
     this.taskId = taskId;
     this.runId = runId;
     this.reason = reason;
@@ -122,10 +121,8 @@ export class UnsupportedFormatError extends CoordError {}
 export class IoError extends CoordError {
   /** What is wrong, as far as a program would act on it. */
   declare readonly kind: 'read-only' | 'denied' | 'full' | 'wrong-type' | 'other';
-  /** Of `enqueueMany`: the tasks that had been enqueued before, and stay. */
+  /** Of `enqueueMany`: the tasks that had been enqueued before, and stay. Of the 256 after them some may have been, too. */
   declare readonly enqueued?: Enqueued[];
-  /** Of `claimMany`: the leases on the tasks that had been claimed before. */
-  declare readonly claimed?: Lease[];
 }
 
 const CLASSES: Record<Exclude<Code, 'cancel_requested'>, typeof CoordError> = {

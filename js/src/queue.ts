@@ -41,6 +41,9 @@ const MOST_AT_ONCE = 100_000;
 /** How long claiming many tasks keeps everything else from being done, in milliseconds. */
 const LONGEST_BLOCK = 10;
 
+/** How long somebody sleeps at most who waits for an end and is woken by it, in milliseconds. */
+const LOOK_WHEN_TOLD = 250;
+
 /** How soon somebody who follows tasks looks again, in milliseconds, if looking is cheap. */
 const LOOK_AGAIN = 200;
 
@@ -151,31 +154,32 @@ export class Queue {
    * Claims up to `max` tasks (at most 100,000), in the order of `claim`; none if there is nothing. With `wait` it waits for the first
    * one, and then takes what there is.
    *
-   * If the medium fails, {@link IoError.claimed} has the leases on what was claimed before.
+   * What was claimed is answered, whatever happens to the rest: that is told as a warning.
    */
   async claimMany<Payload extends object = JsonObject, Result extends object = JsonObject>(
     max: number,
     options: ClaimOptions = {},
   ): Promise<Lease<Payload, Result>[]> {
     between('max', max, 1, MOST_AT_ONCE);
-    const leases: Lease<Payload, Result>[] = [];
-    const { signal, ...atOnce } = { ...options, wait: 0 };
+    const first = await this.claim<Payload, Result>(options);
+    if (first === undefined) return [];
+    const leases = [first];
+    const atOnce = { ...options, wait: 0, signal: undefined };
     let began = performance.now();
     try {
-      while (leases.length < max) {
-        const lease = await this.claim<Payload, Result>(leases.length === 0 ? options : atOnce);
+      while (leases.length < max && !options.signal?.aborted) {
+        const lease = await this.claim<Payload, Result>(atOnce);
         if (lease === undefined) break;
         leases.push(lease);
         if (performance.now() - began > LONGEST_BLOCK) {
           await new Promise(setImmediate);
           began = performance.now();
         }
-        if (signal?.aborted) break;
       }
-      return leases;
     } catch (error) {
-      throw leases.length === 0 ? error : Object.defineProperty(error as Error, 'claimed', { value: leases, enumerable: true });
+      process.emitWarning(`claimed no more than ${leases.length}: ${(error as Error).message}`, 'CoordWarning');
     }
+    return leases;
   }
 
   /**
@@ -238,16 +242,20 @@ export class Queue {
     signal?.throwIfAborted();
     if (timeoutSeconds !== undefined) between('timeoutSeconds', timeoutSeconds, 0, LONGEST_SECONDS);
     const ids = [taskIds].flat().map((id) => `${id}`);
-    const ending = refusing(() => this.#binding.wait(ids, any, timeoutSeconds ?? Infinity));
+    const seconds = timeoutSeconds ?? Infinity;
+    const ending = refusing(() => this.#binding.wait(ids, any, seconds));
     const sleep = new LightSleep(this.directory);
     const began = performance.now();
     try {
+      const pause = sleep.watch(ending.watched()) ? LOOK_WHEN_TOLD : 0;
       for (;;) {
-        const step = refusing(() => ending.step(this.#binding, performance.now() - began));
+        const elapsed = performance.now() - began;
+        const step = refusing(() => ending.step(this.#binding, elapsed));
         if (typeof step === 'string') return waitedOf(this.#answer<RawWaited>(step));
-        await sleep.sleep(step, signal);
+        await sleep.sleep(Math.min(Math.max(step, pause), seconds * 1000 - elapsed), signal);
       }
     } finally {
+      sleep.close();
       ending.free();
     }
   }

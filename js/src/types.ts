@@ -132,8 +132,8 @@ export interface ClaimRecord<Result extends object = JsonObject> {
 
 /** Somebody asks the holder of a task to stop. */
 export interface CancelRequest {
-  /** Who. */
-  runId: string;
+  /** Who; `null` if the text of the request was lost. */
+  runId: string | null;
   /** Why, if they said so. */
   reason: string | null;
 }
@@ -164,8 +164,8 @@ export interface Report<Result extends object = JsonObject> {
    * that was given back for later, one that was called off, a holder that was asked to stop, or how far it is.
    */
   kind: 'completed' | 'failed' | 'lapsed' | 'released' | 'cancelled' | 'cancel_requested' | 'progress';
-  /** By whom; of a lease that ran out, whose it was. Empty if it came of what another task became. */
-  runId: string;
+  /** By whom; of a lease that ran out, whose it was. `null` if it came of what another task became. */
+  runId: string | null;
   at: Date;
   /** Which holder the task had. */
   generation: number;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AlreadyTerminalError, LeaseLostError } from '@muse/coord';
+import { AlreadyTerminalError, CancelRequestedError, LeaseLostError } from '@muse/coord';
 import { aborted, codeOf, freshQueue } from './support.mjs';
 
 async function held(queue, options) {
@@ -39,6 +39,49 @@ test('a refused call aborts the signal at once, whoever looks', async (t) => {
   assert.equal(lease.signal.aborted, true);
 });
 
+test('the signal of a lease tells within about a second that somebody asks to stop, and the task is still held', async (t) => {
+  const queue = await freshQueue(t);
+  const lease = await held(queue);
+  const { taskId } = lease.task;
+  const told = aborted(lease.signal);
+  assert.equal(lease.cancelRequest, null);
+  const asked = await queue.cancel(taskId, { runId: 'boss', request: true, reason: 'not needed' });
+  assert.deepEqual([asked.status, asked.cancelRequest], ['claimed', { runId: 'boss', reason: 'not needed' }]);
+  const began = performance.now();
+  await told;
+  assert.ok(performance.now() - began < 1500);
+  const { reason } = lease.signal;
+  assert.ok(reason instanceof CancelRequestedError);
+  assert.deepEqual([reason.code, reason.taskId, reason.runId, reason.reason], ['cancel_requested', taskId, 'boss', 'not needed']);
+  assert.equal(reason.message, `boss asks to stop the work on task ${taskId}: not needed`);
+  assert.deepEqual([lease.held, lease.cancelRequest], [true, { runId: 'boss', reason: 'not needed' }]);
+  assert.deepEqual((await queue.get(taskId)).cancelRequest, lease.cancelRequest);
+  const released = await lease.release();
+  assert.deepEqual([released.status, lease.held], ['cancelled', false]);
+  const { status, reason: why, history } = await queue.get(taskId);
+  assert.deepEqual([status, why], ['cancelled', 'not needed']);
+  assert.deepEqual(history.map(({ kind, runId }) => [kind, runId]), [['cancel_requested', 'boss']]);
+});
+
+test('a heartbeat tells of a request at once, and so does a lease that is taken up again', async (t) => {
+  const queue = await freshQueue(t);
+  const lease = await held(queue);
+  await queue.cancel(lease.task.taskId, { runId: 'boss', request: true });
+  const { cancelRequest } = await lease.heartbeat();
+  assert.deepEqual([cancelRequest, lease.signal.aborted], [{ runId: 'boss', reason: null }, true]);
+  const resumed = await queue.resume(lease.task.taskId, { runId: 'r', claimNonce: lease.record.claimNonce });
+  assert.equal(resumed.signal.reason.code, 'cancel_requested');
+  const { status } = await resumed.complete({ n: 1 });
+  assert.equal(status, 'completed');
+});
+
+test('a task that nobody holds is called off by a request, and the reason is told', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a' });
+  assert.equal((await queue.cancel(taskId, { runId: 'boss', request: true, reason: 'no' })).status, 'cancelled');
+  assert.equal((await queue.get(taskId)).reason, 'no');
+});
+
 test('a heartbeat prolongs the lease, for as long again or for what it says', async (t) => {
   const queue = await freshQueue(t);
   const lease = await held(queue, { leaseSeconds: 10 });
@@ -47,7 +90,7 @@ test('a heartbeat prolongs the lease, for as long again or for what it says', as
   const record = await lease.heartbeat();
   assert.ok(lease.expiresAt > first);
   assert.equal(record.expiresAt - record.heartbeatAt, 10_000);
-  assert.equal((await lease.heartbeat(60)).expiresAt - lease.record.heartbeatAt, 60_000);
+  assert.equal((await lease.heartbeat({ leaseSeconds: 60 })).expiresAt - lease.record.heartbeatAt, 60_000);
   assert.equal(lease.generation, 1);
 });
 

@@ -13,7 +13,7 @@ const ID = `sha256:${'0'.repeat(64)}`;
 test('a task goes from enqueue by claim to complete, with all that was said', async (t) => {
   const queue = await freshQueue(t);
   const before = Date.now();
-  const task = await queue.enqueue({
+  const { deduplicated, ...task } = await queue.enqueue({
     title: '  Refactor billing ',
     priority: 5,
     queue: 'code',
@@ -35,10 +35,18 @@ test('a task goes from enqueue by claim to complete, with all that was said', as
       ttlSeconds: 60,
       createdBy: 'orchestrator',
       tags: ['a', 'b'],
+      maxAttempts: null,
+      backoffSeconds: null,
+      backoffMaxSeconds: null,
+      scheduledAt: null,
+      after: [],
+      ifParentFails: 'cancel',
+      unique: null,
       payload: { file: 'billing.py', deep: [{ n: 1.5 }] },
       payloadText: '{"file":"billing.py","deep":[{"n":1.5}]}',
     },
   );
+  assert.equal(deduplicated, false);
   assert.equal((await queue.get(task.taskId)).status, 'pending');
 
   const lease = await queue.claim({ runId: 'agent-1', leaseSeconds: 10 });
@@ -112,32 +120,6 @@ test('a reason tells what caused it', async (t) => {
   const reason = new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED', { cause: { code: 1 } }) });
   const record = await (await queue.claim({ runId: 'r' })).fail(reason);
   assert.equal(record.error, 'TypeError: fetch failed: Error: connect ECONNREFUSED');
-});
-
-test('of many that are enqueued, those before the medium failed are told, and stay', async (t) => {
-  const queue = await freshQueue(t);
-  const mixed = (function* () {
-    yield { title: 'a', queue: 'good' };
-    yield { title: 'b', queue: 'in-the-way' };
-    yield { title: 'c', queue: 'good' };
-  })();
-  await queue.init();
-  writeFileSync(join(queue.directory, 'ready', 'in-the-way'), '');
-  await assert.rejects(queue.enqueueMany(mixed), (error) => {
-    assert.ok(error instanceof coord.IoError);
-    assert.deepEqual(error.enqueued.map((task) => task.title), ['a']);
-    return true;
-  });
-  assert.deepEqual((await queue.list({ status: 'pending' })).items.map((item) => item.title), ['a']);
-});
-
-test('enqueuing many lets others do something meanwhile', async (t) => {
-  const queue = await openQueue({ root: repository(t) });
-  let turns = 0;
-  const ticking = setInterval(() => (turns += 1), 1);
-  await queue.enqueueMany(Array.from({ length: 50 }, (_, n) => ({ title: `t${n}` })));
-  clearInterval(ticking);
-  assert.ok(turns > 0);
 });
 
 test('a lease is taken up again by its nonce after a restart', async (t) => {
@@ -232,7 +214,45 @@ test('every value out of its limits is refused by the name that it has here, and
     ['bad_task_id', /sha256:1/, () => queue.cancel('sha256:1', { runId: 'r' })],
     ['not_found', /sha256:0/, () => queue.cancel(ID, { runId: 'r' })],
     ['bad_args', /nonce/, () => queue.resume(taskId, { runId: 'r', claimNonce: 'x' })],
-    ['bad_args', /leaseSeconds/, () => lease.heartbeat(0)],
+    ['bad_args', /leaseSeconds/, () => lease.heartbeat({ leaseSeconds: 0 })],
+    ['bad_args', /takes an object like { leaseSeconds: 60 }, not 60/, () => lease.heartbeat(60)],
+    ['bad_args', /progress must be between 0 and 1, got 1.5/, () => lease.heartbeat({ progress: 1.5 })],
+    ['bad_args', /progress must be a number/, () => lease.heartbeat({ progress: '0.5' })],
+    ['bad_args', /note is too long \(4097/, () => lease.heartbeat({ note: 'x'.repeat(4097) })],
+    ['bad_args', /title, not undefined/, () => lease.complete({}, { enqueue: [undefined] })],
+    ['bad_args', /title must be non-empty/, () => lease.complete({}, { enqueue: [{ title: '' }] })],
+    ['bad_args', /delaySeconds must be between 0/, () => lease.release({ delaySeconds: -1 })],
+    ['bad_args', /maxAttempts must be between 1 and 1000, got 0/, () => queue.enqueue({ title, maxAttempts: 0 })],
+    ['bad_args', /maxAttempts must be a whole number, got 1.5/, () => queue.enqueue({ title, maxAttempts: 1.5 })],
+    ['bad_args', /maxAttempts/, () => queue.enqueue({ title, backoffSeconds: 1 })],
+    ['bad_args', /give one/, () => queue.enqueue({ title, delaySeconds: 1, at: new Date() })],
+    ['bad_args', /invalid time "tomorrow"/, () => queue.enqueue({ title, at: 'tomorrow' })],
+    ['bad_args', /at is not a valid date/, () => queue.enqueue({ title, at: new Date('tomorrow') })],
+    ['bad_args', /after: .*sequence/, () => queue.enqueue({ title, after: ID })],
+    ['bad_task_id', /sha256:1/, () => queue.enqueue({ title, after: ['sha256:1'] })],
+    ['not_found', /to wait for/, () => queue.enqueue({ title, after: [ID] })],
+    ['bad_args', /block, cancel or run/, () => queue.enqueue({ title, after: [taskId], ifParentFails: 'wait' })],
+    ['bad_args', /unique key must have 1 to 256/, () => queue.enqueue({ title, unique: '' })],
+    ['bad_args', /ifParentFails: .*string/, () => queue.enqueue({ title, ifParentFails: 5 })],
+    ['bad_args', /anyTags: .*sequence/, () => queue.claim({ runId: 'r', anyTags: 'a' })],
+    ['bad_args', /tag/, () => queue.claim({ runId: 'r', tags: ['a,b'] })],
+    ['bad_queue', /"a b"/, () => queue.claim({ runId: 'r', queues: ['a', 'a b'] })],
+    ['bad_args', /max must be a whole number from 1 to 100000, got 0/, () => queue.claimMany(0, { runId: 'r' })],
+    ['bad_args', /invalid order "up"/, () => queue.list({ sort: 'up' })],
+    ['bad_args', /invalid cursor "x"/, () => queue.list({ cursor: 'x' })],
+    ['bad_args', /invalid time "x"/, () => queue.list({ since: 'x' })],
+    ['bad_args', /give one/, () => queue.cancel(taskId, { runId: 'r', force: true, request: true })],
+    ['bad_args', /reason or note is too long/, () => queue.cancel(taskId, { runId: 'r', reason: 'x'.repeat(4097) })],
+    ['not_terminal', /has not ended/, () => queue.retry(taskId)],
+    ['not_found', /sha256:0/, () => queue.retry(ID)],
+    ['bad_task_id', /sha256:1/, () => queue.wait(['sha256:1'])],
+    ['bad_args', /timeoutSeconds must be a whole number from 0/, () => queue.wait(taskId, { timeoutSeconds: -1 })],
+    ['bad_queue', /"a b"/, () => queue.watch({ queue: 'a b' }).next()],
+    ['bad_queue', /"a b"/, () => queue.pause('a b')],
+    ['bad_queue', /"a b"/, () => queue.resumeQueue('a b')],
+    ['bad_args', /maxInFlight must be a whole number from 1 to 4294967295, got 0/, () => queue.limit('x', 0)],
+    ['bad_args', /windowSeconds/, () => queue.stats({ windowSeconds: 0.5 })],
+    ['bad_args', /olderThanSeconds .*got undefined/, () => queue.gc({})],
     ['bad_args', /result/, () => lease.complete('text')],
     ['bad_args', /result/, () => lease.complete({ text: 'x'.repeat(65_536) })],
     ['bad_args', /title, not undefined/, () => queue.enqueue()],

@@ -10,7 +10,7 @@ import { codeOf, freshQueue, muse, repository, start } from './support.mjs';
 /** What a worker tells, in order, as words. */
 function heard(worker) {
   const told = [];
-  for (const event of ['claimed', 'completed', 'failed', 'released', 'lost']) {
+  for (const event of ['claimed', 'completed', 'failed', 'released', 'cancelled', 'lost']) {
     worker.on(event, (lease) => told.push(`${event} ${lease.task.title}`));
   }
   return told;
@@ -99,6 +99,80 @@ test('what a handler returns for a task that was called off counts for nothing',
   await worker.stop();
   assert.deepEqual(told, ['claimed a', 'lost a']);
   assert.equal((await queue.get(taskId)).status, 'cancelled');
+});
+
+test('a handler that throws when somebody asks to stop has cancelled its task, one that returns has completed it', async (t) => {
+  const queue = await freshQueue(t);
+  const [a, b] = await queue.enqueueMany([{ title: 'a', maxAttempts: 3 }, { title: 'b' }]);
+  const worker = queue.work(
+    async ({ title, taskId }, { signal }) => {
+      await queue.cancel(taskId, { runId: 'boss', request: true, reason: 'enough' });
+      if (title === 'a') await sleep(1e9, undefined, { signal });
+      await once(signal, 'abort');
+      assert.deepEqual([signal.reason.code, signal.reason.reason], ['cancel_requested', 'enough']);
+      return { done: true };
+    },
+    { runId: 'r' },
+  );
+  const told = heard(worker);
+  await times(worker, 'completed', 1);
+  await worker.stop();
+  assert.deepEqual(told, ['claimed a', 'cancelled a', 'claimed b', 'completed b']);
+  const [first, second] = await Promise.all([a, b].map(({ taskId }) => queue.get(taskId)));
+  assert.deepEqual([first.status, first.reason, first.error], ['cancelled', 'enough', null]);
+  assert.deepEqual([second.status, second.result], ['completed', { done: true }]);
+});
+
+test('a task that is taken away after its holder was asked to stop is lost', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueue({ title: 'a' });
+  const worker = queue.work(
+    async ({ taskId }, { signal }) => {
+      await queue.cancel(taskId, { runId: 'boss', request: true });
+      await once(signal, 'abort');
+      await queue.cancel(taskId, { runId: 'boss', force: true });
+      throw signal.reason;
+    },
+    { runId: 'r' },
+  );
+  const told = heard(worker);
+  await times(worker, 'lost', 1);
+  await worker.stop();
+  assert.deepEqual(told, ['claimed a', 'lost a']);
+});
+
+test('a worker tries again what fails while there are attempts left, and says which failure was the last', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a', maxAttempts: 3, backoffSeconds: 0 });
+  const worker = queue.work(
+    async (_, { record }) => {
+      if (record.attempt < 3) throw new Error(`attempt ${record.attempt}`);
+      return { attempt: record.attempt };
+    },
+    { runId: 'r' },
+  );
+  const failures = [];
+  worker.on('failed', (_, error, { status }) => failures.push([error.message, status === 'failed']));
+  await times(worker, 'completed', 1);
+  await worker.stop();
+  assert.deepEqual(failures, [['attempt 1', false], ['attempt 2', false]]);
+  assert.deepEqual((await queue.get(taskId)).result, { attempt: 3 });
+});
+
+test('a worker does only the tasks that it chooses', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueueMany([
+    { title: 'a', tags: ['x'], queue: 'p' },
+    { title: 'b', tags: ['x', 'slow'], queue: 'p' },
+    { title: 'c', tags: ['y'], queue: 'q' },
+    { title: 'd', tags: ['y'], queue: 'other' },
+    { title: 'e', queue: 'p' },
+  ]);
+  const choice = { queues: ['p', 'q'], anyTags: ['x', 'y'], excludeTags: ['slow'] };
+  const worker = queue.work(() => ({}), { runId: 'r', wait: 0, ...choice });
+  const told = heard(worker);
+  await worker.done;
+  assert.deepEqual(told, ['claimed a', 'completed a', 'claimed c', 'completed c']);
 });
 
 test('a handler may end its lease itself', async (t) => {

@@ -70,7 +70,7 @@ pub(crate) struct ClaimRecord {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CancelRequest {
-    run_id: String,
+    run_id: Option<String>,
     reason: Option<String>,
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct Released {
 #[serde(rename_all = "camelCase")]
 struct Report {
     kind: &'static str,
-    run_id: String,
+    run_id: Option<String>,
     at: u64,
     generation: u32,
     attempt: u32,
@@ -293,7 +293,7 @@ impl From<queue::ClaimRecord> for ClaimRecord {
 
 impl From<queue::CancelRequest> for CancelRequest {
     fn from(request: queue::CancelRequest) -> CancelRequest {
-        CancelRequest { run_id: request.run_id, reason: request.reason }
+        CancelRequest { run_id: somebody(request.run_id), reason: request.reason }
     }
 }
 
@@ -327,7 +327,7 @@ impl From<queue::Report> for Report {
     fn from(report: queue::Report) -> Report {
         Report {
             kind: report.kind.as_str(),
-            run_id: report.run_id,
+            run_id: somebody(report.run_id),
             at: report.at.micros(),
             generation: report.generation,
             attempt: report.attempt,
@@ -422,6 +422,11 @@ impl From<queue::Collected> for Collected {
 
 fn text_of(object: Option<JsonObject>) -> Option<String> {
     object.map(|object| object.text().to_string())
+}
+
+/// Nobody, if the run id is empty: what became of another task, or a request whose text was lost.
+fn somebody(run_id: String) -> Option<String> {
+    Some(run_id).filter(|run_id| !run_id.is_empty())
 }
 
 fn by_status<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {

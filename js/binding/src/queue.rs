@@ -1,8 +1,9 @@
 //! The queue's functions, as `js/src/queue.ts` and `js/src/lease.ts` call them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use coord_core::layout::Dir;
+use coord_core::layout::{self, Dir, Shelf};
 use coord_core::queue::{Batch, Cancelling, Claim, Claimed, Completed, EndStep, Failing, Finding, Gc, NewTask};
 use coord_core::queue::{Notice, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
@@ -53,7 +54,10 @@ pub struct Waiting {
 
 /// A wait that goes on until tasks have ended or its time is over.
 #[wasm_bindgen]
-pub struct Ending(WaitingEnd);
+pub struct Ending {
+    wait: WaitingEnd,
+    watched: BTreeSet<Dir>,
+}
 
 /// A look at what has become of tasks since the last one.
 #[wasm_bindgen]
@@ -212,9 +216,11 @@ impl CoordQueue {
 
     /// Begins a wait for the end of all these tasks, or of any.
     pub fn wait(&self, task_ids: Vec<String>, any: bool, seconds: f64) -> Result<Ending, Thrown> {
-        let ids = task_ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
+        let ids = task_ids.iter().map(|id| request::task_id(id)).collect::<Result<Vec<_>, _>>()?;
         let until = if any { Until::Any } else { Until::All };
-        Ok(Ending(WaitingEnd::new(ids, until, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))))
+        let watched = ids.iter().map(|id| layout::shelf_of(Shelf::Done, *id)).collect();
+        let seconds = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        Ok(Ending { wait: WaitingEnd::new(ids, until, seconds), watched })
     }
 
     /// Begins to follow the tasks of a queue or of all that have these tags.
@@ -302,9 +308,14 @@ impl Waiting {
 
 #[wasm_bindgen]
 impl Ending {
+    /// The directories in which the end of a task is noticed.
+    pub fn watched(&self) -> Vec<String> {
+        self.watched.iter().map(|dir| dir.as_str().to_string()).collect()
+    }
+
     /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. The answer is as that of [`Waiting::step`].
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        match self.0.step(&queue.0, from_millis(elapsed), queue.now())? {
+        match self.wait.step(&queue.0, from_millis(elapsed), queue.now())? {
             EndStep::Sleep(time) => Ok(millis(time)),
             EndStep::Done(mut waited) => {
                 let findings = std::mem::take(&mut waited.findings);
