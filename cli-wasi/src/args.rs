@@ -138,18 +138,38 @@ pub enum Command {
     Release(Release),
     /// Call a task off, or ask its holder to stop
     CancelTask(CancelTask),
-    /// Put a task that failed, expired or was cancelled back, with all its attempts before it
+    /// Put back a task that failed, expired or was cancelled: it waits again, with as many attempts as at first
     Retry(Retry),
     /// Show a task: its record, where it stands, what was reported of it
     Show(Show),
     /// List tasks, and count all of them by status
     Tasks(Tasks),
+    /// Wait until tasks have ended, and print their results
+    ///
+    /// Exit code 0 when they have, however they ended; 1 when the time is over before.
+    Wait(Wait),
+    /// Print the tasks as they stand, then each that changes, a line of JSON each, until interrupted
+    ///
+    /// A task that changed twice between two looks is told once, as it stands then. To catch up later: `tasks --ended-since`.
+    Watch(Watch),
+    /// Print figures by queue: how many tasks stand where, how long they wait and how long they take
+    Stats(Stats),
     /// Claim nothing of a queue until it is resumed; what is claimed goes on
     Pause(QueueName),
     /// End a pause
     Resume(QueueName),
     /// Say how many tasks of a queue may be claimed at once
     Limit(Limit),
+    /// Remove tasks that ended long ago, with all that was reported of them
+    ///
+    /// For good: `export` keeps them elsewhere. A task that others still wait for stays.
+    Gc(Gc),
+    /// Print each task as a line of JSON, with all that was reported of it
+    Export,
+    /// Bring back the tasks that `export` printed, from standard input, under their ids
+    ///
+    /// A task that is there already is left as it is. One that was held waits again.
+    Import,
     /// Tell what is wrong in the coordination directory, and what its filesystem gives
     ///
     /// Reads everything: each task costs a few looks. Harmless beside agents at work, and so is --repair. Exit code 1
@@ -365,6 +385,59 @@ pub struct Tasks {
     /// On a terminal: draw the table anew each second, until interrupted
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Arguments of `wait`.
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// The tasks' ids. One that was removed, or never was, counts as ended
+    #[arg(value_name = "TASK_ID", required = true)]
+    pub task_ids: Vec<String>,
+    /// Until all have ended, which is the default
+    #[arg(long)]
+    pub all: bool,
+    /// Until one has ended
+    #[arg(long, conflicts_with = "all")]
+    pub any: bool,
+    /// How long at most (0 to 315360000 seconds); else as long as it takes
+    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
+    pub timeout: Option<i64>,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Only tasks of this queue
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Only tasks with all these tags
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub tags: Vec<String>,
+}
+
+/// Arguments of `stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// How far back ended tasks are looked at (0 to 315360000 seconds)
+    #[arg(long, value_name = "DURATION", default_value_t = 3_600, value_parser = values::seconds, allow_negative_numbers = true)]
+    pub window: i64,
+    /// Answer in Prometheus's text format
+    #[arg(long)]
+    pub prometheus: bool,
+}
+
+/// Arguments of `gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Remove tasks that ended at least so long ago (0 to 315360000 seconds)
+    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
+    pub older_than: i64,
+    /// But for the N that ended last
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub keep_last: usize,
+    /// Only tell how many
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// A queue.

@@ -1,6 +1,7 @@
 //! From typed arguments to an answer. Each command has a file with the same two parts: `run` has what was typed checked, in
 //! the contract's order and before any file is touched, and asks the queue; `text` says it to people.
 
+mod archive;
 mod batch;
 mod cancel_task;
 mod claim;
@@ -9,12 +10,18 @@ mod complete;
 mod doctor;
 mod enqueue;
 mod fail_task;
+mod gc;
 mod heartbeat;
 mod init;
 mod release;
 mod settings;
 mod show;
+mod stats;
 mod tasks;
+mod wait;
+mod watch;
+
+use std::ops::RangeInclusive;
 
 use coord_core::name::Nonce;
 use coord_core::request::{self, BadRequest, Words};
@@ -22,9 +29,9 @@ use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::{DirStore, Sync};
 
-use crate::args::{self, Command, Invocation};
+use crate::args::{self, Command, Format, Invocation};
 use crate::host::{self, Grant, Stopwatch};
-use crate::output::{Failure, Printer};
+use crate::output::{Answered, Failure, Printer};
 
 use settings::Setting;
 
@@ -61,13 +68,28 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::Show(args) => printer.finish(show::run(&args, &repository)),
         Command::Tasks(args) if args.watch => tasks::watch(&args, &repository, printer),
         Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
+        Command::Wait(args) => printer.finish(wait::run(&args, &repository, stopwatch)),
+        Command::Watch(args) => printer.stream(|stream| watch::run(&args, &repository, stream)),
+        Command::Stats(args) if args.prometheus => printer.plain(prometheus(&args, format, &repository)),
+        Command::Stats(args) => printer.finish(stats::run(&args, &repository)),
         Command::Pause(args) => printer.finish(settings::run(&args, Setting::Paused, &repository)),
         Command::Resume(args) => printer.finish(settings::run(&args, Setting::Resumed, &repository)),
         Command::Limit(args) => {
             printer.finish(settings::run(&args.queue, Setting::InFlight(args.max_in_flight), &repository))
         }
+        Command::Gc(args) => printer.finish(gc::run(&args, &repository)),
+        Command::Export => printer.stream(|stream| archive::export(&repository, stream)),
+        Command::Import => printer.finish(archive::import(&repository)),
         Command::Doctor(args) => printer.finish(doctor::run(&args, &repository)),
     }
+}
+
+fn prometheus(args: &args::Stats, format: Format, repository: &Repository) -> Result<Answered<String>, Failure> {
+    if format == Format::Json {
+        return Err(bad_args("--prometheus is a format of its own: leave --json out"));
+    }
+    let Answered { answer, warnings } = stats::run(args, repository)?;
+    Ok(Answered { answer: answer.prometheus(), warnings })
 }
 
 /// The repository that the command was granted, which is opened only once all values have been checked.
@@ -129,6 +151,13 @@ impl From<BadRequest> for Failure {
 fn words<Word: AsRef<str>>(typed: impl IntoIterator<Item = Word>) -> Vec<String> {
     let words = typed.into_iter().map(|word| word.as_ref().trim().to_string());
     words.filter(|word| !word.is_empty()).collect()
+}
+
+/// A value that is not one of a request, within its bounds.
+fn between(name: &str, given: i64, range: &RangeInclusive<i64>) -> Result<i64, Failure> {
+    let (first, last) = (range.start(), range.end());
+    let bad = || bad_args(format!("{name} must be between {first} and {last}, got {given}"));
+    range.contains(&given).then_some(given).ok_or_else(bad)
 }
 
 fn nonce() -> Result<Nonce, Failure> {

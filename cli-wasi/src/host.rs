@@ -1,6 +1,6 @@
 //! The world around a command: the only clock, the only source of nonces, the granted directory, and the way out.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Read, StdinLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coord_core::name::Nonce;
@@ -27,8 +27,22 @@ pub fn nonce() -> Option<Nonce> {
 pub const SECOND: Duration = Duration::from_secs(1);
 
 /// What is handed over on standard input.
-pub fn stdin() -> impl BufRead {
-    std::io::stdin().lock()
+#[derive(Debug)]
+pub struct Input(StdinLock<'static>);
+
+/// Begins to read standard input.
+pub fn stdin() -> Input {
+    Input(io::stdin().lock())
+}
+
+impl Input {
+    /// The next line, with its end; `None`: that was all. Of one that is longer than `max_bytes`, one byte more.
+    pub fn next_line(&mut self, max_bytes: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let max = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+        let read = (&mut self.0).take(max).read_until(b'\n', &mut line)?;
+        Ok((read > 0).then_some(line))
+    }
 }
 
 /// Waits without using the processor.

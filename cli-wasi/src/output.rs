@@ -1,6 +1,6 @@
 //! The only place that prints: the JSON envelope, the text for people, errors, and what must not reach a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use coord_core::entry::Outcome;
 use coord_core::time::Timestamp;
@@ -130,20 +130,10 @@ impl Printer {
                 let mut page = Page { text: String::from("\n"), columns: self.columns };
                 answer.text(&mut page);
                 page.line(format_args!("\n  ({:.3}s)", self.stopwatch.elapsed().as_secs_f64()));
-                for warning in warnings {
-                    complain(&format!("⚠️  {}", sanitised(&warning)));
-                }
+                warnings.iter().for_each(|warning| warn(warning));
                 print(&page.text, answer.exit_code())
             }
-            (Err(failure), Format::Json) => self.json(failure.exit_code, &[], &failure),
-            (Err(failure), Format::Text) => {
-                let mark = if failure.error.starts_with("fatal: ") { "" } else { "❌ " };
-                complain(&format!("{mark}{}", sanitised(&failure.error)));
-                if let Some(hint) = failure.hint {
-                    complain(&format!("hint: {hint}"));
-                }
-                failure.exit_code
-            }
+            (Err(failure), _) => self.fail(&failure),
         }
     }
 
@@ -168,6 +158,45 @@ impl Printer {
             frame.push_str(&format!("  … and {} lines more\x1b[K\r\n", all - shown));
         }
         print(&(frame + "\x1b[J"), 0) == 0
+    }
+
+    /// Prints a text in a format of its own.
+    pub fn plain(self, outcome: Result<Answered<String>, Failure>) -> u8 {
+        match outcome {
+            Ok(Answered { answer, warnings }) => {
+                warnings.iter().for_each(|warning| warn(warning));
+                print(&answer, 0)
+            }
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// Runs a command that prints line by line.
+    pub fn stream(self, run: impl FnOnce(&mut Stream) -> Result<Ended, Failure>) -> u8 {
+        let mut stream = Stream(BufWriter::new(io::stdout().lock()));
+        match run(&mut stream) {
+            Ok(Ended::Whole) => 0,
+            Ok(Ended::NobodyReads) => 1,
+            Err(failure) => {
+                stream.flush();
+                drop(stream);
+                self.fail(&failure)
+            }
+        }
+    }
+
+    fn fail(self, failure: &Failure) -> u8 {
+        match self.format {
+            Format::Json => self.json(failure.exit_code, &[], failure),
+            Format::Text => {
+                let mark = if failure.error.starts_with("fatal: ") { "" } else { "❌ " };
+                complain(&format!("{mark}{}", sanitised(&failure.error)));
+                if let Some(hint) = failure.hint {
+                    complain(&format!("hint: {hint}"));
+                }
+                failure.exit_code
+            }
+        }
     }
 
     fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T) -> u8 {
@@ -219,6 +248,56 @@ pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
             let failure = Failure { error, status: "bad_args", tenure: None, hint: None, exit_code: 2 };
             Printer { format: misuse.format, columns: None, lines: None, stopwatch }.json(2, &[], &failure)
         }
+    }
+}
+
+/// Lines of JSON, each written as it comes.
+#[derive(Debug)]
+pub struct Stream(BufWriter<io::StdoutLock<'static>>);
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All was said.
+    Whole,
+    /// What was to be said could not be written, which is told.
+    NobodyReads,
+}
+
+impl Stream {
+    /// Writes a value as a line. False if it cannot be written.
+    pub fn json<T: Serialize>(&mut self, value: &T) -> bool {
+        match serde_json::to_string(value) {
+            Ok(line) => self.line(&line),
+            Err(error) => {
+                complain(&format!("❌ a line cannot be written as JSON: {error}"));
+                false
+            }
+        }
+    }
+
+    /// Writes a line of JSON. False if it cannot be written.
+    pub fn line(&mut self, json: &str) -> bool {
+        let written = writeln!(self.0, "{}", without_terminal_controls(json));
+        Stream::told(written)
+    }
+
+    /// Hands over what was written. False if that is not possible.
+    pub fn flush(&mut self) -> bool {
+        let flushed = self.0.flush();
+        Stream::told(flushed)
+    }
+
+    /// Says what was not as it should be, beside the lines.
+    pub fn warn(&mut self, warnings: impl Iterator<Item = String>) {
+        warnings.for_each(|warning| warn(&warning));
+    }
+
+    fn told(written: io::Result<()>) -> bool {
+        if let Err(error) = &written {
+            complain(&format!("❌ the lines could not be written to stdout ({}): not all was said", reason(error)));
+        }
+        written.is_ok()
     }
 }
 
@@ -307,13 +386,20 @@ fn print(text: &str, exit_code: u8) -> u8 {
             } else {
                 "what was asked has not been done"
             };
-            // Without the number, which is WASI's own and means something else to whoever looks it up.
-            let reason = error.to_string();
-            let reason = reason.split(" (os error").next().unwrap_or_default();
+            let reason = reason(&error);
             complain(&format!("❌ the answer could not be written to stdout ({reason}); {done}"));
             1
         }
     }
+}
+
+/// Without the number, which is WASI's own and means something else to whoever looks it up.
+fn reason(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_string()
+}
+
+fn warn(warning: &str) {
+    complain(&format!("⚠️  {}", sanitised(warning)));
 }
 
 /// Writes a line to stderr. If even that is closed there is nobody left to tell.

@@ -2,8 +2,6 @@
 //!
 //! Read from standard input alone: the sandbox holds no other file, and the launcher opens the one that is named.
 
-use std::io::{BufRead, Read};
-
 use coord_core::queue::{Enqueued, NewTask};
 use coord_core::request::{Draft, Words};
 use coord_core::{Error, TaskId, limits};
@@ -67,14 +65,10 @@ impl Lines {
         let mut input = host::stdin();
         let (mut lines, mut number, mut bytes) = (Lines::default(), 0, 0);
         loop {
-            let mut line = Vec::new();
-            // One more than there may be, so that a line that is too long is told from one that is just long enough.
-            let read = input.by_ref().take(limits::RECORD_BYTES as u64 + 1).read_until(b'\n', &mut line);
-            bytes += read.map_err(|error| Failure::new("io_error", format!("cannot read {option}: {error}")))?;
-            number += 1;
-            if line.is_empty() {
-                return Ok(lines);
-            }
+            let read = input.next_line(limits::RECORD_BYTES);
+            let line = read.map_err(|error| Failure::new("io_error", format!("cannot read {option}: {error}")))?;
+            let Some(line) = line else { return Ok(lines) };
+            (number, bytes) = (number + 1, bytes + line.len());
             if bytes > limits::BATCH_BYTES {
                 let max = limits::BATCH_BYTES;
                 return Err(bad_args(format!("{option} is too large (max {max} bytes): give it in several parts")));

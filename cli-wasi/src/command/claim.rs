@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository, bad_args, nonce, words};
+use super::{OpenQueue, Repository, between, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page, sanitised};
@@ -107,8 +107,8 @@ pub(super) fn run(
 }
 
 fn max(given: i64) -> Result<usize, Failure> {
-    let max = usize::try_from(given).ok().filter(|max| (1..=limits::BATCH).contains(max));
-    max.ok_or_else(|| bad_args(format!("--max must be between 1 and {}, got {given}", limits::BATCH)))
+    let most = i64::try_from(limits::BATCH).unwrap_or(i64::MAX);
+    between("--max", given, &(1..=most)).map(|max| usize::try_from(max).unwrap_or(limits::BATCH))
 }
 
 /// Why there may be nothing to claim although tasks wait.

@@ -1,0 +1,152 @@
+//! `muse coord wait`: until tasks have ended.
+
+use std::time::Duration;
+
+use coord_core::json::JsonObject;
+use coord_core::limits;
+use coord_core::name::{ErrorMessage, Note, Title};
+use coord_core::queue::{EndStep, Finding, Item, Status, Until, Waited, WaitingEnd};
+use coord_core::request;
+use coord_core::time::Timestamp;
+use coord_core::{Queue, TaskId};
+use coord_store::DirStore;
+use serde::Serialize;
+
+use super::tasks::icon;
+use super::{OpenQueue, Repository, between, nonce};
+use crate::args;
+use crate::host::{self, Stopwatch};
+use crate::output::{Answer, Answered, Failure, Page, sanitised};
+
+#[derive(Serialize)]
+pub(super) struct Ends {
+    /// True if the time was over before.
+    timed_out: bool,
+    /// True if each task has ended in success.
+    all_completed: bool,
+    /// Each task, in the order in which they were named.
+    items: Vec<End>,
+}
+
+/// How a task ended, or stands.
+#[derive(Serialize)]
+struct End {
+    task_id: String,
+    /// Nothing: there is no such task, or none any more.
+    status: Option<&'static str>,
+    #[serde(skip)]
+    known: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<Title>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+    result: Option<JsonObject>,
+    error: Option<ErrorMessage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Note>,
+}
+
+/// How often a wait sweeps. Agents that claim do so each second, but there may be none left.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+pub(super) fn run(
+    args: &args::Wait,
+    repository: &Repository,
+    stopwatch: Stopwatch,
+) -> Result<Answered<Ends>, Failure> {
+    let ids = args.task_ids.iter().map(|id| request::task_id(id)).collect::<Result<Vec<TaskId>, _>>()?;
+    let timeout = args.timeout.map(|seconds| between("--timeout", seconds, &limits::DELAY_SECONDS)).transpose()?;
+    let timeout = timeout.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.unsigned_abs()));
+    let OpenQueue { queue, .. } = repository.open()?;
+    let mut waiting = WaitingEnd::new(ids, if args.any { Until::Any } else { Until::All }, timeout);
+    let mut next_sweep = SWEEP_EVERY;
+    let waited = loop {
+        match waiting.step(&queue, stopwatch.elapsed(), host::now())? {
+            EndStep::Done(waited) => break *waited,
+            EndStep::Sleep(time) => host::sleep(time),
+        }
+        if stopwatch.elapsed() >= next_sweep {
+            sweep(&queue)?;
+            next_sweep = stopwatch.elapsed() + SWEEP_EVERY;
+        }
+    };
+    let Waited { tasks, is_over, findings } = waited;
+    let items: Vec<End> = tasks.into_iter().map(|(id, item)| End::new(id, item)).collect();
+    let all_completed = items.iter().all(|end| end.known == Some(Status::Completed));
+    let answer = Ends { timed_out: !is_over, all_completed, items };
+    Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
+}
+
+/// Draws the consequences of leases that ran out, as an agent that claims would: else a task whose last holder died with its
+/// last attempt would never end.
+fn sweep(queue: &Queue<DirStore>) -> Result<(), Failure> {
+    match queue.sweep(host::now(), nonce()?) {
+        // Where this process may not write, or loses every race, those who work there sweep.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+impl End {
+    fn new(id: TaskId, item: Option<Item>) -> End {
+        let task_id = id.to_string();
+        match item {
+            None => End {
+                task_id,
+                status: None,
+                known: None,
+                title: None,
+                attempt: None,
+                ended_at: None,
+                result: None,
+                error: None,
+                reason: None,
+            },
+            Some(item) => End {
+                task_id,
+                status: Some(item.status.as_str()),
+                known: Some(item.status),
+                title: Some(item.task.record.title),
+                attempt: Some(item.attempt),
+                ended_at: item.ended_at,
+                result: item.result,
+                error: item.error,
+                reason: item.reason,
+            },
+        }
+    }
+
+    fn text(&self, page: &mut Page) {
+        let Some(status) = self.known else {
+            page.line(format_args!("❔gone {}\n  It was removed, or never was", self.task_id));
+            return;
+        };
+        let title = self.title.as_ref().map_or("", Title::as_str);
+        page.line(format_args!("{}{} {}", icon(status), status.as_str(), self.task_id));
+        page.field("Title", title);
+        let said = [
+            ("Result", self.result.as_ref().map(JsonObject::text)),
+            ("Error", self.error.as_ref().map(ErrorMessage::as_str).filter(|error| !error.is_empty())),
+            ("Reason", self.reason.as_ref().map(Note::as_str)),
+        ];
+        for (label, text) in said {
+            text.iter().for_each(|text| page.line(format_args!("  {:<11} {}", format!("{label}:"), sanitised(text))));
+        }
+    }
+}
+
+impl Answer for Ends {
+    fn text(&self, page: &mut Page) {
+        page.line(match (self.timed_out, self.all_completed) {
+            (true, _) => "⏰ The time was over before they ended",
+            (_, true) => "✅ All completed",
+            _ => "🏁 Ended",
+        });
+        self.items.iter().for_each(|end| end.text(page));
+    }
+
+    fn exit_code(&self) -> u8 {
+        u8::from(self.timed_out)
+    }
+}

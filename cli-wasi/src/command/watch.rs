@@ -1,0 +1,67 @@
+//! `muse coord watch`: the tasks as they stand, then each that changes, a line of JSON each, until interrupted.
+
+use std::time::Duration;
+
+use coord_core::queue::{Change, Finding, TaskWatch};
+use coord_core::request::FilterDraft;
+use coord_core::time::Timestamp;
+use serde::Serialize;
+
+use super::tasks::Item;
+use super::{OpenQueue, Repository, words};
+use crate::args;
+use crate::host::{self, Stopwatch};
+use crate::output::{Ended, Failure, Stream};
+
+/// A line.
+#[derive(Serialize)]
+struct Sight {
+    timestamp: Timestamp,
+    #[serde(flatten)]
+    task: Sighted,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Sighted {
+    Stands(Box<Item>),
+    Gone {
+        task_id: String,
+        /// `removed`: the task is in the queue no more.
+        status: &'static str,
+    },
+}
+
+/// How long to wait between two looks at least.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How much longer to wait than a look takes, so that it costs a fifth of a core at most, however many tasks there are.
+const PAUSES_PER_LOOK: u32 = 4;
+
+pub(super) fn run(args: &args::Watch, repository: &Repository, stream: &mut Stream) -> Result<Ended, Failure> {
+    let draft = FilterDraft { queue: args.queue.clone(), tags: words(&args.tags), ..FilterDraft::default() };
+    let filter = draft.check()?;
+    let OpenQueue { queue, .. } = repository.open()?;
+    let mut watch = TaskWatch::new(filter.queue, filter.tags);
+    loop {
+        let look = Stopwatch::start();
+        let (changes, findings) = watch.step(&queue, host::now())?;
+        for change in changes {
+            if !stream.json(&Sight::from(change)) {
+                return Ok(Ended::NobodyReads);
+            }
+        }
+        if !stream.flush() {
+            return Ok(Ended::NobodyReads);
+        }
+        stream.warn(findings.iter().map(Finding::to_string));
+        host::sleep(LOOK_EVERY.max(look.elapsed() * PAUSES_PER_LOOK));
+    }
+}
+
+impl From<Change> for Sight {
+    fn from(Change { id, item }: Change) -> Sight {
+        let gone = || Sighted::Gone { task_id: id.to_string(), status: "removed" };
+        Sight { timestamp: host::now(), task: item.map_or_else(gone, |item| Sighted::Stands(Box::new(item.into()))) }
+    }
+}
