@@ -89,9 +89,9 @@ pub const BATCH_BYTES: usize = 268_435_456;
 /// 8 ms that the leaves of the ready shelf span.
 pub const BATCH_STEP: usize = 256;
 
-/// How many parts of `blocked/` a sweep looks through for tasks whose parent has ended. There are 256 at most, and it goes on
-/// with the next ones a second later.
-pub const BLOCKED_PARTS_PER_SWEEP: usize = 8;
+/// After how many names a sweep looks no further for blocked tasks whose parent has ended: a millisecond in the sandbox. It begins
+/// with another of the 256 parts each second.
+pub const BLOCKED_NAMES_PER_SWEEP: usize = 500;
 
 /// How many due tasks one sweep moves to the ready shelf. There may be more; the next claim that finds nothing moves them.
 pub const DUE_PER_SWEEP: u64 = 10_000;

@@ -117,16 +117,18 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// Wakes tasks whose parent has ended without their having been told: CM-12. Looks at a few parts of the shelf each time,
-    /// and at all of them if they are few. How many it moved.
+    /// Wakes tasks whose parent has ended without their having been told: CM-12. Looks at some parts of the shelf each time,
+    /// and at all of them if there are few names. How many it moved.
     pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
         let parts = self.parts_of(Shelf::Blocked)?;
         let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
-        let first = turn.wrapping_mul(limits::BLOCKED_PARTS_PER_SWEEP) % parts.len().max(1);
-        let round = parts.iter().cycle().skip(first).take(limits::BLOCKED_PARTS_PER_SWEEP.min(parts.len()));
-        let mut moved = 0;
-        for part in round {
-            for parent in self.ended_parents(part)? {
+        let first = turn % parts.len().max(1);
+        let (mut moved, mut names_read) = (0, 0);
+        for part in parts.iter().cycle().skip(first).take(parts.len()) {
+            if names_read >= limits::BLOCKED_NAMES_PER_SWEEP {
+                break;
+            }
+            for parent in self.ended_parents(part, &mut names_read)? {
                 moved += self.wake(parent, now, nonce)?;
             }
         }
@@ -135,10 +137,11 @@ impl<S: Store> Queue<S> {
 
     /// The tasks that others wait for in this part of the blocked shelf, and that have ended. Names alone tell: a task and those
     /// that wait for it are fanned out by the same digits.
-    fn ended_parents(&self, part: &Dir) -> Result<Vec<TaskId>, Error> {
+    fn ended_parents(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<TaskId>, Error> {
         let waited_for = self.store.list(part)?.unwrap_or_default();
         let Some((_, digits)) = part.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
         let done = self.store.list(&layout::shelf(Shelf::Done).child(digits))?.unwrap_or_default();
+        *names_read += waited_for.len() + done.len();
         let ended: BTreeSet<&str> = done.iter().filter_map(|name| name.split('.').nth(1)).collect();
         let forgotten = waited_for.iter().filter(|parent| ended.contains(parent.as_str()));
         Ok(forgotten.filter_map(|parent| TaskId::from_hex(parent)).collect())
