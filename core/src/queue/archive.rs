@@ -136,7 +136,7 @@ impl<S: Store> Queue<S> {
         nonce: Nonce,
     ) -> Result<Imported, Error> {
         self.init(now, nonce)?;
-        self.prepare(task.id)?;
+        self.prepare([task.id])?;
         let record = layout::record(task.id);
         let mut content = line.record.get().as_bytes().to_vec();
         content.push(b'\n');

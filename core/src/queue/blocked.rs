@@ -80,15 +80,18 @@ impl<S: Store> Queue<S> {
     /// been dealt with.
     fn fate(&self, record: &Record, on: TaskId) -> Result<(Fate, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
-        for parent in record.after.iter().skip(first) {
+        for (place, parent) in record.after.iter().enumerate().skip(first) {
+            // The first one is that whose completion enqueued it, if one did: any other end of that means that it never was.
+            let completion = record.follows.filter(|_| place == 0);
             match self.end_of(*parent)? {
                 Parent::Lives => return Ok((Fate::WaitFor(*parent), None)),
-                Parent::Ended(Outcome::Completed, report) => {
-                    if record.follows.is_some_and(|follows| Some(follows) != report) {
-                        let reason = format!("the completion of {parent} that would have enqueued it was refused");
-                        return Ok((Fate::Cancel, Some(reason)));
-                    }
+                Parent::Ended(outcome, report)
+                    if completion.is_some() && (outcome != Outcome::Completed || report != completion) =>
+                {
+                    let reason = format!("the completion of {parent} that would have enqueued it was refused");
+                    return Ok((Fate::Cancel, Some(reason)));
                 }
+                Parent::Ended(Outcome::Completed, _) => {}
                 Parent::Ended(outcome, _) => {
                     if let Some(fate) = if_parent(record, *parent, outcome.as_str()) {
                         return Ok(fate);

@@ -3,7 +3,7 @@
 //! Several tasks go the same way side by side: all records, then their directories, then all links, then theirs. So a batch
 //! syncs each directory once, and one task is a batch of one.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::vec::{self, Vec};
 
@@ -137,6 +137,10 @@ impl<S: Store> Queue<S> {
             let at = now.plus_micros(u64::try_from(place).unwrap_or(0));
             drafts.push(self.draft(new, follows, at, nonce)?);
         }
+        self.prepare(drafts.iter().filter(|draft| draft.is_new()).map(|draft| draft.enqueued.task.id))?;
+        for draft in drafts.iter_mut().filter(|draft| draft.is_new()) {
+            self.write_record(draft)?;
+        }
         // CM-1: until here the tasks are records that no entry points at.
         self.sync_each(drafts.iter().filter_map(|draft| draft.record.as_ref()).map(|record| &record.dir))?;
         let mut linked = Vec::new();
@@ -165,16 +169,16 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// Writes the record, unless there is a live task with the same key.
+    /// The record to be written, unless there is a live task with the same key.
     fn draft(&self, new: NewTask, follows: Option<Nonce>, at: Timestamp, nonce: Nonce) -> Result<Draft, Error> {
         if let Some(key) = &new.plan.unique
             && let Some(task) = self.live_holder(&new.queue, key, nonce)?
         {
-            return Ok(Draft { enqueued: Enqueued { task, deduplicated: true }, record: None });
+            return Ok(Draft { enqueued: Enqueued { task, deduplicated: true }, content: Vec::new(), record: None });
         }
         self.spill_tags(&new.tags, nonce)?;
-        let (task, record) = self.write_record(new, follows, at)?;
-        Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, record: Some(record) })
+        let (task, content) = Task::encode(new.record(follows, at)).map_err(Error::Unencodable)?;
+        Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
 
     /// Links a record under its first entry, if it gets its key. Where the entry then is.
@@ -222,34 +226,41 @@ impl<S: Store> Queue<S> {
 
     /// Writes the record under the id that it has. Equal records of the same microsecond would share an id, so the
     /// later one moves on by a microsecond.
-    fn write_record(&self, new: NewTask, follows: Option<Nonce>, at: Timestamp) -> Result<(Task, Path), Error> {
-        let mut record = new.record(follows, at);
+    fn write_record(&self, draft: &mut Draft) -> Result<(), Error> {
         for _ in 0..limits::RACES {
-            let (task, bytes) = Task::encode(record).map_err(Error::Unencodable)?;
-            let path = layout::record(task.id);
-            self.prepare(task.id)?;
-            match self.store.create(&path, &bytes)? {
-                Created::Now => return Ok((task, path)),
-                Created::Taken => {
-                    record = Record { created_at: task.record.created_at.plus_micros(1), ..task.record };
+            let record = &draft.enqueued.task.record;
+            let path = layout::record(draft.enqueued.task.id);
+            match self.store.create(&path, &draft.content)? {
+                Created::Now => {
+                    draft.record = Some(path);
+                    return Ok(());
                 }
-                Created::NoDir => record = task.record,
+                Created::Taken => {
+                    let later = Record { created_at: record.created_at.plus_micros(1), ..record.clone() };
+                    (draft.enqueued.task, draft.content) = Task::encode(later).map_err(Error::Unencodable)?;
+                }
+                Created::NoDir => {}
             }
+            self.prepare([draft.enqueued.task.id])?;
         }
         Err(Error::Contended)
     }
 
-    /// Makes the directories that the task comes to, also later: so that a claim need not make one, and a completion
+    /// Makes the directories that the tasks come to, also later: so that a claim need not make one, and a completion
     /// need not ask whether they will survive a power cut.
     ///
     /// That a directory is there does not say that its name is on disk: whoever made it may have died before syncing.
     /// The file that is made when all is synced says it, for one look instead of three syncs.
-    pub(super) fn prepare(&self, id: TaskId) -> Result<(), Error> {
-        let prepared = layout::prepared(id);
-        if !self.store.exists(&prepared)? {
-            self.make_all_dirs(layout::stations(id))?;
-            self.store.create(&prepared, b"")?;
+    pub(super) fn prepare(&self, ids: impl IntoIterator<Item = TaskId>) -> Result<(), Error> {
+        let mut unprepared: BTreeMap<Path, TaskId> = BTreeMap::new();
+        for id in ids {
+            let prepared = layout::prepared(id);
+            if !unprepared.contains_key(&prepared) && !self.store.exists(&prepared)? {
+                unprepared.insert(prepared, id);
+            }
         }
+        self.make_all_dirs(unprepared.values().flat_map(|id| layout::stations(*id)))?;
+        unprepared.keys().try_for_each(|prepared| self.store.create(prepared, b"").map(drop))?;
         Ok(())
     }
 }
@@ -257,8 +268,17 @@ impl<S: Store> Queue<S> {
 /// A task on its way into the queue.
 struct Draft {
     enqueued: Enqueued,
-    /// Its record, if it is not there already.
+    /// What its record holds.
+    content: Vec<u8>,
+    /// Where its record is, once that is written.
     record: Option<Path>,
+}
+
+impl Draft {
+    /// False for a task that was there before.
+    fn is_new(&self) -> bool {
+        !self.enqueued.deduplicated
+    }
 }
 
 impl NewTask {

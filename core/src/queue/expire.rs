@@ -157,6 +157,10 @@ impl<S: Store> Queue<S> {
             let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
             Report { error, ..Report::by(holder, ReportKind::Lapsed, now) }
         });
+        if report.is_some() && located.entry.report == Some(nonce) {
+            // It has lapsed on this very errand before. A report that is called as the one before would lead to itself.
+            return Ok(Moved::Gone);
+        }
         let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };
         match decide(&located.entry, &command, now) {
             Ok(next) => self.step(located, &next, report.as_ref(), now, nonce),

@@ -153,7 +153,9 @@ impl<S: Store> Queue<S> {
         let mut history = Vec::new();
         let Some(mut nonce) = entry.report else { return Ok(history) };
         let names = self.report_names(entry.id)?;
-        let paths: BTreeMap<Nonce, &Path> = names.iter().map(|(_, nonce, path)| (*nonce, path)).collect();
+        // A result that came too late has the nonce of its lease, which another report can have.
+        let led_to = names.iter().filter(|(version, ..)| *version > 0);
+        let paths: BTreeMap<Nonce, &Path> = led_to.map(|(_, nonce, path)| (*nonce, path)).collect();
         let mut seen = BTreeSet::new();
         while seen.insert(nonce) {
             let report = match paths.get(&nonce) {
@@ -178,7 +180,9 @@ impl<S: Store> Queue<S> {
         if let Some(report) = self.read_report(&own)? {
             return Ok(Some((own, report)));
         }
-        let Some((_, _, path)) = self.report_names(entry.id)?.into_iter().find(|(_, named, _)| *named == nonce) else {
+        let Some((_, _, path)) =
+            self.report_names(entry.id)?.into_iter().find(|(version, named, _)| *version > 0 && *named == nonce)
+        else {
             return Ok(None);
         };
         Ok(self.read_report(&path)?.map(|report| (path, report)))

@@ -156,16 +156,21 @@ impl<S: Store> Queue<S> {
             new.plan.after.insert(0, id);
             (new, Some(nonce))
         };
-        self.still_held(id, claimant.clone(), now)?;
+        let report = Report { result, ..Report::by(&claimant.run_id, ReportKind::Completed, now) };
+        if let Err(error) = self.still_held(id, claimant.clone(), now) {
+            self.keep_if_late(id, &claimant, &report, &error)?;
+            return Err(error);
+        }
         let enqueued = self.enqueue_all(follow_ups.into_iter().map(after).collect(), now, nonce)?;
         // CM-15: if the agent dies here, they wait for an end of the task that is not theirs, and are cancelled by it.
-        let report = Report::by(&claimant.run_id, ReportKind::Completed, now);
-        match self.complete_with(id, claimant, Some(Report { result, ..report }), now, nonce) {
+        match self.complete_with(id, claimant, Some(report), now, nonce) {
             Ok(record) => Ok(Completed { record, enqueued }),
             Err(error) => {
                 // If the medium failed, the completion may count all the same: then they are to run.
                 if matches!(error, Error::Refused { .. }) {
-                    enqueued.iter().try_for_each(|follow_up| self.give_up(follow_up.task.id, now, nonce))?;
+                    // One that was there before is somebody else's.
+                    let mut own = enqueued.iter().filter(|follow_up| !follow_up.deduplicated);
+                    own.try_for_each(|follow_up| self.give_up(follow_up.task.id, now, nonce))?;
                 }
                 Err(error)
             }
@@ -268,21 +273,28 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<ClaimRecord, Error> {
-        let orphan = claimant.nonce.unwrap_or_else(|| Nonce::of_run_id(&claimant.run_id));
-        let command = Command::Settle { claimant, verdict: Verdict::Complete, report: report.as_ref().map(|_| nonce) };
+        let (meant, reported) = (claimant.clone(), report.as_ref().map(|_| nonce));
+        let command = Command::Settle { claimant: meant, verdict: Verdict::Complete, report: reported };
         match self.transition(id, &command, now, nonce, report.as_ref()) {
             Ok(Changed { next, .. }) => {
                 let record = self.claim_record(&next, now)?;
                 Ok(ClaimRecord { result: report.and_then(|report| report.result), ..record })
             }
             Err(error) => {
-                let is_late = matches!(error, Error::Refused { refusal: Refusal::LeaseLost(_), .. });
-                if let (true, Some(report)) = (is_late, report.filter(|report| report.result.is_some())) {
-                    self.keep_orphan(id, orphan, &report)?;
-                }
+                report.map(|report| self.keep_if_late(id, &claimant, &report, &error)).transpose()?;
                 Err(error)
             }
         }
+    }
+
+    /// Keeps a result that is refused because the lease was lost.
+    fn keep_if_late(&self, id: TaskId, claimant: &Claimant, report: &Report, refused: &Error) -> Result<(), Error> {
+        let is_late = matches!(refused, Error::Refused { refusal: Refusal::LeaseLost(_), .. });
+        if !is_late || report.result.is_none() {
+            return Ok(());
+        }
+        let nonce = claimant.nonce.unwrap_or_else(|| Nonce::of_run_id(&claimant.run_id));
+        self.keep_orphan(id, nonce, report)
     }
 
     /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster. A lease that this
@@ -348,15 +360,27 @@ impl<S: Store> Queue<S> {
     ) -> Result<Moved, Error> {
         let written = report.map(|report| self.write_report(&located.entry, next, report)).transpose()?;
         let moved = self.shift(located, next, home)?;
-        if moved == Moved::Here && (matches!(next.state, State::Ended(_)) || report.is_some() && next.due().is_some()) {
+        let Written { path, superseded } = written.unwrap_or_default();
+        let says_something = matches!(next.state, State::Ended(_)) || report.is_some() && next.due().is_some();
+        // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
+        if moved == Moved::Here && (says_something || superseded.is_some()) {
             // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once this returns.
             self.store.sync_dir(home)?;
         }
         // CM-5: the report of a rename that was lost to another agent is garbage, and so is one whose place was taken.
-        let Written { path, superseded } = written.unwrap_or_default();
-        let garbage = if moved == Moved::Here { superseded } else { path };
+        let garbage = match moved {
+            Moved::Here => superseded,
+            Moved::Gone => path.filter(|_| next.report.is_none_or(|nonce| !self.may_lead_to(next.id, nonce))),
+        };
         garbage.map(|path| self.store.remove(&path)).transpose()?;
         Ok(moved)
+    }
+
+    /// True if the task's name leads to this report, or it is not known whether it does. A rename whose reply was lost looks like
+    /// one that another agent was faster with, once the task has moved on.
+    fn may_lead_to(&self, id: TaskId, nonce: Nonce) -> bool {
+        let history = self.find(id).and_then(|located| located.map(|located| self.history(&located.entry)).transpose());
+        history.ok().flatten().is_none_or(|history| history.iter().any(|(of, _)| *of == nonce))
     }
 
     /// Ends a follow-up of a completion that was refused.
