@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use coord_core::name::{QueueName, RunId};
-use coord_core::queue::{ClaimRequest, NewTask, Thoroughness};
+use coord_core::queue::{ClaimRequest, NewTask, Plan, Thoroughness};
 use coord_core::transition::Claimant;
 use coord_core::{JsonObject, Queue};
-use coord_host::{ClaimOptions, Durability, Library};
+use coord_host::{ClaimOptions, Durability, Library, claim_by};
 use coord_store::{DirStore, Handle, Sync};
 use coord_tests::{report, required};
 use muse_cli::host;
@@ -63,7 +63,7 @@ struct Native {
 impl Native {
     fn new(directory: &Path) -> Native {
         let run_id: RunId = "agent".parse().unwrap();
-        Native { queue: open(directory), request: ClaimRequest { run_id, queue: None, lease_seconds: 3_600 } }
+        Native { queue: open(directory), request: ClaimRequest::any(run_id, 3_600) }
     }
 
     fn cycle(&mut self) -> Duration {
@@ -89,9 +89,7 @@ impl Component {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut library = runtime.block_on(Library::open(&required("MUSE_COORD_WASM"), directory)).unwrap();
         runtime.block_on(library.set_durability(Durability::Unsynced)).unwrap();
-        let next =
-            ClaimOptions { run_id: Some("agent".to_owned()), queue: None, lease_seconds: None, wait_seconds: None };
-        Component { library, runtime, next }
+        Component { library, runtime, next: claim_by("agent") }
     }
 
     fn cycle(&mut self) -> Duration {
@@ -119,6 +117,7 @@ fn filled(tasks: usize) -> tempfile::TempDir {
             ttl_seconds: 86_400,
             created_by: "filler".parse().unwrap(),
             tags: Vec::new(),
+            plan: Plan::default(),
             payload: JsonObject::parse(r#"{"file":"src/lib.rs"}"#).unwrap(),
         };
         queue.enqueue(new, host::now(), host::nonce().unwrap()).unwrap();

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use coord_core::name::QueueName;
-use coord_core::queue::NewTask;
+use coord_core::queue::{NewTask, Plan};
 use coord_core::{JsonObject, Queue};
 use coord_store::{DirStore, Handle, Sync};
 use coord_tests::{Outcome, Repo, report, required};
@@ -197,9 +197,10 @@ fn fill(repo: &Repo, tasks: usize) -> BTreeSet<String> {
         ttl_seconds: 86_400,
         created_by: "filler".parse().unwrap(),
         tags: Vec::new(),
+        plan: Plan::default(),
         payload: JsonObject::parse(r#"{"texts":["two words"]}"#).unwrap(),
     };
-    let enqueue = |number| queue.enqueue(new(number), host::now(), host::nonce().unwrap()).unwrap().id.to_string();
+    let enqueue = |number| queue.enqueue(new(number), host::now(), host::nonce().unwrap()).unwrap().task.id.to_string();
     (0..tasks).map(enqueue).collect()
 }
 

@@ -8,7 +8,8 @@ use bytesize::ByteSize;
 use wasmtime::{ResourceLimiter, Store};
 
 /// How many bytes of values may go through one call. Everything of the queue is smaller by far, but for a title, which may
-/// be of any length and is cut: a longer one stops the agent, which pays for it with its own memory anyway.
+/// be of any length and is cut, and for a batch, which can be given in several parts: more stops the agent, which pays for it
+/// with its own memory anyway.
 const CALL_BYTES: usize = 16 << 20;
 
 /// How many handles may be open at once: to leases, streams and what is waited for.

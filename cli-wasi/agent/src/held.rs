@@ -54,7 +54,13 @@ impl Held {
     /// Forgets a lease if what the library answered to its holder means that it is over.
     pub(crate) fn learn(&self, key: &Key, error: &Error) {
         use Error::{AlreadyTerminal, LeaseLost, NotClaimed, NotFound, WrongOwner};
-        if matches!(error, AlreadyTerminal(_) | LeaseLost(_) | NotClaimed(_) | NotFound(_) | WrongOwner(_)) {
+        let is_over = match error {
+            AlreadyTerminal(_) | LeaseLost(_) | NotClaimed(_) | WrongOwner(_) => true,
+            // It may also be one that a follow-up was to wait for.
+            NotFound(id) => *id == key.task_id,
+            _ => false,
+        };
+        if is_over {
             self.forget(key);
         }
     }
@@ -69,9 +75,9 @@ impl Held {
         self.list().retain(|key, _| key.task_id != task_id);
     }
 
-    /// Whether the agent may not take any more.
-    pub(crate) fn is_full(&self) -> bool {
-        self.list().len() >= LEASES
+    /// How many leases the agent has.
+    pub(crate) fn len(&self) -> usize {
+        self.list().len()
     }
 
     /// Gives every task back that is on the list. By a new instance of the library, for the one that the agent used may
@@ -102,7 +108,8 @@ impl Held {
 async fn release(library: &mut Library, task_id: &TaskId, run_id: &str, nonce: &str) -> Result<(), Refusal> {
     let (queue, store) = library.queue();
     let lease = queue.call_resume(&mut *store, task_id, Some(run_id), Some(nonce)).await??;
-    Ok(queue.lease().call_release(store, lease).await??)
+    queue.lease().call_release(store, lease, None).await??;
+    Ok(())
 }
 
 /// Which task, what happened to it, who had it, and what to do. Titles and run ids are escaped, in quotes.

@@ -1,12 +1,20 @@
 //! The interface `admin`.
 
-use coord_core::queue::{Became, Defect, Diagnosis, Note, Problem};
+use std::collections::BTreeSet;
+
+use coord_core::Timestamp;
+use coord_core::name::QueueName;
+use coord_core::queue::{Became, Collected, Defect, Diagnosis, Gc, Note, Problem, QueueStats, Settings, Spread, Stats};
+use coord_core::request;
 use coord_store::Sync;
 
 use crate::Coord;
 use crate::bindings::exports::muse::coord::admin as wit;
 use crate::bindings::exports::muse::coord::admin::{Durability, Error, Guest, Treatment};
 use crate::instance::{Instance, nonce, now};
+
+/// How far figures look back when nothing is said.
+const WINDOW_SECONDS: u32 = 3_600;
 
 impl Guest for Coord {
     fn init() -> Result<bool, Error> {
@@ -19,6 +27,40 @@ impl Guest for Coord {
             instance.warn_of(&swept.findings);
             Ok(swept.taken_back)
         })
+    }
+
+    fn pause(queue: String) -> Result<bool, Error> {
+        let name = request::queue(&queue)?;
+        Instance::with(|instance| Ok(instance.queue()?.pause(&name, now(), nonce())?))
+    }
+
+    fn resume(queue: String) -> Result<bool, Error> {
+        let name = request::queue(&queue)?;
+        Instance::with(|instance| Ok(instance.queue()?.resume(&name)?))
+    }
+
+    fn limit_in_flight(queue: String, max: Option<u32>) -> Result<(), Error> {
+        let name = request::queue(&queue)?;
+        if max == Some(0) {
+            return Err(Error::BadArgs("max must be at least 1, got 0: `pause` has nothing claimed".to_string()));
+        }
+        Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max, now(), nonce())?))
+    }
+
+    fn settings() -> Result<Vec<wit::QueueSettings>, Error> {
+        Instance::with(|instance| Ok(of_each_queue(&instance.queue()?.settings()?)))
+    }
+
+    fn stats(window_seconds: Option<u32>) -> Result<wit::Figures, Error> {
+        Instance::with(|instance| {
+            let stats = instance.queue()?.stats(i64::from(window_seconds.unwrap_or(WINDOW_SECONDS)), now())?;
+            instance.warn_of(&stats.findings);
+            Ok(stats.into())
+        })
+    }
+
+    fn gc(options: wit::GcOptions) -> Result<wit::Collected, Error> {
+        Instance::with(|instance| Ok(instance.queue()?.gc(options.into(), now())?.into()))
     }
 
     fn doctor(treatment: Treatment) -> Result<wit::Diagnosis, Error> {
@@ -40,6 +82,55 @@ impl Guest for Coord {
                 Durability::Unsynced => Sync::Off,
             });
         });
+    }
+}
+
+/// What is set for each queue of which anything is.
+fn of_each_queue(Settings { paused, max_in_flight }: &Settings) -> Vec<wit::QueueSettings> {
+    let queues: BTreeSet<&QueueName> = paused.iter().chain(max_in_flight.keys()).collect();
+    let settings = |queue: &QueueName| wit::QueueSettings {
+        queue: queue.as_str().to_string(),
+        is_paused: paused.contains(queue),
+        max_in_flight: max_in_flight.get(queue).copied(),
+    };
+    queues.into_iter().map(settings).collect()
+}
+
+impl From<Stats> for wit::Figures {
+    fn from(Stats { counts, queues, .. }: Stats) -> wit::Figures {
+        wit::Figures { counts: counts.into(), queues: queues.into_iter().map(of_queue).collect() }
+    }
+}
+
+fn of_queue((queue, stats): (QueueName, QueueStats)) -> wit::QueueStats {
+    let QueueStats { counts, oldest_pending_since, wait, run, is_paused, max_in_flight } = stats;
+    wit::QueueStats {
+        queue: queue.as_str().to_string(),
+        counts: counts.into(),
+        oldest_pending_since: oldest_pending_since.map(Timestamp::micros),
+        wait: wait.map(Into::into),
+        run: run.map(Into::into),
+        is_paused,
+        max_in_flight,
+    }
+}
+
+impl From<Spread> for wit::Spread {
+    fn from(Spread { count, p50, p90, p99, max }: Spread) -> wit::Spread {
+        wit::Spread { count, p50, p90, p99, max }
+    }
+}
+
+impl From<wit::GcOptions> for Gc {
+    fn from(wit::GcOptions { older_than_seconds, keep_last, dry_run }: wit::GcOptions) -> Gc {
+        let keep_last = usize::try_from(keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
+        Gc { older_than_seconds: i64::from(older_than_seconds), keep_last, dry_run }
+    }
+}
+
+impl From<Collected> for wit::Collected {
+    fn from(Collected { removed, kept }: Collected) -> wit::Collected {
+        wit::Collected { removed, kept }
     }
 }
 

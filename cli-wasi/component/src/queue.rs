@@ -1,47 +1,81 @@
 //! The interface `queue`.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
+use coord_core::limits;
 use coord_core::name::RunId;
-use coord_core::queue::{Cancelling, Claim, ClaimRecord, Claimed, Enqueued, Failing, Shown, Step, WaitingClaim};
+use coord_core::queue::{
+    Batch, Cancelling, Claim, ClaimRecord, Claimed, EndStep, Failing, NewTask, Report, Shown, Step, Thoroughness,
+    WaitingClaim, WaitingEnd,
+};
 use coord_core::request::{self, ClaimDraft, Draft, FilterDraft};
 use coord_core::task::Task;
-use coord_core::transition::{Claimant, IfHeld};
+use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
 
 use crate::Coord;
 use crate::bindings::exports::muse::coord::queue as wit;
 use crate::bindings::exports::muse::coord::queue::{Error, Guest, GuestLease};
+use crate::convert::at_place;
 use crate::instance::{self, Instance, Stopwatch, nonce, now};
 
 impl Guest for Coord {
     type Lease = Lease;
 
-    fn enqueue(new: wit::NewTask) -> Result<wit::Task, Error> {
+    fn enqueue(new: wit::NewTask) -> Result<wit::Enqueued, Error> {
         let (new, warnings) = Draft::from(new).check()?;
         Instance::with(|instance| {
-            let Enqueued { task, .. } = instance.queue()?.enqueue(new, now(), nonce())?;
+            let enqueued = instance.queue()?.enqueue(new, now(), nonce())?;
             instance.warn(warnings);
-            Ok(task.into())
+            Ok(enqueued.into())
+        })
+    }
+
+    fn enqueue_all(tasks: Vec<wit::NewTask>) -> Result<Vec<wit::Enqueued>, Error> {
+        let (new, warnings) = all_checked("tasks", tasks.into_iter().map(Draft::from).collect())?;
+        let (mut batch, mut enqueued) = (Batch::new(new), Vec::new());
+        Instance::with(|instance| {
+            while let Some(some) = batch.step(instance.queue()?, now(), nonce())? {
+                enqueued.extend(some.into_iter().map(wit::Enqueued::from));
+            }
+            instance.warn(warnings);
+            Ok(enqueued)
         })
     }
 
     fn claim(options: wit::ClaimOptions) -> Result<Option<wit::Lease>, Error> {
-        let stopwatch = Stopwatch::start();
         let mut waiting = ClaimDraft::from(options).check()?;
-        loop {
-            // The instance is let go while the agent sleeps.
-            match Instance::with(|instance| take_step(instance, &mut waiting, &stopwatch))? {
-                Step::Sleep(time) => instance::sleep(time),
-                Step::Done(claim) => {
-                    let Claim { claimed, findings } = *claim;
-                    Instance::with(|instance| instance.warn_of(&findings));
-                    let run_id = &waiting.request().run_id;
-                    return Ok(claimed.map(|claimed| Lease::handle(claimed, run_id.clone())));
+        let claimed = wait_for_one(&mut waiting)?;
+        Ok(claimed.map(|claimed| Lease::handle(claimed, waiting.request().run_id.clone())))
+    }
+
+    fn claim_many(options: wit::ClaimOptions, max: u32) -> Result<Vec<wit::Lease>, Error> {
+        let mut waiting = ClaimDraft::from(options).check()?;
+        let max = number_within("max", max)?;
+        let mut claimed: Vec<Claimed> = wait_for_one(&mut waiting)?.into_iter().collect();
+        Instance::with(|instance| {
+            while !claimed.is_empty() && claimed.len() < max {
+                let Claim { claimed: another, findings } =
+                    match instance.queue()?.claim(waiting.request(), Thoroughness::Full, now(), nonce()) {
+                        Ok(claim) => claim,
+                        // Those before are the caller's, who would not learn of them by an error.
+                        Err(error) => {
+                            instance.warn([format!("no more than {} tasks were claimed: {error}", claimed.len())]);
+                            break;
+                        }
+                    };
+                instance.warn_of(&findings);
+                match another {
+                    Some(another) => claimed.push(another),
+                    None => break,
                 }
             }
-        }
+            Ok::<_, Error>(())
+        })?;
+        let handle = |claimed| Lease::handle(claimed, waiting.request().run_id.clone());
+        Ok(claimed.into_iter().map(handle).collect())
     }
 
     fn resume(id: String, run: Option<String>, claim_nonce: Option<String>) -> Result<wit::Lease, Error> {
@@ -51,25 +85,36 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let queue = instance.queue()?;
             let record = queue.heartbeat(id, claimant, None, None, now(), nonce())?;
-            let task = queue.task(id)?.ok_or(coord_core::Error::NotFound { id })?;
-            Ok(Lease::handle(Claimed { task, record, orphans: Vec::new() }, run_id))
+            let Shown { item, orphans, findings, .. } = queue.show(id, now())?;
+            instance.warn_of(&findings);
+            Ok(Lease::handle(Claimed { task: item.task, record, orphans }, run_id))
         })
     }
 
-    fn cancel(id: String, run: Option<String>, force: bool) -> Result<wit::ClaimRecord, Error> {
+    fn cancel(
+        id: String,
+        run: Option<String>,
+        if_held: wit::IfHeld,
+        reason: Option<String>,
+    ) -> Result<wit::ClaimRecord, Error> {
         let run_id = request::run_id(run.as_deref())?;
         let id = request::task_id(&id)?;
-        let if_held = if force { IfHeld::Force } else { IfHeld::Refuse };
-        let cancelling = Cancelling { run_id, if_held, reason: None };
+        let reason = reason.as_deref().map(request::note).transpose()?;
+        let cancelling = Cancelling { run_id, if_held: if_held.into(), reason };
         Instance::with(|instance| Ok(instance.queue()?.cancel(id, cancelling, now(), nonce())?.into()))
     }
 
-    fn show(id: String) -> Result<wit::Item, Error> {
+    fn retry(id: String) -> Result<wit::Released, Error> {
+        let id = request::task_id(&id)?;
+        Instance::with(|instance| Ok(instance.queue()?.retry(id, now(), nonce())?.into()))
+    }
+
+    fn show(id: String) -> Result<wit::Shown, Error> {
         let id = request::task_id(&id)?;
         Instance::with(|instance| {
-            let Shown { item, findings, .. } = instance.queue()?.show(id, now())?;
+            let Shown { item, history, orphans, findings } = instance.queue()?.show(id, now())?;
             instance.warn_of(&findings);
-            Ok(item.into())
+            Ok(wit::Shown { item: item.into(), history: reports(&history), orphans: reports(&orphans) })
         })
     }
 
@@ -82,8 +127,43 @@ impl Guest for Coord {
         })
     }
 
+    fn wait(ids: Vec<String>, until: wit::Until, timeout_seconds: Option<u32>) -> Result<wit::Waited, Error> {
+        let stopwatch = Stopwatch::start();
+        few_enough("task-ids", ids.len())?;
+        let ids = ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
+        let mut waiting = WaitingEnd::new(ids, until.into(), timeout(timeout_seconds)?);
+        loop {
+            let step = Instance::with(|instance| {
+                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now())?)
+            })?;
+            match step {
+                EndStep::Sleep(time) => instance::sleep(time),
+                EndStep::Done(waited) => {
+                    Instance::with(|instance| instance.warn_of(&waited.findings));
+                    return Ok((*waited).into());
+                }
+            }
+        }
+    }
+
     fn warnings() -> Vec<String> {
         Instance::with(Instance::take_warnings)
+    }
+}
+
+/// Claims a task, or waits until there is one.
+fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<Claimed>, Error> {
+    let stopwatch = Stopwatch::start();
+    loop {
+        // The instance is let go while the agent sleeps.
+        match Instance::with(|instance| take_step(instance, waiting, &stopwatch))? {
+            Step::Sleep(time) => instance::sleep(time),
+            Step::Done(claim) => {
+                let Claim { claimed, findings } = *claim;
+                Instance::with(|instance| instance.warn_of(&findings));
+                return Ok(claimed);
+            }
+        }
     }
 }
 
@@ -91,18 +171,61 @@ fn take_step(instance: &mut Instance, waiting: &mut WaitingClaim, stopwatch: &St
     Ok(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
 }
 
+/// The tasks, if each is within its limits, and what was cut off them. Whatever is told of one names its place.
+fn all_checked(name: &str, drafts: Vec<Draft>) -> Result<(Vec<NewTask>, Vec<String>), Error> {
+    few_enough(name, drafts.len())?;
+    let (mut new, mut warnings) = (Vec::new(), Vec::new());
+    for (place, draft) in drafts.iter().enumerate() {
+        let place = format!("{name}[{place}]");
+        let (task, cuts) = draft.check().map_err(|bad| at_place(&place, &bad))?;
+        new.push(task);
+        warnings.extend(cuts.iter().map(|cut| format!("{place}: {cut}")));
+    }
+    Ok((new, warnings))
+}
+
+fn few_enough(name: &str, given: usize) -> Result<(), Error> {
+    match given <= limits::BATCH {
+        true => Ok(()),
+        false => Err(Error::BadArgs(format!("too many {name}: {given} (max {})", limits::BATCH))),
+    }
+}
+
+fn number_within(name: &str, given: u32) -> Result<usize, Error> {
+    match usize::try_from(given) {
+        Ok(number) if (1..=limits::BATCH).contains(&number) => Ok(number),
+        _ => Err(Error::BadArgs(format!("{name} must be between 1 and {}, got {given}", limits::BATCH))),
+    }
+}
+
+fn timeout(seconds: Option<u32>) -> Result<Duration, Error> {
+    let seconds = seconds.unwrap_or(0);
+    match limits::WAIT_SECONDS.contains(&i64::from(seconds)) {
+        true => Ok(Duration::from_secs(u64::from(seconds))),
+        false => {
+            let (least, most) = limits::WAIT_SECONDS.into_inner();
+            Err(Error::BadArgs(format!("timeout-seconds must be between {least} and {most}, got {seconds}")))
+        }
+    }
+}
+
+fn reports(reports: &[Report]) -> Vec<wit::Report> {
+    reports.iter().map(Into::into).collect()
+}
+
 /// A task that was claimed. It acts only under the nonce of that very claim.
 pub(crate) struct Lease {
     task: Task,
     claimant: Claimant,
     record: RefCell<ClaimRecord>,
+    orphans: Vec<Report>,
 }
 
 impl Lease {
     /// A handle for whoever claimed.
-    fn handle(Claimed { task, record, .. }: Claimed, run_id: RunId) -> wit::Lease {
+    fn handle(Claimed { task, record, orphans }: Claimed, run_id: RunId) -> wit::Lease {
         let claimant = Claimant { run_id, nonce: Some(record.claim_nonce) };
-        wit::Lease::new(Lease { task, claimant, record: RefCell::new(record) })
+        wit::Lease::new(Lease { task, claimant, record: RefCell::new(record), orphans })
     }
 
     /// Does something as the holder, and keeps what came of it.
@@ -126,9 +249,21 @@ impl GuestLease for Lease {
         self.record.borrow().clone().into()
     }
 
-    fn heartbeat(&self, lease_seconds: Option<u32>) -> Result<wit::ClaimRecord, Error> {
+    fn orphan_results(&self) -> Vec<wit::Report> {
+        reports(&self.orphans)
+    }
+
+    fn heartbeat(
+        &self,
+        lease_seconds: Option<u32>,
+        progress: Option<wit::Progress>,
+    ) -> Result<wit::ClaimRecord, Error> {
         let lease_seconds = request::lease_seconds(lease_seconds.map(i64::from))?;
-        self.act(|queue, id, claimant| queue.heartbeat(id, claimant, lease_seconds, None, now(), nonce()))
+        let progress = match progress {
+            Some(wit::Progress { progress, note }) => request::progress(progress, note.as_deref())?,
+            None => None,
+        };
+        self.act(|queue, id, claimant| queue.heartbeat(id, claimant, lease_seconds, progress, now(), nonce()))
     }
 
     fn complete(&self, result: Option<String>) -> Result<wit::ClaimRecord, Error> {
@@ -136,15 +271,36 @@ impl GuestLease for Lease {
         self.act(|queue, id, claimant| queue.complete(id, claimant, result, now(), nonce()))
     }
 
-    fn fail(&self, reason: String) -> Result<wit::ClaimRecord, Error> {
-        let failing = Failing { error: request::error(&reason)?, is_final: false };
+    fn complete_and_enqueue(
+        &self,
+        result: Option<String>,
+        follow_ups: Vec<wit::NewTask>,
+    ) -> Result<wit::Completed, Error> {
+        let result = result.as_deref().map(request::result).transpose()?;
+        let by_holder = |new: wit::NewTask| {
+            let draft = Draft::from(new);
+            Draft { run_id: draft.run_id.or_else(|| Some(self.claimant.run_id.as_str().to_string())), ..draft }
+        };
+        let (follow_ups, warnings) = all_checked("follow-ups", follow_ups.into_iter().map(by_holder).collect())?;
+        Instance::with(|instance| {
+            let (id, claimant) = (self.task.id, self.claimant.clone());
+            let completed = instance.queue()?.complete_and_enqueue(id, claimant, result, follow_ups, now(), nonce())?;
+            instance.warn(warnings);
+            self.record.replace(completed.record.clone());
+            Ok(completed.into())
+        })
+    }
+
+    fn fail(&self, reason: String, is_final: bool) -> Result<wit::ClaimRecord, Error> {
+        let failing = Failing { error: request::error(&reason)?, is_final };
         self.act(|queue, id, claimant| queue.fail(id, claimant, failing, now(), nonce()))
     }
 
-    fn release(&self) -> Result<(), Error> {
+    fn release(&self, delay_seconds: Option<u32>) -> Result<wit::Released, Error> {
+        let delay_seconds = request::delay_seconds(delay_seconds.map_or(0, i64::from))?;
         Instance::with(|instance| {
-            instance.queue()?.release(self.task.id, self.claimant.clone(), 0, now(), nonce())?;
-            Ok(())
+            let (id, claimant) = (self.task.id, self.claimant.clone());
+            Ok(instance.queue()?.release(id, claimant, delay_seconds, now(), nonce())?.into())
         })
     }
 }

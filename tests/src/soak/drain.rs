@@ -64,7 +64,7 @@ pub(super) fn doctor(swarm: &Swarm, flags: &[&str]) -> Diagnosis {
 
 fn tasks(swarm: &Swarm, limit: usize) -> coord_core::queue::Listing {
     let Native(queue) = Native::open(&swarm.directory);
-    let filter = Filter { status: None, queue: None, run_id: None, limit };
+    let filter = Filter { limit, ..Filter::default() };
     queue.tasks(&filter, host::now()).expect("the queue can be listed")
 }
 

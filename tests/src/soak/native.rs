@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
 
-use coord_core::queue::{Claim, ClaimRecord, ClaimRequest, Claimed, NewTask, Thoroughness};
-use coord_core::transition::{Claimant, Refusal};
+use coord_core::name::ErrorMessage;
+use coord_core::queue::{Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, NewTask, Plan, Thoroughness};
+use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{JsonObject, Queue, limits};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
@@ -83,31 +84,32 @@ impl Native {
         match op {
             Op::Enqueue { label, queue: name, priority } => {
                 let new = new_task(label, name, *priority)?;
-                Ok(Answer::Enqueued { task: queue.enqueue(new, now, fresh)?.id.to_string() })
+                Ok(Answer::Enqueued { task: queue.enqueue(new, now, fresh)?.task.id.to_string() })
             }
             Op::Claim { queue: name, lease_seconds, .. } => {
-                let name = name.as_deref().map(str::parse).transpose()?;
-                let request = ClaimRequest { run_id: run_id.parse()?, queue: name, lease_seconds: *lease_seconds };
+                let queues = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+                let request = ClaimRequest { queues, ..ClaimRequest::any(run_id.parse()?, *lease_seconds) };
                 claimed(queue.claim(&request, Thoroughness::Full, now, fresh)?)
             }
             Op::Heartbeat { task, nonce } => {
-                let kept = queue.heartbeat(task.parse()?, claimant(run_id, nonce)?, None, now)?;
+                let kept = queue.heartbeat(task.parse()?, claimant(run_id, nonce)?, None, None, now, fresh)?;
                 Ok(Answer::Kept(lease(&kept)))
             }
             Op::Settle { task, verdict, report, nonce } => {
                 let (id, claimant) = (task.parse()?, claimant(run_id, nonce)?);
                 let ended = match verdict {
                     Verdict::Complete => queue.complete(id, claimant, Some(JsonObject::parse(report)?), now, fresh),
-                    Verdict::Fail => queue.fail(id, claimant, report.parse()?, now, fresh),
+                    Verdict::Fail => queue.fail(id, claimant, report.parse::<ErrorMessage>()?.into(), now, fresh),
                 };
                 Ok(Answer::Ended { generation: ended?.generation })
             }
             Op::Release { task, nonce } => {
-                let released = queue.release(task.parse()?, claimant(run_id, nonce)?, now)?;
+                let released = queue.release(task.parse()?, claimant(run_id, nonce)?, 0, now, fresh)?;
                 Ok(Answer::Released { generation: released.generation })
             }
             Op::Cancel { task, force } => {
-                let ended = queue.cancel(task.parse()?, run_id.parse()?, *force, now, fresh)?;
+                let if_held = if *force { IfHeld::Force } else { IfHeld::Refuse };
+                let ended = queue.cancel(task.parse()?, Cancelling::new(run_id.parse()?, if_held), now, fresh)?;
                 Ok(Answer::Ended { generation: ended.generation })
             }
         }
@@ -133,6 +135,7 @@ fn new_task(label: &Label, queue: &str, priority: i64) -> Result<NewTask, Box<dy
         ttl_seconds: limits::PENDING_TTL_SECONDS_DEFAULT,
         created_by: label.by.parse()?,
         tags: Vec::new(),
+        plan: Plan::default(),
         payload: JsonObject::parse(&serde_json::to_string(label)?)?,
     })
 }
@@ -145,7 +148,7 @@ fn claimed(claim: Claim) -> Result<Answer, Box<dyn Error>> {
     if let Some(finding) = claim.findings.first() {
         return Err(finding.to_string().into());
     }
-    let Some(Claimed { task, record }) = claim.claimed else { return Ok(Answer::Empty) };
+    let Some(Claimed { task, record, .. }) = claim.claimed else { return Ok(Answer::Empty) };
     let label = serde_json::from_str(task.record.payload.text())?;
     Ok(Answer::Claimed { task: task.id.to_string(), label, lease: lease(&record) })
 }

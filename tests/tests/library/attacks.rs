@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::component::bindings::exports::muse::coord::admin::{Durability, Treatment};
-use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, NewTask};
+use crate::component::bindings::exports::muse::coord::admin::{Durability, GcOptions, Treatment};
+use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, IfHeld, NewTask, Until};
 use crate::component::bindings::exports::muse::coord::types::{Error, IoErrorKind, Status};
 use crate::component::{claim_by, every_task, titled};
+use coord_core::layout::ROOT_NAMES;
 use coord_tests::Repo;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -40,7 +41,10 @@ fn no_queue_name_leads_out_of_the_directory() {
         let queue = Some(name.to_string());
         let answers = [
             library.enqueue(&NewTask { queue: queue.clone(), ..titled("t") }).unwrap().map(|_| ()),
-            library.claim(&ClaimOptions { queue: queue.clone(), ..claim_by("a") }).unwrap().map(|_| ()),
+            library.claim(&ClaimOptions { queues: vec![name.to_string()], ..claim_by("a") }).unwrap().map(|_| ()),
+            library.pause(name).unwrap().map(|_| ()),
+            library.resume_queue(name).unwrap().map(|_| ()),
+            library.limit_in_flight(name, Some(1)).unwrap(),
             library.tasks(&Filter { queue, ..every_task() }).unwrap().map(|_| ()),
         ];
         for answer in answers {
@@ -68,8 +72,11 @@ fn no_id_and_no_nonce_leads_anywhere() {
     for id in ESCAPES.iter().map(ToString::to_string).chain(wrong) {
         let answers = [
             library.show(&id).unwrap().map(|_| ()),
-            library.cancel(&id, "a", true).unwrap().map(|_| ()),
+            library.cancel(&id, "a", IfHeld::Force).unwrap().map(|_| ()),
             library.resume(&id, "a", None).unwrap().map(|_| ()),
+            library.retry(&id).unwrap().map(|_| ()),
+            library.wait(&[id.as_str()], Until::All, None).unwrap().map(|_| ()),
+            library.enqueue(&NewTask { after: vec![id.clone()], ..titled("t") }).unwrap().map(|_| ()),
         ];
         for answer in answers {
             assert!(matches!(answer, Err(Error::BadTaskId(_))), "{id:?}: {answer:?}");
@@ -89,7 +96,7 @@ fn a_run_id_may_hold_anything_and_is_never_a_path() {
         let id = library.enqueue(&titled("t")).unwrap().unwrap().task_id;
         let lease = library.claim(&claim_by(run_id)).unwrap().unwrap().unwrap();
         assert_eq!(library.complete(lease, None).unwrap().unwrap().claimer_run_id, run_id);
-        assert_eq!(library.show(&id).unwrap().unwrap().claimer_run_id.as_deref(), Some(run_id));
+        assert_eq!(library.item(&id).unwrap().unwrap().claimer_run_id.as_deref(), Some(run_id));
     }
     assert_eq!(names_in(repo.path(".")), [".muse"]);
     assert_eq!(names_in(repo.path(".muse")), ["coordination"]);
@@ -97,21 +104,32 @@ fn a_run_id_may_hold_anything_and_is_never_a_path() {
 
 #[test]
 fn directories_that_lead_out_are_not_followed() {
-    for planted in ["tasks", "ready", "claimed", "done", "records", "tmp", "aside", "sweep", "runs"] {
+    for planted in ROOT_NAMES.into_iter().filter(|name| !name.contains('.')) {
         let (repo, outside) = (Repo::new(), Outside::new());
         library(&repo).init().unwrap().unwrap();
         let place = repo.coordination(planted);
         fs::remove_dir_all(&place).ok();
         symlink(&outside.directory, &place).unwrap();
         let mut library = library(&repo);
+        // Whatever has a directory of its own.
+        let plans = [
+            NewTask { tags: vec!["long ".repeat(9)], unique: Some("key".into()), ..titled("t") },
+            NewTask { delay_seconds: Some(60), ..titled("t") },
+        ];
+        for new in &plans {
+            library.enqueue(new).unwrap().ok();
+        }
+        library.pause("default").unwrap().ok();
+        library.resume_queue("default").unwrap().ok();
         // Some work goes on without the directory that was planted; whatever happens is an answer.
         if let Ok(task) = library.enqueue(&titled("t")).unwrap() {
-            library.cancel(&task.task_id, "a", true).unwrap().ok();
+            library.cancel(&task.task_id, "a", IfHeld::Force).unwrap().ok();
         }
         if let Ok(Some(lease)) = library.claim(&claim_by(&"x".repeat(200))).unwrap() {
-            library.complete(lease, Some(r#"{"a":1}"#)).unwrap().ok();
+            library.complete_and_enqueue(lease, Some(r#"{"a":1}"#), &[titled("t")]).unwrap().ok();
         }
         library.tasks(&every_task()).unwrap().ok();
+        library.gc(GcOptions { older_than_seconds: 0, keep_last: None, dry_run: false }).unwrap().ok();
         library.doctor(Treatment::Repair).unwrap().ok();
         outside.is_untouched(planted);
     }
@@ -173,11 +191,11 @@ fn a_preopen_for_reading_only_is_read_and_says_so_when_it_should_be_written() {
     let before = all_below(&directory(&repo));
     let mut library = COMPILED.instance(&[(&directory(&repo), FsPerms::ReadOnly)]).unwrap();
     assert_eq!(library.tasks(&every_task()).unwrap().unwrap().counts.pending, 1);
-    assert_eq!(library.show(&id).unwrap().unwrap().status, Status::Pending);
+    assert_eq!(library.item(&id).unwrap().unwrap().status, Status::Pending);
     let answers = [
         library.enqueue(&titled("t")).unwrap().map(|_| ()),
         library.claim(&claim_by("a")).unwrap().map(|_| ()),
-        library.cancel(&id, "a", true).unwrap().map(|_| ()),
+        library.cancel(&id, "a", IfHeld::Force).unwrap().map(|_| ()),
     ];
     for answer in answers {
         assert!(matches!(&answer, Err(Error::IoError(error)) if error.kind == IoErrorKind::ReadOnly), "{answer:?}");
@@ -240,6 +258,11 @@ fn whatever_text_is_passed_every_call_answers() {
             (0..random.random_range(0..12)).map(|_| pieces[random.random_range(0..pieces.len())]).collect()
         };
         let (a, b, c) = (text(), text(), text());
+        let plan = NewTask { unique: Some(a.clone()), after: vec![b.clone()], ..titled(&c) };
+        library.enqueue_all(&[plan]).unwrap().ok();
+        let tagged =
+            ClaimOptions { tags: vec![a.clone()], any_tags: vec![b.clone()], queues: vec![c.clone()], ..claim_by(&a) };
+        library.claim_many(&tagged, 2).unwrap().ok();
         let new = NewTask { queue: Some(b.clone()), payload: Some(c.clone()), tags: vec![a.clone()], ..titled(&a) };
         library.enqueue(&new).unwrap().ok();
         library.enqueue(&NewTask { run_id: Some(c.clone()), ..titled(&a) }).unwrap().ok();
@@ -251,7 +274,12 @@ fn whatever_text_is_passed_every_call_answers() {
             library.drop_lease(lease).unwrap();
         }
         library.show(&a).unwrap().ok();
-        library.cancel(&b, &c, true).unwrap().ok();
+        library.cancel_for(&b, &c, IfHeld::Force, Some(&a)).unwrap().ok();
+        library.retry(&c).unwrap().ok();
+        library.wait(&[&a, &b], Until::Any, None).unwrap().ok();
+        library.pause(&a).unwrap().ok();
+        library.resume_queue(&a).unwrap().ok();
+        library.tasks(&Filter { cursor: Some(c.clone()), tags: vec![a.clone()], ..every_task() }).unwrap().ok();
         library.tasks(&Filter { queue: Some(a), run_id: Some(b), limit: Some(3), ..every_task() }).unwrap().ok();
     }
     let diagnosis = library.doctor(Treatment::Examine).unwrap().unwrap();

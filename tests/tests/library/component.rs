@@ -82,24 +82,67 @@ impl Compiled {
 
 /// A task of which only the title matters.
 pub fn titled(title: &str) -> queue::NewTask {
-    let title = title.to_string();
-    queue::NewTask { title, priority: 0, queue: None, ttl_seconds: None, run_id: None, tags: Vec::new(), payload: None }
+    queue::NewTask {
+        title: title.to_string(),
+        priority: 0,
+        queue: None,
+        ttl_seconds: None,
+        run_id: None,
+        tags: Vec::new(),
+        payload: None,
+        max_attempts: None,
+        backoff_seconds: None,
+        backoff_max_seconds: None,
+        delay_seconds: None,
+        at: None,
+        after: Vec::new(),
+        if_parent_fails: None,
+        unique: None,
+    }
 }
 
 /// A claim by `run_id` of which nothing else matters.
 pub fn claim_by(run_id: &str) -> queue::ClaimOptions {
-    queue::ClaimOptions { run_id: Some(run_id.to_string()), queue: None, lease_seconds: None, wait_seconds: None }
+    queue::ClaimOptions {
+        run_id: Some(run_id.to_string()),
+        queues: Vec::new(),
+        lease_seconds: None,
+        wait_seconds: None,
+        tags: Vec::new(),
+        any_tags: Vec::new(),
+        exclude_tags: Vec::new(),
+    }
 }
 
 /// A filter that lets all tasks pass.
 pub fn every_task() -> queue::Filter {
-    queue::Filter { status: None, queue: None, run_id: None, limit: None }
+    queue::Filter {
+        status: None,
+        queue: None,
+        run_id: None,
+        tags: Vec::new(),
+        since: None,
+        ended_since: None,
+        sort: None,
+        cursor: None,
+        limit: None,
+    }
 }
 
 impl Library {
-    /// `enqueue`.
+    /// `enqueue`, for what is stored.
     pub fn enqueue(&mut self, new: &queue::NewTask) -> Answer<types::Task> {
+        Ok(self.enqueue_or_find(new)?.map(|enqueued| enqueued.task))
+    }
+
+    /// `enqueue`.
+    pub fn enqueue_or_find(&mut self, new: &queue::NewTask) -> Answer<queue::Enqueued> {
         self.coord.muse_coord_queue().call_enqueue(&mut self.store, new)
+    }
+
+    /// `enqueue-all`.
+    pub fn enqueue_all(&mut self, new: &[queue::NewTask]) -> Answer<Vec<queue::Enqueued>> {
+        self.coord.muse_coord_queue().call_enqueue_all(&mut self.store, new)
     }
 
     /// `claim`.
@@ -108,20 +151,54 @@ impl Library {
         Ok(answer.map(|lease| lease.map(Lease)))
     }
 
+    /// `claim-many`.
+    pub fn claim_many(&mut self, options: &queue::ClaimOptions, max: u32) -> Answer<Vec<Lease>> {
+        let answer = self.coord.muse_coord_queue().call_claim_many(&mut self.store, options, max)?;
+        Ok(answer.map(|leases| leases.into_iter().map(Lease).collect()))
+    }
+
     /// `resume`.
     pub fn resume(&mut self, task_id: &str, run_id: &str, claim_nonce: Option<&str>) -> Answer<Lease> {
         let queue = self.coord.muse_coord_queue();
         Ok(queue.call_resume(&mut self.store, &task_id.to_string(), Some(run_id), claim_nonce)?.map(Lease))
     }
 
+    /// `cancel`, without a reason.
+    pub fn cancel(&mut self, task_id: &str, run_id: &str, if_held: queue::IfHeld) -> Answer<types::ClaimRecord> {
+        self.cancel_for(task_id, run_id, if_held, None)
+    }
+
     /// `cancel`.
-    pub fn cancel(&mut self, task_id: &str, run_id: &str, force: bool) -> Answer<types::ClaimRecord> {
-        self.coord.muse_coord_queue().call_cancel(&mut self.store, &task_id.to_string(), Some(run_id), force)
+    pub fn cancel_for(
+        &mut self,
+        task_id: &str,
+        run_id: &str,
+        if_held: queue::IfHeld,
+        reason: Option<&str>,
+    ) -> Answer<types::ClaimRecord> {
+        let queue = self.coord.muse_coord_queue();
+        queue.call_cancel(&mut self.store, &task_id.to_string(), Some(run_id), if_held, reason)
+    }
+
+    /// `retry`.
+    pub fn retry(&mut self, task_id: &str) -> Answer<types::Released> {
+        self.coord.muse_coord_queue().call_retry(&mut self.store, &task_id.to_string())
+    }
+
+    /// `show`, for how the task stands.
+    pub fn item(&mut self, task_id: &str) -> Answer<types::Item> {
+        Ok(self.show(task_id)?.map(|shown| shown.item))
     }
 
     /// `show`.
-    pub fn show(&mut self, task_id: &str) -> Answer<types::Item> {
+    pub fn show(&mut self, task_id: &str) -> Answer<queue::Shown> {
         self.coord.muse_coord_queue().call_show(&mut self.store, &task_id.to_string())
+    }
+
+    /// `wait`.
+    pub fn wait(&mut self, task_ids: &[&str], until: queue::Until, seconds: Option<u32>) -> Answer<queue::Waited> {
+        let task_ids: Vec<String> = task_ids.iter().map(ToString::to_string).collect();
+        self.coord.muse_coord_queue().call_wait(&mut self.store, &task_ids, until, seconds)
     }
 
     /// `tasks`.
@@ -144,9 +221,19 @@ impl Library {
         self.coord.muse_coord_queue().lease().call_claim_record(&mut self.store, lease.0)
     }
 
-    /// `lease.heartbeat`.
+    /// `lease.orphan-results`.
+    pub fn orphan_results(&mut self, lease: Lease) -> wasmtime::Result<Vec<types::Report>> {
+        self.coord.muse_coord_queue().lease().call_orphan_results(&mut self.store, lease.0)
+    }
+
+    /// `lease.heartbeat`, without progress.
     pub fn heartbeat(&mut self, lease: Lease, lease_seconds: Option<u32>) -> Answer<types::ClaimRecord> {
-        self.coord.muse_coord_queue().lease().call_heartbeat(&mut self.store, lease.0, lease_seconds)
+        self.coord.muse_coord_queue().lease().call_heartbeat(&mut self.store, lease.0, lease_seconds, None)
+    }
+
+    /// `lease.heartbeat`, with progress.
+    pub fn report(&mut self, lease: Lease, progress: &types::Progress) -> Answer<types::ClaimRecord> {
+        self.coord.muse_coord_queue().lease().call_heartbeat(&mut self.store, lease.0, None, Some(progress))
     }
 
     /// `lease.complete`.
@@ -155,14 +242,31 @@ impl Library {
         self.coord.muse_coord_queue().lease().call_complete(&mut self.store, lease.0, result.as_ref())
     }
 
-    /// `lease.fail`.
+    /// `lease.complete-and-enqueue`.
+    pub fn complete_and_enqueue(
+        &mut self,
+        lease: Lease,
+        result: Option<&str>,
+        follow_ups: &[queue::NewTask],
+    ) -> Answer<queue::Completed> {
+        let result = result.map(str::to_string);
+        let lease_functions = self.coord.muse_coord_queue().lease();
+        lease_functions.call_complete_and_enqueue(&mut self.store, lease.0, result.as_ref(), follow_ups)
+    }
+
+    /// `lease.fail`, of the attempt.
     pub fn fail(&mut self, lease: Lease, reason: &str) -> Answer<types::ClaimRecord> {
-        self.coord.muse_coord_queue().lease().call_fail(&mut self.store, lease.0, reason)
+        self.coord.muse_coord_queue().lease().call_fail(&mut self.store, lease.0, reason, false)
+    }
+
+    /// `lease.fail`, for good.
+    pub fn fail_for_good(&mut self, lease: Lease, reason: &str) -> Answer<types::ClaimRecord> {
+        self.coord.muse_coord_queue().lease().call_fail(&mut self.store, lease.0, reason, true)
     }
 
     /// `lease.release`.
-    pub fn release(&mut self, lease: Lease) -> Answer<()> {
-        self.coord.muse_coord_queue().lease().call_release(&mut self.store, lease.0)
+    pub fn release(&mut self, lease: Lease, delay_seconds: Option<u32>) -> Answer<types::Released> {
+        self.coord.muse_coord_queue().lease().call_release(&mut self.store, lease.0, delay_seconds)
     }
 
     /// Drops the handle.
@@ -178,6 +282,36 @@ impl Library {
     /// `sweep`.
     pub fn sweep(&mut self) -> Answer<u64> {
         self.coord.muse_coord_admin().call_sweep(&mut self.store)
+    }
+
+    /// `pause`.
+    pub fn pause(&mut self, queue: &str) -> Answer<bool> {
+        self.coord.muse_coord_admin().call_pause(&mut self.store, queue)
+    }
+
+    /// `resume` of a queue.
+    pub fn resume_queue(&mut self, queue: &str) -> Answer<bool> {
+        self.coord.muse_coord_admin().call_resume(&mut self.store, queue)
+    }
+
+    /// `limit-in-flight`.
+    pub fn limit_in_flight(&mut self, queue: &str, max: Option<u32>) -> Answer<()> {
+        self.coord.muse_coord_admin().call_limit_in_flight(&mut self.store, queue, max)
+    }
+
+    /// `settings`.
+    pub fn settings(&mut self) -> Answer<Vec<admin::QueueSettings>> {
+        self.coord.muse_coord_admin().call_settings(&mut self.store)
+    }
+
+    /// `stats`.
+    pub fn stats(&mut self, window_seconds: Option<u32>) -> Answer<admin::Figures> {
+        self.coord.muse_coord_admin().call_stats(&mut self.store, window_seconds)
+    }
+
+    /// `gc`.
+    pub fn gc(&mut self, options: admin::GcOptions) -> Answer<admin::Collected> {
+        self.coord.muse_coord_admin().call_gc(&mut self.store, options)
     }
 
     /// `doctor`.

@@ -1,7 +1,7 @@
 //! What the functions do, beside `muse` on the same directory.
 
 use crate::component::bindings::exports::muse::coord::admin::{Durability, Treatment};
-use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, NewTask};
+use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, IfHeld, NewTask};
 use crate::component::bindings::exports::muse::coord::types::{Error, Status};
 use crate::component::{claim_by, every_task, titled};
 use coord_tests::Repo;
@@ -44,7 +44,7 @@ fn a_task_goes_through_its_life_and_muse_sees_each_step() {
     let completed = library.complete(lease, Some(r#"{"ok":true}"#)).unwrap().unwrap();
     assert_eq!((completed.status, completed.result.as_deref()), (Status::Completed, Some(r#"{"ok":true}"#)));
     assert_eq!(repo.coord("tasks --json").json()["items"][0]["result"]["ok"], true);
-    let item = library.show(&task.task_id).unwrap().unwrap();
+    let item = library.item(&task.task_id).unwrap().unwrap();
     assert_eq!((item.status, item.result.as_deref()), (Status::Completed, Some(r#"{"ok":true}"#)));
     library.drop_lease(lease).unwrap();
 }
@@ -91,7 +91,9 @@ fn a_refusal_says_who_has_the_task_and_until_when() {
     let mut library = library(&repo);
     let id = repo.enqueue("contended");
     let lease = library.claim(&ClaimOptions { lease_seconds: Some(1), ..claim_by("slow") }).unwrap().unwrap().unwrap();
-    let Err(Error::WrongOwner(tenure)) = library.cancel(&id, "other", false).unwrap() else { panic!("not refused") };
+    let Err(Error::WrongOwner(tenure)) = library.cancel(&id, "other", IfHeld::Refuse).unwrap() else {
+        panic!("not refused")
+    };
     assert_eq!((tenure.task_id.as_str(), tenure.run_id.as_str(), tenure.generation), (id.as_str(), "slow", 1));
 
     std::thread::sleep(std::time::Duration::from_millis(1_100));
@@ -112,8 +114,8 @@ fn a_released_task_waits_again_and_the_attempt_does_not_count() {
     let mut library = library(&repo);
     let id = repo.enqueue("given back");
     let lease = library.claim(&claim_by("a")).unwrap().unwrap().unwrap();
-    library.release(lease).unwrap().unwrap();
-    let item = library.show(&id).unwrap().unwrap();
+    library.release(lease, None).unwrap().unwrap();
+    let item = library.item(&id).unwrap().unwrap();
     assert_eq!((item.status, item.attempt, item.claimer_run_id), (Status::Pending, 0, None));
     assert_eq!(library.complete(lease, None).unwrap(), Err(Error::NotClaimed(id.clone())));
 
@@ -146,7 +148,7 @@ fn a_lease_never_acts_on_a_later_one_of_the_same_run_id() {
     let mut library = library(&repo);
     repo.enqueue("claimed twice");
     let first = library.claim(&claim_by("a")).unwrap().unwrap().unwrap();
-    library.release(first).unwrap().unwrap();
+    library.release(first, None).unwrap().unwrap();
     let second = library.claim(&claim_by("a")).unwrap().unwrap().unwrap();
     assert!(matches!(library.complete(first, None).unwrap(), Err(Error::LeaseLost(_))));
     library.complete(second, None).unwrap().unwrap();
@@ -159,7 +161,7 @@ fn tasks_are_filtered_and_counted_as_on_the_command_line() {
     for queue in ["x", "x", "y"] {
         library.enqueue(&NewTask { queue: Some(queue.into()), ..titled("some") }).unwrap().unwrap();
     }
-    library.claim(&ClaimOptions { queue: Some("y".into()), ..claim_by("a") }).unwrap().unwrap().unwrap();
+    library.claim(&ClaimOptions { queues: vec!["y".into()], ..claim_by("a") }).unwrap().unwrap().unwrap();
     let all = library.tasks(&every_task()).unwrap().unwrap();
     assert_eq!((all.items.len(), all.counts.pending, all.counts.claimed, all.truncated), (3, 2, 1, false));
     let one = library.tasks(&Filter { queue: Some("x".into()), limit: Some(1), ..every_task() }).unwrap().unwrap();

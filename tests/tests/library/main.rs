@@ -5,6 +5,8 @@
 mod attacks;
 mod component;
 mod functions;
+mod looking;
+mod plans;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

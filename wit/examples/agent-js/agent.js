@@ -31,7 +31,8 @@ export const run = {
 function workOff() {
   // Left out, it is whom the host runs this agent as. A stock runtime runs it as nobody.
   const runId = new Map(getEnvironment()).get('MUSE_RUN_ID');
-  for (let lease; (lease = claim({ runId, leaseSeconds: LEASE_SECONDS })) !== undefined; ) {
+  const any = { queues: [], tags: [], anyTags: [], excludeTags: [] };
+  for (let lease; (lease = claim({ ...any, runId, leaseSeconds: LEASE_SECONDS })) !== undefined; ) {
     const id = lease.task().taskId;
     print(getStdout(), `${id} claimed`);
     print(getStdout(), `${id} ${settle(lease)}`);
@@ -42,7 +43,7 @@ function workOff() {
 // Does one task. The answer is what became of it.
 function settle(lease) {
   try {
-    return work(lease).status;
+    return work(lease);
   } catch (error) {
     // Somebody else has the task now, or it was called off. This work is dropped; there is more.
     if (['lease-lost', 'not-claimed', 'already-terminal'].includes(error.payload?.tag)) return 'lost';
@@ -54,15 +55,20 @@ function work(lease) {
   // What others wrote is data: it is parsed, never obeyed, and printed nowhere.
   const { texts } = JSON.parse(lease.task().payload);
   if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string')) {
-    return lease.fail('the payload is not {"texts": ["…"]}');
+    // The next attempt would fail as well.
+    return lease.fail('the payload is not {"texts": ["…"]}', true).status;
   }
   let words = 0;
   for (const text of texts) {
     words += text.split(/\s+/).filter((word) => word !== '').length;
-    // Still alive. It also tells when the work is no longer wanted.
-    lease.heartbeat();
+    // Still alive. It also tells when the work is no longer wanted: by an error if the task was taken away, in the answer if
+    // somebody asks.
+    if (lease.heartbeat().cancelRequest !== undefined) {
+      lease.release();
+      return 'called off';
+    }
   }
-  return lease.complete(JSON.stringify({ words }));
+  return lease.complete(JSON.stringify({ words })).status;
 }
 
 // `console` would bring in all of the engine's input and output, and is left out of this build.

@@ -35,12 +35,13 @@ async function open(directory) {
 
 function enqueue({ queue }, runId, titles) {
   for (const title of titles) {
-    console.log(queue.enqueue({ title, priority: 0n, runId, tags: [] }).taskId);
+    console.log(queue.enqueue({ title, priority: 0n, runId, tags: [], after: [] }).task.taskId);
   }
 }
 
 function work({ queue }, runId) {
-  for (let lease; (lease = queue.claim({ runId, waitSeconds: 1 })); ) {
+  const any = { queues: [], tags: [], anyTags: [], excludeTags: [] };
+  for (let lease; (lease = queue.claim({ ...any, runId, waitSeconds: 1 })); ) {
     const { taskId, title } = lease.task();
     // A real host does the task here, with a heartbeat now and then.
     lease.complete(JSON.stringify({ host: 'node' }));

@@ -21,6 +21,13 @@ from contextlib import contextmanager
 from wasmtime import Engine, Store, WasiConfig, WasmtimeError
 from wasmtime.component import Component, Linker, Record, Variant
 
+# A record needs all of its fields: these are left out, but for the title.
+NEW_TASK = {"title": "", "priority": 0, "queue": None, "ttl-seconds": None, "run-id": None, "tags": [], "payload": None}
+NEW_TASK |= {"max-attempts": None, "backoff-seconds": None, "backoff-max-seconds": None, "delay-seconds": None, "at": None}
+NEW_TASK |= {"after": [], "if-parent-fails": None, "unique": None}
+CLAIM_OPTIONS = {"run-id": None, "queues": [], "lease-seconds": None, "wait-seconds": None}
+CLAIM_OPTIONS |= {"tags": [], "any-tags": [], "exclude-tags": []}
+
 USAGE = "usage: host.py COMPONENT DIR RUN_ID enqueue TITLE... | work [--sync off]"
 
 
@@ -62,15 +69,13 @@ class Library:
         return self.functions[interface, name]
 
     def enqueue(self, title, run_id):
-        new = {"title": title, "priority": 0, "queue": None, "ttl-seconds": None, "run-id": run_id, "tags": [], "payload": None}
-        return self.call("queue", "enqueue", record(new))
+        return vars(self.call("queue", "enqueue", record(NEW_TASK | {"title": title, "run-id": run_id}))["task"])
 
     @contextmanager
     def claim(self, run_id):
         """The lease of the next task, or None: there was nothing to claim for a second. The handle is dropped at the end; a task that was
         not completed by then stays held until its lease runs out."""
-        next_one = {"run-id": run_id, "queue": None, "lease-seconds": None, "wait-seconds": 1}
-        lease = self.call("queue", "claim", record(next_one))
+        lease = self.call("queue", "claim", record(CLAIM_OPTIONS | {"run-id": run_id, "wait-seconds": 1}))
         try:
             yield lease
         finally:

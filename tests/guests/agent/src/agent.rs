@@ -9,7 +9,7 @@ use std::{env, fs, hint, io, thread};
 
 use serde_json::{Value, json};
 
-use crate::bindings::muse::coord::queue::{self, ClaimOptions, Error, Lease};
+use crate::bindings::muse::coord::queue::{self, ClaimOptions, Error, Lease, Progress};
 use crate::calls;
 
 /// Claims and does, until there is nothing to claim. The exit code tells whether all went well.
@@ -32,7 +32,7 @@ pub(crate) fn work() -> ExitCode {
 }
 
 fn options(wait_seconds: Option<u32>) -> ClaimOptions {
-    ClaimOptions { run_id: None, queue: None, lease_seconds: None, wait_seconds }
+    ClaimOptions { wait_seconds, ..calls::any() }
 }
 
 fn act(lease: Lease) -> Result<(), Error> {
@@ -42,8 +42,11 @@ fn act(lease: Lease) -> Result<(), Error> {
     println!("{}: {action}", task.title);
     match action {
         "complete" => complete(&lease, &json!({ "title": task.title })),
-        "fail" => lease.fail("it was told to").map(|_| ()),
-        "release and wait" => lease.release().and_then(|()| queue::claim(&options(Some(60)))).map(|_| ()),
+        "fail" => lease.fail("it was told to", false).map(|_| ()),
+        "fail for good" => lease.fail("it was told to", true).map(|_| ()),
+        "follow up" => follow_up(&lease, &calls::new_tasks(payload.get("follow_ups"))),
+        "heed" => heed(&lease),
+        "release and wait" => lease.release(None).and_then(|_| queue::claim(&options(Some(60)))).map(|_| ()),
         "call" => complete(&lease, &calls::each(payload.get("calls"))),
         "look around" => complete(&lease, &surroundings()),
         "keep" => {
@@ -56,7 +59,7 @@ fn act(lease: Lease) -> Result<(), Error> {
         }
         "hoard" => hoard(&lease),
         "outlast" => outlast(&lease),
-        "lose" => lease.heartbeat(Some(1)).map(|_| sleep()),
+        "lose" => lease.heartbeat(Some(1), None).map(|_| sleep()),
         "wait" => queue::claim(&options(Some(600))).map(|_| ()),
         "sleep" => sleep(),
         "loop" => loop {
@@ -70,14 +73,11 @@ fn act(lease: Lease) -> Result<(), Error> {
         },
         "allocate" => allocate(),
         "allocate with care" => complete(&lease, &allocate_with_care()),
-        "a title of 20 MiB" => {
-            calls::enqueue(&"x".repeat(20 << 20), None, None)?;
-            Ok(())
-        }
-        "recurse" => lease.fail(&recurse(0).to_string()).map(|_| ()),
+        "a title of 20 MiB" => queue::enqueue(&calls::titled("x".repeat(20 << 20))).map(|_| ()),
+        "recurse" => lease.fail(&recurse(0).to_string(), false).map(|_| ()),
         "panic" => panic(),
         "exit 3" => exit(3),
-        other => lease.fail(&format!("no such thing to do: {other:?}")).map(|_| ()),
+        other => lease.fail(&format!("no such thing to do: {other:?}"), true).map(|_| ()),
     }
 }
 
@@ -85,20 +85,40 @@ fn complete(lease: &Lease, result: &Value) -> Result<(), Error> {
     lease.complete(Some(&result.to_string())).map(|_| ())
 }
 
-/// Lets its lease run out, waits until another agent has the task, and then tries to complete it.
-fn outlast(lease: &Lease) -> Result<(), Error> {
-    let record = lease.heartbeat(Some(1))?;
-    while queue::show(&record.task_id)?.claimer_run_id.as_ref() == Some(&record.claimer_run_id) {
+/// Completes the task and adds others in the same step; if that is refused, without them, and reports why.
+fn follow_up(lease: &Lease, follow_ups: &[queue::NewTask]) -> Result<(), Error> {
+    match lease.complete_and_enqueue(Some(r#"{"refused":null}"#), follow_ups) {
+        Ok(_) => Ok(()),
+        Err(refusal) => complete(lease, &json!({ "refused": format!("{refusal:?}") })),
+    }
+}
+
+/// Works until it is asked to stop, and then gives the task back.
+fn heed(lease: &Lease) -> Result<(), Error> {
+    loop {
+        let progress = Progress { progress: Some(0.5), note: Some("half of it".to_string()) };
+        if let Some(request) = lease.heartbeat(None, Some(&progress))?.cancel_request {
+            println!("asked to stop by {}: {}", request.run_id, request.reason.unwrap_or_default());
+            return lease.release(None).map(|_| ());
+        }
         thread::sleep(Duration::from_millis(20));
     }
-    println!("late: {:?}", lease.complete(None));
+}
+
+/// Lets its lease run out, waits until another agent has the task, and then tries to complete it.
+fn outlast(lease: &Lease) -> Result<(), Error> {
+    let record = lease.heartbeat(Some(1), None)?;
+    while queue::show(&record.task_id)?.item.claimer_run_id.as_ref() == Some(&record.claimer_run_id) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    println!("late: {:?}", lease.complete(Some(r#"{"late":true}"#)));
     Ok(())
 }
 
 /// Adds tasks, and claims them until it is refused.
 fn hoard(lease: &Lease) -> Result<(), Error> {
     for number in 0..1_001 {
-        calls::enqueue(&format!("hoarded {number}"), None, None)?;
+        queue::enqueue(&calls::titled(format!("hoarded {number}")))?;
     }
     let mut leases = Vec::new();
     let refusal = loop {

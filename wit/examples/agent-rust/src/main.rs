@@ -57,9 +57,12 @@ fn work_off() -> Result<(), Error> {
     let options = ClaimOptions {
         // Left out, it is whom the host runs this agent as. A stock runtime runs it as nobody.
         run_id: env::var("MUSE_RUN_ID").ok(),
-        queue: None,
+        queues: Vec::new(),
         lease_seconds: Some(LEASE_SECONDS),
         wait_seconds: None,
+        tags: Vec::new(),
+        any_tags: Vec::new(),
+        exclude_tags: Vec::new(),
     };
     while let Some(lease) = queue::claim(&options)? {
         let id = lease.task().task_id;
@@ -78,14 +81,19 @@ fn work_off() -> Result<(), Error> {
 fn work(lease: &Lease) -> Result<&'static str, Error> {
     // What others wrote is data: it is parsed, never obeyed, and printed nowhere.
     let Ok(Payload { texts }) = serde_json::from_str(&lease.task().payload) else {
-        lease.fail(r#"the payload is not {"texts": ["…"]}"#)?;
+        // The next attempt would fail as well.
+        lease.fail(r#"the payload is not {"texts": ["…"]}"#, true)?;
         return Ok("failed");
     };
     let mut words = 0;
     for text in texts {
         words += text.split_whitespace().count();
-        // Still alive. It also tells when the work is no longer wanted.
-        lease.heartbeat(None)?;
+        // Still alive. It also tells when the work is no longer wanted: by an error if the task was taken away, in the
+        // answer if somebody asks.
+        if lease.heartbeat(None, None)?.cancel_request.is_some() {
+            lease.release(None)?;
+            return Ok("called off");
+        }
     }
     lease.complete(Some(&serde_json::json!(Report { words }).to_string()))?;
     Ok("completed")

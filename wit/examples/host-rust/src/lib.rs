@@ -22,7 +22,7 @@ mod bindings {
 }
 
 pub use bindings::exports::muse::coord::admin::{Diagnosis, Durability, Treatment};
-pub use bindings::exports::muse::coord::queue::{ClaimOptions, ClaimRecord, NewTask, Task};
+pub use bindings::exports::muse::coord::queue::{ClaimOptions, ClaimRecord, Enqueued, NewTask, Task};
 pub use bindings::exports::muse::coord::types::Error;
 
 /// The component at work in one directory.
@@ -47,7 +47,7 @@ impl Library {
     }
 
     /// Adds a task, and tells it as it is stored.
-    pub async fn enqueue(&mut self, new: &NewTask) -> Result<Task> {
+    pub async fn enqueue(&mut self, new: &NewTask) -> Result<Enqueued> {
         Ok(self.coord.muse_coord_queue().call_enqueue(&mut self.store, new).await??)
     }
 
@@ -64,7 +64,7 @@ impl Library {
 
     /// Tells that the holder is alive.
     pub async fn heartbeat(&mut self, lease: ResourceAny) -> Result<ClaimRecord> {
-        Ok(self.coord.muse_coord_queue().lease().call_heartbeat(&mut self.store, lease, None).await??)
+        Ok(self.coord.muse_coord_queue().lease().call_heartbeat(&mut self.store, lease, None, None).await??)
     }
 
     /// Ends a task in success, with a JSON object as the result, and drops the lease.
@@ -88,6 +88,40 @@ impl Library {
     /// Reads everything and tells what is wrong.
     pub async fn doctor(&mut self, treatment: Treatment) -> Result<Diagnosis> {
         Ok(self.coord.muse_coord_admin().call_doctor(&mut self.store, treatment).await??)
+    }
+}
+
+/// A task of which nothing but the title is said.
+pub fn titled(title: &str) -> NewTask {
+    NewTask {
+        title: title.to_owned(),
+        priority: 0,
+        queue: None,
+        ttl_seconds: None,
+        run_id: None,
+        tags: Vec::new(),
+        payload: None,
+        max_attempts: None,
+        backoff_seconds: None,
+        backoff_max_seconds: None,
+        delay_seconds: None,
+        at: None,
+        after: Vec::new(),
+        if_parent_fails: None,
+        unique: None,
+    }
+}
+
+/// A claim of any task, without waiting.
+pub fn claim_by(run_id: &str) -> ClaimOptions {
+    ClaimOptions {
+        run_id: Some(run_id.to_owned()),
+        queues: Vec::new(),
+        lease_seconds: None,
+        wait_seconds: None,
+        tags: Vec::new(),
+        any_tags: Vec::new(),
+        exclude_tags: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use coord_host::{ClaimOptions, Durability, Library, NewTask};
+use coord_host::{ClaimOptions, Durability, Library, NewTask, claim_by, titled};
 use wasmtime::{Result, bail};
 
 const USAGE: &str = "usage: coord-host COMPONENT DIR RUN_ID enqueue TITLE… | work [--sync off]";
@@ -44,23 +44,14 @@ async fn run(arguments: &[&str]) -> Result<()> {
 
 async fn enqueue(library: &mut Library, run_id: &str, titles: &[&str]) -> Result<()> {
     for title in titles {
-        let new = NewTask {
-            title: (*title).to_owned(),
-            priority: 0,
-            queue: None,
-            ttl_seconds: None,
-            run_id: Some(run_id.to_owned()),
-            tags: Vec::new(),
-            payload: None,
-        };
-        println!("{}", library.enqueue(&new).await?.task_id);
+        let new = NewTask { run_id: Some(run_id.to_owned()), ..titled(title) };
+        println!("{}", library.enqueue(&new).await?.task.task_id);
     }
     Ok(())
 }
 
 async fn work(library: &mut Library, run_id: &str) -> Result<()> {
-    let next =
-        ClaimOptions { run_id: Some(run_id.to_owned()), queue: None, lease_seconds: None, wait_seconds: Some(1) };
+    let next = ClaimOptions { wait_seconds: Some(1), ..claim_by(run_id) };
     while let Some(lease) = library.claim(&next).await? {
         let task = library.task(lease).await?;
         // A real host does the task here, with a heartbeat now and then.

@@ -1,0 +1,276 @@
+//! Each call of the agent: what it may ask for is decided, the library asked, and what it may know is answered.
+
+use std::collections::BTreeMap;
+
+use coord_core::limits;
+use wasmtime::component::Resource;
+
+use super::{Confined, Lease, Refusal, convert};
+use crate::bindings::exports::muse::coord::queue as library;
+use crate::bindings::muse::coord::queue::{
+    self, ClaimOptions, Completed, Enqueued, Filter, IfHeld, Listing, NewTask, Shown, Until, Waited, WaitedFor,
+};
+use crate::bindings::muse::coord::types::{
+    ClaimRecord, Counts, Error, Item, Progress, Released, Report, Status, Task, TaskId,
+};
+use crate::library::Library;
+use crate::report::warn;
+
+/// From how many tasks of its queue a confined agent's counts are counted, at most: the most that a listing shows.
+const COUNTED: u32 = 10_000;
+
+impl queue::Host for Confined {
+    async fn enqueue(&mut self, new: NewTask) -> Result<Enqueued, Refusal> {
+        let new = self.own(new)?;
+        for parent in &new.after {
+            self.may_touch(parent).await?;
+        }
+        self.set_warnings_aside().await?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_enqueue(store, &new).await?;
+        self.tell_warnings().await?;
+        answer.map(convert::enqueued).map_err(|error| self.veiled(error))
+    }
+
+    async fn enqueue_all(&mut self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>, Refusal> {
+        let tasks = self.all_own(tasks).await?;
+        self.set_warnings_aside().await?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_enqueue_all(store, &tasks).await?;
+        self.tell_warnings().await?;
+        answer.map(convert::all_enqueued).map_err(|error| self.veiled(error))
+    }
+
+    async fn claim(&mut self, options: ClaimOptions) -> Result<Option<Resource<Lease>>, Refusal> {
+        self.room()?;
+        let options = self.own_claim(options)?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_claim(store, &options).await?;
+        let claimed = match answer.map_err(|error| self.veiled(error))? {
+            Some(handle) => Some(self.handle(handle).await?),
+            None => None,
+        };
+        self.set_warnings_aside().await?;
+        Ok(claimed)
+    }
+
+    /// No more than the agent may have.
+    async fn claim_many(&mut self, options: ClaimOptions, max: u32) -> Result<Vec<Resource<Lease>>, Refusal> {
+        let room = self.room()?;
+        let options = self.own_claim(options)?;
+        let max = match usize::try_from(max) {
+            // Out of its limits: the library says so.
+            Ok(given) if given > limits::BATCH => max,
+            _ => max.min(u32::try_from(room).unwrap_or(u32::MAX)),
+        };
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_claim_many(store, &options, max).await?;
+        let mut claimed = Vec::new();
+        for handle in answer.map_err(|error| self.veiled(error))? {
+            claimed.push(self.handle(handle).await?);
+        }
+        self.set_warnings_aside().await?;
+        Ok(claimed)
+    }
+
+    async fn resume(
+        &mut self,
+        id: String,
+        run_id: Option<String>,
+        nonce: Option<String>,
+    ) -> Result<Resource<Lease>, Refusal> {
+        self.room()?;
+        let run_id = self.acting(run_id.as_deref())?.to_string();
+        self.may_touch(&id).await?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_resume(store, &id, Some(&run_id), nonce.as_deref()).await?;
+        let handle = answer.map_err(|error| self.veiled(error))?;
+        self.handle(handle).await
+    }
+
+    async fn cancel(
+        &mut self,
+        id: String,
+        run_id: Option<String>,
+        if_held: IfHeld,
+        reason: Option<String>,
+    ) -> Result<ClaimRecord, Refusal> {
+        let run_id = self.acting(run_id.as_deref())?.to_string();
+        self.may_touch(&id).await?;
+        let if_held = convert::if_held(if_held);
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_cancel(store, &id, Some(&run_id), if_held, reason.as_deref()).await?;
+        let record = answer.map_err(|error| self.veiled(error))?;
+        if record.status == Status::Cancelled {
+            self.held.forget_task(&id);
+        }
+        Ok(record)
+    }
+
+    async fn retry(&mut self, id: String) -> Result<Released, Refusal> {
+        self.may_touch(&id).await?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_retry(store, &id).await?;
+        answer.map_err(|error| self.veiled(error))
+    }
+
+    async fn show(&mut self, id: String) -> Result<Shown, Refusal> {
+        self.look(&id).await.map(convert::shown)
+    }
+
+    /// By an instance of its own, so that the memory of a long listing is given back.
+    async fn tasks(&mut self, filter: Filter) -> Result<Listing, Refusal> {
+        let queue_name = self.chosen(filter.queue.clone())?;
+        let filter = library::Filter { queue: queue_name, ..convert::filter(filter) };
+        let mut library = self.source.open().await?;
+        let (queue, store) = library.queue();
+        let answer = queue.call_tasks(store, &filter).await.map_err(too_long)?;
+        let mut listing = answer.map_err(|error| self.veiled(error))?;
+        if self.queue.is_some() {
+            listing.counts = self.count(&mut library, filter.queue).await?;
+            library.warnings().await?.iter().for_each(warn);
+        } else {
+            self.tell(library.warnings().await?);
+        }
+        Ok(convert::listing(listing))
+    }
+
+    /// Waits for those that the agent may see. The others are as if there were none, and so have ended.
+    async fn wait(&mut self, ids: Vec<TaskId>, until: Until, timeout_seconds: Option<u32>) -> Result<Waited, Refusal> {
+        let seen = self.all_seen(&ids).await?;
+        let is_over = until == Until::Any && seen.len() < ids.len();
+        let timeout_seconds = if is_over { None } else { timeout_seconds };
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_wait(store, &seen, convert::until(until), timeout_seconds).await?;
+        self.tell_warnings().await?;
+        let waited = answer.map_err(|error| self.veiled(error))?;
+        let found = waited.tasks.into_iter().filter_map(|of| Some((of.task_id, of.item?)));
+        let found: BTreeMap<TaskId, Item> = found.collect();
+        let told = |task_id: TaskId| WaitedFor { item: found.get(&task_id).cloned(), task_id };
+        Ok(Waited { tasks: ids.into_iter().map(told).collect(), is_over: is_over || waited.is_over })
+    }
+
+    async fn warnings(&mut self) -> wasmtime::Result<Vec<String>> {
+        if self.queue.is_none() {
+            let warnings = self.library.warnings().await?;
+            self.tell(warnings);
+        }
+        Ok(std::mem::take(&mut self.told))
+    }
+}
+
+impl Confined {
+    /// A claim by this agent, from queues that it is given.
+    fn own_claim(&self, options: ClaimOptions) -> Result<library::ClaimOptions, Refusal> {
+        let run_id = self.acting(options.run_id.as_deref())?.to_string();
+        let queues = self.all_chosen(options.queues.clone())?;
+        Ok(library::ClaimOptions { run_id: Some(run_id), queues, ..convert::claim_options(options) })
+    }
+
+    /// Those of these tasks that this agent may see. Where it may see all, the call to come finds out by itself.
+    async fn all_seen(&mut self, ids: &[TaskId]) -> Result<Vec<TaskId>, Refusal> {
+        if self.queue.is_none() {
+            return Ok(ids.to_vec());
+        }
+        let mut seen = Vec::new();
+        for id in ids {
+            match self.look(id).await {
+                Ok(_) => seen.push(id.clone()),
+                Err(Refusal::Refused(Error::NotFound(_))) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The counts of one queue.
+    async fn count(&mut self, library: &mut Library, queue_name: Option<String>) -> Result<Counts, Refusal> {
+        let all = convert::every_task(queue_name, COUNTED);
+        let (queue, store) = library.queue();
+        let answer = queue.call_tasks(store, &all).await.map_err(too_long)?;
+        let listing = answer.map_err(|error| self.veiled(error))?;
+        Ok(convert::counts(&listing.items))
+    }
+}
+
+impl queue::HostLease for Confined {
+    async fn task(&mut self, lease: Resource<Lease>) -> wasmtime::Result<Task> {
+        let handle = self.leases.get(&lease)?.handle;
+        let (queue, store) = self.library.queue();
+        queue.lease().call_task(store, handle).await
+    }
+
+    async fn claim_record(&mut self, lease: Resource<Lease>) -> wasmtime::Result<ClaimRecord> {
+        let handle = self.leases.get(&lease)?.handle;
+        let (queue, store) = self.library.queue();
+        queue.lease().call_claim_record(store, handle).await
+    }
+
+    async fn orphan_results(&mut self, lease: Resource<Lease>) -> wasmtime::Result<Vec<Report>> {
+        let handle = self.leases.get(&lease)?.handle;
+        let (queue, store) = self.library.queue();
+        queue.lease().call_orphan_results(store, handle).await
+    }
+
+    async fn heartbeat(
+        &mut self,
+        lease: Resource<Lease>,
+        seconds: Option<u32>,
+        progress: Option<Progress>,
+    ) -> Result<ClaimRecord, Refusal> {
+        let Lease { handle, key } = self.lease(&lease)?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.lease().call_heartbeat(store, handle, seconds, progress.as_ref()).await?;
+        self.answered(&key, answer)
+    }
+
+    async fn complete(&mut self, lease: Resource<Lease>, result: Option<String>) -> Result<ClaimRecord, Refusal> {
+        let Lease { handle, key } = self.lease(&lease)?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.lease().call_complete(store, handle, result.as_ref()).await?;
+        self.settled(&key, answer)
+    }
+
+    async fn complete_and_enqueue(
+        &mut self,
+        lease: Resource<Lease>,
+        result: Option<String>,
+        follow_ups: Vec<NewTask>,
+    ) -> Result<Completed, Refusal> {
+        let Lease { handle, key } = self.lease(&lease)?;
+        let follow_ups = self.all_own(follow_ups).await?;
+        self.set_warnings_aside().await?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.lease().call_complete_and_enqueue(store, handle, result.as_ref(), &follow_ups).await?;
+        self.tell_warnings().await?;
+        self.settled(&key, answer).map(convert::completed)
+    }
+
+    async fn fail(&mut self, lease: Resource<Lease>, reason: String, is_final: bool) -> Result<ClaimRecord, Refusal> {
+        let Lease { handle, key } = self.lease(&lease)?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.lease().call_fail(store, handle, &reason, is_final).await?;
+        self.settled(&key, answer)
+    }
+
+    async fn release(&mut self, lease: Resource<Lease>, delay_seconds: Option<u32>) -> Result<Released, Refusal> {
+        let Lease { handle, key } = self.lease(&lease)?;
+        let (queue, store) = self.library.queue();
+        let answer = queue.lease().call_release(store, handle, delay_seconds).await?;
+        self.settled(&key, answer)
+    }
+
+    /// The lease runs on, and stays on the list of what the agent holds.
+    async fn drop(&mut self, lease: Resource<Lease>) -> wasmtime::Result<()> {
+        let Lease { handle, .. } = self.leases.delete(lease)?;
+        self.handles -= 1;
+        let (_, store) = self.library.queue();
+        handle.resource_drop_async(store).await
+    }
+}
+
+/// A listing fails in its own instance, and the agent can go on.
+fn too_long(error: wasmtime::Error) -> Refusal {
+    warn(format!("a listing failed: {:#}", error.root_cause()));
+    Refusal::Refused(Error::Error("the listing is too long: ask for fewer tasks at once".to_string()))
+}
