@@ -433,7 +433,7 @@ pub struct Gc {
     #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
     pub older_than: i64,
     /// But for the N that ended last
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub keep_last: usize,
     /// Only tell how many
     #[arg(long)]
@@ -453,7 +453,7 @@ pub struct Limit {
     #[command(flatten)]
     pub queue: QueueName,
     /// At most so many tasks are claimed at once; those that are claimed already stay so. none: any number
-    #[arg(long, value_name = "N", required = true, value_parser = values::in_flight)]
+    #[arg(long, value_name = "N", value_parser = values::in_flight, allow_negative_numbers = true)]
     pub max_in_flight: InFlight,
 }
 

@@ -80,10 +80,30 @@ fn assert_answered(output: &Output) {
     }
 }
 
-const COMMANDS: [&str; 9] =
-    ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
+const COMMANDS: [&str; 20] = [
+    "init",
+    "enqueue",
+    "claim",
+    "heartbeat",
+    "complete",
+    "fail-task",
+    "release",
+    "cancel-task",
+    "retry",
+    "show",
+    "tasks",
+    "wait",
+    "watch",
+    "stats",
+    "pause",
+    "resume",
+    "limit",
+    "gc",
+    "export",
+    "import",
+];
 
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 42] = [
     "--priority",
     "--queue",
     "--ttl",
@@ -100,21 +120,57 @@ const FLAGS: [&str; 16] = [
     "--force",
     "--format",
     "--json",
+    "--max-attempts",
+    "--backoff",
+    "--delay",
+    "--at",
+    "--after",
+    "--if-parent-fails",
+    "--unique",
+    "--batch",
+    "--any-tag",
+    "--exclude-tags",
+    "--max",
+    "--progress",
+    "--note",
+    "--enqueue",
+    "--final",
+    "--request",
+    "--reason",
+    "--since",
+    "--ended-since",
+    "--sort",
+    "--cursor",
+    "--watch",
+    "--timeout",
+    "--window",
+    "--max-in-flight",
+    "--older-than",
 ];
 
 /// A call of one command with values for what it takes.
 fn call() -> impl Strategy<Value = Vec<OsString>> {
-    let takes: [(&str, &[&str]); 8] = [
+    let takes: [(&str, &[&str]); 18] = [
         ("enqueue", &["", "--priority", "--queue", "--ttl", "--run-id", "--payload", "--tags"]),
-        ("claim", &["--run-id", "--queue", "--claim-ttl", "--wait"]),
-        ("heartbeat", &["", "--run-id", "--claim-ttl", "--claim-nonce"]),
-        ("complete", &["", "--run-id", "--result", "--claim-nonce"]),
+        ("enqueue", &["", "--run-id", "--max-attempts", "--backoff", "--delay", "--after", "--unique"]),
+        ("enqueue", &["--batch", "--run-id"]),
+        ("claim", &["--run-id", "--queue", "--claim-ttl", "--wait", "--tags", "--any-tag", "--exclude-tags", "--max"]),
+        ("heartbeat", &["", "--run-id", "--claim-ttl", "--claim-nonce", "--progress", "--note"]),
+        ("complete", &["", "--run-id", "--result", "--claim-nonce", "--enqueue"]),
         ("fail-task", &["", "--run-id", "--error", "--claim-nonce"]),
-        ("release", &["", "--run-id", "--claim-nonce"]),
-        ("cancel-task", &["", "--run-id"]),
-        ("tasks", &["--status", "--queue", "--run-id", "--limit"]),
+        ("release", &["", "--run-id", "--claim-nonce", "--delay"]),
+        ("cancel-task", &["", "--run-id", "--reason"]),
+        ("retry", &[""]),
+        ("show", &[""]),
+        ("tasks", &["--status", "--queue", "--run-id", "--limit", "--tags", "--since", "--sort", "--cursor"]),
+        ("wait", &["", "--timeout"]),
+        ("watch", &["--queue", "--tags"]),
+        ("stats", &["--window"]),
+        ("pause", &[""]),
+        ("limit", &["", "--max-in-flight"]),
+        ("gc", &["--older-than", "--keep-last"]),
     ];
-    let values = vec(proptest::option::weighted(0.8, value()), 7);
+    let values = vec(proptest::option::weighted(0.8, value()), 8);
     (select(takes.to_vec()), values).prop_map(|((command, flags), values)| {
         let mut words: Vec<OsString> = vec!["coord".into(), command.into()];
         for (flag, value) in flags.iter().zip(values) {
@@ -148,7 +204,7 @@ fn word() -> impl Strategy<Value = OsString> {
 fn value() -> BoxedStrategy<OsString> {
     let id = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     let good =
-        [id, "agent-7", "default", "{}", "{\"a\":[1.50]}", "a,b", "000000000000feed", "pending", "json", "60", "1"];
+        [id, "agent-7", "default", "{}", "{\"a\":[1.50]}", "a,b", "000000000000feed", "pending", "json", "60", "1", "7d", "-"];
     let odd = [
         "",
         " ",

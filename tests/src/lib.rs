@@ -23,7 +23,7 @@ pub mod soak;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -213,6 +213,14 @@ impl Call {
     /// In another directory than the repository's root.
     pub fn dir(mut self, path: impl AsRef<Path>) -> Call {
         self.command.current_dir(path);
+        self
+    }
+
+    /// With this on its standard input.
+    pub fn input(mut self, text: impl AsRef<[u8]>) -> Call {
+        let mut file = tempfile::tempfile().expect("make a temporary file");
+        file.write_all(text.as_ref()).and_then(|()| file.rewind()).expect("write a temporary file");
+        self.command.stdin(file);
         self
     }
 

@@ -24,20 +24,22 @@ pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answ
     let run_id = claimant.run_id.as_str();
     let lines = args.enqueue.as_ref().map(|file| Lines::read("--enqueue", file, run_id)).transpose()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let is_kept_if_late = !result.is_empty();
+    // One that says nothing is none.
+    let result = Some(result).filter(|result| !result.is_empty());
+    let is_kept_if_late = result.is_some();
     let late = |failure: Failure| Failure {
         hint: (is_kept_if_late && failure.status == "lease_lost")
             .then_some("the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it"),
         ..failure
     };
     let Some(lines) = lines else {
-        let completed = queue.complete(id, claimant, Some(result), host::now(), nonce()?);
+        let completed = queue.complete(id, claimant, result, host::now(), nonce()?);
         let record = completed.map_err(|error| late(error.into()))?;
         let answer = Completed { changed: Changed::new(record, &queue), follow_ups: None };
         return Ok(Answered { answer, warnings: Vec::new() });
     };
     let (tasks, warnings, parents) = lines.into_parts();
-    let completed = queue.complete_and_enqueue(id, claimant, Some(result), tasks, host::now(), nonce()?);
+    let completed = queue.complete_and_enqueue(id, claimant, result, tasks, host::now(), nonce()?);
     let queue::Completed { record, enqueued } =
         completed.map_err(|error| late(Lines::blame(&parents, "--enqueue", error)))?;
     let follow_ups = Some(Batched::new(enqueued.iter().map(batch::outcome).collect()));

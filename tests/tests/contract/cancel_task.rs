@@ -29,7 +29,7 @@ fn a_waiting_task_is_called_off_by_whoever_asks() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "task_id":"<id 2>","claimer_run_id":"orchestrator","claimed_at":"<time 1>","expires_at":"<time 1>",
      "status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":0,"attempt":0}
+     "generation":0,"attempt":0,"cancel_requested":false}
     exit 0
 
     $ muse coord claim --run-id agent-1
@@ -51,7 +51,7 @@ fn ones_own_task_is_called_off_without_force() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1}
+     "generation":1,"attempt":1,"cancel_requested":false}
     exit 0
     "#);
 }
@@ -71,7 +71,7 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
     ]), @r#"
     $ muse coord cancel-task <id 1> --run-id orchestrator
     2> ❌ task <id 1>: it belongs to "agent-1", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>
-    2> hint: --force cancels it all the same; its holder learns it when it next speaks
+    2> hint: --request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id orchestrator --json
@@ -79,7 +79,7 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
      "error":"task <id 1>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
      "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "hint":"--force cancels it all the same; its holder learns it when it next speaks"}
+     "hint":"--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks"}
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id orchestrator --force
@@ -98,7 +98,7 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "task_id":"<id 2>","claimer_run_id":"orchestrator","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
      "status":"cancelled","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1}
+     "generation":1,"attempt":1,"cancel_requested":false}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1
@@ -182,4 +182,81 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
      "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
     exit 2
     "#);
+}
+
+#[test]
+fn the_holder_of_a_task_is_asked_to_stop_and_a_task_that_nobody_holds_is_cancelled() {
+    let repo = Repo::new();
+    let [held, waiting] = ["held", "waiting"].map(|title| repo.enqueue(title));
+    repo.claim("agent-1");
+    assert_snapshot!(repo.session([
+        format!("cancel-task {held} --run-id orchestrator --request --reason 'not needed'"),
+        format!("cancel-task {held} --run-id orchestrator --request --json"),
+        format!("cancel-task {waiting} --run-id orchestrator --request --reason why"),
+    ]), @r#"
+    $ muse coord cancel-task <id 1> --run-id orchestrator --request --reason 'not needed'
+
+    ✋ Its holder is asked to stop, and learns it by its next heartbeat
+      Task ID:    <id 1>
+      Title:      held
+      Queue:      default
+      By:         agent-1
+      Asked by:   orchestrator
+      Reason:     not needed
+
+      (<s>)
+    exit 0
+
+    $ muse coord cancel-task <id 1> --run-id orchestrator --request --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
+     "status":"claimed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"cancel_requested":true,"cancel_requested_by":"orchestrator"}
+    exit 0
+
+    $ muse coord cancel-task <id 2> --run-id orchestrator --request --reason why
+
+    🚫 Task cancelled
+      Task ID:    <id 2>
+      Title:      waiting
+      Queue:      default
+      By:         orchestrator
+
+      (<s>)
+    exit 0
+    "#);
+    assert_eq!((repo.tasks()["claimed"].as_i64(), repo.tasks()["cancelled"].as_i64()), (Some(1), Some(1)));
+    // A holder that has finished all the same may say so.
+    repo.coord(&format!("complete {held} --run-id agent-1")).succeeded();
+}
+
+#[test]
+fn a_holder_that_is_asked_to_stop_and_not_heard_of_loses_the_task_for_good() {
+    let repo = Repo::new();
+    let id = repo.enqueue("Fix it");
+    repo.coord("claim --run-id agent-1 --claim-ttl 1").succeeded();
+    repo.coord(&format!("cancel-task {id} --run-id orchestrator --request")).succeeded();
+    let waited = repo.coord(&format!("wait {id} --timeout 60 --json")).succeeded().json();
+    assert_eq!(waited["items"][0]["status"], "cancelled");
+}
+
+#[test]
+fn a_reason_stays_with_the_task_and_has_its_limit() {
+    let repo = Repo::new();
+    let id = repo.enqueue("Fix it");
+    repo.claim("agent-1");
+    let line = format!("cancel-task {id} --run-id orchestrator --force");
+    let long = repo.muse(["coord", "cancel-task", &id, "--run-id", "a", "--reason", &"é".repeat(4_097), "--json"]);
+    assert_eq!(long.ended_with(1).text_of("status"), "bad_args");
+    repo.coord(&format!("{line} --reason=-no-")).succeeded();
+    assert_eq!(repo.coord(&format!("show {id} --json")).json()["reason"], "-no-");
+    assert_snapshot!(repo.coord(&format!("{line} --request")), @"
+    $ muse coord cancel-task <id 1> --run-id orchestrator --force --request
+    2> error: the argument '--force' cannot be used with '--request'
+    2> 
+    2> Usage: muse coord cancel-task --run-id <RUNID> --force <TASK_ID>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
 }

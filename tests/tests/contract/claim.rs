@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use coord_tests::Repo;
+use coord_tests::{Repo, transcript};
 use insta::assert_snapshot;
 
 use crate::{complaints, with, with_each};
@@ -28,8 +28,9 @@ fn a_claim_answers_the_lease_and_the_whole_task() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "task_id":"<id 2>","claimer_run_id":"agent-2","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"task":{"task_id":"<id 2>","title":"Fix it","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{}}}
+     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 2>","title":"Fix it",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
+     "payload":{}}}
     exit 0
     "#);
 }
@@ -63,9 +64,9 @@ fn every_flag_of_claim_shows_in_the_answer() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 3>","expires_at":"<time 3 + 60s>",
      "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"task":{"task_id":"<id 2>","title":"Fix it","priority":-3,"queue":"hotfix",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":["billing","urgent"],
-     "payload":{"file":"a.py"}}}
+     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 2>","title":"Fix it",
+     "priority":-3,"queue":"hotfix","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>",
+     "tags":["billing","urgent"],"payload":{"file":"a.py"}}}
     exit 0
     "#);
 }
@@ -271,4 +272,142 @@ fn one_beyond_a_limit_is_refused_with_the_value_and_the_limit() {
     exit 1
     ");
     assert_eq!(repo.tasks()["pending"], 1);
+}
+
+#[test]
+fn a_claim_chooses_by_tags_and_queues_in_the_order_of_all() {
+    let repo = Repo::new();
+    repo.given([
+        "enqueue 1 --queue a --tags rust,billing",
+        "enqueue 2 --queue b --tags rust --priority 2",
+        "enqueue 3 --queue c --tags python,billing",
+        "enqueue 4 --queue a",
+        "enqueue 5 --queue b --tags rust,billing,urgent --priority 9",
+        "enqueue 6 --queue b --tags a-tag-that-is-too-long-for-a-name",
+    ]);
+    let claim = |flags: &str| -> String {
+        let claimed = repo.coord(&format!("claim --run-id agent-1 --json {flags}"));
+        let title = claimed.json()["task"]["title"].as_str().unwrap_or("none").to_string();
+        if claimed.code == Some(0) {
+            repo.coord(&format!("release {} --run-id agent-1", claimed.text_of("task_id"))).succeeded();
+        }
+        title
+    };
+    for (flags, title) in [
+        ("", "5"),
+        ("--tags rust,billing", "5"),
+        ("--tags rust,billing --exclude-tags urgent", "1"),
+        ("--any-tag python,rust --exclude-tags urgent", "2"),
+        ("--any-tag python --tags billing", "3"),
+        ("--exclude-tags rust,python", "4"),
+        ("--queue c --queue a", "1"),
+        ("--queue c,a --tags billing --exclude-tags rust", "3"),
+        ("--tags a-tag-that-is-too-long-for-a-name", "6"),
+        ("--tags rust --any-tag python", "none"),
+        ("--tags nothing-has-this", "none"),
+    ] {
+        assert_eq!(claim(flags), title, "{flags}");
+    }
+    assert_snapshot!(repo.session([
+        "claim --run-id a --queue c,d --tags x --wait 1",
+        "claim --run-id a --queue c,d --tags x --json",
+    ]), @r#"
+    $ muse coord claim --run-id a --queue c,d --tags x --wait 1
+
+      Queue [c, d] is empty — no pending tasks with such tags after <s>.
+
+      (<s>)
+    exit 1
+
+    $ muse coord claim --run-id a --queue c,d --tags x --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "status":"empty","queue":null}
+    exit 1
+    "#);
+}
+
+#[test]
+fn several_tasks_are_claimed_at_once_as_a_list() {
+    let repo = Repo::new();
+    repo.given(["enqueue first --max-attempts 2", "enqueue second --priority 3", "enqueue third"]);
+    let two = [repo.coord("claim --run-id a --max 2"), repo.coord("claim --run-id a --max 2 --json")];
+    let none = ["claim --run-id a --max 2 --json", "claim --run-id a --max 1"].map(|line| repo.coord(line));
+    assert_snapshot!(transcript(two.into_iter().chain(none)), @r#"
+    $ muse coord claim --run-id a --max 2
+
+    🔒 Task claimed
+      Task ID:    <id 1>
+      Title:      second
+      Claimer:    a
+      Queue:      default  priority=3
+      Expires in: 3600s (<time 1>)
+
+    🔒 Task claimed
+      Task ID:    <id 2>
+      Title:      first
+      Claimer:    a
+      Queue:      default  priority=0
+      Expires in: 3600s (<time 2>)
+      Attempt:    1 of 2
+
+      (<s>)
+    exit 0
+
+    $ muse coord claim --run-id a --max 2 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+     "claims":[{"task_id":"<id 3>","claimer_run_id":"a","claimed_at":"<time 4>","expires_at":"<time 4 + 3600s>",
+     "status":"claimed","heartbeat_at":"<time 4>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 3>","title":"third","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 3>","tags":[],
+     "payload":{}}}]}
+    exit 0
+
+    $ muse coord claim --run-id a --max 2 --json
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+     "status":"empty","queue":null,"claims":[]}
+    exit 1
+
+    $ muse coord claim --run-id a --max 1
+
+      Queue [any] is empty — no pending tasks.
+
+      (<s>)
+    exit 1
+    "#);
+    repo.enqueue("still there");
+    assert_snapshot!(with_each(&repo, "claim --run-id a", "--max", ["0", "-1", "100001", "x"]), @"
+    $ muse coord claim --run-id a --max 0
+    2> ❌ --max must be between 1 and 100000, got 0
+    exit 1
+
+    $ muse coord claim --run-id a --max -1
+    2> ❌ --max must be between 1 and 100000, got -1
+    exit 1
+
+    $ muse coord claim --run-id a --max 100001
+    2> ❌ --max must be between 1 and 100000, got 100001
+    exit 1
+
+    $ muse coord claim --run-id a --max x
+    2> error: invalid value 'x' for '--max <N>': invalid digit found in string
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
+    assert_eq!(repo.tasks()["pending"], 1);
+}
+
+#[test]
+fn each_of_several_claims_has_a_nonce_of_its_own() {
+    let repo = Repo::new();
+    repo.given(["enqueue t"; 3]);
+    let claims = repo.coord("claim --run-id a --max 10 --json").succeeded().json()["claims"].take();
+    let mut nonces: Vec<_> = claims.as_array().unwrap().iter().map(|claim| claim["claim_nonce"].to_string()).collect();
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3);
+    for claim in claims.as_array().unwrap() {
+        let (id, nonce) = (claim["task_id"].as_str().unwrap(), claim["claim_nonce"].as_str().unwrap());
+        repo.coord(&format!("complete {id} --run-id a --claim-nonce {nonce}")).succeeded();
+    }
 }

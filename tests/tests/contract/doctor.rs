@@ -27,17 +27,18 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
 
     $ muse coord doctor --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "healthy":true,"repair":false,"tasks":0,"counts":{"pending":0,"claimed":0,"timed_out":0,"completed":0,
-     "failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"settlements":0,
-     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
-     "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
-     "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[]}
+     "healthy":true,"repair":false,"tasks":0,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,
+     "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,
+     "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
+     "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
+     "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
+     "not_tried":null},"degraded":[]}
     exit 0
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "total":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[]}
+     "total":0,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
     exit 0
     "#);
     assert!(!repo.coordination("format.json").exists(), "doctor makes no queue");
@@ -52,11 +53,12 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
 
     $ muse coord doctor --repair --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "healthy":true,"repair":true,"tasks":3,"counts":{"pending":1,"claimed":2,"timed_out":0,"completed":0,
-     "failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"settlements":0,
-     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
-     "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
-     "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[]}
+     "healthy":true,"repair":true,"tasks":3,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":2,
+     "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,
+     "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
+     "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
+     "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
+     "not_tried":null},"degraded":[]}
     exit 0
     "#);
 }
@@ -78,11 +80,12 @@ fn a_defect_is_told_mended_and_gone() {
 
     $ muse coord doctor --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "healthy":false,"repair":false,"tasks":1,"counts":{"pending":0,"claimed":1,"timed_out":0,"completed":0,
-     "failed":0,"cancelled":0,"expired":0},"defects":[{"code":"record_missing","task_id":"<id 1>",
-     "path":"tasks/<aa>/<id 1>.json","problem":"the task's record is missing; its entry still holds it",
-     "became":"left"}],"leftovers":{"drafts":0,"settlements":0,"torn_records":0},"aside":0,"foreign":[],
-     "notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
+     "healthy":false,"repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":1,
+     "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"record_missing",
+     "task_id":"<id 1>","path":"tasks/<aa>/<id 1>.json",
+     "problem":"the task's record is missing; its entry still holds it","became":"left"}],
+     "leftovers":{"drafts":0,"reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],
+     "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
      "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[]}
     exit 1
@@ -110,21 +113,21 @@ fn a_defect_is_told_mended_and_gone() {
     $ muse coord doctor --repair
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      settlement_lost records/<aa>/<id 1>.3.<nonce 1>.json: the result or error of the ended task is missing or torn; it cannot be mended; that the task has ended stands
+      report_lost records/<aa>/<id 1>.3.<nonce 1>.json: the result or error of the task is missing or torn; it cannot be mended; that the task has ended stands
 
       (<s>)
     exit 1
 
     $ muse coord doctor --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "healthy":false,"repair":false,"tasks":1,"counts":{"pending":0,"claimed":0,"timed_out":0,"completed":1,
-     "failed":0,"cancelled":0,"expired":0},"defects":[{"code":"settlement_lost","task_id":"<id 1>",
-     "path":"records/<aa>/<id 1>.3.<nonce 1>.json",
-     "problem":"the result or error of the ended task is missing or torn","became":"left"}],
-     "leftovers":{"drafts":0,"settlements":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],
-     "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
-     "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
-     "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[]}
+     "healthy":false,"repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,
+     "timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"report_lost",
+     "task_id":"<id 1>","path":"records/<aa>/<id 1>.3.<nonce 1>.json",
+     "problem":"the result or error of the task is missing or torn","became":"left"}],"leftovers":{"drafts":0,
+     "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
+     "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
+     "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
+     "not_tried":null},"degraded":[]}
     exit 1
     "#);
 }
@@ -170,7 +173,7 @@ fn leftovers_and_foreign_names_are_healthy() {
     $ muse coord doctor
 
     ✅ The queue is healthy: 1 task(s)
-      Leftovers:  1 draft(s), 0 settlement(s), 0 torn record(s): harmless; --repair sets them aside
+      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): harmless; --repair sets them aside
       Foreign:    evil\u{1b}[31m
       Foreign:    tasks/README
 
@@ -180,7 +183,7 @@ fn leftovers_and_foreign_names_are_healthy() {
     $ muse coord doctor --repair
 
     ✅ The queue is healthy: 1 task(s)
-      Leftovers:  1 draft(s), 0 settlement(s), 0 torn record(s): set aside
+      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): set aside
       Aside:      1 file(s) in aside/, for you to look at
       Foreign:    evil\u{1b}[31m
       Foreign:    tasks/README
@@ -190,9 +193,9 @@ fn leftovers_and_foreign_names_are_healthy() {
 
     $ muse coord doctor --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "healthy":true,"repair":false,"tasks":1,"counts":{"pending":1,"claimed":0,"timed_out":0,"completed":0,
-     "failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"settlements":0,
-     "torn_records":0},"aside":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
+     "healthy":true,"repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":0,
+     "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,
+     "reports":0,"torn_records":0},"aside":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
      "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
      "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[]}

@@ -23,7 +23,7 @@ fn a_title_alone_is_enough_and_the_rest_has_the_documented_defaults() {
     $ muse coord enqueue 'Fix it' --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "task_id":"<id 2>","title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,
-     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{}}
+     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"deduplicated":false}
     exit 0
     "#);
 }
@@ -53,7 +53,7 @@ fn every_flag_of_enqueue_shows_in_the_answer() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "task_id":"<id 2>","title":"Refactor billing","priority":5,"queue":"hotfix-2","ttl_seconds":60,
      "created_by":"orchestrator","created_at":"<time 1>","tags":["billing","urgent"],
-     "payload":{"file":"billing.py","lines":[1,2]}}
+     "payload":{"file":"billing.py","lines":[1,2]},"deduplicated":false}
     exit 0
     "#);
 }
@@ -300,4 +300,260 @@ fn equal_tasks_are_different_tasks() {
     let ids = [repo.enqueue("Fix it"), repo.enqueue("Fix it")];
     assert_ne!(ids[0], ids[1]);
     assert_eq!(repo.tasks()["pending"], 2);
+}
+
+#[test]
+fn when_and_how_often_a_task_is_tried_shows_in_the_answer() {
+    let repo = Repo::new();
+    let parent = repo.enqueue("parent");
+    let flags = format!(
+        "--max-attempts 3 --backoff 2s:10m --at 2100-01-01T00:00:00+01:00 --after {parent} --if-parent-fails run --unique k"
+    );
+    assert_snapshot!(repo.session([format!("enqueue child {flags}"), format!("enqueue other {flags} --json")]), @r#"
+    $ muse coord enqueue child --max-attempts 3 --backoff 2s:10m --at 2100-01-01T00:00:00+01:00 --after <id 1> --if-parent-fails run --unique k
+
+    ✅ Task enqueued
+      Task ID:    <id 2>
+      Title:      child
+      Queue:      default  priority=0
+      TTL:        86400s
+      Attempts:   at most 3  backoff=2s:600s
+      Scheduled:  <time 1>
+      After:      <id 1>
+      If failed:  run
+      Unique key: k
+
+      (<s>)
+    exit 0
+
+    $ muse coord enqueue other --max-attempts 3 --backoff 2s:10m --at 2100-01-01T00:00:00+01:00 --after <id 1> --if-parent-fails run --unique k --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "task_id":"<id 2>","title":"child","priority":0,"queue":"default","ttl_seconds":86400,
+     "created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},"max_attempts":3,"backoff_seconds":2,
+     "backoff_max_seconds":600,"scheduled_at":"<time 1>","after":["<id 1>"],"if_parent_fails":"run","unique":"k",
+     "deduplicated":true}
+    exit 0
+    "#);
+}
+
+#[test]
+fn a_task_that_is_put_off_is_scheduled_until_it_is_due() {
+    let repo = Repo::new();
+    repo.given(["enqueue soon --delay 1s", "enqueue past --at 2020-01-01T00:00:00Z", "enqueue later --delay 1h"]);
+    assert_eq!(titles_claimed(&repo, ["claim --run-id a --json"]), ["past"]);
+    assert_eq!(repo.tasks()["scheduled"], 2);
+    assert_eq!(titles_claimed(&repo, ["claim --run-id a --wait 30 --json"]), ["soon"]);
+    repo.coord("claim --run-id a").ended_with(1);
+}
+
+#[test]
+fn a_task_waits_for_its_parents_and_by_default_is_cancelled_with_one_that_fails() {
+    let repo = Repo::new();
+    let [good, bad] = ["good", "bad"].map(|title| repo.enqueue(title));
+    let child = |title: &str, parents: &str, fate: &str| {
+        repo.coord(&format!("enqueue {title} --after {parents} {fate} --json")).succeeded().text_of("task_id")
+    };
+    let waits = child("waits", &good, "");
+    let [cancelled, blocked, runs] = [
+        child("cancelled", &bad, ""),
+        child("blocked", &format!("{good},{bad}"), "--if-parent-fails block"),
+        child("runs", &bad, "--if-parent-fails run"),
+    ];
+    assert_eq!(repo.tasks()["blocked"], 4);
+    repo.given(["claim --run-id a"; 2]);
+    repo.coord("claim --run-id a").ended_with(1);
+    repo.given([format!("complete {good} --run-id a"), format!("fail-task {bad} --run-id a")]);
+    let status = |id: &str| repo.coord(&format!("show {id} --json")).succeeded().json();
+    assert_eq!([&waits, &runs].map(|id| status(id)["status"].clone()), ["pending", "pending"]);
+    let why = status(&cancelled);
+    assert_eq!((&why["status"], &why["reason"]), (&"cancelled".into(), &format!("it waited for {bad}, which was failed").into()));
+    assert_eq!((&status(&blocked)["status"], &status(&blocked)["blocked_on"]), (&"blocked".into(), &bad.into()));
+}
+
+#[test]
+fn a_parent_that_is_not_there_is_refused() {
+    let repo = Repo::new();
+    assert_snapshot!(with_each(&repo, "enqueue t --json", "--after", [crate::NO_TASK, "7", ","]), @r#"
+    $ muse coord enqueue t --json --after <id 1>
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"no task <id 1> here to wait for: enqueue that one first; nothing was enqueued",
+     "status":"not_found"}
+    exit 1
+
+    $ muse coord enqueue t --json --after 7
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
+     "status":"bad_task_id"}
+    exit 1
+
+    $ muse coord enqueue t --json --after ,
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "error":"invalid task id \"\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
+     "status":"bad_task_id"}
+    exit 1
+    "#);
+    assert_eq!(repo.tasks()["total"], 0);
+}
+
+#[test]
+fn of_one_key_there_is_one_task_at_a_time_in_a_queue() {
+    let repo = Repo::new();
+    assert_snapshot!(repo.session(["enqueue first --unique k", "enqueue second --unique k", "enqueue third --unique k --json"]), @r#"
+    $ muse coord enqueue first --unique k
+
+    ✅ Task enqueued
+      Task ID:    <id 1>
+      Title:      first
+      Queue:      default  priority=0
+      TTL:        86400s
+      Unique key: k
+
+      (<s>)
+    exit 0
+
+    $ muse coord enqueue second --unique k
+
+    ✅ There already: a task with this unique key
+      Task ID:    <id 1>
+      Title:      first
+      Queue:      default  priority=0
+      TTL:        86400s
+      Unique key: k
+
+      (<s>)
+    exit 0
+
+    $ muse coord enqueue third --unique k --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "task_id":"<id 1>","title":"first","priority":0,"queue":"default","ttl_seconds":86400,
+     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"unique":"k","deduplicated":true}
+    exit 0
+    "#);
+    repo.given(["enqueue elsewhere --unique k --queue other", "claim --run-id a --queue default"]);
+    let again = repo.coord("enqueue again --unique k --json").succeeded().json();
+    let id = again["task_id"].as_str().unwrap();
+    assert_eq!((&again["deduplicated"], repo.tasks()["total"].as_i64()), (&true.into(), Some(2)));
+    repo.coord(&format!("complete {id} --run-id a")).succeeded();
+    assert_eq!(repo.coord("enqueue anew --unique k --json").succeeded().json()["deduplicated"], false);
+}
+
+#[test]
+fn bad_plans_are_refused() {
+    let repo = Repo::new();
+    let refused = |flag, values: &[&str]| with_each(&repo, "enqueue t", flag, values.iter().copied());
+    assert_snapshot!(refused("--max-attempts", &["0", "1001", "many"]), @"
+    $ muse coord enqueue t --max-attempts 0
+    2> ❌ --max-attempts must be between 1 and 1000, got 0
+    exit 1
+
+    $ muse coord enqueue t --max-attempts 1001
+    2> ❌ --max-attempts must be between 1 and 1000, got 1001
+    exit 1
+
+    $ muse coord enqueue t --max-attempts many
+    2> error: invalid value 'many' for '--max-attempts <N>': invalid digit found in string
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
+    assert_snapshot!(with_each(&repo, "enqueue t --max-attempts 2", "--backoff", ["-1", "2592001", "1:2592001"]), @"
+    $ muse coord enqueue t --max-attempts 2 --backoff -1
+    2> ❌ --backoff must be between 0 and 2592000, got -1
+    exit 1
+
+    $ muse coord enqueue t --max-attempts 2 --backoff 2592001
+    2> ❌ --backoff must be between 0 and 2592000, got 2592001
+    exit 1
+
+    $ muse coord enqueue t --max-attempts 2 --backoff 1:2592001
+    2> ❌ --backoff must be between 0 and 2592000, got 2592001
+    exit 1
+    ");
+    assert_snapshot!(refused("--delay", &["-1", "315360001"]), @"
+    $ muse coord enqueue t --delay -1
+    2> ❌ --delay must be between 0 and 315360000, got -1
+    exit 1
+
+    $ muse coord enqueue t --delay 315360001
+    2> ❌ --delay must be between 0 and 315360000, got 315360001
+    exit 1
+    ");
+    assert_snapshot!(refused("--at", &["tomorrow", "2026-11-24", "2026-11-24T18:00:00", "2200-01-01T00:00:00Z"]), @r#"
+    $ muse coord enqueue t --at tomorrow
+    2> ❌ invalid time "tomorrow": give a time like 2026-11-24T18:00:00Z
+    exit 1
+
+    $ muse coord enqueue t --at 2026-11-24
+    2> ❌ invalid time "2026-11-24": give a time like 2026-11-24T18:00:00Z
+    exit 1
+
+    $ muse coord enqueue t --at 2026-11-24T18:00:00
+    2> ❌ invalid time "2026-11-24T18:00:00": give a time like 2026-11-24T18:00:00Z
+    exit 1
+
+    $ muse coord enqueue t --at 2200-01-01T00:00:00Z
+    2> ❌ invalid time "2200-01-01T00:00:00Z": give a time like 2026-11-24T18:00:00Z
+    exit 1
+    "#);
+    assert_snapshot!(refused("--unique", &["", &"k".repeat(257)]), @"
+    $ muse coord enqueue t --unique ''
+    2> ❌ a unique key must have 1 to 256 characters, got 0
+    exit 1
+
+    $ muse coord enqueue t --unique 'kkkkkkkkkkkkkkkkkkkk…' (257 characters)
+    2> ❌ a unique key must have 1 to 256 characters, got 257
+    exit 1
+    ");
+    assert_snapshot!(repo.session([
+        "enqueue t --backoff 3",
+        "enqueue t --delay 1 --at 2026-11-24T18:00:00Z",
+        "enqueue t --if-parent-fails run",
+        &format!("enqueue t --after {} --if-parent-fails panic", crate::NO_TASK),
+    ]), @"
+    $ muse coord enqueue t --backoff 3
+    2> error: the following required arguments were not provided:
+    2>   --max-attempts <N>
+    2> 
+    2> Usage: muse coord enqueue [OPTIONS] <TITLE>
+    2>        muse coord enqueue [OPTIONS] --batch <FILE>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --delay 1 --at 2026-11-24T18:00:00Z
+    2> error: the argument '--delay <DURATION>' cannot be used with '--at <TIME>'
+    2> 
+    2> Usage: muse coord enqueue [OPTIONS] <TITLE>
+    2>        muse coord enqueue [OPTIONS] --batch <FILE>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --if-parent-fails run
+    2> error: the following required arguments were not provided:
+    2>   --after <ID1,ID2>
+    2> 
+    2> Usage: muse coord enqueue [OPTIONS] <TITLE>
+    2>        muse coord enqueue [OPTIONS] --batch <FILE>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --after <id 1> --if-parent-fails panic
+    2> error: invalid value 'panic' for '--if-parent-fails <WHAT>'
+    2>   [possible values: block, cancel, run]
+    2> 
+    2>   tip: a similar value exists: 'cancel'
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
+    let parents = vec![crate::NO_TASK; 1_001].join(",");
+    let many = with(&repo, "enqueue t --json", "--after", &parents).ended_with(1);
+    assert_eq!(many.text_of("error"), "too many tasks to wait for: 1001 (max 1000); wait for one that waits for them");
+    assert_eq!(repo.tasks()["total"], 0);
+}
+
+fn titles_claimed<const N: usize>(repo: &Repo, lines: [&str; N]) -> [String; N] {
+    lines.map(|line| repo.coord(line).succeeded().json()["task"]["title"].as_str().unwrap().to_string())
 }

@@ -30,7 +30,7 @@ fn a_heartbeat_answers_the_claim_with_the_lease_renewed_for_as_long_as_before() 
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 3 + 60s>",
      "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1}
+     "generation":1,"attempt":1,"cancel_requested":false}
     exit 0
     "#);
 }
@@ -48,7 +48,7 @@ fn a_heartbeat_may_ask_for_another_length_which_then_stays() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 2 + 120s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1}
+     "generation":1,"attempt":1,"cancel_requested":false}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1
@@ -188,8 +188,9 @@ fn a_nonce_pins_the_very_lease() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"task":{"task_id":"<id 1>","title":"Fix it","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{}}}
+     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":{}}}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
@@ -199,4 +200,125 @@ fn a_nonce_pins_the_very_lease() {
      "claimed_at":"<time 2>","expires_at":"<time 5>"}
     exit 1
     "#);
+}
+
+#[test]
+fn progress_is_told_with_the_task_and_the_last_counts() {
+    let repo = Repo::new();
+    let id = repo.enqueue("Fix it");
+    repo.claim("agent-1");
+    let line = format!("heartbeat {id} --run-id agent-1");
+    repo.given([format!("{line} --progress 0.1 --note 'begun'"), format!("{line} --progress 0.4")]);
+    let shown = |line: &str| repo.coord(line).succeeded().json();
+    let item = &shown("tasks --json")["items"][0];
+    assert_eq!((item["progress"].as_f64(), item.get("note")), (Some(0.4), None));
+    repo.given([format!("{line} --note=-half-")]);
+    let shown = shown(&format!("show {id} --json"));
+    assert_eq!((shown.get("progress"), shown["note"].as_str()), (None, Some("-half-")));
+    assert_eq!(shown["history"].as_array().unwrap().len(), 1);
+    assert_snapshot!(with_each(&repo, &line, "--progress", ["-0.1", "1.1", "NaN", "half"]), @"
+    $ muse coord heartbeat <id 1> --run-id agent-1 --progress -0.1
+    2> ❌ progress must be between 0 and 1, got -0.1
+    exit 1
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --progress 1.1
+    2> ❌ progress must be between 0 and 1, got 1.1
+    exit 1
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --progress NaN
+    2> ❌ progress must be between 0 and 1, got NaN
+    exit 1
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --progress half
+    2> error: invalid value 'half' for '--progress <FRACTION>': invalid float literal
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
+    let long = with_each(&repo, &line, "--note", [&*"é".repeat(4_097)]);
+    assert_snapshot!(long, @"
+    $ muse coord heartbeat <id 1> --run-id agent-1 --note 'éééééééééééééééééééé…' (4097 characters)
+    2> ❌ a reason or note is too long (4097 characters; max 4096)
+    exit 1
+    ");
+}
+
+#[test]
+fn a_holder_that_is_asked_to_stop_learns_it_by_its_next_heartbeat() {
+    let repo = Repo::new();
+    let id = repo.enqueue("Fix it");
+    repo.claim("agent-1");
+    repo.coord(&format!("cancel-task {id} --run-id orchestrator --request --reason 'not needed any more'")).succeeded();
+    assert_snapshot!(repo.session([
+        format!("heartbeat {id} --run-id agent-1"),
+        format!("heartbeat {id} --run-id agent-1 --json"),
+        String::from("tasks --json"),
+        format!("show {id}"),
+        format!("release {id} --run-id agent-1"),
+    ]), @r#"
+    $ muse coord heartbeat <id 1> --run-id agent-1
+
+    🛑 Asked to stop: drop this work, and release or fail the task
+      Asked by:   orchestrator
+      Reason:     not needed any more
+    💓 Lease renewed
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default
+      By:         agent-1
+      Expires in: 3600s (<time 1>)
+
+      (<s>)
+    exit 0
+
+    $ muse coord heartbeat <id 1> --run-id agent-1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 3 + 3600s>",
+     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"cancel_requested":true,"cancel_requested_by":"orchestrator",
+     "cancel_reason":"not needed any more"}
+    exit 0
+
+    $ muse coord tasks --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+     "total":1,"scheduled":0,"blocked":0,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 5>","tags":[],
+     "payload":{},"status":"claimed","claimer_run_id":"agent-1","expires_at":"<time 3 + 3600s>","generation":1,
+     "attempt":1,"result":null,"error":null,"cancel_requested":true,"cancel_requested_by":"orchestrator",
+     "cancel_reason":"not needed any more"}]}
+    exit 0
+
+    $ muse coord show <id 1>
+
+    🔒 Fix it
+      Task ID:    <id 1>
+      Status:     claimed  attempt=1  generation=1
+      Queue:      default  priority=0
+      Created:    <time 5> by unknown
+      TTL:        86400s
+      Claimer:    agent-1
+      Lease to:   <time 3 + 3600s>
+      🛑 Its holder is asked to stop
+      Asked by:   orchestrator
+      Reason:     not needed any more
+
+      What was reported:
+      <time 7> attempt 1 cancel_requested orchestrator: not needed any more
+
+      (<s>)
+    exit 0
+
+    $ muse coord release <id 1> --run-id agent-1
+
+    🚫 Task cancelled, as was asked for
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default
+
+      (<s>)
+    exit 0
+    "#);
+    let shown = repo.coord(&format!("show {id} --json")).succeeded().json();
+    assert_eq!((shown["status"].as_str(), shown["reason"].as_str()), (Some("cancelled"), Some("not needed any more")));
 }

@@ -28,19 +28,20 @@ fn a_lease_that_ran_out_is_timed_out_with_its_last_holder_until_it_is_claimed_ag
     assert_snapshot!(repo.session(["tasks --run-id late --status timed_out --json", "claim --run-id next --json"]), @r#"
     $ muse coord tasks --run-id late --status timed_out --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "total":1,"pending":0,"claimed":0,"timed_out":1,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
-     "status":"timed_out","claimer_run_id":"late","expires_at":"<time 2>","generation":1,"attempt":1,
-     "result":null,"error":null}]}
+     "total":1,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":1,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":{},"status":"timed_out","claimer_run_id":"late","expires_at":"<time 2>","generation":1,
+     "attempt":1,"result":null,"error":null}]}
     exit 0
 
     $ muse coord claim --run-id next --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"next","claimed_at":"<time 4>","expires_at":"<time 4 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 4>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":2,"attempt":2,"task":{"task_id":"<id 1>","title":"Fix it","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{}}}
+     "generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":{}}}
     exit 0
     "#);
     let listed = repo.tasks();
@@ -87,8 +88,9 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"next","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":2,"attempt":2,"task":{"task_id":"<id 1>","title":"Fix it","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{}}}
+     "generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":{}}}
     exit 0
 
     $ muse coord complete <id 1> --run-id late
@@ -121,7 +123,7 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
      "error":"task <id 1>: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"next","generation":2,
      "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "hint":"--force cancels it all the same; its holder learns it when it next speaks"}
+     "hint":"--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks"}
     exit 1
     "#);
     let completed = repo.coord(&format!("complete {id} --run-id next --json")).succeeded().json();
@@ -151,7 +153,7 @@ fn two_processes_of_one_run_id_cannot_finish_each_others_work_when_they_give_the
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"twin","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 2>","result":null,"error":null,
-     "generation":2,"attempt":2}
+     "generation":2,"attempt":2,"cancel_requested":false}
     exit 0
     "#);
 }
@@ -192,27 +194,28 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
     exit 1
 
     $ muse coord tasks --status expired --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "total":2,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":1,
-     "limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"another","priority":0,"queue":"default",
-     "ttl_seconds":1,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},"status":"expired",
-     "claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,"error":null}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+     "total":2,"scheduled":0,"blocked":0,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":1,"limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"another",
+     "priority":0,"queue":"default","ttl_seconds":1,"created_by":"unknown","created_at":"<time 2>","tags":[],
+     "payload":{},"status":"expired","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,
+     "result":null,"error":null,"ended_at":"<time 3>"}]}
     exit 0
 
     $ muse coord complete <id 2> --run-id agent-1
-    2> ❌ task <id 2>: it expired at <time 4>, as nobody had claimed it in time
+    2> ❌ task <id 2>: it expired at <time 3>, as nobody had claimed it in time
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
-     "error":"task <id 2>: it expired at <time 4>, as nobody had claimed it in time","status":"already_terminal",
-     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 4>"}
+     "error":"task <id 2>: it expired at <time 3>, as nobody had claimed it in time","status":"already_terminal",
+     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>"}
     exit 1
 
     $ muse coord cancel-task <id 2> --run-id agent-1 --force --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "error":"task <id 2>: it expired at <time 4>, as nobody had claimed it in time","status":"already_terminal",
-     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 4>"}
+     "error":"task <id 2>: it expired at <time 3>, as nobody had claimed it in time","status":"already_terminal",
+     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>"}
     exit 1
     "#);
     repo.coord(&format!("complete {id} --run-id agent-1")).succeeded();

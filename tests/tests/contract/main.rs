@@ -4,19 +4,29 @@
 //! How to read a snapshot: see `coord_tests::Outcome`. After a change that was meant, `cargo insta review` shows each
 //! difference and takes it over.
 
+mod archive;
+mod batch;
 mod cancel_task;
 mod claim;
 mod complete;
 mod doctor;
+mod durations;
 mod enqueue;
 mod fail_task;
+mod gc;
 mod heartbeat;
 mod init;
 mod leases;
 mod release;
 mod repository;
+mod retry;
+mod settings;
+mod show;
+mod stats;
 mod tasks;
 mod usage;
+mod wait;
+mod watch;
 
 use coord_tests::{Outcome, Repo, transcript};
 

@@ -64,8 +64,9 @@ fn the_next_holder_has_another_generation_and_the_former_one_is_refused() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"agent-2","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":2,"attempt":1,"task":{"task_id":"<id 1>","title":"Fix it","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{}}}
+     "generation":2,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
+     "payload":{}}}
     exit 0
 
     $ muse coord complete <id 1> --run-id agent-1 --json
@@ -177,4 +178,43 @@ fn a_waiting_agent_has_a_released_task_within_seconds() {
     assert_eq!(claimed.text_of("task_id"), id);
     let waited = claimed.json()["duration_ms"].as_f64();
     assert!(waited.is_some_and(|millis| millis < 10_000.0), "{claimed}");
+}
+
+#[test]
+fn a_task_given_back_for_later_is_scheduled_and_has_used_no_attempt() {
+    let repo = Repo::new();
+    let [first, second] = ["Fix it", "Fix it"].map(|title| repo.enqueue(title));
+    repo.given(["claim --run-id agent-1"; 2]);
+    assert_snapshot!(repo.session([
+        format!("release {first} --run-id agent-1 --delay 1h"),
+        format!("release {second} --run-id agent-1 --delay 1h --json"),
+    ]), @r#"
+    $ muse coord release <id 1> --run-id agent-1 --delay 1h
+
+    ↩️  Task released
+      Task ID:    <id 1>
+      Title:      Fix it
+      Queue:      default
+      Scheduled:  <time 1>
+
+      (<s>)
+    exit 0
+
+    $ muse coord release <id 2> --run-id agent-1 --delay 1h --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "task_id":"<id 2>","status":"scheduled","generation":1,"attempt":0,"scheduled_at":"<time 3>"}
+    exit 0
+    "#);
+    repo.coord("claim --run-id agent-1").ended_with(1);
+    assert_eq!(repo.tasks()["scheduled"], 2);
+    let refused = [-1, 315_360_001].map(|delay| repo.coord(&format!("release {first} --run-id agent-1 --delay {delay}")));
+    assert_snapshot!(transcript(refused), @"
+    $ muse coord release <id 1> --run-id agent-1 --delay -1
+    2> ❌ --delay must be between 0 and 315360000, got -1
+    exit 1
+
+    $ muse coord release <id 1> --run-id agent-1 --delay 315360001
+    2> ❌ --delay must be between 0 and 315360000, got 315360001
+    exit 1
+    ");
 }

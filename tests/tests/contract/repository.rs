@@ -19,6 +19,18 @@ fn without_a_repository_every_command_ends_with_exit_code_2_and_says_what_to_run
         format!("release {NO_TASK} --run-id a"),
         format!("cancel-task {NO_TASK} --run-id a"),
         String::from("tasks"),
+        format!("retry {NO_TASK}"),
+        format!("show {NO_TASK}"),
+        format!("wait {NO_TASK}"),
+        String::from("watch"),
+        String::from("stats"),
+        String::from("pause q"),
+        String::from("resume q"),
+        String::from("limit q --max-in-flight 1"),
+        String::from("gc --older-than 0"),
+        String::from("export"),
+        String::from("import"),
+        String::from("enqueue --batch -"),
     ];
     assert_snapshot!(repo.session(["tasks", "tasks --json"]), @r#"
     $ muse coord tasks
@@ -79,11 +91,11 @@ fn muse_repo_root_names_the_repository_and_no_other_is_tried() {
     ]), @r#"
     $ MUSE_REPO_ROOT=named muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "total":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"named","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
-     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
-     "error":null}]}
+     "total":1,"scheduled":0,"blocked":0,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"named",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,
+     "result":null,"error":null}]}
     exit 0
 
     $ MUSE_REPO_ROOT=none muse coord tasks

@@ -26,8 +26,8 @@ fn an_empty_queue_is_a_success() {
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "total":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[]}
+     "total":0,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
     exit 0
     "#);
 }
@@ -57,30 +57,30 @@ fn each_status_is_listed_counted_and_filtered_by() {
     exit 0
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 10>","warnings":[],
-     "total":7,"pending":1,"claimed":1,"timed_out":1,"completed":1,"failed":1,"cancelled":1,"expired":1,
-     "limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"pending","priority":7,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 8>","tags":["a","b"],"payload":{},
-     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
-     "error":null},{"task_id":"<id 2>","title":"expired","priority":0,"queue":"default","ttl_seconds":1,
-     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"status":"expired",
-     "claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,"error":null},
-     {"task_id":"<id 3>","title":"timed_out","priority":0,"queue":"timed_out","ttl_seconds":86400,
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 12>","warnings":[],
+     "total":7,"scheduled":0,"blocked":0,"pending":1,"claimed":1,"timed_out":1,"completed":1,"failed":1,
+     "cancelled":1,"expired":1,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"pending",
+     "priority":7,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 10>",
+     "tags":["a","b"],"payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,
+     "attempt":0,"result":null,"error":null},{"task_id":"<id 2>","title":"expired","priority":0,
+     "queue":"default","ttl_seconds":1,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
+     "status":"expired","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
+     "error":null},{"task_id":"<id 3>","title":"timed_out","priority":0,"queue":"timed_out","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},"status":"timed_out",
-     "claimer_run_id":"timed_out-agent","expires_at":"<time 9>","generation":1,"attempt":1,"result":null,
+     "claimer_run_id":"timed_out-agent","expires_at":"<time 11>","generation":1,"attempt":1,"result":null,
      "error":null},{"task_id":"<id 4>","title":"claimed","priority":0,"queue":"claimed","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},"status":"claimed",
-     "claimer_run_id":"claimed-agent","expires_at":"<time 11>","generation":1,"attempt":1,"result":null,
+     "claimer_run_id":"claimed-agent","expires_at":"<time 13>","generation":1,"attempt":1,"result":null,
      "error":null},{"task_id":"<id 5>","title":"completed","priority":0,"queue":"completed","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 4>","tags":[],"payload":{},"status":"completed",
-     "claimer_run_id":"completed-agent","expires_at":"<time 12>","generation":1,"attempt":1,"result":{"pr":42},
-     "error":null},{"task_id":"<id 6>","title":"failed","priority":0,"queue":"failed","ttl_seconds":86400,
-     "created_by":"unknown","created_at":"<time 5>","tags":[],"payload":{},"status":"failed",
-     "claimer_run_id":"failed-agent","expires_at":"<time 13>","generation":1,"attempt":1,"result":null,
-     "error":"no such file"},{"task_id":"<id 7>","title":"cancelled","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 6>","tags":[],"payload":{},
-     "status":"cancelled","claimer_run_id":"orchestrator","expires_at":"<time 7>","generation":0,"attempt":0,
-     "result":null,"error":null}]}
+     "claimer_run_id":"completed-agent","expires_at":"<time 14>","generation":1,"attempt":1,"result":{"pr":42},
+     "error":null,"ended_at":"<time 6>"},{"task_id":"<id 6>","title":"failed","priority":0,"queue":"failed",
+     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 5>","tags":[],"payload":{},"status":"failed",
+     "claimer_run_id":"failed-agent","expires_at":"<time 15>","generation":1,"attempt":1,"result":null,
+     "error":"no such file","ended_at":"<time 7>"},{"task_id":"<id 7>","title":"cancelled","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 8>","tags":[],"payload":{},
+     "status":"cancelled","claimer_run_id":"orchestrator","expires_at":"<time 9>","generation":0,"attempt":0,
+     "result":null,"error":null,"ended_at":"<time 9>"}]}
     exit 0
     "#);
     for status in ["pending", "claimed", "timed_out", "completed", "failed", "cancelled", "expired"] {
@@ -196,6 +196,7 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     <id 2> ⏳pending       0 b            -                    2
 
       (showing 2 of 3 — use --limit to see more)
+      (the next ones: --cursor <cursor>)
 
       (<s>)
     exit 0
@@ -227,6 +228,7 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     <id 1> ⏳pending       0 a            -                    1
 
       (showing 1 of more than 1 — use --limit to see more)
+      (the next ones: --cursor <cursor>)
 
       (<s>)
     exit 0
@@ -245,11 +247,11 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
 
     $ muse coord tasks --limit 1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "total":3,"pending":3,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":1,"truncated":true,"items":[{"task_id":"<id 1>","title":"1","priority":0,"queue":"a",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
+     "total":3,"scheduled":0,"blocked":0,"pending":3,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":1,"truncated":true,"items":[{"task_id":"<id 1>","title":"1","priority":0,
+     "queue":"a","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
      "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
-     "error":null}]}
+     "error":null}],"next_cursor":"<cursor>"}
     exit 0
     "#);
 }
@@ -393,4 +395,123 @@ fn listed_in(repo: &Repo, columns: usize) -> Outcome {
 fn titles(listed: &Value) -> Vec<String> {
     let items = listed.get("items").and_then(Value::as_array).into_iter().flatten();
     items.map(|item| item.get("title").and_then(Value::as_str).unwrap_or_default().to_string()).collect()
+}
+
+#[test]
+fn tasks_are_filtered_by_tags_and_times_and_sorted_by_what_is_asked() {
+    let repo = Repo::new();
+    let [first, second] = ["first", "second"].map(|title| {
+        repo.coord(&format!("enqueue {title} --tags a,{title} --json")).succeeded().json()
+    });
+    repo.given(["enqueue third --priority 5"]);
+    let id = |task: &Value| task["task_id"].as_str().unwrap().to_string();
+    repo.given([format!("cancel-task {} --run-id a", id(&second)), format!("cancel-task {} --run-id a", id(&first))]);
+    let listed = |flags: &str| repo.coord(&format!("tasks --json {flags}")).succeeded().json();
+    assert_eq!(titles(&listed("--tags a")), ["first", "second"]);
+    assert_eq!(titles(&listed("--tags a,second")), ["second"]);
+    assert_eq!(titles(&listed(&format!("--since {}", second["created_at"].as_str().unwrap()))), ["third", "second"]);
+    for (sort, order) in [
+        ("claim", ["third", "first", "second"]),
+        ("created", ["first", "second", "third"]),
+        ("-created", ["third", "second", "first"]),
+        ("ended", ["second", "first", "third"]),
+        ("-ended", ["third", "first", "second"]),
+    ] {
+        assert_eq!(titles(&listed(&format!("--sort {sort}"))), order, "{sort}");
+        assert_eq!(paged(&repo, &format!("--sort {sort}")), order, "{sort}");
+    }
+    let ended = listed("--status cancelled --sort ended");
+    let last = ended["items"][1]["ended_at"].as_str().unwrap();
+    assert_eq!(titles(&listed(&format!("--ended-since {last}"))), ["first"]);
+    assert_eq!(titles(&listed("--ended-since 2100-01-01T00:00:00Z")), [""; 0]);
+    let text = repo.coord(&format!("tasks --tags a --since {last} --ended-since {last} --sort created"));
+    assert!(text.stdout.contains(&format!("filter: tags=a, since={last}, ended-since={last}, sort=created\n")), "{text}");
+}
+
+/// All titles, one a page.
+fn paged(repo: &Repo, flags: &str) -> Vec<String> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let listed = repo.coord(&format!("tasks --limit 1 --json {flags} {cursor}")).succeeded().json();
+        all.extend(titles(&listed));
+        match listed.get("next_cursor") {
+            Some(next) => cursor = format!("--cursor {}", next.as_str().unwrap()),
+            None => return all,
+        }
+    }
+}
+
+#[test]
+fn what_is_not_due_or_waits_for_another_says_so() {
+    let repo = Repo::new();
+    let id = repo.enqueue("parent");
+    repo.given([format!("enqueue child --after {id}"), "enqueue later --at 2100-01-01T00:00:00Z".to_string()]);
+    assert_snapshot!(repo.session(["tasks", "tasks --status blocked --json", "tasks --status scheduled --json"]), @r#"
+    $ muse coord tasks
+
+    Task queue — 3 task(s)
+      1 scheduled  1 blocked  1 pending  0 claimed  0 timed_out  0 completed
+      0 failed  0 cancelled
+    ────────────────────────────────────────────────────────────────────────────────
+
+    ID                                                                      ST            PRI QUEUE        CLAIMER              TITLE
+    ────────────────────────────────────────────────────────────────────────────────
+    <id 1> ⏳pending       0 default      -                    parent
+    <id 2> 🚧blocked       0 default      -                    child
+    ↳ after <id 1>
+    <id 3> 📅scheduled     0 default      -                    later
+    ↳ due <time 1>
+
+      (<s>)
+    exit 0
+
+    $ muse coord tasks --status blocked --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+     "total":3,"scheduled":1,"blocked":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"child",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
+     "payload":{},"after":["<id 1>"],"status":"blocked","claimer_run_id":null,"expires_at":null,"generation":0,
+     "attempt":0,"result":null,"error":null,"blocked_on":"<id 1>"}]}
+    exit 0
+
+    $ muse coord tasks --status scheduled --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+     "total":3,"scheduled":1,"blocked":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 3>","title":"later",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 4>","tags":[],
+     "payload":{},"scheduled_at":"<time 1>","status":"scheduled","claimer_run_id":null,"expires_at":null,
+     "generation":0,"attempt":0,"result":null,"error":null}]}
+    exit 0
+    "#);
+}
+
+#[test]
+fn bad_times_orders_and_cursors_are_refused() {
+    let repo = Repo::new();
+    for flag in ["--since", "--ended-since"] {
+        let refused = with(&repo, "tasks --json", flag, "yesterday").ended_with(1);
+        assert_eq!(refused.text_of("error"), "invalid time \"yesterday\": give a time like 2026-11-24T18:00:00Z");
+    }
+    assert_snapshot!(with_each(&repo, "tasks", "--cursor", ["", "7"]), @r#"
+    $ muse coord tasks --cursor ''
+    2> ❌ invalid cursor "": give the next_cursor of an earlier listing
+    exit 1
+
+    $ muse coord tasks --cursor 7
+    2> ❌ invalid cursor "7": give the next_cursor of an earlier listing
+    exit 1
+    "#);
+    assert_snapshot!(with_each(&repo, "tasks", "--sort", ["size"]), @"
+    $ muse coord tasks --sort size
+    2> error: invalid value 'size' for '--sort <ORDER>'
+    2>   [possible values: claim, created, -created, ended, -ended]
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
+    assert_snapshot!(with_each(&repo, "tasks", "--tags", ["t".repeat(65).as_str()]), @r#"
+    $ muse coord tasks --tags ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt
+    2> ❌ invalid tag "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt": it needs a visible character and no comma
+    exit 1
+    "#);
 }

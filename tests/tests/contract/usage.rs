@@ -120,7 +120,8 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2> error: the following required arguments were not provided:
     2>   <TITLE>
     2> 
-    2> Usage: muse coord enqueue <TITLE>
+    2> Usage: muse coord enqueue [OPTIONS] <TITLE>
+    2>        muse coord enqueue [OPTIONS] --batch <FILE>
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -129,6 +130,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2> error: unexpected argument 'b' found
     2> 
     2> Usage: muse coord enqueue [OPTIONS] <TITLE>
+    2>        muse coord enqueue [OPTIONS] --batch <FILE>
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -158,7 +160,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
 
     $ muse coord tasks --status done
     2> error: invalid value 'done' for '--status <STATUS>'
-    2>   [possible values: pending, claimed, timed_out, completed, failed, cancelled, expired]
+    2>   [possible values: scheduled, blocked, pending, claimed, timed_out, completed, failed, cancelled, expired]
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -192,7 +194,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     assert_snapshot!(repo.coord("tasks --status done --json"), @r#"
     $ muse coord tasks --status done --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"invalid value 'done' for '--status <STATUS>'\n  [possible values: pending, claimed, timed_out, completed, failed, cancelled, expired]\n\nFor more information, try '--help'.",
+     "error":"invalid value 'done' for '--status <STATUS>'\n  [possible values: scheduled, blocked, pending, claimed, timed_out, completed, failed, cancelled, expired]\n\nFor more information, try '--help'.",
      "status":"bad_args"}
     exit 2
     "#);
@@ -220,14 +222,25 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2> 
     2> Commands:
     2>   init         Make the repository's coordination directory; harmless if it is there
-    2>   enqueue      Add a task to the queue
+    2>   enqueue      Add a task to the queue, or with --batch many
     2>   claim        Take the task of the highest priority, the oldest first; exactly one agent gets it
-    2>   heartbeat    Keep a claimed task: start its lease anew
+    2>   heartbeat    Keep a claimed task: start its lease anew, and learn whether somebody asks to stop
     2>   complete     Report a claimed task as done
-    2>   fail-task    Report a claimed task as failed
+    2>   fail-task    Report an attempt at a claimed task as failed; it is tried again if it has attempts left
     2>   release      Give a claimed task back: it waits again, and this was no attempt
-    2>   cancel-task  Call a task off
+    2>   cancel-task  Call a task off, or ask its holder to stop
+    2>   retry        Put back a task that failed, expired or was cancelled: it waits again, with as many attempts as at first
+    2>   show         Show a task: its record, where it stands, what was reported of it
     2>   tasks        List tasks, and count all of them by status
+    2>   wait         Wait until tasks have ended, and print their results
+    2>   watch        Print the tasks as they stand, then each that changes, a line of JSON each, until interrupted
+    2>   stats        Print figures by queue: how many tasks stand where, how long they wait and how long they take
+    2>   pause        Claim nothing of a queue until it is resumed; what is claimed goes on
+    2>   resume       End a pause
+    2>   limit        Say how many tasks of a queue may be claimed at once
+    2>   gc           Remove tasks that ended long ago, with all that was reported of them
+    2>   export       Print each task as a line of JSON, with all that was reported of it
+    2>   import       Bring back the tasks that `export` printed, from standard input, under their ids
     2>   doctor       Tell what is wrong in the coordination directory, and what its filesystem gives
     2>   help         Print this message or the help of the given subcommand(s)
     2> 
@@ -240,6 +253,9 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   muse coord enqueue "Refactor billing" --priority 5 --payload '{"file":"billing.py"}'
     2>   muse coord claim --run-id agent-1 --wait 60 --json
     2>   muse coord complete sha256:… --run-id agent-1 --result '{"pr":42}'
+    2> 
+    2> Durations are seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+    2> Times are like 2026-11-24T18:00:00Z, in any offset.
     2> 
     2> Environment:
     2>   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
@@ -255,8 +271,10 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
 #[test]
 fn help_and_version_are_answers_with_exit_code_0_and_need_no_repository() {
     let repo = Repo::bare();
-    let commands =
-        ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
+    let commands = [
+        "init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "retry", "show", "tasks",
+        "wait", "watch", "stats", "pause", "resume", "limit", "gc", "export", "import", "doctor",
+    ];
     let help = commands.map(|command| repo.muse(["coord", command, "-h"]).succeeded());
     let whole = [repo.muse(["--version"]), repo.muse(["coord", "--help"])];
     assert_snapshot!("help", transcript(whole.into_iter().chain(help)));

@@ -1,0 +1,111 @@
+//! `export` and `import`: tasks as lines of JSON, and back.
+#![allow(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+use coord_tests::Repo;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+fn with_tasks() -> Repo {
+    let repo = Repo::new();
+    let payload = r#"{"n":12345678901234567890123}"#;
+    repo.coord(&format!("enqueue failing --max-attempts 2 --backoff 0 --payload {payload}")).succeeded();
+    repo.given(["claim --run-id a", "enqueue waiting --tags a,b --priority -3", "enqueue later --delay 1h"]);
+    let failing = repo.coord("tasks --status claimed --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
+    repo.given([
+        format!("fail-task {failing} --run-id a --error oh"),
+        String::from("enqueue done --queue q"),
+        String::from("claim --run-id a --queue q"),
+    ]);
+    let done = repo.coord("tasks --status claimed --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
+    repo.coord(&format!(r#"complete {done} --run-id a --result {{"pr":42}}"#)).succeeded();
+    repo.given(["enqueue held --queue held", "claim --run-id a --queue held"]);
+    repo
+}
+
+#[test]
+fn what_was_exported_is_imported_under_its_ids_with_results_and_history() {
+    let (from, to) = (with_tasks(), Repo::new());
+    let exported = from.coord("export").succeeded();
+    assert_eq!(exported.stdout.lines().count(), 5);
+    let import = |line: &str| to.coord_call(line).input(&exported.stdout).run();
+    assert_snapshot!(coord_tests::transcript([import("import"), import("import --json")]), @r#"
+    $ muse coord import
+
+    📥 Imported
+      Imported:   5
+      Already:    0 were there and stay as they are
+
+      (<s>)
+    exit 0
+
+    $ muse coord import --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "imported":0,"already":5,"key_taken":0}
+    exit 0
+    "#);
+    for item in from.tasks()["items"].as_array().unwrap() {
+        let id = item["task_id"].as_str().unwrap();
+        let [before, mut after] = [&from, &to].map(|repo| shown(repo, id));
+        if before["title"] == "held" {
+            assert_eq!((&after["status"], &after["claimer_run_id"]), (&json!("pending"), &json!(null)), "a lease is for one directory");
+            after = before.clone();
+        }
+        assert_eq!(before, after);
+    }
+    assert!(exported.stdout.contains("12345678901234567890123"));
+    to.coord("doctor").succeeded();
+}
+
+fn shown(repo: &Repo, id: &str) -> Value {
+    let mut shown = repo.coord(&format!("show {id} --json")).succeeded().json();
+    for field in ["duration_ms", "timestamp"] {
+        shown.as_object_mut().unwrap().remove(field);
+    }
+    shown
+}
+
+#[test]
+fn a_line_that_is_wrong_is_named_and_the_import_can_be_given_again() {
+    let (from, to) = (with_tasks(), Repo::new());
+    let exported = from.coord("export").succeeded().stdout;
+    let first = exported.lines().next().unwrap();
+    for bad in ["{\"title\":\"t\"}", "nonsense", &first.replace("failing", "altered").replace("\"task_id\"", "\"task_id\"")] {
+        let input = [exported.lines().last().unwrap(), bad, first].join("\n");
+        let outcome = to.coord_call("import --json").input(input).run().ended_with(1);
+        assert_eq!(outcome.text_of("status"), "bad_args");
+        let error = outcome.text_of("error");
+        assert!(error.starts_with("line 2: ") && error.contains("the 1 line(s) before are done"), "{error}");
+    }
+    assert_eq!(to.tasks()["total"], 1);
+    let whole = to.coord_call("import --json").input(&exported).run().succeeded().json();
+    assert_eq!((&whole["imported"], &whole["already"]), (&json!(4), &json!(1)));
+}
+
+#[test]
+fn a_task_whose_key_another_one_has_is_left_out() {
+    let (from, to) = (Repo::new(), Repo::new());
+    from.given(["enqueue theirs --unique k", "enqueue other"]);
+    to.coord("enqueue ours --unique k").succeeded();
+    let exported = from.coord("export").succeeded().stdout;
+    assert_snapshot!(to.coord_call("import").input(&exported).run(), @"
+    $ muse coord import
+
+    ❌ Imported, but for some
+      Imported:   1
+      Already:    0 were there and stay as they are
+      Left out:   1: another task has their unique key
+
+      (<s>)
+    2> ⚠️  line 1: task <id 1> was left out: another task has its unique key
+    exit 1
+    ");
+    assert_eq!(to.tasks()["total"], 2);
+}
+
+#[test]
+fn an_empty_queue_is_exported_as_nothing() {
+    let repo = Repo::new();
+    assert_eq!(repo.coord("export").succeeded().stdout, "");
+    let answer = repo.coord_call("import --json").input("").run().succeeded().json();
+    assert_eq!(answer["imported"], 0);
+}
