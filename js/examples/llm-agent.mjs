@@ -11,8 +11,9 @@
 //     POST URL/tools/NAME   { input }       ->  { output }
 //
 // Heartbeats are the worker's business: they go on while the handler waits, however long a step takes. The other side of that is
-// that the handler has to bound its steps in number and in time, as nobody else does. When the task is called off
-// (`muse coord cancel-task ID --force`) or taken over, `lease.signal` ends the request at hand within about a second.
+// that the handler has to bound its steps in number and in time, as nobody else does. When somebody asks to stop
+// (`muse coord cancel-task ID --request`), the task is called off (`--force`) or taken over, `lease.signal` ends the request at hand
+// within about a second.
 import process from 'node:process';
 import { openQueue } from '@muse/coord';
 
@@ -35,6 +36,7 @@ const worker = queue.work(answer, {
 worker.on('claimed', ({ task }) => console.log(`claimed ${task.taskId}`));
 worker.on('completed', ({ task }) => console.log(`completed ${task.taskId}`));
 worker.on('failed', ({ task }) => console.log(`failed ${task.taskId}`));
+worker.on('cancelled', ({ task }, reason) => console.log(`cancelled ${task.taskId}: ${reason.message}`));
 worker.on('released', ({ task }) => console.log(`released ${task.taskId}`));
 worker.on('lost', ({ task }, reason) => console.log(`lost ${task.taskId}: ${reason.code}`));
 await worker.done;

@@ -4,10 +4,9 @@
 //     deno run --allow-read=.muse/coordination,DIRECTORY --allow-write=.muse/coordination orchestrator.mjs DIRECTORY
 //
 // Run it where `.muse` is. `worker.ts` does the tasks, in any number of processes, started before or after this one. It exits 1
-// if a task ended in any way but success: one that nobody claims within ten minutes expires, so that it does not wait forever.
+// if a task did not end in success. It waits for an hour at most; what nobody has claimed after ten minutes is not to be done any more.
 import { readdir } from 'node:fs/promises';
 import process from 'node:process';
-import { setTimeout as pause } from 'node:timers/promises';
 import { openQueue } from '@muse/coord';
 
 const directory = process.argv[2] ?? usage();
@@ -21,10 +20,9 @@ const tasks = await queue.enqueueMany(
     payload: { file },
   })),
 );
-const items = [];
-for (const { taskId } of tasks) items.push(await ended(taskId));
+const { items } = await queue.wait(tasks.map(({ taskId }) => taskId), { timeoutSeconds: 3600 });
 print(items);
-process.exitCode = items.every(({ status }) => status === 'completed') ? 0 : 1;
+process.exitCode = items.every((item) => item?.status === 'completed') ? 0 : 1;
 
 function usage() {
   console.error('usage: orchestrator.mjs DIRECTORY');
@@ -36,17 +34,9 @@ async function filesIn(path) {
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name).sort();
 }
 
-/** Waits for the end of a task. Only one is looked at at a time, so that it costs a few system calls, however many there are. */
-async function ended(taskId) {
-  for (;;) {
-    const item = await queue.get(taskId);
-    if (['completed', 'failed', 'cancelled', 'expired'].includes(item.status)) return item;
-    await pause(100);
-  }
-}
-
 function print(items) {
-  const rows = items.map(({ status, payload, result, error }) => [
+  // A task that somebody has removed since is not told of.
+  const rows = items.filter((item) => item !== undefined).map(({ status, payload, result, error }) => [
     status,
     payload.file,
     ...(result ? [result.lines, result.words, result.sha256] : ['', '', error ?? '']),

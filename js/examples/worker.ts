@@ -25,6 +25,7 @@ const worker = queue.work<Payload, Result>(count, {
 });
 worker.on('completed', ({ task }) => console.log(`completed ${task.taskId}`));
 worker.on('failed', ({ task }) => console.log(`failed ${task.taskId}`));
+worker.on('cancelled', ({ task }) => console.log(`cancelled ${task.taskId}`));
 worker.on('lost', ({ task }) => console.log(`lost ${task.taskId}`));
 await worker.done;
 

@@ -1,4 +1,16 @@
-import type { Change, ClaimRecord, Completed, Enqueued, Item, JsonObject, Listing, Released, Report, Shown, Stats } from './types.ts';
+import type {
+  Change,
+  ClaimRecord,
+  Completed,
+  Enqueued,
+  Item,
+  JsonObject,
+  Listing,
+  Released,
+  Report,
+  Shown,
+  Stats,
+} from './types.ts';
 import type { Task, Waited } from './types.ts';
 
 /** Asks the WebAssembly part, and gives what it answers; throws a `CoordError`. */

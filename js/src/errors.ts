@@ -101,7 +101,10 @@ export class CancelRequestedError extends CoordError {
 
   /** @internal */
   constructor(taskId: string, { runId, reason }: CancelRequest) {
-    super('cancel_requested', `${runId ?? 'somebody'} asks to stop the work on task ${taskId}${reason === null ? '' : `: ${reason}`}`);
+    super(
+      'cancel_requested',
+      `${runId ?? 'somebody'} asks to stop the work on task ${taskId}${reason === null ? '' : `: ${reason}`}`,
+    );
     this.taskId = taskId;
     this.runId = runId;
     this.reason = reason;

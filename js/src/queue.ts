@@ -2,7 +2,17 @@ import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import type { CoordQueue, Waiting } from '../generated/muse_coord.js';
 import type { RawChange, RawClaimRecord, RawEnqueued, RawLease, RawListing, RawReleased, RawShown, RawStats } from './answers.ts';
-import { changeOf, claimRecordOf, enqueuedOf, itemOf, type RawWaited, releasedOf, shownOf, statsOf, waitedOf } from './answers.ts';
+import {
+  changeOf,
+  claimRecordOf,
+  enqueuedOf,
+  itemOf,
+  type RawWaited,
+  releasedOf,
+  shownOf,
+  statsOf,
+  waitedOf,
+} from './answers.ts';
 import { BadArgsError, CoordError, NotFoundError, toCoordError } from './errors.ts';
 import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';

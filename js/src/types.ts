@@ -284,7 +284,7 @@ export interface Filter {
    */
   sort?: 'claim' | 'created' | '-created' | 'ended' | '-ended';
   /** Go on behind the last task of an earlier listing in the same order: its `nextCursor`. */
-  cursor?: string;
+  cursor?: string | null;
   /** At most so many: 1 to 10,000. Default: 200. */
   limit?: number;
 }

@@ -158,6 +158,17 @@ for (const runtime of Object.keys(RUNTIMES)) {
     assert.equal((await queue.get(taskId)).status, 'cancelled');
   });
 
+  test(`an LLM agent in ${runtime} that is asked to stop a task hangs up, and the task is cancelled`, limits, async (t) => {
+    const { queue, service, agent } = await conversation(t, runtime, [['model', 'hang']]);
+    const { taskId } = await queue.enqueue({ title: 'Ask', queue: 'questions', payload: { question: '?' } });
+    await service.hanging;
+    const { status } = await queue.cancel(taskId, { runId: 'orchestrator', request: true, reason: 'not needed any more' });
+    assert.equal(status, 'claimed');
+    await service.hungUp;
+    await agent.line(`cancelled ${taskId}: orchestrator asks to stop the work on task ${taskId}: not needed any more`);
+    assert.equal((await queue.get(taskId)).status, 'cancelled');
+  });
+
   test(`an LLM agent in ${runtime} that is to stop hangs up, and gives its task to the next`, limits, async (t) => {
     const script = [['model', 'hang'], ['model', { answer: 'yes' }]];
     const { queue, service, agent, startAgent } = await conversation(t, runtime, script);

@@ -46,6 +46,47 @@ test('what is enqueued here is claimed by the command line, with the same id of 
   assert.equal(muse(root, 'doctor').healthy, true);
 });
 
+test('what one face plans and asks for the other keeps to, and both tell of it alike', async (t) => {
+  const root = repository(t);
+  const planned = muse(root, 'enqueue', 'a', '--max-attempts', '3', '--backoff', '0s', '--unique', 'k', '--tags', 'x');
+  const queue = await openQueue({ root });
+  const { deduplicated, taskId } = await queue.enqueue({ title: 'b', unique: 'k' });
+  assert.deepEqual([deduplicated, taskId], [true, planned.task_id]);
+  const [child] = await queue.enqueueMany([{ title: 'c', after: [taskId], delaySeconds: 60 }]);
+
+  const lease = await queue.claim({ runId: 'js', tags: ['x'] });
+  await lease.heartbeat({ progress: 0.5, note: 'half' });
+  await lease.fail('no');
+  const { attempt } = muse(root, 'claim', '--run-id', 'cli', '--any-tag', 'x,y');
+  assert.equal(attempt, 2);
+  await queue.cancel(taskId, { runId: 'boss', request: true, reason: 'enough' });
+  const { cancel_requested: requested, cancel_reason: reason } = muse(root, 'heartbeat', taskId, '--run-id', 'cli');
+  assert.deepEqual([requested, reason], [true, 'enough']);
+  assert.equal(muse(root, 'release', taskId, '--run-id', 'cli').status, 'cancelled');
+
+  for (const id of [taskId, child.taskId]) {
+    const [here, there] = [await queue.get(id), muse(root, 'show', id)];
+    const outline = ({ status, attempt, generation, history }) => ({
+      ...{ status, attempt, generation },
+      history: history.map((report) => [report.kind, report.attempt, report.error ?? null, report.reason ?? null]),
+    });
+    assert.deepEqual(outline(here), outline(there));
+    const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
+    const envelope = ['museVersion', 'schema', 'exitCode', 'durationMs', 'timestamp', 'warnings'];
+    // Here it is one object, or null.
+    const flat = ['cancelRequested', 'cancelRequestedBy', 'cancelReason'];
+    const names = Object.keys(there).map(camel).filter((name) => ![...envelope, ...flat].includes(name));
+    assert.deepEqual(names.filter((name) => !(name in here)), []);
+  }
+  assert.equal((await queue.get(child.taskId)).status, 'cancelled');
+  assert.deepEqual((await queue.retry(taskId)).status, 'pending');
+  const asked = await queue.claim({ runId: 'js' });
+  muse(root, 'cancel-task', taskId, '--request', '--run-id', 'boss');
+  assert.deepEqual((await asked.heartbeat()).cancelRequest, { runId: 'boss', reason: null });
+  await asked.release();
+  assert.equal(muse(root, 'doctor').healthy, true);
+});
+
 test('a worker that is killed in the middle of a task loses it to the other runtime after the lease', async (t) => {
   const root = repository(t);
   const queue = await openQueue({ root });

@@ -101,6 +101,15 @@ test('a wait is over with its time or its signal, and at once for a task that th
   await assert.rejects(queue.wait(taskId, { signal: stop.signal }), reason);
 });
 
+test('a wait ends for a task whose last holder died with its last attempt, though nobody claims any more', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a', maxAttempts: 1 });
+  await queue.claim({ runId: 'r', leaseSeconds: 1 });
+  const { items: [item], timedOut } = await queue.wait(taskId, { timeoutSeconds: 20 });
+  assert.deepEqual([timedOut, item.status, item.attempt], [false, 'failed', 1]);
+  assert.match(item.error, /lease ran out/);
+});
+
 test('waiting for ends takes less than 1 % of a core', { skip: isDeno && 'measured in Node' }, async (t) => {
   const queue = await freshQueue(t);
   const { taskId } = await queue.enqueue({ title: 'a' });

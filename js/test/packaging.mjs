@@ -23,6 +23,9 @@ const DECLARED = ['errors', 'index', 'lease', 'queue', 'types', 'worker'];
 /** Room for the WebAssembly, in bytes: what a program pays that uses the queue. */
 const WASM_ROOM = 400_000;
 
+/** A block of code in Markdown: its language, and what is in it. */
+const CODE = /^```(\w+)\n(.*?)^```$/gms;
+
 const PROJECTS = realpathSync(mkdtempSync(join(tmpdir(), 'muse-js-packaging-')));
 after(() => rmSync(PROJECTS, { recursive: true, force: true }));
 
@@ -64,7 +67,7 @@ test('the types are right for whichever way it is imported', async () => {
   assert.deepEqual(analysis.problems, []);
 });
 
-test("the README's first example prints what the README shows, in Node and in Deno", async () => {
+test("the README's examples print what the README shows, in Node and in Deno", async () => {
   const { directory } = await installed;
   await typeIn(await readme(), directory);
 });
@@ -134,7 +137,9 @@ test("Deno's compiler agrees", async () => {
 test("the examples and the README's other snippets use what there is", async () => {
   const { directory } = await installed;
   cpSync(join(HERE, '../examples'), join(directory, 'examples'), { recursive: true });
-  const snippets = blocks(await readme(), 'js').slice(1);
+  const programs = examples(await readme()).map(({ program }) => program);
+  assert.equal(programs.length, 2);
+  const snippets = blocks(await readme(), 'js').filter((snippet) => !programs.includes(snippet));
   assert.ok(snippets.length > 0);
   const prelude = `
     import { type Queue } from '@muse/coord';
@@ -159,25 +164,33 @@ function project(name) {
   return directory;
 }
 
-/** Does what the README's first example says, word for word. */
+/** Does what the README's examples say, word for word. */
 async function typeIn(text, directory, { env = {}, only = '' } = {}) {
   const [, make] = blocks(text, 'sh');
   await run(directory, 'sh', ['-c', make], env);
-  writeFileSync(join(directory, 'first.mjs'), blocks(text, 'js')[0]);
-  const [session] = blocks(text, 'console');
-  const commands = session.split(/^(?=\$ )/m).filter((typed) => typed.startsWith(`$ ${only}`));
-  assert.ok(commands.length > 0);
   const path = [dirname(NODE), dirname(DENO), process.env.PATH].join(':');
-  for (const typed of commands) {
-    const [command] = typed.split('\n', 1);
-    const printed = await run(directory, 'sh', ['-c', command.slice(2)], { PATH: path, ...env });
-    assert.equal(`${command}\n${printed}`, typed);
+  for (const { program, session } of examples(text)) {
+    const commands = session.split(/^(?=\$ )/m).filter((typed) => typed.startsWith(`$ ${only}`));
+    assert.ok(commands.length > 0);
+    for (const typed of commands) {
+      const [command] = typed.split('\n', 1);
+      writeFileSync(join(directory, command.split(' ').at(-1)), program);
+      const printed = await run(directory, 'sh', ['-c', command.slice(2)], { PATH: path, ...env });
+      assert.equal(`${command}\n${printed}`, typed);
+    }
   }
+}
+
+/** The programs that the README shows in full: those with what they print behind them. */
+function examples(text) {
+  const all = [...text.matchAll(CODE)].map(([, language, code]) => ({ language, code }));
+  const isProgram = (block, place) => block.language === 'js' && all[place + 1]?.language === 'console';
+  return all.flatMap((block, place) => isProgram(block, place) ? [{ program: block.code, session: all[place + 1].code }] : []);
 }
 
 /** The blocks of code in this language. */
 function blocks(text, language) {
-  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].filter((block) => block[1] === language).map((block) => block[2]);
+  return [...text.matchAll(CODE)].filter((block) => block[1] === language).map((block) => block[2]);
 }
 
 async function compile(directory, options, files) {

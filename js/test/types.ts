@@ -1,8 +1,13 @@
 // What a compiler has to accept, and below each `@ts-expect-error` what it has to refuse. Checked as an ECMAScript module and as a
 // CommonJS one by tsc, and by Deno; never run. `packaging.mjs` does it.
 import {
+  type CancelRequest,
+  CancelRequestedError,
+  type Change,
   type ClaimRecord,
+  type Completed,
   CoordError,
+  type Enqueued,
   type Handler,
   type Item,
   type JsonObject,
@@ -10,6 +15,9 @@ import {
   LeaseLostError,
   openQueue,
   type Queue,
+  type Released,
+  type Report,
+  type Shown,
   type Task,
   type Worker,
 } from '@muse/coord';
@@ -38,13 +46,25 @@ export async function opening(): Promise<void> {
 }
 
 export async function enqueuing(queue: Queue): Promise<void> {
-  is<Task<{ url: string }>>()(await queue.enqueue({ title: 'Count', payload: { url: '/' } }), true);
-  is<Task<Page>>()(await queue.enqueue<Page>({ title: 'Count', priority: 5n, tags: ['a'] as const }), true);
-  is<Task<JsonObject>>()(await queue.enqueue({ title: 'Count' }), true);
+  is<Enqueued<{ url: string }>>()(await queue.enqueue({ title: 'Count', payload: { url: '/' } }), true);
+  is<Enqueued<Page>>()(await queue.enqueue<Page>({ title: 'Count', priority: 5n, tags: ['a'] as const }), true);
+  const task: Task = await queue.enqueue({ title: 'Count' });
+  is<number | null>()(task.maxAttempts, true);
   const pages: readonly string[] = ['/a', '/b'];
   const tasks = await queue.enqueueMany(pages.map((url) => ({ title: url, payload: { url } })));
-  is<Task<{ url: string }>[]>()(tasks, true);
+  is<Enqueued<{ url: string }>[]>()(tasks, true);
   is<Date>()(tasks[0]!.createdAt, true);
+  is<boolean>()(tasks[0]!.deduplicated, true);
+  const after = tasks.map(({ taskId }) => taskId);
+  await queue.enqueue({ title: 'a', maxAttempts: 3, backoffSeconds: 1, backoffMaxSeconds: 60, after, ifParentFails: 'run' });
+  await queue.enqueueMany([{ title: 'a', at: new Date() }, { title: 'b', at: '2026-11-24T18:00:00Z' }, {
+    title: 'c',
+    unique: 'k',
+  }]);
+  // @ts-expect-error: there is no such thing to do
+  await queue.enqueue({ title: 'Count', ifParentFails: 'wait' });
+  // @ts-expect-error: a time is a date or a text
+  await queue.enqueue({ title: 'Count', at: 5 });
   await queue.enqueueMany(new Set([{ title: 'a' }]));
   // @ts-expect-error: a task has a title
   await queue.enqueue({ payload: {} });
@@ -65,8 +85,16 @@ export async function claiming(queue: Queue): Promise<void> {
   is<Page>()(lease.task.payload, true);
   is<AbortSignal>()(lease.signal, true);
   is<ClaimRecord<Words>>()(await lease.heartbeat(), true);
-  is<Words | null>()((await lease.complete({ words: 2 })).result, true);
-  await lease.fail(new Error('no such page'));
+  is<Completed<Words>>()(await lease.complete({ words: 2 }, { enqueue: [{ title: 'Next', payload: { url: '/' } }] }), true);
+  is<ClaimRecord<Words>>()(await lease.fail(new Error('no such page'), { final: true }), true);
+  is<Released>()(await lease.release({ delaySeconds: 60 }), true);
+  is<Report<Words>[]>()(lease.orphanResults, true);
+  is<CancelRequest | null>()(lease.cancelRequest, true);
+  await lease.heartbeat({ leaseSeconds: 60, progress: 0.5, note: 'half of it' });
+  // @ts-expect-error: the unit is said
+  await lease.heartbeat(60);
+  const choice = { queues: ['a', 'b'], tags: ['x'], anyTags: ['y'], excludeTags: ['z'] } as const;
+  is<Lease<Page, Words>[]>()(await queue.claimMany<Page, Words>(10, { runId: 'agent-1', ...choice }), true);
   // @ts-expect-error: it is not what was said that the result is
   await lease.complete({ lines: 2 });
   // @ts-expect-error: the lease tells whose it is
@@ -91,10 +119,14 @@ export async function working(queue: Queue): Promise<void> {
     is<Page>()(lease.task.payload, true);
     is<Words | null>()(record.result, true);
   });
-  worker.on('failed', (_, error) => is<unknown>()(error, true));
+  worker.on('failed', (_, error, record) => {
+    is<unknown>()(error, true);
+    is<ClaimRecord<Words>>()(record, true);
+  });
+  worker.on('cancelled', (lease, error) => is<unknown>()(lease.held && error, true));
   worker.on('error', (error) => is<'read-only' | 'denied' | 'full' | 'wrong-type' | 'other'>()(error.kind, true));
   const handler: Handler<Page, Words> = ({ payload }) => ({ words: payload.url.length });
-  queue.work(handler, { runId: 'agent-1', stopOnSignals: true, onStop: 'release' });
+  queue.work(handler, { runId: 'agent-1', stopOnSignals: true, onStop: 'release', queues: ['a'], excludeTags: ['slow'] });
   // The types follow from the handler, where it says them; and a handler may return nothing.
   is<Worker<Page, { size: number }>>()(queue.work(async (task: Task<Page>) => ({ size: task.payload.url.length })), true);
   queue.work(() => {});
@@ -112,11 +144,28 @@ export async function working(queue: Queue): Promise<void> {
 
 export async function asking(queue: Queue, id: string): Promise<void> {
   const item = await queue.get<Page, Words>(id);
-  is<Item<Page, Words> | undefined>()(item, true);
+  is<Shown<Page, Words> | undefined>()(item, true);
   is<Words | null | undefined>()(item?.result, true);
-  const { items, counts } = await queue.list<Page, Words>({ status: 'timed_out', limit: 10 });
+  is<Words | null | undefined>()(item?.history[0]?.result, true);
+  is<string | null | undefined>()(item?.blockedOn, true);
+  const { items, counts, nextCursor } = await queue.list<Page, Words>({ status: 'timed_out', limit: 10, sort: '-ended' });
   is<Item<Page, Words>[]>()(items, true);
-  is<number>()(counts.expired, true);
+  is<number>()(counts.blocked, true);
+  await queue.list({ cursor: nextCursor, since: new Date(), endedSince: '2026-11-24T18:00:00Z', tags: ['a'] });
+  const waited = await queue.wait<Page, Words>([id], { any: true, timeoutSeconds: 5 });
+  is<(Item<Page, Words> | undefined)[]>()(waited.items, true);
+  for await (const change of queue.watch<Page, Words>({ queue: 'a', tags: ['b'] })) is<Change<Page, Words>>()(change, true);
+  is<number | undefined>()((await queue.stats({ windowSeconds: 60 })).queues['a']?.runSeconds?.p99, true);
+  is<Released>()(await queue.retry(id), true);
+  is<ClaimRecord<JsonObject>>()(await queue.cancel(id, { runId: 'a', request: true, reason: 'b' }), true);
+  is<boolean>()(await queue.pause('a'), true);
+  is<boolean>()(await queue.resumeQueue('a'), true);
+  await queue.limit('a', null);
+  is<number>()((await queue.gc({ olderThanSeconds: 60, keepLast: 5, dryRun: true })).removed, true);
+  // @ts-expect-error: it has to be said how old they are
+  await queue.gc({});
+  // @ts-expect-error: there is no such order
+  await queue.list({ sort: 'priority' });
   // @ts-expect-error: there is no such status
   await queue.list({ status: 'running' });
 }
@@ -124,6 +173,7 @@ export async function asking(queue: Queue, id: string): Promise<void> {
 export function refused(error: unknown): number | undefined {
   if (error instanceof LeaseLostError) return error.generation;
   if (error instanceof CoordError && error.code === 'already_terminal') return 0;
+  if (error instanceof CancelRequestedError) is<string | null>()(error.reason, true);
   // @ts-expect-error: there is no such code
   if (error instanceof CoordError && error.code === 'gone') return 1;
   return undefined;

@@ -57,7 +57,12 @@ pub struct Waiting {
 pub struct Ending {
     wait: WaitingEnd,
     watched: BTreeSet<Dir>,
+    /// When the next sweep is due, after the wait began.
+    next_sweep: Duration,
 }
+
+/// How often a wait sweeps. Agents that claim do so each second, but there may be none left.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// A look at what has become of tasks since the last one.
 #[wasm_bindgen]
@@ -220,7 +225,7 @@ impl CoordQueue {
         let until = if any { Until::Any } else { Until::All };
         let watched = ids.iter().map(|id| layout::shelf_of(Shelf::Done, *id)).collect();
         let seconds = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        Ok(Ending { wait: WaitingEnd::new(ids, until, seconds), watched })
+        Ok(Ending { wait: WaitingEnd::new(ids, until, seconds), watched, next_sweep: SWEEP_EVERY })
     }
 
     /// Begins to follow the tasks of a queue or of all that have these tags.
@@ -315,7 +320,16 @@ impl Ending {
 
     /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. The answer is as that of [`Waiting::step`].
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        match self.wait.step(&queue.0, from_millis(elapsed), queue.now())? {
+        let elapsed = from_millis(elapsed);
+        if elapsed >= self.next_sweep {
+            self.next_sweep = elapsed + SWEEP_EVERY;
+            // Else a task whose last holder died with its last attempt would never end.
+            match queue.0.sweep(queue.now(), queue.store().nonce()) {
+                // Where this process may not write, or loses every race, those who work there sweep.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        match self.wait.step(&queue.0, elapsed, queue.now())? {
             EndStep::Sleep(time) => Ok(millis(time)),
             EndStep::Done(mut waited) => {
                 let findings = std::mem::take(&mut waited.findings);

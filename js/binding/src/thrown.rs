@@ -16,7 +16,7 @@ pub struct Thrown {
     code: &'static str,
     message: String,
     #[serde(flatten)]
-    facts: Facts,
+    facts: Box<Facts>,
 }
 
 #[derive(Default, Serialize)]
@@ -53,13 +53,13 @@ impl Thrown {
         let problem = problem.split(" at line ").next().unwrap_or_default();
         let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
         let field = in_camel_case(line.split('"').nth(1).unwrap_or_default());
-        Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Facts::default() }
+        Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Box::default() }
     }
 }
 
 impl From<BadRequest> for Thrown {
     fn from(bad: BadRequest) -> Thrown {
-        Thrown { code: bad.code(), message: bad.message(&WORDS).to_string(), facts: Facts::default() }
+        Thrown { code: bad.code(), message: bad.message(&WORDS).to_string(), facts: Box::default() }
     }
 }
 
@@ -79,7 +79,7 @@ impl From<Error> for Thrown {
             Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
             _ => Facts::default(),
         };
-        Thrown { code, message, facts }
+        Thrown { code, message, facts: Box::new(facts) }
     }
 }
 
