@@ -203,8 +203,21 @@ fn word() -> impl Strategy<Value = OsString> {
 /// Something good for one flag or another, or for none.
 fn value() -> BoxedStrategy<OsString> {
     let id = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
-    let good =
-        [id, "agent-7", "default", "{}", "{\"a\":[1.50]}", "a,b", "000000000000feed", "pending", "json", "60", "1", "7d", "-"];
+    let good = [
+        id,
+        "agent-7",
+        "default",
+        "{}",
+        "{\"a\":[1.50]}",
+        "a,b",
+        "000000000000feed",
+        "pending",
+        "json",
+        "60",
+        "1",
+        "7d",
+        "-",
+    ];
     let odd = [
         "",
         " ",
