@@ -12,6 +12,9 @@ use std::process::Command;
 use coord_tests::{Repo, required};
 use regex_lite::{Captures, Regex};
 
+/// Two tests may write one page.
+static UPDATES: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 #[test]
 fn the_readme_shows_what_its_commands_print() {
     shows_what_its_commands_print("../README.md", &[]);
@@ -27,6 +30,7 @@ fn the_page_on_embedding_shows_what_its_commands_print() {
 /// The page's commands find these files where they are typed.
 fn shows_what_its_commands_print(page: &str, files: &[(&str, PathBuf)]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(page);
+    let _alone = UPDATES.lock();
     let readme = fs::read_to_string(&path).unwrap();
     let commands: Vec<&str> = session_lines(&readme).filter_map(|line| line.strip_prefix("$ ")).collect();
     assert!(commands.len() > 5, "{page} has no sessions");
@@ -58,6 +62,33 @@ fn the_readmes_agent_works_off_what_there_is() {
     let tasks = repo.tasks();
     assert_eq!((&tasks["completed"], &tasks["failed"]), (&2.into(), &1.into()));
     assert_eq!(tasks["items"][2]["result"]["n"], 3);
+}
+
+/// 200 tasks, eight agents as processes: what is left in the end is the same each time, but for who did what.
+#[test]
+fn the_fan_out_ends_as_the_readme_shows() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let _alone = UPDATES.lock();
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once("```text\n").unwrap();
+    let (shown, after) = rest.split_once("```").unwrap();
+    let script = before.rsplit("```sh\n").next().and_then(|block| block.split("```").next()).unwrap();
+    assert!(script.contains("seq 200"));
+    let repo = Repo::new();
+    repo.coord("init").succeeded();
+    let output = shell(&repo, script).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let real = String::from_utf8(output.stdout).unwrap();
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(path, format!("{before}```text\n{real}```{after}")).unwrap();
+        return;
+    }
+    let agents = Regex::new("agent-[1-8]").unwrap();
+    let [shown, real] = [shown, &real].map(|text| agents.replace_all(&comparable(text), "agent-<n>").into_owned());
+    assert_eq!(shown, real);
+    let tasks = repo.tasks();
+    let counts = ["completed", "failed", "cancelled"].map(|status| tasks[status].as_u64().unwrap());
+    assert_eq!((counts, &tasks["total"]), ([199, 1, 1], &201.into()));
 }
 
 /// The lines of the README's console blocks.
