@@ -3,21 +3,33 @@
 use std::ffi::OsString;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use coord_core::limits;
 use coord_core::queue::Status;
 
+use crate::command::{ANSWERS, Described};
+
 /// What was typed, parsed, and what the environment adds.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The command and its arguments.
-    pub command: Command,
+    /// What is to be done.
+    pub asked: Asked,
     /// How to answer.
     pub format: Format,
     /// The terminal's width, if the answer goes to one: the launcher says so in `COLUMNS`.
     pub columns: Option<usize>,
     /// The text of `MUSE_COORD_SYNC`.
     pub sync: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Asked {
+    /// Run a command, with its arguments.
+    Run(Command),
+    /// Tell the schema of a command's JSON answer.
+    Schema(Described),
 }
 
 /// Arguments that do not parse, or a call for help or the version.
@@ -34,10 +46,33 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
     let arguments: Vec<OsString> = arguments.collect();
     let misuse = |error| Misuse { error, format: guessed_format(&arguments) };
     let matches = Muse::command().try_get_matches_from(&arguments).map_err(misuse)?;
-    let Muse { group: Group::Coord { command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
+    let Muse { group: Group::Coord { schema, command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
+    let asked = asked(schema, command).map_err(misuse)?;
     let format = if output.json { Format::Json } else { output.format };
     let columns = environment("COLUMNS").and_then(|columns| columns.parse().ok());
-    Ok(Invocation { command, format, columns, sync: environment("MUSE_COORD_SYNC") })
+    Ok(Invocation { asked, format, columns, sync: environment("MUSE_COORD_SYNC") })
+}
+
+/// A command, or `--schema` instead. Told apart here, since clap counts also `--json` as an argument that a command
+/// would conflict with.
+fn asked(schema: Option<Described>, command: Option<Command>) -> Result<Asked, clap::Error> {
+    match (schema, command) {
+        (None, Some(command)) => Ok(Asked::Run(command)),
+        (Some(described), None) => Ok(Asked::Schema(described)),
+        (None, None) => Err(misused(ErrorKind::MissingSubcommand, "a command is missing")),
+        (Some(_), Some(_)) => {
+            Err(misused(ErrorKind::ArgumentConflict, "--schema COMMAND stands instead of a command, and runs none"))
+        }
+    }
+}
+
+fn misused(kind: ErrorKind, message: &str) -> clap::Error {
+    let mut muse = Muse::command();
+    muse.build();
+    match muse.find_subcommand_mut("coord") {
+        Some(coord) => coord.error(kind, message),
+        None => muse.error(kind, message),
+    }
 }
 
 /// The format that a command line asks for which does not parse.
@@ -85,10 +120,13 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 enum Group {
     /// Hand out work: a task queue in the repository's .muse/coordination directory
-    #[command(arg_required_else_help = true, after_help = COORD_HELP)]
+    #[command(arg_required_else_help = true, override_usage = "muse coord [OPTIONS] <COMMAND>", after_help = COORD_HELP)]
     Coord {
+        /// Instead of running COMMAND, tell what it answers with --json, as JSON Schema
+        #[arg(long, value_parser = described(), hide_possible_values = true, value_name = "COMMAND")]
+        schema: Option<Described>,
         #[command(subcommand)]
-        command: Command,
+        command: Option<Command>,
     },
 }
 
@@ -270,6 +308,13 @@ pub struct Lease {
     /// The claim_nonce that `claim` printed: act only under that very lease
     #[arg(long, value_name = "NONCE")]
     pub claim_nonce: Option<String>,
+}
+
+/// The commands that `--schema` takes.
+fn described() -> impl TypedValueParser<Value = Described> {
+    let described = |word: String| ANSWERS.iter().find(|described| described.command == word);
+    PossibleValuesParser::new(ANSWERS.iter().map(|described| described.command))
+        .try_map(move |word| described(word).copied().ok_or("no command"))
 }
 
 /// The words that `--status` takes.

@@ -18,10 +18,12 @@ use coord_core::request::{self, BadRequest, Words};
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::{DirStore, Sync};
+use schemars::Schema;
 
-use crate::args::{self, Command, Invocation};
+use crate::args::{self, Asked, Command, Invocation};
 use crate::host::{self, Grant, Stopwatch};
-use crate::output::{Failure, Printer};
+use crate::output::{Answer, Failure, Printer};
+use crate::schema;
 
 /// What the values are called here.
 const WORDS: Words = Words {
@@ -35,11 +37,43 @@ const WORDS: Words = Words {
     error: "--error",
 };
 
+/// A command and the schema of its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    /// The command, as it is typed.
+    pub command: &'static str,
+    schema: fn(&str) -> Schema,
+}
+
+/// All commands, for `--schema`.
+pub const ANSWERS: [Described; 10] = [
+    Described::new::<init::Initialised>("init"),
+    Described::new::<enqueue::TaskRecord>("enqueue"),
+    Described::new::<claim::Outcome>("claim"),
+    Described::new::<heartbeat::Kept>("heartbeat"),
+    Described::new::<complete::Completed>("complete"),
+    Described::new::<fail_task::Failed>("fail-task"),
+    Described::new::<release::Released>("release"),
+    Described::new::<cancel_task::Cancelled>("cancel-task"),
+    Described::new::<tasks::Tasks>("tasks"),
+    Described::new::<doctor::Examined>("doctor"),
+];
+
+impl Described {
+    const fn new<T: Answer>(command: &'static str) -> Described {
+        Described { command, schema: schema::of::<T> }
+    }
+}
+
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
-    let Invocation { command, format, columns, sync } = invocation;
+    let Invocation { asked, format, columns, sync } = invocation;
     let printer = Printer { format, columns, stopwatch };
     let repository = Repository { sync };
+    let command = match asked {
+        Asked::Run(command) => command,
+        Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
+    };
     match command {
         Command::Init => printer.finish(init::run(&repository)),
         Command::Enqueue(args) => printer.finish(enqueue::run(&args, &repository)),

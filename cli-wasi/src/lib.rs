@@ -7,6 +7,7 @@ mod args;
 mod command;
 pub mod host;
 mod output;
+mod schema;
 
 /// Runs the command line that the process was started with, prints its answer, and tells the exit code.
 ///

@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use coord_core::entry::Outcome;
 use coord_core::time::Timestamp;
 use coord_core::transition::Refusal;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::args::{Format, Misuse};
 use crate::host::{self, Stopwatch};
+use crate::schema;
 
-/// What a command that did what was asked answers. Its JSON fields are those of `Serialize`.
-pub trait Answer: Serialize {
+/// What a command that did what was asked answers. Its JSON fields are those of `Serialize`, and `--schema` tells them.
+pub trait Answer: Serialize + JsonSchema {
     /// The answer for people, one line each.
     fn text(&self, page: &mut Page);
 
@@ -31,7 +33,7 @@ pub struct Answered<T> {
 }
 
 /// What a command that did not do what was asked answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Failure {
     /// What is wrong, and the way out.
     pub error: String,
@@ -49,17 +51,21 @@ pub struct Failure {
 }
 
 /// Who has a task, had it last or ended it: what a script needs of a refusal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Tenure {
+    #[schemars(with = "schema::StatusName")]
     task_status: &'static str,
     claimer_run_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     claimed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     ended_at: Option<Timestamp>,
 }
 
@@ -140,6 +146,22 @@ impl Printer {
         }
     }
 
+    /// Prints a schema, which is JSON in either format: on one line if JSON is asked for. It stands in no envelope, so that
+    /// what reads schemas can read it.
+    pub fn schema(self, schema: &Schema) -> u8 {
+        let written = match self.format {
+            Format::Json => serde_json::to_string(schema),
+            Format::Text => serde_json::to_string_pretty(schema),
+        };
+        match written {
+            Ok(text) => print(&(text + "\n"), 0),
+            Err(error) => {
+                complain(&format!("❌ the schema cannot be written as JSON: {error}"));
+                1
+            }
+        }
+    }
+
     fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T) -> u8 {
         let envelope = Envelope {
             muse_version: env!("CARGO_PKG_VERSION"),
@@ -161,12 +183,13 @@ impl Printer {
 }
 
 /// What every JSON answer begins with.
-#[derive(Serialize)]
-struct Envelope<'a, T> {
+#[derive(Serialize, JsonSchema)]
+pub struct Envelope<'a, T> {
     muse_version: &'static str,
     schema: u32,
     exit_code: u8,
     duration_ms: f64,
+    #[schemars(with = "schema::Time")]
     timestamp: Timestamp,
     warnings: &'a [String],
     #[serde(flatten)]

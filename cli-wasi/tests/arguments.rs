@@ -26,7 +26,8 @@ fn any_words_get_an_answer() {
             let letters = word.as_bytes();
             let short =
                 letters.starts_with(b"-") && !letters.starts_with(b"--") && letters.iter().any(|c| b"hV".contains(c));
-            short || ["help", "--help", "--version"].map(OsStr::new).contains(&word.as_os_str())
+            let others = ["help", "--help", "--version", "--schema"];
+            short || others.map(OsStr::new).contains(&word.as_os_str()) || letters.starts_with(b"--schema=")
         };
         assert!(output.status.code() != Some(0) || words.iter().any(asked_for), "nothing can have been done");
     });
@@ -83,7 +84,7 @@ fn assert_answered(output: &Output) {
 const COMMANDS: [&str; 9] =
     ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
 
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 17] = [
     "--priority",
     "--queue",
     "--ttl",
@@ -97,6 +98,7 @@ const FLAGS: [&str; 16] = [
     "--claim-nonce",
     "--status",
     "--limit",
+    "--schema",
     "--force",
     "--format",
     "--json",

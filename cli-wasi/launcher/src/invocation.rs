@@ -10,7 +10,7 @@ use std::ffi::OsString;
 pub(crate) enum Purpose {
     /// `muse coord init`: a repository is wanted here if there is none around.
     Init,
-    /// Help or the version: nothing may be created.
+    /// Help, the version or a schema, which are about `muse` and no repository: nothing may be created.
     Help,
     /// Any other command: works in the repository it finds.
     Work,
@@ -38,23 +38,27 @@ fn before_double_dash(arguments: &[OsString]) -> &[OsString] {
 
 fn purpose(options: &[OsString]) -> Purpose {
     // `--title --help` is read as a call for help too. All that costs is that a missing directory stays missing.
-    if options.iter().any(|word| word == "--help" || word == "-h" || word == "--version") {
+    let helps = |word: &OsString| {
+        let word = word.as_encoded_bytes();
+        matches!(word, b"--help" | b"-h" | b"--version" | b"--schema") || word.starts_with(b"--schema=")
+    };
+    if options.iter().any(helps) {
         Purpose::Help
-    } else if is_init(options) {
+    } else if is_command("init", options) {
         Purpose::Init
     } else {
         Purpose::Work
     }
 }
 
-/// Whether the first two words are `coord init`, whatever flags stand before, between and after them.
-fn is_init(options: &[OsString]) -> bool {
+/// Whether the first two words are `coord` and the command, whatever flags stand before, between and after them.
+fn is_command(command: &str, options: &[OsString]) -> bool {
     let mut after_format = false;
     let mut words = options.iter().filter(|word| {
         let value = std::mem::replace(&mut after_format, *word == "--format");
         !value && !word.as_encoded_bytes().starts_with(b"-")
     });
-    words.next().is_some_and(|word| word == "coord") && words.next().is_some_and(|word| word == "init")
+    words.next().is_some_and(|word| word == "coord") && words.next().is_some_and(|word| word == command)
 }
 
 fn wants_json(options: &[OsString]) -> bool {
@@ -104,6 +108,14 @@ mod tests {
             assert_eq!(read(line).purpose, Purpose::Help, "{line}");
         }
         assert_eq!(read("coord enqueue -- --help").purpose, Purpose::Work);
+    }
+
+    #[test]
+    fn what_is_asked_of_muse_alone_creates_nothing() {
+        for line in ["coord --schema init", "coord --schema=claim"] {
+            assert_eq!(read(line).purpose, Purpose::Help, "{line}");
+        }
+        assert_eq!(read("coord enqueue -- --schema").purpose, Purpose::Work);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use coord_core::name::QueueName;
 use coord_core::queue::{Claim, Claimed, Finding, Step};
 use coord_core::request::ClaimDraft;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
@@ -13,20 +14,23 @@ use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page};
+use crate::schema;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Outcome {
     Claimed(Box<Mine>),
     Empty {
+        #[schemars(extend("const" = "empty"))]
         status: &'static str,
+        #[schemars(with = "Option<schema::QueueName>")]
         queue: Option<QueueName>,
         #[serde(skip)]
         waited: Option<Duration>,
     },
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Mine {
     #[serde(flatten)]
     claim: ClaimRecord,

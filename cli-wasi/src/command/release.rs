@@ -1,6 +1,7 @@
 //! `muse coord release`: give a claimed task back.
 
 use coord_core::queue;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::Subject;
@@ -8,10 +9,13 @@ use super::{OpenQueue, Repository, lease};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
+use crate::schema;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Released {
+    #[schemars(with = "schema::TaskId")]
     task_id: String,
+    #[schemars(with = "schema::StatusName")]
     status: &'static str,
     generation: u32,
     attempt: u32,

@@ -15,6 +15,7 @@ mod init;
 mod leases;
 mod release;
 mod repository;
+mod schema;
 mod tasks;
 mod usage;
 

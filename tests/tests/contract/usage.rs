@@ -232,9 +232,10 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   help         Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
-    2>   -j, --json             Answer with one JSON object on one line of stdout, errors too
-    2>       --format <FORMAT>  How to answer [default: text] [possible values: json, text]
-    2>   -h, --help             Print help (see more with '--help')
+    2>       --schema <COMMAND>  Instead of running COMMAND, tell what it answers with --json, as JSON Schema
+    2>   -j, --json              Answer with one JSON object on one line of stdout, errors too
+    2>       --format <FORMAT>   How to answer [default: text] [possible values: json, text]
+    2>   -h, --help              Print help (see more with '--help')
     2> 
     2> Example:
     2>   muse coord enqueue "Refactor billing" --priority 5 --payload '{"file":"billing.py"}'
