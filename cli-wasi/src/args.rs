@@ -214,6 +214,12 @@ pub struct Claim {
     /// Seconds to wait for a task when there is none (0 to 3600)
     #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
     pub wait: i64,
+    /// Leave a payload out of the answer if it is longer than N bytes as JSON; the task is claimed all the same
+    ///
+    /// Then `payload` is null, `payload_truncated` is true and `payload_bytes` says how long it is; `muse coord show ID`
+    /// prints it. What else an answer holds is short: a title of 512 characters, 32 tags of 64, two run ids of 256.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub max_bytes: Option<i64>,
 }
 
 /// Arguments of `heartbeat`.

@@ -273,7 +273,7 @@ fn acts_on_a_terminal(c: char) -> bool {
 
 /// JSON whose strings hold nothing that acts on a terminal. Such characters only occur in strings, where JSON has an
 /// escape for each.
-fn without_terminal_controls(json: &str) -> String {
+pub fn without_terminal_controls(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     for c in json.chars() {
         if acts_on_a_terminal(c) {

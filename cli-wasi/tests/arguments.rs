@@ -84,7 +84,7 @@ fn assert_answered(output: &Output) {
 const COMMANDS: [&str; 9] =
     ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
 
-const FLAGS: [&str; 17] = [
+const FLAGS: [&str; 18] = [
     "--priority",
     "--queue",
     "--ttl",
@@ -98,6 +98,7 @@ const FLAGS: [&str; 17] = [
     "--claim-nonce",
     "--status",
     "--limit",
+    "--max-bytes",
     "--schema",
     "--force",
     "--format",
@@ -108,7 +109,7 @@ const FLAGS: [&str; 17] = [
 fn call() -> impl Strategy<Value = Vec<OsString>> {
     let takes: [(&str, &[&str]); 8] = [
         ("enqueue", &["", "--priority", "--queue", "--ttl", "--run-id", "--payload", "--tags"]),
-        ("claim", &["--run-id", "--queue", "--claim-ttl", "--wait"]),
+        ("claim", &["--run-id", "--queue", "--claim-ttl", "--wait", "--max-bytes"]),
         ("heartbeat", &["", "--run-id", "--claim-ttl", "--claim-nonce"]),
         ("complete", &["", "--run-id", "--result", "--claim-nonce"]),
         ("fail-task", &["", "--run-id", "--error", "--claim-nonce"]),

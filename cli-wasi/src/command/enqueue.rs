@@ -33,9 +33,9 @@ pub(super) struct TaskRecord {
     /// Untrusted, as the title.
     #[schemars(with = "Vec<String>")]
     pub(super) tags: Vec<Tag>,
-    /// Untrusted, as the title.
-    #[schemars(with = "schema::Object")]
-    pub(super) payload: JsonObject,
+    /// Untrusted, as the title. Null where `claim --max-bytes` left it out.
+    #[schemars(with = "Option<schema::Object>")]
+    pub(super) payload: Option<JsonObject>,
 }
 
 impl From<Task> for TaskRecord {
@@ -49,7 +49,7 @@ impl From<Task> for TaskRecord {
             created_by: record.created_by,
             created_at: record.created_at,
             tags: record.tags,
-            payload: record.payload,
+            payload: Some(record.payload),
         }
     }
 }
