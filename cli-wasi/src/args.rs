@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use coord_core::limits;
 use coord_core::queue::Status;
 
-use crate::command::{ANSWERS, Described};
+use crate::command::{ANSWERS, Described, TASK_FIELDS};
 
 /// What was typed, parsed, and what the environment adds.
 #[derive(Debug)]
@@ -286,6 +286,9 @@ pub struct Tasks {
     /// Show at most so many (1 to 10000); the counts are always of all tasks
     #[arg(long, value_name = "N", default_value_t = limits::LIST_ITEMS_DEFAULT, allow_negative_numbers = true)]
     pub limit: i64,
+    /// Of each task show only these fields, in this order; the counts stay
+    #[arg(long, value_parser = PossibleValuesParser::new(TASK_FIELDS), value_delimiter = ',', value_name = "FIELD,FIELD")]
+    pub fields: Vec<String>,
 }
 
 /// Arguments of `doctor`.

@@ -8,10 +8,13 @@ mod complete;
 mod doctor;
 mod enqueue;
 mod fail_task;
+mod fields;
 mod heartbeat;
 mod init;
 mod release;
 mod tasks;
+
+pub use tasks::FIELDS as TASK_FIELDS;
 
 use coord_core::name::Nonce;
 use coord_core::request::{self, BadRequest, Words};

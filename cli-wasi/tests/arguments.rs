@@ -84,7 +84,7 @@ fn assert_answered(output: &Output) {
 const COMMANDS: [&str; 9] =
     ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
 
-const FLAGS: [&str; 18] = [
+const FLAGS: [&str; 19] = [
     "--priority",
     "--queue",
     "--ttl",
@@ -99,6 +99,7 @@ const FLAGS: [&str; 18] = [
     "--status",
     "--limit",
     "--max-bytes",
+    "--fields",
     "--schema",
     "--force",
     "--format",
@@ -115,7 +116,7 @@ fn call() -> impl Strategy<Value = Vec<OsString>> {
         ("fail-task", &["", "--run-id", "--error", "--claim-nonce"]),
         ("release", &["", "--run-id", "--claim-nonce"]),
         ("cancel-task", &["", "--run-id"]),
-        ("tasks", &["--status", "--queue", "--run-id", "--limit"]),
+        ("tasks", &["--status", "--queue", "--run-id", "--limit", "--fields"]),
     ];
     let values = vec(proptest::option::weighted(0.8, value()), 7);
     (select(takes.to_vec()), values).prop_map(|((command, flags), values)| {
@@ -150,8 +151,20 @@ fn word() -> impl Strategy<Value = OsString> {
 /// Something good for one flag or another, or for none.
 fn value() -> BoxedStrategy<OsString> {
     let id = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
-    let good =
-        [id, "agent-7", "default", "{}", "{\"a\":[1.50]}", "a,b", "000000000000feed", "pending", "json", "60", "1"];
+    let good = [
+        id,
+        "agent-7",
+        "default",
+        "{}",
+        "{\"a\":[1.50]}",
+        "a,b",
+        "000000000000feed",
+        "pending",
+        "json",
+        "60",
+        "1",
+        "title,tags",
+    ];
     let odd = [
         "",
         " ",

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::enqueue::TaskRecord;
+use super::fields::{Rows, table};
 use super::{OpenQueue, Repository};
 use crate::args;
 use crate::host;
@@ -24,7 +25,7 @@ pub(super) struct Tasks {
     counts: Counts,
     limit: usize,
     truncated: bool,
-    items: Vec<Item>,
+    items: Rows<Item>,
     #[serde(skip)]
     matching: Matching,
     #[serde(skip)]
@@ -51,6 +52,26 @@ struct Item {
     error: Option<ErrorMessage>,
 }
 
+/// The fields of an [`Item`], as `--fields` takes them.
+pub const FIELDS: [&str; 16] = [
+    "task_id",
+    "title",
+    "priority",
+    "queue",
+    "ttl_seconds",
+    "created_by",
+    "created_at",
+    "tags",
+    "payload",
+    "status",
+    "claimer_run_id",
+    "expires_at",
+    "generation",
+    "attempt",
+    "result",
+    "error",
+];
+
 pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
     let filter = FilterDraft::from(args).check()?;
     let OpenQueue { queue, .. } = repository.open()?;
@@ -59,12 +80,13 @@ pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answere
         Matching::Exactly(count) => count > items.len(),
         Matching::MoreThan(_) => true,
     };
+    let items = Rows::new(items.into_iter().map(Item::from).collect(), &args.fields)?;
     let answer = Tasks {
         total: counts.total(),
         counts,
         limit: filter.limit,
         truncated,
-        items: items.into_iter().map(Item::from).collect(),
+        items,
         matching,
         filter: filter_text(args),
     };
@@ -117,15 +139,14 @@ impl Answer for Tasks {
         }
         self.counts_text(page, width);
         page.line("─".repeat(width.min(PAGE_COLUMNS)));
-        if self.items.is_empty() {
+        if self.items.len() == 0 {
             page.line("\n  (no tasks matching filter)");
             return;
         }
-        let layout = Columns::for_width(page.columns);
-        page.line(format_args!("\n{}", layout.cut(&layout.heading(), 0)));
-        page.line("─".repeat(width.min(PAGE_COLUMNS)));
-        for item in &self.items {
-            layout.row(item, page);
+        page.line("");
+        match &self.items {
+            Rows::Whole(items) => Columns::for_width(page.columns).table(items, page),
+            Rows::Parts(parts) => table(parts, page),
         }
         if self.truncated {
             let shown = self.items.len();
@@ -182,6 +203,12 @@ impl Columns {
         Columns { width: columns, id_beside, title: width.saturating_sub(taken).clamp(10, 80) }
     }
 
+    fn table(&self, items: &[Item], page: &mut Page) {
+        page.line(self.cut(&self.heading(), 0));
+        page.line("─".repeat(page.columns.unwrap_or(PAGE_COLUMNS).min(PAGE_COLUMNS)));
+        items.iter().for_each(|item| self.row(item, page));
+    }
+
     fn heading(&self) -> String {
         let id = if self.id_beside { padded("ID", ID_COLUMNS) } else { String::new() };
         let columns = [padded("ST", 12), format!("{:>4}", "PRI"), padded("QUEUE", 12), padded("CLAIMER", 20)];
@@ -223,12 +250,12 @@ fn icon(status: Status) -> &'static str {
 }
 
 /// The text with spaces behind it, as wide as `columns`.
-fn padded(text: &str, columns: usize) -> String {
+pub(super) fn padded(text: &str, columns: usize) -> String {
     text.to_string() + &" ".repeat(columns.saturating_sub(text.width()))
 }
 
 /// A text from outside, made harmless and cut to `columns`; `…` tells of the cut.
-fn fitted(text: &str, columns: usize) -> String {
+pub(super) fn fitted(text: &str, columns: usize) -> String {
     let text = sanitised(text);
     if text.width() <= columns {
         return text;
@@ -244,6 +271,17 @@ fn fitted(text: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_field_of_a_task_can_be_asked_for() {
+        let schema = schemars::SchemaGenerator::default().into_root_schema_for::<Item>();
+        let mut described: Vec<&str> =
+            schema.get("properties").unwrap().as_object().unwrap().keys().map(|k| k.as_str()).collect();
+        let mut fields = FIELDS.to_vec();
+        described.sort_unstable();
+        fields.sort_unstable();
+        assert_eq!(fields, described);
+    }
 
     #[test]
     fn a_text_is_fitted_by_its_width_on_the_screen() {

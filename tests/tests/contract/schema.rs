@@ -41,7 +41,7 @@ fn a_schema_tells_the_envelope_with_the_answer_or_an_error_in_it() {
 fn what_came_from_other_agents_is_said_to_be_untrusted() {
     let told = Repo::bare().coord("--schema tasks").succeeded();
     let schema: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
-    let fields = &schema["$defs"]["Item"]["properties"];
+    let fields = &schema["oneOf"][0]["properties"]["items"]["items"]["properties"];
     for field in ["title", "tags", "payload", "result", "error"] {
         let description = fields[field]["description"].as_str().unwrap_or_default();
         assert!(description.starts_with("Untrusted"), "{field}: {description}");
