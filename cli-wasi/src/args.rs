@@ -75,6 +75,11 @@ fn misused(kind: ErrorKind, message: &str) -> clap::Error {
     }
 }
 
+/// The whole command line, for completions and man pages.
+pub fn command_line() -> clap::Command {
+    Muse::command()
+}
+
 /// The format that a command line asks for which does not parse.
 fn guessed_format(arguments: &[OsString]) -> Format {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
@@ -173,7 +178,17 @@ pub enum Command {
     /// Reads everything: each task costs a few looks. Harmless beside agents at work, and so is --repair. Exit code 1
     /// if there is a defect that was not mended; what dead agents left behind is none.
     Doctor(Doctor),
+    /// Print a script by which a shell completes this command line
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(Completions),
 }
+
+const COMPLETIONS_HELP: &str = "\
+`cargo xtask install` puts the scripts and the man pages beside the program. By hand:
+  bash        source <(muse coord completions bash)             in ~/.bashrc
+  zsh         muse coord completions zsh > DIR/_muse            where DIR is in $fpath
+  fish        muse coord completions fish | source              in ~/.config/fish/config.fish
+  PowerShell  muse coord completions powershell | Out-String | Invoke-Expression    in $PROFILE";
 
 /// Arguments of `enqueue`.
 #[derive(Debug, Args)]
@@ -297,6 +312,23 @@ pub struct Doctor {
     /// Mend what can be mended, and move to aside/ what cannot: nothing is deleted
     #[arg(long)]
     pub repair: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// A shell that completions are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
 }
 
 /// Who acts.

@@ -5,6 +5,7 @@ mod cancel_task;
 mod claim;
 mod claim_record;
 mod complete;
+mod completions;
 mod doctor;
 mod enqueue;
 mod fail_task;
@@ -49,7 +50,7 @@ pub struct Described {
 }
 
 /// All commands, for `--schema`.
-pub const ANSWERS: [Described; 10] = [
+pub const ANSWERS: [Described; 11] = [
     Described::new::<init::Initialised>("init"),
     Described::new::<enqueue::TaskRecord>("enqueue"),
     Described::new::<claim::Outcome>("claim"),
@@ -60,6 +61,7 @@ pub const ANSWERS: [Described; 10] = [
     Described::new::<cancel_task::Cancelled>("cancel-task"),
     Described::new::<tasks::Tasks>("tasks"),
     Described::new::<doctor::Examined>("doctor"),
+    Described::new::<completions::Script>("completions"),
 ];
 
 impl Described {
@@ -88,6 +90,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::CancelTask(args) => printer.finish(cancel_task::run(&args, &repository)),
         Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
         Command::Doctor(args) => printer.finish(doctor::run(&args, &repository)),
+        Command::Completions(args) => printer.finish(completions::run(&args)),
     }
 }
 

@@ -9,6 +9,8 @@ pub mod host;
 mod output;
 mod schema;
 
+pub use args::command_line;
+
 /// Runs the command line that the process was started with, prints its answer, and tells the exit code.
 ///
 /// 0: done. 1: a bad value, not found, nothing to claim, refused, or the medium failed. 2: wrong usage, or no

@@ -126,9 +126,9 @@ impl Printer {
         match (outcome, self.format) {
             (Ok(Answered { answer, warnings }), Format::Json) => self.json(answer.exit_code(), &warnings, &answer),
             (Ok(Answered { answer, warnings }), Format::Text) => {
-                let mut page = Page { text: String::from("\n"), columns: self.columns };
+                let mut page = Page { text: String::from("\n"), columns: self.columns, verbatim: false };
                 answer.text(&mut page);
-                page.line(format_args!("\n  ({:.3}s)", self.stopwatch.elapsed().as_secs_f64()));
+                page.end(self.stopwatch);
                 for warning in warnings {
                     complain(&format!("⚠️  {}", sanitised(&warning)));
                 }
@@ -221,9 +221,22 @@ pub struct Page {
     text: String,
     /// The terminal's width, if there is one.
     pub columns: Option<usize>,
+    verbatim: bool,
 }
 
 impl Page {
+    /// Makes the page a text for another program: as it is, with nothing before and after it.
+    pub fn verbatim(&mut self, text: &str) {
+        self.text = text.to_string();
+        self.verbatim = true;
+    }
+
+    fn end(&mut self, stopwatch: Stopwatch) {
+        if !self.verbatim {
+            self.line(format_args!("\n  ({:.3}s)", stopwatch.elapsed().as_secs_f64()));
+        }
+    }
+
     /// Adds a line. What comes from outside must have been [`sanitised`].
     pub fn line(&mut self, line: impl std::fmt::Display) {
         self.text.push_str(&line.to_string());

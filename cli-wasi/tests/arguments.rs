@@ -26,7 +26,7 @@ fn any_words_get_an_answer() {
             let letters = word.as_bytes();
             let short =
                 letters.starts_with(b"-") && !letters.starts_with(b"--") && letters.iter().any(|c| b"hV".contains(c));
-            let others = ["help", "--help", "--version", "--schema"];
+            let others = ["help", "--help", "--version", "completions", "--schema"];
             short || others.map(OsStr::new).contains(&word.as_os_str()) || letters.starts_with(b"--schema=")
         };
         assert!(output.status.code() != Some(0) || words.iter().any(asked_for), "nothing can have been done");
@@ -81,8 +81,18 @@ fn assert_answered(output: &Output) {
     }
 }
 
-const COMMANDS: [&str; 9] =
-    ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
+const COMMANDS: [&str; 10] = [
+    "init",
+    "enqueue",
+    "claim",
+    "heartbeat",
+    "complete",
+    "fail-task",
+    "release",
+    "cancel-task",
+    "tasks",
+    "completions",
+];
 
 const FLAGS: [&str; 19] = [
     "--priority",
@@ -163,6 +173,7 @@ fn value() -> BoxedStrategy<OsString> {
         "json",
         "60",
         "1",
+        "bash",
         "title,tags",
     ];
     let odd = [

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 pub(crate) enum Purpose {
     /// `muse coord init`: a repository is wanted here if there is none around.
     Init,
-    /// Help, the version or a schema, which are about `muse` and no repository: nothing may be created.
+    /// Help, the version, completions or a schema, which are about `muse` and no repository: nothing may be created.
     Help,
     /// Any other command: works in the repository it finds.
     Work,
@@ -42,7 +42,7 @@ fn purpose(options: &[OsString]) -> Purpose {
         let word = word.as_encoded_bytes();
         matches!(word, b"--help" | b"-h" | b"--version" | b"--schema") || word.starts_with(b"--schema=")
     };
-    if options.iter().any(helps) {
+    if options.iter().any(helps) || is_command("completions", options) {
         Purpose::Help
     } else if is_command("init", options) {
         Purpose::Init
@@ -112,10 +112,14 @@ mod tests {
 
     #[test]
     fn what_is_asked_of_muse_alone_creates_nothing() {
-        for line in ["coord --schema init", "coord --schema=claim"] {
+        for line in
+            ["coord completions bash", "coord --json completions zsh", "coord --schema init", "coord --schema=claim"]
+        {
             assert_eq!(read(line).purpose, Purpose::Help, "{line}");
         }
-        assert_eq!(read("coord enqueue -- --schema").purpose, Purpose::Work);
+        for line in ["completions", "coord enqueue completions", "coord enqueue -- --schema"] {
+            assert_eq!(read(line).purpose, Purpose::Work, "{line}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod cancel_task;
 mod claim;
 mod complete;
+mod completions;
 mod doctor;
 mod enqueue;
 mod fail_task;

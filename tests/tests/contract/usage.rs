@@ -229,6 +229,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   cancel-task  Call a task off
     2>   tasks        List tasks, and count all of them by status
     2>   doctor       Tell what is wrong in the coordination directory, and what its filesystem gives
+    2>   completions  Print a script by which a shell completes this command line
     2>   help         Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
@@ -256,8 +257,18 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
 #[test]
 fn help_and_version_are_answers_with_exit_code_0_and_need_no_repository() {
     let repo = Repo::bare();
-    let commands =
-        ["init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "tasks"];
+    let commands = [
+        "init",
+        "enqueue",
+        "claim",
+        "heartbeat",
+        "complete",
+        "fail-task",
+        "release",
+        "cancel-task",
+        "tasks",
+        "completions",
+    ];
     let help = commands.map(|command| repo.muse(["coord", command, "-h"]).succeeded());
     let whole = [repo.muse(["--version"]), repo.muse(["coord", "--help"])];
     assert_snapshot!("help", transcript(whole.into_iter().chain(help)));
