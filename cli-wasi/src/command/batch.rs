@@ -5,11 +5,13 @@
 use coord_core::queue::{Enqueued, NewTask};
 use coord_core::request::{Draft, Words};
 use coord_core::{Error, TaskId, limits};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bad_args;
 use crate::host;
 use crate::output::{Failure, Page};
+use crate::schema;
 
 /// What the values are called in a line.
 const WORDS: Words = Words {
@@ -38,7 +40,7 @@ pub(super) struct Lines {
 }
 
 /// What became of the lines, as JSON has it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Batched {
     /// How many tasks are new.
     enqueued: usize,
@@ -48,8 +50,9 @@ pub(super) struct Batched {
     tasks: Vec<BatchedTask>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BatchedTask {
+    #[schemars(with = "schema::TaskId")]
     task_id: String,
     deduplicated: bool,
 }

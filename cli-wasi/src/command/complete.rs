@@ -2,6 +2,7 @@
 
 use coord_core::queue;
 use coord_core::request;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::batch::{self, Batched, Lines};
@@ -11,7 +12,7 @@ use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Completed {
     #[serde(flatten)]
     changed: Changed,

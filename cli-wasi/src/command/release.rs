@@ -5,6 +5,7 @@ use coord_core::queue::{self, Status};
 use coord_core::request;
 use coord_core::time::Timestamp;
 use coord_store::DirStore;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::Subject;
@@ -12,15 +13,19 @@ use super::{OpenQueue, Repository, lease, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
+use crate::schema;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Released {
+    #[schemars(with = "schema::TaskId")]
     task_id: String,
+    #[schemars(with = "schema::StatusName")]
     status: &'static str,
     generation: u32,
     attempt: u32,
     /// When it can be claimed, if not at once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     scheduled_at: Option<Timestamp>,
     #[serde(skip)]
     subject: Subject,
