@@ -168,7 +168,9 @@ pub enum Command {
     /// repository, `MUSE_REPO_ROOT=. muse coord init` makes one right here.
     Init,
     /// Add a task to the queue, or with --batch many
-    #[command(override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>")]
+    #[command(
+        override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>"
+    )]
     Enqueue(Enqueue),
     /// Take the task of the highest priority, the oldest first; exactly one agent gets it
     Claim(Claim),

@@ -86,7 +86,8 @@ impl Import {
     /// Says where an import stopped. It can be given again as a whole.
     fn stopped(&self, failure: Failure, number: usize) -> Failure {
         let Failure { error, .. } = failure;
-        let done = format!("the {} line(s) before are done, and are passed over when all is imported again", number - 1);
+        let done =
+            format!("the {} line(s) before are done, and are passed over when all is imported again", number - 1);
         Failure { error: format!("line {number}: {error}; {done}"), ..failure }
     }
 }

@@ -134,10 +134,8 @@ impl Batched {
     /// What the queue answered, in the order of the lines.
     pub(super) fn new(tasks: Vec<(TaskId, bool)>) -> Batched {
         let deduplicated = tasks.iter().filter(|(_, deduplicated)| *deduplicated).count();
-        let tasks: Vec<_> = tasks
-            .into_iter()
-            .map(|(id, deduplicated)| BatchedTask { task_id: id.to_string(), deduplicated })
-            .collect();
+        let tasks: Vec<_> =
+            tasks.into_iter().map(|(id, deduplicated)| BatchedTask { task_id: id.to_string(), deduplicated }).collect();
         Batched { enqueued: tasks.len() - deduplicated, deduplicated, tasks }
     }
 

@@ -113,9 +113,8 @@ pub(super) fn run(
     let mut claims = vec![first];
     while claims.len() < max {
         // What was claimed is answered, whatever happens to the rest.
-        let next = nonce().and_then(|nonce| {
-            Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now(), nonce)?)
-        });
+        let next =
+            nonce().and_then(|nonce| Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now(), nonce)?));
         match next {
             Ok(Claim { claimed, findings }) => {
                 warnings.extend(findings.iter().map(Finding::to_string));
@@ -153,7 +152,8 @@ fn closed(settings: &Settings, queues: &[QueueName]) -> Vec<String> {
     let is_meant = |queue: &&QueueName| queues.is_empty() || queues.contains(queue);
     let paused = settings.paused.iter().filter(is_meant);
     let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends that"));
-    let limited = settings.max_in_flight.iter().filter(|(queue, _)| is_meant(queue) && !settings.paused.contains(*queue));
+    let limited =
+        settings.max_in_flight.iter().filter(|(queue, _)| is_meant(queue) && !settings.paused.contains(*queue));
     let limited = limited.map(|(queue, max)| format!("of queue {queue} at most {max} task(s) are claimed at once"));
     paused.chain(limited).collect()
 }

@@ -29,8 +29,9 @@ pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answ
     let result = Some(result).filter(|result| !result.is_empty());
     let is_kept_if_late = result.is_some();
     let late = |failure: Failure| Failure {
-        hint: (is_kept_if_late && failure.status == "lease_lost")
-            .then_some("the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it"),
+        hint: (is_kept_if_late && failure.status == "lease_lost").then_some(
+            "the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it",
+        ),
         ..failure
     };
     let Some(lines) = lines else {

@@ -123,7 +123,8 @@ fn run_batch(file: &str, run_id: &str, repository: &Repository) -> Result<Answer
             Err(error) => {
                 let failure = Failure::from(error);
                 let way_out = "give the rest again, or all of it if each task has a unique key";
-                let error = format!("{}; the first {} of {count} tasks are enqueued: {way_out}", failure.error, added.len());
+                let error =
+                    format!("{}; the first {} of {count} tasks are enqueued: {way_out}", failure.error, added.len());
                 return Err(Failure { error, ..failure });
             }
         }

@@ -37,8 +37,11 @@ pub(super) fn run(args: &args::Release, repository: &Repository) -> Result<Answe
     let (id, claimant, delay) = lease(&args.lease, || request::delay_seconds(args.delay))?;
     let OpenQueue { queue, .. } = repository.open()?;
     let released = queue.release(id, claimant, delay, host::now(), nonce()?)?;
-    let heading =
-        if released.status == Status::Cancelled { "🚫 Task cancelled, as was asked for" } else { "↩️  Task released" };
+    let heading = if released.status == Status::Cancelled {
+        "🚫 Task cancelled, as was asked for"
+    } else {
+        "↩️  Task released"
+    };
     Ok(Answered { answer: Released::new(released, heading, &queue), warnings: Vec::new() })
 }
 

@@ -68,7 +68,8 @@ pub(super) fn run(args: &args::Show, repository: &Repository) -> Result<Answered
 
 impl From<Report> for Reported {
     fn from(report: Report) -> Reported {
-        let Report { at, run_id, generation, attempt, result, error, reason, progress, note, scheduled_at, .. } = report;
+        let Report { at, run_id, generation, attempt, result, error, reason, progress, note, scheduled_at, .. } =
+            report;
         Reported {
             kind: report.kind.as_str(),
             at,

@@ -62,11 +62,7 @@ struct End {
 /// How often a wait sweeps. Agents that claim do so each second, but there may be none left.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-pub(super) fn run(
-    args: &args::Wait,
-    repository: &Repository,
-    stopwatch: Stopwatch,
-) -> Result<Answered<Ends>, Failure> {
+pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwatch) -> Result<Answered<Ends>, Failure> {
     let ids = args.task_ids.iter().map(|id| request::task_id(id)).collect::<Result<Vec<TaskId>, _>>()?;
     let timeout = args.timeout.map(|seconds| between("--timeout", seconds, &limits::DELAY_SECONDS)).transpose()?;
     let timeout = timeout.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.unsigned_abs()));
