@@ -11,7 +11,7 @@ import type {
   Shown,
   Stats,
 } from './types.ts';
-import type { Task, Waited } from './types.ts';
+import type { QueueStats, Task, Waited } from './types.ts';
 
 /** Asks the WebAssembly part, and gives what it answers; throws a `CoordError`. */
 export type Asked = <T>(ask: () => string) => T;
@@ -32,7 +32,7 @@ export type RawShown = RawItem & { history: RawReport[]; orphanResults: RawRepor
 export type RawListing = Omit<Listing, 'items'> & { items: RawItem[] };
 export type RawWaited = { items: (RawItem | null)[]; timedOut: boolean };
 export type RawChange = { taskId: string; item: RawItem | null };
-export type RawStats = Omit<Stats, 'queues'> & { queues: Record<string, Raw<Stats['queues'][string]>> };
+export type RawStats = Omit<Stats, 'queues'> & { queues: (Raw<QueueStats> & { queue: string })[] };
 
 export interface RawLease {
   task: RawTask;
@@ -88,7 +88,7 @@ export function changeOf<Payload extends object, Result extends object>(raw: Raw
 }
 
 export function statsOf(raw: RawStats): Stats {
-  const queues = Object.entries(raw.queues).map(([name, queue]) => [name, dated(queue, ['oldestPendingSince'])]);
+  const queues = raw.queues.map(({ queue, ...figures }) => [queue, dated<QueueStats>(figures, ['oldestPendingSince'])]);
   return { ...raw, queues: Object.fromEntries(queues) };
 }
 

@@ -257,7 +257,7 @@ export class Queue {
     const sleep = new LightSleep(this.directory);
     const began = performance.now();
     try {
-      const pause = sleep.watch(ending.watched()) ? LOOK_WHEN_TOLD : 0;
+      const pause = sleep.watch([...new Set(ending.watched())]) ? LOOK_WHEN_TOLD : 0;
       for (;;) {
         const elapsed = performance.now() - began;
         const step = refusing(() => ending.step(this.#binding, elapsed));

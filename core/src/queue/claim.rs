@@ -141,11 +141,11 @@ impl<S: Store> Queue<S> {
     ) -> Result<Option<Claimed>, Error> {
         let mut closed = self.closed_queues(now)?;
         let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
-        let mut watch = watch;
+        let (mut watch, mut expired) = (watch, 0);
         for _ in 0..limits::RACES {
             let (queues, except, empties) = (&request.queues, &closed.queues, Empties::Remove(now));
             let mut walk = Walk { queues, except, until: None, empties, watch: watch.as_deref_mut() };
-            let (mut claimed, mut lost_races, mut expired) = (None, 0, 0);
+            let (mut claimed, mut lost_races, before) = (None, 0, expired);
             let mut take = |_: &TimedShelf, located| {
                 match self.take(&located, &command, request, now, findings)? {
                     Take::Mine(mine) => claimed = Some(*mine),
@@ -169,7 +169,8 @@ impl<S: Store> Queue<S> {
                     false => return Ok(Some(taken)),
                 }
             }
-            if flow.is_break() || lost_races == 0 {
+            // What waited for one that expired may be ready now.
+            if flow.is_break() || lost_races == 0 && expired == before {
                 return Ok(None);
             }
         }

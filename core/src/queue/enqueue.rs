@@ -157,7 +157,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// Fails if there is none of the tasks that these are to wait for.
-    fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
+    pub(super) fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
         let parents: BTreeSet<TaskId> = new.flat_map(|new| new.plan.after.iter().copied()).collect();
         match parents
             .into_iter()
@@ -185,7 +185,7 @@ impl<S: Store> Queue<S> {
     fn link_first(&self, draft: &mut Draft, nonce: Nonce) -> Result<Option<Located>, Error> {
         let Some(record) = &draft.record else { return Ok(None) };
         let task = &draft.enqueued.task;
-        if let Some(other) = self.take_key(task, nonce)? {
+        if let Some(other) = self.take_key(task, None, nonce)? {
             // Nobody knows of it, and a doctor must not find it.
             self.store.remove(record)?;
             draft.enqueued = Enqueued { task: other, deduplicated: true };

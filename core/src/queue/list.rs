@@ -12,7 +12,7 @@ use super::reports::{Report, ReportKind};
 use super::settle::tells_the_end;
 use super::shelves::{Empties, Walk};
 use super::{CancelRequest, Finding, Progress, Queue, Status};
-use crate::entry::{Entry, State};
+use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
@@ -395,9 +395,10 @@ impl<S: Store> Queue<S> {
             State::Blocked { on } => (None, Some(*on)),
             _ => (None, None),
         };
-        let end =
-            latest.clone().filter(|report| ending.is_some_and(|ending| tells_the_end(report.kind, ending.outcome)));
-        let end = end.unwrap_or_default();
+        let end = match (ending, &latest) {
+            (Some(ending), Some(latest)) => self.told_of_the_end(entry, ending.outcome, latest)?.unwrap_or_default(),
+            _ => Report::default(),
+        };
         let progress = latest.filter(|report| lease.is_some() && report.kind == ReportKind::Progress);
         Ok(Item {
             task,
@@ -415,6 +416,18 @@ impl<S: Store> Queue<S> {
             result: end.result,
             error: end.error,
         })
+    }
+
+    /// The report that tells of a task's end. A holder that was asked to stop may have told how far it was before it gave the
+    /// task back.
+    fn told_of_the_end(&self, entry: &Entry, outcome: Outcome, latest: &Report) -> Result<Option<Report>, Error> {
+        if outcome != Outcome::Cancelled || latest.kind != ReportKind::Progress {
+            return Ok(Some(latest.clone()).filter(|latest| tells_the_end(latest.kind, outcome)));
+        }
+        let before = self.history(entry)?.into_iter().nth(1).and_then(|(_, report)| report);
+        let asked_this_holder =
+            |report: &Report| report.kind == ReportKind::CancelRequested && report.generation == entry.generation;
+        Ok(before.filter(asked_this_holder))
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::enqueue::Enqueued;
 use super::files::Located;
 use super::reports::{Report, ReportKind, Written};
+use super::unique::Again;
 use super::{ClaimRecord, NewTask, Queue, Status};
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
@@ -161,6 +162,7 @@ impl<S: Store> Queue<S> {
             self.keep_if_late(id, &claimant, &report, &error)?;
             return Err(error);
         }
+        self.check_parents(follow_ups.iter())?;
         let enqueued = self.enqueue_all(follow_ups.into_iter().map(after).collect(), now, nonce)?;
         // CM-15: if the agent dies here, they wait for an end of the task that is not theirs, and are cancelled by it.
         match self.complete_with(id, claimant, Some(report), now, nonce) {
@@ -255,14 +257,23 @@ impl<S: Store> Queue<S> {
     /// Tasks that were cancelled because of it stay so. One with a unique key is refused while another task has that.
     pub fn retry(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Released, Error> {
         let task = self.task(id)?.ok_or(Error::NotFound { id })?;
-        let entry = self.find(id)?.ok_or(Error::NotFound { id })?.entry;
         let command = Command::Retry { terms: task.record.terms() };
-        decide(&entry, &command, now).map_err(|refusal| self.refused(id, refusal))?;
-        if let Some(Task { id: by, .. }) = self.take_key(&task, nonce)? {
-            return Err(Error::KeyTaken { id, by });
+        for _ in 0..limits::RACES {
+            let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+            let next = decide(&located.entry, &command, now).map_err(|refusal| self.refused(id, refusal))?;
+            let again = Again { version: located.entry.version, at: now };
+            match self.take_key(&task, Some(again), nonce)? {
+                Some(Task { id: by, .. }) if by != id => return Err(Error::KeyTaken { id, by }),
+                // Another one puts it back at the same time.
+                Some(_) => {}
+                // If the agent dies here, the next one who asks for its key puts it back.
+                None if self.step(&located, &next, None, now, nonce)? == Moved::Here => {
+                    return Ok(Released::of(&next, now));
+                }
+                None => {}
+            }
         }
-        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, None)?;
-        Ok(Released::of(&entry, now))
+        Err(Error::Contended)
     }
 
     fn complete_with(

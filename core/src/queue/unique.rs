@@ -3,7 +3,8 @@
 //! Who has a key stands in `unique/<queue>/<digest>/<n>.json`, which names a task. The highest number counts, and it is only
 //! raised once the task before has ended; of those who raise it at once, one makes the file, and the others look again. A task
 //! gets its key before its entry. So one that has the key and no entry is of an agent that is just about to link it, or has
-//! died; whoever comes then shelves it as a doctor does, which is safe beside a living one, and answers it.
+//! died; whoever comes then shelves it as a doctor does, which is safe beside a living one, and answers it. So it is with one that
+//! is put back after its end: that is announced in a file with the next number, and whoever finds it announced does it.
 
 use alloc::vec::Vec;
 
@@ -19,11 +20,23 @@ use crate::limits;
 use crate::name::{Nonce, QueueName, UniqueKey};
 use crate::store::Store;
 use crate::task::Task;
+use crate::time::Timestamp;
+use crate::transition::{Command, decide};
 
 /// What a file in a unique key's directory says.
 #[derive(Debug, Serialize, Deserialize)]
 struct Holder {
     task_id: TaskId,
+    /// If the task has the key because it is put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<Again>,
+}
+
+/// A task that is put back: the version that its end had, and when. So whoever does it gives it the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Again {
+    pub(super) version: u32,
+    pub(super) at: Timestamp,
 }
 
 impl<S: Store> Queue<S> {
@@ -31,32 +44,33 @@ impl<S: Store> Queue<S> {
     pub(super) fn live_holder(&self, queue: &QueueName, key: &UniqueKey, nonce: Nonce) -> Result<Option<Task>, Error> {
         let dir = layout::unique_key(queue, key);
         match self.last_holder(&dir)? {
-            Some((_, id)) => self.if_alive(id, nonce),
+            Some((_, holder)) => self.if_alive(&holder, nonce),
             None => Ok(None),
         }
     }
 
-    /// Gives the task the key that it asks for, if it asks for one; else the live task that has it.
-    pub(super) fn take_key(&self, task: &Task, nonce: Nonce) -> Result<Option<Task>, Error> {
+    /// Gives the task the key that it asks for, if it asks for one; else the live task that has it. One that is put back gets it
+    /// anew, since others may have seen that it had ended.
+    pub(super) fn take_key(&self, task: &Task, again: Option<Again>, nonce: Nonce) -> Result<Option<Task>, Error> {
         let Some(key) = &task.record.unique else { return Ok(None) };
         let dir = layout::unique_key(&task.record.queue, key);
         for _ in 0..limits::RACES {
             let last = self.last_holder(&dir)?;
-            match last {
-                Some((number, id)) if id == task.id => {
-                    self.remove_holders_before(number, &dir)?;
+            match &last {
+                Some((number, holder)) if holder.task_id == task.id && (again.is_none() || holder.again == again) => {
+                    self.remove_holders_before(*number, &dir)?;
                     return Ok(None);
                 }
-                Some((_, id)) => {
-                    if let Some(live) = self.if_alive(id, nonce)? {
+                Some((_, holder)) => {
+                    if let Some(live) = self.if_alive(holder, nonce)? {
                         return Ok(Some(live));
                     }
                 }
                 None => {}
             }
             let number = last.map_or(1, |(number, _)| number + 1);
-            let mut content =
-                serde_json::to_vec(&Holder { task_id: task.id }).map_err(|error| Error::Unencodable(error.into()))?;
+            let holder = Holder { task_id: task.id, again };
+            let mut content = serde_json::to_vec(&holder).map_err(|error| Error::Unencodable(error.into()))?;
             content.push(b'\n');
             // CM-14: if the agent dies from here on, the next one who asks for the key shelves the task.
             // A listing that missed names may have led to an old number: then there is a higher one.
@@ -69,15 +83,15 @@ impl<S: Store> Queue<S> {
     pub(super) fn has_its_key(&self, task: &Task) -> Result<bool, Error> {
         let Some(key) = &task.record.unique else { return Ok(true) };
         let last = self.last_holder(&layout::unique_key(&task.record.queue, key))?;
-        Ok(last.is_some_and(|(_, id)| id == task.id))
+        Ok(last.is_some_and(|(_, holder)| holder.task_id == task.id))
     }
 
     /// Forgets that a task had its key, which is being removed.
     pub(super) fn give_key_up(&self, task: &Task) -> Result<(), Error> {
         let Some(key) = &task.record.unique else { return Ok(()) };
         let dir = layout::unique_key(&task.record.queue, key);
-        if let Some((number, id)) = self.last_holder(&dir)?
-            && id == task.id
+        if let Some((number, holder)) = self.last_holder(&dir)?
+            && holder.task_id == task.id
         {
             self.store.remove(&layout::key_holder(&dir, number))?;
             self.store.remove_dir(&dir)?;
@@ -94,8 +108,8 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// The highest number in a key's directory, and the task that it names.
-    fn last_holder(&self, dir: &Dir) -> Result<Option<(u64, TaskId)>, Error> {
+    /// The highest number in a key's directory, and what it says.
+    fn last_holder(&self, dir: &Dir) -> Result<Option<(u64, Holder)>, Error> {
         let names = self.store.list(dir)?.unwrap_or_default();
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| layout::parse_key_holder(name)).collect();
         numbers.sort_unstable();
@@ -103,19 +117,28 @@ impl<S: Store> Queue<S> {
         for number in numbers.into_iter().rev() {
             let content = self.store.read(&layout::key_holder(dir, number), limits::RECORD_BYTES)?;
             if let Some(holder) = content.and_then(|content| serde_json::from_slice::<Holder>(&content).ok()) {
-                return Ok(Some((number, holder.task_id)));
+                return Ok(Some((number, holder)));
             }
         }
         Ok(None)
     }
 
-    /// The task, if it has not ended. One that has the key and no entry is shelved.
-    fn if_alive(&self, id: TaskId, nonce: Nonce) -> Result<Option<Task>, Error> {
-        for _ in 0..2 {
+    /// The task, if it has not ended. One that has the key and no entry is shelved, and one that is put back is put back.
+    fn if_alive(&self, holder: &Holder, nonce: Nonce) -> Result<Option<Task>, Error> {
+        let id = holder.task_id;
+        for _ in 0..3 {
             let Some(task) = self.task(id)? else { return Ok(None) };
             if let Some(located) = self.find(id)? {
-                let lives = !matches!(located.entry.state, State::Ended(_));
-                return Ok(lives.then_some(task));
+                if !matches!(located.entry.state, State::Ended(_)) {
+                    return Ok(Some(task));
+                }
+                let Some(Again { at, .. }) = holder.again.filter(|again| again.version == located.entry.version) else {
+                    return Ok(None);
+                };
+                let command = Command::Retry { terms: task.record.terms() };
+                let next = decide(&located.entry, &command, at).map_err(|refusal| self.refused(id, refusal))?;
+                self.step(&located, &next, None, at, nonce)?;
+                continue;
             }
             let mut nonces = nonce.counted_on();
             Mender::new(self, &mut nonces).shelve_again(id)?;

@@ -2,10 +2,8 @@
 //!
 //! A payload and a result are texts in it. JavaScript would round the numbers in them; so it can be given them as they are.
 
-use std::collections::BTreeMap;
-
 use coord_core::json::JsonObject;
-use coord_core::name::{ErrorMessage, Note, Tag, UniqueKey};
+use coord_core::name::{ErrorMessage, Note, QueueName, Tag, UniqueKey};
 use coord_core::queue::{self, Counts, Finding, Listing, Matching, Progress, Status};
 use coord_core::{TaskId, Timestamp, task};
 use serde::{Serialize, Serializer};
@@ -187,12 +185,13 @@ pub(crate) struct Stats {
     #[serde(serialize_with = "by_status")]
     counts: Counts,
     window_seconds: i64,
-    queues: BTreeMap<String, QueueStats>,
+    queues: Vec<QueueStats>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct QueueStats {
+    queue: String,
     #[serde(serialize_with = "by_status")]
     counts: Counts,
     oldest_pending_since: Option<u64>,
@@ -388,14 +387,15 @@ impl From<queue::Change> for Change {
 
 impl From<queue::Stats> for Stats {
     fn from(stats: queue::Stats) -> Stats {
-        let queues = stats.queues.into_iter().map(|(name, stats)| (name.into(), stats.into())).collect();
+        let queues = stats.queues.into_iter().map(|(name, stats)| QueueStats::new(name, stats)).collect();
         Stats { total: stats.counts.total(), counts: stats.counts, window_seconds: stats.window_seconds, queues }
     }
 }
 
-impl From<queue::QueueStats> for QueueStats {
-    fn from(stats: queue::QueueStats) -> QueueStats {
+impl QueueStats {
+    fn new(name: QueueName, stats: queue::QueueStats) -> QueueStats {
         QueueStats {
+            queue: name.into(),
             counts: stats.counts,
             oldest_pending_since: stats.oldest_pending_since.map(Timestamp::micros),
             wait_seconds: stats.wait.map(Spread::from),

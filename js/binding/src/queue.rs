@@ -1,6 +1,5 @@
 //! The queue's functions, as `js/src/queue.ts` and `js/src/lease.ts` call them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coord_core::layout::{self, Dir, Shelf};
@@ -56,7 +55,7 @@ pub struct Waiting {
 #[wasm_bindgen]
 pub struct Ending {
     wait: WaitingEnd,
-    watched: BTreeSet<Dir>,
+    watched: Vec<Dir>,
     /// When the next sweep is due, after the wait began.
     next_sweep: Duration,
 }
@@ -313,7 +312,7 @@ impl Waiting {
 
 #[wasm_bindgen]
 impl Ending {
-    /// The directories in which the end of a task is noticed.
+    /// The directories in which the end of a task is noticed, one for each task.
     pub fn watched(&self) -> Vec<String> {
         self.watched.iter().map(|dir| dir.as_str().to_string()).collect()
     }

@@ -10,7 +10,8 @@ fn with_tasks() -> Repo {
     let payload = r#"{"n":12345678901234567890123}"#;
     repo.coord(&format!("enqueue failing --max-attempts 2 --backoff 0 --payload {payload}")).succeeded();
     repo.given(["claim --run-id a", "enqueue waiting --tags a,b --priority -3", "enqueue later --delay 1h"]);
-    let failing = repo.coord("tasks --status claimed --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
+    let failing =
+        repo.coord("tasks --status claimed --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
     repo.given([
         format!("fail-task {failing} --run-id a --error oh"),
         String::from("enqueue done --queue q"),
@@ -47,7 +48,11 @@ fn what_was_exported_is_imported_under_its_ids_with_results_and_history() {
         let id = item["task_id"].as_str().unwrap();
         let [before, mut after] = [&from, &to].map(|repo| shown(repo, id));
         if before["title"] == "held" {
-            assert_eq!((&after["status"], &after["claimer_run_id"]), (&json!("pending"), &json!(null)), "a lease is for one directory");
+            assert_eq!(
+                (&after["status"], &after["claimer_run_id"]),
+                (&json!("pending"), &json!(null)),
+                "a lease is for one directory"
+            );
             after = before.clone();
         }
         assert_eq!(before, after);
@@ -69,7 +74,9 @@ fn a_line_that_is_wrong_is_named_and_the_import_can_be_given_again() {
     let (from, to) = (with_tasks(), Repo::new());
     let exported = from.coord("export").succeeded().stdout;
     let first = exported.lines().next().unwrap();
-    for bad in ["{\"title\":\"t\"}", "nonsense", &first.replace("failing", "altered").replace("\"task_id\"", "\"task_id\"")] {
+    for bad in
+        ["{\"title\":\"t\"}", "nonsense", &first.replace("failing", "altered").replace("\"task_id\"", "\"task_id\"")]
+    {
         let input = [exported.lines().last().unwrap(), bad, first].join("\n");
         let outcome = to.coord_call("import --json").input(input).run().ended_with(1);
         assert_eq!(outcome.text_of("status"), "bad_args");

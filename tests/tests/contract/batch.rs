@@ -44,7 +44,10 @@ fn a_batch_is_a_task_a_line_with_one_answer() {
     let shown = tasks_by_title(&repo);
     assert_eq!(shown.len(), 2);
     let first = &shown[0];
-    assert_eq!((&first["queue"], &first["tags"], &first["created_by"]), (&json!("code"), &json!(["a", "b"]), &json!("orchestrator")));
+    assert_eq!(
+        (&first["queue"], &first["tags"], &first["created_by"]),
+        (&json!("code"), &json!(["a", "b"]), &json!("orchestrator"))
+    );
     assert_eq!(first["payload"].to_string(), r#"{"n":1.5}"#);
     assert_eq!((&shown[1]["created_by"], &shown[1]["backoff_seconds"]), (&json!("somebody"), &json!(2)));
 }
@@ -224,7 +227,8 @@ fn a_batch_of_many_steps_keeps_the_order_of_its_lines() {
     let listed = repo.tasks();
     let ids = |tasks: &Value| tasks.as_array().unwrap().iter().map(|task| task["task_id"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(&listed["items"]), ids(&answer["tasks"]));
-    let listed: Vec<&str> = listed["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap()).collect();
+    let listed: Vec<&str> =
+        listed["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap()).collect();
     assert_eq!(listed, titles);
 }
 
@@ -244,7 +248,8 @@ fn a_completion_enqueues_what_follows_which_can_then_be_claimed() {
      "tasks":[{"task_id":"<id 2>","deduplicated":false},{"task_id":"<id 3>","deduplicated":false}]}
     exit 0
     "#);
-    let [first, second] = ["a", "b"].map(|run_id| repo.coord(&format!("claim --run-id {run_id} --json")).succeeded().json());
+    let [first, second] =
+        ["a", "b"].map(|run_id| repo.coord(&format!("claim --run-id {run_id} --json")).succeeded().json());
     let told = |claim: &Value| format!("{} by {}", claim["task"]["title"], claim["task"]["created_by"]);
     assert_eq!([told(&first), told(&second)], ["\"Build it\" by \"planner\"", "\"Test it\" by \"somebody\""]);
 

@@ -366,7 +366,10 @@ fn a_task_waits_for_its_parents_and_by_default_is_cancelled_with_one_that_fails(
     let status = |id: &str| repo.coord(&format!("show {id} --json")).succeeded().json();
     assert_eq!([&waits, &runs].map(|id| status(id)["status"].clone()), ["pending", "pending"]);
     let why = status(&cancelled);
-    assert_eq!((&why["status"], &why["reason"]), (&"cancelled".into(), &format!("it waited for {bad}, which was failed").into()));
+    assert_eq!(
+        (&why["status"], &why["reason"]),
+        (&"cancelled".into(), &format!("it waited for {bad}, which was failed").into())
+    );
     assert_eq!((&status(&blocked)["status"], &status(&blocked)["blocked_on"]), (&"blocked".into(), &bad.into()));
 }
 

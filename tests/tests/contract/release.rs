@@ -207,7 +207,8 @@ fn a_task_given_back_for_later_is_scheduled_and_has_used_no_attempt() {
     "#);
     repo.coord("claim --run-id agent-1").ended_with(1);
     assert_eq!(repo.tasks()["scheduled"], 2);
-    let refused = [-1, 315_360_001].map(|delay| repo.coord(&format!("release {first} --run-id agent-1 --delay {delay}")));
+    let refused =
+        [-1, 315_360_001].map(|delay| repo.coord(&format!("release {first} --run-id agent-1 --delay {delay}")));
     assert_snapshot!(transcript(refused), @"
     $ muse coord release <id 1> --run-id agent-1 --delay -1
     2> ❌ --delay must be between 0 and 315360000, got -1

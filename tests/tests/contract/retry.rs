@@ -138,7 +138,8 @@ fn a_task_that_did_not_complete_is_put_back_with_all_its_attempts() {
 #[test]
 fn a_task_that_has_not_ended_or_completed_is_not_put_back() {
     let repo = Repo::new();
-    let [pending, done] = ["pending", "done"].map(|title| repo.coord(&format!("enqueue {title} --queue {title} --json")).text_of("task_id"));
+    let [pending, done] = ["pending", "done"]
+        .map(|title| repo.coord(&format!("enqueue {title} --queue {title} --json")).text_of("task_id"));
     repo.coord("claim --run-id a --queue done").succeeded();
     repo.coord(&format!("complete {done} --run-id a")).succeeded();
     assert_snapshot!(repo.session([

@@ -187,7 +187,10 @@ fn a_result_that_came_too_late_is_kept_and_offered_to_the_next_holder() {
     exit 0
     "#);
     let shown = repo.coord(&format!("show {id} --json")).succeeded().json();
-    assert_eq!((&shown["orphan_results"][0]["run_id"], &shown["orphan_results"][0]["result"]), (&json!("late"), &json!({"pr": 41})));
+    assert_eq!(
+        (&shown["orphan_results"][0]["run_id"], &shown["orphan_results"][0]["result"]),
+        (&json!("late"), &json!({"pr": 41}))
+    );
     sleep(Duration::from_millis(1_100));
     let claim = repo.coord("claim --run-id fourth --json").succeeded().json();
     assert_eq!(claim["orphan_results"], shown["orphan_results"]);
@@ -203,7 +206,12 @@ fn what_others_wrote_does_not_act_on_a_terminal() {
     repo.muse(["coord", "heartbeat", &id, "--run-id", nasty, "--note", nasty]).succeeded();
     let running = repo.coord(&format!("show {id}")).succeeded();
     repo.muse(["coord", "fail-task", &id, "--run-id", nasty, "--error", nasty]).succeeded();
-    for outcome in [running, repo.coord(&format!("show {id}")), repo.coord(&format!("show {id} --json")), repo.coord(&format!("wait {id}"))] {
+    for outcome in [
+        running,
+        repo.coord(&format!("show {id}")),
+        repo.coord(&format!("show {id} --json")),
+        repo.coord(&format!("wait {id}")),
+    ] {
         assert!(!outcome.stdout.contains(['\u{1b}', '\u{202e}']), "{outcome}");
     }
 }

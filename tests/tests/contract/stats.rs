@@ -33,9 +33,18 @@ fn figures_are_by_queue_and_by_status() {
         assert!(0.0 < p50 && p50 <= p90 && p90 <= p99 && p99 <= max && max < 60.0, "{spread}");
     }
     let docs = &stats["queues"]["docs"];
-    assert_eq!((&docs["paused"], &docs["counts"]["scheduled"], &docs["run_seconds"]), (&json!(true), &json!(1), &json!(null)));
+    assert_eq!(
+        (&docs["paused"], &docs["counts"]["scheduled"], &docs["run_seconds"]),
+        (&json!(true), &json!(1), &json!(null))
+    );
     let text = repo.coord("stats").succeeded().stdout;
-    for part in ["4 task(s)", "code  at most 2 claimed at once", "1 pending  1 claimed  1 completed", "docs  ⏸️ paused", "Completed:  0.02 per minute"] {
+    for part in [
+        "4 task(s)",
+        "code  at most 2 claimed at once",
+        "1 pending  1 claimed  1 completed",
+        "docs  ⏸️ paused",
+        "Completed:  0.02 per minute",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }

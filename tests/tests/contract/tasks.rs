@@ -453,9 +453,8 @@ fn titles(listed: &Value) -> Vec<String> {
 #[test]
 fn tasks_are_filtered_by_tags_and_times_and_sorted_by_what_is_asked() {
     let repo = Repo::new();
-    let [first, second] = ["first", "second"].map(|title| {
-        repo.coord(&format!("enqueue {title} --tags a,{title} --json")).succeeded().json()
-    });
+    let [first, second] = ["first", "second"]
+        .map(|title| repo.coord(&format!("enqueue {title} --tags a,{title} --json")).succeeded().json());
     repo.given(["enqueue third --priority 5"]);
     let id = |task: &Value| task["task_id"].as_str().unwrap().to_string();
     repo.given([format!("cancel-task {} --run-id a", id(&second)), format!("cancel-task {} --run-id a", id(&first))]);
@@ -478,7 +477,10 @@ fn tasks_are_filtered_by_tags_and_times_and_sorted_by_what_is_asked() {
     assert_eq!(titles(&listed(&format!("--ended-since {last}"))), ["first"]);
     assert_eq!(titles(&listed("--ended-since 2100-01-01T00:00:00Z")), [""; 0]);
     let text = repo.coord(&format!("tasks --tags a --since {last} --ended-since {last} --sort created"));
-    assert!(text.stdout.contains(&format!("filter: tags=a, since={last}, ended-since={last}, sort=created\n")), "{text}");
+    assert!(
+        text.stdout.contains(&format!("filter: tags=a, since={last}, ended-since={last}, sort=created\n")),
+        "{text}"
+    );
 }
 
 /// All titles, one a page.

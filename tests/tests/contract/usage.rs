@@ -274,8 +274,28 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
 fn help_and_version_are_answers_with_exit_code_0_and_need_no_repository() {
     let repo = Repo::bare();
     let commands = [
-        "init", "enqueue", "claim", "heartbeat", "complete", "fail-task", "release", "cancel-task", "retry", "show", "tasks",
-        "wait", "watch", "stats", "pause", "resume", "limit", "gc", "export", "import", "doctor", "completions",
+        "init",
+        "enqueue",
+        "claim",
+        "heartbeat",
+        "complete",
+        "fail-task",
+        "release",
+        "cancel-task",
+        "retry",
+        "show",
+        "tasks",
+        "wait",
+        "watch",
+        "stats",
+        "pause",
+        "resume",
+        "limit",
+        "gc",
+        "export",
+        "import",
+        "doctor",
+        "completions",
     ];
     let help = commands.map(|command| repo.muse(["coord", command, "-h"]).succeeded());
     let whole = [repo.muse(["--version"]), repo.muse(["coord", "--help"])];

@@ -67,7 +67,10 @@ fn a_wait_for_any_ends_with_the_first() {
     repo.coord(&format!("cancel-task {second} --run-id a")).succeeded();
     let waited = waiting.finish().succeeded().json();
     assert_eq!((&waited["timed_out"], &waited["all_completed"]), (&json!(false), &json!(false)));
-    assert_eq!((&waited["items"][0]["status"], &waited["items"][1]["status"]), (&json!("pending"), &json!("cancelled")));
+    assert_eq!(
+        (&waited["items"][0]["status"], &waited["items"][1]["status"]),
+        (&json!("pending"), &json!("cancelled"))
+    );
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn the_state_comes_first_and_then_each_change_with_the_latest_state() {
 }
 
 fn lines_of(text: &str) -> Vec<Value> {
-    text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
