@@ -33,7 +33,7 @@ pub struct Invocation {
 #[derive(Debug)]
 pub enum Asked {
     /// Run a command, with its arguments.
-    Run(Command),
+    Run(Box<Command>),
     /// Tell the schema of a command's JSON answer.
     Schema(Described),
 }
@@ -64,7 +64,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
 /// would conflict with.
 fn asked(schema: Option<Described>, command: Option<Command>) -> Result<Asked, clap::Error> {
     match (schema, command) {
-        (None, Some(command)) => Ok(Asked::Run(command)),
+        (None, Some(command)) => Ok(Asked::Run(Box::new(command))),
         (Some(described), None) => Ok(Asked::Schema(described)),
         (None, None) => Err(misused(ErrorKind::MissingSubcommand, "a command is missing")),
         (Some(_), Some(_)) => {

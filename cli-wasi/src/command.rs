@@ -106,7 +106,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     let printer = Printer { format, columns, lines, stopwatch };
     let repository = Repository { sync };
     let command = match asked {
-        Asked::Run(command) => command,
+        Asked::Run(command) => *command,
         Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
     };
     match command {

@@ -33,6 +33,7 @@ pub mod limits;
 pub mod name;
 pub mod queue;
 pub mod request;
+mod sorted;
 pub mod store;
 pub mod tags;
 pub mod task;

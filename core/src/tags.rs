@@ -3,7 +3,6 @@
 //! A claim that chooses reads names alone. Tags that are too long for a name stand there as `~` and a digest of them all, and
 //! their text in `tags/`, once for all tasks that have the same.
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -11,6 +10,7 @@ use crate::entry::{escaped, unescaped};
 use crate::id::{is_lower_hex, short_digest};
 use crate::limits;
 use crate::name::Tag;
+use crate::sorted;
 
 /// The tags of a task, as a set, as a name can hold them. Equal sets have equal texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Choice {
 impl TagSet {
     /// The set of these tags.
     pub fn of(tags: &[Tag]) -> TagSet {
-        let words: BTreeSet<&str> = tags.iter().map(Tag::as_str).collect();
+        let words = sorted::set(tags.iter().map(Tag::as_str));
         // In a name the dot separates fields, and here the tilde tags.
         let word = |tag: &str| escaped(tag).replace('.', "%2e");
         let text = words.iter().map(|tag| word(tag)).collect::<Vec<_>>().join(SEPARATOR);

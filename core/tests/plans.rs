@@ -513,8 +513,9 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
     let ids = [world.enqueue("a"), world.enqueue("b")];
     let mut all = WaitingEnd::new(ids.to_vec(), Until::All, Duration::from_secs(9));
     let mut any = WaitingEnd::new(ids.to_vec(), Until::Any, Duration::from_secs(9));
-    let step =
-        |wait: &mut WaitingEnd, seconds| wait.step(&world.queue, Duration::from_secs(seconds), world.now()).unwrap();
+    let step = |wait: &mut WaitingEnd, seconds| {
+        wait.step(&world.queue, Duration::from_secs(seconds), world.now(), world.nonce()).unwrap()
+    };
     assert!(matches!((step(&mut all, 0), step(&mut any, 0)), (EndStep::Sleep(_), EndStep::Sleep(_))));
     world.claims(ids[0]);
     world.complete(ids[0]);
@@ -527,6 +528,23 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
     assert!(first.is_over);
     let EndStep::Done(given_up) = step(&mut all, 9) else { panic!("its time is over") };
     assert!(!given_up.is_over);
+    let short = world.enqueue_with("short", |new| new.ttl_seconds = 5).unwrap();
+    let fatal = world.enqueue_with("fatal", attempts(1, 0)).unwrap();
+    world.claims(ids[1]);
+    world.complete(ids[1]);
+    let any = ClaimRequest { choice: Choice::default(), ..ClaimRequest::any(agent(), 10) };
+    assert_eq!(world.claim_as(&any).unwrap().task.id, short);
+    world.queue.release(short, holder(), 0, world.now(), world.nonce()).unwrap();
+    let expiring = world.enqueue_with("expiring", |new| new.ttl_seconds = 5).unwrap();
+    let mut by_themselves = WaitingEnd::new(vec![expiring, fatal], Until::All, Duration::from_secs(99));
+    assert!(matches!(step(&mut by_themselves, 0), EndStep::Sleep(_)));
+    world.claims(short);
+    world.claims(fatal);
+    world.pass(20);
+    assert!(
+        matches!(step(&mut by_themselves, 20), EndStep::Done(waited) if waited.is_over),
+        "nobody claims, nobody reports"
+    );
     let mut gone = WaitingEnd::new(vec![TaskId::of_canonical(b"nobody")], Until::All, Duration::from_secs(9));
     let EndStep::Done(gone) = step(&mut gone, 0) else { panic!("there is none") };
     assert!(gone.is_over && gone.tasks[0].1.is_none());

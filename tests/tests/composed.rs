@@ -130,6 +130,23 @@ fn an_agent_whose_task_was_called_off_drops_it_and_goes_on() {
     });
 }
 
+#[test]
+fn an_agent_that_is_asked_to_stop_gives_its_task_back_and_goes_on() {
+    in_every_language(|language| {
+        let repo = Repo::new();
+        let [off, next] = [r#"{"texts":["one"]}"#, r#"{"texts":["two"]}"#].map(|payload| enqueue(&repo, payload));
+        let (agent, unread) = held_up(&repo, language);
+        repo.given([format!("cancel-task {off} --run-id boss --request --reason changed")]);
+        let told = drained(unread);
+        agent.finish().succeeded();
+        let expected = format!("{off} claimed\n{off} called off\n{next} claimed\n{next} completed\n");
+        assert_eq!(told, expected, "{language}");
+        let shown = repo.coord(&format!("show {off} --json")).succeeded().json();
+        assert_eq!([&shown["status"], &shown["reason"]], [&json!("cancelled"), &json!("changed")], "{language}");
+        assert_eq!(repo.tasks()["completed"], 1, "{language}");
+    });
+}
+
 /// At once, since agents that are killed leave leases that must run out.
 fn in_every_language(claim: impl Fn(&str) + Sync) {
     thread::scope(|scope| {

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use coord_core::Timestamp;
 use coord_core::name::QueueName;
 use coord_core::queue::{Became, Collected, Defect, Diagnosis, Gc, Note, Problem, QueueStats, Settings, Spread, Stats};
 use coord_core::request;
+use coord_core::{Timestamp, limits};
 use coord_store::Sync;
 
 use crate::Coord;
 use crate::bindings::exports::muse::coord::admin as wit;
 use crate::bindings::exports::muse::coord::admin::{Durability, Error, Guest, Treatment};
 use crate::instance::{Instance, nonce, now};
+use crate::queue::within;
 
 /// How far figures look back when nothing is said.
 const WINDOW_SECONDS: u32 = 3_600;
@@ -39,12 +40,12 @@ impl Guest for Coord {
         Instance::with(|instance| Ok(instance.queue()?.resume(&name)?))
     }
 
-    fn limit_in_flight(queue: String, max: Option<u32>) -> Result<(), Error> {
+    fn limit(queue: String, max_in_flight: Option<u32>) -> Result<(), Error> {
         let name = request::queue(&queue)?;
-        if max == Some(0) {
-            return Err(Error::BadArgs("max must be at least 1, got 0: `pause` has nothing claimed".to_string()));
+        if let Some(max) = max_in_flight {
+            within("max-in-flight", max, &(1..=i64::from(u32::MAX)))?;
         }
-        Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max, now(), nonce())?))
+        Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max_in_flight, now(), nonce())?))
     }
 
     fn settings() -> Result<Vec<wit::QueueSettings>, Error> {
@@ -52,15 +53,19 @@ impl Guest for Coord {
     }
 
     fn stats(window_seconds: Option<u32>) -> Result<wit::Figures, Error> {
+        let window = within("window-seconds", window_seconds.unwrap_or(WINDOW_SECONDS), &limits::DELAY_SECONDS)?;
         Instance::with(|instance| {
-            let stats = instance.queue()?.stats(i64::from(window_seconds.unwrap_or(WINDOW_SECONDS)), now())?;
+            let stats = instance.queue()?.stats(window, now())?;
             instance.warn_of(&stats.findings);
             Ok(stats.into())
         })
     }
 
     fn gc(options: wit::GcOptions) -> Result<wit::Collected, Error> {
-        Instance::with(|instance| Ok(instance.queue()?.gc(options.into(), now())?.into()))
+        let older_than_seconds = within("older-than-seconds", options.older_than_seconds, &limits::DELAY_SECONDS)?;
+        let keep_last = usize::try_from(options.keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
+        let gc = Gc { older_than_seconds, keep_last, dry_run: options.dry_run };
+        Instance::with(|instance| Ok(instance.queue()?.gc(gc, now())?.into()))
     }
 
     fn doctor(treatment: Treatment) -> Result<wit::Diagnosis, Error> {
@@ -90,7 +95,7 @@ fn of_each_queue(Settings { paused, max_in_flight }: &Settings) -> Vec<wit::Queu
     let queues: BTreeSet<&QueueName> = paused.iter().chain(max_in_flight.keys()).collect();
     let settings = |queue: &QueueName| wit::QueueSettings {
         queue: queue.as_str().to_string(),
-        is_paused: paused.contains(queue),
+        paused: paused.contains(queue),
         max_in_flight: max_in_flight.get(queue).copied(),
     };
     queues.into_iter().map(settings).collect()
@@ -110,7 +115,7 @@ fn of_queue((queue, stats): (QueueName, QueueStats)) -> wit::QueueStats {
         oldest_pending_since: oldest_pending_since.map(Timestamp::micros),
         wait: wait.map(Into::into),
         run: run.map(Into::into),
-        is_paused,
+        paused: is_paused,
         max_in_flight,
     }
 }
@@ -118,13 +123,6 @@ fn of_queue((queue, stats): (QueueName, QueueStats)) -> wit::QueueStats {
 impl From<Spread> for wit::Spread {
     fn from(Spread { count, p50, p90, p99, max }: Spread) -> wit::Spread {
         wit::Spread { count, p50, p90, p99, max }
-    }
-}
-
-impl From<wit::GcOptions> for Gc {
-    fn from(wit::GcOptions { older_than_seconds, keep_last, dry_run }: wit::GcOptions) -> Gc {
-        let keep_last = usize::try_from(keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
-        Gc { older_than_seconds: i64::from(older_than_seconds), keep_last, dry_run }
     }
 }
 

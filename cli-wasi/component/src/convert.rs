@@ -405,7 +405,7 @@ impl From<Waited> for wit::Waited {
             task_id: id.to_string(),
             item: item.map(Into::into),
         };
-        wit::Waited { tasks: tasks.into_iter().map(told).collect(), is_over }
+        wit::Waited { timed_out: !is_over, items: tasks.into_iter().map(told).collect() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The interface `queue`.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use coord_core::limits;
@@ -114,7 +115,7 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let Shown { item, history, orphans, findings } = instance.queue()?.show(id, now())?;
             instance.warn_of(&findings);
-            Ok(wit::Shown { item: item.into(), history: reports(&history), orphans: reports(&orphans) })
+            Ok(wit::Shown { item: item.into(), history: reports(&history), orphan_results: reports(&orphans) })
         })
     }
 
@@ -131,10 +132,11 @@ impl Guest for Coord {
         let stopwatch = Stopwatch::start();
         few_enough("task-ids", ids.len())?;
         let ids = ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
-        let mut waiting = WaitingEnd::new(ids, until.into(), timeout(timeout_seconds)?);
+        let timeout = within("timeout-seconds", timeout_seconds.unwrap_or(0), &limits::WAIT_SECONDS)?;
+        let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
             let step = Instance::with(|instance| {
-                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now())?)
+                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
             })?;
             match step {
                 EndStep::Sleep(time) => instance::sleep(time),
@@ -192,19 +194,17 @@ fn few_enough(name: &str, given: usize) -> Result<(), Error> {
 }
 
 fn number_within(name: &str, given: u32) -> Result<usize, Error> {
-    match usize::try_from(given) {
-        Ok(number) if (1..=limits::BATCH).contains(&number) => Ok(number),
-        _ => Err(Error::BadArgs(format!("{name} must be between 1 and {}, got {given}", limits::BATCH))),
-    }
+    let most = i64::try_from(limits::BATCH).unwrap_or(i64::MAX);
+    Ok(usize::try_from(within(name, given, &(1..=most))?).unwrap_or(usize::MAX))
 }
 
-fn timeout(seconds: Option<u32>) -> Result<Duration, Error> {
-    let seconds = seconds.unwrap_or(0);
-    match limits::WAIT_SECONDS.contains(&i64::from(seconds)) {
-        true => Ok(Duration::from_secs(u64::from(seconds))),
+/// As a draft says it of the numbers that it has.
+pub(crate) fn within(name: &str, given: u32, range: &RangeInclusive<i64>) -> Result<i64, Error> {
+    let number = i64::from(given);
+    match range.contains(&number) {
+        true => Ok(number),
         false => {
-            let (least, most) = limits::WAIT_SECONDS.into_inner();
-            Err(Error::BadArgs(format!("timeout-seconds must be between {least} and {most}, got {seconds}")))
+            Err(Error::BadArgs(format!("{name} must be between {} and {}, got {given}", range.start(), range.end())))
         }
     }
 }

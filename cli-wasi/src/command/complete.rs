@@ -34,16 +34,14 @@ pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answ
         ),
         ..failure
     };
-    let Some(lines) = lines else {
+    let Some(Lines { tasks, warnings, parents }) = lines else {
         let completed = queue.complete(id, claimant, result, host::now(), nonce()?);
         let record = completed.map_err(|error| late(error.into()))?;
         let answer = Completed { changed: Changed::new(record, &queue), follow_ups: None };
         return Ok(Answered { answer, warnings: Vec::new() });
     };
-    let (tasks, warnings, parents) = lines.into_parts();
     let completed = queue.complete_and_enqueue(id, claimant, result, tasks, host::now(), nonce()?);
-    let queue::Completed { record, enqueued } =
-        completed.map_err(|error| late(Lines::blame(&parents, "--enqueue", error)))?;
+    let queue::Completed { record, enqueued } = completed.map_err(|error| late(parents.blame("--enqueue", error)))?;
     let follow_ups = Some(Batched::new(enqueued.iter().map(batch::outcome).collect()));
     Ok(Answered { answer: Completed { changed: Changed::new(record, &queue), follow_ups }, warnings })
 }

@@ -110,7 +110,7 @@ pub(super) fn run(args: &args::Enqueue, repository: &Repository) -> Result<Answe
 
 fn run_batch(file: &str, run_id: &str, repository: &Repository) -> Result<Answered<Added>, Failure> {
     request::run_id(Some(run_id))?;
-    let (tasks, warnings, parents) = Lines::read("--batch", file, run_id)?.into_parts();
+    let Lines { tasks, warnings, parents } = Lines::read("--batch", file, run_id)?;
     let OpenQueue { queue, .. } = repository.open()?;
     let (count, mut added) = (tasks.len(), Vec::new());
     let mut batch = Batch::new(tasks);
@@ -119,7 +119,7 @@ fn run_batch(file: &str, run_id: &str, repository: &Repository) -> Result<Answer
         match batch.step(&queue, host::now(), nonces()) {
             Ok(Some(step)) => added.extend(step.iter().map(batch::outcome)),
             Ok(None) => return Ok(Answered { answer: Added::Many(Batched::new(added)), warnings }),
-            Err(error) if added.is_empty() => return Err(Lines::blame(&parents, "--batch", error)),
+            Err(error) if added.is_empty() => return Err(parents.blame("--batch", error)),
             Err(error) => {
                 let failure = Failure::from(error);
                 let way_out = "give the rest again, or all of it if each task has a unique key";

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use coord_core::TaskId;
 use coord_core::json::JsonObject;
 use coord_core::limits;
 use coord_core::name::{ErrorMessage, Note, Title};
 use coord_core::queue::{EndStep, Finding, Item, Status, Until, Waited, WaitingEnd};
 use coord_core::request;
 use coord_core::time::Timestamp;
-use coord_core::{Queue, TaskId};
-use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -59,24 +58,16 @@ struct End {
     reason: Option<Note>,
 }
 
-/// How often a wait sweeps. Agents that claim do so each second, but there may be none left.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
-
 pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwatch) -> Result<Answered<Ends>, Failure> {
     let ids = args.task_ids.iter().map(|id| request::task_id(id)).collect::<Result<Vec<TaskId>, _>>()?;
     let timeout = args.timeout.map(|seconds| between("--timeout", seconds, &limits::DELAY_SECONDS)).transpose()?;
     let timeout = timeout.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.unsigned_abs()));
     let OpenQueue { queue, .. } = repository.open()?;
     let mut waiting = WaitingEnd::new(ids, if args.any { Until::Any } else { Until::All }, timeout);
-    let mut next_sweep = SWEEP_EVERY;
     let waited = loop {
-        match waiting.step(&queue, stopwatch.elapsed(), host::now())? {
+        match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
             EndStep::Done(waited) => break *waited,
             EndStep::Sleep(time) => host::sleep(time),
-        }
-        if stopwatch.elapsed() >= next_sweep {
-            sweep(&queue)?;
-            next_sweep = stopwatch.elapsed() + SWEEP_EVERY;
         }
     };
     let Waited { tasks, is_over, findings } = waited;
@@ -84,15 +75,6 @@ pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwat
     let all_completed = items.iter().all(|end| end.known == Some(Status::Completed));
     let answer = Ends { timed_out: !is_over, all_completed, items };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
-}
-
-/// Draws the consequences of leases that ran out, as an agent that claims would: else a task whose last holder died with its
-/// last attempt would never end.
-fn sweep(queue: &Queue<DirStore>) -> Result<(), Failure> {
-    match queue.sweep(host::now(), nonce()?) {
-        // Where this process may not write, or loses every race, those who work there sweep.
-        Ok(_) | Err(_) => Ok(()),
-    }
 }
 
 impl End {

@@ -15,6 +15,7 @@ use crate::id::TaskId;
 use crate::layout;
 use crate::limits;
 use crate::name::{Nonce, RunId};
+use crate::sorted;
 use crate::store::{Created, Linked, Store};
 use crate::tags::TagSet;
 use crate::task::{BadRecord, Task};
@@ -82,8 +83,8 @@ impl<S: Store> Queue<S> {
     /// read. What was not as it should be is answered.
     pub fn export<E: From<Error>>(&self, mut take: impl FnMut(String) -> Result<(), E>) -> Result<Vec<Finding>, E> {
         let mut findings = Vec::new();
-        let mut entries: Vec<_> = self.every_entry()?.into_values().collect();
-        entries.sort_by_key(|seen| (seen.entry().created_at, seen.entry().id));
+        let entries = self.every_entry()?.into_values().collect();
+        let entries = sorted::by_key(entries, |seen| (seen.entry().created_at, seen.entry().id));
         for seen in &entries {
             match self.line_of(seen.entry())? {
                 Ok(line) => take(line)?,

@@ -5,7 +5,6 @@
 //! directory looks at the parent afterwards. So of an end and a task that comes to wait for it at the same time, one is
 //! seen by the other. If an agent dies in between, a sweep makes up for it.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,6 +18,7 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf};
 use crate::limits;
 use crate::name::Nonce;
+use crate::sorted;
 use crate::store::{Moved, Store};
 use crate::task::{IfParentFails, Record};
 use crate::time::Timestamp;
@@ -145,7 +145,7 @@ impl<S: Store> Queue<S> {
         let Some((_, digits)) = part.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
         let done = self.store.list(&layout::shelf(Shelf::Done).child(digits))?.unwrap_or_default();
         *names_read += waited_for.len() + done.len();
-        let ended: BTreeSet<&str> = done.iter().filter_map(|name| name.split('.').nth(1)).collect();
+        let ended = sorted::set(done.iter().filter_map(|name| name.split('.').nth(1)));
         let forgotten = waited_for.iter().filter(|parent| ended.contains(parent.as_str()));
         Ok(forgotten.filter_map(|parent| TaskId::from_hex(parent)).collect())
     }

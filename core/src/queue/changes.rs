@@ -8,6 +8,7 @@ use super::{Finding, Item, Queue, Status};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::name::{QueueName, Tag};
+use crate::sorted;
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -57,9 +58,8 @@ impl TaskWatch {
                 changes.push(Change { id, item: None });
             }
         }
-        let mut moved: Vec<_> = entries.into_iter().filter(|(id, seen)| self.is_news(*id, seen.entry(), now)).collect();
-        moved.sort_by_key(|(id, seen)| (seen.entry().created_at, *id));
-        for (id, seen) in moved {
+        let moved = entries.into_iter().filter(|(id, seen)| self.is_news(*id, seen.entry(), now)).collect();
+        for (id, seen) in sorted::by_key(moved, |(id, seen)| (seen.entry().created_at, *id)) {
             let (entry, version) = (seen.entry().clone(), seen.entry().version);
             let told = match queue.task_of(&seen)? {
                 Some(Ok(task)) => {

@@ -4,16 +4,19 @@
 //! whether a task may have ended, at the price of one call for each part.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Finding, Item, Queue, Shown};
+use super::{Finding, Item, Queue, Shown, Status};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf};
 use crate::limits;
+use crate::name::Nonce;
+use crate::sorted;
 use crate::store::{Stamp, Store};
+use crate::task::Task;
 use crate::time::Timestamp;
 
 /// How many of the tasks have to end.
@@ -34,9 +37,11 @@ pub struct WaitingEnd {
     ids: Vec<TaskId>,
     until: Until,
     wait: Duration,
-    pending: BTreeSet<TaskId>,
+    /// Those that have not ended, each with the time when it will have expired if nobody claims it.
+    pending: BTreeMap<TaskId, Option<Timestamp>>,
     parts: BTreeMap<Dir, Option<Stamp>>,
     looked_at: Option<Timestamp>,
+    findings: Vec<Finding>,
 }
 
 /// What to do next.
@@ -62,18 +67,29 @@ pub struct Waited {
 impl WaitingEnd {
     /// A wait that has not begun. With a `wait` of zero it looks once.
     pub fn new(ids: Vec<TaskId>, until: Until, wait: Duration) -> WaitingEnd {
-        let pending = ids.iter().copied().collect();
-        WaitingEnd { ids, until, wait, pending, parts: BTreeMap::new(), looked_at: None }
+        let mut pending = BTreeMap::new();
+        ids.iter().for_each(|id| _ = pending.insert(*id, None));
+        WaitingEnd { ids, until, wait, pending, parts: BTreeMap::new(), looked_at: None, findings: Vec::new() }
     }
 
-    /// Looks which tasks have ended, `elapsed` after the wait began.
-    pub fn step<S: Store>(&mut self, queue: &Queue<S>, elapsed: Duration, now: Timestamp) -> Result<EndStep, Error> {
+    /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task ends by itself whose last
+    /// holder died. Each step needs a new nonce.
+    pub fn step<S: Store>(
+        &mut self,
+        queue: &Queue<S>,
+        elapsed: Duration,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<EndStep, Error> {
+        // Where this agent may not write, those who work there sweep.
+        self.findings.extend(queue.sweep_if_due(now, nonce).unwrap_or_default());
         self.look(queue, now)?;
         let is_over = self.is_over();
         if !is_over && elapsed < self.wait {
             return Ok(EndStep::Sleep(self.pause().min(self.wait.saturating_sub(elapsed))));
         }
-        let mut waited = Waited { tasks: Vec::new(), is_over, findings: Vec::new() };
+        let findings = core::mem::take(&mut self.findings);
+        let mut waited = Waited { tasks: Vec::new(), is_over, findings };
         for id in &self.ids {
             let item = match queue.show(*id, now) {
                 Ok(Shown { item, findings, .. }) => {
@@ -91,7 +107,7 @@ impl WaitingEnd {
     fn is_over(&self) -> bool {
         match self.until {
             Until::All => self.pending.is_empty(),
-            Until::Any => self.pending.len() < self.ids.iter().collect::<BTreeSet<_>>().len() || self.ids.is_empty(),
+            Until::Any => self.pending.len() < sorted::set(&self.ids).len() || self.ids.is_empty(),
         }
     }
 
@@ -100,11 +116,31 @@ impl WaitingEnd {
         limits::LOOK_EVERY.saturating_mul(1 + u32::try_from(self.parts.len() / 16).unwrap_or(u32::MAX))
     }
 
+    /// True for a task that was removed, or whose time to be claimed is over, though nobody has moved it.
+    fn has_gone_by_itself<S: Store>(&mut self, queue: &Queue<S>, id: TaskId, now: Timestamp) -> Result<bool, Error> {
+        let known = self.pending.get(&id).copied().flatten();
+        let expires_at = match known {
+            Some(at) => at,
+            None => {
+                let Some(Task { record, .. }) = queue.task(id)? else { return Ok(true) };
+                let begins_at = record.scheduled_at.unwrap_or_default().max(record.created_at);
+                let at = begins_at.plus_seconds(record.ttl_seconds);
+                self.pending.insert(id, Some(at));
+                at
+            }
+        };
+        if expires_at > now {
+            return Ok(known.is_some() && queue.record_of(id)?.is_none());
+        }
+        let located = queue.find(id)?;
+        Ok(located.is_none_or(|located| Status::of(&located.entry, now) == Status::Expired))
+    }
+
     fn look<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
         // Once a second everything: a stamp may be one that cannot be trusted, and a task may have been removed.
         let due = self.looked_at.is_none_or(|at| now < at || now.micros_since(at) >= *limits::SWEEP_MICROS.start());
         let mut parts: BTreeMap<Dir, Vec<TaskId>> = BTreeMap::new();
-        for id in &self.pending {
+        for id in self.pending.keys() {
             parts.entry(layout::shelf_of(Shelf::Done, *id)).or_default().push(*id);
         }
         for (part, ids) in &parts {
@@ -115,10 +151,9 @@ impl WaitingEnd {
                 continue;
             }
             let names = queue.store().list(part)?.unwrap_or_default();
-            let ended: BTreeSet<TaskId> =
-                names.iter().filter_map(|name| TaskId::from_hex(name.split('.').nth(1)?)).collect();
+            let ended = sorted::set(names.iter().filter_map(|name| TaskId::from_hex(name.split('.').nth(1)?)));
             for id in ids {
-                if ended.contains(id) || queue.record_of(*id)?.is_none() {
+                if ended.contains(id) || self.has_gone_by_itself(queue, *id, now)? {
                     self.pending.remove(id);
                 }
             }

@@ -3,7 +3,7 @@
 //! Several tasks go the same way side by side: all records, then their directories, then all links, then theirs. So a batch
 //! syncs each directory once, and one task is a batch of one.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::{self, Vec};
 
@@ -16,6 +16,7 @@ use crate::json::JsonObject;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag, Title, UniqueKey};
+use crate::sorted;
 use crate::store::{Created, Linked, Store};
 use crate::tags::TagSet;
 use crate::task::{Backoff, IfParentFails, Record, Task};
@@ -84,13 +85,20 @@ pub struct Enqueued {
 #[derive(Debug)]
 pub struct Batch {
     rest: vec::IntoIter<NewTask>,
+    step: usize,
     is_checked: bool,
 }
 
 impl Batch {
     /// A batch that has not begun.
     pub fn new(tasks: Vec<NewTask>) -> Batch {
-        Batch { rest: tasks.into_iter(), is_checked: false }
+        Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false }
+    }
+
+    /// As many tasks in each step, at most [`limits::BATCH_STEP`]: for a host that does other things in between. Smaller steps sync
+    /// more often.
+    pub fn in_steps_of(self, step: usize) -> Batch {
+        Batch { step: step.clamp(1, limits::BATCH_STEP), ..self }
     }
 
     /// Enqueues the next ones, in order; `None`: that was all. Each step needs a new nonce.
@@ -107,7 +115,7 @@ impl Batch {
             queue.check_parents(self.rest.as_slice().iter())?;
             self.is_checked = true;
         }
-        let step: Vec<_> = self.rest.by_ref().take(limits::BATCH_STEP).map(|new| (new, None)).collect();
+        let step: Vec<_> = self.rest.by_ref().take(self.step).map(|new| (new, None)).collect();
         if step.is_empty() { Ok(None) } else { queue.enqueue_all(step, now, nonce).map(Some) }
     }
 }
@@ -158,7 +166,7 @@ impl<S: Store> Queue<S> {
 
     /// Fails if there is none of the tasks that these are to wait for.
     pub(super) fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
-        let parents: BTreeSet<TaskId> = new.flat_map(|new| new.plan.after.iter().copied()).collect();
+        let parents = sorted::set(new.flat_map(|new| new.plan.after.iter().copied()));
         match parents
             .into_iter()
             .map(|id| Ok((id, self.record_of(id)?)))
@@ -209,8 +217,7 @@ impl<S: Store> Queue<S> {
     }
 
     fn sync_each<'a>(&self, dirs: impl Iterator<Item = &'a Dir>) -> Result<(), Error> {
-        let dirs: BTreeSet<&Dir> = dirs.collect();
-        dirs.into_iter().try_for_each(|dir| Ok(self.store.sync_dir(dir)?))
+        sorted::set(dirs).into_iter().try_for_each(|dir| Ok(self.store.sync_dir(dir)?))
     }
 
     /// Writes down tags that are too long for a name, before a name points at them.

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::layout::{self, Shelf, TimedShelf};
 use crate::limits;
 use crate::name::Nonce;
+use crate::sorted;
 use crate::store::{Moved, Store};
 use crate::task::Terms;
 use crate::time::Timestamp;
@@ -55,8 +56,8 @@ impl<S: Store> Queue<S> {
             return Ok(findings);
         }
         let names = self.store.list(&layout::sweep())?.unwrap_or_default();
-        let mut tokens: Vec<Timestamp> = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
-        tokens.sort();
+        let tokens = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
+        let tokens: Vec<Timestamp> = sorted::by_key(tokens, |token| *token);
         let Some((latest, earlier)) = tokens.split_last() else {
             if self.formatted.get() {
                 // CM-8: the token was lost, or never made durable.

@@ -13,6 +13,7 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId};
+use crate::sorted;
 use crate::store::{Created, Linked, Made, Moved, Store};
 use crate::task::{BadRecord, Task};
 
@@ -165,8 +166,7 @@ impl<S: Store> Queue<S> {
             }
             let mut names = self.store.list(&first.dir)?.unwrap_or_default();
             names.retain(|name| layout::parse_record(name) == Some(id));
-            names.sort();
-            for path in names.into_iter().map(|name| first.dir.file(name)) {
+            for path in sorted::by(names, String::cmp).into_iter().map(|name| first.dir.file(name)) {
                 if let Some(content) = self.store.read(&path, limits::RECORD_BYTES)? {
                     return Ok(Some((path, content)));
                 }

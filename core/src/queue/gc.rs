@@ -13,6 +13,7 @@ use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Shelf};
+use crate::sorted;
 use crate::store::{Moved, Store};
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -50,7 +51,7 @@ impl<S: Store> Queue<S> {
             let located = self.entries_in(&part)?.into_iter();
             ended.extend(located.filter_map(|located| Some((ended_at(&located.entry)?, located))));
         }
-        ended.sort_by_key(|(at, located)| Reverse((*at, located.entry.id)));
+        let ended = sorted::by_key(ended, |(at, located)| Reverse((*at, located.entry.id)));
         let age = u64::try_from(gc.older_than_seconds).unwrap_or(0).saturating_mul(1_000_000);
         let mut collected = Collected::default();
         for (place, (at, located)) in ended.iter().enumerate() {

@@ -19,6 +19,7 @@ use crate::json::JsonObject;
 use crate::layout::{Shelf, TimedShelf};
 use crate::limits;
 use crate::name::{ErrorMessage, Note, QueueName, RunId, Tag};
+use crate::sorted;
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -280,7 +281,7 @@ impl<S: Store> Queue<S> {
                 matching.push(seen);
             }
         }
-        matching.sort_by_key(|seen| filter.sort.place(&seen.located.entry));
+        let matching = sorted::by_key(matching, |seen| filter.sort.place(&seen.located.entry));
         self.listing(matching, counts, filter, now)
     }
 
@@ -399,7 +400,7 @@ impl<S: Store> Queue<S> {
             (Some(ending), Some(latest)) => self.told_of_the_end(entry, ending.outcome, latest)?.unwrap_or_default(),
             _ => Report::default(),
         };
-        let progress = latest.filter(|report| lease.is_some() && report.kind == ReportKind::Progress);
+        let progress = latest.filter(|report| ending.is_none() && report.kind == ReportKind::Progress);
         Ok(Item {
             task,
             status: Status::of(entry, now),

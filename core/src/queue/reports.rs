@@ -4,7 +4,6 @@
 //! from those whose rename was lost to another agent. A result that came too late is kept as a report of version 0, which no
 //! entry has; nothing points at it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -18,6 +17,7 @@ use crate::json::JsonObject;
 use crate::layout::{self, Path};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note};
+use crate::sorted;
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -143,8 +143,7 @@ impl<S: Store> Queue<S> {
                 orphans.extend(self.read_report(&path)?);
             }
         }
-        orphans.sort_by_key(|report| report.at);
-        Ok(orphans)
+        Ok(sorted::by_key(orphans, |report| report.at))
     }
 
     /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a report
@@ -154,12 +153,12 @@ impl<S: Store> Queue<S> {
         let Some(mut nonce) = entry.report else { return Ok(history) };
         let names = self.report_names(entry.id)?;
         // A result that came too late has the nonce of its lease, which another report can have.
-        let led_to = names.iter().filter(|(version, ..)| *version > 0);
-        let paths: BTreeMap<Nonce, &Path> = led_to.map(|(_, nonce, path)| (*nonce, path)).collect();
-        let mut seen = BTreeSet::new();
-        while seen.insert(nonce) {
-            let report = match paths.get(&nonce) {
-                Some(path) => self.read_report(path)?,
+        let mut led_to: Vec<_> = names.iter().filter(|(version, ..)| *version > 0).collect();
+        loop {
+            // None is led to twice, whatever a report may say.
+            let place = led_to.iter().position(|(_, named, _)| *named == nonce);
+            let report = match place.map(|place| led_to.swap_remove(place)) {
+                Some((_, _, path)) => self.read_report(path)?,
                 None => None,
             };
             let previous = report.as_ref().and_then(|report| report.previous);
@@ -190,8 +189,7 @@ impl<S: Store> Queue<S> {
 
     /// When a task was put off to, by any report on it, latest first: where else than its record says it may be scheduled.
     pub(super) fn times_put_off_to(&self, id: TaskId) -> Result<Vec<Timestamp>, Error> {
-        let mut names = self.report_names(id)?;
-        names.sort_by_key(|(version, _, _)| core::cmp::Reverse(*version));
+        let names = sorted::by_key(self.report_names(id)?, |(version, _, _)| core::cmp::Reverse(*version));
         let mut times = Vec::new();
         for (_, _, path) in names {
             times.extend(self.read_report(&path)?.and_then(|report| report.scheduled_at));

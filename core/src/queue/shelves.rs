@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::layout::{self, Dir, Shelf, TimedShelf};
 use crate::limits;
 use crate::name::QueueName;
+use crate::sorted;
 use crate::store::{Store, StoreErrorKind};
 use crate::time::Timestamp;
 
@@ -93,9 +94,8 @@ impl<S: Store> Queue<S> {
             lists.push((self.names_on(shelf, walk)?, shelf));
         }
         let on_shelf = |(names, shelf)| core::iter::zip(names, core::iter::repeat(shelf));
-        let mut names: Vec<(&String, &TimedShelf)> =
-            lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
-        names.sort_by_key(|(name, _)| *name);
+        let names = lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
+        let names: Vec<(&String, &TimedShelf)> = sorted::by(names, |(one, _), (other, _)| one.cmp(other));
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
             let mut children: Vec<TimedShelf> =
                 same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();

@@ -7,6 +7,7 @@ use super::{Counts, Finding, Queue, Settings, Status};
 use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::name::QueueName;
+use crate::sorted;
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -128,8 +129,8 @@ impl Times {
 
 impl Spread {
     /// The spread of these times; `None`: there are none.
-    fn of(mut times: Vec<u64>) -> Option<Spread> {
-        times.sort_unstable();
+    fn of(times: Vec<u64>) -> Option<Spread> {
+        let times = sorted::by(times, u64::cmp);
         // The nearest rank: the smallest that so many per cent are not above.
         let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         let count = u64::try_from(times.len()).unwrap_or(u64::MAX);

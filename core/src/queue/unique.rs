@@ -18,6 +18,7 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir};
 use crate::limits;
 use crate::name::{Nonce, QueueName, UniqueKey};
+use crate::sorted;
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -44,9 +45,19 @@ impl<S: Store> Queue<S> {
     pub(super) fn live_holder(&self, queue: &QueueName, key: &UniqueKey, nonce: Nonce) -> Result<Option<Task>, Error> {
         let dir = layout::unique_key(queue, key);
         match self.last_holder(&dir)? {
-            Some((_, holder)) => self.if_alive(&holder, nonce),
+            Some((_, holder)) => {
+                let alive = self.if_alive(&holder, nonce)?;
+                alive.iter().try_for_each(|_| self.make_key_durable(&dir))?;
+                Ok(alive)
+            }
             None => Ok(None),
         }
+    }
+
+    /// Whoever made the directories of a key, or a file in there, may have died before their names were on disk.
+    fn make_key_durable(&self, dir: &Dir) -> Result<(), Error> {
+        self.make_all_dirs(dir.split().map(|(queue, _)| queue).into_iter().chain([dir.clone()]))?;
+        Ok(self.store.sync_dir(dir)?)
     }
 
     /// Gives the task the key that it asks for, if it asks for one; else the live task that has it. One that is put back gets it
@@ -63,6 +74,7 @@ impl<S: Store> Queue<S> {
                 }
                 Some((_, holder)) => {
                     if let Some(live) = self.if_alive(holder, nonce)? {
+                        self.make_key_durable(&dir)?;
                         return Ok(Some(live));
                     }
                 }
@@ -72,6 +84,7 @@ impl<S: Store> Queue<S> {
             let holder = Holder { task_id: task.id, again };
             let mut content = serde_json::to_vec(&holder).map_err(|error| Error::Unencodable(error.into()))?;
             content.push(b'\n');
+            self.make_key_durable(&dir)?;
             // CM-14: if the agent dies from here on, the next one who asks for the key shelves the task.
             // A listing that missed names may have led to an old number: then there is a higher one.
             self.publish(&layout::key_holder(&dir, number), &content, nonce)?;
@@ -111,8 +124,8 @@ impl<S: Store> Queue<S> {
     /// The highest number in a key's directory, and what it says.
     fn last_holder(&self, dir: &Dir) -> Result<Option<(u64, Holder)>, Error> {
         let names = self.store.list(dir)?.unwrap_or_default();
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| layout::parse_key_holder(name)).collect();
-        numbers.sort_unstable();
+        let numbers = names.iter().filter_map(|name| layout::parse_key_holder(name)).collect();
+        let numbers: Vec<u64> = sorted::by(numbers, u64::cmp);
         // One whose text is torn or gone has no task to stand for.
         for number in numbers.into_iter().rev() {
             let content = self.store.read(&layout::key_holder(dir, number), limits::RECORD_BYTES)?;
@@ -129,6 +142,8 @@ impl<S: Store> Queue<S> {
         for _ in 0..3 {
             let Some(task) = self.task(id)? else { return Ok(None) };
             if let Some(located) = self.find(id)? {
+                // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on it.
+                self.store.sync_dir(&located.dir)?;
                 if !matches!(located.entry.state, State::Ended(_)) {
                     return Ok(Some(task));
                 }

@@ -36,6 +36,9 @@ pub(crate) const WORDS: Words = Words {
 #[wasm_bindgen]
 pub struct CoordQueue(Queue<HostStore>);
 
+/// How many tasks of a batch are enqueued while nothing else runs in JavaScript: with sync on, some tens of milliseconds.
+const STEP: usize = 32;
+
 /// Many tasks that are being enqueued.
 #[wasm_bindgen]
 pub struct Enqueuing {
@@ -56,12 +59,7 @@ pub struct Waiting {
 pub struct Ending {
     wait: WaitingEnd,
     watched: Vec<Dir>,
-    /// When the next sweep is due, after the wait began.
-    next_sweep: Duration,
 }
-
-/// How often a wait sweeps. Agents that claim do so each second, but there may be none left.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// A look at what has become of tasks since the last one.
 #[wasm_bindgen]
@@ -91,7 +89,7 @@ impl CoordQueue {
     #[wasm_bindgen(js_name = enqueueMany)]
     pub fn enqueue_many(&self, drafts: Vec<String>) -> Result<Enqueuing, Thrown> {
         let (new, warnings) = checked(&drafts)?;
-        Ok(Enqueuing { batch: Batch::new(new), warnings })
+        Ok(Enqueuing { batch: Batch::new(new).in_steps_of(STEP), warnings })
     }
 
     /// Begins a claim.
@@ -224,7 +222,7 @@ impl CoordQueue {
         let until = if any { Until::Any } else { Until::All };
         let watched = ids.iter().map(|id| layout::shelf_of(Shelf::Done, *id)).collect();
         let seconds = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        Ok(Ending { wait: WaitingEnd::new(ids, until, seconds), watched, next_sweep: SWEEP_EVERY })
+        Ok(Ending { wait: WaitingEnd::new(ids, until, seconds), watched })
     }
 
     /// Begins to follow the tasks of a queue or of all that have these tags.
@@ -319,16 +317,7 @@ impl Ending {
 
     /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. The answer is as that of [`Waiting::step`].
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        let elapsed = from_millis(elapsed);
-        if elapsed >= self.next_sweep {
-            self.next_sweep = elapsed + SWEEP_EVERY;
-            // Else a task whose last holder died with its last attempt would never end.
-            match queue.0.sweep(queue.now(), queue.store().nonce()) {
-                // Where this process may not write, or loses every race, those who work there sweep.
-                Ok(_) | Err(_) => {}
-            }
-        }
-        match self.wait.step(&queue.0, elapsed, queue.now())? {
+        match self.wait.step(&queue.0, from_millis(elapsed), queue.now(), queue.store().nonce())? {
             EndStep::Sleep(time) => Ok(millis(time)),
             EndStep::Done(mut waited) => {
                 let findings = std::mem::take(&mut waited.findings);

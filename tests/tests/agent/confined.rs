@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::{await_status, item, result, task_in};
 
-const NO_TASK: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const NO_TASK: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What an agent that works on the queue `own` is answered to these calls, if it works on that queue alone or not.
-fn answers(repo: &Repo, flags: &str, calls: Value) -> (Vec<Value>, Outcome) {
+pub(crate) fn answers(repo: &Repo, flags: &str, calls: Value) -> (Vec<Value>, Outcome) {
     let id = task_in(repo, "own", json!({ "do": "call", "calls": calls }));
     let ended = repo.agent(&format!("--run-id agent-1 {flags}")).run().succeeded();
     (result(repo, &id)["answers"].as_array().unwrap().clone(), ended)
@@ -34,7 +34,7 @@ fn an_agent_cannot_act_as_another() {
             { "call": "claim", "run_id": "agent-9" },
             { "call": "resume", "id": theirs, "run_id": "agent-9", "nonce": nonce },
             { "call": "cancel", "id": theirs, "run_id": "agent-9" },
-            { "call": "cancel", "id": theirs, "run_id": "agent-9", "force": true },
+            { "call": "cancel", "id": theirs, "run_id": "agent-9", "if_held": "force" },
             { "call": "claim", "run_id": "" },
             { "call": "claim", "run_id": "agent-1 " },
         ]),
@@ -84,7 +84,7 @@ fn what_an_agent_does_is_done_under_its_run_id_whether_it_says_so_or_not() {
 }
 
 /// Tasks of another queue, one in each state that an agent could touch: waiting, held by this very run id, ended.
-fn others(repo: &Repo) -> [String; 3] {
+pub(crate) fn others(repo: &Repo) -> [String; 3] {
     let held = task_in(repo, "other", json!({ "do": "secret held" }));
     repo.coord("claim --run-id agent-1 --queue other").succeeded();
     let ended = task_in(repo, "other", json!({ "do": "secret ended" }));
@@ -103,7 +103,7 @@ fn a_task_of_another_queue_is_to_a_confined_agent_as_one_that_does_not_exist() {
             { "call": "show", "id": id },
             { "call": "resume", "id": id },
             { "call": "cancel", "id": id },
-            { "call": "cancel", "id": id, "force": true },
+            { "call": "cancel", "id": id, "if_held": "force" },
             { "call": "warnings" },
         ])
     };
@@ -127,11 +127,11 @@ fn a_confined_agent_works_on_its_queue_alone() {
         json!([
             { "call": "enqueue", "title": "t", "queue": "other" },
             { "call": "enqueue", "title": "t", "queue": "default" },
-            { "call": "claim", "queue": "other" },
+            { "call": "claim", "queues": ["other"] },
             { "call": "tasks", "queue": "other" },
             { "call": "enqueue", "title": "mine" },
             { "call": "enqueue", "title": "mine, too", "queue": "own" },
-            { "call": "claim", "queue": "own" },
+            { "call": "claim", "queues": ["own"] },
             { "call": "tasks" },
             { "call": "tasks", "queue": "own", "run_id": "agent-1" },
             { "call": "tasks", "status": "completed" },
@@ -147,7 +147,7 @@ fn a_confined_agent_works_on_its_queue_alone() {
     assert_eq!(answers[..4], [refused("other"), refused("default"), refused("other"), refused("other")]);
     assert_eq!(answers[4..7], [json!(["own", "agent-1"]), json!(["own", "agent-1"]), json!("mine")]);
     // Two are claimed: the task at hand, and `mine`.
-    let counts = json!([1, 2, 0, 0, 0, 0, 0]);
+    let counts = json!([0, 0, 1, 2, 0, 0, 0, 0, 0]);
     let listing = |titles: &[&str]| json!({ "counts": counts, "titles": titles, "truncated": false });
     assert_eq!(answers[7..10], [listing(&["call", "mine", "mine, too"]), listing(&["call", "mine"]), listing(&[])]);
     assert_eq!(answers[10], json!([]));
@@ -250,7 +250,7 @@ fn an_agent_that_is_held_up_does_not_hold_up_another() {
     first.kill();
 }
 
-fn record(repo: &Repo, id: &str) -> PathBuf {
+pub(crate) fn record(repo: &Repo, id: &str) -> PathBuf {
     let hex = id.strip_prefix("sha256:").unwrap();
     repo.coordination(format!("tasks/{}/{hex}.json", &hex[..2]))
 }

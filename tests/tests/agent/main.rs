@@ -6,6 +6,7 @@
 mod bounds;
 mod confined;
 mod ends;
+mod plans;
 mod refused;
 mod stopped;
 

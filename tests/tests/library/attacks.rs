@@ -44,7 +44,7 @@ fn no_queue_name_leads_out_of_the_directory() {
             library.claim(&ClaimOptions { queues: vec![name.to_string()], ..claim_by("a") }).unwrap().map(|_| ()),
             library.pause(name).unwrap().map(|_| ()),
             library.resume_queue(name).unwrap().map(|_| ()),
-            library.limit_in_flight(name, Some(1)).unwrap(),
+            library.limit(name, Some(1)).unwrap(),
             library.tasks(&Filter { queue, ..every_task() }).unwrap().map(|_| ()),
         ];
         for answer in answers {

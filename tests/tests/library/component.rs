@@ -294,9 +294,9 @@ impl Library {
         self.coord.muse_coord_admin().call_resume(&mut self.store, queue)
     }
 
-    /// `limit-in-flight`.
-    pub fn limit_in_flight(&mut self, queue: &str, max: Option<u32>) -> Answer<()> {
-        self.coord.muse_coord_admin().call_limit_in_flight(&mut self.store, queue, max)
+    /// `limit`.
+    pub fn limit(&mut self, queue: &str, max_in_flight: Option<u32>) -> Answer<()> {
+        self.coord.muse_coord_admin().call_limit(&mut self.store, queue, max_in_flight)
     }
 
     /// `settings`.

@@ -120,12 +120,12 @@ fn who_waits_for_ends_is_told_how_each_task_stands() {
     let ids = [one.as_str(), NO_TASK, other.as_str()];
     let waited = library.wait(&ids, Until::All, None).unwrap().unwrap();
     let told: Vec<_> =
-        waited.tasks.iter().map(|of| (of.task_id.as_str(), of.item.as_ref().map(|it| it.status))).collect();
+        waited.items.iter().map(|of| (of.task_id.as_str(), of.item.as_ref().map(|it| it.status))).collect();
     assert_eq!(told, [(ids[0], Some(Status::Pending)), (ids[1], None), (ids[2], Some(Status::Pending))]);
-    assert!(!waited.is_over);
-    assert!(library.wait(&ids, Until::Any, Some(60)).unwrap().unwrap().is_over, "one that there is not has ended");
+    assert!(waited.timed_out);
+    assert!(!library.wait(&ids, Until::Any, Some(60)).unwrap().unwrap().timed_out, "one that there is not has ended");
     let began = Instant::now();
-    assert!(!library.wait(&[&one], Until::Any, Some(1)).unwrap().unwrap().is_over);
+    assert!(library.wait(&[&one], Until::Any, Some(1)).unwrap().unwrap().timed_out);
     assert!(began.elapsed().as_secs() >= 1);
 
     std::thread::scope(|threads| {
@@ -135,11 +135,17 @@ fn who_waits_for_ends_is_told_how_each_task_stands() {
             repo.coord(&format!("complete {id} --run-id agent --result {{\"n\":1}}")).succeeded();
         }
         let waited = waiting.join().unwrap();
-        assert!(waited.is_over);
-        for of in waited.tasks {
+        assert!(!waited.timed_out);
+        for of in waited.items {
             assert_eq!(of.item.unwrap().result.as_deref(), Some(r#"{"n":1}"#));
         }
     });
+    // Nobody is left who would notice that its last holder died.
+    let new = NewTask { max_attempts: Some(1), ..titled("abandoned") };
+    let id = library.enqueue(&new).unwrap().unwrap().task_id;
+    library.claim(&ClaimOptions { lease_seconds: Some(1), ..claim_by("dead") }).unwrap().unwrap().unwrap();
+    let waited = library.wait(&[&id], Until::All, Some(60)).unwrap().unwrap();
+    assert_eq!(waited.items[0].item.as_ref().map(|item| item.status), Some(Status::Failed));
     let refused = library.wait(&[], Until::All, Some(3_601)).unwrap();
     assert_eq!(refused, Err(Error::BadArgs("timeout-seconds must be between 0 and 3600, got 3601".into())));
 }
@@ -153,22 +159,22 @@ fn a_paused_queue_gives_nothing_until_it_is_resumed_and_a_limited_one_so_many_at
     }
     assert_eq!(library.pause("q").unwrap(), Ok(true));
     assert_eq!(library.pause("q").unwrap(), Ok(false));
-    let paused = QueueSettings { queue: "q".into(), is_paused: true, max_in_flight: None };
+    let paused = QueueSettings { queue: "q".into(), paused: true, max_in_flight: None };
     assert_eq!(library.settings().unwrap(), Ok(vec![paused]));
     assert_eq!(claimed(&mut library, &claim_by("a")), None);
     repo.coord("resume q").succeeded();
     assert_eq!(library.resume_queue("q").unwrap(), Ok(false));
 
-    library.limit_in_flight("q", Some(2)).unwrap().unwrap();
-    let limited = QueueSettings { queue: "q".into(), is_paused: false, max_in_flight: Some(2) };
+    library.limit("q", Some(2)).unwrap().unwrap();
+    let limited = QueueSettings { queue: "q".into(), paused: false, max_in_flight: Some(2) };
     assert_eq!(library.settings().unwrap(), Ok(vec![limited]));
     let leases = library.claim_many(&claim_by("a"), 3).unwrap().unwrap();
     assert_eq!(leases.len(), 2);
     library.complete(leases[0], None).unwrap().unwrap();
     assert_eq!(claimed(&mut library, &claim_by("b")).as_deref(), Some("3"));
-    library.limit_in_flight("q", None).unwrap().unwrap();
+    library.limit("q", None).unwrap().unwrap();
     assert_eq!(library.settings().unwrap(), Ok(vec![]));
-    assert!(matches!(library.limit_in_flight("q", Some(0)).unwrap(), Err(Error::BadArgs(_))));
+    assert!(matches!(library.limit("q", Some(0)).unwrap(), Err(Error::BadArgs(_))));
 }
 
 #[test]
@@ -189,7 +195,7 @@ fn figures_are_by_queue_and_what_ended_long_ago_is_removed_on_demand() {
     assert_eq!((q.queue.as_str(), q.counts.completed, q.run.map(|run| run.count)), ("q", 2, Some(2)));
     assert!(q.wait.is_some_and(|wait| wait.p50 <= wait.max && wait.max < 60_000_000), "{q:?}");
     let created_at = library.item(&waiting).unwrap().unwrap().task.created_at;
-    assert_eq!((r.is_paused, r.oldest_pending_since, r.run), (true, Some(created_at), None));
+    assert_eq!((r.paused, r.oldest_pending_since, r.run), (true, Some(created_at), None));
 
     let mut gc = |older_than_seconds, dry_run| {
         let collected = library.gc(GcOptions { older_than_seconds, keep_last: Some(1), dry_run }).unwrap().unwrap();
@@ -198,5 +204,5 @@ fn figures_are_by_queue_and_what_ended_long_ago_is_removed_on_demand() {
     assert_eq!([gc(3_600, false), gc(0, true), gc(0, false), gc(0, false)], [(0, 2), (1, 1), (1, 1), (0, 1)]);
     assert_eq!(library.show(&done).unwrap(), Err(Error::NotFound(done.clone())));
     assert_eq!(library.item(&kept).unwrap().unwrap().status, Status::Completed);
-    assert_eq!(library.wait(&[&done], Until::All, Some(60)).unwrap().unwrap().tasks[0].item, None);
+    assert_eq!(library.wait(&[&done], Until::All, Some(60)).unwrap().unwrap().items[0].item, None);
 }

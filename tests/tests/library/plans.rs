@@ -185,6 +185,9 @@ fn what_follows_is_enqueued_if_the_completion_counts_and_else_not() {
     let wrong = [titled("one"), titled("")];
     let Err(Error::BadArgs(text)) = library.complete_and_enqueue(lease, None, &wrong).unwrap() else { panic!("taken") };
     assert!(text.starts_with("follow-ups[1]: "), "{text}");
+    let fatherless = NewTask { after: vec![NO_TASK.into()], ..titled("three") };
+    let refused = library.complete_and_enqueue(lease, None, &[titled("one"), fatherless]).unwrap();
+    assert_eq!(refused.unwrap_err(), Error::NotFound(NO_TASK.into()));
 
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     let quick = library.claim(&claim_by("quick")).unwrap().unwrap().unwrap();
@@ -212,7 +215,7 @@ fn a_result_that_came_too_late_is_offered_to_the_next_holder() {
     assert!(matches!(library.complete(slow, Some(r#"{"n":1}"#)).unwrap(), Err(Error::LeaseLost(_))));
     assert_eq!(library.orphan_results(quick).unwrap(), [], "it came after the claim");
 
-    let orphans = library.show(&id).unwrap().unwrap().orphans;
+    let orphans = library.show(&id).unwrap().unwrap().orphan_results;
     assert_eq!(
         (orphans.len(), orphans[0].run_id.as_str(), orphans[0].result.as_deref()),
         (1, "slow", Some(r#"{"n":1}"#))
@@ -237,6 +240,7 @@ fn a_holder_that_is_asked_to_stop_learns_it_by_its_heartbeat() {
     let told = library.heartbeat(lease, None).unwrap().unwrap().cancel_request.unwrap();
     assert_eq!((told.run_id.as_str(), told.reason.as_deref()), ("boss", Some("not needed")));
     assert_eq!(library.item(&id).unwrap().unwrap().cancel_request, Some(told));
+    library.report(lease, &Progress { progress: Some(0.9), note: None }).unwrap().unwrap();
     assert_eq!(library.release(lease, None).unwrap().unwrap().status, Status::Cancelled);
     let item = library.item(&id).unwrap().unwrap();
     assert_eq!((item.status, item.reason.as_deref()), (Status::Cancelled, Some("not needed")));

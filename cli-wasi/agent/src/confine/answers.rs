@@ -138,16 +138,18 @@ impl queue::Host for Confined {
     /// Waits for those that the agent may see. The others are as if there were none, and so have ended.
     async fn wait(&mut self, ids: Vec<TaskId>, until: Until, timeout_seconds: Option<u32>) -> Result<Waited, Refusal> {
         let seen = self.all_seen(&ids).await?;
-        let is_over = until == Until::Any && seen.len() < ids.len();
-        let timeout_seconds = if is_over { None } else { timeout_seconds };
+        let one_is_not_there = seen.len() < ids.len();
+        let has_ended = until == Until::Any && one_is_not_there;
+        let timeout_seconds = if has_ended { None } else { timeout_seconds };
         let (queue, store) = self.library.queue();
         let answer = queue.call_wait(store, &seen, convert::until(until), timeout_seconds).await?;
-        self.tell_warnings().await?;
+        // It sweeps, as a claim does, and so meets tasks of any queue.
+        self.set_warnings_aside().await?;
         let waited = answer.map_err(|error| self.veiled(error))?;
-        let found = waited.tasks.into_iter().filter_map(|of| Some((of.task_id, of.item?)));
+        let found = waited.items.into_iter().filter_map(|of| Some((of.task_id, of.item?)));
         let found: BTreeMap<TaskId, Item> = found.collect();
         let told = |task_id: TaskId| WaitedFor { item: found.get(&task_id).cloned(), task_id };
-        Ok(Waited { tasks: ids.into_iter().map(told).collect(), is_over: is_over || waited.is_over })
+        Ok(Waited { timed_out: waited.timed_out && !has_ended, items: ids.into_iter().map(told).collect() })
     }
 
     async fn warnings(&mut self) -> wasmtime::Result<Vec<String>> {

@@ -111,8 +111,8 @@ pub(super) fn completed(library::Completed { claim_record, enqueued }: library::
 }
 
 /// A task, and what was reported of it.
-pub(super) fn shown(library::Shown { item, history, orphans }: library::Shown) -> agent::Shown {
-    agent::Shown { item, history, orphans }
+pub(super) fn shown(library::Shown { item, history, orphan_results }: library::Shown) -> agent::Shown {
+    agent::Shown { item, history, orphan_results }
 }
 
 /// The tasks there are.

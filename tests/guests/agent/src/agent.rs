@@ -45,6 +45,9 @@ fn act(lease: Lease) -> Result<(), Error> {
         "fail" => lease.fail("it was told to", false).map(|_| ()),
         "fail for good" => lease.fail("it was told to", true).map(|_| ()),
         "follow up" => follow_up(&lease, &calls::new_tasks(payload.get("follow_ups"))),
+        "follow up or drop" => {
+            lease.complete_and_enqueue(None, &calls::new_tasks(payload.get("follow_ups"))).map(|_| ())
+        }
         "heed" => heed(&lease),
         "release and wait" => lease.release(None).and_then(|_| queue::claim(&options(Some(60)))).map(|_| ()),
         "call" => complete(&lease, &calls::each(payload.get("calls"))),

@@ -164,12 +164,12 @@ fn tasks(call: &Call<'_>) -> Result<Value, Error> {
     Ok(json!({ "counts": counts, "titles": titles, "truncated": listing.truncated }))
 }
 
-/// Whether the wait is over, and how each task stands.
+/// Whether the time was over, and how each task stands.
 fn wait(call: &Call<'_>) -> Result<Value, Error> {
     let until = if call.text("until").as_deref() == Some("any") { Until::Any } else { Until::All };
     let waited = queue::wait(&call.texts("ids"), until, call.number("timeout"))?;
     let status = |of: WaitedFor| of.item.map(|item| format!("{:?}", item.status));
-    Ok(json!({ "is_over": waited.is_over, "statuses": waited.tasks.into_iter().map(status).collect::<Vec<_>>() }))
+    Ok(json!({ "timed_out": waited.timed_out, "statuses": waited.items.into_iter().map(status).collect::<Vec<_>>() }))
 }
 
 fn answer(answered: Result<Value, Error>) -> Value {
