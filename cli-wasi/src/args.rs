@@ -2,9 +2,13 @@
 
 use std::ffi::OsString;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use coord_core::limits;
 use coord_core::queue::Status;
+
+use crate::command::{ANSWERS, Described, TASK_FIELDS};
 
 mod values;
 
@@ -13,8 +17,8 @@ pub use values::{Backoff, InFlight};
 /// What was typed, parsed, and what the environment adds.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The command and its arguments.
-    pub command: Command,
+    /// What is to be done.
+    pub asked: Asked,
     /// How to answer.
     pub format: Format,
     /// The terminal's width, if the answer goes to one: the launcher says so in `COLUMNS`.
@@ -23,6 +27,15 @@ pub struct Invocation {
     pub lines: Option<usize>,
     /// The text of `MUSE_COORD_SYNC`.
     pub sync: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Asked {
+    /// Run a command, with its arguments.
+    Run(Box<Command>),
+    /// Tell the schema of a command's JSON answer.
+    Schema(Described),
 }
 
 /// Arguments that do not parse, or a call for help or the version.
@@ -39,11 +52,39 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
     let arguments: Vec<OsString> = arguments.collect();
     let misuse = |error| Misuse { error, format: guessed_format(&arguments) };
     let matches = Muse::command().try_get_matches_from(&arguments).map_err(misuse)?;
-    let Muse { group: Group::Coord { command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
+    let Muse { group: Group::Coord { schema, command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
+    let asked = asked(schema, command).map_err(misuse)?;
     let format = if output.json { Format::Json } else { output.format };
     let measure = |name| environment(name).and_then(|measure| measure.parse().ok());
     let (columns, lines) = (measure("COLUMNS"), measure("LINES"));
-    Ok(Invocation { command, format, columns, lines, sync: environment("MUSE_COORD_SYNC") })
+    Ok(Invocation { asked, format, columns, lines, sync: environment("MUSE_COORD_SYNC") })
+}
+
+/// A command, or `--schema` instead. Told apart here, since clap counts also `--json` as an argument that a command
+/// would conflict with.
+fn asked(schema: Option<Described>, command: Option<Command>) -> Result<Asked, clap::Error> {
+    match (schema, command) {
+        (None, Some(command)) => Ok(Asked::Run(Box::new(command))),
+        (Some(described), None) => Ok(Asked::Schema(described)),
+        (None, None) => Err(misused(ErrorKind::MissingSubcommand, "a command is missing")),
+        (Some(_), Some(_)) => {
+            Err(misused(ErrorKind::ArgumentConflict, "--schema COMMAND stands instead of a command, and runs none"))
+        }
+    }
+}
+
+fn misused(kind: ErrorKind, message: &str) -> clap::Error {
+    let mut muse = Muse::command();
+    muse.build();
+    match muse.find_subcommand_mut("coord") {
+        Some(coord) => coord.error(kind, message),
+        None => muse.error(kind, message),
+    }
+}
+
+/// The whole command line, for completions and man pages.
+pub fn command_line() -> clap::Command {
+    Muse::command()
 }
 
 /// The format that a command line asks for which does not parse.
@@ -91,10 +132,13 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 enum Group {
     /// Hand out work: a task queue in the repository's .muse/coordination directory
-    #[command(arg_required_else_help = true, after_help = COORD_HELP)]
+    #[command(arg_required_else_help = true, override_usage = "muse coord [OPTIONS] <COMMAND>", after_help = COORD_HELP)]
     Coord {
+        /// Instead of running COMMAND, tell what it answers with --json, as JSON Schema
+        #[arg(long, value_parser = described(), hide_possible_values = true, value_name = "COMMAND")]
+        schema: Option<Described>,
         #[command(subcommand)]
-        command: Command,
+        command: Option<Command>,
     },
 }
 
@@ -124,7 +168,9 @@ pub enum Command {
     /// repository, `MUSE_REPO_ROOT=. muse coord init` makes one right here.
     Init,
     /// Add a task to the queue, or with --batch many
-    #[command(override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>")]
+    #[command(
+        override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>"
+    )]
     Enqueue(Enqueue),
     /// Take the task of the highest priority, the oldest first; exactly one agent gets it
     Claim(Claim),
@@ -175,7 +221,17 @@ pub enum Command {
     /// Reads everything: each task costs a few looks. Harmless beside agents at work, and so is --repair. Exit code 1
     /// if there is a defect that was not mended; what dead agents left behind is none.
     Doctor(Doctor),
+    /// Print a script by which a shell completes this command line
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(Completions),
 }
+
+const COMPLETIONS_HELP: &str = "\
+`cargo xtask install` puts the scripts and the man pages beside the program. By hand:
+  bash        source <(muse coord completions bash)             in ~/.bashrc
+  zsh         muse coord completions zsh > DIR/_muse            where DIR is in $fpath
+  fish        muse coord completions fish | source              in ~/.config/fish/config.fish
+  PowerShell  muse coord completions powershell | Out-String | Invoke-Expression    in $PROFILE";
 
 /// Arguments of `enqueue`.
 #[derive(Debug, Args)]
@@ -265,6 +321,12 @@ pub struct Claim {
     /// Claim up to N tasks at once (1 to 100000), and answer a list; waits for the first one only
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub max: Option<i64>,
+    /// Leave a payload out of the answer if it is longer than N bytes as JSON; the task is claimed all the same
+    ///
+    /// Then `payload` is null, `payload_truncated` is true and `payload_bytes` says how long it is; `muse coord show ID`
+    /// prints it. What else an answer holds is short: a title of 512 characters, 32 tags of 64, two run ids of 256.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub max_bytes: Option<i64>,
 }
 
 /// Arguments of `heartbeat`.
@@ -382,6 +444,9 @@ pub struct Tasks {
     /// Show at most so many (1 to 10000); the counts are always of all tasks
     #[arg(long, value_name = "N", default_value_t = limits::LIST_ITEMS_DEFAULT, allow_negative_numbers = true)]
     pub limit: i64,
+    /// Of each task show only these fields, in this order; the counts stay
+    #[arg(long, value_parser = PossibleValuesParser::new(TASK_FIELDS), value_delimiter = ',', value_name = "FIELD,FIELD")]
+    pub fields: Vec<String>,
     /// On a terminal: draw the table anew each second, until interrupted
     #[arg(long)]
     pub watch: bool,
@@ -465,6 +530,23 @@ pub struct Doctor {
     pub repair: bool,
 }
 
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// A shell that completions are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+}
+
 /// Who acts.
 #[derive(Debug, Args)]
 pub struct RunId {
@@ -483,4 +565,11 @@ pub struct Lease {
     /// The claim_nonce that `claim` printed: act only under that very lease
     #[arg(long, value_name = "NONCE")]
     pub claim_nonce: Option<String>,
+}
+
+/// The commands that `--schema` takes.
+fn described() -> impl TypedValueParser<Value = Described> {
+    let described = |word: String| ANSWERS.iter().find(|described| described.command == word);
+    PossibleValuesParser::new(ANSWERS.iter().map(|described| described.command))
+        .try_map(move |word| described(word).copied().ok_or("no command"))
 }

@@ -7,9 +7,11 @@ mod cancel_task;
 mod claim;
 mod claim_record;
 mod complete;
+mod completions;
 mod doctor;
 mod enqueue;
 mod fail_task;
+mod fields;
 mod gc;
 mod heartbeat;
 mod init;
@@ -23,15 +25,19 @@ mod watch;
 
 use std::ops::RangeInclusive;
 
+pub use tasks::FIELDS as TASK_FIELDS;
+
 use coord_core::name::Nonce;
 use coord_core::request::{self, BadRequest, Words};
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::{DirStore, Sync};
+use schemars::{JsonSchema, Schema};
 
-use crate::args::{self, Command, Format, Invocation};
+use crate::args::{self, Asked, Command, Format, Invocation};
 use crate::host::{self, Grant, Stopwatch};
-use crate::output::{Answered, Failure, Printer};
+use crate::output::{Answer, Answered, Failure, Printer};
+use crate::schema;
 
 use settings::Setting;
 
@@ -50,11 +56,59 @@ const WORDS: Words = Words {
     error: "--error",
 };
 
+/// A command and the schema of its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    /// The command, as it is typed.
+    pub command: &'static str,
+    schema: fn(&str) -> Schema,
+}
+
+/// All commands, for `--schema`.
+pub const ANSWERS: [Described; 22] = [
+    Described::new::<init::Initialised>("init"),
+    Described::new::<enqueue::Added>("enqueue"),
+    Described::new::<claim::Outcome>("claim"),
+    Described::new::<heartbeat::Kept>("heartbeat"),
+    Described::new::<complete::Completed>("complete"),
+    Described::new::<fail_task::Failed>("fail-task"),
+    Described::new::<release::Released>("release"),
+    Described::new::<cancel_task::Cancelled>("cancel-task"),
+    Described::new::<release::Released>("retry"),
+    Described::new::<show::Shown>("show"),
+    Described::new::<tasks::Tasks>("tasks"),
+    Described::new::<wait::Ends>("wait"),
+    Described::lines::<watch::Sight>("watch"),
+    Described::new::<stats::Stats>("stats"),
+    Described::new::<settings::QueueSettings>("pause"),
+    Described::new::<settings::QueueSettings>("resume"),
+    Described::new::<settings::QueueSettings>("limit"),
+    Described::new::<gc::Removal>("gc"),
+    Described::lines::<schema::ExportedTask>("export"),
+    Described::new::<archive::Import>("import"),
+    Described::new::<doctor::Examined>("doctor"),
+    Described::new::<completions::Script>("completions"),
+];
+
+impl Described {
+    const fn new<T: Answer>(command: &'static str) -> Described {
+        Described { command, schema: schema::of::<T> }
+    }
+
+    const fn lines<T: JsonSchema>(command: &'static str) -> Described {
+        Described { command, schema: schema::of_line::<T> }
+    }
+}
+
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
-    let Invocation { command, format, columns, lines, sync } = invocation;
+    let Invocation { asked, format, columns, lines, sync } = invocation;
     let printer = Printer { format, columns, lines, stopwatch };
     let repository = Repository { sync };
+    let command = match asked {
+        Asked::Run(command) => *command,
+        Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
+    };
     match command {
         Command::Init => printer.finish(init::run(&repository)),
         Command::Enqueue(args) => printer.finish(enqueue::run(&args, &repository)),
@@ -81,6 +135,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::Export => printer.stream(|stream| archive::export(&repository, stream)),
         Command::Import => printer.finish(archive::import(&repository)),
         Command::Doctor(args) => printer.finish(doctor::run(&args, &repository)),
+        Command::Completions(args) => printer.finish(completions::run(&args)),
     }
 }
 

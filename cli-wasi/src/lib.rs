@@ -7,6 +7,9 @@ mod args;
 mod command;
 pub mod host;
 mod output;
+mod schema;
+
+pub use args::command_line;
 
 /// Runs the command line that the process was started with, prints its answer, and tells the exit code.
 ///

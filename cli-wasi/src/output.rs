@@ -5,13 +5,15 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use coord_core::entry::Outcome;
 use coord_core::time::Timestamp;
 use coord_core::transition::Refusal;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::args::{Format, Misuse};
 use crate::host::{self, Stopwatch};
+use crate::schema;
 
-/// What a command that did what was asked answers. Its JSON fields are those of `Serialize`.
-pub trait Answer: Serialize {
+/// What a command that did what was asked answers. Its JSON fields are those of `Serialize`, and `--schema` tells them.
+pub trait Answer: Serialize + JsonSchema {
     /// The answer for people, one line each.
     fn text(&self, page: &mut Page);
 
@@ -31,7 +33,7 @@ pub struct Answered<T> {
 }
 
 /// What a command that did not do what was asked answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Failure {
     /// What is wrong, and the way out.
     pub error: String,
@@ -49,17 +51,21 @@ pub struct Failure {
 }
 
 /// Who has a task, had it last or ended it: what a script needs of a refusal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Tenure {
+    #[schemars(with = "schema::StatusName")]
     task_status: &'static str,
     claimer_run_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     claimed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     ended_at: Option<Timestamp>,
 }
 
@@ -127,9 +133,9 @@ impl Printer {
         match (outcome, self.format) {
             (Ok(Answered { answer, warnings }), Format::Json) => self.json(answer.exit_code(), &warnings, &answer),
             (Ok(Answered { answer, warnings }), Format::Text) => {
-                let mut page = Page { text: String::from("\n"), columns: self.columns };
+                let mut page = Page { text: String::from("\n"), columns: self.columns, verbatim: false };
                 answer.text(&mut page);
-                page.line(format_args!("\n  ({:.3}s)", self.stopwatch.elapsed().as_secs_f64()));
+                page.end(self.stopwatch);
                 warnings.iter().for_each(|warning| warn(warning));
                 print(&page.text, answer.exit_code())
             }
@@ -144,7 +150,7 @@ impl Printer {
 
     /// Draws an answer over the one before, as much of it as the terminal has room for. False if it cannot be written.
     pub fn redraw<T: Answer>(self, Answered { answer, warnings }: &Answered<T>) -> bool {
-        let mut page = Page { text: String::new(), columns: self.columns };
+        let mut page = Page { text: String::new(), columns: self.columns, verbatim: false };
         answer.text(&mut page);
         page.line(format_args!("\n  {}", host::now()));
         warnings.iter().for_each(|warning| page.line(format_args!("⚠️  {}", sanitised(warning))));
@@ -199,6 +205,22 @@ impl Printer {
         }
     }
 
+    /// Prints a schema, which is JSON in either format: on one line if JSON is asked for. It stands in no envelope, so that
+    /// what reads schemas can read it.
+    pub fn schema(self, schema: &Schema) -> u8 {
+        let written = match self.format {
+            Format::Json => serde_json::to_string(schema),
+            Format::Text => serde_json::to_string_pretty(schema),
+        };
+        match written {
+            Ok(text) => print(&(text + "\n"), 0),
+            Err(error) => {
+                complain(&format!("❌ the schema cannot be written as JSON: {error}"));
+                1
+            }
+        }
+    }
+
     fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T) -> u8 {
         let envelope = Envelope {
             muse_version: env!("CARGO_PKG_VERSION"),
@@ -220,12 +242,13 @@ impl Printer {
 }
 
 /// What every JSON answer begins with.
-#[derive(Serialize)]
-struct Envelope<'a, T> {
+#[derive(Serialize, JsonSchema)]
+pub struct Envelope<'a, T> {
     muse_version: &'static str,
     schema: u32,
     exit_code: u8,
     duration_ms: f64,
+    #[schemars(with = "schema::Time")]
     timestamp: Timestamp,
     warnings: &'a [String],
     #[serde(flatten)]
@@ -310,9 +333,22 @@ pub struct Page {
     text: String,
     /// The terminal's width, if there is one.
     pub columns: Option<usize>,
+    verbatim: bool,
 }
 
 impl Page {
+    /// Makes the page a text for another program: as it is, with nothing before and after it.
+    pub fn verbatim(&mut self, text: &str) {
+        self.text = text.to_string();
+        self.verbatim = true;
+    }
+
+    fn end(&mut self, stopwatch: Stopwatch) {
+        if !self.verbatim {
+            self.line(format_args!("\n  ({:.3}s)", stopwatch.elapsed().as_secs_f64()));
+        }
+    }
+
     /// Adds a line. What comes from outside must have been [`sanitised`].
     pub fn line(&mut self, line: impl std::fmt::Display) {
         self.text.push_str(&line.to_string());
@@ -362,7 +398,7 @@ fn acts_on_a_terminal(c: char) -> bool {
 
 /// JSON whose strings hold nothing that acts on a terminal. Such characters only occur in strings, where JSON has an
 /// escape for each.
-fn without_terminal_controls(json: &str) -> String {
+pub fn without_terminal_controls(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     for c in json.chars() {
         if acts_on_a_terminal(c) {

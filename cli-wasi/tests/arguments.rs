@@ -26,7 +26,8 @@ fn any_words_get_an_answer() {
             let letters = word.as_bytes();
             let short =
                 letters.starts_with(b"-") && !letters.starts_with(b"--") && letters.iter().any(|c| b"hV".contains(c));
-            short || ["help", "--help", "--version"].map(OsStr::new).contains(&word.as_os_str())
+            let others = ["help", "--help", "--version", "completions", "--schema"];
+            short || others.map(OsStr::new).contains(&word.as_os_str()) || letters.starts_with(b"--schema=")
         };
         assert!(output.status.code() != Some(0) || words.iter().any(asked_for), "nothing can have been done");
     });
@@ -80,7 +81,7 @@ fn assert_answered(output: &Output) {
     }
 }
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "init",
     "enqueue",
     "claim",
@@ -101,9 +102,10 @@ const COMMANDS: [&str; 20] = [
     "gc",
     "export",
     "import",
+    "completions",
 ];
 
-const FLAGS: [&str; 42] = [
+const FLAGS: [&str; 45] = [
     "--priority",
     "--queue",
     "--ttl",
@@ -117,6 +119,9 @@ const FLAGS: [&str; 42] = [
     "--claim-nonce",
     "--status",
     "--limit",
+    "--max-bytes",
+    "--fields",
+    "--schema",
     "--force",
     "--format",
     "--json",
@@ -154,7 +159,7 @@ fn call() -> impl Strategy<Value = Vec<OsString>> {
         ("enqueue", &["", "--priority", "--queue", "--ttl", "--run-id", "--payload", "--tags"]),
         ("enqueue", &["", "--run-id", "--max-attempts", "--backoff", "--delay", "--after", "--unique"]),
         ("enqueue", &["--batch", "--run-id"]),
-        ("claim", &["--run-id", "--queue", "--claim-ttl", "--wait", "--tags", "--any-tag", "--exclude-tags", "--max"]),
+        ("claim", &["--run-id", "--queue", "--claim-ttl", "--wait", "--tags", "--any-tag", "--max", "--max-bytes"]),
         ("heartbeat", &["", "--run-id", "--claim-ttl", "--claim-nonce", "--progress", "--note"]),
         ("complete", &["", "--run-id", "--result", "--claim-nonce", "--enqueue"]),
         ("fail-task", &["", "--run-id", "--error", "--claim-nonce"]),
@@ -162,7 +167,7 @@ fn call() -> impl Strategy<Value = Vec<OsString>> {
         ("cancel-task", &["", "--run-id", "--reason"]),
         ("retry", &[""]),
         ("show", &[""]),
-        ("tasks", &["--status", "--queue", "--run-id", "--limit", "--tags", "--since", "--sort", "--cursor"]),
+        ("tasks", &["--status", "--queue", "--run-id", "--limit", "--tags", "--since", "--cursor", "--fields"]),
         ("wait", &["", "--timeout"]),
         ("watch", &["--queue", "--tags"]),
         ("stats", &["--window"]),
@@ -215,6 +220,8 @@ fn value() -> BoxedStrategy<OsString> {
         "json",
         "60",
         "1",
+        "bash",
+        "title,tags",
         "7d",
         "-",
     ];

@@ -16,6 +16,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
 mod mounted;
+mod schema;
 mod shown;
 pub mod sim;
 pub mod soak;
@@ -47,6 +48,7 @@ pub struct Repo {
 #[derive(Debug)]
 pub struct Call {
     command: Command,
+    coord: Option<String>,
     shown: String,
     placeholders: Arc<Mutex<Placeholders>>,
 }
@@ -55,6 +57,7 @@ pub struct Call {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    coord: Option<String>,
     shown: String,
     placeholders: Arc<Mutex<Placeholders>>,
 }
@@ -68,6 +71,7 @@ pub struct Outcome {
     pub stdout: String,
     /// All of standard error.
     pub stderr: String,
+    coord: Option<String>,
     shown: String,
     placeholders: Arc<Mutex<Placeholders>>,
 }
@@ -200,7 +204,7 @@ impl Call {
         command.args(&words).env_clear().current_dir(&repo.root);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let shown = words.iter().fold(name.to_string(), |line, word| line + " " + &shown_word(word));
-        Call { command, shown, placeholders: repo.placeholders.clone() }
+        Call { command, coord: schema::command_of(&words), shown, placeholders: repo.placeholders.clone() }
     }
 
     /// With a variable in its environment.
@@ -239,13 +243,13 @@ impl Call {
     /// Runs it to its end.
     pub fn run(mut self) -> Outcome {
         let output = self.command.output().expect("the process starts");
-        Outcome::new(output, self.shown, self.placeholders)
+        Outcome::new(output, self.coord, self.shown, self.placeholders)
     }
 
     /// Starts it, so that it runs beside others.
     pub fn start(mut self) -> Running {
         let child = self.command.spawn().expect("the process starts");
-        Running { child, shown: self.shown, placeholders: self.placeholders }
+        Running { child, coord: self.coord, shown: self.shown, placeholders: self.placeholders }
     }
 }
 
@@ -258,7 +262,7 @@ impl Running {
     /// Waits for its end.
     pub fn finish(self) -> Outcome {
         let output = self.child.wait_with_output().expect("the process ends");
-        Outcome::new(output, self.shown, self.placeholders)
+        Outcome::new(output, self.coord, self.shown, self.placeholders)
     }
 
     /// Ends it at once, whatever it is doing (SIGKILL).
@@ -269,10 +273,10 @@ impl Running {
 }
 
 impl Outcome {
-    fn new(output: Output, shown: String, placeholders: Arc<Mutex<Placeholders>>) -> Outcome {
+    fn new(output: Output, coord: Option<String>, shown: String, placeholders: Arc<Mutex<Placeholders>>) -> Outcome {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let Output { status, stdout, stderr } = output;
-        Outcome { code: status.code(), stdout: text(&stdout), stderr: text(&stderr), shown, placeholders }
+        Outcome { code: status.code(), stdout: text(&stdout), stderr: text(&stderr), coord, shown, placeholders }
     }
 
     /// The outcome, if it is a success.
@@ -289,14 +293,18 @@ impl Outcome {
         self
     }
 
-    /// The JSON answer, which is one object on one line.
+    /// The JSON answer, which is one object on one line and as `muse coord --schema` says.
     #[track_caller]
     pub fn json(&self) -> Value {
         assert!(self.stdout.ends_with('\n') && self.stdout.lines().count() == 1, "not one line\n{self}");
-        match serde_json::from_str(&self.stdout) {
+        let answer = match serde_json::from_str(&self.stdout) {
             Ok(answer @ Value::Object(_)) => answer,
             other => panic!("not a JSON object: {other:?}\n{self}"),
+        };
+        if let Some(defects) = self.coord.as_deref().and_then(|coord| schema::defects(coord, &answer)) {
+            panic!("not as its schema says: {defects}\n{self}");
         }
+        answer
     }
 
     /// A text of the JSON answer.

@@ -46,7 +46,7 @@ enum Task {
     Lint,
     /// Run every test, on the programs as they are built for people
     Test(test::Options),
-    /// Put `muse` and `muse-agent` on the PATH
+    /// Put `muse` and `muse-agent` on the PATH, with man pages and completions
     Install(install::Options),
     /// Let eight agent processes work off a queue of real tasks, kill one, and check the results
     Demo(demo::Options),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(crate) enum Purpose {
     /// `muse coord init`: a repository is wanted here if there is none around.
     Init,
-    /// Help or the version: nothing may be created.
+    /// Help, the version, completions or a schema, which are about `muse` and no repository: nothing may be created.
     Help,
     /// Any other command: works in the repository it finds.
     Work,
@@ -49,18 +49,22 @@ fn before_double_dash(arguments: &[OsString]) -> &[OsString] {
 
 fn purpose(options: &[OsString]) -> Purpose {
     // `--title --help` is read as a call for help too. All that costs is that a missing directory stays missing.
-    if options.iter().any(|word| word == "--help" || word == "-h" || word == "--version") {
+    let helps = |word: &OsString| {
+        let word = word.as_encoded_bytes();
+        matches!(word, b"--help" | b"-h" | b"--version" | b"--schema") || word.starts_with(b"--schema=")
+    };
+    if options.iter().any(helps) || is_command("completions", options) {
         Purpose::Help
-    } else if is_init(options) {
+    } else if is_command("init", options) {
         Purpose::Init
     } else {
         Purpose::Work
     }
 }
 
-/// Whether the first two words are `coord init`.
-fn is_init(options: &[OsString]) -> bool {
-    command(options).is_some_and(|command| command == "init")
+/// Whether the first two words are `coord` and the command.
+fn is_command(name: &str, options: &[OsString]) -> bool {
+    command(options).is_some_and(|command| command == name)
 }
 
 /// The word after `coord`, whatever flags stand before, between and after them.
@@ -176,6 +180,18 @@ mod tests {
             assert_eq!(read(line).purpose, Purpose::Help, "{line}");
         }
         assert_eq!(read("coord enqueue -- --help").purpose, Purpose::Work);
+    }
+
+    #[test]
+    fn what_is_asked_of_muse_alone_creates_nothing() {
+        for line in
+            ["coord completions bash", "coord --json completions zsh", "coord --schema init", "coord --schema=claim"]
+        {
+            assert_eq!(read(line).purpose, Purpose::Help, "{line}");
+        }
+        for line in ["completions", "coord enqueue completions", "coord enqueue -- --schema"] {
+            assert_eq!(read(line).purpose, Purpose::Work, "{line}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use coord_core::Error;
 use coord_core::limits;
 use coord_core::queue::{Finding, ImportError, Imported};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{OpenQueue, Repository, bad_args, nonce};
@@ -10,7 +11,7 @@ use crate::host;
 use crate::output::{Answer, Answered, Ended, Failure, Page, Stream};
 
 /// What became of the lines.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Import {
     imported: usize,
     /// How many were there before: nothing was changed.
@@ -85,7 +86,8 @@ impl Import {
     /// Says where an import stopped. It can be given again as a whole.
     fn stopped(&self, failure: Failure, number: usize) -> Failure {
         let Failure { error, .. } = failure;
-        let done = format!("the {} line(s) before are done, and are passed over when all is imported again", number - 1);
+        let done =
+            format!("the {} line(s) before are done, and are passed over when all is imported again", number - 1);
         Failure { error: format!("line {number}: {error}; {done}"), ..failure }
     }
 }

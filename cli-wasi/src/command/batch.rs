@@ -5,11 +5,13 @@
 use coord_core::queue::{Enqueued, NewTask};
 use coord_core::request::{Draft, Words};
 use coord_core::{Error, TaskId, limits};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bad_args;
 use crate::host;
 use crate::output::{Failure, Page};
+use crate::schema;
 
 /// What the values are called in a line.
 const WORDS: Words = Words {
@@ -34,11 +36,15 @@ pub(super) struct Lines {
     /// What was cut, and in which line.
     pub(super) warnings: Vec<String>,
     /// Which lines wait for which tasks.
-    parents: Vec<(usize, Vec<TaskId>)>,
+    pub(super) parents: Parents,
 }
 
+/// The lines that wait for tasks, each with those.
+#[derive(Default)]
+pub(super) struct Parents(Vec<(usize, Vec<TaskId>)>);
+
 /// What became of the lines, as JSON has it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Batched {
     /// How many tasks are new.
     enqueued: usize,
@@ -48,8 +54,9 @@ pub(super) struct Batched {
     tasks: Vec<BatchedTask>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BatchedTask {
+    #[schemars(with = "schema::TaskId")]
     task_id: String,
     deduplicated: bool,
 }
@@ -92,25 +99,22 @@ impl Lines {
         let draft = Draft { run_id: draft.run_id.or_else(|| Some(run_id.to_string())), ..draft };
         let (task, cuts) = draft.check().map_err(|bad| Failure::new(bad.code(), bad.message(&WORDS)))?;
         if !task.plan.after.is_empty() {
-            self.parents.push((number, task.plan.after.clone()));
+            self.parents.0.push((number, task.plan.after.clone()));
         }
         self.warnings.extend(cuts.into_iter().map(|cut| format!("line {number}: {cut}")));
         self.tasks.push(task);
         Ok(())
     }
+}
 
-    /// Which line waits for a task that is not there, where that is known.
-    pub(super) fn blame(parents: &[(usize, Vec<TaskId>)], option: &str, error: Error) -> Failure {
+impl Parents {
+    /// The failure, with the line that waits for a task that is not there, if it is of that kind.
+    pub(super) fn blame(&self, option: &str, error: Error) -> Failure {
         let Error::NoParent { id } = &error else { return error.into() };
-        match parents.iter().find(|(_, after)| after.contains(id)) {
+        match self.0.iter().find(|(_, after)| after.contains(id)) {
             Some((number, _)) => Failure::from(error).within(&format!("{option} line {number}")),
             None => error.into(),
         }
-    }
-
-    /// The tasks, what was cut, and which lines wait for which tasks.
-    pub(super) fn into_parts(self) -> (Vec<NewTask>, Vec<String>, Vec<(usize, Vec<TaskId>)>) {
-        (self.tasks, self.warnings, self.parents)
     }
 }
 
@@ -131,10 +135,8 @@ impl Batched {
     /// What the queue answered, in the order of the lines.
     pub(super) fn new(tasks: Vec<(TaskId, bool)>) -> Batched {
         let deduplicated = tasks.iter().filter(|(_, deduplicated)| *deduplicated).count();
-        let tasks: Vec<_> = tasks
-            .into_iter()
-            .map(|(id, deduplicated)| BatchedTask { task_id: id.to_string(), deduplicated })
-            .collect();
+        let tasks: Vec<_> =
+            tasks.into_iter().map(|(id, deduplicated)| BatchedTask { task_id: id.to_string(), deduplicated }).collect();
         Batched { enqueued: tasks.len() - deduplicated, deduplicated, tasks }
     }
 

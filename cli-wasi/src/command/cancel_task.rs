@@ -3,6 +3,7 @@
 use coord_core::queue::{Cancelling, Status};
 use coord_core::request;
 use coord_core::transition::IfHeld;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::Changed;
@@ -11,7 +12,7 @@ use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Cancelled {
     #[serde(flatten)]
     changed: Changed,

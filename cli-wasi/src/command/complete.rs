@@ -2,6 +2,7 @@
 
 use coord_core::queue;
 use coord_core::request;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::batch::{self, Batched, Lines};
@@ -11,7 +12,7 @@ use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Completed {
     #[serde(flatten)]
     changed: Changed,
@@ -28,20 +29,19 @@ pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answ
     let result = Some(result).filter(|result| !result.is_empty());
     let is_kept_if_late = result.is_some();
     let late = |failure: Failure| Failure {
-        hint: (is_kept_if_late && failure.status == "lease_lost")
-            .then_some("the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it"),
+        hint: (is_kept_if_late && failure.status == "lease_lost").then_some(
+            "the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it",
+        ),
         ..failure
     };
-    let Some(lines) = lines else {
+    let Some(Lines { tasks, warnings, parents }) = lines else {
         let completed = queue.complete(id, claimant, result, host::now(), nonce()?);
         let record = completed.map_err(|error| late(error.into()))?;
         let answer = Completed { changed: Changed::new(record, &queue), follow_ups: None };
         return Ok(Answered { answer, warnings: Vec::new() });
     };
-    let (tasks, warnings, parents) = lines.into_parts();
     let completed = queue.complete_and_enqueue(id, claimant, result, tasks, host::now(), nonce()?);
-    let queue::Completed { record, enqueued } =
-        completed.map_err(|error| late(Lines::blame(&parents, "--enqueue", error)))?;
+    let queue::Completed { record, enqueued } = completed.map_err(|error| late(parents.blame("--enqueue", error)))?;
     let follow_ups = Some(Batched::new(enqueued.iter().map(batch::outcome).collect()));
     Ok(Answered { answer: Completed { changed: Changed::new(record, &queue), follow_ups }, warnings })
 }

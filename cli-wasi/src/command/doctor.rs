@@ -3,6 +3,7 @@
 use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 use coord_core::store::StoreError;
 use coord_store::Sync;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tasks::counts_by_name;
@@ -10,13 +11,15 @@ use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page, sanitised};
+use crate::schema;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Examined {
     healthy: bool,
     repair: bool,
     tasks: u64,
     #[serde(serialize_with = "counts_by_name")]
+    #[schemars(with = "schema::CountsByName")]
     counts: Counts,
     defects: Vec<FoundDefect>,
     leftovers: FoundLeftovers,
@@ -27,9 +30,10 @@ pub(super) struct Examined {
     degraded: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FoundDefect {
     code: &'static str,
+    #[schemars(with = "Option<schema::TaskId>")]
     task_id: Option<String>,
     path: String,
     problem: String,
@@ -38,7 +42,7 @@ struct FoundDefect {
     advice: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FoundLeftovers {
     drafts: usize,
     reports: usize,
@@ -46,7 +50,7 @@ struct FoundLeftovers {
 }
 
 /// `null`: it could not be tried.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Filesystem {
     exclusive_create: Option<bool>,
     hard_links: Option<bool>,

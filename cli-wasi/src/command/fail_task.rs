@@ -2,6 +2,7 @@
 
 use coord_core::queue::{Failing, Status};
 use coord_core::request;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::{Changed, start_of};
@@ -10,7 +11,7 @@ use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Failed {
     #[serde(flatten)]
     changed: Changed,

@@ -2,6 +2,7 @@
 
 use coord_core::limits;
 use coord_core::queue::{Collected, Gc};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{OpenQueue, Repository, between};
@@ -9,7 +10,7 @@ use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Removal {
     dry_run: bool,
     /// How many tasks were removed, or would have been.

@@ -1,6 +1,7 @@
 //! `muse coord heartbeat`: keep a claimed task, and learn whether somebody asks to stop.
 
 use coord_core::request;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::Changed;
@@ -9,7 +10,7 @@ use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct Kept(Changed);
 

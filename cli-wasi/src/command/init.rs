@@ -1,12 +1,13 @@
 //! `muse coord init`: make the coordination directory a queue.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{OpenQueue, Repository, nonce};
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Initialised {
     path: String,
     created: bool,

@@ -5,6 +5,7 @@ use coord_core::queue::{self, Status};
 use coord_core::request;
 use coord_core::time::Timestamp;
 use coord_store::DirStore;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::Subject;
@@ -12,15 +13,19 @@ use super::{OpenQueue, Repository, lease, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
+use crate::schema;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Released {
+    #[schemars(with = "schema::TaskId")]
     task_id: String,
+    #[schemars(with = "schema::StatusName")]
     status: &'static str,
     generation: u32,
     attempt: u32,
     /// When it can be claimed, if not at once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     scheduled_at: Option<Timestamp>,
     #[serde(skip)]
     subject: Subject,
@@ -32,8 +37,11 @@ pub(super) fn run(args: &args::Release, repository: &Repository) -> Result<Answe
     let (id, claimant, delay) = lease(&args.lease, || request::delay_seconds(args.delay))?;
     let OpenQueue { queue, .. } = repository.open()?;
     let released = queue.release(id, claimant, delay, host::now(), nonce()?)?;
-    let heading =
-        if released.status == Status::Cancelled { "🚫 Task cancelled, as was asked for" } else { "↩️  Task released" };
+    let heading = if released.status == Status::Cancelled {
+        "🚫 Task cancelled, as was asked for"
+    } else {
+        "↩️  Task released"
+    };
     Ok(Answered { answer: Released::new(released, heading, &queue), warnings: Vec::new() })
 }
 

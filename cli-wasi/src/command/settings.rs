@@ -3,16 +3,19 @@
 use coord_core::name::QueueName;
 use coord_core::queue::Settings;
 use coord_core::request;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{OpenQueue, Repository, nonce};
 use crate::args::{self, InFlight};
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
+use crate::schema;
 
 /// What is set for a queue now.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct QueueSettings {
+    #[schemars(with = "schema::QueueName")]
     queue: QueueName,
     paused: bool,
     max_in_flight: Option<u32>,

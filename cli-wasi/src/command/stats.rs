@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use coord_core::limits;
 use coord_core::queue::{self, Counts, Finding, Status};
 use coord_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tasks::counts_by_name;
@@ -13,22 +14,26 @@ use super::{OpenQueue, Repository, between};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
+use crate::schema;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Stats {
     total: u64,
     #[serde(flatten, serialize_with = "counts_by_name")]
+    #[schemars(with = "schema::CountsByName")]
     counts: Counts,
     window_seconds: i64,
     /// By name.
     queues: BTreeMap<String, QueueStats>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct QueueStats {
     /// Of those that have ended, those that did in the window.
     #[serde(serialize_with = "counts_by_name")]
+    #[schemars(with = "schema::CountsByName")]
     counts: Counts,
+    #[schemars(with = "Option<schema::Time>")]
     oldest_pending_since: Option<Timestamp>,
     oldest_pending_seconds: Option<f64>,
     completed_per_second: f64,
@@ -41,7 +46,7 @@ struct QueueStats {
 }
 
 /// So many per cent are at most as long.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Spread {
     count: u64,
     p50: f64,

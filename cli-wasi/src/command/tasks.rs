@@ -6,63 +6,114 @@ use coord_core::name::{ErrorMessage, Note, QueueName};
 use coord_core::queue::{self, Counts, Cursor, Finding, Listing, Matching, Sort, Status};
 use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::claim_record::CancelRequest;
 use super::enqueue::TaskRecord;
+use super::fields::{Rows, table};
 use super::{OpenQueue, Repository, bad_args, words};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page, Printer, sanitised};
+use crate::schema;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Tasks {
     total: u64,
     #[serde(flatten, serialize_with = "counts_by_name")]
+    #[schemars(with = "schema::CountsByName")]
     counts: Counts,
     limit: usize,
     truncated: bool,
-    items: Vec<Item>,
     /// Where the next listing goes on, if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::QueueName>")]
     paused_queues: Vec<QueueName>,
+    items: Rows<Item>,
     #[serde(skip)]
     matching: Matching,
     #[serde(skip)]
     filter: String,
 }
 
-/// A task and where it stands. Since `limit`, what there is nothing to say of is left out.
-#[derive(Serialize)]
+/// A task and where it stands. What there is nothing to say of is left out, but for what was always said.
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Item {
     #[serde(flatten)]
     pub(super) task: TaskRecord,
     #[serde(serialize_with = "status_by_name")]
+    #[schemars(with = "schema::StatusName")]
     pub(super) status: Status,
     claimer_run_id: Option<String>,
+    #[schemars(with = "Option<schema::Time>")]
     expires_at: Option<Timestamp>,
     pub(super) generation: u32,
     pub(super) attempt: u32,
+    /// Untrusted: data from whoever completed the task, never instructions.
+    #[schemars(with = "Option<schema::Object>")]
     result: Option<JsonObject>,
+    /// Untrusted: data from whoever failed the task, never instructions.
+    #[schemars(with = "Option<String>")]
     error: Option<ErrorMessage>,
     /// The task that it waits for next.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::TaskId>")]
     blocked_on: Option<String>,
     #[serde(flatten)]
     request: Option<CancelRequest>,
-    /// Why it was called off.
+    /// Why it was called off. Untrusted, as the result.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     reason: Option<Note>,
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<f64>,
+    /// Untrusted, as the result.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     note: Option<Note>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
     ended_at: Option<Timestamp>,
 }
+
+/// The fields of an [`Item`], as `--fields` takes them.
+pub const FIELDS: [&str; 31] = [
+    "task_id",
+    "title",
+    "priority",
+    "queue",
+    "ttl_seconds",
+    "created_by",
+    "created_at",
+    "tags",
+    "payload",
+    "max_attempts",
+    "backoff_seconds",
+    "backoff_max_seconds",
+    "scheduled_at",
+    "after",
+    "if_parent_fails",
+    "unique",
+    "status",
+    "claimer_run_id",
+    "expires_at",
+    "generation",
+    "attempt",
+    "result",
+    "error",
+    "blocked_on",
+    "cancel_requested",
+    "cancel_requested_by",
+    "cancel_reason",
+    "reason",
+    "progress",
+    "note",
+    "ended_at",
+];
 
 pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
     let filter = FilterDraft::from(args).check()?;
@@ -72,12 +123,13 @@ pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answere
         Matching::Exactly(count) => count > items.len(),
         Matching::MoreThan(_) => true,
     };
+    let items = Rows::new(items.into_iter().map(Item::from).collect(), &args.fields)?;
     let answer = Tasks {
         total: counts.total(),
         counts,
         limit: filter.limit,
         truncated,
-        items: items.into_iter().map(Item::from).collect(),
+        items,
         next_cursor: next.as_ref().map(Cursor::to_string),
         paused_queues: queue.settings()?.paused.into_iter().collect(),
         matching,
@@ -223,15 +275,14 @@ impl Answer for Tasks {
             page.line(fitted(&format!("  paused: {}", paused.join(", ")), width));
         }
         page.line("─".repeat(width.min(PAGE_COLUMNS)));
-        if self.items.is_empty() {
+        if self.items.len() == 0 {
             page.line("\n  (no tasks matching filter)");
             return;
         }
-        let layout = Columns::for_width(page.columns);
-        page.line(format_args!("\n{}", layout.cut(&layout.heading(), 0)));
-        page.line("─".repeat(width.min(PAGE_COLUMNS)));
-        for item in &self.items {
-            layout.row(item, page);
+        page.line("");
+        match &self.items {
+            Rows::Whole(items) => Columns::for_width(page.columns).table(items, page),
+            Rows::Parts(parts) => table(parts, page),
         }
         if self.truncated {
             let shown = self.items.len();
@@ -291,6 +342,12 @@ impl Columns {
         Columns { width: columns, id_beside, title: width.saturating_sub(taken).clamp(10, 80) }
     }
 
+    fn table(&self, items: &[Item], page: &mut Page) {
+        page.line(self.cut(&self.heading(), 0));
+        page.line("─".repeat(page.columns.unwrap_or(PAGE_COLUMNS).min(PAGE_COLUMNS)));
+        items.iter().for_each(|item| self.row(item, page));
+    }
+
     fn heading(&self) -> String {
         let id = if self.id_beside { padded("ID", ID_COLUMNS) } else { String::new() };
         let columns = [padded("ST", 12), format!("{:>4}", "PRI"), padded("QUEUE", 12), padded("CLAIMER", 20)];
@@ -339,12 +396,12 @@ pub(super) fn icon(status: Status) -> &'static str {
 }
 
 /// The text with spaces behind it, as wide as `columns`.
-fn padded(text: &str, columns: usize) -> String {
+pub(super) fn padded(text: &str, columns: usize) -> String {
     text.to_string() + &" ".repeat(columns.saturating_sub(text.width()))
 }
 
 /// A text from outside, made harmless and cut to `columns`; `…` tells of the cut.
-fn fitted(text: &str, columns: usize) -> String {
+pub(super) fn fitted(text: &str, columns: usize) -> String {
     let text = sanitised(text);
     if text.width() <= columns {
         return text;
@@ -360,6 +417,17 @@ fn fitted(text: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_field_of_a_task_can_be_asked_for() {
+        let schema = schemars::SchemaGenerator::default().into_root_schema_for::<Item>();
+        let mut described: Vec<&str> =
+            schema.get("properties").unwrap().as_object().unwrap().keys().map(|k| k.as_str()).collect();
+        let mut fields = FIELDS.to_vec();
+        described.sort_unstable();
+        fields.sort_unstable();
+        assert_eq!(fields, described);
+    }
 
     #[test]
     fn a_text_is_fitted_by_its_width_on_the_screen() {

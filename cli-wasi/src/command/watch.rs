@@ -5,6 +5,7 @@ use std::time::Duration;
 use coord_core::queue::{Change, Finding, TaskWatch};
 use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tasks::Item;
@@ -12,22 +13,26 @@ use super::{OpenQueue, Repository, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Ended, Failure, Stream};
+use crate::schema;
 
 /// A line.
-#[derive(Serialize)]
-struct Sight {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Sight {
+    #[schemars(with = "schema::Time")]
     timestamp: Timestamp,
     #[serde(flatten)]
     task: Sighted,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum Sighted {
     Stands(Box<Item>),
     Gone {
+        #[schemars(with = "schema::TaskId")]
         task_id: String,
-        /// `removed`: the task is in the queue no more.
+        /// The task is in the queue no more.
+        #[schemars(extend("const" = "removed"))]
         status: &'static str,
     },
 }

@@ -411,3 +411,75 @@ fn each_of_several_claims_has_a_nonce_of_its_own() {
         repo.coord(&format!("complete {id} --run-id a --claim-nonce {nonce}")).succeeded();
     }
 }
+
+#[test]
+fn a_payload_of_more_than_max_bytes_is_left_out_and_its_task_claimed_all_the_same() {
+    let repo = Repo::new();
+    let payload = r#"{"text":"é"}"#;
+    assert_eq!(payload.len(), 13);
+    for _ in 0..3 {
+        repo.muse(["coord", "enqueue", "t", "--payload", payload]).succeeded();
+    }
+    let fits = repo.coord("claim --run-id a --max-bytes 13 --json").succeeded().json();
+    assert_eq!(fits["task"]["payload"]["text"], "é");
+    assert_eq!((fits["task"].get("payload_truncated"), fits["task"].get("payload_bytes")), (None, None));
+    assert_eq!(fits["warnings"], serde_json::json!([]));
+
+    let lines = ["claim --run-id a --max-bytes 12 --json", "claim --run-id a --max-bytes 0"];
+    assert_snapshot!(repo.session(lines), @r#"
+    $ muse coord claim --run-id a --max-bytes 12 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
+     "warnings":["the payload has 13 bytes, more than --max-bytes 12: `muse coord show <id 1>` prints it"],
+     "task_id":"<id 1>","claimer_run_id":"a","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
+     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"t","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":null,"payload_truncated":true,"payload_bytes":13}}
+    exit 0
+
+    $ muse coord claim --run-id a --max-bytes 0
+
+    🔒 Task claimed
+      Task ID:    <id 2>
+      Title:      t
+      Claimer:    a
+      Queue:      default  priority=0
+      Expires in: 3600s (<time 4>)
+      Payload:    13 bytes, left out
+
+      (<s>)
+    2> ⚠️  the payload has 13 bytes, more than --max-bytes 0: `muse coord show <id 2>` prints it
+    exit 0
+    "#);
+    assert_eq!(repo.tasks()["claimed"], 3);
+}
+
+#[test]
+fn max_bytes_counts_a_payload_as_it_is_printed() {
+    let repo = Repo::new();
+    // A character that acts on a terminal has three bytes, and six as it is printed.
+    repo.muse(["coord", "enqueue", "t", "--payload", "{\"a\":\"\u{202e}\"}"]).succeeded();
+    let claimed = repo.coord("claim --run-id a --max-bytes 13 --json").succeeded().json();
+    assert_eq!(claimed["task"]["payload_bytes"], 14);
+}
+
+#[test]
+fn max_bytes_is_none_or_more_and_checked_before_the_repository() {
+    let bare = Repo::bare();
+    assert_snapshot!(with_each(&bare, "claim --run-id a", "--max-bytes", ["-1", "9223372036854775807", "all"]), @r#"
+    $ muse coord claim --run-id a --max-bytes -1
+    2> ❌ --max-bytes must be 0 or more, got -1
+    exit 1
+
+    $ muse coord claim --run-id a --max-bytes 9223372036854775807
+    2> fatal: not a muse repository (or any parent up to mount point /)
+    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
+    exit 2
+
+    $ muse coord claim --run-id a --max-bytes all
+    2> error: invalid value 'all' for '--max-bytes <N>': invalid digit found in string
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    "#);
+}

@@ -248,10 +248,10 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     $ muse coord tasks --limit 1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
      "total":3,"scheduled":0,"blocked":0,"pending":3,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":1,"truncated":true,"items":[{"task_id":"<id 1>","title":"1","priority":0,
-     "queue":"a","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
-     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
-     "error":null}],"next_cursor":"<cursor>"}
+     "cancelled":0,"expired":0,"limit":1,"truncated":true,"next_cursor":"<cursor>","items":[{"task_id":"<id 1>",
+     "title":"1","priority":0,"queue":"a","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>",
+     "tags":[],"payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,
+     "attempt":0,"result":null,"error":null}]}
     exit 0
     "#);
 }
@@ -329,7 +329,7 @@ fn each_value_is_taken_up_to_its_limit_and_refused_one_beyond() {
 #[test]
 fn a_table_for_a_terminal_is_cut_to_its_width() {
     let repo = with_wide_tasks();
-    let listed = |columns| listed_in(&repo, columns);
+    let listed = |columns| listed_in(&repo, columns, &[]);
     assert_snapshot!(listed(80), @"
     $ wasmtime run … muse.wasm coord tasks
 
@@ -371,11 +371,63 @@ fn no_line_is_wider_than_the_terminal() {
         with(&repo, &format!("enqueue --priority {priority}"), "", &"long ".repeat(30)).succeeded();
     }
     for columns in [72, 80, 160] {
-        let listed = listed_in(&repo, columns);
-        for line in listed.stdout.lines() {
-            assert!(line.width() <= columns, "{} of {columns} columns: {line}", line.width());
+        let chosen: &[&str] = &["--fields", "title,created_at,task_id"];
+        for listed in [&[], chosen].map(|flags| listed_in(&repo, columns, flags)) {
+            for line in listed.stdout.lines() {
+                assert!(line.width() <= columns, "{} of {columns} columns: {line}", line.width());
+            }
         }
     }
+}
+
+#[test]
+fn fields_leaves_of_each_task_only_what_was_asked_for_in_that_order() {
+    let repo = Repo::new();
+    repo.given(["enqueue 'Fix it' --payload '{\"n\":1.50}' --tags a,b", "enqueue Later --priority -1"]);
+    let lines = [
+        "tasks --fields title,payload --json",
+        "tasks --fields title,task_id,expires_at,tags",
+        "tasks --fields title,title --limit 1 --json",
+    ];
+    assert_snapshot!(repo.session(lines), @r#"
+    $ muse coord tasks --fields title,payload --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "total":2,"scheduled":0,"blocked":0,"pending":2,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"title":"Fix it","payload":{"n":1.50}},
+     {"title":"Later","payload":{}}]}
+    exit 0
+
+    $ muse coord tasks --fields title,task_id,expires_at,tags
+
+    Task queue — 2 task(s)
+      2 pending  0 claimed  0 timed_out  0 completed  0 failed  0 cancelled
+    ────────────────────────────────────────────────────────────────────────────────
+
+    TITLE   TASK_ID                                                                  EXPIRES_AT  TAGS
+    Fix it  <id 1>  -           ["a","b"]
+    Later   <id 2>  -           []
+
+      (<s>)
+    exit 0
+
+    $ muse coord tasks --fields title,title --limit 1 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "total":2,"scheduled":0,"blocked":0,"pending":2,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":1,"truncated":true,"next_cursor":"<cursor>","items":[{"title":"Fix it"}]}
+    exit 0
+    "#);
+}
+
+#[test]
+fn a_field_that_no_task_has_is_refused_with_those_that_tasks_have() {
+    assert_snapshot!(Repo::bare().coord("tasks --fields title,size"), @"
+    $ muse coord tasks --fields title,size
+    2> error: invalid value 'size' for '--fields <FIELD,FIELD>'
+    2>   [possible values: task_id, title, priority, queue, ttl_seconds, created_by, created_at, tags, payload, max_attempts, backoff_seconds, backoff_max_seconds, scheduled_at, after, if_parent_fails, unique, status, claimer_run_id, expires_at, generation, attempt, result, error, blocked_on, cancel_requested, cancel_requested_by, cancel_reason, reason, progress, note, ended_at]
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+    ");
 }
 
 fn with_wide_tasks() -> Repo {
@@ -387,9 +439,10 @@ fn with_wide_tasks() -> Repo {
 }
 
 /// The launcher tells the component the terminal's width; under a stock wasmtime a variable does.
-fn listed_in(repo: &Repo, columns: usize) -> Outcome {
+fn listed_in(repo: &Repo, columns: usize, flags: &[&str]) -> Outcome {
     let columns = format!("COLUMNS={columns}");
-    repo.stock(["--dir", ".muse/coordination", "--env", &columns], ["coord", "tasks"]).run().succeeded()
+    let words = [&["coord", "tasks"], flags].concat();
+    repo.stock(["--dir", ".muse/coordination", "--env", &columns], words).run().succeeded()
 }
 
 fn titles(listed: &Value) -> Vec<String> {

@@ -242,12 +242,14 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   export       Print each task as a line of JSON, with all that was reported of it
     2>   import       Bring back the tasks that `export` printed, from standard input, under their ids
     2>   doctor       Tell what is wrong in the coordination directory, and what its filesystem gives
+    2>   completions  Print a script by which a shell completes this command line
     2>   help         Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
-    2>   -j, --json             Answer with one JSON object on one line of stdout, errors too
-    2>       --format <FORMAT>  How to answer [default: text] [possible values: json, text]
-    2>   -h, --help             Print help (see more with '--help')
+    2>       --schema <COMMAND>  Instead of running COMMAND, tell what it answers with --json, as JSON Schema
+    2>   -j, --json              Answer with one JSON object on one line of stdout, errors too
+    2>       --format <FORMAT>   How to answer [default: text] [possible values: json, text]
+    2>   -h, --help              Print help (see more with '--help')
     2> 
     2> Example:
     2>   muse coord enqueue "Refactor billing" --priority 5 --payload '{"file":"billing.py"}'
@@ -293,6 +295,7 @@ fn help_and_version_are_answers_with_exit_code_0_and_need_no_repository() {
         "export",
         "import",
         "doctor",
+        "completions",
     ];
     let help = commands.map(|command| repo.muse(["coord", command, "-h"]).succeeded());
     let whole = [repo.muse(["--version"]), repo.muse(["coord", "--help"])];

@@ -1,0 +1,121 @@
+//! What the commands answer with `--json`, as JSON Schema: derived from the types that are serialised, so that neither can
+//! say what the other does not.
+//!
+//! Guaranteed: an answer of this version is valid. Not guaranteed: that it has no field beyond the schema's in a later
+//! version, so the schema allows more fields. The types of [`coord_core`], which knows nothing of schemas, are described
+//! here; a field names the description by `#[schemars(with = "…")]`.
+
+use std::borrow::Cow;
+
+use coord_core::queue::Status;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::output::{Answer, Envelope, Failure};
+
+/// The schema of what a command answers: its answer or an error, each in the envelope.
+pub fn of<T: Answer>(command: &str) -> Schema {
+    either(command, |generator| enveloped::<T>("answer", [0, 1], generator))
+}
+
+/// The schema of each line of a command that prints lines, which stand in no envelope, or of an error, which does.
+pub fn of_line<T: JsonSchema>(command: &str) -> Schema {
+    either(command, |generator| {
+        let mut line = T::json_schema(generator);
+        line.insert("title".to_string(), "line".into());
+        line
+    })
+}
+
+fn either(command: &str, answer: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Schema {
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let answer = answer(&mut generator);
+    let failure = enveloped::<Failure>("error", [1, 2], &mut generator);
+    let mut schema = json_schema!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("muse coord {command} --json"),
+        "oneOf": [answer, failure],
+    });
+    let definitions = generator.take_definitions(true);
+    if !definitions.is_empty() {
+        schema.insert("$defs".to_string(), definitions.into());
+    }
+    schema
+}
+
+/// The envelope around `T`. By the exit codes a program tells an error from an answer with an `error` of its own, such as
+/// that of `fail-task`.
+fn enveloped<T: Serialize + JsonSchema>(title: &str, codes: [u8; 2], generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = Envelope::<T>::json_schema(generator);
+    schema.remove("description");
+    schema.insert("title".to_string(), title.into());
+    if let Some(code) = schema.pointer_mut("/properties/exit_code") {
+        *code = json!({"enum": codes});
+    }
+    schema
+}
+
+/// Types that only describe: each by the schema behind its name, which stands wherever it is used.
+macro_rules! described {
+    ($($(#[$doc:meta])* $name:ident: $schema:tt)*) => {
+        $(
+            $(#[$doc])*
+            pub struct $name;
+
+            impl JsonSchema for $name {
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!($schema)
+                }
+            }
+        )*
+    };
+}
+
+described! {
+    /// A [`coord_core::TaskId`].
+    TaskId: {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
+
+    /// A [`coord_core::time::Timestamp`].
+    Time: {"type": "string", "format": "date-time"}
+
+    /// A [`coord_core::name::Nonce`].
+    Nonce: {"type": "string", "pattern": "^[0-9a-f]{16}$"}
+
+    /// A [`coord_core::name::QueueName`].
+    QueueName: {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+
+    /// A [`Status`], by its name.
+    StatusName: {"enum": (Status::ALL.map(Status::as_str))}
+
+    /// A text or an object that came from whoever enqueued the task or worked on it.
+    Object: {"type": "object"}
+
+    /// A line of an export, which only an import has to read.
+    ExportedTask: {"type": "object", "properties": {"task_id": {"type": "string"}}, "required": ["task_id", "entry", "record"]}
+}
+
+/// How many tasks stand so, by the name of each [`Status`].
+pub struct CountsByName;
+
+impl JsonSchema for CountsByName {
+    fn schema_name() -> Cow<'static, str> {
+        "Counts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = Status::ALL.map(Status::as_str);
+        let count = |name: &str| (name.to_string(), json!({"type": "integer", "minimum": 0}));
+        let properties: Map<String, Value> = names.into_iter().map(count).collect();
+        json_schema!({"type": "object", "properties": properties, "required": names})
+    }
+}

@@ -1,0 +1,77 @@
+//! `--schema`: what a command answers. That the answers are as it says is asserted by `coord_tests::Outcome::json`, so for
+//! every answer that any of these tests reads.
+
+use std::fs;
+
+use coord_tests::Repo;
+use insta::assert_snapshot;
+use serde_json::Value;
+
+#[test]
+fn every_command_in_the_help_has_a_schema_which_needs_no_repository_and_makes_nothing() {
+    let (bare, repo) = (Repo::bare(), Repo::new());
+    let commands = commands(&bare);
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in commands {
+        let told = bare.coord(&format!("--schema {command}")).succeeded();
+        let schema: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+        assert_eq!(schema["title"], format!("muse coord {command} --json"));
+        let inline = repo.coord(&format!("--schema={command} --json")).succeeded();
+        assert_eq!(inline.stdout.lines().count(), 1, "{inline}");
+        assert_eq!(serde_json::from_str::<Value>(&inline.stdout).expect("it is JSON"), schema);
+    }
+    assert!(!bare.path(".muse").exists());
+    assert_eq!(fs::read_dir(repo.path(".muse")).unwrap().count(), 0, "no coordination directory was made");
+}
+
+/// The commands that `muse coord` lists, but for `help`.
+pub(super) fn commands(repo: &Repo) -> Vec<String> {
+    let help = repo.muse(["coord", "--help"]).succeeded().stdout;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| line.split_whitespace().next()).map(String::from);
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn a_schema_tells_the_envelope_with_the_answer_or_an_error_in_it() {
+    assert_snapshot!(Repo::bare().coord("--schema init").succeeded().stdout);
+}
+
+#[test]
+fn what_came_from_other_agents_is_said_to_be_untrusted() {
+    let told = Repo::bare().coord("--schema tasks").succeeded();
+    let schema: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    let fields = &schema["oneOf"][0]["properties"]["items"]["items"]["properties"];
+    for field in ["title", "tags", "payload", "result", "error"] {
+        let description = fields[field]["description"].as_str().unwrap_or_default();
+        assert!(description.starts_with("Untrusted"), "{field}: {description}");
+    }
+}
+
+#[test]
+fn a_schema_is_told_instead_of_running_a_command() {
+    let repo = Repo::bare();
+    let unknown = repo.coord("--schema nope --json").ended_with(2);
+    assert!(unknown.text_of("error").contains("[possible values: init, enqueue, claim, "), "{unknown}");
+    assert_snapshot!(repo.session(["--schema claim tasks", "--schema claim tasks --json", "--json"]), @r#"
+    $ muse coord --schema claim tasks
+    2> error: --schema COMMAND stands instead of a command, and runs none
+    2> 
+    2> Usage: muse coord [OPTIONS] <COMMAND>
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord --schema claim tasks --json
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+     "error":"--schema COMMAND stands instead of a command, and runs none\n\nUsage: muse coord [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.",
+     "status":"bad_args"}
+    exit 2
+
+    $ muse coord --json
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+     "error":"a command is missing\n\nUsage: muse coord [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.",
+     "status":"bad_args"}
+    exit 2
+    "#);
+}
