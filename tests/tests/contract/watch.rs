@@ -2,11 +2,16 @@
 #![allow(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, File};
-use std::thread::sleep;
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::mpsc;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use coord_tests::Repo;
 use insta::assert_snapshot;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::{Value, json};
 
 #[test]
@@ -79,4 +84,59 @@ fn a_live_table_is_for_a_terminal_and_for_people() {
      "status":"bad_args"}
     exit 1
     "#);
+}
+
+#[test]
+fn a_live_table_is_drawn_over_itself_in_the_room_that_there_is() {
+    let repo = Repo::new();
+    repo.given(["enqueue first", "enqueue second", "enqueue third"]);
+    let (screen, terminal) = terminal(90, 11);
+    let watching = repo.coord_call("tasks --watch --queue default").stdout(terminal).start();
+    let first = next_frame(&screen);
+    repo.coord("claim --run-id agent-1").succeeded();
+    let changed = std::iter::repeat_with(|| next_frame(&screen)).find(|frame| *frame != first).unwrap();
+    watching.kill();
+
+    // The line of the time and what does not fit are left out.
+    let shown = |frame: &[String]| frame.iter().map(|line| line.trim_end().to_string()).collect::<Vec<_>>();
+    let (first, changed) = (shown(&first), shown(&changed));
+    assert_eq!((first.len(), changed.len()), (10, 10), "{first:?}");
+    assert_eq!(first[2], "  3 pending  0 claimed  0 timed_out  0 completed  0 failed  0 cancelled");
+    assert_eq!(changed[2], "  2 pending  1 claimed  0 timed_out  0 completed  0 failed  0 cancelled");
+    assert!(first[7].starts_with("⏳pending") && changed[7].starts_with("🔒claimed"), "{first:?} {changed:?}");
+    assert!(first[9].starts_with("  … and "), "{first:?}");
+}
+
+/// A terminal: what comes onto its screen, and the end to write to.
+fn terminal(columns: u16, rows: u16) -> (mpsc::Receiver<Vec<u8>>, File) {
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).and_then(|()| unlockpt(&screen)).unwrap();
+    tcsetwinsize(&screen, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap();
+    let terminal = File::options().read(true).write(true).open(std::ffi::OsStr::from_bytes(name.as_bytes())).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let mut screen = File::from(screen);
+    thread::spawn(move || {
+        let mut bytes = [0; 4_096];
+        loop {
+            match screen.read(&mut bytes) {
+                Ok(count) if sender.send(bytes[..count].to_vec()).is_ok() => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The end of the terminal.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    });
+    (receiver, terminal)
+}
+
+/// The lines of the next whole frame: from the first line on, to where the rest of the screen is cleared.
+fn next_frame(screen: &mpsc::Receiver<Vec<u8>>) -> Vec<String> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\x1b[J") {
+        bytes.extend(screen.recv_timeout(Duration::from_secs(30)).expect("a frame each second"));
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let frame = text.strip_prefix("\x1b[H").and_then(|text| text.strip_suffix("\x1b[J")).unwrap();
+    frame.lines().map(|line| line.trim_end_matches(['\r', '\n']).strip_suffix("\x1b[K").unwrap().to_string()).collect()
 }
