@@ -1,5 +1,5 @@
 //! `enqueue --batch` and `complete --enqueue`: many tasks by one call, all of them or none.
-#![allow(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 

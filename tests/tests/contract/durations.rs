@@ -1,5 +1,5 @@
 //! Durations: seconds, or a number with its unit, wherever seconds are asked for.
-#![allow(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use coord_tests::{Repo, micros};
 use insta::assert_snapshot;

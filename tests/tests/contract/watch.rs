@@ -1,5 +1,5 @@
 //! `watch`: the tasks as they stand, then each that changes; and `tasks --watch`, which needs a terminal.
-#![allow(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -134,7 +134,7 @@ fn terminal(columns: u16, rows: u16) -> (mpsc::Receiver<Vec<u8>>, File) {
 fn next_frame(screen: &mpsc::Receiver<Vec<u8>>) -> Vec<String> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\x1b[J") {
-        bytes.extend(screen.recv_timeout(Duration::from_secs(30)).expect("a frame each second"));
+        bytes.extend(screen.recv_timeout(Duration::from_secs(30)).unwrap());
     }
     let text = String::from_utf8(bytes).unwrap();
     let frame = text.strip_prefix("\x1b[H").and_then(|text| text.strip_suffix("\x1b[J")).unwrap();
