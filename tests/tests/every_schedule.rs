@@ -1,7 +1,9 @@
 //! Every schedule of a few agents on one task keeps every promise. Each errand may be run by any of a few clocks, so that
 //! an agent's clock jumps both ways by about a lease's length, and a lease runs out between any two store operations.
 
+use coord_core::task::IfParentFails;
 use coord_tests::report;
+use coord_tests::sim::agent::New;
 use coord_tests::sim::every::{Explored, Kind, Scenario};
 
 /// Two agents, all that can be done to a task, no mishaps.
@@ -11,11 +13,36 @@ fn two_agents() -> Scenario {
         errands: 4,
         errands_each: 3,
         mishaps: 0,
-        orders: Kind::ALL.into(),
+        orders: Kind::PLAIN.into(),
         clocks: vec![1, 5],
-        ttl_seconds: 1_000,
+        task: TASK,
+        adds: TASK,
+        limit: None,
+        given: Vec::new(),
         mistake: None,
     }
+}
+
+/// Tried once, and depends on nothing.
+const TASK: New = New {
+    number: 0,
+    priority: 0,
+    ttl_seconds: 1_000,
+    max_attempts: None,
+    delay_seconds: 0,
+    after: [None, None],
+    if_parent_fails: IfParentFails::Cancel,
+    is_unique: false,
+};
+
+/// Explores the scenario, and sees all of this happen; then such in which one call fails, or loses its reply, or an agent dies
+/// in the middle and comes back.
+fn explored_both_ways(what: &str, scenario: &Scenario, happenings: &[&str]) {
+    let seen = explored(what, scenario).seen;
+    for happening in happenings {
+        assert!(seen.contains(happening), "it never happens that {happening}");
+    }
+    explored(&format!("{what}, with a mishap"), &Scenario { mishaps: 1, ..scenario.clone() });
 }
 
 fn explored(what: &str, scenario: &Scenario) -> Explored {
@@ -67,5 +94,136 @@ fn three_agents_claim_a_task_whose_lease_runs_out() {
 #[test]
 fn nobody_claims_a_task_that_has_waited_too_long() {
     let orders = vec![Kind::Claim, Kind::Cancel, Kind::Complete];
-    explored("two agents and a task that expires", &Scenario { errands: 3, orders, ttl_seconds: 3, ..two_agents() });
+    explored(
+        "two agents and a task that expires",
+        &Scenario { errands: 3, orders, task: New { ttl_seconds: 3, ..TASK }, ..two_agents() },
+    );
+}
+
+#[test]
+fn an_attempt_that_fails_is_made_again_as_often_as_allowed() {
+    let scenario = Scenario {
+        errands: 3,
+        errands_each: 2,
+        orders: vec![Kind::Claim, Kind::Fail, Kind::Sweep],
+        task: New { max_attempts: Some(2), ..TASK },
+        given: vec![(0, Kind::Claim)],
+        ..two_agents()
+    };
+    let seen = explored("two agents and attempts that fail", &scenario).seen;
+    assert!(seen.contains(&"a task is claimed that failed"), "{seen:?}");
+    let with_a_mishap = Scenario { errands: 2, mishaps: 1, ..scenario };
+    explored("two agents and attempts that fail, with two errands and a mishap", &with_a_mishap);
+}
+
+#[test]
+fn a_lease_that_runs_out_is_an_attempt_and_progress_takes_the_place_of_progress() {
+    let scenario = Scenario {
+        errands: 3,
+        errands_each: 2,
+        orders: vec![Kind::Claim, Kind::Progress, Kind::ReleaseLater],
+        task: New { max_attempts: Some(1), ..TASK },
+        given: vec![(0, Kind::Claim), (0, Kind::Progress)],
+        ..two_agents()
+    };
+    let seen = explored("two agents and an attempt that lapses", &scenario).seen;
+    assert!(seen.contains(&"a task is claimed that was released"), "{seen:?}");
+    let with_a_mishap = Scenario { errands: 2, mishaps: 1, ..scenario };
+    explored("two agents and an attempt that lapses, with two errands and a mishap", &with_a_mishap);
+}
+
+#[test]
+fn a_task_that_waits_for_another_goes_on_when_that_has_ended() {
+    for (if_parent_fails, end) in [
+        (IfParentFails::Cancel, Kind::Complete),
+        (IfParentFails::Cancel, Kind::Fail),
+        (IfParentFails::Run, Kind::Fail),
+        (IfParentFails::Block, Kind::Fail),
+    ] {
+        let scenario = Scenario {
+            errands: 3,
+            errands_each: 2,
+            orders: vec![Kind::EnqueueChild, end, Kind::Claim],
+            clocks: vec![0],
+            adds: New { if_parent_fails, ..TASK },
+            given: vec![(0, Kind::Claim)],
+            ..two_agents()
+        };
+        let runs = end == Kind::Complete || if_parent_fails == IfParentFails::Run;
+        let happening: &[&str] = if runs { &["a task is claimed that waited for another"] } else { &[] };
+        let what = format!("two agents, a task that {end:?}s and one that waits, or {}s", if_parent_fails.as_str());
+        explored_both_ways(&what, &scenario, happening);
+    }
+}
+
+#[test]
+fn a_key_is_that_of_one_task() {
+    let unique = New { is_unique: true, ..TASK };
+    let scenario = Scenario {
+        errands: 2,
+        errands_each: 1,
+        orders: vec![Kind::Enqueue, Kind::Retry],
+        clocks: vec![0],
+        task: unique,
+        adds: unique,
+        given: vec![(0, Kind::Cancel)],
+        ..two_agents()
+    };
+    explored_both_ways("two agents and one key", &scenario, &["a key is another's"]);
+}
+
+#[test]
+fn a_holder_is_asked_to_stop() {
+    let scenario = Scenario {
+        errands: 3,
+        errands_each: 2,
+        orders: vec![Kind::RequestCancel, Kind::Heartbeat, Kind::Complete, Kind::Release, Kind::Sweep],
+        given: vec![(0, Kind::Claim)],
+        ..two_agents()
+    };
+    let seen = explored("two agents, one to ask the other to stop", &scenario).seen;
+    assert!(seen.contains(&"a holder is asked to stop"), "{seen:?}");
+    let with_a_mishap = Scenario { errands: 2, mishaps: 1, ..scenario };
+    explored("two agents, one to ask the other to stop, with two errands and a mishap", &with_a_mishap);
+}
+
+#[test]
+fn a_task_is_put_back_after_its_end() {
+    let scenario = Scenario {
+        errands: 3,
+        errands_each: 2,
+        orders: vec![Kind::Claim, Kind::Fail, Kind::Retry],
+        given: vec![(0, Kind::Claim), (0, Kind::Fail)],
+        ..two_agents()
+    };
+    explored_both_ways("two agents and a task that is put back", &scenario, &["a task is claimed that has ended"]);
+}
+
+#[test]
+fn what_a_completion_enqueues_runs_if_it_is_accepted() {
+    for adds in [TASK, New { if_parent_fails: IfParentFails::Run, ..TASK }] {
+        let scenario = Scenario {
+            errands: 2,
+            errands_each: 1,
+            orders: vec![Kind::CompleteAndEnqueue, Kind::Claim, Kind::Complete, Kind::ForceCancel],
+            clocks: vec![5],
+            adds,
+            given: vec![(0, Kind::Claim)],
+            ..two_agents()
+        };
+        explored_both_ways("two agents and what follows", &scenario, &["a completion enqueues"]);
+    }
+}
+
+#[test]
+fn no_more_tasks_are_claimed_at_once_than_are_allowed() {
+    let scenario = Scenario {
+        errands: 3,
+        errands_each: 2,
+        orders: vec![Kind::Claim, Kind::Complete],
+        clocks: vec![1],
+        limit: Some(1),
+        ..two_agents()
+    };
+    explored_both_ways("two agents and two tasks of which one is allowed", &scenario, &[]);
 }

@@ -6,14 +6,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use coord_core::TaskId;
 use coord_core::entry::Entry;
 use coord_core::layout;
 use coord_core::name::{Nonce, QueueName};
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::Tree;
+use coord_core::task::IfParentFails;
+use coord_core::{Task, TaskId};
 use coord_tests::report;
-use coord_tests::sim::agent::{Answer, Errand, LONG_NAMED, Order, after};
+use coord_tests::sim::agent::{Answer, Errand, LONG_NAMED, New, Order, after};
 use coord_tests::sim::call::{Answered, Call, FAILURES, failed, repeated};
 use coord_tests::sim::ledger::{Ledger, entries};
 use coord_tests::sim::world::World;
@@ -51,12 +52,38 @@ fn run(world: &mut World, order: Order, seconds: u64) -> Answer {
 /// A queue with three tasks: one waits, one may wait three seconds, one is held for three.
 fn busy() -> (World, TaskId) {
     let mut world = World::new();
-    for (number, ttl) in [(0, 500), (1, 100_000), (2, 3)] {
-        run(&mut world, Order::Enqueue(number, -i64::from(number), ttl), 1);
+    for (number, ttl_seconds) in [(0, 500), (1, 100_000), (2, 3)] {
+        run(&mut world, Order::Enqueue(New { number, priority: -i64::from(number), ttl_seconds, ..TASK }), 1);
     }
     let Answer::Claimed(held, ..) = run(&mut world, Order::Claim, 2) else { panic!("there are three") };
     (world, held)
 }
+
+/// A queue with one task, which is held.
+fn holding(new: New) -> (World, TaskId) {
+    let mut world = World::new();
+    run(&mut world, Order::Enqueue(new), 1);
+    let Answer::Claimed(held, ..) = run(&mut world, Order::Claim, 2) else { panic!("there is one") };
+    (world, held)
+}
+
+/// The queue after one more order of the same agent.
+fn then(world: &World, order: Order, seconds: u64) -> World {
+    let mut world = world.clone();
+    run(&mut world, order, seconds);
+    world
+}
+
+const TASK: New = New {
+    number: 7,
+    priority: 0,
+    ttl_seconds: 100_000,
+    max_attempts: None,
+    delay_seconds: 0,
+    after: [None, None],
+    if_parent_fails: IfParentFails::Cancel,
+    is_unique: false,
+};
 
 fn cases() -> Vec<Case> {
     let (busy, held) = busy();
@@ -67,8 +94,8 @@ fn cases() -> Vec<Case> {
         errand: errand(order, seconds, 0xbbbb),
     };
     vec![
-        case("the first enqueue of all", &empty, Order::Enqueue(7, 0, 500), 3),
-        case("enqueue", &busy, Order::Enqueue(7, 0, 500), 3),
+        case("the first enqueue of all", &empty, Order::Enqueue(TASK), 3),
+        case("enqueue", &busy, Order::Enqueue(TASK), 3),
         case("claim", &busy, Order::Claim, 3),
         case("claim, and sweep up a lease and a waiting task whose time ran out", &busy, Order::Claim, 10),
         case("heartbeat", &busy, Order::Heartbeat(held), 3),
@@ -79,6 +106,74 @@ fn cases() -> Vec<Case> {
         case("cancel", &busy, Order::ForceCancel(held), 3),
         case("doctor", &damaged(&busy, held), Order::Repair, 400),
     ]
+}
+
+/// As [`cases`], of what needs a plan.
+fn planned_cases() -> Vec<Case> {
+    let case = |name, world: &World, order, seconds| Case {
+        name,
+        world: world.clone(),
+        errand: errand(order, seconds, 0xbbbb),
+    };
+    let (trying, tried) = holding(New { max_attempts: Some(2), ..TASK });
+    let failed = then(&trying, Order::Fail(tried), 3);
+    let progressed = then(&trying, Order::Progress(tried), 3);
+    let (holding, held) = holding(TASK);
+    let child = New { number: 8, after: [Some(held), None], ..TASK };
+    let waiting = then(&holding, Order::Enqueue(child), 3);
+    let asked = by_another(&holding, Order::RequestCancel(held));
+    let unique = New { is_unique: true, ..TASK };
+    let mut keyed = World::new();
+    let Answer::Enqueued(one) = run(&mut keyed, Order::Enqueue(unique), 1) else { panic!("nobody is in the way") };
+    let ended = then(&keyed, Order::Cancel(one), 2);
+    let unkeyed = then(&holding, Order::FailFinally(held), 3);
+    let later = New { delay_seconds: 2, ..TASK };
+    let scheduled = then(&World::new(), Order::Enqueue(later), 1);
+    let limited = then(&then(&World::new(), Order::Enqueue(TASK), 1), Order::Limit(Some(1)), 1);
+    vec![
+        case("enqueue for later", &holding, Order::Enqueue(later), 3),
+        case("claim what was put off", &scheduled, Order::Claim, 5),
+        case("enqueue what waits for another", &holding, Order::Enqueue(child), 3),
+        case("enqueue what waits for one that has failed", &unkeyed, Order::Enqueue(child), 4),
+        case("complete, and wake who waits", &waiting, Order::Complete(held), 4),
+        case("fail, and cancel who waits", &waiting, Order::Fail(held), 4),
+        case("complete, and enqueue what follows", &holding, Order::CompleteAndEnqueue(held, TASK), 3),
+        case("fail with attempts left", &trying, Order::Fail(tried), 3),
+        case("claim what failed", &failed, Order::Claim, 6),
+        case("claim what lapsed", &trying, Order::Claim, 9),
+        case("fail finally", &trying, Order::FailFinally(tried), 3),
+        case("progress", &trying, Order::Progress(tried), 3),
+        case("progress again", &progressed, Order::Progress(tried), 4),
+        case("release for later", &trying, Order::ReleaseLater(tried, 2), 3),
+        case("retry", &unkeyed, Order::Retry(held), 4),
+        case("retry one with a key", &ended, Order::Retry(one), 4),
+        case("enqueue with a key", &World::new(), Order::Enqueue(unique), 3),
+        case("enqueue with a key again", &keyed, Order::Enqueue(New { number: 8, ..unique }), 3),
+        case("enqueue with a key that was another's", &ended, Order::Enqueue(New { number: 8, ..unique }), 3),
+        case("heartbeat when asked to stop", &asked, Order::Heartbeat(held), 4),
+        case("release when asked to stop", &asked, Order::Release(held), 4),
+        case("sweep when asked to stop", &asked, Order::Sweep, 9),
+        case("sweep", &then(&waiting, Order::ReleaseLater(held, 2), 4), Order::Sweep, 9),
+        case("pause", &holding, Order::Pause, 3),
+        case("resume", &then(&holding, Order::Pause, 3), Order::Resume, 3),
+        case("limit", &holding, Order::Limit(Some(2)), 3),
+        case("claim within a limit", &limited, Order::Claim, 3),
+        case("ask to stop", &holding_of_another(), Order::RequestCancel(held), 3),
+    ]
+}
+
+/// The queue after an order of another agent.
+fn by_another(world: &World, order: Order) -> World {
+    let mut world = world.clone();
+    world.run(&Errand { agent: 0, ..errand(order, 3, 0xaaaa) }).unwrap();
+    world
+}
+
+/// A queue with the one task, which another agent holds.
+fn holding_of_another() -> World {
+    let mut world = World::new();
+    run(&mut world, Order::Enqueue(TASK), 1);
+    by_another(&world, Order::Claim)
 }
 
 /// The queue later, when the directory that the held task had waited in was empty for long and has been removed.
@@ -99,8 +194,9 @@ fn damaged(world: &World, held: TaskId) -> World {
     tree.remove(&layout::record(held)).unwrap();
     let misplaced = entries(&tree).find(|(_, entry)| entry.id != held && entry.id != lost.1.id).unwrap().0;
     tree.rename(&misplaced, &layout::shelf_of(layout::Shelf::Claimed, held).file(misplaced.name.as_str())).unwrap();
-    let (held_path, entry) = entries(&tree).find(|(_, entry)| entry.id == held).unwrap();
-    let older = Entry::first(held, entry.created_at, entry.priority, 500);
+    let (held_path, _) = entries(&tree).find(|(_, entry)| entry.id == held).unwrap();
+    let task = serde_json::from_slice(tree.content(&held_path).unwrap()).unwrap();
+    let older = Entry::first(&Task { id: held, record: task });
     tree.link(&held_path, &layout::home(&older, &QueueName::default_queue()).file(older.to_string()));
     let torn = layout::record(TaskId::of_canonical(b"torn"));
     tree.make_dir(&torn.dir).unwrap();
@@ -118,7 +214,7 @@ fn fail(case: &Case, n: usize, failing: Failing) -> Option<(World, Answer)> {
         if let (true, Failing::Without(kind)) = (calls.get() == n, failing) {
             return failed(kind);
         }
-        let reply = world.borrow_mut().call(&call, case.errand.now).unwrap_or_else(|broken| panic!("{call}: {broken}"));
+        let reply = world.borrow_mut().call(&call, &case.errand).unwrap_or_else(|broken| panic!("{call}: {broken}"));
         match failing {
             Failing::After(kind) if calls.get() == n => failed(kind),
             Failing::Repeated if calls.get() == n => repeated(&reply),
@@ -130,7 +226,7 @@ fn fail(case: &Case, n: usize, failing: Failing) -> Option<(World, Answer)> {
 
 /// What must hold after any failure.
 fn check(case: &Case, mut world: World, answer: Answer) {
-    world.ledger.told(&case.errand, &answer).unwrap();
+    world.told(&case.errand, &answer).unwrap();
     if case.errand.order != Order::Repair {
         let now = world.examine(11);
         assert!(now.is_healthy(), "{now:?}");
@@ -145,28 +241,37 @@ fn check(case: &Case, mut world: World, answer: Answer) {
 
 #[test]
 fn every_call_may_fail_in_every_way() {
+    all_may_fail("operations", &cases());
+}
+
+#[test]
+fn every_call_of_what_needs_a_plan_may_fail_in_every_way() {
+    all_may_fail("operations with a plan", &planned_cases());
+}
+
+fn all_may_fail(what: &str, cases: &[Case]) {
     let mut ways = vec![Failing::Repeated];
     ways.extend(FAILURES.into_iter().flat_map(|kind| [Failing::Without(kind), Failing::After(kind)]));
     let (mut failures, mut told) = (0, BTreeSet::new());
-    for case in cases() {
+    for case in cases {
         for failing in &ways {
             for n in 1.. {
-                let Some((world, answer)) = fail(&case, n, *failing) else { break };
+                let Some((world, answer)) = fail(case, n, *failing) else { break };
                 let context = format!("{}, call {n}, {failing:?}, answered {answer:?}", case.name);
-                let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&case, world, answer)));
+                let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(case, world, answer)));
                 assert!(checked.is_ok(), "{context}");
                 told.insert((case.name, answer == Answer::Unknown));
                 failures += 1;
             }
         }
     }
-    assert!(cases().iter().all(|case| told.contains(&(case.name, true))), "each operation meets a failure: {told:?}");
-    report(format_args!("failed calls: {failures}, in {} operations and {} ways", cases().len(), ways.len()));
+    assert!(cases.iter().all(|case| told.contains(&(case.name, true))), "each operation meets a failure: {told:?}");
+    report(format_args!("failed calls: {failures}, in {} {what} and {} ways", cases.len(), ways.len()));
 }
 
 #[test]
 fn without_a_failure_each_operation_succeeds() {
-    for case in cases() {
+    for case in cases().into_iter().chain(planned_cases()) {
         let answer = case.world.clone().run(&case.errand).unwrap();
         assert!(!matches!(answer, Answer::Refused(_) | Answer::Unknown), "{}: {answer:?}", case.name);
     }

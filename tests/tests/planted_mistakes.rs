@@ -4,10 +4,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use coord_core::task::IfParentFails;
 use coord_tests::report;
+use coord_tests::sim::agent::New;
 use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::mistake::Mistake;
-use coord_tests::sim::power::{self, Disk};
+use coord_tests::sim::power::{self, Disk, Histories};
 use coord_tests::sim::random::{self, Appearance, Choice, Mix};
 use coord_tests::sim::world::World;
 
@@ -19,17 +21,48 @@ fn found(mistake: Mistake, promise: &str, schedule: Option<String>) {
 }
 
 fn in_every_schedule(mistake: Mistake, orders: &[Kind]) -> Option<String> {
-    let scenario = Scenario {
+    found_in(mistake, &Scenario { orders: orders.into(), errands: 3, errands_each: 2, ..two_agents() })
+}
+
+fn found_in(mistake: Mistake, scenario: &Scenario) -> Option<String> {
+    Scenario { mistake: Some(mistake), ..scenario.clone() }.explore().failure
+}
+
+/// Two agents and two errands, on a task that the first one has claimed.
+fn held_by_one() -> Scenario {
+    Scenario { given: vec![(0, Kind::Claim)], ..two_agents() }
+}
+
+fn two_agents() -> Scenario {
+    Scenario {
         agents: 2,
-        errands: 3,
-        errands_each: 2,
+        errands: 2,
+        errands_each: 1,
         mishaps: 0,
-        orders: orders.into(),
+        orders: Vec::new(),
         clocks: vec![1, 5],
-        ttl_seconds: 1_000,
-        mistake: Some(mistake),
-    };
-    scenario.explore().failure
+        task: TASK,
+        adds: TASK,
+        limit: None,
+        given: Vec::new(),
+        mistake: None,
+    }
+}
+
+/// Tried once, and depends on nothing.
+const TASK: New = New {
+    number: 0,
+    priority: 0,
+    ttl_seconds: 1_000,
+    max_attempts: None,
+    delay_seconds: 0,
+    after: [None, None],
+    if_parent_fails: IfParentFails::Cancel,
+    is_unique: false,
+};
+
+fn of_power_cuts(mistake: Mistake, disk: Disk, histories: Histories) -> Option<String> {
+    power::explore(disk, &World::new(), Histories { length: 3, ..histories }, Some(mistake)).failure
 }
 
 /// What a schedule says that panics.
@@ -69,7 +102,7 @@ fn an_expiry_decided_by_a_stale_listing_takes_a_lease_that_runs() {
 fn a_sync_left_out_loses_an_acknowledged_end() {
     let mistake = Mistake::LeaveSyncOut;
     for disk in [Disk::AnySubset, Disk::Ordered] {
-        found(mistake, "what was acknowledged is there", power::explore(disk, &World::new(), 3, Some(mistake)).failure);
+        found(mistake, "what was acknowledged is there", of_power_cuts(mistake, disk, Histories::PLAIN));
     }
 }
 
@@ -108,4 +141,89 @@ fn a_task_shelved_again_without_a_fence_comes_back_when_its_enqueuer_does() {
     let mistake = Mistake::ShelveWithoutFence;
     let schedule = panicking(|| drop(random::explore(Choice::Priorities, Mix::Shelving, 20_000, 1, Some(mistake))));
     found(mistake, "a task has exactly one state entry", schedule);
+}
+
+#[test]
+fn a_wake_before_the_end_is_there_forgets_who_comes_to_wait_meanwhile() {
+    let scenario =
+        Scenario { orders: vec![Kind::EnqueueChild, Kind::Complete], clocks: vec![1], ..held_by_one() };
+    for mistake in [Mistake::WakeBeforeTheEnd, Mistake::LinkWithoutALook] {
+        found(mistake, "nobody waits for what has happened", found_in(mistake, &scenario));
+    }
+}
+
+#[test]
+fn a_task_that_does_not_wait_for_its_parent_is_found_at_once() {
+    let mistake = Mistake::LinkAsReady;
+    // When the first one was enqueued, so that the directory is there.
+    let scenario = Scenario { orders: vec![Kind::EnqueueChild], errands: 1, clocks: vec![0], ..held_by_one() };
+    found(mistake, "a task goes on when those that it waits for", found_in(mistake, &scenario));
+}
+
+#[test]
+fn a_key_taken_without_a_look_has_two_winners() {
+    let mistake = Mistake::KeyWithoutALook;
+    let unique = New { is_unique: true, ..TASK };
+    let (orders, clocks, given) = (vec![Kind::Enqueue], vec![1], vec![(0, Kind::Cancel)]);
+    let scenario = Scenario { orders, clocks, given, task: unique, adds: unique, ..two_agents() };
+    found(mistake, "of the tasks with one key one lives", found_in(mistake, &scenario));
+}
+
+#[test]
+fn a_lease_that_runs_out_and_does_not_count_is_found() {
+    let several = |max_attempts| {
+        let task = New { max_attempts: Some(max_attempts), ..TASK };
+        Scenario { orders: vec![Kind::Sweep], task, ..held_by_one() }
+    };
+    let mistake = Mistake::ForgiveLapses;
+    found(mistake, "a claim is an attempt", found_in(mistake, &several(2)));
+    let mistake = Mistake::LapseAfterTheLast;
+    found(mistake, "no task is tried more often than it may be", found_in(mistake, &several(1)));
+}
+
+#[test]
+fn a_failed_attempt_that_is_due_at_once_is_found() {
+    let mistake = Mistake::ForgetTheBackOff;
+    let task = New { max_attempts: Some(2), ..TASK };
+    let scenario = Scenario { orders: vec![Kind::Fail], task, ..held_by_one() };
+    found(mistake, "a task that was put off becomes ready when it is due", found_in(mistake, &scenario));
+}
+
+#[test]
+fn a_report_removed_too_early_is_missed() {
+    let mistake = Mistake::RemoveReportTooEarly;
+    let scenario = Scenario { orders: vec![Kind::Progress], errands_each: 2, ..held_by_one() };
+    found(mistake, "whatever was reported of a task stays", found_in(mistake, &scenario));
+    let mistake = Mistake::SyncNoProgress;
+    let histories = Histories { length: 4, ..Histories::ATTEMPTS };
+    let failure = power::explore(Disk::AnySubset, &World::new(), histories, Some(mistake)).failure;
+    found(mistake, "nothing is left behind but what", failure);
+}
+
+#[test]
+fn a_request_that_a_heartbeat_forgets_is_found() {
+    let mistake = Mistake::ForgetTheRequest;
+    let scenario = Scenario { orders: vec![Kind::RequestCancel, Kind::Heartbeat], ..held_by_one() };
+    found(mistake, "a holder that is asked to stop is told so", found_in(mistake, &scenario));
+}
+
+#[test]
+fn a_limit_that_is_not_looked_at_again_is_exceeded() {
+    let mistake = Mistake::KeepOneTooMany;
+    let scenario = Scenario { orders: vec![Kind::Claim], clocks: vec![1], limit: Some(1), ..two_agents() };
+    found(mistake, "there are no more leases than are allowed", found_in(mistake, &scenario));
+}
+
+#[test]
+fn a_lost_reply_taken_for_a_lost_race_takes_what_follows_back() {
+    let mistake = Mistake::LostReplyForLostRace;
+    let scenario = Scenario { orders: vec![Kind::CompleteAndEnqueue], errands: 1, ..held_by_one() };
+    found(mistake, "what a completion enqueues runs if it is accepted", found_in(mistake, &scenario));
+}
+
+#[test]
+fn a_key_that_is_not_on_disk_is_another_ones_after_a_power_cut() {
+    let mistake = Mistake::SyncNoKey;
+    let failure = of_power_cuts(mistake, Disk::AnySubset, Histories::UNIQUE);
+    found(mistake, "a task has exactly one state entry", failure);
 }

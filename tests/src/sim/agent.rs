@@ -1,11 +1,16 @@
 //! Who gives which order, and what came of it. An agent opens the queue anew for each order, as a process does.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Mutex;
 
 use coord_core::name::{Nonce, QueueName, RunId};
-use coord_core::queue::{ClaimRequest, NewTask, Thoroughness};
-use coord_core::task::Record;
-use coord_core::transition::Claimant;
+use coord_core::queue::{
+    Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, NewTask, Plan, Progress, Start, Status, Thoroughness,
+};
+use coord_core::tags::Choice;
+use coord_core::task::{Backoff, IfParentFails};
+use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
 
 /// How long every lease lasts, in seconds.
@@ -14,25 +19,69 @@ pub const LEASE_SECONDS: i64 = 3;
 /// When the simulation begins, in seconds since 1970.
 pub const EPOCH: u64 = 1_795_336_200;
 
+/// How long a task with several attempts waits after the first that failed, and after any, in seconds.
+pub const BACKOFF: Backoff = Backoff { seconds: 2, max_seconds: 4 };
+
+/// A task to be added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct New {
+    /// What tells it from others.
+    pub number: u16,
+    /// Higher is claimed first.
+    pub priority: i64,
+    /// How many seconds it may wait to be claimed.
+    pub ttl_seconds: i64,
+    /// How many attempts there may be.
+    pub max_attempts: Option<u32>,
+    /// For how many seconds nobody is to claim it.
+    pub delay_seconds: i64,
+    /// What it waits for.
+    pub after: [Option<TaskId>; 2],
+    /// What it does if one of them does not complete.
+    pub if_parent_fails: IfParentFails,
+    /// It has the one key that there is.
+    pub is_unique: bool,
+}
+
 /// What an agent is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Add a task of this number, with this priority, which may wait so many seconds.
-    Enqueue(u16, i64, i64),
+    /// Add a task.
+    Enqueue(New),
     /// Take the first task.
     Claim,
     /// Go on holding the task.
     Heartbeat(TaskId),
+    /// Go on holding the task, and say how far it is.
+    Progress(TaskId),
     /// End the task in success, with a result.
     Complete(TaskId),
-    /// End the task in failure, with nothing to say.
+    /// The same, and add a task in the same step.
+    CompleteAndEnqueue(TaskId, New),
+    /// End this attempt in failure, with nothing to say.
     Fail(TaskId),
+    /// End the task in failure, whatever attempts are left.
+    FailFinally(TaskId),
     /// Give the task back.
     Release(TaskId),
+    /// Give the task back, not to be claimed for so many seconds.
+    ReleaseLater(TaskId, i64),
     /// Call the task off.
     Cancel(TaskId),
+    /// Call the task off, or ask its holder to stop.
+    RequestCancel(TaskId),
     /// Call the task off, whoever holds it.
     ForceCancel(TaskId),
+    /// Put the task back after its end.
+    Retry(TaskId),
+    /// Draw the consequences of time having passed.
+    Sweep,
+    /// Let nothing be claimed.
+    Pause,
+    /// Let everything be claimed again.
+    Resume,
+    /// Let so many tasks be claimed at once, or any number.
+    Limit(Option<u32>),
     /// Examine and mend the directory.
     Repair,
 }
@@ -57,18 +106,30 @@ pub struct Errand {
 pub enum Answer {
     /// The task is in the queue.
     Enqueued(TaskId),
+    /// This task was in the queue, and has the key.
+    Deduplicated(TaskId),
     /// The task is the agent's, by this generation and nonce.
     Claimed(TaskId, u32, Nonce),
     /// There is nothing to claim.
     Nothing,
     /// The lease goes on.
     Kept(TaskId, Nonce),
+    /// The lease goes on, and its holder is asked to stop.
+    AskedToStop(TaskId, Nonce),
     /// The task has ended as ordered, under this lease.
     Ended(TaskId, Nonce),
+    /// The task has ended in success, under this lease, and this one follows.
+    Followed(TaskId, Nonce, TaskId),
+    /// The attempt under this lease has ended; the task is tried again.
+    TriedAgain(TaskId, Nonce),
     /// The task is given back, and this generation's holder has it no more.
     Released(TaskId, u32),
-    /// The directory was examined.
-    Examined,
+    /// The holder is asked to stop.
+    Requested(TaskId),
+    /// The task can be claimed again after its end.
+    PutBack(TaskId),
+    /// The directory was examined, or something was set.
+    Done,
     /// The queue does not allow it: the error's stable word.
     Refused(&'static str),
     /// It is not known what happened: the medium failed.
@@ -110,40 +171,89 @@ impl Errand {
 
     fn try_run<S: Store>(&self, queue: &Queue<S>) -> Result<Answer, Error> {
         let Errand { order, now, nonce, .. } = *self;
-        let claimant = || Claimant { run_id: name(self.agent), nonce: self.lease };
-        Ok(match order {
-            Order::Enqueue(number, priority, ttl_seconds) => {
-                Answer::Enqueued(queue.enqueue(task(number, priority, ttl_seconds), now, nonce)?.id)
+        let name = QueueName::default_queue();
+        match order {
+            Order::Enqueue(new) => {
+                let Enqueued { task: Task { id, .. }, deduplicated } = queue.enqueue(task(new), now, nonce)?;
+                return Ok(if deduplicated { Answer::Deduplicated(id) } else { Answer::Enqueued(id) });
             }
-            Order::Claim => {
-                let request = ClaimRequest { run_id: name(self.agent), queue: None, lease_seconds: LEASE_SECONDS };
-                match queue.claim(&request, Thoroughness::Full, now, nonce)?.claimed {
-                    Some(claimed) => {
-                        Answer::Claimed(claimed.task.id, claimed.record.generation, claimed.record.claim_nonce)
-                    }
-                    None => Answer::Nothing,
-                }
-            }
-            Order::Heartbeat(id) => Answer::Kept(id, queue.heartbeat(id, claimant(), None, now)?.claim_nonce),
-            Order::Complete(id) => {
-                let result = JsonObject::parse(&result_of(nonce)).expect("JSON");
-                Answer::Ended(id, queue.complete(id, claimant(), Some(result), now, nonce)?.claim_nonce)
-            }
-            Order::Fail(id) => {
-                let nothing = "".parse().expect("an empty message");
-                Answer::Ended(id, queue.fail(id, claimant(), nothing, now, nonce)?.claim_nonce)
-            }
-            Order::Release(id) => Answer::Released(id, queue.release(id, claimant(), now)?.generation),
-            Order::Cancel(id) | Order::ForceCancel(id) => {
-                let force = matches!(order, Order::ForceCancel(_));
-                Answer::Ended(id, queue.cancel(id, name(self.agent), force, now, nonce)?.claim_nonce)
-            }
-            Order::Repair => {
-                queue.repair(now, &mut nonce.counted_on())?;
-                Answer::Examined
-            }
-        })
+            Order::Claim => return self.claim(queue),
+            Order::Sweep => drop(queue.sweep(now, nonce)?),
+            Order::Pause => drop(queue.pause(&name, now, nonce)?),
+            Order::Resume => drop(queue.resume(&name)?),
+            Order::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
+            Order::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
+            Order::Retry(id) => return Ok(Answer::PutBack(queue.retry(id, now, nonce)?.task_id)),
+            Order::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
+            Order::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
+            Order::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),
+            Order::Heartbeat(id)
+            | Order::Progress(id)
+            | Order::Complete(id)
+            | Order::CompleteAndEnqueue(id, _)
+            | Order::Fail(id)
+            | Order::FailFinally(id)
+            | Order::Release(id)
+            | Order::ReleaseLater(id, _) => return self.try_as_holder(queue, id),
+        }
+        Ok(Answer::Done)
     }
+
+    fn claim<S: Store>(&self, queue: &Queue<S>) -> Result<Answer, Error> {
+        let claimed = queue.claim(&claim_by(self.agent), Thoroughness::Full, self.now, self.nonce)?.claimed;
+        Ok(claimed.map_or(Answer::Nothing, |claimed| {
+            Answer::Claimed(claimed.task.id, claimed.record.generation, claimed.record.claim_nonce)
+        }))
+    }
+
+    fn cancel<S: Store>(&self, queue: &Queue<S>, id: TaskId, if_held: IfHeld) -> Result<Answer, Error> {
+        let cancelling = Cancelling { run_id: name(self.agent), if_held, reason: None };
+        let ClaimRecord { status, claim_nonce, .. } = queue.cancel(id, cancelling, self.now, self.nonce)?;
+        Ok(if status == Status::Cancelled { Answer::Ended(id, claim_nonce) } else { Answer::Requested(id) })
+    }
+
+    fn try_as_holder<S: Store>(&self, queue: &Queue<S>, id: TaskId) -> Result<Answer, Error> {
+        let Errand { order, now, nonce, .. } = *self;
+        let claimant = Claimant { run_id: name(self.agent), nonce: self.lease };
+        let result = || Some(JsonObject::parse(&result_of(nonce)).expect("JSON"));
+        match order {
+            Order::Complete(_) => {
+                Ok(Answer::Ended(id, queue.complete(id, claimant, result(), now, nonce)?.claim_nonce))
+            }
+            Order::CompleteAndEnqueue(_, new) => {
+                let new = Vec::from([task(new)]);
+                let completed = queue.complete_and_enqueue(id, claimant, result(), new, now, nonce)?;
+                Ok(Answer::Followed(id, completed.record.claim_nonce, completed.enqueued[0].task.id))
+            }
+            Order::Fail(_) | Order::FailFinally(_) => {
+                let is_final = matches!(order, Order::FailFinally(_));
+                let failing = Failing { error: "".parse().expect("an empty message"), is_final };
+                let ClaimRecord { status, claim_nonce, .. } = queue.fail(id, claimant, failing, now, nonce)?;
+                let ended = status == Status::Failed;
+                Ok(if ended { Answer::Ended(id, claim_nonce) } else { Answer::TriedAgain(id, claim_nonce) })
+            }
+            Order::Release(_) => Ok(Answer::Released(id, queue.release(id, claimant, 0, now, nonce)?.generation)),
+            Order::ReleaseLater(_, seconds) => {
+                Ok(Answer::Released(id, queue.release(id, claimant, seconds, now, nonce)?.generation))
+            }
+            _ => {
+                let progress = matches!(order, Order::Progress(_)).then(Progress::default);
+                let kept = queue.heartbeat(id, claimant, None, progress, now, nonce)?;
+                let is_asked = kept.cancel_request.is_some();
+                Ok(if is_asked {
+                    Answer::AskedToStop(id, kept.claim_nonce)
+                } else {
+                    Answer::Kept(id, kept.claim_nonce)
+                })
+            }
+        }
+    }
+}
+
+/// What an agent asks for when it claims.
+pub fn claim_by(agent: usize) -> ClaimRequest {
+    let (queues, choice) = (Vec::new(), Choice::default());
+    ClaimRequest { run_id: name(agent), queues, choice, lease_seconds: LEASE_SECONDS }
 }
 
 /// The result that an agent reports: it tells which errand it came from.
@@ -152,27 +262,44 @@ pub fn result_of(nonce: Nonce) -> String {
 }
 
 /// A task to be enqueued.
-pub fn task(number: u16, priority: i64, ttl_seconds: i64) -> NewTask {
+pub fn task(new: New) -> NewTask {
+    let start = if new.delay_seconds > 0 { Start::After(new.delay_seconds) } else { Start::Now };
+    let plan = Plan {
+        max_attempts: new.max_attempts,
+        backoff: new.max_attempts.map(|_| BACKOFF),
+        start,
+        after: new.after.into_iter().flatten().collect(),
+        if_parent_fails: Some(new.if_parent_fails),
+        unique: new.is_unique.then(|| "key".parse().expect("a key")),
+    };
     NewTask {
-        title: format!("task {number}").parse().expect("a title"),
-        priority,
+        title: format!("task {}", new.number).parse().expect("a title"),
+        priority: new.priority,
         queue: QueueName::default_queue(),
-        ttl_seconds,
+        ttl_seconds: new.ttl_seconds,
         created_by: "orchestrator".parse().expect("a run id"),
         tags: Vec::new(),
+        plan,
         payload: JsonObject::parse("{}").expect("JSON"),
     }
 }
 
-/// The number of a task that comes into the same directories as those whose ids begin with these digits, enqueued then.
-pub fn number_with(digits: &str, priority: i64, ttl_seconds: i64, now: Timestamp) -> u16 {
-    let id_of = |number| {
-        let NewTask { title, priority, queue, ttl_seconds, created_by, tags, payload } =
-            task(number, priority, ttl_seconds);
-        let record = Record { title, priority, queue, ttl_seconds, created_by, created_at: now, tags, payload };
-        Task::encode(record).expect("JSON").0.id
-    };
-    (0..).find(|number| id_of(*number).hex().starts_with(digits)).expect("one of a few hundred")
+/// The task with the next number by which it comes into the same directories as those whose ids begin with these digits, if
+/// it is enqueued then, by the completion with the nonce `follows` if there is one. What was found once is remembered.
+pub fn numbered(new: New, digits: &str, now: Timestamp, follows: Option<Nonce>) -> New {
+    type Asked = (New, String, Timestamp, Option<Nonce>);
+    static FOUND: Mutex<BTreeMap<u64, Vec<(Asked, New)>>> = Mutex::new(BTreeMap::new());
+    let asked = (new, digits.to_string(), now, follows);
+    let mut found = FOUND.lock().expect("nobody panics here");
+    let known = found.entry(now.micros()).or_default();
+    if let Some((_, new)) = known.iter().find(|(known, _)| *known == asked) {
+        return *new;
+    }
+    let id_of = |new: &New| Task::encode(task(*new).record(follows, now)).expect("JSON").0.id;
+    let mut all = (new.number..).map(|number| New { number, ..new });
+    let new = all.find(|new| id_of(new).hex().starts_with(digits)).expect("one of a few hundred");
+    known.push((asked, new));
+    new
 }
 
 impl fmt::Display for Errand {
@@ -180,19 +307,44 @@ impl fmt::Display for Errand {
         let who = String::from(name(self.agent));
         let seconds = self.now.micros().saturating_sub(EPOCH * 1_000_000) as f64 / 1e6;
         let what = match self.order {
-            Order::Enqueue(number, priority, ttl) => format!("enqueue task {number}, priority {priority}, ttl {ttl}"),
+            Order::Enqueue(new) => format!("enqueue {new}"),
             Order::Claim => "claim".to_string(),
             Order::Heartbeat(id) => format!("heartbeat {}", short(id)),
+            Order::Progress(id) => format!("heartbeat {} with progress", short(id)),
             Order::Complete(id) => format!("complete {}", short(id)),
+            Order::CompleteAndEnqueue(id, new) => format!("complete {} and enqueue {new}", short(id)),
             Order::Fail(id) => format!("fail {}", short(id)),
+            Order::FailFinally(id) => format!("fail --final {}", short(id)),
             Order::Release(id) => format!("release {}", short(id)),
+            Order::ReleaseLater(id, seconds) => format!("release {} for {seconds} s", short(id)),
             Order::Cancel(id) => format!("cancel {}", short(id)),
+            Order::RequestCancel(id) => format!("cancel --request {}", short(id)),
             Order::ForceCancel(id) => format!("cancel --force {}", short(id)),
+            Order::Retry(id) => format!("retry {}", short(id)),
+            Order::Sweep => "sweep".to_string(),
+            Order::Pause => "pause".to_string(),
+            Order::Resume => "resume".to_string(),
+            Order::Limit(max) => format!("limit to {max:?}"),
             Order::Repair => "doctor --repair".to_string(),
         };
         write!(f, "{who}: {what} (at {seconds} s")?;
         self.lease.iter().try_for_each(|lease| write!(f, ", as holder of lease {lease}"))?;
         write!(f, ")")
+    }
+}
+
+impl fmt::Display for New {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}, priority {}, ttl {}", self.number, self.priority, self.ttl_seconds)?;
+        self.max_attempts.iter().try_for_each(|max| write!(f, ", {max} attempts"))?;
+        if self.delay_seconds > 0 {
+            write!(f, ", in {} s", self.delay_seconds)?;
+        }
+        self.after.iter().flatten().try_for_each(|id| write!(f, ", after {}", short(*id)))?;
+        if self.after.iter().any(Option::is_some) {
+            write!(f, ", {} if that fails", self.if_parent_fails.as_str())?;
+        }
+        if self.is_unique { write!(f, ", unique") } else { Ok(()) }
     }
 }
 

@@ -10,11 +10,13 @@ use coord_core::entry::{Entry, Lease, Outcome as Ending, State};
 use coord_core::layout::{self, Path};
 use coord_core::limits;
 use coord_core::name::Nonce;
+use coord_core::queue::{Report, ReportKind};
 use coord_core::store::mem::Tree;
 use coord_core::store::{Created, Linked, Moved, Removed};
+use coord_core::task::{IfParentFails, Record};
 use coord_core::{TaskId, Timestamp};
 
-use super::agent::{Answer, Errand, Order, name, result_of};
+use super::agent::{Answer, BACKOFF, Errand, Order, name, result_of};
 use super::call::{Call, Outcome, Reply};
 
 /// What is promised. Each is checked at every step.
@@ -26,7 +28,7 @@ pub enum Promise {
     OneHolder,
     /// Versions and generations only grow.
     OnlyGrow,
-    /// A task that has ended stays as it ended.
+    /// A task that has ended stays as it ended, until somebody orders that it is tried again.
     EndedIsEnded,
     /// Only the holder of the present lease keeps the task or reports its end; every other is refused.
     OnlyTheHolder,
@@ -34,10 +36,28 @@ pub enum Promise {
     NotBeforeItsTime,
     /// A claim is an attempt, unless its holder gives the task back; nothing else counts.
     AttemptsAreCounted,
+    /// No task is tried more often than it may be, and a failure is final only when no attempt is left.
+    AttemptsAreLimited,
+    /// A task that was put off becomes ready when it is due, and not before.
+    NotBeforeItIsDue,
+    /// A task that waits for others goes on when they have ended in a way that it allows, and not before.
+    ParentsFirst,
+    /// Nobody waits for what has happened.
+    NobodyIsForgotten,
+    /// Of the tasks of a queue with one key one lives.
+    OneForAKey,
+    /// There are no more leases than are allowed at once.
+    NoMoreThanAllowed,
+    /// A holder that is asked to stop is told so, and nobody else is.
+    HoldersAreAsked,
+    /// What a completion enqueues runs if the completion is accepted, and only then.
+    AllOrNothing,
     /// What was acknowledged is there.
     NothingLost,
     /// An ended task's result is there, whole, from the moment at which the task has ended.
     ResultsAreWhole,
+    /// Whatever was reported of a task stays, whole, and leads to what was reported before.
+    ReportsStay,
     /// What goes in comes out, and nothing else does.
     CountsAddUp,
     /// The highest priority comes first, then the oldest, when nobody else is about.
@@ -59,29 +79,77 @@ pub struct Broken {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ledger {
     lives: BTreeMap<TaskId, Life>,
+    /// How many leases there may be at once. Agents with different clocks count different leases, so this is for worlds in
+    /// which all clocks are equal.
+    pub limit: Option<usize>,
 }
 
 /// What was seen of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Life {
+    /// What its record says.
+    plan: Plan,
     /// Where its entries stand.
     entries: BTreeSet<Path>,
     /// The last name that it had.
     last: Option<String>,
     /// The nonce and the holder of each generation's lease.
-    leases: BTreeMap<u32, (Nonce, String)>,
+    leases: BTreeMap<u32, Tenure>,
     /// The generations whose holders were told that they hold the task.
     told: BTreeSet<u32>,
-    /// How often each lease was kept without its holder having been told so yet.
-    kept: BTreeMap<Nonce, u32>,
+    /// How often each lease was kept without its holder having been told so yet, not asked to stop and asked.
+    kept: BTreeMap<(Nonce, bool), u32>,
     /// The generations whose holders gave the task back, and whether they were told so.
     released: BTreeMap<u32, bool>,
-    /// It was called off while the lease of another ran, which takes force.
-    forced: bool,
-    /// Somebody was told that the task has ended as it ordered.
-    end_told: bool,
+    /// The generations whose attempts failed with others left, and whether their holders were told so.
+    failed: BTreeMap<u32, bool>,
+    /// How the task ended, each time.
+    ends: Vec<End>,
+    /// How often its holder was asked to stop, without whoever asked having been told so yet.
+    asked: u32,
+    /// The reports that its name leads to, oldest first.
+    reports: Vec<Reported>,
+    /// The results that came too late, and whose senders were told so.
+    orphans: BTreeSet<Path>,
+    /// A completion that was accepted enqueued it.
+    is_wanted: bool,
     /// Somebody was told that the task is in the queue.
     acknowledged: bool,
+}
+
+type Tenure = (Nonce, String);
+
+/// What a task's record says about its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Plan {
+    max_attempts: Option<u32>,
+    due: Option<Timestamp>,
+    after: Vec<TaskId>,
+    if_parent_fails: IfParentFails,
+    key: Option<String>,
+    follows: Option<Nonce>,
+}
+
+/// One end of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct End {
+    outcome: Ending,
+    by: Option<Tenure>,
+    report: Option<Nonce>,
+    /// It was called off while the lease of another ran, which takes force.
+    forced: bool,
+    /// The generation whose holder was asked to stop, and gave it back or was not heard of any more: both give it one name.
+    given_back: Option<u32>,
+    /// Somebody was told that the task has ended as it ordered.
+    told: bool,
+}
+
+/// One report on a task.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Reported {
+    pub(super) path: Path,
+    pub(super) nonce: Nonce,
+    is_progress: bool,
 }
 
 impl Ledger {
@@ -93,8 +161,14 @@ impl Ledger {
         for (path, entry) in entries {
             let life = ledger.lives.entry(entry.id).or_default();
             life.acknowledged = true;
+            life.plan = Plan::of(tree, &path);
             life.last = Some(path.name.clone());
             life.leases.extend(entry.lease().map(|lease| (entry.generation, tenure(lease))));
+            life.reports = chain(tree, &entry);
+            if let State::Ended(ending) = &entry.state {
+                let by = ending.lease.as_ref().map(tenure);
+                life.ends.push(End { outcome: ending.outcome, by, report: entry.report, ..End::default() });
+            }
             life.entries.insert(path);
         }
         ledger
@@ -111,6 +185,14 @@ impl Ledger {
         (Reverse(entry.priority), entry.created_at, id)
     }
 
+    /// The tasks that can be claimed as they stand.
+    pub fn claimable(&self) -> BTreeSet<TaskId> {
+        let waits = |life: &Life| {
+            life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::Lapsed { .. }))
+        };
+        self.lives.iter().filter(|(_, life)| waits(life)).map(|(id, _)| *id).collect()
+    }
+
     /// How many holders the task has had.
     pub fn holders(&self, id: TaskId) -> usize {
         self.lives.get(&id).map_or(0, |life| life.leases.len())
@@ -121,8 +203,23 @@ impl Ledger {
         self.lives.get(&id).map_or(0, |life| life.released.len())
     }
 
-    /// Notes an operation that was done, by an agent whose clock says `now`.
-    pub fn done(&mut self, call: &Call, reply: &Reply, tree: &Tree, now: Timestamp) -> Result<(), Broken> {
+    /// How often an attempt at the task failed with others left.
+    pub fn failures(&self, id: TaskId) -> usize {
+        self.lives.get(&id).map_or(0, |life| life.failed.len())
+    }
+
+    /// How often the task has ended.
+    pub fn ends(&self, id: TaskId) -> usize {
+        self.lives.get(&id).map_or(0, |life| life.ends.len())
+    }
+
+    /// True if the task waited for others.
+    pub fn is_child(&self, id: TaskId) -> bool {
+        self.lives.get(&id).is_some_and(|life| !life.plan.after.is_empty())
+    }
+
+    /// Notes an operation that was done on an errand.
+    pub fn done(&mut self, call: &Call, reply: &Reply, tree: &Tree, errand: &Errand) -> Result<(), Broken> {
         let (gone, come) = match (call, reply) {
             (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here))) => (Some(from), Some(to)),
             (Call::Link(_, to), Ok(Outcome::Linked(Linked::Now))) => (None, Some(to)),
@@ -130,6 +227,9 @@ impl Ledger {
             (Call::Remove(from), Ok(Outcome::Removed(Removed::Now))) => (Some(from), None),
             _ => return Ok(()),
         };
+        if let Some((id, ..)) = gone.and_then(|path| layout::parse_report(&path.name)) {
+            self.lives.get(&id).map_or(Ok(()), |life| life.check_reports(tree))?;
+        }
         let before = gone.and_then(|path| Some((path, on_a_shelf(path)?)));
         let after = come.and_then(|path| Some((path, on_a_shelf(path)?)));
         let Some(id) = before.iter().chain(&after).map(|(_, entry)| entry.id).next() else { return Ok(()) };
@@ -144,20 +244,88 @@ impl Ledger {
         // A doctor that brings an entry to where it belongs changes nothing of what its name says.
         let brought_home = before.is_some_and(|(path, _)| come.is_some_and(|to| to.name == path.name));
         if let (Some((path, entry)), false) = (after, brought_home) {
-            life.follow(&entry, now)?;
+            if life.last.is_none() {
+                life.plan = Plan::of(tree, path);
+            }
+            let last = life.last_entry();
+            life.follow(&entry, errand)?;
+            life.note_report(last.as_ref(), &entry, tree)?;
             life.last = Some(path.name.clone());
-            check_settlement(&entry, tree)?;
+            life.check_reports(tree)?;
+            self.check_parents(id, last.as_ref(), &entry, errand)?;
+            self.check_key(id)?;
         }
         Ok(())
     }
 
+    /// A task that waited for others goes on, or is called off, because of how they ended.
+    fn check_parents(
+        &self,
+        id: TaskId,
+        last: Option<&Entry>,
+        next: &Entry,
+        errand: &Errand,
+    ) -> Result<(), Broken> {
+        let plan = &self.lives[&id].plan;
+        let step =
+            || format!("{next}; it waits for {:?}", plan.after.iter().map(|id| id.to_string()).collect::<Vec<_>>());
+        let Some(Entry { state: State::Blocked { on }, .. }) = last else {
+            let waits = last.is_none() && !plan.after.is_empty();
+            return expect(!waits || matches!(next.state, State::Blocked { .. }), Promise::ParentsFirst, step);
+        };
+        match &next.state {
+            State::Blocked { on: other } => {
+                let moves_on = self.allows(plan, *on) && plan.after.contains(other);
+                expect(moves_on, Promise::ParentsFirst, step)
+            }
+            // By somebody who called it off, or by the completion that would have enqueued it.
+            State::Ended(ending) if ending.lease.is_some() => {
+                let given_up = plan.follows == Some(errand.nonce);
+                expect(!(given_up && self.allows(plan, *on)), Promise::AllOrNothing, step)
+            }
+            State::Ended(_) => {
+                expect(plan.after.iter().any(|parent| self.forbids(plan, *parent)), Promise::ParentsFirst, step)
+            }
+            _ => expect(plan.after.iter().all(|parent| self.allows(plan, *parent)), Promise::ParentsFirst, step),
+        }
+    }
+
+    /// True if a task with this plan may run as far as this parent has come.
+    fn allows(&self, plan: &Plan, parent: TaskId) -> bool {
+        self.ends_of(parent).any(|end| match plan.completion_of(parent) {
+            Some(completion) => end.outcome == Ending::Completed && end.report == Some(completion),
+            None => end.outcome == Ending::Completed || plan.if_parent_fails == IfParentFails::Run,
+        })
+    }
+
+    /// True if a task with this plan will not run, because of how this parent has ended.
+    fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
+        self.ends_of(parent).any(|end| match plan.completion_of(parent) {
+            Some(completion) => end.outcome != Ending::Completed || end.report != Some(completion),
+            None => end.outcome != Ending::Completed && plan.if_parent_fails == IfParentFails::Cancel,
+        })
+    }
+
+    fn ends_of(&self, id: TaskId) -> impl Iterator<Item = &End> {
+        self.lives.get(&id).into_iter().flat_map(|life| &life.ends)
+    }
+
+    /// Of the tasks with one key one lives: from its first entry to its end.
+    fn check_key(&self, id: TaskId) -> Result<(), Broken> {
+        let Some(key) = &self.lives[&id].plan.key else { return Ok(()) };
+        let live = self.lives.iter().filter(|(_, life)| life.plan.key.as_ref() == Some(key) && life.is_alive());
+        let live: Vec<String> = live.map(|(id, _)| id.to_string()).collect();
+        expect(live.len() <= 1, Promise::OneForAKey, || format!("{live:?} live"))
+    }
+
     /// Notes what an agent was told.
-    pub fn told(&mut self, errand: &Errand, answer: &Answer) -> Result<(), Broken> {
+    pub fn told(&mut self, errand: &Errand, answer: &Answer, tree: &Tree) -> Result<(), Broken> {
         match *answer {
-            Answer::Enqueued(id) => {
-                let life = self.lives.entry(id).or_default();
-                life.acknowledged = true;
-                life.check_entries(id)
+            Answer::Enqueued(id) => self.acknowledge(id),
+            Answer::Deduplicated(id) => {
+                let key = self.lives.get(&id).and_then(|life| life.plan.key.as_ref());
+                expect(key.is_some(), Promise::OneForAKey, || format!("{errand} was told of {id}"))?;
+                self.acknowledge(id)
             }
             Answer::Claimed(id, generation, nonce) => {
                 let life = self.lives.entry(id).or_default();
@@ -167,40 +335,183 @@ impl Ledger {
                 })?;
                 expect(life.told.insert(generation), Promise::OneHolder, || {
                     format!("generation {generation} was granted twice")
-                })
+                })?;
+                self.check_limit(errand)
             }
-            Answer::Kept(id, nonce) => self.lives.entry(id).or_default().check_kept(errand, nonce),
-            Answer::Ended(id, nonce) => self.lives.entry(id).or_default().check_end(errand, nonce),
-            Answer::Released(id, generation) => self.lives.entry(id).or_default().check_released(errand, generation),
-            Answer::Refused(code) => self.check_refusal(errand, code),
-            Answer::Nothing | Answer::Examined | Answer::Unknown => Ok(()),
+            Answer::Kept(id, nonce) => self.life(id).check_kept(errand, nonce, false),
+            Answer::AskedToStop(id, nonce) => self.life(id).check_kept(errand, nonce, true),
+            Answer::Ended(id, nonce) => self.life(id).check_end(errand, nonce),
+            Answer::Followed(id, nonce, follower) => {
+                self.life(id).check_end(errand, nonce)?;
+                self.acknowledge(follower)?;
+                let life = self.life(follower);
+                life.is_wanted |= life.plan.follows == Some(errand.nonce);
+                Ok(())
+            }
+            Answer::TriedAgain(id, nonce) => self.life(id).check_tried_again(errand, nonce),
+            Answer::Released(id, generation) => self.life(id).check_released(errand, generation),
+            Answer::Requested(id) => self.life(id).check_requested(errand),
+            Answer::PutBack(id) => {
+                let again = self.ends(id) > 0;
+                expect(again, Promise::EndedIsEnded, || format!("{errand} was accepted, and it has not ended"))
+            }
+            Answer::Refused(code) => {
+                self.note_orphan(errand, code, tree)?;
+                self.check_refusal(errand, code)
+            }
+            Answer::Nothing | Answer::Done | Answer::Unknown => Ok(()),
         }
+    }
+
+    fn life(&mut self, id: TaskId) -> &mut Life {
+        self.lives.entry(id).or_default()
+    }
+
+    fn acknowledge(&mut self, id: TaskId) -> Result<(), Broken> {
+        let life = self.life(id);
+        life.acknowledged = true;
+        life.check_entries(id)
+    }
+
+    /// Whoever is told that it has a task is one of as many as may have one.
+    fn check_limit(&self, errand: &Errand) -> Result<(), Broken> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let held = |life: &&Life| {
+            life.last_entry().is_some_and(|entry| match &entry.state {
+                State::Claimed(lease) | State::Recalled(lease) => {
+                    lease.expires_at > errand.now && life.told.contains(&entry.generation)
+                }
+                _ => false,
+            })
+        };
+        let leases = self.lives.values().filter(held).count();
+        expect(leases <= limit, Promise::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
+    }
+
+    /// A result that was refused because the lease was lost is kept.
+    fn note_orphan(&mut self, errand: &Errand, code: &str, tree: &Tree) -> Result<(), Broken> {
+        let (Order::Complete(id) | Order::CompleteAndEnqueue(id, _), "lease_lost") = (errand.order, code) else {
+            return Ok(());
+        };
+        let path = layout::report(id, 0, errand.lease.unwrap_or_else(|| Nonce::of_run_id(&name(errand.agent))));
+        let life = self.life(id);
+        life.orphans.insert(path);
+        life.check_reports(tree)
     }
 
     /// Whoever is refused is told why: by the state of the task, which is there.
     fn check_refusal(&self, errand: &Errand, code: &str) -> Result<(), Broken> {
-        let (Order::Heartbeat(id)
-        | Order::Complete(id)
-        | Order::Fail(id)
-        | Order::Release(id)
-        | Order::Cancel(id)
-        | Order::ForceCancel(id)) = errand.order
-        else {
-            return Ok(());
+        let Some(id) = errand.order.task() else { return Ok(()) };
+        let by_state = match errand.order {
+            Order::Retry(_) => ["not_terminal", "already_terminal", "key_taken"].contains(&code),
+            _ => ["not_claimed", "wrong_owner", "lease_lost", "already_terminal"].contains(&code),
         };
-        let by_state = ["not_claimed", "wrong_owner", "lease_lost", "already_terminal"].contains(&code);
         let there = self.lives.get(&id).is_some_and(|life| life.acknowledged);
         expect(by_state || !there, Promise::NothingLost, || format!("{errand} was refused: {code}"))
     }
 
-    /// What must hold when all agents are at rest and every task has ended.
-    pub fn closed(&self) -> Result<(), Broken> {
+    /// What must hold when all agents are at rest and the directory was swept: nobody waits for what has happened.
+    pub fn rested(&self, now: Timestamp) -> Result<(), Broken> {
         for (id, life) in &self.lives {
-            let ended = life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ended(_)));
-            expect(ended || !life.acknowledged, Promise::CountsAddUp, || format!("{id} never ended: {life:?}"))?;
-            expect(life.entries.len() == 1 || !life.acknowledged, Promise::NothingLost, || format!("{id}: {life:?}"))?;
+            let forgotten = life.last_entry().is_some_and(|entry| match entry.state {
+                State::Scheduled { due } => due <= now,
+                State::Claimed(lease) | State::Recalled(lease) => lease.expires_at <= now,
+                _ => false,
+            });
+            expect(!forgotten, Promise::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
+        }
+        self.awake()
+    }
+
+    /// What must hold when all agents are at rest, and none has died or failed: nobody waits for a task that has ended.
+    pub fn awake(&self) -> Result<(), Broken> {
+        for (id, life) in &self.lives {
+            let Some(Entry { state: State::Blocked { on }, .. }) = life.last_entry() else { continue };
+            let over = !self.lives.get(&on).is_some_and(Life::is_alive);
+            let forgotten = over && (self.allows(&life.plan, on) || self.forbids(&life.plan, on));
+            expect(!forgotten, Promise::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
         }
         Ok(())
+    }
+
+    /// True if the task waits of its own will for one that did not complete, or for one that does so itself.
+    fn stays_blocked(&self, id: TaskId) -> bool {
+        let Some(life) = self.lives.get(&id) else { return false };
+        let Some(Entry { state: State::Blocked { on }, .. }) = life.last_entry() else { return false };
+        life.plan.if_parent_fails == IfParentFails::Block && self.ends(on) > 0 || self.stays_blocked(on)
+    }
+
+    /// What must hold when all agents are at rest and every task that can end has ended.
+    pub fn closed(&self) -> Result<(), Broken> {
+        for (id, life) in &self.lives {
+            let state = life.last_entry().map(|entry| entry.state);
+            let stays = self.stays_blocked(*id);
+            let ended = matches!(state, Some(State::Ended(_))) || stays;
+            expect(ended || !life.acknowledged, Promise::CountsAddUp, || format!("{id} never ended: {life:?}"))?;
+            expect(life.entries.len() == 1 || !life.acknowledged, Promise::NothingLost, || format!("{id}: {life:?}"))?;
+            let called_off = life.ends.iter().any(|end| end.by.is_some() || end.outcome == Ending::Expired);
+            let others = life.plan.after.iter().skip(1).any(|parent| self.forbids(&life.plan, *parent));
+            let ran = !life.leases.is_empty() || called_off || others || stays;
+            expect(ran || !life.is_wanted, Promise::AllOrNothing, || format!("{id} never ran: {life:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Order {
+    /// The task that it is about, if it is about one that is there.
+    fn task(self) -> Option<TaskId> {
+        match self {
+            Order::Heartbeat(id)
+            | Order::Progress(id)
+            | Order::Complete(id)
+            | Order::CompleteAndEnqueue(id, _)
+            | Order::Fail(id)
+            | Order::FailFinally(id)
+            | Order::Release(id)
+            | Order::ReleaseLater(id, _)
+            | Order::Cancel(id)
+            | Order::RequestCancel(id)
+            | Order::ForceCancel(id)
+            | Order::Retry(id) => Some(id),
+            Order::Enqueue(_) | Order::Claim | Order::Sweep | Order::Repair => None,
+            Order::Pause | Order::Resume | Order::Limit(_) => None,
+        }
+    }
+
+    fn cancels(self, id: TaskId) -> bool {
+        matches!(self, Order::Cancel(of) | Order::RequestCancel(of) | Order::ForceCancel(of) if of == id)
+    }
+}
+
+impl Plan {
+    fn of(tree: &Tree, entry: &Path) -> Plan {
+        let content = tree.content(entry).cloned().unwrap_or_default();
+        let Ok(record) = serde_json::from_slice::<Record>(&content) else { return Plan::default() };
+        Plan {
+            max_attempts: record.max_attempts,
+            due: record.scheduled_at,
+            after: record.after,
+            if_parent_fails: record.if_parent_fails.unwrap_or_default(),
+            key: record.unique.map(|key| key.as_str().to_string()),
+            follows: record.follows,
+        }
+    }
+
+    /// The nonce of the parent's completion that enqueued the task, if one did.
+    fn completion_of(&self, parent: TaskId) -> Option<Nonce> {
+        self.follows.filter(|_| self.after.first() == Some(&parent))
+    }
+
+    /// True if this attempt is not the last.
+    fn leaves_attempts(&self, attempt: u32) -> bool {
+        self.max_attempts.is_some_and(|max| attempt < max)
+    }
+}
+
+impl Default for End {
+    fn default() -> End {
+        End { outcome: Ending::Expired, by: None, report: None, forced: false, given_back: None, told: false }
     }
 }
 
@@ -212,76 +523,239 @@ impl Life {
         })
     }
 
-    /// The task now has the name `next`.
-    fn follow(&mut self, next: &Entry, now: Timestamp) -> Result<(), Broken> {
+    /// The task gets the name `next` on an errand.
+    fn follow(&mut self, next: &Entry, errand: &Errand) -> Result<(), Broken> {
+        let now = errand.now;
         let Some(last) = self.last_entry() else {
-            let first = next.version == 1 && next.generation == 0 && matches!(next.state, State::Ready { .. });
-            return expect(first, Promise::OnlyGrow, || format!("the first name is {next}"));
+            let first = next.version == 1 && next.generation == 0 && next.attempt == 0;
+            expect(first, Promise::OnlyGrow, || format!("the first name is {next}"))?;
+            return self.check_first(next);
         };
         let step = || format!("{last} became {next}");
-        expect(!matches!(last.state, State::Ended(_)), Promise::EndedIsEnded, step)?;
+        let again = matches!((&last.state, &next.state), (State::Ended(_), State::Ready { .. }));
+        let in_success = self.ends.iter().any(|end| end.outcome == Ending::Completed);
+        expect(!matches!(last.state, State::Ended(_)) || again && !in_success, Promise::EndedIsEnded, step)?;
         let taken = matches!(next.state, State::Claimed(_)) && next.generation != last.generation;
         let grown = next.version == last.version + 1 && next.generation == last.generation + u32::from(taken);
         expect(grown, Promise::OnlyGrow, step)?;
-        let released = !matches!(last.state, State::Ready { .. }) && matches!(next.state, State::Ready { .. });
+        if again {
+            return expect(next.attempt == 0, Promise::AttemptsAreCounted, step);
+        }
+        let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
+        let released = was_held
+            && match next.state {
+                State::Ready { .. } => true,
+                State::Scheduled { .. } => matches!(errand.order, Order::ReleaseLater(..)),
+                _ => false,
+            };
         let counted = next.attempt + u32::from(released) == last.attempt + u32::from(taken);
         expect(counted, Promise::AttemptsAreCounted, step)?;
+        let within = self.plan.max_attempts.is_none_or(|max| next.attempt <= max);
+        expect(within, Promise::AttemptsAreLimited, step)?;
         let same_lease = next.lease().map(|lease| lease.nonce) == last.lease().map(|lease| lease.nonce);
         let same_holder = next.lease().map(|lease| &lease.holder) == last.lease().map(|lease| &lease.holder);
         let late = last.lease().is_some_and(|lease| lease.expires_at <= now.max(lease.heartbeat_at));
         match (&last.state, &next.state) {
-            (State::Ready { .. } | State::Lapsed(_), State::Claimed(lease)) if taken => {
-                let waited_too_long = matches!(last.state, State::Ready { pending_until } if pending_until <= now);
+            (State::Ready { .. } | State::Lapsed { .. }, State::Claimed(lease)) if taken => {
+                let waited_too_long = matches!(last.state, State::Ready { pending_until, .. } if pending_until <= now);
                 expect(!waited_too_long, Promise::EndedIsEnded, step)?;
                 let other = self.leases.insert(next.generation, tenure(lease));
                 expect(other.is_none(), Promise::OneHolder, step)
             }
-            (State::Claimed(_), State::Claimed(_)) if taken => Err(Broken::new(Promise::OneHolder, step())),
-            (State::Claimed(_) | State::Lapsed(_), State::Claimed(lease)) => {
-                *self.kept.entry(lease.nonce).or_default() += 1;
+            (State::Claimed(_) | State::Recalled(_), State::Claimed(_)) if taken => {
+                Err(Broken::new(Promise::OneHolder, step()))
+            }
+            (State::Claimed(_) | State::Lapsed { .. }, State::Claimed(lease))
+            | (State::Recalled(_), State::Recalled(lease)) => {
+                if errand.order == Order::RequestCancel(last.id) && matches!(last.state, State::Recalled(_)) {
+                    // Another one asks, too. The holder keeps the lease as it was.
+                    self.asked += 1;
+                    return expect(last.lease() == Some(lease), Promise::OnlyTheHolder, step);
+                }
+                let is_asked = matches!(next.state, State::Recalled(_));
+                *self.kept.entry((lease.nonce, is_asked)).or_default() += 1;
                 let heard_of = last.lease().map(|lease| lease.heartbeat_at);
                 expect(heard_of <= Some(lease.heartbeat_at), Promise::OnlyGrow, step)?;
                 expect(same_lease && same_holder, Promise::OnlyTheHolder, step)
             }
-            (State::Claimed(_) | State::Lapsed(_), State::Ready { pending_until }) => {
+            (State::Recalled(_), State::Claimed(_)) => Err(Broken::new(Promise::HoldersAreAsked, step())),
+            (State::Claimed(_), State::Recalled(lease)) => {
+                self.asked += 1;
+                let asked = errand.order == Order::RequestCancel(last.id);
+                expect(asked, Promise::HoldersAreAsked, step)?;
+                expect(last.lease() == Some(lease), Promise::OnlyTheHolder, step)
+            }
+            (State::Claimed(_) | State::Lapsed { .. }, State::Ready { pending_until, .. }) => {
                 let again = self.released.insert(last.generation, false);
                 expect(again.is_none(), Promise::OneHolder, step)?;
                 // A task that was claimed in time does not run out of it.
                 expect(pending_until.micros() == limits::TIME_MICROS, Promise::NotBeforeItsTime, step)
             }
-            (State::Claimed(_), State::Lapsed(_)) => {
+            (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) if released => {
+                let again = self.released.insert(last.generation, false);
+                expect(again.is_none(), Promise::OneHolder, step)?;
+                expect(*due > now, Promise::NotBeforeItIsDue, step)
+            }
+            (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) => {
+                let again = self.failed.insert(last.generation, false);
+                expect(again.is_none(), Promise::OneHolder, step)?;
+                expect(errand.order == Order::Fail(last.id), Promise::OnlyTheHolder, step)?;
+                expect(self.plan.leaves_attempts(last.attempt), Promise::AttemptsAreLimited, step)?;
+                let waits = due.micros_since(now.max(latest(&last)));
+                let doubled = BACKOFF.seconds << (last.attempt - 1).min(8);
+                let most = 1_000_000 * doubled.min(BACKOFF.max_seconds).unsigned_abs();
+                expect((most / 2..=most).contains(&waits), Promise::NotBeforeItIsDue, step)
+            }
+            (State::Claimed(_), State::Lapsed { .. }) => {
                 expect(same_lease && same_holder, Promise::OnlyTheHolder, step)?;
+                let left = self.plan.max_attempts.is_none() || self.plan.leaves_attempts(last.attempt);
+                expect(left, Promise::AttemptsAreLimited, step)?;
                 expect(late, Promise::NotBeforeItsTime, step)
             }
-            (State::Claimed(_) | State::Lapsed(_), State::Ended(ending)) => match ending.outcome {
-                Ending::Completed | Ending::Failed => expect(same_lease && same_holder, Promise::OnlyTheHolder, step),
-                Ending::Cancelled => {
-                    self.forced = matches!(last.state, State::Claimed(_)) && !late && !same_holder;
-                    expect(same_lease, Promise::OnlyTheHolder, step)
-                }
-                Ending::Expired => Err(Broken::new(Promise::NotBeforeItsTime, step())),
-            },
-            (State::Ready { pending_until }, State::Ended(ending)) => match ending.outcome {
-                Ending::Cancelled => Ok(()),
-                Ending::Expired => expect(*pending_until <= now, Promise::NotBeforeItsTime, step),
-                Ending::Completed | Ending::Failed => Err(Broken::new(Promise::OnlyTheHolder, step())),
-            },
+            (State::Scheduled { due }, State::Ready { .. }) => expect(*due <= now, Promise::NotBeforeItIsDue, step),
+            (State::Blocked { .. }, State::Blocked { .. }) => Ok(()),
+            (State::Blocked { .. }, State::Scheduled { due }) => {
+                expect(Some(*due) == self.plan.due, Promise::NotBeforeItIsDue, step)
+            }
+            (State::Blocked { .. }, State::Ready { .. }) => {
+                let is_due = self.plan.due.is_none_or(|due| due <= now.max(last.created_at));
+                expect(is_due, Promise::NotBeforeItIsDue, step)
+            }
+            (_, State::Ended(ending)) => {
+                let is_held = matches!(last.state, State::Claimed(_) | State::Recalled(_));
+                let by = ending.lease.as_ref().map(tenure);
+                let mut end = End { outcome: ending.outcome, by, report: next.report, ..End::default() };
+                end.forced = is_held && !late && !same_holder;
+                let by_nobody = matches!(last.state, State::Recalled(_)) && !errand.order.cancels(last.id);
+                end.given_back = by_nobody.then_some(last.generation);
+                let allowed = self.may_end(&last, &end, late, same_lease && same_holder, errand);
+                self.ends.push(end);
+                expect(same_lease || !was_held, Promise::OnlyTheHolder, step)?;
+                allowed.map_or(Ok(()), |promise| Err(Broken::new(promise, step())))
+            }
             _ => Err(Broken::new(Promise::OnlyTheHolder, step())),
         }
     }
 
-    /// Whoever was told that it keeps the task has that lease, and has kept it: once for each time that it was told.
-    fn check_kept(&mut self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
+    /// Where a task begins its life follows from its record.
+    fn check_first(&self, first: &Entry) -> Result<(), Broken> {
+        let (promise, right) = match first.state {
+            State::Ready { .. } => (Promise::NotBeforeItIsDue, self.plan.due.is_none_or(|due| due <= first.created_at)),
+            State::Scheduled { due } => (Promise::NotBeforeItIsDue, self.plan.due == Some(due)),
+            State::Blocked { on } => (Promise::ParentsFirst, self.plan.after.contains(&on)),
+            _ => (Promise::OnlyGrow, false),
+        };
+        expect(right, promise, || format!("the first name is {first}"))
+    }
+
+    /// Which promise an end breaks, if it does, of a task that was `last`.
+    fn may_end(&self, last: &Entry, end: &End, late: bool, same: bool, errand: &Errand) -> Option<Promise> {
+        let of_its_holder = same && errand.order.task() == Some(last.id);
+        let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
+        let (kept, promise) = match (&last.state, end.outcome) {
+            (_, Ending::Completed) => (was_held && of_its_holder, Promise::OnlyTheHolder),
+            (State::Claimed(_), Ending::Failed) if !of_its_holder || errand.order.cancels(last.id) => {
+                let out = self.plan.max_attempts.is_some_and(|max| last.attempt >= max);
+                let promise = if out { Promise::NotBeforeItsTime } else { Promise::AttemptsAreLimited };
+                (same && late && out, promise)
+            }
+            (State::Recalled(_), Ending::Failed) => (of_its_holder, Promise::OnlyTheHolder),
+            (_, Ending::Failed) => {
+                let last_one =
+                    !self.plan.leaves_attempts(last.attempt) || matches!(errand.order, Order::FailFinally(_));
+                let promise = if of_its_holder { Promise::AttemptsAreLimited } else { Promise::OnlyTheHolder };
+                (was_held && of_its_holder && last_one, promise)
+            }
+            (State::Recalled(_), Ending::Cancelled) if !errand.order.cancels(last.id) => {
+                let given_back = matches!(errand.order, Order::Release(of) | Order::ReleaseLater(of, _) if of == last.id);
+                (same && (late || given_back), Promise::NotBeforeItsTime)
+            }
+            // Because of one that it waited for: that is seen where those are known.
+            (State::Blocked { .. }, Ending::Cancelled) if end.by.is_none() => (true, Promise::ParentsFirst),
+            (State::Blocked { .. }, Ending::Cancelled) if self.plan.follows == Some(errand.nonce) => {
+                (!self.is_wanted, Promise::AllOrNothing)
+            }
+            (_, Ending::Cancelled) => (errand.order.cancels(last.id), Promise::OnlyTheHolder),
+            (State::Ready { pending_until, .. }, Ending::Expired) => {
+                (*pending_until <= errand.now, Promise::NotBeforeItsTime)
+            }
+            (_, Ending::Expired) => (false, Promise::NotBeforeItsTime),
+        };
+        (!kept).then_some(promise)
+    }
+
+    /// Notes the report that the name `next` leads to, if it is a new one: it is there, whole, and says what the name says.
+    fn note_report(&mut self, last: Option<&Entry>, next: &Entry, tree: &Tree) -> Result<(), Broken> {
+        let (Some(nonce), Some(last)) = (next.report, last) else { return Ok(()) };
+        if last.report == Some(nonce) {
+            let is_told_of = !matches!(next.state, State::Recalled(_)) || matches!(last.state, State::Recalled(_));
+            return expect(is_told_of, Promise::ReportsStay, || format!("{next} has no report of its own"));
+        }
+        let path = layout::report(next.id, next.version, nonce);
+        let content = tree.content(&path);
+        let seen = || format!("{next}: {path} holds {:?}", content.map(|content| String::from_utf8_lossy(content)));
+        let promise = match next.state {
+            State::Ended(_) => Promise::ResultsAreWhole,
+            _ => Promise::ReportsStay,
+        };
+        let report = content.and_then(|content| serde_json::from_slice::<Report>(content).ok());
+        let report = report.ok_or_else(|| Broken::new(promise, seen()))?;
+        let said = report.result.as_ref().map(|result| result.text().to_string());
+        let right = match &next.state {
+            State::Ended(ending) => match ending.outcome {
+                Ending::Completed => report.kind == ReportKind::Completed && said == Some(result_of(nonce)),
+                Ending::Failed => matches!(report.kind, ReportKind::Failed | ReportKind::Lapsed),
+                // Given back for later by a holder that was asked to stop.
+                Ending::Cancelled if report.kind == ReportKind::Released => matches!(last.state, State::Recalled(_)),
+                Ending::Cancelled => matches!(report.kind, ReportKind::Cancelled | ReportKind::CancelRequested),
+                Ending::Expired => false,
+            },
+            State::Scheduled { due } => {
+                matches!(report.kind, ReportKind::Failed | ReportKind::Released) && report.scheduled_at == Some(*due)
+            }
+            State::Lapsed { .. } => report.kind == ReportKind::Lapsed,
+            State::Recalled(_) if report.kind == ReportKind::Progress => matches!(last.state, State::Recalled(_)),
+            State::Recalled(_) => report.kind == ReportKind::CancelRequested,
+            State::Claimed(_) => report.kind == ReportKind::Progress,
+            State::Ready { .. } | State::Blocked { .. } => false,
+        };
+        expect(right, promise, seen)?;
+        let is_progress = report.kind == ReportKind::Progress;
+        if is_progress && self.reports.last().is_some_and(|before| before.is_progress) {
+            self.reports.pop();
+        }
+        let leads_on = report.previous == self.reports.last().map(|before| before.nonce);
+        expect(leads_on, Promise::ReportsStay, seen)?;
+        self.reports.push(Reported { path, nonce, is_progress });
+        Ok(())
+    }
+
+    /// Whatever was reported is there.
+    fn check_reports(&self, tree: &Tree) -> Result<(), Broken> {
+        let reports = self.reports.iter().map(|reported| &reported.path);
+        for path in reports.chain(&self.orphans) {
+            let content = tree.content(path);
+            let whole = content.is_some_and(|content| serde_json::from_slice::<Report>(content).is_ok());
+            expect(whole, Promise::ReportsStay, || format!("{path} holds {content:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whoever was told that it keeps the task has that lease, and has kept it: once for each time that it was told. It was
+    /// told to stop if somebody had asked by then.
+    fn check_kept(&mut self, errand: &Errand, nonce: Nonce, is_asked: bool) -> Result<(), Broken> {
         let mine = self.tenure_of(errand, nonce);
         let held = self.leases.values().any(|lease| *lease == mine) && errand.lease.is_none_or(|lease| lease == nonce);
-        let kept = self.kept.get_mut(&nonce).is_some_and(|times| {
-            let untold = *times > 0;
-            *times = times.saturating_sub(1);
-            untold
-        });
-        expect(held && kept, Promise::OnlyTheHolder, || {
-            format!("{errand} was accepted; the leases are {:?}", self.leases)
-        })
+        let mut told = |is_asked| {
+            self.kept.get_mut(&(nonce, is_asked)).is_some_and(|times| {
+                let untold = *times > 0;
+                *times = times.saturating_sub(1);
+                untold
+            })
+        };
+        let (kept, otherwise) = (told(is_asked), !is_asked && told(true));
+        let promise = if otherwise { Promise::HoldersAreAsked } else { Promise::OnlyTheHolder };
+        expect(held && kept, promise, || format!("{errand} was accepted; the leases are {:?}", self.leases))
     }
 
     /// Whoever was told that the task is given back had it, by the lease that it meant, and has given it back: it was
@@ -292,39 +766,63 @@ impl Life {
         let mine = lease.is_some_and(|(nonce, _)| lease == Some(&self.tenure_of(errand, *nonce)));
         let meant = errand.lease.is_none_or(|meant| lease.is_some_and(|(nonce, _)| *nonce == meant));
         expect(mine && meant, Promise::OnlyTheHolder, seen)?;
-        let untold = self.released.get(&generation) == Some(&false);
+        let end = self.ends.iter().position(|end| end.given_back == Some(generation) && !end.told);
+        let untold = self.released.get(&generation) == Some(&false) || end.is_some();
         expect(untold, Promise::OnlyTheHolder, seen)?;
-        self.released.insert(generation, true);
+        match end {
+            Some(end) => self.ends[end].told = true,
+            None => drop(self.released.insert(generation, true)),
+        }
         Ok(())
+    }
+
+    /// Whoever was told that the task is tried again held it, and told so once.
+    fn check_tried_again(&mut self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
+        let seen = || format!("{errand} was accepted; the leases are {:?}", self.leases);
+        let mine = self.tenure_of(errand, nonce);
+        let generation = self.leases.iter().find(|(_, lease)| **lease == mine).map(|(generation, _)| *generation);
+        let untold = generation.filter(|generation| self.failed.get(generation) == Some(&false));
+        let meant = errand.lease.is_none_or(|lease| lease == nonce);
+        let reported = self.reports.iter().any(|report| report.nonce == errand.nonce);
+        expect(reported, Promise::ReportsStay, seen)?;
+        expect(untold.is_some() && meant, Promise::OnlyTheHolder, seen)?;
+        self.failed.extend(untold.map(|generation| (generation, true)));
+        Ok(())
+    }
+
+    /// Whoever was told that the holder is asked has asked it: once for each time that it was told.
+    fn check_requested(&mut self, errand: &Errand) -> Result<(), Broken> {
+        let asked = self.asked.checked_sub(1);
+        self.asked = asked.unwrap_or(0);
+        expect(asked.is_some(), Promise::HoldersAreAsked, || format!("{errand} was accepted, and nobody is asked"))
     }
 
     /// Whoever was told that the task has ended has ended it, and by its own lease. Nobody else was told so.
     fn check_end(&mut self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
         let seen = || format!("{errand} was accepted; the task is {}", self.last.as_deref().unwrap_or("nowhere"));
-        let Some(State::Ended(ending)) = self.last_entry().map(|entry| entry.state) else {
-            return Err(Broken::new(Promise::NothingLost, seen()));
-        };
+        expect(!self.ends.is_empty(), Promise::NothingLost, seen)?;
         let outcome = match errand.order {
-            Order::Complete(_) => Ending::Completed,
-            Order::Fail(_) => Ending::Failed,
+            Order::Complete(_) | Order::CompleteAndEnqueue(..) => Ending::Completed,
+            Order::Fail(_) | Order::FailFinally(_) => Ending::Failed,
             _ => Ending::Cancelled,
         };
-        expect(ending.outcome == outcome, Promise::EndedIsEnded, seen)?;
-        expect(!self.end_told, Promise::EndedIsEnded, || format!("{errand} was accepted, as another was before"))?;
-        let allowed = !self.forced || matches!(errand.order, Order::ForceCancel(_));
+        let mine = Some(self.tenure_of(errand, nonce));
+        let end = self.ends.iter().rposition(|end| end.outcome == outcome && end.by == mine && !end.told);
+        let any = self.ends.iter().any(|end| end.outcome == outcome && !end.told);
+        let promise = if any { Promise::OnlyTheHolder } else { Promise::EndedIsEnded };
+        let end = end.ok_or_else(|| Broken::new(promise, seen()))?;
+        let allowed = !self.ends[end].forced || matches!(errand.order, Order::ForceCancel(_));
         expect(allowed, Promise::NotBeforeItsTime, seen)?;
-        let by = ending.lease.as_ref().map(tenure);
-        expect(by == Some(self.tenure_of(errand, nonce)), Promise::OnlyTheHolder, seen)?;
         let meant = errand.lease.is_none_or(|lease| lease == nonce) || outcome == Ending::Cancelled;
         expect(meant, Promise::OnlyTheHolder, seen)?;
-        let settled = outcome != Ending::Completed || ending.settlement == Some(errand.nonce);
+        let settled = outcome != Ending::Completed || self.ends[end].report == Some(errand.nonce);
         expect(settled, Promise::ResultsAreWhole, seen)?;
-        self.end_told = true;
+        self.ends[end].told = true;
         Ok(())
     }
 
     /// A lease of whoever runs the errand, as names tell of it.
-    fn tenure_of(&self, errand: &Errand, nonce: Nonce) -> (Nonce, String) {
+    fn tenure_of(&self, errand: &Errand, nonce: Nonce) -> Tenure {
         let holder = self.last_entry().map(|entry| entry.holder(&name(errand.agent)).as_str().to_string());
         (nonce, holder.unwrap_or_default())
     }
@@ -332,20 +830,40 @@ impl Life {
     fn last_entry(&self) -> Option<Entry> {
         self.last.as_deref().and_then(Entry::parse)
     }
+
+    fn is_alive(&self) -> bool {
+        self.last_entry().is_some_and(|entry| !matches!(entry.state, State::Ended(_)))
+    }
 }
 
-fn tenure(lease: &Lease) -> (Nonce, String) {
+fn tenure(lease: &Lease) -> Tenure {
     (lease.nonce, lease.holder.as_str().to_string())
 }
 
-/// The settlement that an ended task's name points at is there, and says what its writer said.
-fn check_settlement(entry: &Entry, tree: &Tree) -> Result<(), Broken> {
-    let State::Ended(ending) = &entry.state else { return Ok(()) };
-    let Some(nonce) = ending.settlement else { return Ok(()) };
-    let path = layout::settlement(entry.id, entry.version, nonce);
-    let content = tree.content(&path).map(|content| String::from_utf8_lossy(content).into_owned());
-    let whole = content.as_ref().is_some_and(|content| *content == format!("{{\"result\":{}}}\n", result_of(nonce)));
-    expect(whole, Promise::ResultsAreWhole, || format!("{path} holds {content:?}"))
+/// The latest time that a held task's name tells to have passed.
+fn latest(entry: &Entry) -> Timestamp {
+    let lapsed = matches!(entry.state, State::Lapsed { .. });
+    let of_lease = |lease: &Lease| if lapsed { lease.expires_at } else { lease.heartbeat_at };
+    entry.lease().map_or(entry.created_at, of_lease)
+}
+
+/// The reports that an entry leads to, oldest first, as far as they can be read.
+pub(super) fn chain(tree: &Tree, entry: &Entry) -> Vec<Reported> {
+    let mut all = BTreeMap::new();
+    for (path, content) in tree.files() {
+        match layout::parse_report(&path.name) {
+            Some((id, version, nonce)) if id == entry.id && version > 0 => drop(all.insert(nonce, (path, content))),
+            _ => {}
+        }
+    }
+    let (mut reports, mut next) = (Vec::new(), entry.report);
+    while let Some((nonce, (path, content))) = next.and_then(|nonce| all.remove_entry(&nonce)) {
+        let Ok(report) = serde_json::from_slice::<Report>(content) else { break };
+        reports.push(Reported { path, nonce, is_progress: report.kind == ReportKind::Progress });
+        next = report.previous;
+    }
+    reports.reverse();
+    reports
 }
 
 /// The state entries that are on shelves.
@@ -355,7 +873,8 @@ pub fn entries(tree: &Tree) -> impl Iterator<Item = (Path, Entry)> {
 
 fn on_a_shelf(path: &Path) -> Option<Entry> {
     let shelf = path.dir.as_str().split('/').next()?;
-    if ["ready", "claimed", "done"].contains(&shelf) { Entry::parse(&path.name) } else { None }
+    let shelves = ["scheduled", "blocked", "ready", "claimed", "done"];
+    if shelves.contains(&shelf) { Entry::parse(&path.name) } else { None }
 }
 
 /// The promise holds if `kept`.
@@ -380,8 +899,17 @@ impl fmt::Display for Promise {
             Promise::OnlyTheHolder => "only the holder of the present lease keeps the task or reports its end",
             Promise::NotBeforeItsTime => "no lease is taken from its holder before it has run out",
             Promise::AttemptsAreCounted => "a claim is an attempt, unless its holder gives the task back",
+            Promise::AttemptsAreLimited => "no task is tried more often than it may be, nor given up before",
+            Promise::NotBeforeItIsDue => "a task that was put off becomes ready when it is due",
+            Promise::ParentsFirst => "a task goes on when those that it waits for have ended as it allows",
+            Promise::NobodyIsForgotten => "nobody waits for what has happened",
+            Promise::OneForAKey => "of the tasks with one key one lives",
+            Promise::NoMoreThanAllowed => "there are no more leases than are allowed",
+            Promise::HoldersAreAsked => "a holder that is asked to stop is told so",
+            Promise::AllOrNothing => "what a completion enqueues runs if it is accepted, and only then",
             Promise::NothingLost => "what was acknowledged is there",
             Promise::ResultsAreWhole => "an ended task's result is there, whole",
+            Promise::ReportsStay => "whatever was reported of a task stays, whole",
             Promise::CountsAddUp => "what goes in comes out, and nothing else does",
             Promise::InOrder => "the highest priority comes first, then the oldest",
             Promise::BoundedGarbage => "nothing is left behind but what `doctor` knows",

@@ -1,11 +1,15 @@
 //! Classic mistakes, each as what a program that makes it does where the right one does a single store operation. A
 //! checker that does not find them is none.
 
-use coord_core::entry::{Entry, State};
-use coord_core::layout;
-use coord_core::store::{Created, Linked, Moved};
+use std::cell::RefCell;
+use std::sync::Arc;
 
-use super::agent::result_of;
+use coord_core::entry::{Entry, State};
+use coord_core::layout::{self, Dir, Path};
+use coord_core::name::QueueName;
+use coord_core::store::{Created, Linked, Moved};
+use coord_core::tags::TagSet;
+
 use super::call::{Answered, Call, Outcome, Reply};
 
 /// A classic mistake.
@@ -31,19 +35,59 @@ pub enum Mistake {
     ReleaseWithoutOwnershipCheck,
     /// A doctor shelves a task again without taking the record's old name away.
     ShelveWithoutFence,
+    /// Who waits for a task is woken before its end is there, and not afterwards.
+    WakeBeforeTheEnd,
+    /// Whoever enqueues a task that waits for another does not look at that one after the link.
+    LinkWithoutALook,
+    /// A task that waits for another is shelved as one that can be claimed.
+    LinkAsReady,
+    /// Whoever wants a key does not look who got it.
+    KeyWithoutALook,
+    /// A lease that ran out is not counted as an attempt.
+    ForgiveLapses,
+    /// A lease that ran out can be taken over, although it was the last that there may be.
+    LapseAfterTheLast,
+    /// A task whose attempt failed is due at once.
+    ForgetTheBackOff,
+    /// The report whose place another takes is removed before the name leads to that.
+    RemoveReportTooEarly,
+    /// A heartbeat drops what its holder was asked.
+    ForgetTheRequest,
+    /// An agent that has claimed one too many does not count again.
+    KeepOneTooMany,
+    /// A completion whose reply was lost is taken for one that was refused.
+    LostReplyForLostRace,
+    /// A report whose place was taken is removed when nothing of that is on disk.
+    SyncNoProgress,
+    /// Whoever gets a key does not wait until that is on disk.
+    SyncNoKey,
 }
 
 /// The store that `ask` answers, as a program with this mistake uses it, if there is one.
 pub fn answered(mistake: Option<Mistake>, ask: impl Fn(Call) -> Reply) -> Answered<impl Fn(Call) -> Reply> {
+    let done = RefCell::new(Done::default());
     Answered(move |call| match mistake {
         None => ask(call),
-        Some(mistake) => mistake.make(call, &ask),
+        Some(mistake) => mistake.make(call, &ask, &mut done.borrow_mut()),
     })
+}
+
+/// What a program with a mistake has done before.
+#[derive(Default)]
+struct Done {
+    /// It has linked a task that waits for another.
+    linked: bool,
+    /// It has renamed an entry to an end.
+    ended: bool,
+    /// It has claimed a task.
+    claimed: bool,
+    /// What it wrote to get a key.
+    key: Option<Arc<[u8]>>,
 }
 
 impl Mistake {
     /// Does `call` as a program with this mistake does it, by `ask`ing for other calls.
-    fn make(self, call: Call, ask: &dyn Fn(Call) -> Reply) -> Reply {
+    fn make(self, call: Call, ask: &dyn Fn(Call) -> Reply, done: &mut Done) -> Reply {
         let (from_tasks, new) = match &call {
             Call::Rename(from, to) => (from.dir.as_str().starts_with("tasks"), Entry::parse(&to.name)),
             Call::Link(_, to) => (false, Entry::parse(&to.name)),
@@ -68,7 +112,7 @@ impl Mistake {
                 ask(Call::Remove(to.clone()))?;
                 ask(Call::Link(from, to)).map(|_| Outcome::Linked(Linked::Now))
             }
-            (Mistake::UnlinkAndRecreate, Call::Rename(from, to), Some(State::Lapsed(_))) => {
+            (Mistake::UnlinkAndRecreate, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
                 let Outcome::Content(Some(content)) = ask(Call::Read(from.clone(), usize::MAX))? else {
                     return Ok(Outcome::Moved(Moved::Gone));
                 };
@@ -76,7 +120,7 @@ impl Mistake {
                 let made = ask(Call::Create(to, content))? == Outcome::Created(Created::Now);
                 Ok(Outcome::Moved(if made { Moved::Here } else { Moved::Gone }))
             }
-            (Mistake::ExpireByStaleListing, Call::Rename(from, to), Some(State::Lapsed(_))) => {
+            (Mistake::ExpireByStaleListing, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
                 let id = new.map(|entry| entry.id);
                 let Outcome::Names(Some(names)) = ask(Call::List(from.dir.clone()))? else {
                     return ask(Call::Rename(from, to));
@@ -93,13 +137,12 @@ impl Mistake {
                     _ => Ok(Outcome::Created(Created::Now)),
                 }
             }
-            (Mistake::RecordAfterRename, Call::Rename(from, to), Some(State::Ended(ending))) => {
-                let settlement = new.as_ref().zip(ending.settlement);
+            (Mistake::RecordAfterRename, Call::Rename(from, to), Some(State::Ended(_))) => {
+                let report =
+                    new.as_ref().and_then(|entry| Some(layout::report(entry.id, entry.version, entry.report?)));
                 let reply = ask(Call::Rename(from, to))?;
-                if let Some((entry, nonce)) = settlement {
-                    let content = format!("{{\"result\":{}}}\n", result_of(nonce));
-                    let path = layout::settlement(entry.id, entry.version, nonce);
-                    ask(Call::Create(path, content.into_bytes().into()))?;
+                if let Some(path) = report {
+                    ask(Call::Create(path, b"{}".as_slice().into()))?;
                 }
                 Ok(reply)
             }
@@ -119,6 +162,79 @@ impl Mistake {
                 let next = Entry { version: version + 1, attempt: attempt - 1, state, ..present };
                 ask(Call::Rename(by_now, to.dir.file(next.to_string())))
             }
+            (Mistake::WakeBeforeTheEnd, Call::Rename(from, to), Some(State::Ended(_))) => {
+                done.ended = true;
+                ask(Call::Rename(from, to))
+            }
+            // As if it had looked for them before, and had seen that the task lives.
+            (Mistake::WakeBeforeTheEnd, Call::List(dir), _) if done.ended && is_in("blocked", &dir) => {
+                Ok(Outcome::Names(None))
+            }
+            (Mistake::LinkWithoutALook, Call::Link(from, to), Some(State::Blocked { .. })) => {
+                done.linked = true;
+                ask(Call::Link(from, to))
+            }
+            (Mistake::LinkWithoutALook, Call::Read(path, _), _) if done.linked && is_in("blocked", &path.dir) => {
+                Ok(Outcome::Content(None))
+            }
+            (Mistake::LinkAsReady, Call::Link(from, to), Some(State::Blocked { .. })) => {
+                ask(Call::Link(from, new.map_or(to, as_ready)))
+            }
+            (Mistake::KeyWithoutALook, Call::Link(from, to), _) if is_in("unique", &to.dir) => {
+                if let Outcome::Content(content) = ask(Call::Read(from.clone(), usize::MAX))? {
+                    done.key = content;
+                }
+                ask(Call::Link(from, to))
+            }
+            (Mistake::KeyWithoutALook, Call::Read(path, _), _) if done.key.is_some() && is_in("unique", &path.dir) => {
+                Ok(Outcome::Content(done.key.clone()))
+            }
+            (Mistake::ForgiveLapses, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+                let forgiven = new.map(|entry| Entry { attempt: entry.attempt - 1, ..entry });
+                ask(Call::Rename(from, forgiven.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
+            }
+            (Mistake::LapseAfterTheLast, Call::Rename(from, to), Some(State::Ended(_))) => {
+                let lapsed = new.and_then(|entry| {
+                    let lease = entry.lease()?.clone();
+                    Some(at_home(Entry { state: State::Lapsed { lease, tags: TagSet::default() }, ..entry }))
+                });
+                ask(Call::Rename(from, lapsed.unwrap_or(to)))
+            }
+            (Mistake::ForgetTheBackOff, Call::Rename(from, to), Some(State::Scheduled { .. })) => {
+                let last = Entry::parse(&from.name);
+                let due = last.as_ref().and_then(Entry::lease).map(|lease| lease.heartbeat_at);
+                let at_once = new.zip(due).map(|(entry, due)| Entry { state: State::Scheduled { due }, ..entry });
+                ask(Call::Rename(from, at_once.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
+            }
+            (Mistake::RemoveReportTooEarly, Call::Rename(from, to), Some(State::Claimed(_))) => {
+                let last = Entry::parse(&from.name).filter(|last| new.is_some_and(|new| new.report != last.report));
+                let superseded = last.and_then(|last| Some(layout::report(last.id, last.version, last.report?)));
+                superseded.map(|path| ask(Call::Remove(path))).transpose()?;
+                ask(Call::Rename(from, to))
+            }
+            (Mistake::ForgetTheRequest, Call::Rename(from, to), Some(State::Recalled(lease)))
+                if from.name.contains(".recalled.") =>
+            {
+                let state = State::Claimed(lease.clone());
+                let forgotten = new.as_ref().map(|entry| Entry { state, ..entry.clone() });
+                ask(Call::Rename(from, forgotten.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
+            }
+            (Mistake::KeepOneTooMany, Call::Rename(from, to), Some(State::Claimed(_))) => {
+                done.claimed = true;
+                ask(Call::Rename(from, to))
+            }
+            (Mistake::KeepOneTooMany, Call::List(dir), _) if done.claimed && is_in("claimed", &dir) => {
+                Ok(Outcome::Names(None))
+            }
+            (Mistake::LostReplyForLostRace, Call::Rename(from, to), Some(State::Ended(_))) => {
+                done.ended = true;
+                ask(Call::Rename(from, to)).map(|_| Outcome::Moved(Moved::Gone))
+            }
+            (Mistake::LostReplyForLostRace, Call::Exists(path), _) if done.ended && is_in("done", &path.dir) => {
+                Ok(Outcome::Exists(false))
+            }
+            (Mistake::SyncNoProgress, Call::SyncDir(dir), _) if is_in("claimed", &dir) => Ok(Outcome::Synced),
+            (Mistake::SyncNoKey, Call::SyncDir(dir), _) if is_in("unique", &dir) => Ok(Outcome::Synced),
             (Mistake::LoseWakeUp, Call::Stamp(_), _) => Ok(Outcome::Stamp(None)),
             (Mistake::ShelveWithoutFence, Call::Rename(..), None) if from_tasks => Ok(Outcome::Moved(Moved::Here)),
             (Mistake::ShelveWithoutFence, Call::Link(from, to), Some(_)) => {
@@ -132,4 +248,18 @@ impl Mistake {
             (_, call, _) => ask(call),
         }
     }
+}
+
+fn is_in(hall: &str, dir: &Dir) -> bool {
+    dir.as_str().split('/').next() == Some(hall)
+}
+
+/// The name of a task that can be claimed in the place of this one.
+fn as_ready(entry: Entry) -> Path {
+    let pending_until = entry.created_at.plus_seconds(1_000);
+    at_home(Entry { state: State::Ready { pending_until, tags: TagSet::default() }, ..entry })
+}
+
+fn at_home(entry: Entry) -> Path {
+    layout::home(&entry, &QueueName::default_queue()).file(entry.to_string())
 }

@@ -10,18 +10,19 @@ use std::cell::RefCell;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use coord_core::TaskId;
-use coord_core::entry::State;
+use coord_core::entry::Entry;
 use coord_core::layout::{Dir, Path};
 use coord_core::name::Nonce;
 use coord_core::store::mem::Tree;
 use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, StoreErrorKind};
+use coord_core::task::IfParentFails;
 
-use super::agent::{Answer, Errand, Order, after, number_with};
+use super::agent::{Answer, Errand, New, Order, after, numbered};
 use super::call::{Call, Outcome, Reply, failed};
-use super::ledger::{Broken, Ledger, Promise, entries, expect};
+use super::ledger::{Broken, Ledger, Promise, chain, entries, expect};
 use super::mistake::{Mistake, answered};
 use super::world::World;
 
@@ -39,36 +40,97 @@ pub enum Disk {
 pub enum Deed {
     /// Add a task.
     Enqueue,
+    /// Add a task that waits for the one that the history is about.
+    EnqueueChild,
     /// Take the first task.
     Claim,
     /// Take the first task when every lease before is over.
     TakeOver,
     /// Go on holding it.
     Heartbeat,
+    /// Go on holding it, and say how far it is.
+    Progress,
     /// End it in success, with a result.
     Complete,
-    /// End it in failure.
+    /// The same, and add a task that follows.
+    CompleteAndEnqueue,
+    /// End it in failure, or this attempt.
     Fail,
     /// Give it back.
     Release,
+    /// Give it back for later.
+    ReleaseLater,
     /// Call it off.
     Cancel,
+    /// Ask its holder to stop.
+    RequestCancel,
+    /// Put it back after its end.
+    Retry,
     /// Mend the directory.
     Repair,
 }
 
-/// What an agent may do after the first task is enqueued.
-pub const DEEDS: [Deed; 9] = [
-    Deed::Enqueue,
-    Deed::Claim,
-    Deed::TakeOver,
-    Deed::Heartbeat,
-    Deed::Complete,
-    Deed::Fail,
-    Deed::Release,
-    Deed::Cancel,
-    Deed::Repair,
-];
+/// Which histories there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Histories {
+    /// What every task is like.
+    pub tasks: New,
+    /// What an agent may do after the first task is enqueued.
+    pub deeds: &'static [Deed],
+    /// How many deeds at most.
+    pub length: usize,
+}
+
+impl Histories {
+    /// Tasks that are tried once and depend on nothing.
+    pub const PLAIN: Histories = Histories {
+        tasks: TASK,
+        deeds: &[
+            Deed::Enqueue,
+            Deed::Claim,
+            Deed::TakeOver,
+            Deed::Heartbeat,
+            Deed::Complete,
+            Deed::Fail,
+            Deed::Release,
+            Deed::Cancel,
+            Deed::Repair,
+        ],
+        length: 4,
+    };
+
+    /// Tasks with several attempts.
+    pub const ATTEMPTS: Histories = Histories {
+        tasks: New { max_attempts: Some(2), ..TASK },
+        deeds: &[Deed::Claim, Deed::TakeOver, Deed::Progress, Deed::Fail, Deed::ReleaseLater, Deed::Repair],
+        length: 4,
+    };
+
+    /// Tasks that wait for others.
+    pub const DEPENDANTS: Histories = Histories {
+        tasks: TASK,
+        deeds: &[Deed::EnqueueChild, Deed::Claim, Deed::Complete, Deed::CompleteAndEnqueue, Deed::RequestCancel],
+        length: 4,
+    };
+
+    /// Tasks of which one lives, and that are put back.
+    pub const UNIQUE: Histories = Histories {
+        tasks: New { is_unique: true, ..TASK },
+        deeds: &[Deed::Enqueue, Deed::Cancel, Deed::Retry, Deed::Repair],
+        length: 4,
+    };
+}
+
+const TASK: New = New {
+    number: 0,
+    priority: 0,
+    ttl_seconds: 1_000_000,
+    max_attempts: None,
+    delay_seconds: 0,
+    after: [None, None],
+    if_parent_fails: IfParentFails::Cancel,
+    is_unique: false,
+};
 
 /// What was explored.
 #[derive(Clone, Debug, Default)]
@@ -86,26 +148,20 @@ pub struct Explored {
 /// When every lease is over, in seconds after the beginning.
 const LATER: u64 = 100_000;
 
-/// Explores the power cuts in every history of up to `length` deeds that begins with [`Deed::Enqueue`] in this world,
-/// and in which one deed at most is cut off by its agent's death, after any of its calls.
-pub fn explore(disk: Disk, start: &World, length: usize, mistake: Option<Mistake>) -> Explored {
-    let mut explorer = Explorer { disk, mistake, seen: HashSet::new(), explored: Explored::default() };
-    explorer.extend(&History::new(disk, start), Deed::Enqueue, length);
+/// Explores the power cuts in every one of these histories that begins with [`Deed::Enqueue`] in this world, and in which
+/// one deed at most is cut off by its agent's death, after any of its calls.
+pub fn explore(disk: Disk, start: &World, histories: Histories, mistake: Option<Mistake>) -> Explored {
+    let mut explorer = Explorer { disk, histories, mistake, seen: HashSet::new(), explored: Explored::default() };
+    explorer.extend(&History::new(disk, histories, start), Deed::Enqueue, histories.length);
     explorer.explored
 }
 
-/// How long every task may wait, in seconds.
-const TTL_SECONDS: i64 = 1_000_000;
-
-/// A task to be enqueued at this second. All of them share their directories.
-fn number_of_clock(clock: u64) -> u16 {
-    static NUMBERS: Mutex<BTreeMap<u64, u16>> = Mutex::new(BTreeMap::new());
-    let mut numbers = NUMBERS.lock().expect("nobody panics here");
-    *numbers.entry(clock).or_insert_with(|| number_with("7a", 0, TTL_SECONDS, after(clock)))
-}
+/// All tasks share their directories.
+const DIGITS: &str = "7a";
 
 struct Explorer {
     disk: Disk,
+    histories: Histories,
     mistake: Option<Mistake>,
     /// The states that have been recovered from, by their hashes.
     seen: HashSet<u64>,
@@ -116,6 +172,7 @@ struct Explorer {
 #[derive(Clone, Debug)]
 struct History {
     disk: Disk,
+    histories: Histories,
     deeds: Vec<String>,
     /// The deed that is being done.
     doing: Option<Deed>,
@@ -151,13 +208,15 @@ enum Delta {
 struct Acknowledged {
     enqueued: BTreeSet<TaskId>,
     ended: BTreeMap<TaskId, Ended>,
+    /// The reports on attempts that failed, by their nonces.
+    failed: BTreeSet<(TaskId, Nonce)>,
 }
 
 /// An acknowledged end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Ended {
     name: String,
-    settlement: Option<Arc<[u8]>>,
+    reported: Option<Arc<[u8]>>,
 }
 
 impl Explorer {
@@ -182,8 +241,8 @@ impl Explorer {
             died
         });
         for next in [after].into_iter().chain(died) {
-            for deed in DEEDS {
-                self.extend(&next, deed, length - 1);
+            for deed in self.histories.deeds {
+                self.extend(&next, *deed, length - 1);
             }
         }
     }
@@ -244,9 +303,10 @@ impl Explorer {
 }
 
 impl History {
-    fn new(disk: Disk, world: &World) -> History {
+    fn new(disk: Disk, histories: Histories, world: &World) -> History {
         History {
             disk,
+            histories,
             deeds: Vec::new(),
             doing: None,
             base: world.tree.clone(),
@@ -287,8 +347,12 @@ impl History {
         let (mut history, calls, _) = state.into_inner();
         history.doing = None;
         history.clock += if deed == Deed::TakeOver { 10 } else { 1 };
+        if deed == Deed::Retry {
+            // Told or not, the task may have an end no more.
+            history.acknowledged.ended.clear();
+        }
         if death.is_none() {
-            history.told(&answer);
+            history.told(&answer, errand.nonce);
         }
         (history, calls)
     }
@@ -297,14 +361,26 @@ impl History {
         let nobody = TaskId::of_canonical(b"none");
         let task = self.task.unwrap_or(nobody);
         let step = self.deeds.len() as u64;
+        let nonce = Nonce::from_bits(0x100 * (step + 1));
+        let added = |parent, follows| {
+            let new = New { after: [parent, None], ..self.histories.tasks };
+            let new = numbered(new, DIGITS, after(self.clock), follows);
+            if follows.is_some() { New { after: [None, None], ..new } } else { new }
+        };
         let order = match deed {
-            Deed::Enqueue => Order::Enqueue(number_of_clock(self.clock), 0, TTL_SECONDS),
+            Deed::Enqueue => Order::Enqueue(added(None, None)),
+            Deed::EnqueueChild => Order::Enqueue(added(Some(task), None)),
             Deed::Claim | Deed::TakeOver => Order::Claim,
             Deed::Heartbeat => Order::Heartbeat(task),
+            Deed::Progress => Order::Progress(task),
             Deed::Complete => Order::Complete(task),
+            Deed::CompleteAndEnqueue => Order::CompleteAndEnqueue(task, added(Some(task), Some(nonce))),
             Deed::Fail => Order::Fail(task),
             Deed::Release => Order::Release(task),
+            Deed::ReleaseLater => Order::ReleaseLater(task, 2),
             Deed::Cancel => Order::Cancel(task),
+            Deed::RequestCancel => Order::RequestCancel(task),
+            Deed::Retry => Order::Retry(task),
             Deed::Repair => Order::Repair,
         };
         let seconds = match deed {
@@ -312,7 +388,9 @@ impl History {
             Deed::Repair => self.clock + 100,
             _ => self.clock,
         };
-        Errand { agent: 0, order, now: after(seconds), nonce: Nonce::from_bits(0x100 * (step + 1)), lease: None }
+        // Another one asks, so that the holder is asked.
+        let agent = usize::from(deed == Deed::RequestCancel);
+        Errand { agent, order, now: after(seconds), nonce, lease: None }
     }
 
     fn note(&mut self, call: &Call, reply: &Reply) {
@@ -359,21 +437,29 @@ impl History {
         }
     }
 
-    fn told(&mut self, answer: &Answer) {
+    fn told(&mut self, answer: &Answer, nonce: Nonce) {
         match *answer {
-            Answer::Enqueued(id) => {
+            Answer::Enqueued(id) | Answer::Deduplicated(id) => {
                 self.task.get_or_insert(id);
                 self.acknowledged.enqueued.insert(id);
             }
-            Answer::Ended(id, _) => {
-                let entry = entries(&self.tree).map(|(_, entry)| entry).find(|entry| entry.id == id);
-                let entry = entry.expect("a task that has just ended");
-                let settlement = settlement_of(&entry.state, id, entry.version);
-                let settlement = settlement.and_then(|path| self.tree.content(&path).cloned());
-                self.acknowledged.ended.insert(id, Ended { name: entry.to_string(), settlement });
+            Answer::Ended(id, _) => self.ended(id),
+            Answer::Followed(id, _, follower) => {
+                self.ended(id);
+                self.acknowledged.enqueued.insert(follower);
+            }
+            Answer::TriedAgain(id, _) => {
+                self.acknowledged.failed.insert((id, nonce));
             }
             _ => {}
         }
+    }
+
+    fn ended(&mut self, id: TaskId) {
+        let entry = entries(&self.tree).map(|(_, entry)| entry).find(|entry| entry.id == id);
+        let entry = entry.expect("a task that has just ended");
+        let reported = last_report(&self.tree, &entry);
+        self.acknowledged.ended.insert(id, Ended { name: entry.to_string(), reported });
     }
 }
 
@@ -412,6 +498,10 @@ impl Acknowledged {
             world.heal(LATER)?;
         }
         self.is_in(&world.tree)?;
+        if disk == Disk::Ordered {
+            // Else a task of which no name was left begins anew.
+            self.are_reported(&world.tree)?;
+        }
         world.ledger = Ledger::of(&world.tree);
         world.drain(LATER)?;
         self.is_in(&world.tree)?;
@@ -433,19 +523,29 @@ impl Acknowledged {
             let names = entries(tree).filter(|(_, entry)| entry.id == *id).count();
             expect(names == 1, Promise::OneEntry, || format!("{id} was acknowledged, and has {names} entries"))?;
         }
-        for (id, Ended { name, settlement }) in &self.ended {
+        for (id, Ended { name, reported }) in &self.ended {
             let entry = entries(tree).map(|(_, entry)| entry).find(|entry| entry.id == *id);
             let same = entry.as_ref().is_some_and(|entry| entry.to_string() == *name);
             expect(same, Promise::NothingLost, || format!("{name} was acknowledged, and is {entry:?}"))?;
-            let found = entry.and_then(|entry| settlement_of(&entry.state, *id, entry.version));
-            let found = found.and_then(|path| tree.content(&path).cloned());
-            expect(found == *settlement, Promise::ResultsAreWhole, || format!("the result of {name} is {found:?}"))?;
+            let found = entry.and_then(|entry| last_report(tree, &entry));
+            expect(found == *reported, Promise::ResultsAreWhole, || format!("the result of {name} is {found:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// The reports on attempts that failed are where the tasks' names lead to.
+    fn are_reported(&self, tree: &Tree) -> Result<(), Broken> {
+        for (id, nonce) in &self.failed {
+            let entry = entries(tree).map(|(_, entry)| entry).find(|entry| entry.id == *id);
+            let reports = entry.map(|entry| chain(tree, &entry)).unwrap_or_default();
+            let there = reports.iter().any(|report| report.nonce == *nonce);
+            expect(there, Promise::ReportsStay, || format!("{id} does not lead to {nonce}, which was acknowledged"))?;
         }
         Ok(())
     }
 }
 
-fn settlement_of(state: &State, id: TaskId, version: u32) -> Option<Path> {
-    let State::Ended(ending) = state else { return None };
-    ending.settlement.map(|nonce| coord_core::layout::settlement(id, version, nonce))
+/// What was reported last on a task.
+fn last_report(tree: &Tree, entry: &Entry) -> Option<Arc<[u8]>> {
+    chain(tree, entry).last().and_then(|report| tree.content(&report.path).cloned())
 }

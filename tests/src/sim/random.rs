@@ -6,15 +6,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coord_core::name::Nonce;
-use coord_core::queue::{ClaimRequest, Thoroughness, Watch};
+use coord_core::queue::{Thoroughness, Watch};
 use coord_core::store::StoreErrorKind;
+use coord_core::task::IfParentFails;
 use coord_core::{Queue, TaskId};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::{Config, Runner, thread};
 
-use super::agent::{self, Answer, Errand, LEASE_SECONDS, Order, after};
+use super::agent::{self, Answer, Errand, LEASE_SECONDS, New, Order, after};
 use super::call::{Call, Reply, failed, repeated};
 use super::ledger::Broken;
 use super::mistake::{Mistake, answered};
@@ -60,6 +61,8 @@ pub struct Tally {
     claims: AtomicU64,
     ends: AtomicU64,
     releases: AtomicU64,
+    failures: AtomicU64,
+    retries: AtomicU64,
     refusals: AtomicU64,
 }
 
@@ -103,27 +106,28 @@ fn one_wake_up(appearance: Appearance, mistake: Option<Mistake>) {
         Appearance::Released => Order::Release(held(&mut world)),
     };
     let world = Arc::new(Mutex::new(world));
-    let store = |world: Arc<Mutex<World>>| {
+    let store = |world: Arc<Mutex<World>>, agent, order| {
+        let errand = errand(agent, order, 1, 1 + agent as u64, None);
         answered(mistake, move |call: Call| {
-            let reply = world.lock().expect("nobody panics").call(&call, after(1));
+            let reply = world.lock().expect("nobody panics").call(&call, &errand);
             reply.unwrap_or_else(|broken| panic!("{broken}"))
         })
     };
-    let waiters = store(world.clone());
+    let waiters = store(world.clone(), 0, Order::Claim);
     let waiter = thread::spawn(move || {
         let queue = Queue::open(waiters).expect("a queue");
-        let request = ClaimRequest { run_id: agent::name(0), queue: None, lease_seconds: LEASE_SECONDS };
+        let request = agent::claim_by(0);
         let mut watch = Watch::default();
         let nonce = Nonce::from_bits(1);
         let claim = queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), after(1), nonce);
         let found = claim.expect("the medium works").claimed.is_some();
         (found, watch)
     });
-    let others = store(world.clone());
+    let others = store(world.clone(), 1, order);
     let other = thread::spawn(move || errand(1, order, 1, 2, None).run(others));
     let (found, watch) = waiter.join().expect("nobody panics");
     assert!(matches!(other.join(), Ok(Answer::Enqueued(_) | Answer::Released(..))), "nobody is in the way");
-    let queue = Queue::open(store(world)).expect("a queue");
+    let queue = Queue::open(store(world, 0, Order::Claim)).expect("a queue");
     let woken = queue.has_stirred(&watch, after(1)).expect("the medium works");
     assert!(found || woken, "broken: a waiting agent is woken. Seen: it sleeps on beside a task that was acknowledged");
 }
@@ -212,7 +216,7 @@ fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Ta
         }
         match answer {
             Answer::Claimed(id, _, nonce) => lease = Some((id, nonce)),
-            Answer::Ended(..) | Answer::Released(..) => lease = None,
+            Answer::Ended(..) | Answer::Followed(..) | Answer::TriedAgain(..) | Answer::Released(..) => lease = None,
             _ => {}
         }
         tally.count(&answer);
@@ -228,21 +232,32 @@ impl Stage {
         let any = tasks[random.gen_range(0..tasks.len())];
         let mine = lease.map_or(any, |(id, _)| id);
         let may_enqueue = self.enqueued < TASKS;
-        let order = match (self.mix, random.gen_range(0..20), lease) {
-            (Mix::Everything, 0..3, _) | (Mix::Shelving, 0..8, _) if may_enqueue => {
+        let order = match (self.mix, random.gen_range(0..30), lease) {
+            (Mix::Everything, 0..4, _) if may_enqueue => self.enqueue_any(any),
+            (Mix::Shelving, 0..12, _) if may_enqueue => {
                 self.enqueued += 1;
                 enqueue(self.enqueued - 1)
             }
-            (Mix::Everything, 0, _) | (Mix::Shelving, 0..14, _) => Order::Repair,
+            (Mix::Everything, 0, _) | (Mix::Shelving, 0..21, _) => Order::Repair,
             (Mix::Everything, 1..3, _) => Order::Cancel(any),
             (Mix::Everything, 3, _) => Order::ForceCancel(any),
             (Mix::Everything, 4, _) => Order::Heartbeat(any),
             (Mix::Everything, 5, _) if random.gen_bool(0.5) => Order::Complete(any),
             (Mix::Everything, 5, _) => Order::Release(any),
-            (Mix::Everything, 6..10, Some(_)) => Order::Heartbeat(mine),
-            (Mix::Everything, 10..14, Some(_)) => Order::Complete(mine),
-            (Mix::Everything, 14, Some(_)) => Order::Fail(mine),
-            (Mix::Everything, 15..17, Some(_)) => Order::Release(mine),
+            (Mix::Everything, 6, _) => Order::RequestCancel(any),
+            (Mix::Everything, 7, _) => Order::Retry(any),
+            (Mix::Everything, 8, _) => Order::Sweep,
+            (Mix::Everything, 9..12, Some(_)) => Order::Heartbeat(mine),
+            (Mix::Everything, 12..14, Some(_)) => Order::Progress(mine),
+            (Mix::Everything, 14..16, Some(_)) if may_enqueue => match self.enqueue_any(any) {
+                Order::Enqueue(new) => Order::CompleteAndEnqueue(mine, new),
+                other => other,
+            },
+            (Mix::Everything, 14..18, Some(_)) => Order::Complete(mine),
+            (Mix::Everything, 18..21, Some(_)) => Order::Fail(mine),
+            (Mix::Everything, 21, Some(_)) => Order::FailFinally(mine),
+            (Mix::Everything, 22..24, Some(_)) => Order::Release(mine),
+            (Mix::Everything, 24, Some(_)) => Order::ReleaseLater(mine, 2),
             _ => Order::Claim,
         };
         // A clock that is right, or wrong by up to a lease's length.
@@ -258,6 +273,23 @@ impl Stage {
         errand
     }
 
+    /// A task of any kind; if it waits for others, then for `parent`.
+    fn enqueue_any(&mut self, parent: TaskId) -> Order {
+        self.enqueued += 1;
+        let Order::Enqueue(plain) = enqueue(self.enqueued - 1) else { unreachable!("it enqueues") };
+        let mut random = thread_rng();
+        let if_parent_fails = IfParentFails::ALL[random.gen_range(0..3)];
+        let new = New { if_parent_fails, ..plain };
+        let new = match random.gen_range(0..6) {
+            0 | 1 => New { after: [Some(parent), None], ..new },
+            2 => New { after: [Some(parent), self.world.ledger.tasks().next()], ..new },
+            3 | 4 => New { is_unique: true, ..new },
+            _ => new,
+        };
+        let delay_seconds = if random.gen_bool(0.2) { 2 } else { 0 };
+        Order::Enqueue(New { delay_seconds, ..new })
+    }
+
     fn call(&mut self, errand: &Errand, call: Call, mishap: Mishap) -> Reply {
         let what = match mishap {
             Mishap::None => "",
@@ -268,7 +300,7 @@ impl Stage {
         };
         let reply = match mishap {
             Mishap::Death | Mishap::Failure => failed(StoreErrorKind::Other),
-            _ => match self.world.call(&call, errand.now) {
+            _ => match self.world.call(&call, errand) {
                 Ok(reply) if mishap == Mishap::Repetition => repeated(&reply),
                 Ok(_) if mishap == Mishap::FailureAfter => failed(StoreErrorKind::Other),
                 Ok(reply) => reply,
@@ -284,7 +316,7 @@ impl Stage {
 
     fn told(&mut self, errand: &Errand, answer: &Answer) {
         self.history.push(Happened::Answered(errand.agent, *answer));
-        if let Err(broken) = self.world.ledger.told(errand, answer) {
+        if let Err(broken) = self.world.told(errand, answer) {
             self.fail(&broken);
         }
     }
@@ -328,9 +360,10 @@ impl Fate {
     }
 }
 
+/// One of three kinds: tried once, tried three times, and of little patience.
 fn enqueue(number: u16) -> Order {
-    let ttl = if number % 3 == 2 { 4 } else { 100_000 };
-    Order::Enqueue(number, i64::from(number % 2), ttl)
+    let (ttl_seconds, max_attempts) = (if number % 3 == 2 { 4 } else { 100_000 }, (number % 3 == 1).then_some(3));
+    Order::Enqueue(New { number, priority: i64::from(number % 2), ttl_seconds, max_attempts, ..New::default() })
 }
 
 fn errand(agent: usize, order: Order, seconds: u64, nonce: u64, lease: Option<Nonce>) -> Errand {
@@ -341,8 +374,10 @@ impl Tally {
     fn count(&self, answer: &Answer) {
         let counter = match answer {
             Answer::Claimed(..) => &self.claims,
-            Answer::Ended(..) => &self.ends,
+            Answer::Ended(..) | Answer::Followed(..) => &self.ends,
             Answer::Released(..) => &self.releases,
+            Answer::TriedAgain(..) => &self.failures,
+            Answer::PutBack(_) => &self.retries,
             Answer::Refused(_) => &self.refusals,
             _ => return,
         };
@@ -352,12 +387,15 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counters =
-            [&self.schedules, &self.calls, &self.mishaps, &self.claims, &self.ends, &self.releases, &self.refusals];
-        let [schedules, calls, mishaps, claims, ends, releases, refusals] =
-            counters.map(|counter| counter.load(Ordering::Relaxed));
-        write!(f, "{schedules} schedules, {calls} store operations, {mishaps} deaths and failures, ")?;
-        write!(f, "{claims} claims, {ends} ends, {releases} releases, {refusals} refusals")
+        let (done, told) = (
+            [&self.schedules, &self.calls, &self.mishaps],
+            [&self.claims, &self.ends, &self.releases, &self.failures, &self.retries, &self.refusals],
+        );
+        let [schedules, calls, mishaps] = done.map(|counter| counter.load(Ordering::Relaxed));
+        let [claims, ends, releases, failures, retries, refusals] = told.map(|counter| counter.load(Ordering::Relaxed));
+        write!(f, "{schedules} schedules, {calls} store operations, {mishaps} deaths and failures, {claims} claims, ")?;
+        write!(f, "{ends} ends, {releases} releases, {failures} failures with attempts left, {retries} retries, ")?;
+        write!(f, "{refusals} refusals")
     }
 }
 

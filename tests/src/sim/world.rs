@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use coord_core::Queue;
 use coord_core::layout;
 use coord_core::name::Nonce;
 use coord_core::queue::Diagnosis;
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::{MemStore, Tree};
-use coord_core::{Queue, Timestamp};
 
 use super::agent::{Answer, Errand, Order, after};
 use super::call::{Answered, Call, Reply, failed};
@@ -22,6 +22,9 @@ pub struct World {
     /// What was seen and told.
     pub ledger: Ledger,
 }
+
+/// How many sweeps, a second apart, it takes to see every part of the shelf of those that wait for others: here there are few.
+const SWEEPS: u64 = 3;
 
 /// The agent that comes when all others are gone.
 const LAST_AGENT: usize = 5;
@@ -41,8 +44,8 @@ impl World {
         World { ledger: Ledger::of(&tree), tree: Arc::new(tree) }
     }
 
-    /// Does one call of an agent whose clock says `now`.
-    pub fn call(&mut self, call: &Call, now: Timestamp) -> Result<Reply, Broken> {
+    /// Does one call of an errand.
+    pub fn call(&mut self, call: &Call, errand: &Errand) -> Result<Reply, Broken> {
         if !call.changes() {
             return Ok(Ok(call.look(&self.tree)));
         }
@@ -53,14 +56,14 @@ impl World {
         {
             return Err(Broken::new(Promise::OnlyGrow, error.to_string()));
         }
-        self.ledger.done(call, &reply, &self.tree, now)?;
+        self.ledger.done(call, &reply, &self.tree, errand)?;
         Ok(reply)
     }
 
     /// Carries an errand out with nobody else about.
     pub fn run(&mut self, errand: &Errand) -> Result<Answer, Broken> {
         let (world, broken) = (RefCell::new(&mut *self), RefCell::new(None));
-        let answer = errand.run(Answered(|call: Call| match world.borrow_mut().call(&call, errand.now) {
+        let answer = errand.run(Answered(|call: Call| match world.borrow_mut().call(&call, errand) {
             Ok(reply) => reply,
             Err(first) => {
                 broken.borrow_mut().get_or_insert(first);
@@ -68,32 +71,49 @@ impl World {
             }
         }));
         broken.take().map_or(Ok(()), Err)?;
-        self.ledger.told(errand, &answer)?;
+        self.told(errand, &answer)?;
         Ok(answer)
     }
 
-    /// All agents are gone. One more comes once every lease is over, `seconds` after the beginning, and ends what has not
-    /// ended: then what went in has come out, in order.
+    /// An agent is told what came of its errand.
+    pub fn told(&mut self, errand: &Errand, answer: &Answer) -> Result<(), Broken> {
+        self.ledger.told(errand, answer, &self.tree)
+    }
+
+    /// All agents are gone. One more comes once every lease is over, `seconds` after the beginning. It sweeps, and then nobody
+    /// waits for what has happened. It ends what has not ended: then what went in has come out, in order.
     pub fn drain(&mut self, seconds: u64) -> Result<(), Broken> {
         let mut nonces = 0xd000_0000..;
-        let mut errand = |order, lease| Errand {
+        let mut errand = |order, seconds, lease| Errand {
             agent: LAST_AGENT,
             order,
             now: after(seconds),
             nonce: nonces.next().map(Nonce::from_bits).expect("as many as it takes"),
             lease,
         };
+        self.ledger.limit = None;
+        for order in [Order::Resume, Order::Limit(None)] {
+            self.run(&errand(order, seconds, None))?;
+        }
+        for second in 0..SWEEPS {
+            self.run(&errand(Order::Sweep, seconds + second, None))?;
+        }
+        self.ledger.rested(after(seconds))?;
+        let (seconds, waiting) = (seconds + SWEEPS, self.ledger.claimable());
         let mut before = None;
         loop {
-            let claimed = self.run(&errand(Order::Claim, None))?;
+            let claimed = self.run(&errand(Order::Claim, seconds, None))?;
             let Answer::Claimed(id, _, lease) = claimed else {
                 expect(claimed == Answer::Nothing, Promise::CountsAddUp, || format!("at the end: {claimed:?}"))?;
                 break;
             };
-            let place = self.ledger.place(id);
-            expect(before < Some(place), Promise::InOrder, || format!("{id} came after {before:?}"))?;
-            before = Some(place);
-            let ended = self.run(&errand(Order::Complete(id), Some(lease)))?;
+            // One that waited for another is claimable only once that has ended.
+            if waiting.contains(&id) {
+                let place = self.ledger.place(id);
+                expect(before < Some(place), Promise::InOrder, || format!("{id} came after {before:?}"))?;
+                before = Some(place);
+            }
+            let ended = self.run(&errand(Order::Complete(id), seconds, Some(lease)))?;
             expect(ended == Answer::Ended(id, lease), Promise::CountsAddUp, || format!("at the end: {ended:?}"))?;
         }
         self.ledger.closed()

@@ -46,9 +46,15 @@ fn result(repo: &Repo, id: &str) -> Value {
 /// Waits until the task stands so.
 #[track_caller]
 fn await_status(repo: &Repo, id: &str, status: &str) {
+    await_field(repo, id, "status", status);
+}
+
+/// Waits until the listing says so of the task.
+#[track_caller]
+fn await_field(repo: &Repo, id: &str, field: &str, value: &str) {
     let began = Instant::now();
-    while item(repo, id)["status"] != status {
-        assert!(began.elapsed() < Duration::from_secs(60), "never {status}: {}", item(repo, id));
+    while item(repo, id)[field] != value {
+        assert!(began.elapsed() < Duration::from_secs(60), "never {value}: {}", item(repo, id));
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -7,7 +7,7 @@ use coord_tests::Repo;
 use serde_json::{Value, json};
 
 use super::confined::{NO_TASK, answers, others, record};
-use super::{await_status, item, result, task, task_in};
+use super::{await_field, await_status, item, result, task, task_in};
 
 #[test]
 fn no_list_of_ids_reaches_a_task_of_another_queue() {
@@ -90,7 +90,7 @@ fn a_batch_is_of_the_agents_queue_and_under_its_run_id() {
 fn no_choice_of_queues_or_tags_and_no_number_takes_a_task_of_another_queue() {
     let repo = Repo::new();
     others(&repo);
-    repo.coord("enqueue tagged --queue other --tags t").succeeded();
+    let tagged = repo.coord("enqueue tagged --queue other --tags t --json").succeeded().text_of("task_id");
     let calls = json!([
         { "call": "claim", "queues": ["own", "other"] },
         { "call": "claim_many", "queues": ["other"], "max": 5 },
@@ -107,6 +107,7 @@ fn no_choice_of_queues_or_tags_and_no_number_takes_a_task_of_another_queue() {
     }
     assert_eq!(answers[3], json!(null));
     assert_eq!(answers[5..], [json!("2"), json!(["1", "3"]), json!([])]);
+    assert_eq!(item(&repo, &tagged)["generation"], 0);
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn an_agent_that_is_asked_to_stop_learns_it_and_can_heed_it() {
         let id = task(&repo, "heed");
         let agent = repo.agent(flags).start();
         await_status(&repo, &id, "claimed");
-        while item(&repo, &id)["note"] != "half of it" {}
+        await_field(&repo, &id, "note", "half of it");
         assert_eq!(item(&repo, &id)["progress"], 0.5);
         let request = ["coord", "cancel-task", &id, "--run-id", "boss", "--request", "--reason", "not needed"];
         repo.muse(request).succeeded();
