@@ -318,9 +318,16 @@ fn follow_ups_come_with_the_completion_or_not_at_all() {
         world.claims(*id);
         world.complete(*id);
     }
+    let next = world.enqueue("another plan");
+    world.claims(next);
+    let mut orphan = new("c");
+    orphan.plan.after = vec![TaskId::of_canonical(b"nobody")];
+    let no_parent = world.queue.complete_and_enqueue(next, holder(), None, vec![orphan], world.now(), world.nonce());
+    assert!(matches!(no_parent, Err(Error::NoParent { .. })));
+    world.complete(next);
     let refused = world.queue.complete_and_enqueue(id, holder(), None, follow_ups, world.now(), world.nonce());
     assert!(matches!(refused, Err(Error::Refused { .. })));
-    assert_eq!(world.queue.tasks(&Filter::default(), world.now()).unwrap().counts.total(), 3);
+    assert_eq!(world.queue.tasks(&Filter::default(), world.now()).unwrap().counts.total(), 4);
     world.assert_healthy();
 }
 

@@ -211,7 +211,11 @@ fn what_a_completion_enqueues_runs_if_it_is_accepted() {
             given: vec![(0, Kind::Claim)],
             ..two_agents()
         };
-        explored_both_ways("two agents and what follows", &scenario, &["a completion enqueues"]);
+        let seen = explored("two agents and what follows", &scenario).seen;
+        assert!(seen.contains(&"a completion enqueues"), "{seen:?}");
+        let orders = vec![Kind::CompleteAndEnqueue, Kind::ForceCancel];
+        let with_a_mishap = Scenario { orders, clocks: vec![0], mishaps: 1, ..scenario };
+        explored("two agents and what follows, or does not, with a mishap", &with_a_mishap);
     }
 }
 

@@ -145,8 +145,7 @@ fn a_task_shelved_again_without_a_fence_comes_back_when_its_enqueuer_does() {
 
 #[test]
 fn a_wake_before_the_end_is_there_forgets_who_comes_to_wait_meanwhile() {
-    let scenario =
-        Scenario { orders: vec![Kind::EnqueueChild, Kind::Complete], clocks: vec![1], ..held_by_one() };
+    let scenario = Scenario { orders: vec![Kind::EnqueueChild, Kind::Complete], clocks: vec![1], ..held_by_one() };
     for mistake in [Mistake::WakeBeforeTheEnd, Mistake::LinkWithoutALook] {
         found(mistake, "nobody waits for what has happened", found_in(mistake, &scenario));
     }

@@ -259,13 +259,7 @@ impl Ledger {
     }
 
     /// A task that waited for others goes on, or is called off, because of how they ended.
-    fn check_parents(
-        &self,
-        id: TaskId,
-        last: Option<&Entry>,
-        next: &Entry,
-        errand: &Errand,
-    ) -> Result<(), Broken> {
+    fn check_parents(&self, id: TaskId, last: Option<&Entry>, next: &Entry, errand: &Errand) -> Result<(), Broken> {
         let plan = &self.lives[&id].plan;
         let step =
             || format!("{next}; it waits for {:?}", plan.after.iter().map(|id| id.to_string()).collect::<Vec<_>>());
@@ -667,7 +661,8 @@ impl Life {
                 (was_held && of_its_holder && last_one, promise)
             }
             (State::Recalled(_), Ending::Cancelled) if !errand.order.cancels(last.id) => {
-                let given_back = matches!(errand.order, Order::Release(of) | Order::ReleaseLater(of, _) if of == last.id);
+                let given_back =
+                    matches!(errand.order, Order::Release(of) | Order::ReleaseLater(of, _) if of == last.id);
                 (same && (late || given_back), Promise::NotBeforeItsTime)
             }
             // Because of one that it waited for: that is seen where those are known.

@@ -49,7 +49,7 @@ fn a_wait_for_own_tasks_beside_others_is_for_the_own_ones() {
         { "call": "wait", "ids": [waiting, own], "until": "all", "timeout": 1 },
     ]);
     let id = task_in(&repo, "elsewhere", json!({ "do": "call", "calls": calls }));
-    repo.coord(&format!("claim --run-id agent-2 --queue elsewhere")).succeeded();
+    repo.coord("claim --run-id agent-2 --queue elsewhere").succeeded();
     repo.agent("--run-id agent-1 --queue elsewhere").run().succeeded();
     let statuses = json!([null, "Status::Claimed"]);
     let told = json!([{ "timed_out": false, "statuses": statuses }, { "timed_out": true, "statuses": statuses }]);
