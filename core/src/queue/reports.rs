@@ -155,8 +155,10 @@ impl<S: Store> Queue<S> {
         // A result that came too late has the nonce of its lease, which another report can have.
         let mut led_to: Vec<_> = names.iter().filter(|(version, ..)| *version > 0).collect();
         loop {
+            // A try that lost its race may have left one of the same nonce behind: the one that was led to came later.
+            let places = led_to.iter().enumerate().filter(|(_, (_, named, _))| *named == nonce);
+            let place = places.max_by_key(|(_, (version, ..))| *version).map(|(place, _)| place);
             // None is led to twice, whatever a report may say.
-            let place = led_to.iter().position(|(_, named, _)| *named == nonce);
             let report = match place.map(|place| led_to.swap_remove(place)) {
                 Some((_, _, path)) => self.read_report(path)?,
                 None => None,
@@ -179,11 +181,9 @@ impl<S: Store> Queue<S> {
         if let Some(report) = self.read_report(&own)? {
             return Ok(Some((own, report)));
         }
-        let Some((_, _, path)) =
-            self.report_names(entry.id)?.into_iter().find(|(version, named, _)| *version > 0 && *named == nonce)
-        else {
-            return Ok(None);
-        };
+        let names =
+            self.report_names(entry.id)?.into_iter().filter(|(version, named, _)| *version > 0 && *named == nonce);
+        let Some((_, _, path)) = names.max_by_key(|(version, ..)| *version) else { return Ok(None) };
         Ok(self.read_report(&path)?.map(|report| (path, report)))
     }
 
