@@ -16,9 +16,9 @@ use crate::layout::{self, Dir, Shelf};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note, RunId};
 use crate::store::{Moved, Store};
-use crate::task::{Record, Task, Terms};
+use crate::task::{Task, Terms};
 use crate::time::Timestamp;
-use crate::transition::{Claimant, Command, IfHeld, Refusal, Verdict, decide};
+use crate::transition::{Claimant, Command, Fate, IfHeld, Refusal, Verdict, decide};
 
 /// A task that waits again: its holder gave it back, or it was put back after it had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -394,15 +394,16 @@ impl<S: Store> Queue<S> {
         history.ok().flatten().is_none_or(|history| history.iter().any(|(of, _)| *of == nonce))
     }
 
-    /// Ends a follow-up of a completion that was refused.
+    /// Ends a follow-up of a completion that was refused, if it still waits for that. Else somebody came to the same conclusion, and
+    /// may have put it back since.
     fn give_up(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
-        let Some(Task { record: Record { created_by, .. }, .. }) = self.task(id)? else { return Ok(()) };
+        let Some(located) = self.find(id)? else { return Ok(()) };
         let reason = "the completion that would have enqueued it was refused".parse().ok();
-        let cancelling = Cancelling { run_id: created_by, if_held: IfHeld::Refuse, reason };
-        match self.cancel(id, cancelling, now, nonce) {
-            // Somebody else came to the same conclusion.
-            Ok(_) | Err(Error::Refused { .. }) => Ok(()),
-            Err(error) => Err(error),
+        let report = Report { reason, ..Report::by("", ReportKind::Cancelled, now) };
+        let command = Command::Unblock { fate: Fate::Cancel, terms: Terms::default(), report: Some(nonce) };
+        match decide(&located.entry, &command, now) {
+            Ok(next) => self.step(&located, &next, Some(&report), now, nonce).map(drop),
+            Err(_) => Ok(()),
         }
     }
 

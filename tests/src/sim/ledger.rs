@@ -273,12 +273,13 @@ impl Ledger {
                 expect(moves_on, Promise::ParentsFirst, step)
             }
             // By somebody who called it off, or by the completion that would have enqueued it.
-            State::Ended(ending) if ending.lease.is_some() => {
-                let given_up = plan.follows == Some(errand.nonce);
-                expect(!(given_up && self.allows(plan, *on)), Promise::AllOrNothing, step)
-            }
+            State::Ended(ending) if ending.lease.is_some() => Ok(()),
             State::Ended(_) => {
-                expect(plan.after.iter().any(|parent| self.forbids(plan, *parent)), Promise::ParentsFirst, step)
+                let by_its_own = plan.follows == Some(errand.nonce);
+                let refused = by_its_own && !plan.after.first().is_some_and(|parent| self.allows(plan, *parent));
+                let forbidden = plan.after.iter().any(|parent| self.forbids(plan, *parent));
+                let promise = if by_its_own { Promise::AllOrNothing } else { Promise::ParentsFirst };
+                expect(refused || forbidden, promise, step)
             }
             _ => expect(plan.after.iter().all(|parent| self.allows(plan, *parent)), Promise::ParentsFirst, step),
         }
@@ -667,9 +668,6 @@ impl Life {
             }
             // Because of one that it waited for: that is seen where those are known.
             (State::Blocked { .. }, Ending::Cancelled) if end.by.is_none() => (true, Promise::ParentsFirst),
-            (State::Blocked { .. }, Ending::Cancelled) if self.plan.follows == Some(errand.nonce) => {
-                (!self.is_wanted, Promise::AllOrNothing)
-            }
             (_, Ending::Cancelled) => (errand.order.cancels(last.id), Promise::OnlyTheHolder),
             (State::Ready { pending_until, .. }, Ending::Expired) => {
                 (*pending_until <= errand.now, Promise::NotBeforeItsTime)
