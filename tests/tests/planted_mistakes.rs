@@ -214,8 +214,8 @@ fn a_limit_that_is_not_looked_at_again_is_exceeded() {
 }
 
 #[test]
-fn a_lost_reply_taken_for_a_lost_race_takes_what_follows_back() {
-    let mistake = Mistake::LostReplyForLostRace;
+fn what_follows_and_is_taken_back_is_missed() {
+    let mistake = Mistake::TakeBackWhatFollows;
     let scenario = Scenario { orders: vec![Kind::CompleteAndEnqueue], errands: 1, ..held_by_one() };
     found(mistake, "what a completion enqueues runs if it is accepted", found_in(mistake, &scenario));
 }

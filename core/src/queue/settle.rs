@@ -370,8 +370,13 @@ impl<S: Store> Queue<S> {
         home: &Dir,
     ) -> Result<Moved, Error> {
         let written = report.map(|report| self.write_report(&located.entry, next, report)).transpose()?;
-        let moved = self.shift(located, next, home)?;
         let Written { path, superseded } = written.unwrap_or_default();
+        let took_effect = match (self.shift(located, next, home)?, next.report.filter(|_| path.is_some())) {
+            (Moved::Here, _) => Some(true),
+            (Moved::Gone, None) => Some(false),
+            (Moved::Gone, Some(nonce)) => self.leads_to(next.id, nonce),
+        };
+        let moved = if took_effect == Some(true) { Moved::Here } else { Moved::Gone };
         let says_something = matches!(next.state, State::Ended(_)) || report.is_some() && next.due().is_some();
         // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
         if moved == Moved::Here && (says_something || superseded.is_some()) {
@@ -379,19 +384,21 @@ impl<S: Store> Queue<S> {
             self.store.sync_dir(home)?;
         }
         // CM-5: the report of a rename that was lost to another agent is garbage, and so is one whose place was taken.
-        let garbage = match moved {
-            Moved::Here => superseded,
-            Moved::Gone => path.filter(|_| next.report.is_none_or(|nonce| !self.may_lead_to(next.id, nonce))),
+        let garbage = match took_effect {
+            Some(true) => superseded,
+            Some(false) => path,
+            None => None,
         };
         garbage.map(|path| self.store.remove(&path)).transpose()?;
         Ok(moved)
     }
 
-    /// True if the task's name leads to this report, or it is not known whether it does. A rename whose reply was lost looks like
-    /// one that another agent was faster with, once the task has moved on.
-    fn may_lead_to(&self, id: TaskId, nonce: Nonce) -> bool {
-        let history = self.find(id).and_then(|located| located.map(|located| self.history(&located.entry)).transpose());
-        history.ok().flatten().is_none_or(|history| history.iter().any(|(of, _)| *of == nonce))
+    /// True if the task's name leads to this report, so that the rename took effect: one whose reply was lost looks like one that
+    /// another agent was faster with, once the task has moved on. `None`: it is not known.
+    fn leads_to(&self, id: TaskId, nonce: Nonce) -> Option<bool> {
+        let located = self.find(id).ok()??;
+        let history = self.history(&located.entry).ok()?;
+        Some(history.iter().any(|(of, _)| *of == nonce))
     }
 
     /// Ends a follow-up of a completion that was refused, if it still waits for that. Else somebody came to the same conclusion, and

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use coord_core::entry::{Entry, State};
+use coord_core::entry::{Ending, Entry, Outcome as Ended, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::QueueName;
 use coord_core::store::{Created, Linked, Moved};
@@ -55,8 +55,8 @@ pub enum Mistake {
     ForgetTheRequest,
     /// An agent that has claimed one too many does not count again.
     KeepOneTooMany,
-    /// A completion whose reply was lost is taken for one that was refused.
-    LostReplyForLostRace,
+    /// What an accepted completion enqueued is taken back as if that had been refused.
+    TakeBackWhatFollows,
     /// A report whose place was taken is removed when nothing of that is on disk.
     SyncNoProgress,
     /// Whoever gets a key does not wait until that is on disk.
@@ -226,12 +226,14 @@ impl Mistake {
             (Mistake::KeepOneTooMany, Call::List(dir), _) if done.claimed && is_in("claimed", &dir) => {
                 Ok(Outcome::Names(None))
             }
-            (Mistake::LostReplyForLostRace, Call::Rename(from, to), Some(State::Ended(_))) => {
-                done.ended = true;
-                ask(Call::Rename(from, to)).map(|_| Outcome::Moved(Moved::Gone))
-            }
-            (Mistake::LostReplyForLostRace, Call::Exists(path), _) if done.ended && is_in("done", &path.dir) => {
-                Ok(Outcome::Exists(false))
+            (Mistake::TakeBackWhatFollows, Call::Rename(from, to), Some(State::Ready { .. }))
+                if is_in("blocked", &from.dir) =>
+            {
+                let taken_back = new.map(|entry| {
+                    let (outcome, ended_at) = (Ended::Cancelled, entry.created_at);
+                    at_home(Entry { state: State::Ended(Ending { outcome, ended_at, lease: None }), ..entry })
+                });
+                ask(Call::Rename(from, taken_back.unwrap_or(to)))
             }
             (Mistake::SyncNoProgress, Call::SyncDir(dir), _) if is_in("claimed", &dir) => Ok(Outcome::Synced),
             (Mistake::SyncNoKey, Call::SyncDir(dir), _) if is_in("unique", &dir) => Ok(Outcome::Synced),
