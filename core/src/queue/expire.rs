@@ -158,8 +158,9 @@ impl<S: Store> Queue<S> {
             let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
             Report { error, ..Report::by(holder, ReportKind::Lapsed, now) }
         });
-        if report.is_some() && located.entry.report == Some(nonce) {
-            // It has lapsed on this very errand before. A report that is called as the one before would lead to itself.
+        let reports = if counts { self.report_names(located.entry.id)? } else { Vec::new() };
+        if reports.iter().any(|(version, of, _)| *version > 0 && *of == nonce) {
+            // It has lapsed on this very errand before. Of two reports with one nonce, one would be taken for the other.
             return Ok(Moved::Gone);
         }
         let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };
