@@ -23,8 +23,6 @@ mod tasks;
 mod wait;
 mod watch;
 
-use std::ops::RangeInclusive;
-
 pub use tasks::FIELDS as TASK_FIELDS;
 
 use coord_core::name::Nonce;
@@ -206,13 +204,6 @@ impl From<BadRequest> for Failure {
 fn words<Word: AsRef<str>>(typed: impl IntoIterator<Item = Word>) -> Vec<String> {
     let words = typed.into_iter().map(|word| word.as_ref().trim().to_string());
     words.filter(|word| !word.is_empty()).collect()
-}
-
-/// A value that is not one of a request, within its bounds.
-fn between(name: &str, given: i64, range: &RangeInclusive<i64>) -> Result<i64, Failure> {
-    let (first, last) = (range.start(), range.end());
-    let bad = || bad_args(format!("{name} must be between {first} and {last}, got {given}"));
-    range.contains(&given).then_some(given).ok_or_else(bad)
 }
 
 fn nonce() -> Result<Nonce, Failure> {

@@ -167,6 +167,16 @@ impl Entry {
         Holder::of(run_id, self.priority)
     }
 
+    /// True for a task that is over.
+    pub fn has_ended(&self) -> bool {
+        self.ended_at().is_some()
+    }
+
+    /// When the task ended, if it has.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        if let State::Ended(ending) = &self.state { Some(ending.ended_at) } else { None }
+    }
+
     /// When a scheduled task becomes ready.
     pub fn due(&self) -> Option<Timestamp> {
         if let State::Scheduled { due } = self.state { Some(due) } else { None }

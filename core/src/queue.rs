@@ -31,7 +31,7 @@ use alloc::string::{String, ToString};
 use core::cell::{Cell, RefCell};
 use core::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
@@ -117,7 +117,7 @@ impl<S: Store> Queue<S> {
 }
 
 /// Where a task stands, in the words of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Not yet due: it was put off, or waits for another attempt.

@@ -179,6 +179,15 @@ pub enum BadRequest {
     },
     /// A text that is none of the words, times or durations that are taken.
     Word(BadWord),
+    /// A number that no draft has, out of its range.
+    Number {
+        /// The face's word for it.
+        what: &'static str,
+        /// As given.
+        given: i64,
+        /// The least and the most.
+        range: (i64, i64),
+    },
     /// A payload that is too large or no JSON object.
     Payload(BadJson),
     /// A result that is too large or no JSON object.
@@ -308,6 +317,12 @@ pub fn delay_seconds(given: i64) -> Result<i64, BadRequest> {
     within(&limits::DELAY_SECONDS, given, BadRequest::Delay)
 }
 
+/// A number that no draft has, under the face's word for it.
+pub fn between(what: &'static str, given: i64, range: &RangeInclusive<i64>) -> Result<i64, BadRequest> {
+    let (least, most) = (*range.start(), *range.end());
+    if range.contains(&given) { Ok(given) } else { Err(BadRequest::Number { what, given, range: (least, most) }) }
+}
+
 /// Why a task is called off, or how far the work on it is.
 pub fn note(given: &str) -> Result<Note, BadRequest> {
     Ok(given.parse()?)
@@ -405,6 +420,7 @@ impl BadRequest {
             | BadRequest::TooManyParents { .. }
             | BadRequest::Progress { .. }
             | BadRequest::Word(_)
+            | BadRequest::Number { .. }
             | BadRequest::Result(_) => "bad_args",
         }
     }
@@ -443,6 +459,7 @@ impl BadRequest {
                 )
             }
             BadRequest::Progress { given } => write!(f, "progress must be between 0 and 1, got {given}"),
+            BadRequest::Number { what, given, range: (least, most) } => out_of(&(*least..=*most), *given, what, f),
             BadRequest::Word(BadWord { what, given, taken }) => {
                 write!(f, "invalid {what} {:?}: give {taken}", shortened(given))
             }

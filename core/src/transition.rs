@@ -195,13 +195,11 @@ pub struct Tenure {
 
 /// What `entry` becomes by `command` at `now`: always one version later, so under a name that never was.
 pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry, Refusal> {
-    let now = now.max(latest_time(entry));
+    let (now, is_over) = (now.max(latest_time(entry)), is_over(entry, now));
     match (&entry.state, command) {
-        (State::Ready { pending_until, .. }, Command::Elapse { .. }) if *pending_until <= now => {
-            end(entry, Outcome::Expired, now, None, None)
-        }
+        (State::Ready { .. }, Command::Elapse { .. }) if is_over => end(entry, Outcome::Expired, now, None, None),
         // It has ended, although nobody has moved it yet.
-        (State::Ready { pending_until, .. }, _) if *pending_until <= now => {
+        (State::Ready { pending_until, .. }, _) if is_over => {
             Err(Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at: *pending_until, by: None })
         }
         (State::Ready { .. } | State::Lapsed { .. }, Command::Claim { run_id, lease_seconds, nonce }) => {
@@ -260,10 +258,10 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             }
         }
 
-        (State::Scheduled { due }, Command::Elapse { terms, .. }) if *due <= now => {
+        (State::Scheduled { .. }, Command::Elapse { terms, .. }) if is_over => {
             next(entry, ready(entry, terms, now), None)
         }
-        (State::Claimed(lease), Command::Elapse { terms, report }) if lease.expires_at <= now => {
+        (State::Claimed(lease), Command::Elapse { terms, report }) if is_over => {
             // Out of attempts; with attempts left its last holder may still come back.
             match terms.max_attempts.is_some_and(|max| entry.attempt >= max) {
                 true => end(entry, Outcome::Failed, now, *report, Some(lease.clone())),
@@ -271,7 +269,7 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             }
         }
         // Its holder was asked to stop, and was not heard of any more.
-        (State::Recalled(lease), Command::Elapse { report, .. }) if lease.expires_at <= now => {
+        (State::Recalled(lease), Command::Elapse { report, .. }) if is_over => {
             end(entry, Outcome::Cancelled, now, *report, Some(lease.clone()))
         }
         (State::Blocked { .. }, Command::Unblock { fate, terms, report }) => match fate {

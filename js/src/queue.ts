@@ -118,7 +118,7 @@ export class Queue {
   }
 
   /**
-   * Adds tasks in their order, up to 256 at a time, whose directories are synced together. All are checked before the first is
+   * Adds tasks in their order, up to 32 at a time, whose directories are synced together. All are checked before the first is
    * written. Others are let do something in between.
    *
    * If the medium fails, {@link IoError.enqueued} tells which were enqueued before.

@@ -12,7 +12,6 @@ use crate::Coord;
 use crate::bindings::exports::muse::coord::admin as wit;
 use crate::bindings::exports::muse::coord::admin::{Durability, Error, Guest, Treatment};
 use crate::instance::{Instance, nonce, now};
-use crate::queue::within;
 
 /// How far figures look back when nothing is said.
 const WINDOW_SECONDS: u32 = 3_600;
@@ -43,7 +42,7 @@ impl Guest for Coord {
     fn limit(queue: String, max_in_flight: Option<u32>) -> Result<(), Error> {
         let name = request::queue(&queue)?;
         if let Some(max) = max_in_flight {
-            within("max-in-flight", max, &(1..=i64::from(u32::MAX)))?;
+            request::between("max-in-flight", max.into(), &(1..=i64::from(u32::MAX)))?;
         }
         Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max_in_flight, now(), nonce())?))
     }
@@ -53,7 +52,11 @@ impl Guest for Coord {
     }
 
     fn stats(window_seconds: Option<u32>) -> Result<wit::Figures, Error> {
-        let window = within("window-seconds", window_seconds.unwrap_or(WINDOW_SECONDS), &limits::DELAY_SECONDS)?;
+        let window = request::between(
+            "window-seconds",
+            window_seconds.unwrap_or(WINDOW_SECONDS).into(),
+            &limits::DELAY_SECONDS,
+        )?;
         Instance::with(|instance| {
             let stats = instance.queue()?.stats(window, now())?;
             instance.warn_of(&stats.findings);
@@ -62,7 +65,8 @@ impl Guest for Coord {
     }
 
     fn gc(options: wit::GcOptions) -> Result<wit::Collected, Error> {
-        let older_than_seconds = within("older-than-seconds", options.older_than_seconds, &limits::DELAY_SECONDS)?;
+        let older_than_seconds =
+            request::between("older-than-seconds", options.older_than_seconds.into(), &limits::DELAY_SECONDS)?;
         let keep_last = usize::try_from(options.keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
         let gc = Gc { older_than_seconds, keep_last, dry_run: options.dry_run };
         Instance::with(|instance| Ok(instance.queue()?.gc(gc, now())?.into()))

@@ -1,7 +1,6 @@
 //! The interface `queue`.
 
 use std::cell::RefCell;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use coord_core::limits;
@@ -132,7 +131,7 @@ impl Guest for Coord {
         let stopwatch = Stopwatch::start();
         few_enough("task-ids", ids.len())?;
         let ids = ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
-        let timeout = within("timeout-seconds", timeout_seconds.unwrap_or(0), &limits::WAIT_SECONDS)?;
+        let timeout = request::between("timeout-seconds", timeout_seconds.unwrap_or(0).into(), &limits::WAIT_SECONDS)?;
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
             let step = Instance::with(|instance| {
@@ -193,20 +192,9 @@ fn few_enough(name: &str, given: usize) -> Result<(), Error> {
     }
 }
 
-fn number_within(name: &str, given: u32) -> Result<usize, Error> {
+fn number_within(name: &'static str, given: u32) -> Result<usize, Error> {
     let most = i64::try_from(limits::BATCH).unwrap_or(i64::MAX);
-    Ok(usize::try_from(within(name, given, &(1..=most))?).unwrap_or(usize::MAX))
-}
-
-/// As a draft says it of the numbers that it has.
-pub(crate) fn within(name: &str, given: u32, range: &RangeInclusive<i64>) -> Result<i64, Error> {
-    let number = i64::from(given);
-    match range.contains(&number) {
-        true => Ok(number),
-        false => {
-            Err(Error::BadArgs(format!("{name} must be between {} and {}, got {given}", range.start(), range.end())))
-        }
-    }
+    Ok(usize::try_from(request::between(name, given.into(), &(1..=most))?).unwrap_or(usize::MAX))
 }
 
 fn reports(reports: &[Report]) -> Vec<wit::Report> {

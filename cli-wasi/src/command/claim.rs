@@ -6,14 +6,14 @@ use coord_core::json::JsonObject;
 use coord_core::limits;
 use coord_core::name::QueueName;
 use coord_core::queue::{self, Claim, ClaimRequest, Finding, Report, Settings, Step, Thoroughness};
-use coord_core::request::ClaimDraft;
+use coord_core::request::{self, BadRequest, ClaimDraft};
 use coord_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository, bad_args, between, nonce, words};
+use super::{OpenQueue, Repository, bad_args, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page, sanitised, without_terminal_controls};
@@ -132,9 +132,9 @@ pub(super) fn run(
     Ok(Answered { answer: Outcome::Several { claims }, warnings })
 }
 
-fn max(given: i64) -> Result<usize, Failure> {
+fn max(given: i64) -> Result<usize, BadRequest> {
     let most = i64::try_from(limits::BATCH).unwrap_or(i64::MAX);
-    between("--max", given, &(1..=most)).map(|max| usize::try_from(max).unwrap_or(limits::BATCH))
+    request::between("--max", given, &(1..=most)).map(|max| usize::try_from(max).unwrap_or(limits::BATCH))
 }
 
 fn max_bytes(given: Option<i64>) -> Result<Option<usize>, Failure> {

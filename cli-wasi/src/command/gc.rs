@@ -2,10 +2,11 @@
 
 use coord_core::limits;
 use coord_core::queue::{Collected, Gc};
+use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{OpenQueue, Repository, between};
+use super::{OpenQueue, Repository};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -20,7 +21,7 @@ pub(super) struct Removal {
 }
 
 pub(super) fn run(args: &args::Gc, repository: &Repository) -> Result<Answered<Removal>, Failure> {
-    let older_than_seconds = between("--older-than", args.older_than, &limits::DELAY_SECONDS)?;
+    let older_than_seconds = request::between("--older-than", args.older_than, &limits::DELAY_SECONDS)?;
     let OpenQueue { queue, .. } = repository.open()?;
     let gc = Gc { older_than_seconds, keep_last: args.keep_last, dry_run: args.dry_run };
     let Collected { removed, kept } = queue.gc(gc, host::now())?;

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 
 use coord_core::limits;
 use coord_core::queue::{self, Counts, Finding, Status};
+use coord_core::request;
 use coord_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tasks::counts_by_name;
-use super::{OpenQueue, Repository, between};
+use super::{OpenQueue, Repository};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -56,7 +57,7 @@ struct Spread {
 }
 
 pub(super) fn run(args: &args::Stats, repository: &Repository) -> Result<Answered<Stats>, Failure> {
-    let window = between("--window", args.window, &limits::DELAY_SECONDS)?;
+    let window = request::between("--window", args.window, &limits::DELAY_SECONDS)?;
     let OpenQueue { queue, .. } = repository.open()?;
     let now = host::now();
     let stats = queue.stats(window, now)?;

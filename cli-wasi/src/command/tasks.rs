@@ -45,7 +45,6 @@ pub(super) struct Tasks {
 pub(super) struct Item {
     #[serde(flatten)]
     pub(super) task: TaskRecord,
-    #[serde(serialize_with = "status_by_name")]
     #[schemars(with = "schema::StatusName")]
     pub(super) status: Status,
     claimer_run_id: Option<String>,
@@ -252,10 +251,6 @@ impl Item {
             page.field("Reason", reason);
         }
     }
-}
-
-fn status_by_name<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status.as_str())
 }
 
 pub(super) fn counts_by_name<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {

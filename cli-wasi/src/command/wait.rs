@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tasks::icon;
-use super::{OpenQueue, Repository, between, nonce};
+use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page, sanitised};
@@ -36,9 +36,7 @@ struct End {
     task_id: String,
     /// Nothing: there is no such task, or none any more.
     #[schemars(with = "Option<schema::StatusName>")]
-    status: Option<&'static str>,
-    #[serde(skip)]
-    known: Option<Status>,
+    status: Option<Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     title: Option<Title>,
@@ -60,7 +58,8 @@ struct End {
 
 pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwatch) -> Result<Answered<Ends>, Failure> {
     let ids = args.task_ids.iter().map(|id| request::task_id(id)).collect::<Result<Vec<TaskId>, _>>()?;
-    let timeout = args.timeout.map(|seconds| between("--timeout", seconds, &limits::DELAY_SECONDS)).transpose()?;
+    let timeout =
+        args.timeout.map(|seconds| request::between("--timeout", seconds, &limits::DELAY_SECONDS)).transpose()?;
     let timeout = timeout.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.unsigned_abs()));
     let OpenQueue { queue, .. } = repository.open()?;
     let mut waiting = WaitingEnd::new(ids, if args.any { Until::Any } else { Until::All }, timeout);
@@ -72,7 +71,7 @@ pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwat
     };
     let Waited { tasks, is_over, findings } = waited;
     let items: Vec<End> = tasks.into_iter().map(|(id, item)| End::new(id, item)).collect();
-    let all_completed = items.iter().all(|end| end.known == Some(Status::Completed));
+    let all_completed = items.iter().all(|end| end.status == Some(Status::Completed));
     let answer = Ends { timed_out: !is_over, all_completed, items };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
 }
@@ -84,7 +83,6 @@ impl End {
             None => End {
                 task_id,
                 status: None,
-                known: None,
                 title: None,
                 attempt: None,
                 ended_at: None,
@@ -94,8 +92,7 @@ impl End {
             },
             Some(item) => End {
                 task_id,
-                status: Some(item.status.as_str()),
-                known: Some(item.status),
+                status: Some(item.status),
                 title: Some(item.task.record.title),
                 attempt: Some(item.attempt),
                 ended_at: item.ended_at,
@@ -107,7 +104,7 @@ impl End {
     }
 
     fn text(&self, page: &mut Page) {
-        let Some(status) = self.known else {
+        let Some(status) = self.status else {
             page.line(format_args!("❔gone {}\n  It was removed, or never was", self.task_id));
             return;
         };

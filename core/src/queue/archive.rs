@@ -145,7 +145,7 @@ impl<S: Store> Queue<S> {
             return Ok(Imported::Already(task.id));
         }
         self.store.sync_dir(&record.dir)?;
-        let lives = !matches!(entry.state, State::Ended(_));
+        let lives = !entry.has_ended();
         if lives && self.take_key(task, None, nonce)?.is_some() {
             self.store.remove(&record)?;
             return Ok(Imported::KeyTaken(task.id));

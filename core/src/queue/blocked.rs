@@ -36,7 +36,7 @@ impl<S: Store> Queue<S> {
                 match self.move_on(&located, now, nonce) {
                     Ok(Some(next)) => {
                         moved += u64::from(next.version > located.entry.version);
-                        ended.extend(matches!(next.state, State::Ended(_)).then_some(next.id));
+                        ended.extend(next.has_ended().then_some(next.id));
                     }
                     Ok(None) => {}
                     Err(Error::Corrupt { problem, .. }) => {

@@ -86,25 +86,6 @@ impl<S: Store> Queue<S> {
         self.claim_or_watch(request, thoroughness, None, now, nonce)
     }
 
-    /// Claims more tasks after one, up to `max` of them, each with a nonce of its own; fewer if there are no more at once.
-    pub fn claim_more(
-        &self,
-        request: &ClaimRequest,
-        max: usize,
-        now: Timestamp,
-        nonces: &mut dyn FnMut() -> Nonce,
-    ) -> Result<Vec<Claim>, Error> {
-        let mut claims = Vec::new();
-        while claims.len() < max {
-            let claim = self.claim(request, Thoroughness::Quick, now, nonces())?;
-            if claim.claimed.is_none() {
-                break;
-            }
-            claims.push(claim);
-        }
-        Ok(claims)
-    }
-
     /// As [`Queue::claim`]; if there is nothing, `watch` then tells by [`Queue::has_stirred`] when to ask again.
     pub fn claim_or_watch(
         &self,

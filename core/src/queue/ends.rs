@@ -37,11 +37,21 @@ pub struct WaitingEnd {
     ids: Vec<TaskId>,
     until: Until,
     wait: Duration,
-    /// Those that have not ended, each with the time when it will have expired if nobody claims it.
-    pending: BTreeMap<TaskId, Option<Timestamp>>,
-    parts: BTreeMap<Dir, Option<Stamp>>,
+    /// How many different tasks these are.
+    asked: usize,
+    /// Those that have not ended, by the part of `done/` that they come to.
+    parts: BTreeMap<Dir, Part>,
     looked_at: Option<Timestamp>,
     findings: Vec<Finding>,
+}
+
+/// A part of `done/`.
+#[derive(Debug, Default)]
+struct Part {
+    /// What it was stamped at the last look.
+    stamp: Option<Stamp>,
+    /// The tasks that are waited for, each with the time when it will have expired if nobody claims it, once that is known.
+    pending: BTreeMap<TaskId, Option<Timestamp>>,
 }
 
 /// What to do next.
@@ -67,9 +77,12 @@ pub struct Waited {
 impl WaitingEnd {
     /// A wait that has not begun. With a `wait` of zero it looks once.
     pub fn new(ids: Vec<TaskId>, until: Until, wait: Duration) -> WaitingEnd {
-        let mut pending = BTreeMap::new();
-        ids.iter().for_each(|id| _ = pending.insert(*id, None));
-        WaitingEnd { ids, until, wait, pending, parts: BTreeMap::new(), looked_at: None, findings: Vec::new() }
+        let mut parts: BTreeMap<Dir, Part> = BTreeMap::new();
+        for id in &ids {
+            parts.entry(layout::shelf_of(Shelf::Done, *id)).or_default().pending.insert(*id, None);
+        }
+        let asked = pending(&parts);
+        WaitingEnd { ids, until, wait, asked, parts, looked_at: None, findings: Vec::new() }
     }
 
     /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task ends by itself whose last
@@ -106,8 +119,8 @@ impl WaitingEnd {
 
     fn is_over(&self) -> bool {
         match self.until {
-            Until::All => self.pending.is_empty(),
-            Until::Any => self.pending.len() < sorted::set(&self.ids).len() || self.ids.is_empty(),
+            Until::All => self.parts.is_empty(),
+            Until::Any => self.asked == 0 || pending(&self.parts) < self.asked,
         }
     }
 
@@ -116,52 +129,66 @@ impl WaitingEnd {
         limits::LOOK_EVERY.saturating_mul(1 + u32::try_from(self.parts.len() / 16).unwrap_or(u32::MAX))
     }
 
-    /// True for a task that was removed, or whose time to be claimed is over, though nobody has moved it.
-    fn has_gone_by_itself<S: Store>(&mut self, queue: &Queue<S>, id: TaskId, now: Timestamp) -> Result<bool, Error> {
-        let known = self.pending.get(&id).copied().flatten();
-        let expires_at = match known {
-            Some(at) => at,
-            None => {
-                let Some(Task { record, .. }) = queue.task(id)? else { return Ok(true) };
-                let begins_at = record.scheduled_at.unwrap_or_default().max(record.created_at);
-                let at = begins_at.plus_seconds(record.ttl_seconds);
-                self.pending.insert(id, Some(at));
-                at
-            }
-        };
-        if expires_at > now {
-            return Ok(known.is_some() && queue.record_of(id)?.is_none());
-        }
-        let located = queue.find(id)?;
-        Ok(located.is_none_or(|located| Status::of(&located.entry, now) == Status::Expired))
-    }
-
     fn look<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
         // Once a second everything: a stamp may be one that cannot be trusted, and a task may have been removed.
         let due = self.looked_at.is_none_or(|at| now < at || now.micros_since(at) >= *limits::SWEEP_MICROS.start());
-        let mut parts: BTreeMap<Dir, Vec<TaskId>> = BTreeMap::new();
-        for id in self.pending.keys() {
-            parts.entry(layout::shelf_of(Shelf::Done, *id)).or_default().push(*id);
+        for (dir, part) in &mut self.parts {
+            part.look(dir, due, queue, now)?;
         }
-        for (part, ids) in &parts {
-            let stamp = queue.store().stamp(part)?;
-            let changed = self.parts.insert(part.clone(), stamp) != Some(stamp);
-            let is_young = stamp.is_some_and(|stamp| stamp.is_young(now));
-            if !(due || changed || is_young) {
-                continue;
-            }
-            let names = queue.store().list(part)?.unwrap_or_default();
-            let ended = sorted::set(names.iter().filter_map(|name| TaskId::from_hex(name.split('.').nth(1)?)));
-            for id in ids {
-                if ended.contains(id) || self.has_gone_by_itself(queue, *id, now)? {
-                    self.pending.remove(id);
-                }
-            }
-        }
-        self.parts.retain(|part, _| parts.contains_key(part));
+        self.parts.retain(|_, part| !part.pending.is_empty());
         if due {
             self.looked_at = Some(now);
         }
         Ok(())
     }
+}
+
+impl Part {
+    /// Strikes off what has ended. If it is not `due` and nothing has changed it costs one call.
+    fn look<S: Store>(&mut self, dir: &Dir, due: bool, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
+        let stamp = queue.store().stamp(dir)?;
+        let changed = core::mem::replace(&mut self.stamp, stamp) != stamp;
+        if !(due || changed || stamp.is_some_and(|stamp| stamp.is_young(now))) {
+            return Ok(());
+        }
+        let names = queue.store().list(dir)?.unwrap_or_default();
+        let ended = sorted::set(names.iter().filter_map(|name| TaskId::from_hex(name.split('.').nth(1)?)));
+        self.pending.retain(|id, _| !ended.contains(id));
+        let mut gone = Vec::new();
+        for (id, expires_at) in &mut self.pending {
+            if has_gone_by_itself(queue, *id, expires_at, now)? {
+                gone.push(*id);
+            }
+        }
+        self.pending.retain(|id, _| !gone.contains(id));
+        Ok(())
+    }
+}
+
+/// True for a task that was removed, or whose time to be claimed is over, though nobody has moved it.
+fn has_gone_by_itself<S: Store>(
+    queue: &Queue<S>,
+    id: TaskId,
+    expires_at: &mut Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let at = match *expires_at {
+        Some(at) if at > now => return Ok(queue.record_of(id)?.is_none()),
+        Some(at) => at,
+        None => {
+            let Some(Task { record, .. }) = queue.task(id)? else { return Ok(true) };
+            let begins_at = record.scheduled_at.unwrap_or_default().max(record.created_at);
+            *expires_at.insert(begins_at.plus_seconds(record.ttl_seconds))
+        }
+    };
+    if at > now {
+        return Ok(false);
+    }
+    let located = queue.find(id)?;
+    Ok(located.is_none_or(|located| Status::of(&located.entry, now) == Status::Expired))
+}
+
+/// How many tasks have not ended.
+fn pending(parts: &BTreeMap<Dir, Part>) -> usize {
+    parts.values().map(|part| part.pending.len()).sum()
 }

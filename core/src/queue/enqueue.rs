@@ -167,14 +167,10 @@ impl<S: Store> Queue<S> {
     /// Fails if there is none of the tasks that these are to wait for.
     pub(super) fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
         let parents = sorted::set(new.flat_map(|new| new.plan.after.iter().copied()));
-        match parents
-            .into_iter()
-            .map(|id| Ok((id, self.record_of(id)?)))
-            .find(|found| !matches!(found, Ok((_, Some(_)))))
-        {
-            None => Ok(()),
-            Some(found) => found.and_then(|(id, _)| Err(Error::NoParent { id })),
+        for id in parents {
+            self.record_of(id)?.ok_or(Error::NoParent { id })?;
         }
+        Ok(())
     }
 
     /// The record to be written, unless there is a live task with the same key.

@@ -9,7 +9,7 @@ use core::cmp::Reverse;
 
 use super::Queue;
 use super::files::Located;
-use crate::entry::{Entry, State};
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Shelf};
@@ -49,7 +49,7 @@ impl<S: Store> Queue<S> {
         let mut ended: Vec<(Timestamp, Located)> = Vec::new();
         for part in self.parts_of(Shelf::Done)? {
             let located = self.entries_in(&part)?.into_iter();
-            ended.extend(located.filter_map(|located| Some((ended_at(&located.entry)?, located))));
+            ended.extend(located.filter_map(|located| Some((located.entry.ended_at()?, located))));
         }
         let ended = sorted::by_key(ended, |(at, located)| Reverse((*at, located.entry.id)));
         let age = u64::try_from(gc.older_than_seconds).unwrap_or(0).saturating_mul(1_000_000);
@@ -106,8 +106,4 @@ impl<S: Store> Queue<S> {
     pub(super) fn is_purged(&self, task: &Task) -> Result<bool, Error> {
         Ok(self.entries_in(&layout::purged())?.iter().any(|located| located.entry.id == task.id))
     }
-}
-
-fn ended_at(entry: &Entry) -> Option<Timestamp> {
-    if let State::Ended(ending) = &entry.state { Some(ending.ended_at) } else { None }
 }

@@ -105,10 +105,7 @@ impl Sort {
 
     fn place(self, entry: &Entry) -> Cursor {
         let created = entry.created_at.micros();
-        let ended = match &entry.state {
-            State::Ended(ending) => ending.ended_at.micros(),
-            _ => limits::TIME_MICROS,
-        };
+        let ended = entry.ended_at().map_or(limits::TIME_MICROS, Timestamp::micros);
         let (first, second) = match self {
             // The sign turns the order of the integers into that of their bits.
             Sort::Claim => (!(entry.priority.cast_unsigned() ^ (1 << 63)), created),
@@ -413,7 +410,7 @@ impl<S: Store> Queue<S> {
             cancel_request: self.cancel_request(entry)?,
             reason: end.reason,
             progress: progress.map(|Report { progress, note, .. }| Progress { progress, note }),
-            ended_at: ending.map(|ending| ending.ended_at),
+            ended_at: entry.ended_at(),
             result: end.result,
             error: end.error,
         })
@@ -450,11 +447,10 @@ impl Seen {
     fn matches(&self, filter: &Filter, status: Status) -> bool {
         let entry = &self.located.entry;
         let is_holder = |run_id: &RunId| entry.lease().is_some_and(|lease| lease.holder == entry.holder(run_id));
-        let ended_at = if let State::Ended(ending) = &entry.state { Some(ending.ended_at) } else { None };
         filter.status.is_none_or(|wanted| wanted == status)
             && filter.run_id.as_ref().is_none_or(is_holder)
             && filter.since.is_none_or(|since| entry.created_at >= since)
-            && filter.ended_since.is_none_or(|since| ended_at.is_some_and(|at| at >= since))
+            && filter.ended_since.is_none_or(|since| entry.ended_at().is_some_and(|at| at >= since))
             && filter.cursor.is_none_or(|cursor| filter.sort.place(entry) > cursor)
             && (filter.queue.is_none() || self.queue.is_none() || self.queue == filter.queue)
     }

@@ -111,7 +111,8 @@ impl<S: Store> Queue<S> {
             report.scheduled_at = Some(due);
         }
         let mut superseded = None;
-        if let (ReportKind::Progress, Some((path, before))) = (report.kind, self.latest_report(last)?)
+        if report.kind == ReportKind::Progress
+            && let Some((path, before)) = self.latest_report(last)?
             && before.kind == ReportKind::Progress
         {
             report.previous = before.previous;
@@ -151,16 +152,11 @@ impl<S: Store> Queue<S> {
     pub(super) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
         let mut history = Vec::new();
         let Some(mut nonce) = entry.report else { return Ok(history) };
-        let names = self.report_names(entry.id)?;
-        // A result that came too late has the nonce of its lease, which another report can have.
-        let mut led_to: Vec<_> = names.iter().filter(|(version, ..)| *version > 0).collect();
+        let mut names = self.report_names(entry.id)?;
         loop {
-            // A try that lost its race may have left one of the same nonce behind: the one that was led to came later.
-            let places = led_to.iter().enumerate().filter(|(_, (_, named, _))| *named == nonce);
-            let place = places.max_by_key(|(_, (version, ..))| *version).map(|(place, _)| place);
             // None is led to twice, whatever a report may say.
-            let report = match place.map(|place| led_to.swap_remove(place)) {
-                Some((_, _, path)) => self.read_report(path)?,
+            let report = match led_to(&names, nonce).map(|place| names.swap_remove(place)) {
+                Some((_, _, path)) => self.read_report(&path)?,
                 None => None,
             };
             let previous = report.as_ref().and_then(|report| report.previous);
@@ -181,9 +177,9 @@ impl<S: Store> Queue<S> {
         if let Some(report) = self.read_report(&own)? {
             return Ok(Some((own, report)));
         }
-        let names =
-            self.report_names(entry.id)?.into_iter().filter(|(version, named, _)| *version > 0 && *named == nonce);
-        let Some((_, _, path)) = names.max_by_key(|(version, ..)| *version) else { return Ok(None) };
+        let mut names = self.report_names(entry.id)?;
+        let Some(place) = led_to(&names, nonce) else { return Ok(None) };
+        let (_, _, path) = names.swap_remove(place);
         Ok(self.read_report(&path)?.map(|report| (path, report)))
     }
 
@@ -211,6 +207,13 @@ impl<S: Store> Queue<S> {
         let content = self.store.read(path, limits::RECORD_BYTES)?;
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }
+}
+
+/// Which of the reports on a task a nonce leads to. A result that came too late has the nonce of its lease, which another report
+/// can have; and a try that lost its race may have left one of the same nonce behind: the one that was led to came later.
+fn led_to(names: &[(u32, Nonce, Path)], nonce: Nonce) -> Option<usize> {
+    let places = names.iter().enumerate().filter(|(_, (version, named, _))| *version > 0 && *named == nonce);
+    places.max_by_key(|(_, (version, ..))| *version).map(|(place, _)| place)
 }
 
 /// A report that no name points at yet.

@@ -354,7 +354,7 @@ impl<S: Store> Queue<S> {
     ) -> Result<Moved, Error> {
         let Some(home) = self.next_home(located, next)? else { return Ok(Moved::Gone) };
         let moved = self.rename_with(report, located, next, &home)?;
-        if moved == Moved::Here && matches!(next.state, State::Ended(_)) {
+        if moved == Moved::Here && next.has_ended() {
             // CM-12: if the agent dies here, the next sweeps wake them.
             self.wake(next.id, now, nonce)?;
         }
@@ -377,7 +377,7 @@ impl<S: Store> Queue<S> {
             (Moved::Gone, Some(nonce)) => self.leads_to(next.id, nonce),
         };
         let moved = if took_effect == Some(true) { Moved::Here } else { Moved::Gone };
-        let says_something = matches!(next.state, State::Ended(_)) || report.is_some() && next.due().is_some();
+        let says_something = next.has_ended() || report.is_some() && next.due().is_some();
         // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
         if moved == Moved::Here && (says_something || superseded.is_some()) {
             // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once this returns.

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Counts, Finding, Queue, Settings, Status};
-use crate::entry::{Entry, State};
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::name::QueueName;
 use crate::sorted;
@@ -74,7 +74,7 @@ impl<S: Store> Queue<S> {
         for (_, seen) in self.every_entry()? {
             let status = Status::of(seen.entry(), now);
             stats.counts.add(status);
-            if ended_at(seen.entry()).is_some_and(|at| now.micros_since(at) > window) {
+            if seen.entry().ended_at().is_some_and(|at| now.micros_since(at) > window) {
                 continue;
             }
             let queue = match seen.queue() {
@@ -118,7 +118,7 @@ impl QueueStats {
 
 impl Times {
     fn add(&mut self, entry: &Entry) {
-        let (Some(ended_at), Some(lease)) = (ended_at(entry), entry.lease()) else { return };
+        let (Some(ended_at), Some(lease)) = (entry.ended_at(), entry.lease()) else { return };
         // One that was cancelled before anybody claimed it has neither waited to be claimed nor run.
         if entry.generation > 0 {
             self.wait.push(lease.claimed_at.micros_since(entry.created_at));
@@ -136,10 +136,6 @@ impl Spread {
         let count = u64::try_from(times.len()).unwrap_or(u64::MAX);
         Some(Spread { count, p50: at(50)?, p90: at(90)?, p99: at(99)?, max: at(100)? })
     }
-}
-
-fn ended_at(entry: &Entry) -> Option<Timestamp> {
-    if let State::Ended(ending) = &entry.state { Some(ending.ended_at) } else { None }
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Queue;
 use super::doctor::Mender;
-use crate::entry::State;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir};
@@ -144,7 +143,7 @@ impl<S: Store> Queue<S> {
             if let Some(located) = self.find(id)? {
                 // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on it.
                 self.store.sync_dir(&located.dir)?;
-                if !matches!(located.entry.state, State::Ended(_)) {
+                if !located.entry.has_ended() {
                     return Ok(Some(task));
                 }
                 let Some(Again { at, .. }) = holder.again.filter(|again| again.version == located.entry.version) else {
