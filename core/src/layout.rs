@@ -79,6 +79,11 @@ impl Dir {
         Path { dir: self.clone(), name: name.into() }
     }
 
+    /// True for a directory in `other`, or further down.
+    pub fn is_below(&self, other: &Dir) -> bool {
+        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// True if the directory is never removed once it is there, and is one of about thirty such, so that a store may
     /// hold it open: the children of the root, and the parts of `claimed/`, which every claim and its end come to.
     pub fn is_kept(&self) -> bool {
@@ -241,7 +246,8 @@ pub fn key_holder(key: &Dir, number: u64) -> Path {
 /// The number of a file in a unique key's directory.
 pub fn parse_key_holder(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".json")?;
-    let number = u64::from_str_radix(digits, 16).ok()?;
+    // There is always a next one.
+    let number = u64::from_str_radix(digits, 16).ok().filter(|number| *number < u64::MAX)?;
     (format!("{number:x}") == digits).then_some(number)
 }
 
@@ -405,6 +411,11 @@ impl TimedShelf {
     /// `scheduled/`.
     pub fn scheduled() -> TimedShelf {
         TimedShelf { dir: Dir::root().child("scheduled"), queue: None, depth: Some(0), prefix: 0 }
+    }
+
+    /// True if the entries are of one of these queues.
+    pub fn is_of(&self, queues: &[QueueName]) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queues.contains(queue))
     }
 
     /// True if the directory holds entries, not directories.

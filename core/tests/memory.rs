@@ -90,7 +90,7 @@ fn claimant() -> Claimant {
 }
 
 #[test]
-fn a_queue_that_goes_on_reads_one_directory_for_a_claim_and_none_for_what_its_holder_does() {
+fn a_queue_that_goes_on_reads_one_directory_in_10_ms_for_claims_and_none_for_what_a_holder_does() {
     let world = World::new();
     for _ in 0..10 {
         world.enqueue(&world.bob, "t", 0, "q");
@@ -98,6 +98,10 @@ fn a_queue_that_goes_on_reads_one_directory_for_a_claim_and_none_for_what_its_ho
     world.pass(1_000_000);
     // The first claim remembers nothing, the second begins to.
     let ids: Vec<TaskId> = (0..3).map(|_| world.claims(&world.ann, "t")).collect();
+    let claim = world.calls(|| _ = world.claims(&world.ann, "t"));
+    // What is set for queues; the name was read by a claim before.
+    assert_eq!(claim, ["stamp", "rename", "read"]);
+    world.pass(10_000);
     let claim = world.calls(|| _ = world.claims(&world.ann, "t"));
     // What is set for queues, six directories on the way, the leaf.
     assert_eq!(claim, ["stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "list", "rename", "read"]);
@@ -111,7 +115,7 @@ fn a_queue_that_goes_on_reads_one_directory_for_a_claim_and_none_for_what_its_ho
 }
 
 #[test]
-fn what_another_agent_enqueues_is_seen_at_once_wherever_it_comes() {
+fn what_another_agent_enqueues_is_seen_within_10_ms_wherever_it_comes_and_what_this_one_does_at_once() {
     let world = World::new();
     for _ in 0..10 {
         world.enqueue(&world.bob, "old", 0, "q");
@@ -122,9 +126,27 @@ fn what_another_agent_enqueues_is_seen_at_once_wherever_it_comes() {
     }
     for (title, priority, queue) in [("higher", 1, "q"), ("higher still", 2, "another")] {
         world.enqueue(&world.bob, title, priority, queue);
+        world.claims(&world.ann, "old");
+        world.pass(10_000);
         world.claims(&world.ann, title);
         world.claims(&world.ann, "old");
     }
+    world.enqueue(&world.ann, "highest", 3, "q");
+    world.claims(&world.ann, "highest");
+}
+
+#[test]
+fn names_that_were_read_before_are_given_up_when_others_are_about() {
+    let world = World::new();
+    let tasks: Vec<TaskId> = (0..6).map(|_| world.enqueue(&world.bob, "t", 0, "q")).collect();
+    world.pass(1_000_000);
+    let mut claimed: Vec<TaskId> = [&world.ann, &world.ann, &world.bob].map(|by| world.claims(by, "t")).into();
+    let late = world.calls(|| claimed.push(world.claims(&world.ann, "t")));
+    // Lost one race, read the directory, won the next.
+    assert_eq!(late.iter().filter(|call| **call == "rename").count(), 2, "{late:?}");
+    assert_eq!(late.iter().filter(|call| **call == "list").count(), 1, "{late:?}");
+    claimed.extend((0..2).map(|_| world.claims(&world.ann, "t")));
+    assert_eq!(claimed, tasks);
 }
 
 #[test]

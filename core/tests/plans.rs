@@ -489,6 +489,33 @@ fn a_result_that_came_too_late_is_kept_for_the_next_holder() {
 }
 
 #[test]
+fn a_result_that_came_after_the_next_attempt_had_failed_is_kept_too() {
+    let world = World::new();
+    let id = world.enqueue_with("slow", attempts(3, 5)).unwrap();
+    let (slow, result) = (ClaimRequest::any("slow".parse().unwrap(), 10), JsonObject::parse("{\"pr\":42}").ok());
+    let complete = || {
+        let claimant = Claimant { run_id: slow.run_id.clone(), nonce: None };
+        world.queue.complete(id, claimant, result.clone(), world.now(), world.nonce()).unwrap_err()
+    };
+    assert_eq!(complete().code(), "not_claimed");
+    assert_eq!(world.queue.show(id, world.now()).unwrap().orphans, [], "nobody had held it");
+    world.claim_as(&slow).unwrap();
+    world.pass(11);
+    world.claims(id);
+    world.fail(id, "broke");
+    assert_eq!(complete().code(), "not_claimed");
+    let orphans = world.queue.show(id, world.now()).unwrap().orphans;
+    assert_eq!((orphans.len(), &orphans[0].result), (1, &result));
+    world.pass(60);
+    world.claims(id);
+    world.fail(id, "broke again");
+    assert_eq!((world.status(id), complete().code()), (Status::Failed, "already_terminal"));
+    world.queue.retry(id, world.now(), world.nonce()).unwrap();
+    assert_eq!(world.claim().unwrap().orphans, orphans, "one for each that was late");
+    world.assert_healthy();
+}
+
+#[test]
 fn nothing_is_claimed_of_a_paused_queue_and_no_more_than_allowed_of_a_limited_one() {
     let world = World::new();
     let queue: QueueName = "q".parse().unwrap();
@@ -609,7 +636,11 @@ fn what_ended_long_ago_is_removed_if_somebody_asks_for_it() {
     assert_eq!(world.status(waited_for), Status::Failed);
     world.assert_healthy();
     let names = world.queue.store().files().into_iter().map(|path| path.to_string()).collect::<Vec<_>>();
-    assert!(!names.iter().any(|name| name.starts_with("unique/") || name.starts_with("purged/")), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with("purged/")), "{names:?}");
+    // Somebody may be about to go on from this number.
+    assert_eq!(names.iter().filter(|name| name.starts_with("unique/") && name.ends_with("/3.json")).count(), 1);
+    assert!(world.enqueue_with("new", |new| new.plan.unique = "key".parse().ok()).is_ok());
+    world.assert_healthy();
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The queue's store on a real directory. This crate is the only code that touches the queue's files.
 //!
 //! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
-//! relative to them, so that it has about thirty descriptors at the most and most operations are one call. What differs between platforms (the calls, and how
+//! relative to them, so that it has about thirty descriptors at the most and most operations are one call. One more is the
+//! directory that was listed last. What differs between platforms (the calls, and how
 //! they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
 //! follows a path or a symbolic link out of the directory.
 
@@ -34,7 +35,12 @@ pub struct DirStore {
     root: Rc<Handle>,
     sync: Sync,
     kept: RefCell<HashMap<Dir, Rc<Handle>>>,
+    /// The directory that was listed last: what is taken out of it next need not be looked for from above.
+    listed: RefCell<Option<(Dir, Rc<Handle>)>>,
 }
+
+/// The most that most files hold, in bytes: they are read by two calls.
+const READ_AT_ONCE: usize = 8_192;
 
 /// Whether what is written is made durable before an operation returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +54,7 @@ pub enum Sync {
 impl DirStore {
     /// The store in an open directory.
     pub fn new(root: Handle, sync: Sync) -> DirStore {
-        DirStore { root: Rc::new(root), sync, kept: RefCell::default() }
+        DirStore { root: Rc::new(root), sync, kept: RefCell::default(), listed: RefCell::default() }
     }
 
     /// The open directory to start from and the rest of the path; `None` if a directory on the way is missing.
@@ -82,6 +88,18 @@ impl DirStore {
     fn resolve_dir_name(&self, dir: &Dir) -> Result<Option<(Rc<Handle>, String)>, StoreError> {
         let Some((parent, name)) = dir.split() else { return Ok(None) };
         Ok(self.resolve(&parent)?.map(|(handle, path)| (handle, join(&path, name))))
+    }
+
+    fn list_below(&self, above: &Handle, path: &str, dir: &Dir) -> Result<Vec<String>, Failure> {
+        let handle = above.open_dir(path)?;
+        let names = handle.list()?;
+        *self.listed.borrow_mut() = Some((dir.clone(), Rc::new(handle)));
+        Ok(names)
+    }
+
+    /// A directory that was listed last, as it was then: it may have been removed since, and made anew.
+    fn just_listed(&self, dir: &Dir) -> Option<Rc<Handle>> {
+        self.listed.borrow().as_ref().filter(|(listed, _)| listed == dir).map(|(_, handle)| handle.clone())
     }
 
     /// Removes a file that could not be written whole. Failing to is harmless: nothing points at it.
@@ -119,14 +137,19 @@ impl Store for DirStore {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        let (Some((source, old)), Some((target, new))) = (self.resolve_file(from)?, self.resolve_file(to)?) else {
-            return Ok(Moved::Gone);
-        };
-        match source.rename(&old, &target, &new) {
+        let Some((target, new)) = self.resolve_file(to)? else { return Ok(Moved::Gone) };
+        let renamed = |source: &Handle, old: &str| match source.rename(old, &target, &new) {
             Ok(()) => Ok(Moved::Here),
             Err(Failure::NotFound) => Ok(Moved::Gone),
             Err(failure) => Err(failure.at("rename", &from.to_string())),
+        };
+        if let Some(source) = self.just_listed(&from.dir)
+            && renamed(&source, &from.name)? == Moved::Here
+        {
+            return Ok(Moved::Here);
         }
+        let Some((source, old)) = self.resolve_file(from)? else { return Ok(Moved::Gone) };
+        renamed(&source, &old)
     }
 
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
@@ -147,7 +170,7 @@ impl Store for DirStore {
 
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
         let Some((handle, path)) = self.resolve(dir)? else { return Ok(None) };
-        let names = if path.is_empty() { handle.list() } else { handle.open_dir(&path).and_then(|dir| dir.list()) };
+        let names = if path.is_empty() { handle.list() } else { self.list_below(&handle, &path, dir) };
         absent_is_none(names).map_err(|failure| failure.at("list", dir.as_str()))
     }
 
@@ -192,8 +215,7 @@ impl Store for DirStore {
         }
         let synced = match self.resolve(dir)? {
             None => Err(Failure::NotFound),
-            Some((handle, path)) if path.is_empty() => handle.sync(),
-            Some((handle, path)) => handle.open_dir(&path).and_then(|dir| dir.sync()),
+            Some((handle, path)) => handle.sync(if path.is_empty() { "." } else { &path }),
         };
         let synced = absent_is_none(synced).map_err(|failure| failure.at("sync", dir.as_str()))?;
         match (synced, dir.split()) {

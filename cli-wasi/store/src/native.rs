@@ -8,7 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
 use coord_core::store::{Stamp, StoreErrorKind};
 
-use super::{Failure, Sync};
+use super::{Failure, READ_AT_ONCE, Sync};
 
 /// An open directory.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Handle {
     }
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
-        let mut content = Vec::new();
+        let mut content = Vec::with_capacity(READ_AT_ONCE.min(max_bytes));
         self.0.open(name)?.take(max_bytes as u64).read_to_end(&mut content)?;
         Ok(content)
     }
@@ -62,7 +62,8 @@ impl Handle {
     }
 
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
-        let modified = self.0.metadata(path)?.modified()?.into_std();
+        let metadata = if path == "." { self.0.dir_metadata()? } else { self.0.metadata(path)? };
+        let modified = metadata.modified()?.into_std();
         let time = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Stamp::from_parts(time.as_secs(), time.subsec_nanos()))
     }
@@ -87,9 +88,9 @@ impl Handle {
         Ok(self.0.remove_dir(name)?)
     }
 
-    pub(super) fn sync(&self) -> Result<(), Failure> {
+    pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
         // A directory is opened for searching only; syncing needs it opened for reading.
-        Ok(self.0.open(".")?.sync_all()?)
+        Ok(self.0.open(path)?.sync_all()?)
     }
 }
 

@@ -7,7 +7,7 @@ use coord_core::store::{Stamp, StoreErrorKind};
 use wasip2::filesystem::preopens;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
-use super::{Failure, Sync};
+use super::{Failure, READ_AT_ONCE, Sync};
 
 /// An open directory, and what may be done in it and below: all, or only reading. Empty where the host does not say.
 #[derive(Debug)]
@@ -69,7 +69,9 @@ impl Handle {
         let file = self.open_at(name, OpenFlags::empty(), DescriptorFlags::READ)?;
         let mut content = Vec::new();
         while content.len() < max_bytes {
-            let (bytes, at_end) = file.read((max_bytes - content.len()) as u64, content.len() as u64)?;
+            // The host makes room for as much as it is asked for.
+            let most = READ_AT_ONCE.max(content.len()).min(max_bytes - content.len());
+            let (bytes, at_end) = file.read(most as u64, content.len() as u64)?;
             let nothing = bytes.is_empty();
             content.extend(bytes);
             if at_end || nothing {
@@ -121,8 +123,8 @@ impl Handle {
         self.descriptor.remove_directory_at(name).map_err(|code| self.change_failed(code))
     }
 
-    pub(super) fn sync(&self) -> Result<(), Failure> {
-        Ok(self.descriptor.sync()?)
+    pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
+        Ok(if path == "." { self.descriptor.sync() } else { self.open_dir(path)?.descriptor.sync() }?)
     }
 
     /// A host that grants a directory for reading only refuses changes by a code that can mean other things too.

@@ -13,7 +13,7 @@ use super::watch::Watch;
 use super::{ClaimRecord, Finding, Queue, Status};
 use crate::entry::{Entry, State};
 use crate::error::Error;
-use crate::layout::{self, TimedShelf};
+use crate::layout;
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag};
 use crate::store::{Moved, Store};
@@ -115,66 +115,92 @@ impl<S: Store> Queue<S> {
     fn take_head(
         &self,
         request: &ClaimRequest,
-        watch: Option<&mut Watch>,
+        mut watch: Option<&mut Watch>,
         now: Timestamp,
         nonce: Nonce,
         findings: &mut Vec<Finding>,
     ) -> Result<Option<Claimed>, Error> {
         let mut closed = self.closed_queues(now)?;
-        let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
-        let (mut watch, mut expired) = (watch, 0);
+        let mut attempt = Attempt::new(request, now, nonce, findings);
         for _ in 0..limits::RACES {
-            let (queues, except, empties) = (&request.queues, &closed.queues, Empties::Remove(now));
-            let mut walk = Walk { queues, except, until: None, empties, watch: watch.as_deref_mut() };
-            let (mut claimed, mut lost_races, before) = (None, 0, expired);
-            let mut take = |_: &TimedShelf, located| {
-                match self.take(&located, &command, request, now, findings)? {
-                    Take::Mine(mine) => claimed = Some(*mine),
-                    Take::Expired if expired < limits::EXPIRED_PER_CLAIM => {
-                        expired += 1;
-                        self.elapse(&located, now, nonce, findings)?;
-                    }
-                    Take::Expired => {}
-                    Take::Gone => lost_races += 1,
-                    Take::Unfit => {}
-                }
-                Ok(if claimed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            };
-            if let Some(watch) = &mut walk.watch {
-                watch.begin(now);
+            let before = (attempt.lost_races, attempt.expired);
+            if self.try_leftovers(&mut attempt, &closed.queues)?.is_continue() {
+                self.try_shelf(&mut attempt, &closed.queues, watch.as_deref_mut())?;
             }
-            let flow = self.visit_ready(&mut walk, &mut take)?;
-            if let Some(taken) = claimed.take() {
-                match self.close_if_full(&taken, &mut closed, now, nonce)? {
-                    true => continue,
-                    false => return Ok(Some(taken)),
-                }
-            }
-            // What waited for one that expired may be ready now.
-            if flow.is_break() || lost_races == 0 && expired == before {
-                return Ok(None);
+            match attempt.claimed.take() {
+                Some(taken) if self.close_if_full(&taken, &mut closed, now, nonce)? => {}
+                Some(taken) => return Ok(Some(taken)),
+                // What waited for one that expired may be ready now.
+                None if (attempt.lost_races, attempt.expired) == before => return Ok(None),
+                None => {}
             }
         }
         Err(Error::Contended)
     }
 
-    fn take(
+    /// Tries the names that claims before read and did not come to. At the first lost race they are given up: others are about.
+    fn try_leftovers(&self, attempt: &mut Attempt<'_>, except: &[QueueName]) -> Result<ControlFlow<()>, Error> {
+        let lost_races = attempt.lost_races;
+        while attempt.lost_races == lost_races {
+            let next = self.memory.borrow_mut().next_leftover(attempt.request, attempt.now);
+            let Some((leaf, name)) = next else { return Ok(ControlFlow::Continue(())) };
+            let Some(entry) = Entry::parse(&name).filter(|_| !leaf.is_of(except)) else { continue };
+            if self.try_entry(attempt, &Located { dir: leaf.dir, entry })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        self.memory.borrow_mut().forget_leftovers();
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn try_shelf(
         &self,
-        located: &Located,
-        command: &Command,
-        request: &ClaimRequest,
-        now: Timestamp,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Take, Error> {
+        attempt: &mut Attempt<'_>,
+        except: &[QueueName],
+        mut watch: Option<&mut Watch>,
+    ) -> Result<(), Error> {
+        if let Some(watch) = &mut watch {
+            watch.begin(attempt.now);
+        }
+        let (request, now) = (attempt.request, attempt.now);
+        let mut leftovers = Vec::new();
+        let keep = self.memory.borrow().walked.then_some(&mut leftovers);
+        let empties = Empties::Remove(now);
+        let mut walk = Walk { queues: &request.queues, except, until: None, empties, watch, leftovers: keep };
+        let flow = self.visit_ready(&mut walk, &mut |_, located| self.try_entry(attempt, &located))?;
+        if flow.is_break() {
+            self.memory.borrow_mut().keep_leftovers(leftovers, request, now);
+        }
+        Ok(())
+    }
+
+    fn try_entry(&self, attempt: &mut Attempt<'_>, located: &Located) -> Result<ControlFlow<()>, Error> {
+        match self.take(located, attempt)? {
+            Take::Mine(mine) => {
+                attempt.claimed = Some(*mine);
+                return Ok(ControlFlow::Break(()));
+            }
+            Take::Expired if attempt.expired < limits::EXPIRED_PER_CLAIM => {
+                attempt.expired += 1;
+                self.elapse(located, attempt.now, attempt.nonce, attempt.findings)?;
+            }
+            Take::Gone => attempt.lost_races += 1,
+            Take::Expired | Take::Unfit => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
+        let Attempt { request, command, now, nonce, .. } = attempt;
         if !self.admits(&request.choice, located)? {
             return Ok(Take::Unfit);
         }
-        let next = match decide(&located.entry, command, now) {
+        let next = match decide(&located.entry, command, *now) {
             Ok(next) => next,
             Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
             Err(_) => return Ok(Take::Unfit),
         };
-        if let (Some(lease), Command::Claim { nonce, .. }) = (next.lease(), command) {
+        if let Some(lease) = next.lease() {
             self.spill(&lease.holder, &request.run_id, *nonce)?;
         }
         let home = layout::shelf_of(layout::Shelf::Claimed, next.id);
@@ -182,7 +208,7 @@ impl<S: Store> Queue<S> {
             return Ok(Take::Gone);
         }
         // CM-3: if the agent dies from here on, the lease runs out and another takes over.
-        self.read_claimed(Located { dir: home, entry: next }, request, findings)
+        self.read_claimed(Located { dir: home, entry: next }, request, attempt.findings)
     }
 
     /// True if the task behind an entry has the tags that are asked for. No record is opened, unless the text of its tags is lost.
@@ -238,6 +264,27 @@ impl<S: Store> Queue<S> {
             Ok(None) => Ok(Take::Gone),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// One claim on its way along the shelf.
+struct Attempt<'a> {
+    request: &'a ClaimRequest,
+    command: Command,
+    now: Timestamp,
+    nonce: Nonce,
+    claimed: Option<Claimed>,
+    /// How many entries others were faster with.
+    lost_races: usize,
+    /// How many entries it met whose time had run out.
+    expired: usize,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Attempt<'_> {
+    fn new<'a>(request: &'a ClaimRequest, now: Timestamp, nonce: Nonce, findings: &'a mut Vec<Finding>) -> Attempt<'a> {
+        let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
+        Attempt { request, command, now, nonce, claimed: None, lost_races: 0, expired: 0, findings }
     }
 }
 

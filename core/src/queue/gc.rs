@@ -87,9 +87,6 @@ impl<S: Store> Queue<S> {
 
     fn remove_all_of(&self, entry: &Entry) -> Result<(), Error> {
         let id = entry.id;
-        if let Ok(Some(task)) = self.task(id) {
-            self.give_key_up(&task)?;
-        }
         for name in self.store.list(&layout::record(id).dir)?.unwrap_or_default() {
             if layout::parse_record(&name) == Some(id) {
                 self.store.remove(&layout::record(id).dir.file(name))?;

@@ -122,8 +122,8 @@ impl<S: Store> Queue<S> {
 
     /// Ends the task in success. Survives a power cut when it returns, result and all.
     ///
-    /// Refused if the task was taken over; the task and its new holder are then unaffected, and the result, if there is one, is
-    /// kept beside the task for whoever holds it now.
+    /// Refused if the task was taken over, waits for another attempt, or has ended; the task and its new holder are then
+    /// unaffected, and the result, if there is one, is kept beside the task for whoever holds it next, unless it completed.
     pub fn complete(
         &self,
         id: TaskId,
@@ -298,9 +298,15 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// Keeps a result that is refused because the lease was lost.
+    /// Keeps a result that came too late: the task has another holder, had one since, or has failed meanwhile.
     fn keep_if_late(&self, id: TaskId, claimant: &Claimant, report: &Report, refused: &Error) -> Result<(), Error> {
-        let is_late = matches!(refused, Error::Refused { refusal: Refusal::LeaseLost(_), .. });
+        let Error::Refused { refusal, .. } = refused else { return Ok(()) };
+        let is_late = match refusal {
+            Refusal::LeaseLost(_) | Refusal::AlreadyEnded { outcome: Outcome::Failed, .. } => true,
+            // Where attempts count, a task whose lease ran out waits for the next one.
+            Refusal::NotClaimed => self.find(id)?.is_some_and(|located| located.entry.generation > 0),
+            _ => false,
+        };
         if !is_late || report.result.is_none() {
             return Ok(());
         }

@@ -29,7 +29,12 @@ pub(super) struct Walk<'a> {
     pub(super) empties: Empties,
     /// Notes how each directory is before it is read.
     pub(super) watch: Option<&'a mut Watch>,
+    /// Takes what is left of the leaf in which the visit ended, last name first.
+    pub(super) leftovers: Option<&'a mut Leftovers>,
 }
+
+/// Names of a leaf that nobody has looked at yet.
+pub(super) type Leftovers = Vec<(TimedShelf, String)>;
 
 /// What to do with directories that are met empty.
 #[derive(Clone, Copy)]
@@ -96,7 +101,9 @@ impl<S: Store> Queue<S> {
         let on_shelf = |(names, shelf)| core::iter::zip(names, core::iter::repeat(shelf));
         let names = lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
         let names: Vec<(&String, &TimedShelf)> = sorted::by(names, |(one, _), (other, _)| one.cmp(other));
+        let mut passed = 0;
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
+            passed += same_name.len();
             let mut children: Vec<TimedShelf> =
                 same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
             children
@@ -107,6 +114,10 @@ impl<S: Store> Queue<S> {
             for (name, leaf) in same_name.iter().filter(|(_, shelf)| shelf.is_leaf()) {
                 let Some(entry) = Entry::parse(name) else { continue };
                 if visit(leaf, Located { dir: leaf.dir.clone(), entry })?.is_break() {
+                    if let Some(leftovers) = &mut walk.leftovers {
+                        let rest = names.iter().skip(passed).rev();
+                        leftovers.extend(rest.map(|(name, shelf)| ((*shelf).clone(), (*name).clone())));
+                    }
                     return Ok(ControlFlow::Break(()));
                 }
             }

@@ -1,12 +1,12 @@
 //! Unique keys: of the tasks of a queue with one key, one lives.
 //!
 //! Who has a key stands in `unique/<queue>/<digest>/<n>.json`, which names a task. The highest number counts, and it is only
-//! raised once the task before has ended; of those who raise it at once, one makes the file, and the others look again. A task
+//! raised once the task before has ended; of those who raise it at once, one makes the file, and the others look again. So the
+//! highest file is never removed, not even with its task: from an empty directory somebody would begin at 1 while another, who
+//! has read it before, goes on at n + 1, and both would have the key. A task
 //! gets its key before its entry. So one that has the key and no entry is of an agent that is just about to link it, or has
 //! died; whoever comes then shelves it as a doctor does, which is safe beside a living one, and answers it. So it is with one that
 //! is put back after its end: that is announced in a file with the next number, and whoever finds it announced does it.
-
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,6 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir};
 use crate::limits;
 use crate::name::{Nonce, QueueName, UniqueKey};
-use crate::sorted;
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -43,14 +42,10 @@ impl<S: Store> Queue<S> {
     /// The task that has the key and has not ended; `None`: there is none.
     pub(super) fn live_holder(&self, queue: &QueueName, key: &UniqueKey, nonce: Nonce) -> Result<Option<Task>, Error> {
         let dir = layout::unique_key(queue, key);
-        match self.last_holder(&dir)? {
-            Some((_, holder)) => {
-                let alive = self.if_alive(&holder, nonce)?;
-                alive.iter().try_for_each(|_| self.make_key_durable(&dir))?;
-                Ok(alive)
-            }
-            None => Ok(None),
-        }
+        let (_, Some(holder)) = self.last_holder(&dir)? else { return Ok(None) };
+        let alive = self.if_alive(&holder, nonce)?;
+        alive.iter().try_for_each(|_| self.make_key_durable(&dir))?;
+        Ok(alive)
     }
 
     /// Whoever made the directories of a key, or a file in there, may have died before their names were on disk.
@@ -65,13 +60,13 @@ impl<S: Store> Queue<S> {
         let Some(key) = &task.record.unique else { return Ok(None) };
         let dir = layout::unique_key(&task.record.queue, key);
         for _ in 0..limits::RACES {
-            let last = self.last_holder(&dir)?;
-            match &last {
-                Some((number, holder)) if holder.task_id == task.id && (again.is_none() || holder.again == again) => {
-                    self.remove_holders_before(*number, &dir)?;
+            let (last, holder) = self.last_holder(&dir)?;
+            match &holder {
+                Some(holder) if holder.task_id == task.id && (again.is_none() || holder.again == again) => {
+                    self.remove_holders_before(last, &dir)?;
                     return Ok(None);
                 }
-                Some((_, holder)) => {
+                Some(holder) => {
                     if let Some(live) = self.if_alive(holder, nonce)? {
                         self.make_key_durable(&dir)?;
                         return Ok(Some(live));
@@ -79,14 +74,13 @@ impl<S: Store> Queue<S> {
                 }
                 None => {}
             }
-            let number = last.map_or(1, |(number, _)| number + 1);
             let holder = Holder { task_id: task.id, again };
             let mut content = serde_json::to_vec(&holder).map_err(|error| Error::Unencodable(error.into()))?;
             content.push(b'\n');
             self.make_key_durable(&dir)?;
             // CM-14: if the agent dies from here on, the next one who asks for the key shelves the task.
             // A listing that missed names may have led to an old number: then there is a higher one.
-            self.publish(&layout::key_holder(&dir, number), &content, nonce)?;
+            self.publish(&layout::key_holder(&dir, last + 1), &content, nonce)?;
         }
         Err(Error::Contended)
     }
@@ -94,21 +88,8 @@ impl<S: Store> Queue<S> {
     /// False if the task asks for a key that another one has, or that it never got.
     pub(super) fn has_its_key(&self, task: &Task) -> Result<bool, Error> {
         let Some(key) = &task.record.unique else { return Ok(true) };
-        let last = self.last_holder(&layout::unique_key(&task.record.queue, key))?;
-        Ok(last.is_some_and(|(_, holder)| holder.task_id == task.id))
-    }
-
-    /// Forgets that a task had its key, which is being removed.
-    pub(super) fn give_key_up(&self, task: &Task) -> Result<(), Error> {
-        let Some(key) = &task.record.unique else { return Ok(()) };
-        let dir = layout::unique_key(&task.record.queue, key);
-        if let Some((number, holder)) = self.last_holder(&dir)?
-            && holder.task_id == task.id
-        {
-            self.store.remove(&layout::key_holder(&dir, number))?;
-            self.store.remove_dir(&dir)?;
-        }
-        Ok(())
+        let (_, holder) = self.last_holder(&layout::unique_key(&task.record.queue, key))?;
+        Ok(holder.is_some_and(|holder| holder.task_id == task.id))
     }
 
     /// Removes the numbers of tasks that have ended. Whoever still makes one of them sees the higher one afterwards.
@@ -120,19 +101,15 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// The highest number in a key's directory, and what it says.
-    fn last_holder(&self, dir: &Dir) -> Result<Option<(u64, Holder)>, Error> {
+    /// The highest number in a key's directory, 0 if there is none, and what that file says. One whose text is torn has no task to
+    /// stand for, nor has one that is gone by now: whoever goes on from its number meets the one that took its place.
+    fn last_holder(&self, dir: &Dir) -> Result<(u64, Option<Holder>), Error> {
         let names = self.store.list(dir)?.unwrap_or_default();
-        let numbers = names.iter().filter_map(|name| layout::parse_key_holder(name)).collect();
-        let numbers: Vec<u64> = sorted::by(numbers, u64::cmp);
-        // One whose text is torn or gone has no task to stand for.
-        for number in numbers.into_iter().rev() {
-            let content = self.store.read(&layout::key_holder(dir, number), limits::RECORD_BYTES)?;
-            if let Some(holder) = content.and_then(|content| serde_json::from_slice::<Holder>(&content).ok()) {
-                return Ok(Some((number, holder)));
-            }
-        }
-        Ok(None)
+        let Some(last) = names.iter().filter_map(|name| layout::parse_key_holder(name)).max() else {
+            return Ok((0, None));
+        };
+        let content = self.store.read(&layout::key_holder(dir, last), limits::RECORD_BYTES)?;
+        Ok((last, content.and_then(|content| serde_json::from_slice(&content).ok())))
     }
 
     /// The task, if it has not ended. One that has the key and no entry is shelved, and one that is put back is put back.
