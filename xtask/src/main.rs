@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a build task talks to the person who started it")]
 
 mod agents;
+mod bench;
 mod build;
 mod components;
 mod demo;
@@ -52,6 +53,8 @@ enum Task {
     Demo(demo::Options),
     /// Let agents work on one queue while they are killed and stopped, and check all that they were answered
     Soak(soak::Options),
+    /// Measure the queue beside what people use instead, and print tables of ratios
+    Bench(bench::Options),
     /// Install the stock wasmtime that the tests run the component in (about 10 minutes, once)
     Wasmtime,
     /// One agent of the demo
@@ -81,6 +84,7 @@ fn run(task: Task) -> Result<()> {
         Task::Install(options) => install::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Soak(options) => soak::run(&workspace, &options),
+        Task::Bench(options) => bench::run(&workspace, &options),
         Task::Wasmtime => tools::run(&workspace),
         Task::DemoAgent(options) => demo::agent::run(&options),
     }

@@ -1,0 +1,84 @@
+//! `cargo xtask bench`: the queue beside what people use instead, side by side in one run.
+//!
+//! The program is `tests/bench`, which says what is compared and how. Here everything is built for it and a Python environment made
+//! with the packages of `requirements.txt`. Where beanstalkd is not installed it is left out.
+
+use crate::build::{self, OTHERS};
+use crate::fresh::unless_made_of;
+use crate::tools;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::PathBuf;
+use xshell::cmd;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The directory to measure in: its filesystem is what is measured [default: the system's for temporary files]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Measure only what matches this regular expression, by the names that are told as they begin
+    #[arg(long)]
+    only: Option<String>,
+    /// Measure only what the table of goals needs
+    #[arg(long)]
+    goals: bool,
+    /// Measure almost nothing, to see that everything works
+    #[arg(long)]
+    quick: bool,
+    /// Write what was measured into BENCHMARKS.md, too, and the chart beside the benchmark
+    #[arg(long)]
+    write: bool,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let sh = &workspace.shell;
+    let built = build::product(workspace)?;
+    cmd!(sh, "cargo build {OTHERS...} --bin coord-bench --bin hello").run()?;
+    let target = workspace.target()?;
+    let program = target.join("release/coord-bench");
+    let (muse, library, output) = (built.muse, built.library, target.join("bench"));
+    let mut more = words(options, workspace);
+    more.push(format!("--python={}", python(workspace)?.display()));
+    more.extend(beanstalkd().map(|path| format!("--beanstalkd={}", path.display())));
+    cmd!(sh, "{program} run --muse {muse} --library {library} --output {output} {more...}").run()?;
+    Ok(())
+}
+
+/// The same for the program.
+fn words(options: &Options, workspace: &Workspace) -> Vec<String> {
+    let Options { dir, only, goals, quick, write } = options;
+    let flags = [(*goals, "--goals"), (*quick, "--quick")];
+    let mut words: Vec<String> =
+        flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).to_owned()).collect();
+    words.extend(dir.as_ref().map(|dir| format!("--dir={}", dir.display())));
+    words.extend(only.as_ref().map(|only| format!("--only={only}")));
+    words.extend(write.then(|| format!("--write={}", workspace.root.display())));
+    words
+}
+
+/// A Python that has the packages which are compared.
+fn python(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let environment = workspace.target()?.join("bench-python");
+    let python = environment.join("bin/python");
+    let requirements = workspace.root.join("tests/bench/python/requirements.txt");
+    let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    unless_made_of(&wanted, &environment, || {
+        cmd!(sh, "python3 -m venv --clear {environment}").run().context(
+            "the queues from PyPI need python3, 3.10 or newer, with venv: on Debian the packages python3 and python3-venv",
+        )?;
+        cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check --requirement {requirements}").run()?;
+        Ok(())
+    })?;
+    Ok(python)
+}
+
+/// The server, if it is installed.
+fn beanstalkd() -> Option<PathBuf> {
+    let found = tools::on_path("beanstalkd");
+    if found.is_none() {
+        eprintln!("beanstalkd is not installed, and is left out: apt-get install beanstalkd");
+    }
+    found
+}
