@@ -28,7 +28,9 @@ impl TaskId {
 
     /// The first `digits` of the 64: the directory that a file of the task is sorted into.
     pub fn fan_out(&self, digits: usize) -> String {
-        self.hex().chars().take(digits).collect()
+        let mut hex = hex(self.0.get(..digits.div_ceil(2)).unwrap_or_default());
+        hex.truncate(digits);
+        hex
     }
 
     /// Reads the 64 digits of a file name.
@@ -105,10 +107,9 @@ pub(crate) fn short_digest(text: &str) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     // Every name that is written has an id in it: no formatting machinery for 64 digits.
-    let mut text = String::with_capacity(2 * bytes.len());
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    text.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
-    text
+    let ascii = |digit: u8| if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
+    let digits = bytes.iter().flat_map(|byte| [ascii(byte >> 4), ascii(byte & 0xf)]);
+    String::from_utf8(digits.collect()).unwrap_or_default()
 }
 
 pub(crate) fn is_lower_hex(byte: u8) -> bool {

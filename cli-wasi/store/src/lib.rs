@@ -59,13 +59,13 @@ impl DirStore {
 
     /// The open directory to start from and the rest of the path; `None` if a directory on the way is missing.
     fn resolve(&self, dir: &Dir) -> Result<Option<(Rc<Handle>, String)>, StoreError> {
+        if let Some(handle) = self.kept.borrow().get(dir) {
+            return Ok(Some((handle.clone(), String::new())));
+        }
         let Some((parent, name)) = dir.split() else { return Ok(Some((self.root.clone(), String::new()))) };
         if !dir.is_kept() {
             let resolved = self.resolve(&parent)?;
             return Ok(resolved.map(|(handle, path)| (handle, join(&path, name))));
-        }
-        if let Some(handle) = self.kept.borrow().get(dir) {
-            return Ok(Some((handle.clone(), String::new())));
         }
         let Some((above, path)) = self.resolve(&parent)? else { return Ok(None) };
         match above.open_dir(&join(&path, name)) {
