@@ -45,8 +45,8 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
     $ muse coord tasks --queue default --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
      "warnings":["task <id 1> is left out: its record is torn or not a task record (EOF while parsing a string at line 1 column 40)"],
-     "total":4,"pending":3,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[]}
+     "total":4,"scheduled":0,"blocked":0,"pending":3,"claimed":1,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
     exit 0
 
     $ muse coord complete <id 1> --run-id a --json
@@ -72,8 +72,8 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
 
     $ muse coord tasks --queue default --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
-     "total":3,"pending":2,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[]}
+     "total":3,"scheduled":0,"blocked":0,"pending":2,"claimed":1,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
     exit 0
     "#);
     bystanders.are_unharmed(&repo);
@@ -155,14 +155,14 @@ fn a_holder_can_finish_a_task_whose_record_was_torn_meanwhile() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
      "task_id":"<id 1>","claimer_run_id":"a","claimed_at":"<time 2>","expires_at":"<time 1>",
      "status":"completed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":{"pr":42},"error":null,
-     "generation":1,"attempt":1}
+     "generation":1,"attempt":1,"cancel_requested":false}
     exit 0
 
     $ muse coord tasks --queue default --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
      "warnings":["task <id 1> is left out: its record is torn or not a task record (not a JSON object)"],
-     "total":4,"pending":2,"claimed":1,"timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[]}
+     "total":4,"scheduled":0,"blocked":0,"pending":2,"claimed":1,"timed_out":0,"completed":1,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
     exit 0
     "#);
     bystanders.are_unharmed(&repo);
@@ -194,12 +194,13 @@ fn a_result_that_was_torn_is_reported_and_its_task_still_listed() {
     exit 0
 
     $ muse coord tasks --status completed --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "warnings":["the result or error of task <id 1> is missing or torn"],"total":4,"pending":2,"claimed":1,
-     "timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0,"limit":200,"truncated":false,
-     "items":[{"task_id":"<id 1>","title":"t","priority":0,"queue":"default","ttl_seconds":86400,
-     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"status":"completed",
-     "claimer_run_id":"a","expires_at":"<time 3>","generation":1,"attempt":1,"result":null,"error":null}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
+     "warnings":["the result or error of task <id 1> is missing or torn"],"total":4,"scheduled":0,"blocked":0,
+     "pending":2,"claimed":1,"timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0,"limit":200,
+     "truncated":false,"items":[{"task_id":"<id 1>","title":"t","priority":0,"queue":"default",
+     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
+     "status":"completed","claimer_run_id":"a","expires_at":"<time 4>","generation":1,"attempt":1,"result":null,
+     "error":null,"ended_at":"<time 2>"}]}
     exit 0
     "#);
     bystanders.are_unharmed(&repo);
