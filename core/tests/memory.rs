@@ -133,7 +133,7 @@ fn an_operation_makes_no_more_changes_than_it_must() {
     let result = || JsonObject::parse(r#"{"pr":42}"#).ok();
     world.claims(&world.ann, "t");
     let mut ids = Vec::new();
-    assert_eq!(changes(&mut || drop(world.enqueue(&world.bob, "t", 0, "q"))), ["create", "link"]);
+    assert_eq!(changes(&mut || _ = world.enqueue(&world.bob, "t", 0, "q")), ["create", "link"]);
     for _ in 0..4 {
         assert_eq!(changes(&mut || ids.push(world.claims(&world.ann, "t"))), ["rename"]);
     }

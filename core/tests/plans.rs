@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use coord_core::entry::Entry;
 use coord_core::layout;
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag};
 use coord_core::queue::{
@@ -329,6 +330,41 @@ fn follow_ups_come_with_the_completion_or_not_at_all() {
     assert!(matches!(refused, Err(Error::Refused { .. })));
     assert_eq!(world.queue.tasks(&Filter::default(), world.now()).unwrap().counts.total(), 4);
     world.assert_healthy();
+}
+
+#[test]
+fn a_follow_up_of_a_holder_that_died_is_the_next_holders_if_that_enqueues_it_under_the_same_key() {
+    let world = World::new();
+    for adopts in [true, false] {
+        let id = world.enqueue("plan");
+        world.claims(id);
+        let place = |dir: &layout::Dir, of: TaskId| {
+            let files = world.queue.store().files().into_iter();
+            files.filter(|path| path.dir.is_below(dir) && path.name.contains(&of.hex())).next_back().unwrap()
+        };
+        let held = place(&layout::shelf(layout::Shelf::Claimed), id);
+        let mut follow_up = new("next");
+        follow_up.plan.unique = "next".parse().ok();
+        let complete = |follow_ups| {
+            world.queue.complete_and_enqueue(id, holder(), None, follow_ups, world.now(), world.nonce()).unwrap()
+        };
+        let first = complete(vec![follow_up.clone()]).enqueued[0].task.clone();
+        // As an agent leaves it that dies before its completion.
+        let blocked = layout::home(&Entry::first(&first), &first.record.queue).file(Entry::first(&first).to_string());
+        world.queue.store().make_dir(&blocked.dir).unwrap();
+        world.queue.store().rename(&place(&layout::TimedShelf::ready(), first.id), &blocked).unwrap();
+        world.queue.store().rename(&place(&layout::shelf(layout::Shelf::Done), id), &held).unwrap();
+        world.pass(11);
+        world.claims(id);
+        let again = complete(if adopts { vec![follow_up] } else { Vec::new() });
+        if adopts {
+            assert_eq!((again.enqueued[0].task.id, again.enqueued[0].deduplicated), (first.id, true));
+            world.claims(first.id);
+            world.complete(first.id);
+        } else {
+            assert_eq!(world.status(first.id), Status::Cancelled);
+        }
+    }
 }
 
 #[test]

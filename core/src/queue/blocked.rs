@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::Queue;
 use super::files::Located;
 use super::reports::{Report, ReportKind};
-use crate::entry::{Entry, Outcome, State};
+use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf};
@@ -20,7 +20,7 @@ use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{Moved, Store};
-use crate::task::{IfParentFails, Record};
+use crate::task::{IfParentFails, Record, Task};
 use crate::time::Timestamp;
 use crate::transition::{Command, Fate, decide};
 
@@ -58,7 +58,7 @@ impl<S: Store> Queue<S> {
         let mut located = located.clone();
         while let State::Blocked { on } = located.entry.state {
             let Some(task) = self.task_at(&located)? else { return Ok(None) };
-            let (fate, reason) = self.fate(&task.record, on)?;
+            let (fate, reason) = self.fate(&task, on)?;
             if fate == Fate::WaitFor(on) {
                 break;
             }
@@ -78,23 +78,23 @@ impl<S: Store> Queue<S> {
         Ok(Some(located.entry))
     }
 
-    /// What becomes of a task with this record, which waits for `on`, and the reason if it is cancelled. Those before `on` have
-    /// been dealt with.
-    fn fate(&self, record: &Record, on: TaskId) -> Result<(Fate, Option<String>), Error> {
+    /// What becomes of a task that waits for `on`, and the reason if it is cancelled. Those before `on` have been dealt with.
+    fn fate(&self, Task { id, record, .. }: &Task, on: TaskId) -> Result<(Fate, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
         for (place, parent) in record.after.iter().enumerate().skip(first) {
             // The first one is that whose completion enqueued it, if one did: any other end of that means that it never was.
             let completion = record.follows.filter(|_| place == 0);
             match self.end_of(*parent)? {
                 Parent::Lives => return Ok((Fate::WaitFor(*parent), None)),
-                Parent::Ended(outcome, report)
-                    if completion.is_some() && (outcome != Outcome::Completed || report != completion) =>
+                Parent::Ended(entry, _)
+                    if let Some(completion) = completion
+                        && !self.enqueues(&entry, completion, *id)? =>
                 {
                     let reason = format!("the completion of {parent} that would have enqueued it was refused");
                     return Ok((Fate::Cancel, Some(reason)));
                 }
-                Parent::Ended(Outcome::Completed, _) => {}
-                Parent::Ended(outcome, _) => {
+                Parent::Ended(_, Outcome::Completed) => {}
+                Parent::Ended(_, outcome) => {
                     if let Some(fate) = if_parent(record, *parent, outcome.as_str()) {
                         return Ok(fate);
                     }
@@ -109,10 +109,19 @@ impl<S: Store> Queue<S> {
         Ok((Fate::GoOn, None))
     }
 
+    /// True if the task ended by the completion that was to enqueue `follow_up`, or by one that says that it does.
+    fn enqueues(&self, ended: &Entry, completion: Nonce, follow_up: TaskId) -> Result<bool, Error> {
+        if !matches!(&ended.state, State::Ended(ending) if ending.outcome == Outcome::Completed) {
+            return Ok(false);
+        }
+        let adopts = |(_, report): (_, Report)| report.adopts.contains(&follow_up);
+        Ok(ended.report == Some(completion) || self.latest_report(ended)?.is_some_and(adopts))
+    }
+
     fn end_of(&self, parent: TaskId) -> Result<Parent, Error> {
         match self.find(parent) {
             Ok(Some(Located { entry, .. })) => Ok(match entry.state {
-                State::Ended(ending) => Parent::Ended(ending.outcome, entry.report),
+                State::Ended(Ending { outcome, .. }) => Parent::Ended(entry, outcome),
                 _ => Parent::Lives,
             }),
             Ok(None) if self.record_of(parent)?.is_none() => Ok(Parent::Purged),
@@ -156,7 +165,7 @@ impl<S: Store> Queue<S> {
 /// What a task that others wait for has come to.
 enum Parent {
     Lives,
-    Ended(Outcome, Option<Nonce>),
+    Ended(Entry, Outcome),
     Purged,
 }
 

@@ -52,6 +52,9 @@ pub struct Report {
     /// When it can be claimed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Timestamp>,
+    /// Tasks that earlier holders were about to enqueue by their completions, and that this completion enqueues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopts: Vec<TaskId>,
     /// The report before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Nonce>,

@@ -18,7 +18,7 @@ use crate::name::{ErrorMessage, Nonce, Note, RunId};
 use crate::store::{Moved, Store};
 use crate::task::{Task, Terms};
 use crate::time::Timestamp;
-use crate::transition::{Claimant, Command, Fate, IfHeld, Refusal, Verdict, decide};
+use crate::transition::{Claimant, Command, IfHeld, Refusal, Verdict, decide};
 
 /// A task that waits again: its holder gave it back, or it was put back after it had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,19 +164,14 @@ impl<S: Store> Queue<S> {
         }
         self.check_parents(follow_ups.iter())?;
         let enqueued = self.enqueue_all(follow_ups.into_iter().map(after).collect(), now, nonce)?;
-        // CM-15: if the agent dies here, they wait for an end of the task that is not theirs, and are cancelled by it.
-        match self.complete_with(id, claimant, Some(report), now, nonce) {
-            Ok(record) => Ok(Completed { record, enqueued }),
-            Err(error) => {
-                // If the medium failed, the completion may count all the same: then they are to run.
-                if matches!(error, Error::Refused { .. }) {
-                    // One that was there before is somebody else's.
-                    let mut own = enqueued.iter().filter(|follow_up| !follow_up.deduplicated);
-                    own.try_for_each(|follow_up| self.give_up(follow_up.task.id, now, nonce))?;
-                }
-                Err(error)
-            }
-        }
+        // Of an earlier holder who died or was too late, but under the same key: they are this completion's now.
+        let of_another = |task: &Task| task.record.follows.is_some() && task.record.after.first() == Some(&id);
+        let adopted = enqueued.iter().filter(|follow_up| follow_up.deduplicated && of_another(&follow_up.task));
+        let report = Report { adopts: adopted.map(|follow_up| follow_up.task.id).collect(), ..report };
+        // CM-15: if the agent dies here, or the completion is refused, they wait for an end of the task that is not theirs, and are
+        // cancelled by it.
+        let record = self.complete_with(id, claimant, Some(report), now, nonce)?;
+        Ok(Completed { record, enqueued })
     }
 
     /// Ends the attempt in failure, and the task, unless it has attempts left. Otherwise as [`Queue::complete`].
@@ -405,19 +400,6 @@ impl<S: Store> Queue<S> {
         let located = self.find(id).ok()??;
         let history = self.history(&located.entry).ok()?;
         Some(history.iter().any(|(of, _)| *of == nonce))
-    }
-
-    /// Ends a follow-up of a completion that was refused, if it still waits for that. Else somebody came to the same conclusion, and
-    /// may have put it back since.
-    fn give_up(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
-        let Some(located) = self.find(id)? else { return Ok(()) };
-        let reason = "the completion that would have enqueued it was refused".parse().ok();
-        let report = Report { reason, ..Report::by("", ReportKind::Cancelled, now) };
-        let command = Command::Unblock { fate: Fate::Cancel, terms: Terms::default(), report: Some(nonce) };
-        match decide(&located.entry, &command, now) {
-            Ok(next) => self.step(&located, &next, Some(&report), now, nonce).map(drop),
-            Err(_) => Ok(()),
-        }
     }
 
     /// The claim as the name tells of it; if somebody asks its holder to stop, by whom and why.
