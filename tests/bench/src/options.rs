@@ -95,6 +95,11 @@ impl Bench {
         wanted
     }
 
+    /// Whether more is wanted than the goals.
+    pub(crate) fn wants_more(&self) -> bool {
+        !self.goals
+    }
+
     /// One of two sizes: to measure, or only to see that it works.
     pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
         if self.quick { quick } else { full }

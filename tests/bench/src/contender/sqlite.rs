@@ -36,7 +36,7 @@ const SCHEMA: &str = "
         ended_at INTEGER
     );
     -- One index to find the next task and the leases by: a claim moves its row within it, a completion takes it out. What has ended is
-    -- not in it. A row's id comes last in every index, and the time to wait is there so that whoever looks for the next reads nothing else.
+    -- not in it, and a query that is to use it has to say so word for word. A row's id comes last in every index, and the time to wait is there so that whoever looks for the next reads nothing else.
     CREATE INDEX IF NOT EXISTS live ON tasks (state, priority DESC, id, pending_until) WHERE state < 2;
 ";
 
@@ -46,12 +46,14 @@ const ENQUEUE: &str = "
 const CLAIM: &str = "
     UPDATE tasks
     SET state = 1, generation = generation + 1, run_id = ?1, nonce = ?2, claimed_at = ?3, expires_at = ?4
-    WHERE id = (SELECT id FROM tasks WHERE state = 0 AND pending_until > ?3 ORDER BY priority DESC, id LIMIT 1)
+    WHERE id = (
+        SELECT id FROM tasks WHERE state < 2 AND state = 0 AND pending_until > ?3 ORDER BY priority DESC, id LIMIT 1
+    )
     RETURNING id, generation, priority, queue, created_by, created_at, title, payload";
 
 const COMPLETE: &str = "UPDATE tasks SET state = 2, ended_at = ? WHERE id = ? AND state = 1 AND nonce = ?";
 
-const SWEEP: &str = "UPDATE tasks SET state = 0, run_id = NULL WHERE state = 1 AND expires_at <= ?";
+const SWEEP: &str = "UPDATE tasks SET state = 0, run_id = NULL WHERE state < 2 AND state = 1 AND expires_at <= ?";
 
 const SECOND: i64 = 1_000_000;
 
@@ -177,6 +179,8 @@ fn connect(directory: &Path) -> Result<Connection> {
     database.pragma_update(None, "cache_size", -65_536)?;
     database.pragma_update(None, "mmap_size", 1 << 30)?;
     database.pragma_update(None, "temp_store", "MEMORY")?;
+    // Four times the default: with `NORMAL` only checkpoints are synced, and a cycle took half the time.
+    database.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     database.execute_batch(SCHEMA)?;
     Ok(database)
 }
@@ -191,4 +195,24 @@ fn insert(database: &Connection, number: u64) -> Result<()> {
 /// SQLite's integers have a sign.
 fn micros(time: Timestamp) -> i64 {
     time.micros().cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CLAIM, SWEEP, connect};
+
+    /// Else a claim would read the whole table, and not be what people who know SQLite would write.
+    #[test]
+    fn claims_and_sweeps_go_by_the_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = connect(directory.path()).unwrap();
+        for (statement, wanted) in [(CLAIM, "USING COVERING INDEX live"), (SWEEP, "USING INDEX live")] {
+            let mut explained = database.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            // What is not bound is NULL.
+            let steps =
+                explained.raw_query().mapped(|row| row.get("detail")).collect::<Result<Vec<String>, _>>().unwrap();
+            let told = steps.join("; ");
+            assert!(told.contains(wanted) && !told.contains("TEMP B-TREE") && !told.contains("SCAN tasks"), "{told}");
+        }
+    }
 }

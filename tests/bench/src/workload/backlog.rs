@@ -27,7 +27,8 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
 
 fn by_size(bench: &Bench, report: &mut Report) -> Result<()> {
     let mut repositories = Vec::new();
-    for tasks in [100, 1_000, 10_000, 100_000].map(|tasks| bench.size(tasks, tasks / 50)) {
+    let between: &[usize] = if bench.wants_more() { &[1_000, 10_000, 100_000] } else { &[] };
+    for tasks in [100].iter().chain(between).map(|tasks| bench.size(*tasks, tasks / 50)) {
         repositories.push((tasks, Repository::with(bench, tasks)?));
     }
     let million = bench.million()?;

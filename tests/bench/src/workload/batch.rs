@@ -35,7 +35,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         turns.push((format!("`enqueue`, {processes} times"), Box::new(move || by_processes(bench, processes))));
     }
     let names: Vec<String> = turns.iter().map(|(name, _)| name.clone()).collect();
-    let comparison = Comparison::of("enqueue, each task, sync on", bench.size(5, 1), turns)?;
+    let comparison = Comparison::of("enqueue, each task, sync on", bench.size(3, 1), turns)?;
     if let [batch, single, rest @ ..] = names.as_slice() {
         report.reach(Key::BatchInProcess, comparison.speed(batch, single));
         if let [batch, single] = rest {

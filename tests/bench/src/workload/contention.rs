@@ -116,7 +116,7 @@ fn compare(bench: &Bench, field: &Field, team: Team, work: Duration, part: Part)
         }
         turns.push((contender.to_string(), Box::new(move || measure(count))));
     }
-    let rounds = bench.size(if part == Part::Goal { 7 } else { 3 }, 1);
+    let rounds = bench.size(if part == Part::Goal { 5 } else { 3 }, 1);
     let comparison = Comparison::of(&name, rounds, turns)?;
     bench.clear()?;
     Ok(Some(comparison))

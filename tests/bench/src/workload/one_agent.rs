@@ -32,7 +32,7 @@ const CASES: [Case; 2] = [
             Contender::BeanstalkdUnsynced,
         ],
         tasks: 10_000,
-        rounds: 7,
+        rounds: 5,
     },
     Case {
         name: "one agent, sync on",
@@ -44,7 +44,7 @@ const CASES: [Case; 2] = [
             Contender::Beanstalkd,
         ],
         tasks: 2_000,
-        rounds: 7,
+        rounds: 5,
     },
 ];
 
