@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Measure almost nothing, to see that everything works
     #[arg(long)]
     quick: bool,
+    /// Leave what was measured, and tell where it is
+    #[arg(long)]
+    keep: bool,
     /// Write what was measured into BENCHMARKS.md, too, and the chart beside the benchmark
     #[arg(long)]
     write: bool,
@@ -47,8 +50,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 /// The same for the program.
 fn words(options: &Options, workspace: &Workspace) -> Vec<String> {
-    let Options { dir, only, goals, quick, write } = options;
-    let flags = [(*goals, "--goals"), (*quick, "--quick")];
+    let Options { dir, only, goals, quick, keep, write } = options;
+    let flags = [(*goals, "--goals"), (*quick, "--quick"), (*keep, "--keep")];
     let mut words: Vec<String> =
         flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).to_owned()).collect();
     words.extend(dir.as_ref().map(|dir| format!("--dir={}", dir.display())));

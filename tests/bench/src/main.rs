@@ -67,8 +67,8 @@ fn run(options: &options::Options) -> Result<()> {
     let report = workload::all(&bench)?;
     println!("{}", report.markdown());
     report.write_to(&bench.output)?;
-    match &bench.write {
-        Some(root) => report.write_into(root),
-        None => Ok(()),
+    if let Some(root) = &bench.write {
+        report.write_into(root)?;
     }
+    bench.end()
 }

@@ -1,6 +1,6 @@
 //! What was asked for, and what all workloads are given.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Measure almost nothing, to see that everything works
     #[arg(long)]
     quick: bool,
+    /// Leave what was measured, and tell where it is
+    #[arg(long)]
+    keep: bool,
     /// Where tables and chart are written
     #[arg(long, default_value = "target/bench")]
     output: PathBuf,
@@ -47,7 +50,7 @@ pub(crate) struct Options {
 /// What all workloads are given.
 pub(crate) struct Bench {
     million: OnceCell<Repository>,
-    batches: RefCell<Vec<PathBuf>>,
+    keep: bool,
     everything: TempDir,
     only: Regex,
     goals: bool,
@@ -64,7 +67,7 @@ impl Options {
         let programs = [&self.muse, &self.library, &self.python, &self.beanstalkd].map(Option::as_deref);
         Ok(Bench {
             million: OnceCell::new(),
-            batches: RefCell::default(),
+            keep: self.keep,
             everything: everything.with_context(|| format!("cannot make a directory in {}", dir.display()))?,
             only: self.only.clone(),
             goals: self.goals,
@@ -119,24 +122,21 @@ impl Bench {
         Ok(self.million.get_or_init(|| made))
     }
 
-    /// A fresh directory that stays until [`Bench::clear`]: a filesystem has work with what was deleted for a while, and the next batch
-    /// would pay for it.
-    pub(crate) fn keep_directory(&self) -> Result<PathBuf> {
-        let directory = self.directory()?.keep();
-        self.batches.borrow_mut().push(directory.clone());
-        Ok(directory)
+    /// A fresh directory on the filesystem that is measured. It stays until all is measured: a filesystem has work with what was
+    /// deleted for a while, and the next batch would pay for it.
+    pub(crate) fn directory(&self) -> Result<PathBuf> {
+        Ok(tempfile::tempdir_in(self.root()).context("cannot make a directory to measure in")?.keep())
     }
 
-    /// Removes everything, but for what a workload holds.
-    pub(crate) fn clear(&self) -> Result<()> {
-        for batch in self.batches.take() {
-            std::fs::remove_dir_all(&batch).with_context(|| format!("cannot remove {}", batch.display()))?;
+    /// Removes all that was measured, unless it is to be kept.
+    pub(crate) fn end(self) -> Result<()> {
+        if self.keep {
+            eprintln!("kept: {}", self.everything.keep().display());
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// A fresh directory on the filesystem that is measured.
-    pub(crate) fn directory(&self) -> Result<TempDir> {
-        tempfile::tempdir_in(self.root()).context("cannot make a directory to measure in")
+        eprintln!(
+            "removing what was measured; where the filesystem discards what is freed at once that takes long: see --keep"
+        );
+        Ok(self.everything.close()?)
     }
 }

@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use coord_store::Sync;
-use tempfile::TempDir;
 
 use crate::contender::{Agent, Coord, fill_queue};
 use crate::figures::timed;
 use crate::options::Bench;
 use crate::program::{Programs, succeeded};
 
-/// It is gone with this.
+/// It stays until all is measured.
 pub(crate) struct Repository {
-    root: TempDir,
+    root: PathBuf,
     next: std::cell::Cell<u64>,
 }
 
@@ -27,7 +26,7 @@ impl Repository {
     }
 
     pub(crate) fn root(&self) -> &Path {
-        self.root.path()
+        &self.root
     }
 
     pub(crate) fn coordination(&self) -> PathBuf {

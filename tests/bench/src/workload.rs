@@ -39,7 +39,7 @@ pub(crate) fn all(bench: &Bench) -> Result<Report> {
 /// Makes a backlog in a fresh directory, has a team work it off, and checks that every task ended once: seconds for each.
 fn batch(bench: &Bench, contender: Contender, team: Team, work: Duration, count: usize) -> Result<f64> {
     let count = count as u64;
-    let directory = bench.keep_directory()?;
+    let directory = bench.directory()?;
     let _server = contender.serve(&directory, &bench.programs)?;
     contender.fill(&directory, count, &bench.programs)?;
     settle(&directory)?;

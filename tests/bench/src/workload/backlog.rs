@@ -53,7 +53,7 @@ fn beside_a_script(bench: &Bench, report: &mut Report) -> Result<()> {
     let (repository, directory) = (Repository::with(bench, tasks)?, bench.directory()?);
     let script = |job: &str| -> Result<_> {
         let mut command = bench.programs.script("load_everything.py")?;
-        command.arg(job).arg(directory.path());
+        command.arg(job).arg(&directory);
         Ok(command)
     };
     succeeded(script("fill")?.arg(tasks.to_string()))?;

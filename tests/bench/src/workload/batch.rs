@@ -48,7 +48,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
 
 fn in_process(bench: &Bench, tasks: usize) -> Result<f64> {
     let directory = bench.directory()?;
-    let queue = open(directory.path(), Sync::On)?;
+    let queue = open(&directory, Sync::On)?;
     let new = (0..tasks as u64).map(|number| task::new(number, QueueName::default_queue()));
     let mut batch = Batch::new(new.collect::<Result<_>>()?);
     let (took, ()) = timed(|| {
@@ -60,7 +60,7 @@ fn in_process(bench: &Bench, tasks: usize) -> Result<f64> {
 
 fn one_by_one(bench: &Bench, tasks: usize) -> Result<f64> {
     let directory = bench.directory()?;
-    let queue = open(directory.path(), Sync::On)?;
+    let queue = open(&directory, Sync::On)?;
     let (took, ()) = timed(|| {
         for number in 0..tasks as u64 {
             queue.enqueue(task::new(number, QueueName::default_queue())?, host::now(), task::nonce()?)?;

@@ -1,6 +1,6 @@
 //! The queue as a component under wasmtime, beside the native core, both in this process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use coord_core::JsonObject;
@@ -26,7 +26,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let directories = [bench.directory()?, bench.directory()?];
-    let [native, component] = directories.each_ref().map(tempfile::TempDir::path);
+    let [native, component] = directories.each_ref().map(PathBuf::as_path);
     let tasks = bench.size(50, 5);
     let mut component = Component::open(library, component, tasks)?;
     let turns: [Turn<'_>; 2] = [

@@ -63,7 +63,6 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         }
         comparisons.extend([enqueued, drained]);
     }
-    bench.clear()?;
     report.speeds("one agent", &comparisons, Shown::PerSecond, &["coord", "coord-unsynced"]);
     Ok(())
 }
@@ -88,7 +87,7 @@ fn compare(bench: &Bench, case: &Case) -> Result<[Comparison; 2]> {
 }
 
 fn enqueue_then_drain(bench: &Bench, contender: Contender, count: u64) -> Result<[f64; 2]> {
-    let directory = bench.keep_directory()?;
+    let directory = bench.directory()?;
     let _server = contender.serve(&directory, &bench.programs)?;
     let mut agent = contender.agent(&directory, "agent-0")?;
     let (enqueued, ()) = timed(|| (0..count).try_for_each(|number| agent.enqueue(number)))?;
