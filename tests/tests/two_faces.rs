@@ -51,8 +51,8 @@ fn exit_codes_come_through_a_stock_wasmtime_in_text_and_in_json() {
     ]), @r#"
     $ wasmtime run … muse.wasm coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "total":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0,
-     "limit":200,"truncated":false,"items":[]}
+     "total":0,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,
+     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
     exit 0
 
     $ wasmtime run … muse.wasm coord claim --run-id agent-1 --json
