@@ -29,6 +29,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use crate::entry::{Entry, Holder, State, Time};
 use crate::id::TaskId;
@@ -37,8 +38,10 @@ use crate::tags::TagSet;
 use crate::time::Timestamp;
 
 /// A directory of the queue, relative to its root, with `/` between the names. The root itself is empty.
+///
+/// Its copies share the text: all entries of a directory point at it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Dir(String);
+pub struct Dir(Arc<str>);
 
 /// A file of the queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +55,7 @@ pub struct Path {
 impl Dir {
     /// The coordination directory.
     pub fn root() -> Dir {
-        Dir(String::new())
+        Dir(Arc::default())
     }
 
     /// The path's text, relative to the root.
@@ -63,7 +66,7 @@ impl Dir {
     /// The directory above and the name in it; `None` for the root.
     pub fn split(&self) -> Option<(Dir, &str)> {
         match self.0.rsplit_once('/') {
-            Some((parent, name)) => Some((Dir(parent.to_string()), name)),
+            Some((parent, name)) => Some((Dir(parent.into()), name)),
             None if self.0.is_empty() => None,
             None => Some((Dir::root(), &self.0)),
         }
@@ -71,7 +74,7 @@ impl Dir {
 
     /// A directory in this one. The name is a single component that does not come from outside unchecked.
     pub fn child(&self, name: &str) -> Dir {
-        if self.0.is_empty() { Dir(name.to_string()) } else { Dir(format!("{}/{name}", self.0)) }
+        if self.0.is_empty() { Dir(name.into()) } else { Dir(format!("{}/{name}", self.0).into()) }
     }
 
     /// A file in this directory.
@@ -81,7 +84,7 @@ impl Dir {
 
     /// True for a directory in `other`, or further down.
     pub fn is_below(&self, other: &Dir) -> bool {
-        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
+        self.0.strip_prefix(&*other.0).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// True if the directory is never removed once it is there, and is one of about thirty such, so that a store may
@@ -256,12 +259,12 @@ pub fn queue_settings() -> Dir {
     Dir::root().child("queues")
 }
 
-/// The empty file that says that a queue is paused.
+/// The file that says that a queue is paused.
 pub fn paused(queue: &QueueName) -> Path {
     queue_settings().file(format!("{queue}.paused"))
 }
 
-/// The empty file that says how many tasks of a queue may be claimed at once.
+/// The file that says how many tasks of a queue may be claimed at once.
 pub fn max_in_flight(queue: &QueueName, max: u32) -> Path {
     queue_settings().file(format!("{queue}.max{max}"))
 }

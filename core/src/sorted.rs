@@ -11,13 +11,19 @@ pub(crate) fn by<T>(items: Vec<T>, compare: impl Fn(&T, &T) -> Ordering) -> Vec<
         (Some(one), Some(other)) => compare(one, other),
         _ => Ordering::Equal,
     });
+    in_order(items, order)
+}
+
+fn in_order<T>(items: Vec<T>, order: Vec<usize>) -> Vec<T> {
     let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
     order.into_iter().filter_map(|place| items.get_mut(place)?.take()).collect()
 }
 
-/// The items, those with the smallest key first.
+/// The items, those with the smallest key first. The key of each is asked for once.
 pub(crate) fn by_key<T, K: Ord>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    by(items, |one, other| key(one).cmp(&key(other)))
+    let keys: Vec<K> = items.iter().map(key).collect();
+    let order = order(keys.len(), &|one, other| keys.get(one).cmp(&keys.get(other)));
+    in_order(items, order)
 }
 
 /// The set of these items.

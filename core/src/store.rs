@@ -24,7 +24,8 @@ pub mod mem;
 
 /// A directory tree that many agents change at once.
 pub trait Store {
-    /// Makes a file with this content, which is durable when the call returns; the name is after [`Store::sync_dir`].
+    /// Makes a file with this content, which is durable when the call returns; the name is after [`Store::sync_dir`]. An empty file
+    /// costs no sync, so after a power cut its name may be gone all the same, where a filesystem has no journal.
     ///
     /// If the machine or the agent dies in the middle, the file may be there with only the first part of its content.
     /// If the call fails, the file is removed again as far as that is possible.

@@ -58,7 +58,7 @@ export class NodeStore implements Host {
       const descriptor = openSync(file, 'wx');
       try {
         write(descriptor, content);
-        if (this.#sync) fdatasyncSync(descriptor);
+        if (this.#sync && content.length > 0) fdatasyncSync(descriptor);
       } catch (error) {
         // Nothing points at it, so that what is left of it is harmless.
         attempt(() => unlinkSync(file));

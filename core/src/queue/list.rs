@@ -1,5 +1,6 @@
 //! Listing: who is where, told from names; records are opened only for the tasks that are shown.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -270,7 +271,7 @@ impl<S: Store> Queue<S> {
     pub fn tasks(&self, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
         let seen = self.every_entry()?;
         let mut counts = Counts::default();
-        let mut matching: Vec<Seen> = Vec::new();
+        let mut matching: Vec<Box<Seen>> = Vec::new();
         for seen in seen.into_values() {
             let status = Status::of(&seen.located.entry, now);
             counts.add(status);
@@ -282,7 +283,13 @@ impl<S: Store> Queue<S> {
         self.listing(matching, counts, filter, now)
     }
 
-    fn listing(&self, matching: Vec<Seen>, counts: Counts, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
+    fn listing(
+        &self,
+        matching: Vec<Box<Seen>>,
+        counts: Counts,
+        filter: &Filter,
+        now: Timestamp,
+    ) -> Result<Listing, Error> {
         let (mut items, mut findings) = (Vec::new(), Vec::new());
         let (mut count, mut next) = (Matching::Exactly(matching.len()), None);
         let (mut left_out, mut last) = (0, None);
@@ -316,15 +323,15 @@ impl<S: Store> Queue<S> {
         Ok(Listing { counts, items, matching: count, next, findings })
     }
 
-    /// Every task's newest entry. The claimed shelf is read twice, for a task that goes back to the ready shelf or is
+    /// Every task's newest entry, boxed, as there may be millions that are to be sorted. The claimed shelf is read twice, for a task that goes back to the ready shelf or is
     /// claimed while the other is read.
-    pub(super) fn every_entry(&self) -> Result<BTreeMap<TaskId, Seen>, Error> {
-        let mut newest: BTreeMap<TaskId, Seen> = BTreeMap::new();
+    pub(super) fn every_entry(&self) -> Result<BTreeMap<TaskId, Box<Seen>>, Error> {
+        let mut newest: BTreeMap<TaskId, Box<Seen>> = BTreeMap::new();
         let mut note = |located: Located, queue: Option<QueueName>| {
             let older =
                 newest.get(&located.entry.id).is_none_or(|seen| seen.located.entry.version < located.entry.version);
             if older {
-                newest.insert(located.entry.id, Seen { located, queue });
+                newest.insert(located.entry.id, Box::new(Seen { located, queue }));
             }
         };
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));

@@ -1,5 +1,5 @@
 //! What is set for a queue as a whole: whether it is paused, and how many of its tasks may be claimed at once. Names again: the
-//! empty files in `queues/` are called after what they say.
+//! files in `queues/` are called after what they say. One line break is all that is in them: an empty file would not be synced.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -57,7 +57,7 @@ impl<S: Store> Queue<S> {
     /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused before.
     pub fn pause(&self, queue: &QueueName, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         self.init(now, nonce)?;
-        let made = self.create(&layout::paused(queue), b"")?;
+        let made = self.create(&layout::paused(queue), b"\n")?;
         self.store.sync_dir(&layout::queue_settings())?;
         Ok(made == Created::Now)
     }
@@ -83,7 +83,7 @@ impl<S: Store> Queue<S> {
     ) -> Result<(), Error> {
         self.init(now, nonce)?;
         if let Some(max) = max {
-            self.create(&layout::max_in_flight(queue, max), b"")?;
+            self.create(&layout::max_in_flight(queue, max), b"\n")?;
         }
         for name in self.store.list(&layout::queue_settings())?.unwrap_or_default() {
             if let Some((of, Setting::MaxInFlight(other))) = parse_setting(&name)
