@@ -87,12 +87,14 @@ pub struct Batch {
     rest: vec::IntoIter<NewTask>,
     step: usize,
     is_checked: bool,
+    /// No task of the next step is dated earlier.
+    next_at: Timestamp,
 }
 
 impl Batch {
     /// A batch that has not begun.
     pub fn new(tasks: Vec<NewTask>) -> Batch {
-        Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false }
+        Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false, next_at: Timestamp::default() }
     }
 
     /// As many tasks in each step, at most [`limits::BATCH_STEP`]: for a host that does other things in between. Smaller steps sync
@@ -116,7 +118,12 @@ impl Batch {
             self.is_checked = true;
         }
         let step: Vec<_> = self.rest.by_ref().take(self.step).map(|new| (new, None)).collect();
-        if step.is_empty() { Ok(None) } else { queue.enqueue_all(step, now, nonce).map(Some) }
+        if step.is_empty() {
+            return Ok(None);
+        }
+        let now = now.max(self.next_at);
+        self.next_at = apart(now, step.len());
+        queue.enqueue_all(step, now, nonce).map(Some)
     }
 }
 
@@ -141,9 +148,7 @@ impl<S: Store> Queue<S> {
         self.init(now, nonce)?;
         let mut drafts = Vec::new();
         for (place, (new, follows)) in new.into_iter().enumerate() {
-            // Tasks of one call are in order, however coarse the clock.
-            let at = now.plus_micros(u64::try_from(place).unwrap_or(0));
-            drafts.push(self.draft(new, follows, at, nonce)?);
+            drafts.push(self.draft(new, follows, apart(now, place), nonce)?);
         }
         self.prepare(drafts.iter().filter(|draft| draft.is_new()).map(|draft| draft.enqueued.task.id))?;
         for draft in drafts.iter_mut().filter(|draft| draft.is_new()) {
@@ -266,6 +271,12 @@ impl<S: Store> Queue<S> {
         unprepared.keys().try_for_each(|prepared| self.store.create(prepared, b"").map(drop))?;
         Ok(())
     }
+}
+
+/// When the task at this place of a call that began at `now` counts as enqueued: in order, however coarse the clock, and so that no
+/// leaf of the ready shelf has many names, since whoever claims reads all of one.
+fn apart(now: Timestamp, place: usize) -> Timestamp {
+    now.plus_micros(u64::try_from(place).unwrap_or(0).saturating_mul(limits::BATCH_MICROS_APART))
 }
 
 /// A task on its way into the queue.

@@ -271,7 +271,7 @@ impl<S: Store> Queue<S> {
     pub fn tasks(&self, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
         let seen = self.every_entry()?;
         let mut counts = Counts::default();
-        let mut matching: Vec<Box<Seen>> = Vec::new();
+        let mut matching: Vec<Seen> = Vec::new();
         for seen in seen.into_values() {
             let status = Status::of(&seen.located.entry, now);
             counts.add(status);
@@ -283,13 +283,7 @@ impl<S: Store> Queue<S> {
         self.listing(matching, counts, filter, now)
     }
 
-    fn listing(
-        &self,
-        matching: Vec<Box<Seen>>,
-        counts: Counts,
-        filter: &Filter,
-        now: Timestamp,
-    ) -> Result<Listing, Error> {
+    fn listing(&self, matching: Vec<Seen>, counts: Counts, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
         let (mut items, mut findings) = (Vec::new(), Vec::new());
         let (mut count, mut next) = (Matching::Exactly(matching.len()), None);
         let (mut left_out, mut last) = (0, None);
@@ -323,15 +317,15 @@ impl<S: Store> Queue<S> {
         Ok(Listing { counts, items, matching: count, next, findings })
     }
 
-    /// Every task's newest entry, boxed, as there may be millions that are to be sorted. The claimed shelf is read twice, for a task that goes back to the ready shelf or is
+    /// Every task's newest entry. The claimed shelf is read twice, for a task that goes back to the ready shelf or is
     /// claimed while the other is read.
-    pub(super) fn every_entry(&self) -> Result<BTreeMap<TaskId, Box<Seen>>, Error> {
-        let mut newest: BTreeMap<TaskId, Box<Seen>> = BTreeMap::new();
+    pub(super) fn every_entry(&self) -> Result<BTreeMap<TaskId, Seen>, Error> {
+        let mut newest: BTreeMap<TaskId, Seen> = BTreeMap::new();
         let mut note = |located: Located, queue: Option<QueueName>| {
             let older =
                 newest.get(&located.entry.id).is_none_or(|seen| seen.located.entry.version < located.entry.version);
             if older {
-                newest.insert(located.entry.id, Box::new(Seen { located, queue }));
+                newest.insert(located.entry.id, Seen { located: Box::new(located), queue });
             }
         };
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
@@ -437,9 +431,9 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// An entry as the listing saw it, and the queue if its place told.
+/// An entry as the listing saw it, and the queue if its place told. There may be millions, to be sorted: what is moved is small.
 pub(super) struct Seen {
-    located: Located,
+    located: Box<Located>,
     queue: Option<QueueName>,
 }
 

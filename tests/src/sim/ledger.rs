@@ -136,6 +136,8 @@ struct End {
     outcome: Ending,
     by: Option<Tenure>,
     report: Option<Nonce>,
+    /// It was a completion that enqueues a task with the key, so also one that waits for an earlier holder's completion, and has it.
+    enqueues_key: bool,
     /// It was called off while the lease of another ran, which takes force.
     forced: bool,
     /// The generation whose holder was asked to stop, and gave it back or was not heard of any more: both give it one name.
@@ -259,7 +261,7 @@ impl Ledger {
     }
 
     /// A task that waited for others goes on, or is called off, because of how they ended.
-    fn check_parents(&self, id: TaskId, last: Option<&Entry>, next: &Entry, errand: &Errand) -> Result<(), Broken> {
+    fn check_parents(&self, id: TaskId, last: Option<&Entry>, next: &Entry) -> Result<(), Broken> {
         let plan = &self.lives[&id].plan;
         let step =
             || format!("{next}; it waits for {:?}", plan.after.iter().map(|id| id.to_string()).collect::<Vec<_>>());
@@ -272,14 +274,11 @@ impl Ledger {
                 let moves_on = self.allows(plan, *on) && plan.after.contains(other);
                 expect(moves_on, Promise::ParentsFirst, step)
             }
-            // By somebody who called it off, or by the completion that would have enqueued it.
+            // By somebody who called it off.
             State::Ended(ending) if ending.lease.is_some() => Ok(()),
             State::Ended(_) => {
-                let by_its_own = plan.follows == Some(errand.nonce);
-                let refused = by_its_own && !plan.after.first().is_some_and(|parent| self.allows(plan, *parent));
                 let forbidden = plan.after.iter().any(|parent| self.forbids(plan, *parent));
-                let promise = if by_its_own { Promise::AllOrNothing } else { Promise::ParentsFirst };
-                expect(refused || forbidden, promise, step)
+                expect(forbidden, Promise::ParentsFirst, step)
             }
             _ => expect(plan.after.iter().all(|parent| self.allows(plan, *parent)), Promise::ParentsFirst, step),
         }
@@ -288,7 +287,7 @@ impl Ledger {
     /// True if a task with this plan may run as far as this parent has come.
     fn allows(&self, plan: &Plan, parent: TaskId) -> bool {
         self.ends_of(parent).any(|end| match plan.completion_of(parent) {
-            Some(completion) => end.outcome == Ending::Completed && end.report == Some(completion),
+            Some(completion) => end.enqueues(plan, completion),
             None => end.outcome == Ending::Completed || plan.if_parent_fails == IfParentFails::Run,
         })
     }
@@ -296,7 +295,7 @@ impl Ledger {
     /// True if a task with this plan will not run, because of how this parent has ended.
     fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
         self.ends_of(parent).any(|end| match plan.completion_of(parent) {
-            Some(completion) => end.outcome != Ending::Completed || end.report != Some(completion),
+            Some(completion) => !end.enqueues(plan, completion),
             None => end.outcome != Ending::Completed && plan.if_parent_fails == IfParentFails::Cancel,
         })
     }
@@ -340,7 +339,7 @@ impl Ledger {
                 self.life(id).check_end(errand, nonce)?;
                 self.acknowledge(follower)?;
                 let life = self.life(follower);
-                life.is_wanted |= life.plan.follows == Some(errand.nonce);
+                life.is_wanted |= life.plan.follows == Some(errand.nonce) || life.plan.completion_of(id).is_some();
                 Ok(())
             }
             Answer::TriedAgain(id, nonce) => self.life(id).check_tried_again(errand, nonce),
@@ -506,9 +505,25 @@ impl Plan {
     }
 }
 
+impl End {
+    /// True if a task that was to be enqueued by this completion is enqueued by this end.
+    fn enqueues(&self, plan: &Plan, completion: Nonce) -> bool {
+        let adopts = self.enqueues_key && plan.key.is_some();
+        self.outcome == Ending::Completed && (self.report == Some(completion) || adopts)
+    }
+}
+
 impl Default for End {
     fn default() -> End {
-        End { outcome: Ending::Expired, by: None, report: None, forced: false, given_back: None, told: false }
+        End {
+            outcome: Ending::Expired,
+            by: None,
+            report: None,
+            enqueues_key: false,
+            forced: false,
+            given_back: None,
+            told: false,
+        }
     }
 }
 
@@ -622,6 +637,7 @@ impl Life {
                 let is_held = matches!(last.state, State::Claimed(_) | State::Recalled(_));
                 let by = ending.lease.as_ref().map(tenure);
                 let mut end = End { outcome: ending.outcome, by, report: next.report, ..End::default() };
+                end.enqueues_key = matches!(errand.order, Order::CompleteAndEnqueue(_, new) if new.is_unique);
                 end.forced = is_held && !late && !same_holder;
                 let by_nobody = matches!(last.state, State::Recalled(_)) && !errand.order.cancels(last.id);
                 end.given_back = by_nobody.then_some(last.generation);
