@@ -113,8 +113,9 @@ fn of_all_faces_at_once_exactly_one_does_each_of_1000_tasks() {
             let working = start(command);
             scope.spawn(move || shift.follow(worker, working));
             shift.wait_for_or(worker, || {
-                enqueued.extend(fill(&repo, 3.min(1_000 - enqueued.len())));
-                thread::sleep(Duration::from_millis(100));
+                // Few: to start takes seconds, and the others take all that there is meanwhile.
+                enqueued.extend(fill(&repo, 1.min(1_000 - enqueued.len())));
+                thread::sleep(Duration::from_millis(150));
             });
         }
         enqueued.extend(fill(&repo, 1_000 - enqueued.len()));
