@@ -254,7 +254,7 @@ impl Ledger {
             life.note_report(last.as_ref(), &entry, tree)?;
             life.last = Some(path.name.clone());
             life.check_reports(tree)?;
-            self.check_parents(id, last.as_ref(), &entry, errand)?;
+            self.check_parents(id, last.as_ref(), &entry)?;
             self.check_key(id)?;
         }
         Ok(())
