@@ -278,7 +278,8 @@ impl Ledger {
             State::Ended(ending) if ending.lease.is_some() => Ok(()),
             State::Ended(_) => {
                 let forbidden = plan.after.iter().any(|parent| self.forbids(plan, *parent));
-                expect(forbidden, Promise::ParentsFirst, step)
+                let promise = if plan.follows.is_some() { Promise::AllOrNothing } else { Promise::ParentsFirst };
+                expect(forbidden, promise, step)
             }
             _ => expect(plan.after.iter().all(|parent| self.allows(plan, *parent)), Promise::ParentsFirst, step),
         }

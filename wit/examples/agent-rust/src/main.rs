@@ -8,7 +8,7 @@
 //! wasmtime run --dir .muse/coordination --env MUSE_RUN_ID=agent-1 agent.wasm
 //! ```
 //!
-//! It ends with 0 when there is nothing left to claim, and with 1 when the queue fails.
+//! It ends with 0 when there was nothing to claim for a second, and with 1 when the queue fails.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what an agent does is told to who runs it")]
 #![allow(clippy::disallowed_methods, reason = "nobody else reads the environment of an agent")]
 
@@ -59,7 +59,8 @@ fn work_off() -> Result<(), Error> {
         run_id: env::var("MUSE_RUN_ID").ok(),
         queues: Vec::new(),
         lease_seconds: Some(LEASE_SECONDS),
-        wait_seconds: None,
+        // There is nothing to do once there was nothing for a second.
+        wait_seconds: Some(1),
         tags: Vec::new(),
         any_tags: Vec::new(),
         exclude_tags: Vec::new(),
