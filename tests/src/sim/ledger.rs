@@ -296,7 +296,8 @@ impl Ledger {
     /// True if a task with this plan will not run, because of how this parent has ended.
     fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
         self.ends_of(parent).any(|end| match plan.completion_of(parent) {
-            Some(completion) => !end.enqueues(plan, completion),
+            // Whoever is told that it is enqueued must see it run. One that came to its key later is of a completion that was refused.
+            Some(completion) => end.outcome != Ending::Completed || end.report != Some(completion),
             None => end.outcome != Ending::Completed && plan.if_parent_fails == IfParentFails::Cancel,
         })
     }
