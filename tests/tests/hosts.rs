@@ -92,7 +92,7 @@ const AT_LEAST: usize = 3;
 #[test]
 fn of_all_faces_at_once_exactly_one_does_each_of_1000_tasks() {
     let repo = Repo::new();
-    let mut enqueued = fill(&repo, 600);
+    let mut enqueued = fill(&repo, 500);
     let shift = &Shift::default();
     thread::scope(|scope| {
         scope.spawn(|| shift.work("wasmtime", |words| repo.stock(GRANT, words).run()));
@@ -113,9 +113,9 @@ fn of_all_faces_at_once_exactly_one_does_each_of_1000_tasks() {
             let working = start(command);
             scope.spawn(move || shift.follow(worker, working));
             shift.wait_for_or(worker, || {
-                // Few: to start takes seconds, and the others take all that there is meanwhile.
-                enqueued.extend(fill(&repo, 1.min(1_000 - enqueued.len())));
-                thread::sleep(Duration::from_millis(150));
+                // So many that nobody who waits a second for a task goes without.
+                enqueued.extend(fill(&repo, 3.min(1_000 - enqueued.len())));
+                thread::sleep(Duration::from_millis(100));
             });
         }
         enqueued.extend(fill(&repo, 1_000 - enqueued.len()));
