@@ -108,19 +108,28 @@ export async function aborted(signal) {
 
 /**
  * Measures, second by second, what a wait of eight seconds takes of a core. The quietest second counts: the engine compiles in the
- * background what is used often, and the machine has other work, which can only add.
+ * background what is used often, and the machine has other work, which can only add. Where it takes long just to wake up, so that a
+ * bare timer has half of the one percent, nothing can be told and the test is skipped.
  */
 export async function assertTakesLessThanOnePercent(t, waiting) {
   // The first looks compile the code.
   await sleep(1000);
   const shares = [];
-  for (let second = 0; second < 6; second += 1) {
-    const [before, began] = [process.cpuUsage(), performance.now()];
-    await sleep(1000);
-    const used = process.cpuUsage(before);
-    shares.push((used.user + used.system) / 1000 / (performance.now() - began));
-  }
+  for (let second = 0; second < 6; second += 1) shares.push(await shareOfACore(1000));
   await waiting;
   t.diagnostic(`by seconds: ${shares.map((share) => (share * 100).toFixed(2)).join(', ')} % of a core`);
-  assert.ok(Math.min(...shares) < 0.01, `${shares}`);
+  if (Math.min(...shares) < 0.01) return;
+  const timer = setInterval(() => {}, 35);
+  const bare = await shareOfACore(3000);
+  clearInterval(timer);
+  if (bare > 0.005) return t.skip(`a bare timer takes ${(bare * 100).toFixed(2)} % of a core here`);
+  assert.fail(`${shares}`);
+}
+
+/** What this process takes of a core in so many milliseconds from now. */
+async function shareOfACore(milliseconds) {
+  const [before, began] = [process.cpuUsage(), performance.now()];
+  await sleep(milliseconds);
+  const used = process.cpuUsage(before);
+  return (used.user + used.system) / 1000 / (performance.now() - began);
 }
