@@ -113,8 +113,10 @@ impl DirStore {
 impl Store for DirStore {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
         let Some((handle, name)) = self.resolve_file(path)? else { return Ok(Created::NoDir) };
+        // All that an empty file has is its name.
+        let sync = if content.is_empty() { Sync::Off } else { self.sync };
         match handle.create(&name) {
-            Ok(file) => match file.fill(content, self.sync) {
+            Ok(file) => match file.fill(content, sync) {
                 Ok(()) => Ok(Created::Now),
                 Err(failure) => Err(Self::discard_torn(&handle, &name, failure).at("write", &path.to_string())),
             },

@@ -97,7 +97,7 @@ impl Handle {
 impl NewFile {
     pub(super) fn fill(mut self, content: &[u8], sync: Sync) -> Result<(), Failure> {
         self.0.write_all(content)?;
-        if sync == Sync::On && !content.is_empty() {
+        if sync == Sync::On {
             self.0.sync_data()?;
         }
         Ok(())

@@ -149,7 +149,7 @@ impl NewFile {
         while let Some(rest) = content.get(written..).filter(|rest| !rest.is_empty()) {
             written += usize::try_from(self.0.write(rest, written as u64)?).unwrap_or(rest.len());
         }
-        if sync == Sync::On && !content.is_empty() {
+        if sync == Sync::On {
             self.0.sync_data()?;
         }
         Ok(())

@@ -31,8 +31,10 @@ impl<S: Store> Queue<S> {
         while let Some(parent) = ended.pop() {
             let dir = layout::blocked_on(parent);
             // Nobody waits for most tasks: to look is cheaper than to be refused a listing, which JavaScript throws.
-            let names = if self.store.stamp(&dir)?.is_some() { self.store.list(&dir)? } else { None };
-            let Some(names) = names else { continue };
+            if self.store.stamp(&dir)?.is_none() {
+                continue;
+            }
+            let Some(names) = self.store.list(&dir)? else { continue };
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
                 let located = Located { dir: dir.clone(), entry };
                 match self.move_on(&located, now, nonce) {
@@ -86,9 +88,9 @@ impl<S: Store> Queue<S> {
             let completion = record.follows.filter(|_| place == 0);
             match self.end_of(*parent)? {
                 Parent::Lives => return Ok((Fate::WaitFor(*parent), None)),
-                Parent::Ended(entry, _)
+                Parent::Ended(entry, outcome)
                     if let Some(completion) = completion
-                        && !self.enqueues(&entry, completion, *id)? =>
+                        && (outcome != Outcome::Completed || !self.enqueues(&entry, completion, *id)?) =>
                 {
                     let reason = format!("the completion of {parent} that would have enqueued it was refused");
                     return Ok((Fate::Cancel, Some(reason)));
@@ -109,13 +111,10 @@ impl<S: Store> Queue<S> {
         Ok((Fate::GoOn, None))
     }
 
-    /// True if the task ended by the completion that was to enqueue `follow_up`, or by one that says that it does.
-    fn enqueues(&self, ended: &Entry, completion: Nonce, follow_up: TaskId) -> Result<bool, Error> {
-        if !matches!(&ended.state, State::Ended(ending) if ending.outcome == Outcome::Completed) {
-            return Ok(false);
-        }
+    /// True if the task was completed by the completion that was to enqueue `follow_up`, or by one that says that it does.
+    fn enqueues(&self, completed: &Entry, completion: Nonce, follow_up: TaskId) -> Result<bool, Error> {
         let adopts = |(_, report): (_, Report)| report.adopts.contains(&follow_up);
-        Ok(ended.report == Some(completion) || self.latest_report(ended)?.is_some_and(adopts))
+        Ok(completed.report == Some(completion) || self.latest_report(completed)?.is_some_and(adopts))
     }
 
     fn end_of(&self, parent: TaskId) -> Result<Parent, Error> {

@@ -107,14 +107,7 @@ impl<S: Store> Queue<S> {
     /// Moves scheduled tasks that are due to the ready shelf, and wakes blocked ones that were forgotten. Reads the head of the
     /// one shelf and a few names of the other. How many it moved.
     fn sweep_waiting(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<u64, Error> {
-        let mut walk = Walk {
-            queues: &[],
-            except: &[],
-            until: Some(now),
-            empties: Empties::Remove(now),
-            watch: None,
-            leftovers: None,
-        };
+        let mut walk = Walk { until: Some(now), ..Walk::all(Empties::Remove(now)) };
         let mut moved = 0;
         let mut ripen = |_: &TimedShelf, located| {
             moved += u64::from(self.elapse(&located, now, nonce, findings)? == Moved::Here);

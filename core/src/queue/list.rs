@@ -331,8 +331,7 @@ impl<S: Store> Queue<S> {
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
         // In the order in which tasks go from one shelf to the next.
         self.blocked_entries()?.into_iter().for_each(|located| note(located, None));
-        let mut walk =
-            Walk { queues: &[], except: &[], until: None, empties: Empties::Keep, watch: None, leftovers: None };
+        let mut walk = Walk::all(Empties::Keep);
         let mut note_timed = |shelf: &TimedShelf, located| {
             note(located, shelf.queue.clone());
             Ok(ControlFlow::Continue(()))

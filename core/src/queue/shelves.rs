@@ -33,6 +33,13 @@ pub(super) struct Walk<'a> {
     pub(super) leftovers: Option<&'a mut Leftovers>,
 }
 
+impl Walk<'_> {
+    /// Through everything.
+    pub(super) fn all(empties: Empties) -> Walk<'static> {
+        Walk { queues: &[], except: &[], until: None, empties, watch: None, leftovers: None }
+    }
+}
+
 /// Names of a leaf that nobody has looked at yet.
 pub(super) type Leftovers = Vec<(TimedShelf, String)>;
 
