@@ -4,11 +4,10 @@
 //! with the packages of `requirements.txt`. Where beanstalkd is not installed it is left out.
 
 use crate::build::{self, OTHERS};
-use crate::fresh::unless_made_of;
+use crate::hosts::python_with;
 use crate::tools;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
-use std::fs;
+use anyhow::Result;
 use std::path::PathBuf;
 use xshell::cmd;
 
@@ -42,7 +41,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let program = target.join("release/coord-bench");
     let (muse, library, output) = (built.muse, built.library, target.join("bench"));
     let mut more = words(options, workspace);
-    more.push(format!("--python={}", python(workspace)?.display()));
+    let python =
+        python_with(workspace, "bench-python", "tests/bench/python/requirements.txt", "the queues from PyPI need")?;
+    more.push(format!("--python={}", python.display()));
     more.extend(beanstalkd().map(|path| format!("--beanstalkd={}", path.display())));
     cmd!(sh, "{program} run --muse {muse} --library {library} --output {output} {more...}").run()?;
     Ok(())
@@ -58,23 +59,6 @@ fn words(options: &Options, workspace: &Workspace) -> Vec<String> {
     words.extend(only.as_ref().map(|only| format!("--only={only}")));
     words.extend(write.then(|| format!("--write={}", workspace.root.display())));
     words
-}
-
-/// A Python that has the packages which are compared.
-fn python(workspace: &Workspace) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    let environment = workspace.target()?.join("bench-python");
-    let python = environment.join("bin/python");
-    let requirements = workspace.root.join("tests/bench/python/requirements.txt");
-    let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
-    unless_made_of(&wanted, &environment, || {
-        cmd!(sh, "python3 -m venv --clear {environment}").run().context(
-            "the queues from PyPI need python3, 3.10 or newer, with venv: on Debian the packages python3 and python3-venv",
-        )?;
-        cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check --requirement {requirements}").run()?;
-        Ok(())
-    })?;
-    Ok(python)
 }
 
 /// The server, if it is installed.

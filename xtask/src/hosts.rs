@@ -37,15 +37,25 @@ fn rust(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 fn python(workspace: &Workspace) -> Result<PathBuf> {
+    python_with(workspace, "host-python", "wit/examples/host-python/requirements.txt", "the host in Python needs")
+}
+
+/// A Python of its own, in this directory below the target, that has these packages. `needs` says who asks for one.
+pub(crate) fn python_with(
+    workspace: &Workspace,
+    environment: &str,
+    requirements: &str,
+    needs: &'static str,
+) -> Result<PathBuf> {
     let sh = &workspace.shell;
-    let environment = workspace.target()?.join("host-python");
+    let environment = workspace.target()?.join(environment);
     let python = environment.join("bin/python");
-    let requirements = workspace.root.join("wit/examples/host-python/requirements.txt");
+    let requirements = workspace.root.join(requirements);
     let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     unless_made_of(&wanted, &environment, || {
-        cmd!(sh, "python3 -m venv --clear {environment}").run().context(
-            "the host in Python needs python3, 3.10 or newer, with venv: on Debian the packages python3 and python3-venv",
-        )?;
+        cmd!(sh, "python3 -m venv --clear {environment}").run().with_context(|| {
+            format!("{needs} python3, 3.10 or newer, with venv: on Debian the packages python3 and python3-venv")
+        })?;
         cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check --requirement {requirements}").run()?;
         Ok(())
     })?;
