@@ -23,7 +23,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use crate::id::{TaskId, short_digest};
+use crate::id::{Hex, TaskId, short_digest};
 use crate::limits;
 use crate::name::{Nonce, RunId};
 use crate::tags::TagSet;
@@ -159,7 +159,7 @@ impl Entry {
         let entry = Entry { id, created_at, priority, version, generation, attempt, state, report };
         let counted = entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION;
         let held = entry.lease().is_none_or(|Lease { holder, .. }| holder.spilled() || fits(&holder.0, entry.priority));
-        (counted && held && entry.to_string() == name).then_some(entry)
+        (counted && held && entry.name() == name).then_some(entry)
     }
 
     /// The holder that `run_id` is on this task.
@@ -252,10 +252,21 @@ impl Outcome {
     }
 }
 
+impl Entry {
+    /// The name, as [`fmt::Display`] writes it.
+    pub fn name(&self) -> String {
+        let mut name = String::with_capacity(limits::NAME_BYTES);
+        // Writing to a text cannot fail.
+        let _ = fmt::Write::write_fmt(&mut name, format_args!("{self}"));
+        name
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.p{}", Time(self.created_at), self.id.hex(), self.priority)?;
-        write!(f, ".v{:x}.g{:x}.a{:x}", self.version, self.generation, self.attempt)?;
+        let [version, generation, attempt] = [self.version, self.generation, self.attempt].map(|n| Hex::<1>(n.into()));
+        write!(f, ".v{version}.g{generation}.a{attempt}")?;
         match &self.state {
             State::Scheduled { due } => write!(f, ".scheduled.u{}", Time(*due))?,
             State::Blocked { on } => write!(f, ".blocked.o{}", on.hex())?,
@@ -336,7 +347,7 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:013x}", self.0.micros())
+        Hex::<TIME_BYTES>(self.0.micros()).fmt(f)
     }
 }
 
@@ -381,7 +392,11 @@ impl<'a> Fields<'a> {
 /// Writes each byte outside `[A-Za-z0-9._-]` as `%` and two digits, so that it can stand in a name anywhere.
 pub(crate) fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
+    let mut name = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if plain(byte) { name.push(char::from(byte)) } else { name.push_str(&format!("%{byte:02x}")) }
+    }
+    name
 }
 
 /// True if there is room for this holder beside the priority's digits; a longer one is spilled.

@@ -1,6 +1,7 @@
 //! A task's id: the SHA-256 of its record's canonical form, written `sha256:<64 lower-case hexadecimal digits>`.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
@@ -35,12 +36,13 @@ impl TaskId {
 
     /// Reads the 64 digits of a file name.
     pub fn from_hex(digits: &str) -> Option<TaskId> {
+        let (pairs, []) = digits.as_bytes().as_chunks() else { return None };
         let mut bytes = [0; 32];
-        if digits.len() != 64 || !digits.bytes().all(is_lower_hex) {
+        if pairs.len() != bytes.len() {
             return None;
         }
-        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = hex_value(*high)? << 4 | hex_value(*low)?;
         }
         Some(TaskId(bytes))
     }
@@ -105,15 +107,46 @@ pub(crate) fn short_digest(text: &str) -> String {
     hex(&digest[..10])
 }
 
+/// A number in lower-case hexadecimal, at least so many digits of it: what most of a name is, without the formatting machinery,
+/// which is slower, and names are what the queue works on.
+pub(crate) struct Hex<const DIGITS: usize>(pub(crate) u64);
+
+impl<const DIGITS: usize> fmt::Display for Hex<DIGITS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let needed = (u64::BITS - self.0.leading_zeros()).div_ceil(4) as usize;
+        let mut ascii = [0; 16];
+        let mut rest = self.0;
+        for digit in ascii.iter_mut().rev() {
+            *digit = hex_digit(rest as u8 & 0xf);
+            rest >>= 4;
+        }
+        let digits = ascii.get(16 - needed.max(DIGITS)..).unwrap_or_default();
+        f.write_str(core::str::from_utf8(digits).unwrap_or_default())
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
-    // Every name that is written has an id in it: no formatting machinery for 64 digits.
-    let ascii = |digit: u8| if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
-    let digits = bytes.iter().flat_map(|byte| [ascii(byte >> 4), ascii(byte & 0xf)]);
-    String::from_utf8(digits.collect()).unwrap_or_default()
+    let mut digits = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        digits.extend_from_slice(&[byte >> 4, byte & 0xf].map(hex_digit));
+    }
+    String::from_utf8(digits).unwrap_or_default()
+}
+
+fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' - 10 + value }
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 pub(crate) fn is_lower_hex(byte: u8) -> bool {
-    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+    hex_value(byte).is_some()
 }
 
 #[cfg(test)]

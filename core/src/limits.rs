@@ -148,6 +148,9 @@ pub const EMPTY_LEAF_MICROS: u64 = 250_000;
 /// with its scheduler's tick, 1 to 10 ms.
 pub const STAMP_GRAIN_MICROS: u64 = 20_000;
 
+/// How many races a claim loses for names that were read before, until it reads the shelf anew.
+pub const RACES_AMONG_LEFTOVERS: usize = 3;
+
 /// How long names that a claim has read at the head of the shelf serve the next claims of the same queue, in microseconds: in 1 ms
 /// they would be worth most of what reading them costs, in 10 ms nearly all.
 pub const HEAD_MICROS: u64 = 10_000;

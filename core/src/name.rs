@@ -8,6 +8,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::Hex;
 use crate::limits;
 
 /// The name of a queue: 1 to 64 of `[A-Za-z0-9_-]`. It becomes a directory name as it stands.
@@ -256,7 +257,7 @@ impl From<Nonce> for String {
 
 impl fmt::Display for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        Hex::<16>(self.0).fmt(f)
     }
 }
 

@@ -138,10 +138,10 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Tries the names that claims before read and did not come to. At the first lost race they are given up: others are about.
+    /// Tries the names that were read before and not come to, at most until some races are lost.
     fn try_leftovers(&self, attempt: &mut Attempt<'_>, except: &[QueueName]) -> Result<ControlFlow<()>, Error> {
-        let lost_races = attempt.lost_races;
-        while attempt.lost_races == lost_races {
+        let most_lost = attempt.lost_races + limits::RACES_AMONG_LEFTOVERS;
+        while attempt.lost_races < most_lost {
             let next = self.memory.borrow_mut().next_leftover(attempt.request, attempt.now);
             let Some((leaf, name)) = next else { return Ok(ControlFlow::Continue(())) };
             let Some(entry) = Entry::parse(&name).filter(|_| !leaf.is_of(except)) else { continue };
@@ -153,6 +153,7 @@ impl<S: Store> Queue<S> {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Goes along the shelf until a task is claimed or a race lost.
     fn try_shelf(
         &self,
         attempt: &mut Attempt<'_>,
@@ -162,12 +163,15 @@ impl<S: Store> Queue<S> {
         if let Some(watch) = &mut watch {
             watch.begin(attempt.now);
         }
-        let (request, now) = (attempt.request, attempt.now);
+        let (request, now, lost_races) = (attempt.request, attempt.now, attempt.lost_races);
         let mut leftovers = Vec::new();
-        let keep = self.memory.borrow().walked.then_some(&mut leftovers);
         let empties = Empties::Remove(now);
-        let mut walk = Walk { queues: &request.queues, except, until: None, empties, watch, leftovers: keep };
-        let flow = self.visit_ready(&mut walk, &mut |_, located| self.try_entry(attempt, &located))?;
+        let leave = Some(&mut leftovers);
+        let mut walk = Walk { queues: &request.queues, except, until: None, empties, watch, leftovers: leave };
+        let flow = self.visit_ready(&mut walk, &mut |_, located| match self.try_entry(attempt, &located)? {
+            ControlFlow::Continue(()) if attempt.lost_races == lost_races => Ok(ControlFlow::Continue(())),
+            _ => Ok(ControlFlow::Break(())),
+        })?;
         if flow.is_break() {
             self.memory.borrow_mut().keep_leftovers(leftovers, request, now);
         }
@@ -184,7 +188,10 @@ impl<S: Store> Queue<S> {
                 attempt.expired += 1;
                 self.elapse(located, attempt.now, attempt.nonce, attempt.findings)?;
             }
-            Take::Gone => attempt.lost_races += 1,
+            Take::Gone => {
+                attempt.lost_races += 1;
+                self.memory.borrow_mut().pass_over_leftovers(attempt.nonce);
+            }
             Take::Expired | Take::Unfit => {}
         }
         Ok(ControlFlow::Continue(()))

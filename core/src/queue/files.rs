@@ -26,14 +26,14 @@ pub(super) struct Located {
 
 impl Located {
     pub(super) fn path(&self) -> Path {
-        self.dir.file(self.entry.to_string())
+        self.dir.file(self.entry.name())
     }
 }
 
 impl<S: Store> Queue<S> {
     /// Renames an entry to its next name in `home`: the compare-and-swap of every transition.
     pub(super) fn shift(&self, from: &Located, next: &Entry, home: &Dir) -> Result<Moved, Error> {
-        self.shift_file(&from.path(), &home.file(next.to_string()))
+        self.shift_file(&from.path(), &home.file(next.name()))
     }
 
     /// Renames a file to a name that only those make who want the very same, and makes the directories above it.

@@ -3,9 +3,9 @@
 //! Nothing that is remembered decides anything. A lease's name is tried by the rename that the transition is, and found out
 //! if it is old; a directory's names are used only while its stamp is the one that it had before they were read; a leaf that was
 //! empty is not looked into again for 20 ms; what a claim has read at the head of the shelf serves the next ones for 10 ms; and before
-//! an agent is told that there is nothing to claim, everything is read. What memory can cost is order: for 10 ms any task that another
-//! agent enqueues, for 20 ms one that was released, and for a second on a filesystem whose stamps cannot be trusted any task, may
-//! come after one that it should have come before.
+//! an agent is told that there is nothing to claim, everything is read. What memory can cost is order: among the names of one leaf
+//! for whoever loses a race, for 10 ms any task that another agent enqueues, for 20 ms one that was released, and for a second on a
+//! filesystem whose stamps cannot be trusted any task, may come after one that it should have come before.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -18,7 +18,7 @@ use super::shelves::Leftovers;
 use crate::id::TaskId;
 use crate::layout::{Dir, TimedShelf};
 use crate::limits;
-use crate::name::{QueueName, Tag};
+use crate::name::{Nonce, QueueName, Tag};
 use crate::store::Stamp;
 use crate::tags::{Choice, TagSet};
 use crate::time::Timestamp;
@@ -103,6 +103,15 @@ impl Memory {
         let recent = head.read_at <= now && now.micros_since(head.read_at) < limits::HEAD_MICROS;
         let fits = recent && head.queues == request.queues && head.choice == request.choice;
         fits.then(|| head.leftovers.pop())?
+    }
+
+    /// Passes over some of the names at the head of the shelf, at most half of them, as many as `nonce` says: where one agent is
+    /// late, it is for the next names, too, but agents that go on at different places leave each other alone.
+    pub(super) fn pass_over_leftovers(&mut self, nonce: Nonce) {
+        let Some(head) = &mut self.head else { return };
+        let half = head.leftovers.len() / 2 + 1;
+        let passed = usize::try_from(nonce.bits()).unwrap_or(usize::MAX) % half;
+        head.leftovers.truncate(head.leftovers.len() - passed);
     }
 
     /// Knows no names at the head of the shelf any more.
