@@ -1,7 +1,6 @@
 //! A task's id: the SHA-256 of its record's canonical form, written `sha256:<64 lower-case hexadecimal digits>`.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
@@ -126,11 +125,12 @@ impl<const DIGITS: usize> fmt::Display for Hex<DIGITS> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let mut digits = Vec::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        digits.extend_from_slice(&[byte >> 4, byte & 0xf].map(hex_digit));
-    }
-    String::from_utf8(digits).unwrap_or_default()
+    let digit = |place: usize| {
+        let byte = bytes.get(place / 2).copied().unwrap_or(0);
+        hex_digit(if place.is_multiple_of(2) { byte >> 4 } else { byte & 0xf })
+    };
+    // As many as are known beforehand, so that room is made once.
+    String::from_utf8((0..2 * bytes.len()).map(digit).collect()).unwrap_or_default()
 }
 
 fn hex_digit(value: u8) -> u8 {

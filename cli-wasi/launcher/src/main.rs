@@ -11,6 +11,7 @@ mod artifact;
 mod config;
 mod failure;
 mod invocation;
+mod listing;
 mod sandbox;
 
 use std::convert::Infallible;

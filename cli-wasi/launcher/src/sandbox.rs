@@ -21,6 +21,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::Failure;
 use crate::invocation::Purpose;
+use crate::listing;
 
 /// The state behind the component's imports.
 pub(crate) struct Sandbox {
@@ -51,6 +52,11 @@ impl Sandbox {
         }
         Ok(Self { wasi: wasi.build(), table: ResourceTable::new() })
     }
+
+    /// What is open.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
 }
 
 impl WasiView for Sandbox {
@@ -62,11 +68,12 @@ impl WasiView for Sandbox {
 /// Links the interfaces of `wasi:cli/command` without `wasi:sockets`.
 pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     let l = linker;
-    streams::error::add_to_linker::<_, Table>(l, |sandbox| &mut sandbox.table)?;
-    streams::poll::add_to_linker::<_, Table>(l, |sandbox| &mut sandbox.table)?;
-    streams::streams::add_to_linker::<_, Table>(l, |sandbox| &mut sandbox.table)?;
+    streams::error::add_to_linker::<_, Table>(l, Sandbox::table)?;
+    streams::poll::add_to_linker::<_, Table>(l, Sandbox::table)?;
+    streams::streams::add_to_linker::<_, Table>(l, Sandbox::table)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
+    listing::link(l)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     random::random::add_to_linker::<_, WasiRandom>(l, |sandbox| sandbox.wasi.random())?;

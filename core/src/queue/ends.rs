@@ -126,7 +126,7 @@ impl WaitingEnd {
 
     /// A look costs a call for each part, so many parts are looked at less often.
     fn pause(&self) -> Duration {
-        limits::LOOK_EVERY.saturating_mul(1 + u32::try_from(self.parts.len() / 16).unwrap_or(u32::MAX))
+        limits::LOOK_FOR_ENDS_EVERY.saturating_mul(1 + u32::try_from(self.parts.len() / 16).unwrap_or(u32::MAX))
     }
 
     fn look<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
