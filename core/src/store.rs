@@ -1,4 +1,4 @@
-//! What the queue needs of a filesystem: twelve operations on files in directories.
+//! What the queue needs of a filesystem: thirteen operations on files in directories.
 //!
 //! The trait is the seam between the protocol and the world. Its meaning as a program is [`mem::MemStore`]; what every
 //! implementation must do is the conformance suite (`conformance`, a feature). There are no paths of an operating
@@ -16,6 +16,7 @@ use core::fmt;
 
 use crate::layout::{Dir, Path};
 use crate::limits;
+use crate::sorted;
 use crate::time::Timestamp;
 
 #[cfg(any(test, feature = "conformance"))]
@@ -30,6 +31,12 @@ pub trait Store {
     /// If the machine or the agent dies in the middle, the file may be there with only the first part of its content.
     /// If the call fails, the file is removed again as far as that is possible.
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError>;
+
+    /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns, and where there was
+    /// no directory nothing is. A medium may know a quicker way than one after the other.
+    fn create_all(&self, files: &[(Path, &[u8])]) -> Result<Vec<Created>, StoreError> {
+        create_one_by_one(self, files)
+    }
 
     /// Gives a file a second name, which must be free.
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError>;
@@ -75,6 +82,18 @@ pub trait Store {
     /// Makes the names in a directory durable. If the directory is gone, those in the nearest one above it that is there:
     /// with its removal, an ordered journal has written all that was in it before.
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError>;
+}
+
+/// What [`Store::create_all`] does on a medium that knows no quicker way.
+pub fn create_one_by_one<S: Store + ?Sized>(store: &S, files: &[(Path, &[u8])]) -> Result<Vec<Created>, StoreError> {
+    let mut created = Vec::new();
+    for (path, content) in files {
+        created.push(store.create(path, content)?);
+    }
+    for dir in sorted::set(files.iter().map(|(path, _)| &path.dir)) {
+        store.sync_dir(dir)?;
+    }
+    Ok(created)
 }
 
 /// The outcome of making a file.

@@ -10,8 +10,8 @@
 mod artifact;
 mod config;
 mod failure;
+mod filesystem;
 mod invocation;
-mod listing;
 mod sandbox;
 
 use std::convert::Infallible;

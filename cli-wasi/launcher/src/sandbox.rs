@@ -1,4 +1,4 @@
-//! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, five variables,
+//! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, six variables,
 //! and one directory.
 //!
 //! Guaranteed: it cannot name anything else. Sockets are not even linked, so a component that imports them doesn't start.
@@ -21,7 +21,6 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::Failure;
 use crate::invocation::Purpose;
-use crate::listing;
 
 /// The state behind the component's imports.
 pub(crate) struct Sandbox {
@@ -73,7 +72,7 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     streams::streams::add_to_linker::<_, Table>(l, Sandbox::table)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
-    listing::link(l)?;
+    crate::filesystem::link(l)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     random::random::add_to_linker::<_, WasiRandom>(l, |sandbox| sandbox.wasi.random())?;
@@ -112,6 +111,9 @@ fn grant_variables(wasi: &mut WasiCtxBuilder) -> Result<(), Failure> {
         if let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) {
             wasi.env(name, text(name, &value)?);
         }
+    }
+    if coord_store::syncs_filesystems() {
+        wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
     }
     if let Some((width, height)) = terminal_size::terminal_size_of(io::stdout()) {
         wasi.env("COLUMNS", width.0.to_string()).env("LINES", height.0.to_string());

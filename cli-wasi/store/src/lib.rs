@@ -2,7 +2,7 @@
 //!
 //! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
 //! relative to them, so that it has about thirty descriptors at the most and most operations are one call. One more is the
-//! directory that was listed last. What differs between platforms (the calls, and how
+//! directory that was listed or linked into last. What differs between platforms (the calls, and how
 //! they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
 //! follows a path or a symbolic link out of the directory.
 
@@ -11,7 +11,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use coord_core::layout::{Dir, Path};
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind};
+use coord_core::store::{
+    Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind, create_one_by_one,
+};
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
@@ -25,6 +27,8 @@ use native as platform;
 #[cfg(target_family = "wasm")]
 use wasi as platform;
 
+#[cfg(not(target_family = "wasm"))]
+pub use native::syncs_filesystems;
 pub use platform::Handle;
 #[cfg(target_family = "wasm")]
 pub use wasi::{Grant, grants};
@@ -35,12 +39,19 @@ pub struct DirStore {
     root: Rc<Handle>,
     sync: Sync,
     kept: RefCell<HashMap<Dir, Rc<Handle>>>,
-    /// The directory that was listed last: what is taken out of it next need not be looked for from above.
-    listed: RefCell<Option<(Dir, Rc<Handle>)>>,
+    /// The directory that was listed or linked into last: what is taken out of it or put into it next need not be looked for from above.
+    recent: RefCell<Option<(Dir, Rc<Handle>)>>,
 }
 
 /// The most that most files hold, in bytes: they are read by two calls.
 const READ_AT_ONCE: usize = 8_192;
+
+/// A host that syncs the whole filesystem when a component syncs the data of a directory says so by this variable. Others need not,
+/// and WASI has no call for it.
+pub const SYNCS_FILESYSTEM: &str = "MUSE_COORD_HOST_SYNCS_FILESYSTEM";
+
+/// So many files are not synced one by one where their whole filesystem can be.
+const SYNCED_TOGETHER: usize = 64;
 
 /// Whether what is written is made durable before an operation returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +65,7 @@ pub enum Sync {
 impl DirStore {
     /// The store in an open directory.
     pub fn new(root: Handle, sync: Sync) -> DirStore {
-        DirStore { root: Rc::new(root), sync, kept: RefCell::default(), listed: RefCell::default() }
+        DirStore { root: Rc::new(root), sync, kept: RefCell::default(), recent: RefCell::default() }
     }
 
     /// The open directory to start from and the rest of the path; `None` if a directory on the way is missing.
@@ -90,16 +101,16 @@ impl DirStore {
         Ok(self.resolve(&parent)?.map(|(handle, path)| (handle, join(&path, name))))
     }
 
-    fn list_below(&self, above: &Handle, path: &str, dir: &Dir) -> Result<Vec<String>, Failure> {
-        let handle = above.open_dir(path)?;
-        let names = handle.list()?;
-        *self.listed.borrow_mut() = Some((dir.clone(), Rc::new(handle)));
-        Ok(names)
+    /// Opens a directory, and holds it open until this opens another.
+    fn open_recent(&self, above: &Handle, path: &str, dir: &Dir) -> Result<Rc<Handle>, Failure> {
+        let handle = Rc::new(above.open_dir(path)?);
+        *self.recent.borrow_mut() = Some((dir.clone(), handle.clone()));
+        Ok(handle)
     }
 
-    /// A directory that was listed last, as it was then: it may have been removed since, and made anew.
-    fn just_listed(&self, dir: &Dir) -> Option<Rc<Handle>> {
-        self.listed.borrow().as_ref().filter(|(listed, _)| listed == dir).map(|(_, handle)| handle.clone())
+    /// A directory that is held open, as it was then: it may have been removed since, and made anew.
+    fn recent(&self, dir: &Dir) -> Option<Rc<Handle>> {
+        self.recent.borrow().as_ref().filter(|(recent, _)| recent == dir).map(|(_, handle)| handle.clone())
     }
 
     /// Removes a file that could not be written whole. Failing to is harmless: nothing points at it.
@@ -108,13 +119,9 @@ impl DirStore {
             Ok(()) | Err(_) => failure,
         }
     }
-}
 
-impl Store for DirStore {
-    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+    fn create_with(&self, path: &Path, content: &[u8], sync: Sync) -> Result<Created, StoreError> {
         let Some((handle, name)) = self.resolve_file(path)? else { return Ok(Created::NoDir) };
-        // All that an empty file has is its name.
-        let sync = if content.is_empty() { Sync::Off } else { self.sync };
         match handle.create(&name) {
             Ok(file) => match file.fill(content, sync) {
                 Ok(()) => Ok(Created::Now),
@@ -125,16 +132,49 @@ impl Store for DirStore {
             Err(failure) => Err(failure.at("create", &path.to_string())),
         }
     }
+}
+
+impl Store for DirStore {
+    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        // All that an empty file has is its name.
+        let sync = if content.is_empty() { Sync::Off } else { self.sync };
+        self.create_with(path, content, sync)
+    }
+
+    /// Few files are synced one by one: with its whole filesystem all that others have written lately is synced, too.
+    fn create_all(&self, files: &[(Path, &[u8])]) -> Result<Vec<Created>, StoreError> {
+        let many = self.sync == Sync::On && files.len() >= SYNCED_TOGETHER;
+        // Opened before the first file is written: what fails on it from then on is told.
+        let Some(filesystem) = many.then(|| self.root.filesystem()).flatten() else {
+            return create_one_by_one(self, files);
+        };
+        let create = |(path, content): &(Path, &[u8])| self.create_with(path, content, Sync::Off);
+        let created = files.iter().map(create).collect::<Result<_, _>>()?;
+        filesystem.sync().map_err(|failure| failure.at("sync the filesystem of", ""))?;
+        Ok(created)
+    }
 
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
-        let (Some((source, from)), Some((target, name))) = (self.resolve_file(from)?, self.resolve_file(to)?) else {
-            return Ok(Linked::Gone);
-        };
-        match source.link(&from, &target, &name) {
+        let Some((source, name)) = self.resolve_file(from)? else { return Ok(Linked::Gone) };
+        let linked = |target: &Handle| match source.link(&name, target, &to.name) {
             Ok(()) => Ok(Linked::Now),
             Err(Failure::Exists) => Ok(Linked::Taken),
             Err(Failure::NotFound) => Ok(Linked::Gone),
             Err(failure) => Err(failure.at("link", &to.to_string())),
+        };
+        if let Some(target) = self.recent(&to.dir)
+            && let outcome @ (Linked::Now | Linked::Taken) = linked(&target)?
+        {
+            return Ok(outcome);
+        }
+        match self.resolve(&to.dir)? {
+            None => Ok(Linked::Gone),
+            Some((target, path)) if path.is_empty() => linked(&target),
+            Some((above, path)) => match self.open_recent(&above, &path, &to.dir) {
+                Ok(target) => linked(&target),
+                Err(Failure::NotFound) => Ok(Linked::Gone),
+                Err(failure) => Err(failure.at("open", to.dir.as_str())),
+            },
         }
     }
 
@@ -145,7 +185,7 @@ impl Store for DirStore {
             Err(Failure::NotFound) => Ok(Moved::Gone),
             Err(failure) => Err(failure.at("rename", &from.to_string())),
         };
-        if let Some(source) = self.just_listed(&from.dir)
+        if let Some(source) = self.recent(&from.dir)
             && renamed(&source, &from.name)? == Moved::Here
         {
             return Ok(Moved::Here);
@@ -172,7 +212,10 @@ impl Store for DirStore {
 
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
         let Some((handle, path)) = self.resolve(dir)? else { return Ok(None) };
-        let names = if path.is_empty() { handle.list() } else { self.list_below(&handle, &path, dir) };
+        let names = match path.is_empty() {
+            true => handle.list(),
+            false => self.open_recent(&handle, &path, dir).and_then(|handle| handle.list()),
+        };
         absent_is_none(names).map_err(|failure| failure.at("list", dir.as_str()))
     }
 

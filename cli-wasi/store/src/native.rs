@@ -17,6 +17,10 @@ pub struct Handle(Dir);
 /// A file that was just made.
 pub(super) struct NewFile(File);
 
+/// The filesystem that a directory is on, opened to be synced as a whole.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere none can be"))]
+pub(super) struct Filesystem(File);
+
 impl Handle {
     /// Opens the directory at a path of the operating system, which must be there.
     pub fn open(path: &Path) -> io::Result<Handle> {
@@ -88,9 +92,41 @@ impl Handle {
         Ok(self.0.remove_dir(name)?)
     }
 
+    /// The filesystem, where it can be synced as a whole and tells if that fails.
+    pub(super) fn filesystem(&self) -> Option<Filesystem> {
+        if syncs_filesystems() { self.0.open(".").ok().map(Filesystem) } else { None }
+    }
+
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
         // A directory is opened for searching only; syncing needs it opened for reading.
         Ok(self.0.open(path)?.sync_all()?)
+    }
+}
+
+/// True if this system can sync a filesystem as a whole, and tells what failed since it was opened: Linux, from 5.8 on (`syncfs(2)`).
+#[cfg(target_os = "linux")]
+pub fn syncs_filesystems() -> bool {
+    let release = rustix::system::uname();
+    let mut numbers =
+        release.release().to_str().unwrap_or_default().split(['.', '-']).map_while(|part| part.parse().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+}
+
+/// False: only Linux is known to be able to sync a filesystem as a whole and to tell what failed.
+#[cfg(not(target_os = "linux"))]
+pub fn syncs_filesystems() -> bool {
+    false
+}
+
+impl Filesystem {
+    #[cfg(target_os = "linux")]
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        Ok(rustix::fs::syncfs(&self.0).map_err(io::Error::from)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        Err(io::Error::from(io::ErrorKind::Unsupported).into())
     }
 }
 

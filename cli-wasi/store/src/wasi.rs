@@ -4,20 +4,25 @@
 //! vanished, and its `write` is three calls where the descriptor's own is one.
 
 use coord_core::store::{Stamp, StoreErrorKind};
+use wasip2::cli::environment;
 use wasip2::filesystem::preopens;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
-use super::{Failure, READ_AT_ONCE, Sync};
+use super::{Failure, READ_AT_ONCE, SYNCS_FILESYSTEM, Sync};
 
 /// An open directory, and what may be done in it and below: all, or only reading. Empty where the host does not say.
 #[derive(Debug)]
 pub struct Handle {
     descriptor: Descriptor,
     rights: DescriptorFlags,
+    syncs_filesystem: bool,
 }
 
 /// A file that was just made.
 pub(super) struct NewFile(Descriptor);
+
+/// The filesystem that a directory is on, opened to be synced as a whole.
+pub(super) struct Filesystem(Descriptor);
 
 /// A directory that the host lets the component work in.
 #[derive(Debug)]
@@ -31,7 +36,9 @@ pub struct Grant {
 /// The granted directories. There should be one: the coordination directory.
 pub fn grants() -> Vec<Grant> {
     let granted = preopens::get_directories();
-    granted.into_iter().map(|(directory, name)| Grant { directory: Handle::new(directory), name }).collect()
+    let syncs_filesystem = environment::get_environment().iter().any(|(name, _)| name == SYNCS_FILESYSTEM);
+    let handle = |directory| Handle { syncs_filesystem, ..Handle::new(directory) };
+    granted.into_iter().map(|(directory, name)| Grant { directory: handle(directory), name }).collect()
 }
 
 impl Handle {
@@ -42,12 +49,12 @@ impl Handle {
     pub fn new(descriptor: Descriptor) -> Handle {
         let flags = descriptor.get_flags().unwrap_or(DescriptorFlags::READ);
         let rights = flags & (DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY);
-        let granted = Handle { descriptor, rights };
+        let granted = Handle { descriptor, rights, syncs_filesystem: false };
         if rights.is_empty() { granted.open_dir(".").unwrap_or(granted) } else { granted }
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
-        Ok(Handle { descriptor: self.open_at(path, OpenFlags::DIRECTORY, self.rights)?, rights: self.rights })
+        Ok(Handle { descriptor: self.open_at(path, OpenFlags::DIRECTORY, self.rights)?, ..*self })
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
@@ -123,6 +130,12 @@ impl Handle {
         self.descriptor.remove_directory_at(name).map_err(|code| self.change_failed(code))
     }
 
+    /// The filesystem, where the host syncs it as a whole.
+    pub(super) fn filesystem(&self) -> Option<Filesystem> {
+        let open = || self.open_at(".", OpenFlags::DIRECTORY, self.rights).ok().map(Filesystem);
+        self.syncs_filesystem.then(open).flatten()
+    }
+
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
         Ok(if path == "." { self.descriptor.sync() } else { self.open_dir(path)?.descriptor.sync() }?)
     }
@@ -140,6 +153,12 @@ impl Handle {
 
     fn open_at(&self, path: &str, how: OpenFlags, rights: DescriptorFlags) -> Result<Descriptor, ErrorCode> {
         self.descriptor.open_at(PathFlags::empty(), path, how, rights)
+    }
+}
+
+impl Filesystem {
+    pub(super) fn sync(&self) -> Result<(), Failure> {
+        Ok(self.0.sync_data()?)
     }
 }
 

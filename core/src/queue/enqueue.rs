@@ -13,7 +13,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{self, Dir, Path};
+use crate::layout::{self, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag, Title, UniqueKey};
 use crate::sorted;
@@ -151,17 +151,16 @@ impl<S: Store> Queue<S> {
             drafts.push(self.draft(new, follows, apart(now, place), nonce)?);
         }
         self.prepare(drafts.iter().filter(|draft| draft.is_new()).map(|draft| draft.enqueued.task.id))?;
-        for draft in drafts.iter_mut().filter(|draft| draft.is_new()) {
-            self.write_record(draft)?;
-        }
+        self.write_records(&mut drafts)?;
         // CM-1: until here the tasks are records that no entry points at.
-        self.sync_each(drafts.iter().filter_map(|draft| draft.record.as_ref()).map(|record| &record.dir))?;
         let mut linked = Vec::new();
         for draft in &mut drafts {
             linked.extend(self.link_first(draft, nonce)?);
         }
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
-        self.sync_each(linked.iter().map(|located| &located.dir))?;
+        for dir in sorted::set(linked.iter().map(|located| &located.dir)) {
+            self.store.sync_dir(dir)?;
+        }
         for located in &linked {
             // Looks at the parents after the link, so that no end goes unnoticed. CM-13: if the agent dies before, a sweep does.
             self.move_on(located, now, nonce)?;
@@ -217,10 +216,6 @@ impl<S: Store> Queue<S> {
         Ok(self.store.sync_dir(&located.dir)?)
     }
 
-    fn sync_each<'a>(&self, dirs: impl Iterator<Item = &'a Dir>) -> Result<(), Error> {
-        sorted::set(dirs).into_iter().try_for_each(|dir| Ok(self.store.sync_dir(dir)?))
-    }
-
     /// Writes down tags that are too long for a name, before a name points at them.
     pub(super) fn spill_tags(&self, tags: &[Tag], nonce: Nonce) -> Result<(), Error> {
         let set = TagSet::of(tags);
@@ -232,7 +227,25 @@ impl<S: Store> Queue<S> {
         self.publish(&path, &content, nonce).map(|_| ())
     }
 
-    /// Writes the record under the id that it has. Equal records of the same microsecond would share an id, so the
+    /// Writes the records of all that are new. They are durable when this returns, with their names.
+    fn write_records(&self, drafts: &mut [Draft]) -> Result<(), Error> {
+        let new = || drafts.iter().filter(|draft| draft.is_new());
+        let files: Vec<(Path, &[u8])> =
+            new().map(|draft| (layout::record(draft.enqueued.task.id), &*draft.content)).collect();
+        let created = self.store.create_all(&files)?;
+        let paths: Vec<Path> = files.into_iter().map(|(path, _)| path).collect();
+        for (draft, (path, created)) in
+            drafts.iter_mut().filter(|draft| draft.is_new()).zip(paths.into_iter().zip(created))
+        {
+            match created {
+                Created::Now => draft.record = Some(path),
+                Created::Taken | Created::NoDir => self.write_record(draft)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a record under the id that it has. Equal records of the same microsecond would share an id, so the
     /// later one moves on by a microsecond.
     fn write_record(&self, draft: &mut Draft) -> Result<(), Error> {
         for _ in 0..limits::RACES {
@@ -240,6 +253,7 @@ impl<S: Store> Queue<S> {
             let path = layout::record(draft.enqueued.task.id);
             match self.store.create(&path, &draft.content)? {
                 Created::Now => {
+                    self.store.sync_dir(&path.dir)?;
                     draft.record = Some(path);
                     return Ok(());
                 }

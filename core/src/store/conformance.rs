@@ -35,6 +35,7 @@ fn checks<S: Store>() -> Vec<(&'static str, Check<S>)> {
     Vec::from([
         ("create_makes_a_whole_file_once", create_makes_a_whole_file_once as Check<S>),
         ("create_needs_its_directory", create_needs_its_directory),
+        ("create_all_tells_of_each_file", create_all_tells_of_each_file),
         ("read_is_cut_at_its_limit", read_is_cut_at_its_limit),
         ("large_content_comes_back_whole", large_content_comes_back_whole),
         ("link_shares_the_content_and_never_replaces", link_shares_the_content_and_never_replaces),
@@ -112,6 +113,21 @@ fn create_needs_its_directory<S: Store>(store: &S) -> Result<(), Finding> {
     expect("create deep", store.create(&dir("ready").child("q").file("a"), b"x")?, Created::NoDir)?;
     expect("exists", store.exists(&dir("tmp").file("a"))?, false)?;
     expect("read", content(store, &dir("ready").child("q").file("a"))?, None)
+}
+
+fn create_all_tells_of_each_file<S: Store>(store: &S) -> Result<(), Finding> {
+    let dirs = two_dirs(store)?;
+    // So many that a store which knows a quicker way takes it.
+    let mut paths: Vec<Path> = (0..100).flat_map(|n| dirs.each_ref().map(|dir| dir.file(format!("f{n}")))).collect();
+    paths.extend([dirs[0].file("a".to_string()), dir("nowhere").file("f".to_string())]);
+    let files: Vec<(Path, &[u8])> = paths.iter().map(|path| (path.clone(), path.name.as_bytes())).collect();
+    let mut wanted = alloc::vec![Created::Now; 200];
+    wanted.extend([Created::Taken, Created::NoDir]);
+    expect("create all", store.create_all(&files)?, wanted)?;
+    for (path, content) in files.iter().take(200) {
+        expect("read", store.read(path, 100)?.as_deref(), Some(*content))?;
+    }
+    expect("create none", store.create_all(&[])?, Vec::new())
 }
 
 fn read_is_cut_at_its_limit<S: Store>(store: &S) -> Result<(), Finding> {
