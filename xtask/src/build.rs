@@ -8,17 +8,22 @@
 use crate::components;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use xshell::cmd;
 
-/// How cargo is told to build, test or check the launcher: always alone and in one profile. Another choice of packages or
-/// profile is another choice of features and settings for all of wasmtime, which takes minutes to compile.
-pub(crate) const LAUNCHER: [&str; 4] = ["--package", "muse-launcher", "--profile", "product"];
-
 /// How cargo is told to build, test or check everything else: always together, for the same reason.
 pub(crate) const OTHERS: [&str; 5] = ["--release", "--workspace", "--exclude", "muse-launcher", "--all-features"];
+
+/// How cargo is told to build, test or check the launcher: always alone, in one profile, and linked in one way. Another choice is
+/// another choice of features and settings for all of wasmtime, which takes minutes to compile.
+pub(crate) struct Launcher {
+    pub(crate) arguments: Vec<String>,
+    /// Where cargo puts it.
+    directory: PathBuf,
+}
 
 /// What has been built, by absolute paths.
 pub(crate) struct Built {
@@ -50,7 +55,8 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let sh = &workspace.shell;
     let library = library(workspace)?;
     let embedded = components::command(workspace)?;
-    cmd!(sh, "cargo build {LAUNCHER...}").env("MUSE_COMPONENT", &embedded).run()?;
+    let Launcher { arguments, directory } = launcher(workspace)?;
+    cmd!(sh, "cargo build {arguments...}").env("MUSE_COMPONENT", &embedded).run()?;
     let target = workspace.target()?;
     let dist = target.join("dist");
     let compiled = compiled(workspace, &library)?;
@@ -59,10 +65,39 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
         component: publish(&embedded, dist.join("muse.wasm"))?,
         library,
         compiled,
-        muse: publish(&target.join("product/muse"), dist.join("muse"))?,
+        muse: publish(&directory.join("muse"), dist.join("muse"))?,
         agent: publish(&target.join("release/muse-agent"), dist.join("muse-agent"))?,
         embedded,
     })
+}
+
+/// Where this machine can link the launcher statically, it does: it then starts in an eighth less time, and runs beside any C library.
+pub(crate) fn launcher(workspace: &Workspace) -> Result<Launcher> {
+    let mut arguments = ["--package", "muse-launcher", "--profile", "product"].map(str::to_owned).to_vec();
+    let mut directory = workspace.target()?;
+    if let Some(triple) = links_statically(workspace)? {
+        directory.push(&triple);
+        let flags = format!("target.{triple}.rustflags=[\"-Ctarget-feature=+crt-static\"]");
+        arguments.extend(["--target".to_owned(), triple, "--config".to_owned(), flags]);
+    }
+    Ok(Launcher { arguments, directory: directory.join("product") })
+}
+
+/// This machine's target, if an empty program can be linked statically for it, as it can be where glibc's static library is installed.
+fn links_statically(workspace: &Workspace) -> Result<Option<String>> {
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+        return Ok(None);
+    }
+    let sh = &workspace.shell;
+    let triple = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let directory = sh.create_temp_dir()?;
+    let program = directory.path().join("empty");
+    let linked = cmd!(sh, "rustc --crate-name empty --target {triple} -C target-feature=+crt-static -o {program} -")
+        .quiet()
+        .ignore_stderr()
+        .stdin("fn main() {}")
+        .run();
+    Ok(linked.is_ok().then_some(triple))
 }
 
 /// Builds the library component.

@@ -2,7 +2,7 @@
 //!
 //! Everything is checked in the profiles that `build` and `test` use, so that what they compile is not compiled anew.
 
-use crate::build::{self, LAUNCHER, OTHERS};
+use crate::build::{self, OTHERS};
 use crate::components;
 use crate::js;
 use crate::workspace::Workspace;
@@ -14,7 +14,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     cmd!(sh, "cargo fmt --all --check").run()?;
 
     let component = components::command(workspace)?;
-    cmd!(sh, "cargo clippy {LAUNCHER...} --all-targets -- -D warnings").env("MUSE_COMPONENT", component).run()?;
+    let launcher = build::launcher(workspace)?.arguments;
+    cmd!(sh, "cargo clippy {launcher...} --all-targets -- -D warnings").env("MUSE_COMPONENT", component).run()?;
     // What `muse-agent` embeds is not run here. So it need not be compiled first, which would take minutes.
     let library = build::library(workspace)?;
     cmd!(sh, "cargo clippy {OTHERS...} --all-targets -- -D warnings").env("MUSE_COORD_CWASM", library).run()?;

@@ -13,7 +13,7 @@
 //! The tests of the npm package are JavaScript, and come first.
 
 use crate::agents;
-use crate::build::{self, LAUNCHER, OTHERS};
+use crate::build::{self, OTHERS};
 use crate::components;
 use crate::hosts;
 use crate::js;
@@ -42,7 +42,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if arguments.is_empty() {
         js::test::run(workspace, &javascript, &built.muse)?;
     }
-    cmd!(sh, "cargo test {LAUNCHER...}").env("MUSE_COMPONENT", built.embedded).run()?;
+    let launcher = build::launcher(workspace)?.arguments;
+    cmd!(sh, "cargo test {launcher...}").env("MUSE_COMPONENT", built.embedded).run()?;
     cmd!(sh, "cargo test {OTHERS...} {arguments...}")
         .env("MUSE_BIN", built.muse)
         .env("MUSE_WASM", built.component)

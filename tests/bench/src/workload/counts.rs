@@ -29,8 +29,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         (LOOP.to_owned(), Box::new(|| read_every_record(&million.coordination(), least))),
     ];
     let comparison = Comparison::of(&format!("{least} tasks"), bench.size(3, 1), turns.into())?;
-    report.reach(Key::CountsByMuse, comparison.speed(COUNTS, EXPORT));
-    report.reach(Key::CountsByLoop, comparison.speed(COUNTS, LOOP));
+    report.reach(Key::Counts, comparison.speed(COUNTS, EXPORT));
     report.costs(NAME, &[comparison], Shown::Milliseconds);
     Ok(())
 }
