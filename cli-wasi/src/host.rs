@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use coord_core::name::Nonce;
 use coord_core::time::Timestamp;
 
+#[cfg(target_os = "wasi")]
+pub use coord_store::Grant;
 #[cfg(not(target_os = "wasi"))]
 use coord_store::Handle;
-#[cfg(target_os = "wasi")]
-pub use coord_store::{Grant, grants};
 
 /// The wall clock. A clock before 1970 counts as 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks for the time")]
@@ -64,6 +64,16 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The directories that the host grants, with what it says of their filesystem.
+#[cfg(target_os = "wasi")]
+pub fn grants() -> Vec<Grant> {
+    let mut grants = coord_store::grants();
+    if std::env::var_os(coord_store::SYNCS_FILESYSTEM).is_some() {
+        grants.iter_mut().for_each(|grant| grant.directory.rely_on_syncing_the_filesystem());
+    }
+    grants
 }
 
 /// The directory that the command works in.

@@ -4,11 +4,10 @@
 //! vanished, and its `write` is three calls where the descriptor's own is one.
 
 use coord_core::store::{Stamp, StoreErrorKind};
-use wasip2::cli::environment;
 use wasip2::filesystem::preopens;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
-use super::{Failure, READ_AT_ONCE, SYNCS_FILESYSTEM, Sync};
+use super::{Failure, READ_AT_ONCE, Sync};
 
 /// An open directory, and what may be done in it and below: all, or only reading. Empty where the host does not say.
 #[derive(Debug)]
@@ -36,9 +35,7 @@ pub struct Grant {
 /// The granted directories. There should be one: the coordination directory.
 pub fn grants() -> Vec<Grant> {
     let granted = preopens::get_directories();
-    let syncs_filesystem = environment::get_environment().iter().any(|(name, _)| name == SYNCS_FILESYSTEM);
-    let handle = |directory| Handle { syncs_filesystem, ..Handle::new(directory) };
-    granted.into_iter().map(|(directory, name)| Grant { directory: handle(directory), name }).collect()
+    granted.into_iter().map(|(directory, name)| Grant { directory: Handle::new(directory), name }).collect()
 }
 
 impl Handle {
@@ -51,6 +48,11 @@ impl Handle {
         let rights = flags & (DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY);
         let granted = Handle { descriptor, rights, syncs_filesystem: false };
         if rights.is_empty() { granted.open_dir(".").unwrap_or(granted) } else { granted }
+    }
+
+    /// Relies on what the host said by [`super::SYNCS_FILESYSTEM`].
+    pub fn rely_on_syncing_the_filesystem(&mut self) {
+        self.syncs_filesystem = true;
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
