@@ -70,7 +70,7 @@ impl Stopwatch {
 #[cfg(target_os = "wasi")]
 pub fn grants() -> Vec<Grant> {
     let mut grants = coord_store::grants();
-    if std::env::var_os(coord_store::SYNCS_FILESYSTEM).is_some() {
+    if crate::args::environment(coord_store::SYNCS_FILESYSTEM).is_some() {
         grants.iter_mut().for_each(|grant| grant.directory.rely_on_syncing_the_filesystem());
     }
     grants

@@ -88,8 +88,8 @@ pub const BATCH: usize = 100_000;
 /// 32 bits has 4 GiB.
 pub const BATCH_BYTES: usize = 268_435_456;
 
-/// How many tasks of a batch are written before they are linked, and their directories synced, together: they count as enqueued
-/// within 16 ms, which is less than writing them takes.
+/// How many tasks of a batch are written before they are linked, and synced, together: they count as enqueued within 16 ms, about
+/// as long as writing them takes.
 pub const BATCH_STEP: usize = 256;
 
 /// How many microseconds apart the tasks of one call count as enqueued: 128 of them come to one leaf of the ready shelf.

@@ -32,9 +32,9 @@ pub trait Store {
     /// If the call fails, the file is removed again as far as that is possible.
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError>;
 
-    /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns, and where there was
-    /// no directory nothing is. A medium may know a quicker way than one after the other.
-    fn create_all(&self, files: &[(Path, &[u8])]) -> Result<Vec<Created>, StoreError> {
+    /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns. If it fails, some may
+    /// be there, and none is known to be durable. A medium may know a quicker way than one after the other.
+    fn create_all(&self, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
         create_one_by_one(self, files)
     }
 
@@ -85,7 +85,7 @@ pub trait Store {
 }
 
 /// What [`Store::create_all`] does on a medium that knows no quicker way.
-pub fn create_one_by_one<S: Store + ?Sized>(store: &S, files: &[(Path, &[u8])]) -> Result<Vec<Created>, StoreError> {
+pub fn create_one_by_one<S: Store + ?Sized>(store: &S, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
     let mut created = Vec::new();
     for (path, content) in files {
         created.push(store.create(path, content)?);

@@ -160,18 +160,24 @@ impl Task {
         Ok((Task { id: TaskId::of_canonical(&canonical), record }, bytes))
     }
 
-    /// The task that `bytes` hold, which must be the one called `id`.
+    /// The task that `bytes` hold, which must be the one called `id`, that this queue has given.
     pub fn decode(id: TaskId, bytes: &[u8]) -> Result<Task, BadRecord> {
+        // Whoever gave the id hashed the canonical form: what has that hash as it stands is in that form.
+        if bytes.first() == Some(&b'{') && TaskId::of_canonical(bytes.trim_ascii_end()) == id {
+            return Ok(Task { id, record: serde_json::from_slice(bytes)? });
+        }
+        Task::decode_foreign(id, bytes)
+    }
+
+    /// As [`Task::decode`], where the id may come from anybody: it must be that of the canonical form.
+    pub fn decode_foreign(id: TaskId, bytes: &[u8]) -> Result<Task, BadRecord> {
         // `serde` would also take a list of the fields' values.
         if bytes.first() != Some(&b'{') {
             return Err(BadRecord::Malformed { reason: "not a JSON object".to_string() });
         }
-        // What has that hash as it stands is canonical, and needs not be made so.
-        if TaskId::of_canonical(bytes.trim_ascii_end()) != id {
-            let found = TaskId::of_canonical(&json::canonical(bytes)?);
-            if found != id {
-                return Err(BadRecord::OtherContent { found });
-            }
+        let found = TaskId::of_canonical(&json::canonical(bytes)?);
+        if found != id {
+            return Err(BadRecord::OtherContent { found });
         }
         Ok(Task { id, record: serde_json::from_slice(bytes)? })
     }

@@ -112,9 +112,6 @@ fn grant_variables(wasi: &mut WasiCtxBuilder) -> Result<(), Failure> {
             wasi.env(name, text(name, &value)?);
         }
     }
-    if coord_store::syncs_filesystems() {
-        wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
-    }
     if let Some((width, height)) = terminal_size::terminal_size_of(io::stdout()) {
         wasi.env("COLUMNS", width.0.to_string()).env("LINES", height.0.to_string());
     }
@@ -141,6 +138,9 @@ fn grant_directory(wasi: &mut WasiCtxBuilder, directory: &Path, purpose: Purpose
 
 fn open(wasi: &mut WasiCtxBuilder, directory: &Path) -> io::Result<()> {
     let permissions = if is_read_only(directory) { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+    if File::open(directory).is_ok_and(coord_store::syncs_as_a_whole) {
+        wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
+    }
     match wasi.preopened_dir(directory, directory.to_string_lossy(), permissions) {
         Ok(_) => Ok(()),
         Err(error) => Err(error.downcast().unwrap_or_else(io::Error::other)),

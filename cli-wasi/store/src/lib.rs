@@ -2,7 +2,7 @@
 //!
 //! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
 //! relative to them, so that it has about thirty descriptors at the most and most operations are one call. One more is the
-//! directory that was listed or linked into last. What differs between platforms (the calls, and how
+//! directory that was listed or linked into last, which the next name in it is likely to be of. What differs between platforms (the calls, and how
 //! they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
 //! follows a path or a symbolic link out of the directory.
 
@@ -28,7 +28,7 @@ use native as platform;
 use wasi as platform;
 
 #[cfg(not(target_family = "wasm"))]
-pub use native::syncs_filesystems;
+pub use native::syncs_as_a_whole;
 pub use platform::Handle;
 #[cfg(target_family = "wasm")]
 pub use wasi::{Grant, grants};
@@ -108,7 +108,8 @@ impl DirStore {
         Ok(handle)
     }
 
-    /// A directory that is held open, as it was then: it may have been removed since, and made anew.
+    /// A directory that is held open, as it was then: it may have been removed since, and made anew. So where it fails, its path is to
+    /// be tried.
     fn recent(&self, dir: &Dir) -> Option<Rc<Handle>> {
         self.recent.borrow().as_ref().filter(|(recent, _)| recent == dir).map(|(_, handle)| handle.clone())
     }
@@ -142,13 +143,13 @@ impl Store for DirStore {
     }
 
     /// Few files are synced one by one: with its whole filesystem all that others have written lately is synced, too.
-    fn create_all(&self, files: &[(Path, &[u8])]) -> Result<Vec<Created>, StoreError> {
+    fn create_all(&self, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
         let many = self.sync == Sync::On && files.len() >= SYNCED_TOGETHER;
         // Opened before the first file is written: what fails on it from then on is told.
         let Some(filesystem) = many.then(|| self.root.filesystem()).flatten() else {
             return create_one_by_one(self, files);
         };
-        let create = |(path, content): &(Path, &[u8])| self.create_with(path, content, Sync::Off);
+        let create = |(path, content): &(Path, Vec<u8>)| self.create_with(path, content, Sync::Off);
         let created = files.iter().map(create).collect::<Result<_, _>>()?;
         filesystem.sync().map_err(|failure| failure.at("sync the filesystem of", ""))?;
         Ok(created)
@@ -163,7 +164,7 @@ impl Store for DirStore {
             Err(failure) => Err(failure.at("link", &to.to_string())),
         };
         if let Some(target) = self.recent(&to.dir)
-            && let outcome @ (Linked::Now | Linked::Taken) = linked(&target)?
+            && let Ok(outcome @ (Linked::Now | Linked::Taken)) = linked(&target)
         {
             return Ok(outcome);
         }
@@ -186,7 +187,7 @@ impl Store for DirStore {
             Err(failure) => Err(failure.at("rename", &from.to_string())),
         };
         if let Some(source) = self.recent(&from.dir)
-            && renamed(&source, &from.name)? == Moved::Here
+            && renamed(&source, &from.name).is_ok_and(|moved| moved == Moved::Here)
         {
             return Ok(Moved::Here);
         }

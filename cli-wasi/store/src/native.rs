@@ -94,7 +94,7 @@ impl Handle {
 
     /// The filesystem, where it can be synced as a whole and tells if that fails.
     pub(super) fn filesystem(&self) -> Option<Filesystem> {
-        if syncs_filesystems() { self.0.open(".").ok().map(Filesystem) } else { None }
+        if syncs_as_a_whole(&self.0) { self.0.open(".").ok().map(Filesystem) } else { None }
     }
 
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
@@ -103,18 +103,27 @@ impl Handle {
     }
 }
 
-/// True if this system can sync a filesystem as a whole, and tells what failed since it was opened: Linux, from 5.8 on (`syncfs(2)`).
+/// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on Linux from 5.17
+/// on, ext4, XFS, btrfs and tmpfs. `syncfs(2)` may succeed elsewhere and do nothing (FUSE, 9p), or not tell of all that failed
+/// (overlays, older kernels).
 #[cfg(target_os = "linux")]
-pub fn syncs_filesystems() -> bool {
-    let release = rustix::system::uname();
+pub fn syncs_as_a_whole(directory: impl std::os::fd::AsFd) -> bool {
+    const EXT4: u64 = 0xef53;
+    const XFS: u64 = 0x5846_5342;
+    const BTRFS: u64 = 0x9123_683e;
+    const TMPFS: u64 = 0x0102_1994;
+    let kernel = rustix::system::uname();
     let mut numbers =
-        release.release().to_str().unwrap_or_default().split(['.', '-']).map_while(|part| part.parse().ok());
-    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+        kernel.release().to_str().unwrap_or_default().split(['.', '-']).map_while(|part| part.parse().ok());
+    let is_known = |filesystem: rustix::fs::StatFs| {
+        u64::try_from(filesystem.f_type).is_ok_and(|kind| [EXT4, XFS, BTRFS, TMPFS].contains(&kind))
+    };
+    (numbers.next(), numbers.next()) >= (Some(5), Some(17)) && rustix::fs::fstatfs(directory).is_ok_and(is_known)
 }
 
 /// False: only Linux is known to be able to sync a filesystem as a whole and to tell what failed.
 #[cfg(not(target_os = "linux"))]
-pub fn syncs_filesystems() -> bool {
+pub fn syncs_as_a_whole<D>(_directory: D) -> bool {
     false
 }
 

@@ -112,7 +112,7 @@ impl Handle {
             match entries.read_directory_entry() {
                 Ok(Some(entry)) => names.push(entry.name),
                 Ok(None) => return Ok(names),
-                // The host looks at each name once more. One that vanished meanwhile, or that is not UTF-8, is no
+                // A host may look at each name once more. One that vanished meanwhile, or that is not UTF-8, is no
                 // reason to leave out those behind it.
                 Err(ErrorCode::NoEntry | ErrorCode::IllegalByteSequence) => {}
                 Err(code) => return Err(code.into()),

@@ -119,7 +119,7 @@ impl<S: Store> Queue<S> {
     pub fn import(&self, line: &str, now: Timestamp, nonce: Nonce) -> Result<Imported, ImportError> {
         let line: Line =
             serde_json::from_str(line).map_err(|error| BadLine::Malformed { reason: error.to_string() })?;
-        let task = Task::decode(line.task_id, line.record.get().as_bytes()).map_err(BadLine::Record)?;
+        let task = Task::decode_foreign(line.task_id, line.record.get().as_bytes()).map_err(BadLine::Record)?;
         let entry = Entry::parse(&line.entry).filter(|entry| entry.id == task.id).ok_or(BadLine::Entry)?;
         let (created_at, priority) = (task.record.created_at, task.record.priority);
         if (entry.created_at, entry.priority) != (created_at, priority) {

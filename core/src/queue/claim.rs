@@ -8,7 +8,7 @@ use core::ops::ControlFlow;
 
 use super::files::Located;
 use super::reports::Report;
-use super::shelves::{Empties, Walk};
+use super::shelves::{Empties, Onward, Walk};
 use super::watch::Watch;
 use super::{ClaimRecord, Finding, Queue, Status};
 use crate::entry::{Entry, State};
@@ -145,15 +145,16 @@ impl<S: Store> Queue<S> {
             let next = self.memory.borrow_mut().next_leftover(attempt.request, attempt.now);
             let Some((leaf, name)) = next else { return Ok(ControlFlow::Continue(())) };
             let Some(entry) = Entry::parse(&name).filter(|_| !leaf.is_of(except)) else { continue };
-            if self.try_entry(attempt, &Located { dir: leaf.dir, entry })?.is_break() {
-                return Ok(ControlFlow::Break(()));
+            match self.try_entry(attempt, &Located { dir: leaf.dir, entry })? {
+                Onward::Stop => return Ok(ControlFlow::Break(())),
+                Onward::Next => {}
+                Onward::Elsewhere => self.memory.borrow_mut().pass_over_leftovers(attempt.nonce),
             }
         }
         self.memory.borrow_mut().forget_leftovers();
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Goes along the shelf until a task is claimed or a race lost.
     fn try_shelf(
         &self,
         attempt: &mut Attempt<'_>,
@@ -163,38 +164,35 @@ impl<S: Store> Queue<S> {
         if let Some(watch) = &mut watch {
             watch.begin(attempt.now);
         }
-        let (request, now, lost_races) = (attempt.request, attempt.now, attempt.lost_races);
+        let (request, now, chance) = (attempt.request, attempt.now, attempt.nonce);
         let mut leftovers = Vec::new();
+        let keep = self.memory.borrow().walked.then_some(&mut leftovers);
         let empties = Empties::Remove(now);
-        let leave = Some(&mut leftovers);
-        let mut walk = Walk { queues: &request.queues, except, until: None, empties, watch, leftovers: leave };
-        let flow = self.visit_ready(&mut walk, &mut |_, located| match self.try_entry(attempt, &located)? {
-            ControlFlow::Continue(()) if attempt.lost_races == lost_races => Ok(ControlFlow::Continue(())),
-            _ => Ok(ControlFlow::Break(())),
-        })?;
+        let mut walk = Walk { queues: &request.queues, except, until: None, empties, chance, watch, leftovers: keep };
+        let flow = self.visit_ready(&mut walk, &mut |_, located| self.try_entry(attempt, &located))?;
         if flow.is_break() {
             self.memory.borrow_mut().keep_leftovers(leftovers, request, now);
         }
         Ok(())
     }
 
-    fn try_entry(&self, attempt: &mut Attempt<'_>, located: &Located) -> Result<ControlFlow<()>, Error> {
+    fn try_entry(&self, attempt: &mut Attempt<'_>, located: &Located) -> Result<Onward, Error> {
         match self.take(located, attempt)? {
             Take::Mine(mine) => {
                 attempt.claimed = Some(*mine);
-                return Ok(ControlFlow::Break(()));
+                return Ok(Onward::Stop);
+            }
+            Take::Gone => {
+                attempt.lost_races += 1;
+                return Ok(Onward::Elsewhere);
             }
             Take::Expired if attempt.expired < limits::EXPIRED_PER_CLAIM => {
                 attempt.expired += 1;
                 self.elapse(located, attempt.now, attempt.nonce, attempt.findings)?;
             }
-            Take::Gone => {
-                attempt.lost_races += 1;
-                self.memory.borrow_mut().pass_over_leftovers(attempt.nonce);
-            }
             Take::Expired | Take::Unfit => {}
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(Onward::Next)
     }
 
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {

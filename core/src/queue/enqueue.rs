@@ -4,7 +4,6 @@
 //! syncs each directory once, and one task is a batch of one.
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
 use alloc::vec::{self, Vec};
 
 use super::Queue;
@@ -201,7 +200,7 @@ impl<S: Store> Queue<S> {
         }
         let entry = Entry::first(task);
         let home = layout::home(&entry, &task.record.queue);
-        match self.link(record, &home.file(entry.to_string()))? {
+        match self.link(record, &home.file(entry.name()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
             Linked::Now | Linked::Taken => Ok(Some(Located { dir: home, entry })),
             Linked::Gone => self.found_shelved(task.id).map(|()| None),
@@ -229,14 +228,11 @@ impl<S: Store> Queue<S> {
 
     /// Writes the records of all that are new. They are durable when this returns, with their names.
     fn write_records(&self, drafts: &mut [Draft]) -> Result<(), Error> {
-        let new = || drafts.iter().filter(|draft| draft.is_new());
-        let files: Vec<(Path, &[u8])> =
-            new().map(|draft| (layout::record(draft.enqueued.task.id), &*draft.content)).collect();
+        let new: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.is_new()).collect();
+        let file = |draft: &&mut Draft| (layout::record(draft.enqueued.task.id), draft.content.clone());
+        let files: Vec<(Path, Vec<u8>)> = new.iter().map(file).collect();
         let created = self.store.create_all(&files)?;
-        let paths: Vec<Path> = files.into_iter().map(|(path, _)| path).collect();
-        for (draft, (path, created)) in
-            drafts.iter_mut().filter(|draft| draft.is_new()).zip(paths.into_iter().zip(created))
-        {
+        for ((draft, (path, _)), created) in new.into_iter().zip(files).zip(created) {
             match created {
                 Created::Now => draft.record = Some(path),
                 Created::Taken | Created::NoDir => self.write_record(draft)?,

@@ -5,11 +5,10 @@
 //! sweep at once, each expired entry is still moved by one rename.
 
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
 
 use super::files::Located;
 use super::reports::{Report, ReportKind};
-use super::shelves::{Empties, Walk};
+use super::shelves::{Empties, Onward, Walk};
 use super::{Finding, Queue};
 use crate::entry::State;
 use crate::error::Error;
@@ -111,7 +110,7 @@ impl<S: Store> Queue<S> {
         let mut moved = 0;
         let mut ripen = |_: &TimedShelf, located| {
             moved += u64::from(self.elapse(&located, now, nonce, findings)? == Moved::Here);
-            Ok(if moved < limits::DUE_PER_SWEEP { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            Ok(if moved < limits::DUE_PER_SWEEP { Onward::Next } else { Onward::Stop })
         };
         let _ended_early = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut ripen)?;
         Ok(moved + self.wake_forgotten(now, nonce)?)

@@ -5,13 +5,12 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::ControlFlow;
 
 use super::files::Located;
 use super::find::LOOKS;
 use super::reports::{Report, ReportKind};
 use super::settle::tells_the_end;
-use super::shelves::{Empties, Walk};
+use super::shelves::{Empties, Onward, Walk};
 use super::{CancelRequest, Finding, Progress, Queue, Status};
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
@@ -334,7 +333,7 @@ impl<S: Store> Queue<S> {
         let mut walk = Walk::all(Empties::Keep);
         let mut note_timed = |shelf: &TimedShelf, located| {
             note(located, shelf.queue.clone());
-            Ok(ControlFlow::Continue(()))
+            Ok(Onward::Next)
         };
         let _all = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut note_timed)?;
         let _all = self.visit_ready(&mut walk, &mut note_timed)?;

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use super::claim::ClaimRequest;
 use super::files::Located;
-use super::shelves::Leftovers;
+use super::shelves::{Leftovers, passed_over};
 use crate::id::TaskId;
 use crate::layout::{Dir, TimedShelf};
 use crate::limits;
@@ -105,18 +105,23 @@ impl Memory {
         fits.then(|| head.leftovers.pop())?
     }
 
-    /// Passes over some of the names at the head of the shelf, at most half of them, as many as `nonce` says: where one agent is
-    /// late, it is for the next names, too, but agents that go on at different places leave each other alone.
-    pub(super) fn pass_over_leftovers(&mut self, nonce: Nonce) {
-        let Some(head) = &mut self.head else { return };
-        let half = head.leftovers.len() / 2 + 1;
-        let passed = usize::try_from(nonce.bits()).unwrap_or(usize::MAX) % half;
-        head.leftovers.truncate(head.leftovers.len() - passed);
+    /// Passes over some of the names at the head of the shelf.
+    pub(super) fn pass_over_leftovers(&mut self, chance: Nonce) {
+        let Some(Head { leftovers, .. }) = &mut self.head else { return };
+        leftovers.truncate(leftovers.len() - passed_over(leftovers.len(), chance));
     }
 
     /// Knows no names at the head of the shelf any more.
     pub(super) fn forget_leftovers(&mut self) {
         self.head = None;
+    }
+
+    /// Notices that this queue has moved something from a directory to another, otherwise than by a claim.
+    pub(super) fn take_away(&mut self, dir: &Dir) {
+        if dir.is_below(&TimedShelf::ready()) {
+            // Its name is among those that were read. Whoever meets it there takes it for a race that was lost.
+            self.forget_leftovers();
+        }
     }
 
     /// Notices that this queue has put something into a directory.

@@ -12,7 +12,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::layout::{self, Dir, Shelf, TimedShelf};
 use crate::limits;
-use crate::name::QueueName;
+use crate::name::{Nonce, QueueName};
 use crate::sorted;
 use crate::store::{Store, StoreErrorKind};
 use crate::time::Timestamp;
@@ -27,6 +27,8 @@ pub(super) struct Walk<'a> {
     pub(super) until: Option<Timestamp>,
     /// What to do with directories that are met empty on the way.
     pub(super) empties: Empties,
+    /// What chance says where some names are to be passed over.
+    pub(super) chance: Nonce,
     /// Notes how each directory is before it is read.
     pub(super) watch: Option<&'a mut Watch>,
     /// Takes what is left of the leaf in which the visit ended, last name first.
@@ -36,7 +38,15 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// Through everything.
     pub(super) fn all(empties: Empties) -> Walk<'static> {
-        Walk { queues: &[], except: &[], until: None, empties, watch: None, leftovers: None }
+        Walk {
+            queues: &[],
+            except: &[],
+            until: None,
+            empties,
+            chance: Nonce::from_bits(0),
+            watch: None,
+            leftovers: None,
+        }
     }
 }
 
@@ -52,8 +62,25 @@ pub(super) enum Empties {
     Remove(Timestamp),
 }
 
-/// Is shown one entry and where it stands; `Break` ends the visit.
-pub(super) type Visit<'a> = dyn FnMut(&TimedShelf, Located) -> Result<ControlFlow<()>, Error> + 'a;
+/// Is shown one entry and where it stands, and says how to go on.
+pub(super) type Visit<'a> = dyn FnMut(&TimedShelf, Located) -> Result<Onward, Error> + 'a;
+
+/// How to go on after an entry.
+pub(super) enum Onward {
+    /// Not at all.
+    Stop,
+    /// To the next one.
+    Next,
+    /// Not to the very next ones of this leaf: another agent is at them.
+    Elsewhere,
+}
+
+/// How many of so many names to pass over: at most half, as many as `nonce` says. Where one agent is late for a name it is for the next ones,
+/// too, but agents that go on at different places leave each other alone.
+pub(super) fn passed_over(names: usize, nonce: Nonce) -> usize {
+    let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
+    usize::try_from(nonce.bits() % half.saturating_add(1)).unwrap_or(0)
+}
 
 impl<S: Store> Queue<S> {
     /// Shows each entry of the ready shelf to `visit`, highest priority first, then oldest first, until it breaks.
@@ -108,9 +135,12 @@ impl<S: Store> Queue<S> {
         let on_shelf = |(names, shelf)| core::iter::zip(names, core::iter::repeat(shelf));
         let names = lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
         let names: Vec<(&String, &TimedShelf)> = sorted::by(names, |(one, _), (other, _)| one.cmp(other));
-        let mut passed = 0;
+        let (mut passed, mut go_on_at) = (0, 0);
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
             passed += same_name.len();
+            if passed <= go_on_at {
+                continue;
+            }
             let mut children: Vec<TimedShelf> =
                 same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
             children
@@ -120,12 +150,16 @@ impl<S: Store> Queue<S> {
             }
             for (name, leaf) in same_name.iter().filter(|(_, shelf)| shelf.is_leaf()) {
                 let Some(entry) = Entry::parse(name) else { continue };
-                if visit(leaf, Located { dir: leaf.dir.clone(), entry })?.is_break() {
-                    if let Some(leftovers) = &mut walk.leftovers {
-                        let rest = names.iter().skip(passed).rev();
-                        leftovers.extend(rest.map(|(name, shelf)| ((*shelf).clone(), (*name).clone())));
+                match visit(leaf, Located { dir: leaf.dir.clone(), entry })? {
+                    Onward::Next => {}
+                    Onward::Elsewhere => go_on_at = passed + passed_over(names.len() - passed, walk.chance),
+                    Onward::Stop => {
+                        if let Some(leftovers) = &mut walk.leftovers {
+                            let rest = names.iter().skip(passed).rev();
+                            leftovers.extend(rest.map(|(name, shelf)| ((*shelf).clone(), (*name).clone())));
+                        }
+                        return Ok(ControlFlow::Break(()));
                     }
-                    return Ok(ControlFlow::Break(()));
                 }
             }
         }
