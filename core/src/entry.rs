@@ -162,6 +162,14 @@ impl Entry {
         (counted && held && entry.name() == name).then_some(entry)
     }
 
+    /// The name, as [`fmt::Display`] writes it.
+    pub fn name(&self) -> String {
+        let mut name = String::with_capacity(limits::NAME_BYTES);
+        // Writing to a text cannot fail.
+        let _ = fmt::Write::write_fmt(&mut name, format_args!("{self}"));
+        name
+    }
+
     /// The holder that `run_id` is on this task.
     pub fn holder(&self, run_id: &RunId) -> Holder {
         Holder::of(run_id, self.priority)
@@ -249,16 +257,6 @@ impl Outcome {
         [Outcome::Completed, Outcome::Failed, Outcome::Cancelled, Outcome::Expired]
             .into_iter()
             .find(|outcome| outcome.as_str() == word)
-    }
-}
-
-impl Entry {
-    /// The name, as [`fmt::Display`] writes it.
-    pub fn name(&self) -> String {
-        let mut name = String::with_capacity(limits::NAME_BYTES);
-        // Writing to a text cannot fail.
-        let _ = fmt::Write::write_fmt(&mut name, format_args!("{self}"));
-        name
     }
 }
 

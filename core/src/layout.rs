@@ -276,7 +276,7 @@ pub fn purged() -> Dir {
 
 /// Where an entry goes whose record cannot be trusted.
 pub fn aside(entry: &Entry) -> Path {
-    aside_shelf().file(entry.to_string())
+    aside_shelf().file(entry.name())
 }
 
 /// What was set aside.

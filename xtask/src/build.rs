@@ -14,9 +14,6 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use xshell::cmd;
 
-/// How cargo is told to build, test or check everything else: always together, for the same reason.
-pub(crate) const OTHERS: [&str; 5] = ["--release", "--workspace", "--exclude", "muse-launcher", "--all-features"];
-
 /// How cargo is told to build, test or check the launcher: always alone, in one profile, and linked in one way. Another choice is
 /// another choice of features and settings for all of wasmtime, which takes minutes to compile.
 pub(crate) struct Launcher {
@@ -24,6 +21,9 @@ pub(crate) struct Launcher {
     /// Where cargo puts it.
     directory: PathBuf,
 }
+
+/// How cargo is told to build, test or check everything else: always together, for the same reason.
+pub(crate) const OTHERS: [&str; 5] = ["--release", "--workspace", "--exclude", "muse-launcher", "--all-features"];
 
 /// What has been built, by absolute paths.
 pub(crate) struct Built {
@@ -37,6 +37,8 @@ pub(crate) struct Built {
     pub(crate) compiled: PathBuf,
     /// The program for this machine, with the component inside.
     pub(crate) muse: PathBuf,
+    /// How cargo was told to build that.
+    pub(crate) launcher: Launcher,
     /// The program that runs agents, with the library inside.
     pub(crate) agent: PathBuf,
 }
@@ -55,7 +57,8 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let sh = &workspace.shell;
     let library = library(workspace)?;
     let embedded = components::command(workspace)?;
-    let Launcher { arguments, directory } = launcher(workspace)?;
+    let launcher = launcher(workspace)?;
+    let arguments = &launcher.arguments;
     cmd!(sh, "cargo build {arguments...}").env("MUSE_COMPONENT", &embedded).run()?;
     let target = workspace.target()?;
     let dist = target.join("dist");
@@ -65,13 +68,15 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
         component: publish(&embedded, dist.join("muse.wasm"))?,
         library,
         compiled,
-        muse: publish(&directory.join("muse"), dist.join("muse"))?,
+        muse: publish(&launcher.directory.join("muse"), dist.join("muse"))?,
+        launcher,
         agent: publish(&target.join("release/muse-agent"), dist.join("muse-agent"))?,
         embedded,
     })
 }
 
-/// Where this machine can link the launcher statically, it does: it then starts in an eighth less time, and runs beside any C library.
+/// Where this machine can link the launcher statically, it does: it then starts in an eighth less time, and runs beside any C
+/// library.
 pub(crate) fn launcher(workspace: &Workspace) -> Result<Launcher> {
     let mut arguments = ["--package", "muse-launcher", "--profile", "product"].map(str::to_owned).to_vec();
     let mut directory = workspace.target()?;
@@ -83,7 +88,8 @@ pub(crate) fn launcher(workspace: &Workspace) -> Result<Launcher> {
     Ok(Launcher { arguments, directory: directory.join("product") })
 }
 
-/// This machine's target, if an empty program can be linked statically for it, as it can be where glibc's static library is installed.
+/// This machine's target, if an empty program can be linked statically for it, as it can be where glibc's static library is
+/// installed.
 fn links_statically(workspace: &Workspace) -> Result<Option<String>> {
     if !cfg!(all(target_os = "linux", target_env = "gnu")) {
         return Ok(None);

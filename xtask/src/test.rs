@@ -42,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if arguments.is_empty() {
         js::test::run(workspace, &javascript, &built.muse)?;
     }
-    let launcher = build::launcher(workspace)?.arguments;
+    let launcher = built.launcher.arguments;
     cmd!(sh, "cargo test {launcher...}").env("MUSE_COMPONENT", built.embedded).run()?;
     cmd!(sh, "cargo test {OTHERS...} {arguments...}")
         .env("MUSE_BIN", built.muse)

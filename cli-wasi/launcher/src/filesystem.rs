@@ -1,8 +1,10 @@
 //! The two things that the component's filesystem does otherwise than that of `wasmtime-wasi`.
 //!
-//! - A directory is listed without a look at the metadata of each name, for its type, which costs several times as much as reading
-//!   the name; and the queue lives by names. The type is what the directory itself says, which may be that it does not know.
-//! - To sync the data of a directory syncs the whole filesystem that it is on, for many files at once: a variable tells the component.
+//! - A directory is listed without a look at the metadata of each name, for its type, which costs several times as much as
+//!   reading the name; and the queue lives by names. The type is what the directory itself says, which may be that it does
+//!   not know.
+//! - To sync the data of a directory syncs the whole filesystem that it is on, for many files at once: a variable tells the
+//!   component.
 //!
 //! Guaranteed: nothing is read but names of a directory that was opened through the sandbox.
 

@@ -2,8 +2,8 @@
 //!
 //! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
 //! relative to them, so that it has about thirty descriptors at the most and most operations are one call. One more is the
-//! directory that was listed or linked into last, which the next name in it is likely to be of. What differs between platforms (the calls, and how
-//! they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
+//! directory that was listed or linked into last, since the next name is likely to be in it, too. What differs between
+//! platforms (the calls, and how they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
 //! follows a path or a symbolic link out of the directory.
 
 use std::cell::RefCell;
@@ -39,7 +39,8 @@ pub struct DirStore {
     root: Rc<Handle>,
     sync: Sync,
     kept: RefCell<HashMap<Dir, Rc<Handle>>>,
-    /// The directory that was listed or linked into last: what is taken out of it or put into it next need not be looked for from above.
+    /// The directory that was listed or linked into last: what is taken out of it or put into it next need not be looked for
+    /// from above.
     recent: RefCell<Option<(Dir, Rc<Handle>)>>,
 }
 
@@ -108,8 +109,8 @@ impl DirStore {
         Ok(handle)
     }
 
-    /// A directory that is held open, as it was then: it may have been removed since, and made anew. So where it fails, its path is to
-    /// be tried.
+    /// A directory that is held open, as it was then: it may have been removed since, and made anew. So where it fails, its
+    /// path is to be tried.
     fn recent(&self, dir: &Dir) -> Option<Rc<Handle>> {
         self.recent.borrow().as_ref().filter(|(recent, _)| recent == dir).map(|(_, handle)| handle.clone())
     }

@@ -103,9 +103,9 @@ impl Handle {
     }
 }
 
-/// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on Linux from 5.17
-/// on, ext4, XFS, btrfs and tmpfs. `syncfs(2)` may succeed elsewhere and do nothing (FUSE, 9p), or not tell of all that failed
-/// (overlays, older kernels).
+/// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on Linux
+/// from 5.17 on, ext4, XFS, btrfs and tmpfs. `syncfs(2)` may succeed elsewhere and do nothing (FUSE, 9p), or not tell of all
+/// that failed (overlays, older kernels).
 #[cfg(target_os = "linux")]
 pub fn syncs_as_a_whole(directory: impl std::os::fd::AsFd) -> bool {
     const EXT4: u64 = 0xef53;

@@ -162,7 +162,7 @@ impl<S: Store> Queue<S> {
         }
         // CM-18: until here the task is a record that no entry points at, as in an enqueue, and a line that was not acknowledged.
         let home = layout::home(&entry, &task.record.queue);
-        match self.link(&record, &home.file(entry.to_string()))? {
+        match self.link(&record, &home.file(entry.name()))? {
             Linked::Now | Linked::Taken => {}
             Linked::Gone => return Err(Error::NotFound { id: task.id }),
         }

@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::{self, Vec};
+use core::mem;
 
 use super::Queue;
 use super::files::Located;
@@ -228,11 +229,12 @@ impl<S: Store> Queue<S> {
 
     /// Writes the records of all that are new. They are durable when this returns, with their names.
     fn write_records(&self, drafts: &mut [Draft]) -> Result<(), Error> {
-        let new: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.is_new()).collect();
-        let file = |draft: &&mut Draft| (layout::record(draft.enqueued.task.id), draft.content.clone());
-        let files: Vec<(Path, Vec<u8>)> = new.iter().map(file).collect();
+        let mut new: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.is_new()).collect();
+        let file = |draft: &mut &mut Draft| (layout::record(draft.enqueued.task.id), mem::take(&mut draft.content));
+        let files: Vec<(Path, Vec<u8>)> = new.iter_mut().map(file).collect();
         let created = self.store.create_all(&files)?;
-        for ((draft, (path, _)), created) in new.into_iter().zip(files).zip(created) {
+        for ((draft, (path, content)), created) in new.into_iter().zip(files).zip(created) {
+            draft.content = content;
             match created {
                 Created::Now => draft.record = Some(path),
                 Created::Taken | Created::NoDir => self.write_record(draft)?,

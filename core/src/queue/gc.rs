@@ -3,7 +3,6 @@
 //! The task is first renamed to `purged/`, so that nobody puts it back meanwhile; then what belongs to it is removed, its entry
 //! last. If the agent dies in between, the next collection goes on from there.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -95,7 +94,7 @@ impl<S: Store> Queue<S> {
         for (_, _, path) in self.report_names(id)? {
             self.store.remove(&path)?;
         }
-        self.store.remove(&layout::purged().file(entry.to_string()))?;
+        self.store.remove(&layout::purged().file(entry.name()))?;
         Ok(())
     }
 

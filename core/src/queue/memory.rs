@@ -116,10 +116,10 @@ impl Memory {
         self.head = None;
     }
 
-    /// Notices that this queue has moved something from a directory to another, otherwise than by a claim.
-    pub(super) fn take_away(&mut self, dir: &Dir) {
+    /// Notices that this queue has changed a directory otherwise than by a claim: a name that was read at the head may be gone, which
+    /// would look like a race that was lost, and one may have come before them.
+    pub(super) fn stir(&mut self, dir: &Dir) {
         if dir.is_below(&TimedShelf::ready()) {
-            // Its name is among those that were read. Whoever meets it there takes it for a race that was lost.
             self.forget_leftovers();
         }
     }
@@ -127,9 +127,7 @@ impl Memory {
     /// Notices that this queue has put something into a directory.
     pub(super) fn fill(&mut self, dir: &Dir) {
         self.empty_leaves.remove(dir);
-        if dir.is_below(&TimedShelf::ready()) {
-            self.forget_leftovers();
-        }
+        self.stir(dir);
     }
 
     /// Knows no directory any more. True if any was known.

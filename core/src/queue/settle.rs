@@ -378,7 +378,7 @@ impl<S: Store> Queue<S> {
             (Moved::Gone, Some(nonce)) => self.leads_to(next.id, nonce),
         };
         let moved = if took_effect == Some(true) { Moved::Here } else { Moved::Gone };
-        self.memory.borrow_mut().take_away(&located.dir);
+        self.memory.borrow_mut().stir(&located.dir);
         let says_something = next.has_ended() || report.is_some() && next.due().is_some();
         // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
         if moved == Moved::Here && (says_something || superseded.is_some()) {

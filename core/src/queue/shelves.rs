@@ -75,8 +75,8 @@ pub(super) enum Onward {
     Elsewhere,
 }
 
-/// How many of so many names to pass over: at most half, as many as `nonce` says. Where one agent is late for a name it is for the next ones,
-/// too, but agents that go on at different places leave each other alone.
+/// How many of so many names to pass over: at most half, as many as `nonce` says. Where one agent is late for a name it is
+/// for the next ones, too, but agents that go on at different places leave each other alone.
 pub(super) fn passed_over(names: usize, nonce: Nonce) -> usize {
     let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
     usize::try_from(nonce.bits() % half.saturating_add(1)).unwrap_or(0)

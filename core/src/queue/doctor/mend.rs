@@ -1,8 +1,6 @@
 //! What a repair does. Each step is a rename from an exact old name, or a link to a name that must be free, and what
 //! came to a directory is durable before the next step relies on it.
 
-use alloc::string::ToString;
-
 use super::super::Queue;
 use super::super::files::Located;
 use super::super::find::LOOKS;
@@ -54,7 +52,7 @@ impl<'a, S: Store> Mender<'a, S> {
 
     /// Moves an entry to where agents look for it. If there is another entry of the task, it is a second one.
     pub(super) fn bring_home(&mut self, located: &mut Located, home: &Dir) -> Result<Became, Error> {
-        let (from, to) = (located.path(), home.file(located.entry.to_string()));
+        let (from, to) = (located.path(), home.file(located.entry.name()));
         let other = self.queue.relocate(located.entry.id)?.filter(|other| other.path() != from);
         if other.is_some() || self.queue.store().exists(&to)? {
             return self.set_aside(&from);
@@ -114,7 +112,7 @@ impl<'a, S: Store> Mender<'a, S> {
             }
             let entry = Entry::first(&task);
             let home = layout::home(&entry, &task.record.queue);
-            if self.queue.link(&fenced, &home.file(entry.to_string()))? != Linked::Gone {
+            if self.queue.link(&fenced, &home.file(entry.name()))? != Linked::Gone {
                 store.sync_dir(&home)?;
                 return Ok(Became::Mended);
             }
