@@ -405,6 +405,12 @@ pub struct CancelTask {
 pub struct Retry {
     /// The task's id, as `enqueue` printed it
     pub task_id: String,
+    /// Do not wait for other tasks or a time again
+    #[arg(long)]
+    pub now: bool,
+    /// Also put back the tasks that were cancelled because of this one
+    #[arg(long)]
+    pub cascade: bool,
 }
 
 /// Arguments of `show`.

@@ -72,7 +72,7 @@ pub const ANSWERS: [Described; 22] = [
     Described::new::<fail_task::Failed>("fail-task"),
     Described::new::<release::Released>("release"),
     Described::new::<cancel_task::Cancelled>("cancel-task"),
-    Described::new::<release::Released>("retry"),
+    Described::new::<release::PutBack>("retry"),
     Described::new::<show::Shown>("show"),
     Described::new::<tasks::Tasks>("tasks"),
     Described::new::<wait::Ends>("wait"),

@@ -163,9 +163,11 @@ impl From<coord_core::Error> for Error {
             Core::UnsupportedFormat { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
             Core::KeyTaken { by, .. } => Error::KeyTaken(by.to_string()),
-            Core::Corrupt { .. } | Core::Unencodable(_) | Core::NotAQueue { .. } | Core::Contended => {
-                Error::Error(message)
-            }
+            Core::WaitsInVain { .. }
+            | Core::Corrupt { .. }
+            | Core::Unencodable(_)
+            | Core::NotAQueue { .. }
+            | Core::Contended => Error::Error(message),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coord_core::layout::{self, Dir, Shelf};
 use coord_core::queue::{Batch, Cancelling, Claim, Claimed, Completed, EndStep, Failing, Finding, Gc, NewTask};
-use coord_core::queue::{Notice, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
+use coord_core::queue::{Notice, Retrying, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
@@ -198,8 +198,9 @@ impl CoordQueue {
     }
 
     pub fn retry(&self, task_id: &str) -> Result<String, Thrown> {
-        let released = self.0.retry(request::task_id(task_id)?, self.now(), self.store().nonce())?;
-        told(Answered::clean(Released::from(released)))
+        let id = request::task_id(task_id)?;
+        let retried = self.0.retry(id, Retrying::default(), self.now(), self.store().nonce())?;
+        told(Answered::clean(Released::from(retried.released)))
     }
 
     /// One task, where it stands, and all that was reported of it.
