@@ -346,6 +346,38 @@ export interface HeartbeatOptions {
   note?: string;
 }
 
+/** What to enqueue with a completion. */
+export interface CompleteOptions {
+  /** Tasks that follow from this one, in the same step: all of them if the completion is accepted, else none. */
+  enqueue?: Iterable<NewTask>;
+}
+
+/** How to fail. */
+export interface FailOptions {
+  /** End the task, even if it has attempts left. Default: false. */
+  final?: boolean;
+}
+
+/** How to give a task back. */
+export interface ReleaseOptions {
+  /** Seconds in which nobody is to claim it: 0 to 315,360,000. Default: 0. */
+  delaySeconds?: number;
+}
+
+/** Which lease to take up again. */
+export interface ResumeOptions {
+  /** Whose it is. Default: `$MUSE_RUN_ID`. */
+  runId?: string;
+  /** The lease's `claimNonce`. Default: whichever lease this agent has of the task. */
+  claimNonce?: string;
+}
+
+/** How far back to look. */
+export interface StatsOptions {
+  /** Seconds in which tasks ended that are looked at one by one: 0 to 315,360,000. Default: 3,600. */
+  windowSeconds?: number;
+}
+
 /** What to remove. */
 export interface GcOptions {
   /** Tasks that ended at least so many seconds ago. */

@@ -4,8 +4,8 @@ import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { BadArgsError, IoError } from './errors.ts';
 import { isLost, type Lease } from './lease.ts';
+import { modeOf, optionsOf } from './options.ts';
 import { LONGEST_WAIT, type Queue } from './queue.ts';
-import { whole } from './requests.ts';
 import type { Choice, ClaimRecord, JsonObject, Task } from './types.ts';
 import { withResolvers } from './wait.ts';
 
@@ -99,16 +99,15 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
 
   /** @internal */
   constructor(queue: Queue, handler: Handler<Payload, Result>, options: WorkOptions) {
-    const { concurrency = 1, leaseSeconds = LEASE_SECONDS } = options;
     if (typeof handler !== 'function') {
       throw new BadArgsError('bad_args', `the handler must be a function, got ${typeof handler}`);
     }
-    if (concurrency < 1 || whole('concurrency', concurrency) === undefined) {
-      throw new BadArgsError('bad_args', `concurrency must be at least 1, got ${concurrency}`);
-    }
+    const taken = optionsOf('work', options);
+    const { concurrency = 1, leaseSeconds = LEASE_SECONDS } = taken;
+    if (concurrency < 1) throw new BadArgsError('bad_args', `concurrency must be at least 1, got ${concurrency}`);
     this.#queue = queue;
     this.#handler = handler;
-    this.#options = { ...options, concurrency };
+    this.#options = { ...taken, concurrency };
     this.#leaseSeconds = leaseSeconds;
     this.done = this.#run();
   }
@@ -136,7 +135,7 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
 
   /** Claims no more, and resolves when nothing is at hand any more. May be called again, to `release` what was to be finished. */
   async stop(mode: StopMode = 'finish'): Promise<void> {
-    this.#stop(mode);
+    this.#stop(modeOf(mode));
     await this.done;
   }
 
@@ -198,7 +197,7 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
       this.#tell('claimed', lease);
       await this.#report(lease, await this.#outcome(lease));
     } catch (error) {
-      if (isLost(error)) this.#tell('lost', lease, error);
+      if (isLost(error, lease.task.taskId)) this.#tell('lost', lease, error);
       else await this.#tolerate(error);
     } finally {
       clearInterval(heartbeats);

@@ -5,7 +5,7 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openQueue } from '@muse/coord';
-import { codeOf, freshQueue, muse, repository, start } from './support.mjs';
+import { codeOf, freshQueue, hostile, muse, repository, start, unfit } from './support.mjs';
 
 /** What a worker tells, in order, as words. */
 function heard(worker) {
@@ -201,6 +201,53 @@ test('a handler that returns no JSON object has failed', async (t) => {
   const { status, error } = await queue.get(taskId);
   assert.equal(status, 'failed');
   assert.match(error, /result.*object/);
+});
+
+test('whatever a handler throws fails its task with some words, and the worker goes on', async (t) => {
+  const queue = await freshQueue(t);
+  const tasks = await queue.enqueueMany([...Object.keys(hostile), 'the last one'].map((title) => ({ title })));
+  const worker = queue.work(
+    ({ title }) => {
+      if (title in hostile) throw hostile[title]();
+    },
+    { runId: 'r', wait: 0 },
+  );
+  await worker.done;
+  const items = await Promise.all(tasks.map(({ taskId }) => queue.get(taskId)));
+  const last = items.pop();
+  assert.equal(last.status, 'completed');
+  for (const { title, status, error } of items) {
+    assert.ok(status === 'failed' && error.length > 0, `${title}: ${status} ${error}`);
+  }
+  const errors = Object.fromEntries(items.map(({ title, error }) => [title, error]));
+  assert.equal(errors['a ring of causes'], 'Error: a: Error: b');
+  assert.equal(errors['an object without a prototype'], '[object Object], which cannot be shown as text');
+  assert.equal(errors['an error whose message throws'], '[object Error], which cannot be shown as text');
+});
+
+test('whatever a handler returns that is no result fails its task, and the worker goes on', async (t) => {
+  const queue = await freshQueue(t);
+  const tasks = await queue.enqueueMany([...Object.keys(unfit), 'the last one'].map((title) => ({ title })));
+  const worker = queue.work(({ title }) => (title in unfit ? unfit[title]() : {}), { runId: 'r', wait: 0 });
+  await worker.done;
+  const items = await Promise.all(tasks.map(({ taskId }) => queue.get(taskId)));
+  const last = items.pop();
+  assert.equal(last.status, 'completed');
+  for (const { title, status, error } of items) {
+    assert.ok(status === 'failed' && error.length > 0, `${title}: ${status} ${error}`);
+  }
+});
+
+test('a worker that is to stop in no way that there is goes on', async (t) => {
+  const queue = await freshQueue(t);
+  const worker = queue.work(() => ({}), { runId: 'r' });
+  await assert.rejects(worker.stop('relase'), (error) => {
+    assert.deepEqual([error.code, error.message], ['bad_args', 'mode must be finish or release, got "relase"']);
+    return true;
+  });
+  await queue.enqueue({ title: 'a' });
+  await times(worker, 'completed', 1);
+  await worker.stop();
 });
 
 test('a worker that is stopped finishes what is at hand and claims no more', async (t) => {

@@ -345,8 +345,9 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Thrown> {
 /// The tasks of drafts, a text each, and what was cut off them.
 fn checked(drafts: &[String]) -> Result<(Vec<NewTask>, Vec<String>), Thrown> {
     let (mut tasks, mut warnings) = (Vec::new(), Vec::new());
-    for draft in drafts {
-        let (new, cuts) = read::<Draft>(draft)?.check()?;
+    for (index, draft) in drafts.iter().enumerate() {
+        let checked = read(draft).and_then(|draft: Draft| Ok(draft.check()?));
+        let (new, cuts) = checked.map_err(|thrown| thrown.of_task(index))?;
         tasks.push(new);
         warnings.extend(cuts);
     }

@@ -1,11 +1,12 @@
 //! What is thrown when the queue does not do what was asked: a JSON text, of which `js/src/errors.ts` makes a class by `code`.
 
-use coord_core::Error;
 use coord_core::request::BadRequest;
 use coord_core::store::StoreErrorKind;
 use coord_core::transition::{Refusal, Tenure};
+use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::queue::WORDS;
 
@@ -22,8 +23,14 @@ pub struct Thrown {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Facts {
+    /// Of several tasks that were to be enqueued: which one, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<String>,
+    /// Where the task stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_status: Option<&'static str>,
     /// The task that has its unique key.
     #[serde(skip_serializing_if = "Option::is_none")]
     live_task_id: Option<String>,
@@ -55,6 +62,18 @@ impl Thrown {
         let field = in_camel_case(line.split('"').nth(1).unwrap_or_default());
         Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Box::default() }
     }
+
+    /// The same of one of several tasks that were to be enqueued.
+    pub(crate) fn of_task(self, index: usize) -> Thrown {
+        Thrown { facts: Box::new(Facts { index: Some(index), ..*self.facts }), ..self }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds since 1970.
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    fn date_now() -> f64;
 }
 
 impl From<BadRequest> for Thrown {
@@ -66,6 +85,8 @@ impl From<BadRequest> for Thrown {
 impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
+        // Never out of range: a cast from a float saturates.
+        let now = Timestamp::from_micros(date_now() as u64 * 1_000);
         let facts = match error {
             Error::NotFound { id } | Error::NoParent { id } => {
                 Facts { task_id: Some(id.to_string()), ..Facts::default() }
@@ -74,7 +95,7 @@ impl From<Error> for Thrown {
                 Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
             }
             Error::Refused { id, refusal, who } => {
-                Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
+                Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal, now) }
             }
             Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
             _ => Facts::default(),
@@ -84,11 +105,12 @@ impl From<Error> for Thrown {
 }
 
 impl Facts {
-    fn of(refusal: &Refusal) -> Facts {
+    fn of(refusal: &Refusal, now: Timestamp) -> Facts {
         match refusal {
             Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => {
                 let Tenure { generation, claimed_at, expires_at, .. } = tenure;
                 Facts {
+                    task_status: Some(if *expires_at > now { "claimed" } else { "timed_out" }),
                     generation: Some(*generation),
                     claimed_at: Some(claimed_at.micros()),
                     expires_at: Some(expires_at.micros()),
@@ -96,7 +118,8 @@ impl Facts {
                 }
             }
             Refusal::AlreadyEnded { outcome, ended_at, .. } => {
-                Facts { status: Some(outcome.as_str()), ended_at: Some(ended_at.micros()), ..Facts::default() }
+                let (how, ended_at) = (Some(outcome.as_str()), Some(ended_at.micros()));
+                Facts { task_status: how, status: how, ended_at, ..Facts::default() }
             }
             Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => Facts::default(),
         }
