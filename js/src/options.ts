@@ -170,9 +170,13 @@ export function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(cut) : cut;
 }
 
-function fitting<T>(name: string, value: T, { takes, fits }: Kind): T {
-  if (fits(value)) return value;
-  throw bad(`${name} must be ${takes}, got ${shown(value)}`);
+function fitting<T>(name: string, value: T, kind: Kind): T {
+  if (!kind.fits(value)) throw bad(`${name} must be ${kind.takes}, got ${shown(value)}`);
+  const texts = kind === TEXT || kind === TEXTS ? [value].flat() : [];
+  // No UTF-8 has that, so the queue could not keep it.
+  const broken = texts.find((text) => /\p{Surrogate}/u.test(text as string));
+  if (broken !== undefined) throw bad(`${name} holds half a character (a lone surrogate): ${shown(broken)}`);
+  return value;
 }
 
 function oneOf<Word extends string>(words: Record<Word, 1>): Kind {

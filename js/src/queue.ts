@@ -18,7 +18,7 @@ import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';
 import { optionsOf } from './options.ts';
 import { coordinationDirectory, syncing } from './repository.ts';
-import { actor, between, claimText, draftText, draftTexts, filterText, locating, text } from './requests.ts';
+import { actor, between, claimText, draftText, draftTexts, filterText, listed, locating, text } from './requests.ts';
 import type {
   CancelOptions,
   Change,
@@ -129,7 +129,7 @@ export class Queue {
    * If the medium fails, {@link IoError.enqueued} tells which were enqueued before.
    */
   async enqueueMany<Payload extends object = JsonObject>(tasks: Iterable<NewTask<Payload>>): Promise<Enqueued<Payload>[]> {
-    const given = [...tasks];
+    const given = listed('enqueueMany', tasks);
     const ask = <T>(what: () => T): T => locating('tasks', given, () => refusing(what));
     const enqueuing = ask(() => this.#binding.enqueueMany(draftTexts(given)));
     const enqueued: Enqueued<Payload>[] = [];

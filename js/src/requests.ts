@@ -35,6 +35,12 @@ export function draftText(task: NewTask<object>): string {
   return objectText(fields, texts);
 }
 
+/** The tasks that a call was given. */
+export function listed<T>(call: string, tasks: Iterable<T>): T[] {
+  if (typeof tasks === 'object' && tasks !== null && Symbol.iterator in tasks) return [...tasks];
+  throw bad(`${call} takes an array of tasks, not ${shown(tasks)}`);
+}
+
 /** The tasks as the WebAssembly part takes them. What is refused has the `index` of its task. */
 export function draftTexts(tasks: readonly NewTask<object>[]): string[] {
   return tasks.map((task, index) => {

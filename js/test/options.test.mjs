@@ -97,6 +97,8 @@ test('a value of the wrong kind is refused in words, and so is what is no object
       'title must be a string, got [object Object], which cannot be shown as text',
       () => queue.enqueue({ title: Object.create(null) }),
     ],
+    ['title holds half a character (a lone surrogate): "\\ud83d!"', () => queue.enqueue({ title: '\ud83d!' })],
+    ['tags holds half a character (a lone surrogate): "\\ude00"', () => queue.enqueue({ title: '😀', tags: ['😀', '\ude00'] })],
     ['tags must be an array of strings, got "a,b"', () => queue.enqueue({ title: 'a', tags: 'a,b' })],
     ['tags must be an array of strings, got a,', () => queue.enqueue({ title: 'a', tags: ['a', , 'b'].slice(0, 2) })],
     ['tags must be an array of strings, got [object Set]', () => queue.claim({ runId: 'r', tags: new Set(['a']) })],
@@ -107,6 +109,8 @@ test('a value of the wrong kind is refused in words, and so is what is no object
       () => queue.list({ status: 'done' }),
     ],
     ['dryRun must be true or false, got "no"', () => queue.gc({ olderThanSeconds: 0, dryRun: 'no' })],
+    ['enqueueMany takes an array of tasks, not [object Object]', () => queue.enqueueMany({ title: 'a' })],
+    ['enqueueMany takes an array of tasks, not undefined', () => queue.enqueueMany()],
     ['enqueue must be an array of tasks, got "Next"', () => lease.complete({}, { enqueue: 'Next' })],
     ['ttlSeconds must be between 1 and 315360000, got 9007199254740991', () => queue.enqueue({ title: 'a', ttlSeconds: 1e30 })],
   ];
