@@ -1,6 +1,7 @@
 // What the calls are told, and what becomes of what they do not take.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as coord from '@muse/coord';
 import { freshQueue, repository, unfit } from './support.mjs';
 
@@ -195,7 +196,7 @@ test('refusals tell where the task stands', async (t) => {
     return [error.code, error.taskStatus];
   };
   const [{ taskId }] = await queue.enqueueMany([{ title: 'a' }, { title: 'b' }]);
-  const lease = await queue.claim({ runId: 'r', leaseSeconds: 1 });
+  const lease = await queue.claim({ runId: 'r' });
   assert.deepEqual(await told(queue.resume(taskId, { runId: 'other' })), ['wrong_owner', 'claimed']);
   assert.deepEqual(await told(queue.cancel(taskId, { runId: 'other' })), ['wrong_owner', 'claimed']);
   await lease.complete();
@@ -205,5 +206,8 @@ test('refusals tell where the task stands', async (t) => {
   await second.release();
   const third = await queue.claim({ runId: 's' });
   assert.deepEqual(await told(second.heartbeat()), ['lease_lost', 'claimed']);
+  await third.heartbeat({ leaseSeconds: 1 });
+  await sleep(1100);
+  assert.deepEqual(await told(second.heartbeat()), ['lease_lost', 'timed_out']);
   await third.complete();
 });

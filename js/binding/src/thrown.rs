@@ -85,8 +85,7 @@ impl From<BadRequest> for Thrown {
 impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
-        // Never out of range: a cast from a float saturates.
-        let now = Timestamp::from_micros(date_now() as u64 * 1_000);
+        let task_status = task_status(&error);
         let facts = match error {
             Error::NotFound { id } | Error::NoParent { id } => {
                 Facts { task_id: Some(id.to_string()), ..Facts::default() }
@@ -95,22 +94,21 @@ impl From<Error> for Thrown {
                 Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
             }
             Error::Refused { id, refusal, who } => {
-                Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal, now) }
+                Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
             }
             Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
             _ => Facts::default(),
         };
-        Thrown { code, message, facts: Box::new(facts) }
+        Thrown { code, message, facts: Box::new(Facts { task_status, ..facts }) }
     }
 }
 
 impl Facts {
-    fn of(refusal: &Refusal, now: Timestamp) -> Facts {
+    fn of(refusal: &Refusal) -> Facts {
         match refusal {
             Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => {
                 let Tenure { generation, claimed_at, expires_at, .. } = tenure;
                 Facts {
-                    task_status: Some(if *expires_at > now { "claimed" } else { "timed_out" }),
                     generation: Some(*generation),
                     claimed_at: Some(claimed_at.micros()),
                     expires_at: Some(expires_at.micros()),
@@ -118,11 +116,23 @@ impl Facts {
                 }
             }
             Refusal::AlreadyEnded { outcome, ended_at, .. } => {
-                let (how, ended_at) = (Some(outcome.as_str()), Some(ended_at.micros()));
-                Facts { task_status: how, status: how, ended_at, ..Facts::default() }
+                Facts { status: Some(outcome.as_str()), ended_at: Some(ended_at.micros()), ..Facts::default() }
             }
             Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => Facts::default(),
         }
+    }
+}
+
+/// Where the task stands that was asked about, if its state is why.
+fn task_status(error: &Error) -> Option<&'static str> {
+    let Error::Refused { refusal, .. } = error else { return None };
+    // Never out of range: a cast from a float saturates.
+    let now = Timestamp::from_micros(date_now() as u64 * 1_000);
+    match refusal {
+        Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) if tenure.expires_at > now => Some("claimed"),
+        Refusal::WrongOwner(_) | Refusal::LeaseLost(_) => Some("timed_out"),
+        Refusal::AlreadyEnded { outcome, .. } => Some(outcome.as_str()),
+        Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => None,
     }
 }
 
