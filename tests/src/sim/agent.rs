@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, NewTask, Plan, Progress, Start, Status, Thoroughness,
+    Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, NewTask, Plan, Progress, Retrying, Start, Status,
+    Thoroughness,
 };
 use coord_core::tags::Choice;
 use coord_core::task::{Backoff, IfParentFails};
@@ -183,7 +184,9 @@ impl Errand {
             Order::Resume => drop(queue.resume(&name)?),
             Order::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
             Order::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
-            Order::Retry(id) => return Ok(Answer::PutBack(queue.retry(id, now, nonce)?.task_id)),
+            Order::Retry(id) => {
+                return Ok(Answer::PutBack(queue.retry(id, Retrying::default(), now, nonce)?.released.task_id));
+            }
             Order::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
             Order::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
             Order::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),
