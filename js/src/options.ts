@@ -1,7 +1,7 @@
 import { BadArgsError, wordsOf } from './errors.ts';
 import type { CancelOptions, ClaimOptions, ClaimsOptions, CompleteOptions, FailOptions, Filter, GcOptions } from './types.ts';
 import type { HeartbeatOptions, NewTask, OpenOptions, ReleaseOptions, ResumeOptions, StatsOptions, Status } from './types.ts';
-import type { WaitOptions, WatchOptions } from './types.ts';
+import type { RetryOptions, WaitOptions, WatchOptions } from './types.ts';
 import type { StopMode, WorkOptions } from './worker.ts';
 
 /** The longest text that a complaint quotes, in UTF-16 units. */
@@ -26,6 +26,7 @@ interface Calls {
   complete: CompleteOptions;
   fail: FailOptions;
   release: ReleaseOptions;
+  retry: RetryOptions;
 }
 
 /**
@@ -136,6 +137,7 @@ const OPTIONS: { [Call in keyof Calls]: { [Name in keyof Required<Calls[Call]>]:
   complete: { enqueue: TASKS },
   fail: { final: FLAG },
   release: { delaySeconds: WHOLE },
+  retry: { now: FLAG, cascade: FLAG },
 };
 
 /**

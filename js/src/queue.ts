@@ -1,18 +1,8 @@
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import type { CoordQueue, Waiting } from '../generated/muse_coord.js';
-import type { RawChange, RawClaimRecord, RawEnqueued, RawLease, RawListing, RawReleased, RawShown, RawStats } from './answers.ts';
-import {
-  changeOf,
-  claimRecordOf,
-  enqueuedOf,
-  itemOf,
-  type RawWaited,
-  releasedOf,
-  shownOf,
-  statsOf,
-  waitedOf,
-} from './answers.ts';
+import type { RawChange, RawClaimRecord, RawEnqueued, RawLease, RawListing, RawRetried, RawShown, RawStats } from './answers.ts';
+import { changeOf, claimRecordOf, enqueuedOf, itemOf, type RawWaited, retriedOf, shownOf, statsOf, waitedOf } from './answers.ts';
 import { BadArgsError, CoordError, NotFoundError, toCoordError } from './errors.ts';
 import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';
@@ -33,8 +23,9 @@ import type {
   Listing,
   NewTask,
   OpenOptions,
-  Released,
   ResumeOptions,
+  Retried,
+  RetryOptions,
   Shown,
   Stats,
   StatsOptions,
@@ -334,11 +325,15 @@ export class Queue {
   }
 
   /**
-   * Puts a task that failed, expired or was cancelled back, to be claimed at once, with all its attempts before it. What was reported of
-   * it stays. Tasks that were cancelled because of it stay so.
+   * Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the tasks
+   * and the time that it was enqueued to wait for, unless `now` is set. What was reported of it stays. Tasks that were
+   * cancelled because of it stay so, unless `cascade` is set.
+   *
+   * Rejects if it waits for a task that did not complete: put that one back first.
    */
-  async retry(taskId: string): Promise<Released> {
-    return releasedOf(this.#ask<RawReleased>(() => this.#binding.retry(text(taskId))));
+  async retry(taskId: string, options: RetryOptions = {}): Promise<Retried> {
+    const { now = false, cascade = false } = optionsOf('retry', options);
+    return retriedOf(this.#ask<RawRetried>(() => this.#binding.retry(text(taskId), now, cascade)));
   }
 
   /** From now on nothing of this queue is claimed; what is claimed goes on. False if it was paused before. */

@@ -30,6 +30,7 @@ function calls(queue, lease) {
     complete: (options) => lease.complete({}, options),
     fail: (options) => lease.fail('a', options),
     release: (options) => lease.release(options),
+    retry: (options) => queue.retry(ID, options),
   };
 }
 

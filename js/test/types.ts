@@ -22,6 +22,7 @@ import {
   type Queue,
   type Released,
   type Report,
+  type Retried,
   type Shown,
   type Task,
   type Worker,
@@ -162,7 +163,9 @@ export async function asking(queue: Queue, id: string): Promise<void> {
   is<(Item<Page, Words> | undefined)[]>()(waited.items, true);
   for await (const change of queue.watch<Page, Words>({ queue: 'a', tags: ['b'] })) is<Change<Page, Words>>()(change, true);
   is<number | undefined>()((await queue.stats({ windowSeconds: 60 })).queues['a']?.runSeconds?.p99, true);
-  is<Released>()(await queue.retry(id), true);
+  is<Retried>()(await queue.retry(id, { now: true, cascade: false }), true);
+  is<string[]>()((await queue.retry(id)).dependants, true);
+  is<CodeWord | undefined>()((await queue.retry(id)).left[0]?.code, true);
   is<ClaimRecord<JsonObject>>()(await queue.cancel(id, { runId: 'a', request: true, reason: 'b' }), true);
   is<boolean>()(await queue.pause('a'), true);
   is<boolean>()(await queue.resumeQueue('a'), true);
@@ -220,6 +223,8 @@ export async function misspelling(queue: Queue, lease: Lease, id: string): Promi
   await lease.fail('no', { isFinal: true });
   // @ts-expect-error: the unit is said
   await lease.release({ delay: 60 });
+  // @ts-expect-error: the name is another
+  await queue.retry(id, { cascading: true });
 }
 
 /** The words there are for what went wrong: these and no others. */

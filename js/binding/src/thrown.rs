@@ -93,6 +93,7 @@ impl From<Error> for Thrown {
             Error::KeyTaken { id, by } => {
                 Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
             }
+            Error::WaitsInVain { id, .. } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
             Error::Refused { id, refusal, who } => {
                 Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
             }
