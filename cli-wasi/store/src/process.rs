@@ -35,36 +35,50 @@ macro_rules! look_before_main {
     };
 }
 
+/// With less, in bytes, any allocation of Rust's start-up may fail, by which it ends a process.
+#[cfg(target_os = "linux")]
+const LEAST_MEMORY: u64 = 16 << 20;
+
 /// Notes which standard streams cannot be used, and holds the place of those that are closed.
 ///
-/// Rust's own start-up would open `/dev/null` there, so that an answer goes nowhere and nobody notices, and where
-/// there is no `/dev` it aborts. It only looks whether the numbers are taken, so they are taken before: by an epoll,
-/// which needs no file and no device, and can be neither read nor written. If even that cannot be had, the process
-/// ends here, with exit code 1.
+/// Rust's own start-up would open `/dev/null` there, so that an answer goes nowhere and nobody notices, and where there
+/// is no `/dev` it aborts. It only looks whether the numbers are taken, so they are taken before: by an epoll, which
+/// needs no file and no device, and can be neither read nor written. If even that cannot be had, or the process may have
+/// hardly any memory, it says so and ends here, with exit code 1.
 #[cfg(target_os = "linux")]
 pub extern "C" fn hold_standard_streams() {
     use rustix::event::epoll;
     use rustix::fs::OFlags;
     use rustix::io::Errno;
-    use std::os::fd::{BorrowedFd, IntoRawFd};
+    use std::os::fd::IntoRawFd as _;
 
-    for (number, name) in [(0_u8, "standard input"), (1, "standard output"), (2, "standard error")] {
-        #[expect(unsafe_code, reason = "whether the number is open is what is asked")]
-        // SAFETY: nothing else runs yet that could open or close the number, and it is asked about only.
-        let stream = unsafe { BorrowedFd::borrow_raw(number.into()) };
-        match rustix::fs::fcntl_getfl(stream) {
+    for number in 0..=2 {
+        match rustix::fs::fcntl_getfl(standard_stream(number)) {
             Ok(flags) if number > 0 && flags & OFlags::RWMODE == OFlags::RDONLY => note(number),
             Err(Errno::BADF) => {
                 note(number);
                 // The lowest number that is free is this one, since those below are taken by now.
                 match epoll::create(epoll::CreateFlags::CLOEXEC) {
                     Ok(held) => _ = held.into_raw_fd(),
-                    Err(error) => refuse(name, error),
+                    Err(_) => refuse(
+                        "❌ a standard stream is closed, and nothing can be opened in its place: leave it open, or raise \
+                         the limit on open files (`ulimit -n`)\n",
+                    ),
                 }
             }
             _ => {}
         }
     }
+    if memory_limit().is_some_and(|limit| limit < LEAST_MEMORY) {
+        refuse("❌ this process may have hardly any memory: raise `ulimit -v`\n");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "whether the number is open is what is asked")]
+fn standard_stream(number: u8) -> std::os::fd::BorrowedFd<'static> {
+    // SAFETY: nothing else runs yet that could open or close the number. If it is closed a call on it fails.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(number.into()) }
 }
 
 #[cfg(target_os = "linux")]
@@ -72,18 +86,10 @@ fn note(number: u8) {
     UNUSABLE.fetch_or(bit(number), Ordering::Relaxed);
 }
 
-/// Says what is wrong as far as there is a standard error, and ends the process.
+/// Says what is wrong as far as there is a standard error, without asking for memory, and ends the process.
 #[cfg(target_os = "linux")]
-fn refuse(name: &str, error: rustix::io::Errno) {
-    let message = format!(
-        "❌ {name} is closed, and nothing can be opened in its place: {}; leave it open, or raise the limit on open files \
-         (`ulimit -n`)\n",
-        words(&error.into())
-    );
-    #[expect(unsafe_code, reason = "standard error may be closed, which is no harm to a write")]
-    // SAFETY: as above.
-    let stderr = unsafe { std::os::fd::BorrowedFd::borrow_raw(2) };
-    _ = rustix::io::write(stderr, message.as_bytes());
+fn refuse(message: &str) {
+    _ = rustix::io::write(standard_stream(2), message.as_bytes());
     std::process::exit(1);
 }
 

@@ -118,8 +118,10 @@ fn few_open_files_are_enough_or_named_as_what_is_wrong() {
             works_or_says_why(&outcome);
             let said = format!("{}{}", outcome.stdout, outcome.stderr);
             let says_why = said.contains("too many files are open") || said.contains("Too many open files");
-            assert!(outcome.code == Some(0) || says_why && said.contains("ulimit -n"), "{files}: {outcome}");
-            assert!(!said.contains("os error") && !said.contains("I/O error"), "{files}: {outcome}");
+            if outcome.code != Some(0) {
+                assert!(says_why && said.contains("ulimit -n"), "{files}: {outcome}");
+                assert!(!said.contains("os error") && !said.contains("I/O error"), "{files}: {outcome}");
+            }
         }
     }
     for files in 32..=44 {
@@ -134,7 +136,7 @@ fn few_open_files_are_enough_or_named_as_what_is_wrong() {
 fn too_little_memory_is_named_as_what_is_wrong() {
     let repo = Repo::new();
     // With less the kernel itself ends the process, before any of it runs.
-    for kilobytes in (10_000..240_000).step_by(6_000) {
+    for kilobytes in (8_000..240_000).step_by(6_000) {
         for line in ["enqueue t --json", "tasks"] {
             let outcome = repo.shell(&format!(r#"ulimit -v {kilobytes}; exec "$MUSE" coord {line}"#));
             works_or_says_why(&outcome);
