@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
@@ -321,6 +321,41 @@ test('a directory that is no queue, or of another format, is refused and left al
   });
   rmSync(join(directory, 'ready'));
   await queue.enqueue({ title: 'a' });
+});
+
+test('what is in the place of the directory is named, and nothing is made where a link leads', async (t) => {
+  for (
+    const [make, words] of [
+      [(directory) => symlinkSync('nowhere', directory), 'it is a link to "nowhere", which is not there'],
+      [(directory) => symlinkSync('coordination', directory), 'too many symbolic links encountered'],
+      [(directory) => writeFileSync(directory, ''), 'not a directory'],
+    ]
+  ) {
+    const root = repository(t);
+    const directory = join(root, '.muse', 'coordination');
+    make(directory);
+    await assert.rejects(openQueue({ root }), (error) => {
+      assert.deepEqual([error.code, error.kind], ['io_error', 'wrong-type']);
+      const what = `cannot open the coordination directory ${JSON.stringify(directory)}`;
+      assert.equal(error.message, `${what}: ${words}; move what is in the way to another place`);
+      return true;
+    });
+    assert.deepEqual(readdirSync(join(root, '.muse')), ['coordination']);
+  }
+});
+
+test('what is made has the mode of the coordination directory, whatever the umask is', async (t) => {
+  const root = repository(t);
+  // More than any umask leaves.
+  chmodSync(join(root, '.muse'), 0o2777);
+  const queue = await openQueue({ root });
+  const { taskId } = await queue.enqueue({ title: 'a', unique: 'k', tags: ['one', 'two', 'three', 'four', 'five'] });
+  await queue.enqueue({ title: 'b', after: [taskId] });
+  await (await queue.claim({ runId: 'a' })).complete({ pr: 42 });
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o7777;
+    assert.equal(mode.toString(8), entry.isDirectory() ? '2777' : '666', entry.name);
+  }
 });
 
 test('settings come from the environment where no option says otherwise', async (t) => {

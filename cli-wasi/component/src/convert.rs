@@ -212,7 +212,7 @@ impl From<StoreErrorKind> for types::IoErrorKind {
             StoreErrorKind::Denied => types::IoErrorKind::Denied,
             StoreErrorKind::Full => types::IoErrorKind::Full,
             StoreErrorKind::WrongType => types::IoErrorKind::WrongType,
-            StoreErrorKind::Other => types::IoErrorKind::Other,
+            StoreErrorKind::TooManyOpen | StoreErrorKind::Other => types::IoErrorKind::Other,
         }
     }
 }

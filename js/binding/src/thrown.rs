@@ -160,6 +160,6 @@ fn word(kind: StoreErrorKind) -> &'static str {
         StoreErrorKind::Denied => "denied",
         StoreErrorKind::Full => "full",
         StoreErrorKind::WrongType => "wrong-type",
-        StoreErrorKind::Other => "other",
+        StoreErrorKind::TooManyOpen | StoreErrorKind::Other => "other",
     }
 }
