@@ -13,6 +13,8 @@ fn two_agents() -> Scenario {
         errands: 4,
         errands_each: 3,
         mishaps: 0,
+        only_deaths: false,
+        begun: Vec::new(),
         orders: Kind::PLAIN.into(),
         clocks: vec![1, 5],
         task: TASK,
@@ -33,6 +35,7 @@ const TASK: New = New {
     after: [None, None],
     if_parent_fails: IfParentFails::Cancel,
     is_unique: false,
+    key: 0,
 };
 
 /// Explores the scenario, and sees all of this happen; then such in which one call fails, or loses its reply, or an agent dies
@@ -170,6 +173,23 @@ fn a_key_is_that_of_one_task() {
         ..two_agents()
     };
     explored_both_ways("two agents and one key", &scenario, &["a key is another's"]);
+}
+
+#[test]
+fn of_three_who_enqueue_with_one_key_one_task_lives_and_each_is_answered() {
+    let unique = New { is_unique: true, ..TASK };
+    let scenario = Scenario {
+        agents: 3,
+        errands: 3,
+        errands_each: 1,
+        begun: vec![Kind::Enqueue; 3],
+        clocks: vec![0],
+        task: unique,
+        adds: unique,
+        given: vec![(0, Kind::Cancel)],
+        ..two_agents()
+    };
+    explored("three agents and one key", &scenario);
 }
 
 #[test]

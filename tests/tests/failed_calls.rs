@@ -83,6 +83,7 @@ const TASK: New = New {
     after: [None, None],
     if_parent_fails: IfParentFails::Cancel,
     is_unique: false,
+    key: 0,
 };
 
 fn cases() -> Vec<Case> {

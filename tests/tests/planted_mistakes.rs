@@ -39,6 +39,8 @@ fn two_agents() -> Scenario {
         errands: 2,
         errands_each: 1,
         mishaps: 0,
+        only_deaths: false,
+        begun: Vec::new(),
         orders: Vec::new(),
         clocks: vec![1, 5],
         task: TASK,
@@ -59,6 +61,7 @@ const TASK: New = New {
     after: [None, None],
     if_parent_fails: IfParentFails::Cancel,
     is_unique: false,
+    key: 0,
 };
 
 fn of_power_cuts(mistake: Mistake, disk: Disk, histories: Histories) -> Option<String> {

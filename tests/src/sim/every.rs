@@ -10,7 +10,9 @@
 //! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
 //! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
 //! of such a name ends the run with a panic. An agent that stops for ever is every schedule in which it is not
-//! continued, so death is a move of its own only where the agent comes back with another errand.
+//! continued, so death is a move of its own only where the agent comes back with another errand, or where all the others have to
+//! come to rest without it. What an agent does to a file that no other agent looks at (its draft; with unique keys its record, before
+//! the key names it and after it has lost the key) is done at once, together with the step before.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -39,6 +41,10 @@ pub struct Scenario {
     pub errands_each: u8,
     /// How often a call fails, or loses its reply, or an agent dies in the middle and comes back.
     pub mishaps: u8,
+    /// The only mishaps are deaths.
+    pub only_deaths: bool,
+    /// What agents are at when it begins, by their numbers. Each is one of the errands.
+    pub begun: Vec<Kind>,
     /// What they may be told to do.
     pub orders: Vec<Kind>,
     /// What an agent's clock may say when it is told, in seconds after the task was enqueued. Each errand chooses anew,
@@ -91,6 +97,8 @@ pub enum Kind {
     Retry,
     /// [`Order::Sweep`].
     Sweep,
+    /// [`Order::Repair`], by a doctor who takes everybody for dead.
+    Repair,
 }
 
 /// What was explored.
@@ -128,9 +136,23 @@ impl Kind {
 impl Scenario {
     /// True if no task waits for its time in this scenario.
     fn puts_nothing_off(&self) -> bool {
-        let later = self.orders.contains(&Kind::ReleaseLater);
+        let later = self.has(Kind::ReleaseLater);
         let attempts = self.task.max_attempts.is_some() || self.adds.max_attempts.is_some();
         !later && !attempts && self.task.delay_seconds + self.adds.delay_seconds == 0
+    }
+
+    /// True if an agent may be told to do this.
+    fn has(&self, kind: Kind) -> bool {
+        self.orders.contains(&kind) || self.begun.contains(&kind)
+    }
+
+    fn all_kinds(&self) -> impl Iterator<Item = Kind> {
+        self.orders.iter().chain(&self.begun).copied()
+    }
+
+    /// True if every task that is there stays as it is: then only who enqueues makes a difference.
+    fn only_enqueues(&self) -> bool {
+        self.all_kinds().all(|kind| matches!(kind, Kind::Enqueue | Kind::Repair))
     }
 
     /// Explores all schedules, or until one breaks a promise.
@@ -153,6 +175,9 @@ impl Scenario {
 
 /// When every lease is over, in seconds after the beginning.
 const LATER: u64 = 100;
+
+/// By how many seconds the clock of a doctor is wrong who takes everybody for dead.
+const LONG: u64 = 100;
 
 const KEPT: &str = "every promise is kept";
 
@@ -289,7 +314,9 @@ impl Space {
             Kind::ForceCancel => Order::ForceCancel(task),
             Kind::Retry => Order::Retry(task),
             Kind::Sweep => Order::Sweep,
+            Kind::Repair => Order::Repair,
         };
+        let now = if kind == Kind::Repair { after(clock + LONG) } else { now };
         // Every other agent says which lease it means, so both ways of asking are explored.
         let lease = state.lease.filter(|_| agent.is_multiple_of(2));
         Errand { agent, order, now, nonce, lease }
@@ -333,6 +360,15 @@ impl Space {
         }
     }
 
+    /// True for a change of which no other agent sees anything, whenever it is made.
+    fn is_private(&self, call: &Call) -> bool {
+        let (Call::Create(path, _) | Call::Remove(path)) = call else { return false };
+        let hall = path.dir.as_str().split('/').next().unwrap_or_default();
+        // Whoever loses a key removes its record; who has it has it linked. A doctor sees both.
+        let unseen = self.scenario.only_enqueues() && self.scenario.adds.is_unique && hall == "tasks";
+        !self.scenario.has(Kind::Repair) && (hall == "tmp" || unseen)
+    }
+
     fn is_there_for_good(&self, dir: &Dir) -> bool {
         let hall = dir.as_str().split('/').next().unwrap_or_default();
         let is_kept = ["tasks", "claimed", "done", "records", "unique"].contains(&hall);
@@ -346,15 +382,17 @@ impl Space {
 
     fn is_constant_dir(&self, dir: &Dir) -> bool {
         let hall = dir.as_str().split('/').next().unwrap_or_default();
-        let adds = self.scenario.orders.iter().any(|kind| kind.adds());
+        let adds = self.scenario.all_kinds().any(Kind::adds);
         let above_leaf = self.leaf.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
         match hall {
             // What is enqueued by the clock by which the task was comes into the same leaf.
             "ready" => above_leaf && (!adds || self.scenario.clocks == [0]),
+            "blocked" if self.scenario.only_enqueues() => true,
             "tasks" | "blocked" => !adds,
             "unique" => !self.scenario.adds.is_unique,
             "queues" | "runs" | "tags" => true,
             "scheduled" => self.scenario.puts_nothing_off(),
+            "claimed" | "done" | "records" | "purged" | "sweep" if self.scenario.only_enqueues() => true,
             // A record whose name was taken by itself moves on by a microsecond, and has another id.
             _ => ["claimed", "done"].contains(&dir.as_str()) && !(adds && self.scenario.mishaps > 0),
         }
@@ -408,18 +446,30 @@ impl Space {
             }
             (what, None) => panic!("{what:?} is for busy agents"),
         };
-        match self.progress(&errand, &agent.replies, &now.world.tree) {
-            Progress::Wants(call) => agent.busy = Some((errand, call)),
-            Progress::Over(answer) => {
-                agent.replies.clear();
-                if let Answer::Claimed(_, _, nonce) = answer {
-                    agent.lease = Some(nonce);
+        self.go_on(now, step.agent, errand)
+    }
+
+    /// Has an agent go on with its errand as far as its replies go, and do what nobody sees.
+    fn go_on(&self, now: &mut Now, agent: usize, errand: Errand) -> Result<(), Broken> {
+        let Now { world, agents, answer: told, .. } = now;
+        let agent = &mut agents[agent];
+        loop {
+            match self.progress(&errand, &agent.replies, &world.tree) {
+                Progress::Wants(call) if self.is_private(&call) => agent.replies.push(world.call(&call, &errand)?),
+                Progress::Wants(call) => {
+                    agent.busy = Some((errand, call));
+                    return Ok(());
                 }
-                now.answer = Some(answer);
-                now.world.told(&errand, &answer)?;
+                Progress::Over(answer) => {
+                    agent.replies.clear();
+                    if let Answer::Claimed(_, _, nonce) = answer {
+                        agent.lease = Some(nonce);
+                    }
+                    *told = Some(answer);
+                    return world.told(&errand, &answer);
+                }
             }
         }
-        Ok(())
     }
 
     /// No promise is broken, also not in what is left to do when nobody has an errand any more.
@@ -468,14 +518,19 @@ impl Model for Space {
     type Action = Step;
 
     fn init_states(&self) -> Vec<Now> {
-        Vec::from([Now {
+        let mut now = Now {
             world: self.start.clone(),
             agents: self.agents.clone(),
             errands: self.scenario.errands,
             mishaps: self.scenario.mishaps,
             broken: None,
             answer: None,
-        }])
+        };
+        for (agent, kind) in self.scenario.begun.iter().enumerate() {
+            let step = Step { agent, what: What::Begin(*kind, self.scenario.clocks[0]) };
+            self.step(&mut now, &step).expect("nobody is in the way");
+        }
+        Vec::from([now])
     }
 
     fn actions(&self, now: &Now, steps: &mut Vec<Step>) {
@@ -484,7 +539,9 @@ impl Model for Space {
             match state.busy {
                 Some(_) => {
                     may(What::Call);
-                    if now.mishaps > 0 {
+                    if now.mishaps > 0 && self.scenario.only_deaths {
+                        may(What::Die);
+                    } else if now.mishaps > 0 {
                         [What::Fail, What::FailAfter, What::Repeat, What::Die].into_iter().for_each(may);
                     }
                 }

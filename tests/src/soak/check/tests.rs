@@ -15,7 +15,7 @@ struct Tale {
 impl Tale {
     /// A task that "orchestrator" enqueued as its `number`th.
     fn enqueued(number: u64) -> Tale {
-        let op = Op::Enqueue { label: label(number), queue: "red".into(), priority: 0 };
+        let op = Op::Enqueue { label: label(number), queue: "red".into(), priority: 0, key: None };
         Tale::default().then("orchestrator", op, Some(Answer::Enqueued { task: name(number) }))
     }
 
