@@ -46,6 +46,7 @@ fn two_agents() -> Scenario {
         task: TASK,
         adds: TASK,
         limit: None,
+        another: false,
         given: Vec::new(),
         mistake: None,
     }

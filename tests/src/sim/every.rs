@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use coord_core::TaskId;
 use coord_core::layout::{self, Dir, Path};
+use coord_core::limits;
 use coord_core::name::{Nonce, QueueName};
 use coord_core::store::mem::Tree;
 use coord_core::store::{Made, Stamp, StoreErrorKind};
@@ -56,6 +57,8 @@ pub struct Scenario {
     pub adds: New,
     /// How many tasks may be claimed at once. Then there is another one, and all clocks are equal.
     pub limit: Option<u32>,
+    /// There is another task, which is claimed after the first.
+    pub another: bool,
     /// What was done before, by whom.
     pub given: Vec<(usize, Kind)>,
     /// What is wrong with the agents' programs.
@@ -97,6 +100,28 @@ pub enum Kind {
     Retry,
     /// [`Order::Sweep`].
     Sweep,
+    /// [`Order::EnqueueBoth`]: two with the same key, if they have one.
+    EnqueueBoth,
+    /// [`Order::Enqueue`], and the new one waits for the task and the other one.
+    EnqueueChildOfBoth,
+    /// [`Order::Complete`] of the other task.
+    CompleteOther,
+    /// [`Order::FailFinally`] of the other task.
+    FailOther,
+    /// [`Order::Gc`].
+    Gc,
+    /// [`Order::Export`].
+    Export,
+    /// [`Order::Import`] of one task from another queue, whoever does it.
+    Import,
+    /// [`Order::Import`] of the task itself.
+    ImportItself,
+    /// [`Order::Pause`].
+    Pause,
+    /// [`Order::Resume`].
+    Resume,
+    /// [`Order::Limit`], of one.
+    LimitToOne,
     /// [`Order::Repair`], by a doctor who takes everybody for dead.
     Repair,
 }
@@ -127,9 +152,20 @@ impl Kind {
     pub const TO_AN_END: [Kind; 6] =
         [Kind::Claim, Kind::Heartbeat, Kind::Complete, Kind::Fail, Kind::Cancel, Kind::ForceCancel];
 
+    fn imports(self) -> bool {
+        matches!(self, Kind::Import | Kind::ImportItself)
+    }
+
+    /// True if it sets something for a queue.
+    fn sets(self) -> bool {
+        matches!(self, Kind::Pause | Kind::Resume | Kind::LimitToOne)
+    }
+
     /// True if it makes a task.
     fn adds(self) -> bool {
-        matches!(self, Kind::Enqueue | Kind::EnqueueChild | Kind::CompleteAndEnqueue)
+        self.imports()
+            || matches!(self, Kind::Enqueue | Kind::EnqueueChild | Kind::EnqueueChildOfBoth)
+            || matches!(self, Kind::EnqueueBoth | Kind::CompleteAndEnqueue)
     }
 }
 
@@ -188,6 +224,8 @@ struct Space {
     start: World,
     agents: Vec<Agent>,
     task: TaskId,
+    /// If there is one.
+    other: TaskId,
     leaf: Dir,
 }
 
@@ -265,20 +303,30 @@ impl Space {
             start.run(&errand).expect("nobody is in the way")
         };
         let Answer::Enqueued(task) = given(Order::Enqueue(scenario.task), 0xe0) else { panic!("nobody is in the way") };
+        let mut other = task;
+        if scenario.limit.is_some() || scenario.another {
+            let new = New { number: 1, priority: -1, ..scenario.task };
+            let answer = given(Order::Enqueue(numbered(new, &task.fan_out(2), after(0), None)), 0xe1);
+            let Answer::Enqueued(id) = answer else { panic!("nobody is in the way") };
+            other = id;
+        }
         if scenario.limit.is_some() {
-            let other = New { number: 1, priority: -1, ..scenario.task };
-            given(Order::Enqueue(numbered(other, &task.fan_out(2), after(0), None)), 0xe1);
             given(Order::Limit(scenario.limit), 0xe2);
         }
         start.ledger.limit = scenario.limit.map(|limit| limit as usize);
+        if scenario.given.iter().any(|(_, kind)| *kind == Kind::Pause) && !scenario.has(Kind::Resume) {
+            start.ledger.limit = Some(0);
+        }
         let agents = vec![Agent::default(); scenario.agents];
         let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
-        let mut space = Space { scenario, start, agents, task, leaf };
+        let mut space = Space { scenario, start, agents, task, other, leaf };
         for (agent, kind) in space.scenario.given.clone() {
             space.agents[agent].errands += 1;
             let errand = space.errand(agent, &space.agents[agent], kind, 1);
             let answer = space.start.run(&errand).expect("nobody is in the way");
-            if let Answer::Claimed(_, _, nonce) = answer {
+            if let Answer::Claimed(id, _, nonce) = answer
+                && id == task
+            {
                 space.agents[agent].lease = Some(nonce);
             }
         }
@@ -290,12 +338,18 @@ impl Space {
         let (task, now) = (self.task, after(clock));
         let nonce = Nonce::from_bits(agent as u64 * 0x100 + u64::from(state.given + state.errands) + 1);
         // It comes into the same directories, so that they need not be made.
+        let number = 1_000 * (8 * agent as u16 + u16::from(state.given + state.errands) + 1);
+        let same_place = |new: New, at, follows| numbered(new, &task.fan_out(2), at, follows);
         let added = |parent: Option<TaskId>, follows| {
-            let number = 1_000 * (8 * agent as u16 + u16::from(state.given + state.errands) + 1);
-            let new = New { number, after: [parent, None], ..self.scenario.adds };
-            let found = numbered(new, &task.fan_out(2), now, follows);
+            let found = same_place(New { number, after: [parent, None], ..self.scenario.adds }, now, follows);
             // A completion waits for itself of its own accord.
             if follows.is_some() { New { after: [None, None], ..found } } else { found }
+        };
+        let other = self.other;
+        let both = || {
+            let first = added(None, None);
+            let second = New { number: first.number + 1, ..first };
+            [first, same_place(second, now.plus_micros(limits::BATCH_MICROS_APART), None)]
         };
         let order = match kind {
             Kind::Enqueue => Order::Enqueue(added(None, None)),
@@ -314,11 +368,28 @@ impl Space {
             Kind::ForceCancel => Order::ForceCancel(task),
             Kind::Retry => Order::Retry(task),
             Kind::Sweep => Order::Sweep,
+            Kind::EnqueueBoth => Order::EnqueueBoth(both()),
+            Kind::EnqueueChildOfBoth => {
+                let new = New { number, after: [Some(task), Some(other)], ..self.scenario.adds };
+                Order::Enqueue(same_place(new, now, None))
+            }
+            Kind::CompleteOther => Order::Complete(other),
+            Kind::FailOther => Order::FailFinally(other),
+            Kind::Gc => Order::Gc,
+            Kind::Export => Order::Export,
+            Kind::Import => {
+                Order::Import(same_place(New { number: 30_000, ..self.scenario.adds }, after(0), None), after(0))
+            }
+            Kind::ImportItself => Order::Import(self.scenario.task, after(0)),
+            Kind::Pause => Order::Pause,
+            Kind::Resume => Order::Resume,
+            Kind::LimitToOne => Order::Limit(Some(1)),
             Kind::Repair => Order::Repair,
         };
         let now = if kind == Kind::Repair { after(clock + LONG) } else { now };
         // Every other agent says which lease it means, so both ways of asking are explored.
-        let lease = state.lease.filter(|_| agent.is_multiple_of(2));
+        let of_other = matches!(kind, Kind::CompleteOther | Kind::FailOther);
+        let lease = state.lease.filter(|_| agent.is_multiple_of(2) && !of_other);
         Errand { agent, order, now, nonce, lease }
     }
 
@@ -376,7 +447,9 @@ impl Space {
     }
 
     fn is_constant_file(&self, path: &Path) -> bool {
-        let recorded = || path.dir.as_str().starts_with("tasks/") && self.start.tree.exists(path);
+        // Once written, a record stays, unless its task is removed, or a doctor mends it.
+        let stays = !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair);
+        let recorded = || stays && path.dir.as_str().starts_with("tasks/") && self.start.tree.exists(path);
         self.is_constant_dir(&path.dir) || recorded()
     }
 
@@ -388,13 +461,18 @@ impl Space {
             // What is enqueued by the clock by which the task was comes into the same leaf.
             "ready" => above_leaf && (!adds || self.scenario.clocks == [0]),
             "blocked" if self.scenario.only_enqueues() => true,
-            "tasks" | "blocked" => !adds,
+            "tasks" => !adds && !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair),
+            "blocked" => !adds,
             "unique" => !self.scenario.adds.is_unique,
-            "queues" | "runs" | "tags" => true,
+            "queues" => !self.scenario.all_kinds().any(Kind::sets),
+            "runs" | "tags" => true,
             "scheduled" => self.scenario.puts_nothing_off(),
             "claimed" | "done" | "records" | "purged" | "sweep" if self.scenario.only_enqueues() => true,
             // A record whose name was taken by itself moves on by a microsecond, and has another id.
-            _ => ["claimed", "done"].contains(&dir.as_str()) && !(adds && self.scenario.mishaps > 0),
+            _ => {
+                let settled = !(adds && self.scenario.mishaps > 0) && !self.scenario.all_kinds().any(Kind::imports);
+                ["claimed", "done"].contains(&dir.as_str()) && settled
+            }
         }
     }
 
@@ -593,6 +671,19 @@ impl Model for Space {
             }),
             Property::sometimes("a holder is asked to stop", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::AskedToStop(..)))
+            }),
+            Property::sometimes("a task is brought in", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Imported(_)))
+            }),
+            Property::sometimes("a task was there already", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Already(_)))
+            }),
+            Property::sometimes("a task is removed", |_, now: &Now| now.world.ledger.removed() > 0),
+            Property::sometimes("both are enqueued", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Both([(_, false), (_, false)])))
+            }),
+            Property::sometimes("there is nothing to claim", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Nothing))
             }),
             Property::sometimes("a completion enqueues", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::Followed(..)))

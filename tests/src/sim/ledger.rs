@@ -223,6 +223,11 @@ impl Ledger {
         self.lives.get(&id).map_or(0, |life| life.ends.len())
     }
 
+    /// How many tasks have been removed after their end.
+    pub fn removed(&self) -> usize {
+        self.lives.values().filter(|life| life.purged && life.entries.is_empty()).count()
+    }
+
     /// True if the task waited for others.
     pub fn is_child(&self, id: TaskId) -> bool {
         self.lives.get(&id).is_some_and(|life| !life.plan.after.is_empty())

@@ -299,6 +299,10 @@ impl<'a> Evidence<'a> {
         let Some(listed) = self.listing.get(task) else { return };
         let endings = || actions.iter().filter(|action| is_ending(action));
         let accepted: Vec<&&Action> = endings().filter(|action| is_accepted(action)).collect();
+        // Whether each end came after the task was put back, the search tells.
+        if was_put_back(actions) && endings().any(|action| !is_refused(action) && ends_as(action, listed)) {
+            return;
+        }
         match accepted.as_slice() {
             [] if endings().any(|action| action.answer().is_none() && ends_as(action, listed)) => {}
             [action] if ends_as(action, listed) => {}
@@ -307,8 +311,6 @@ impl<'a> Evidence<'a> {
                 let what = format!("its end was acknowledged to {}, but another is listed: {listed:?}", action.run_id);
                 findings.report(Some(task), what);
             }
-            // Whether each of them came after the task was put back, the search tells.
-            many if was_put_back(actions) && many.iter().any(|action| ends_as(action, listed)) => {}
             many => {
                 let who: Vec<&String> = many.iter().map(|action| &action.run_id).collect();
                 findings.report(Some(task), format!("it ended more than once: by {who:?}"));
