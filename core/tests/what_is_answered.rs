@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRequest, EndStep, Failing, Filter, Gc, Item, NewTask, Plan, Start, Status, Thoroughness, Until,
-    WaitingEnd,
+    Cancelling, ClaimRequest, EndStep, Failing, Filter, Gc, Item, NewTask, Plan, Retrying, Start, Status, Thoroughness,
+    Until, WaitingEnd,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::task::{Backoff, IfParentFails};
@@ -112,11 +112,11 @@ impl World {
 }
 
 fn retry(queue: &Queue<MemStore>, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
-    queue.retry(id, now, nonce).map(drop)
+    queue.retry(id, Retrying::default(), now, nonce).map(drop)
 }
 
 fn collect(queue: &Queue<MemStore>, now: Timestamp) {
-    queue.gc(Gc { older_than_seconds: 0, keep_last: 0, dry_run: false }, now).unwrap();
+    queue.gc(Gc { older_than_seconds: 0, keep_last: 0, dry_run: false }, now, Nonce::from_bits(3)).unwrap();
 }
 
 fn agent() -> RunId {

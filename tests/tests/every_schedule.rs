@@ -194,6 +194,20 @@ fn of_three_who_enqueue_with_one_key_one_task_lives_and_each_is_answered() {
 }
 
 #[test]
+fn an_expired_task_has_no_key_whoever_has_moved_it() {
+    let unique = New { is_unique: true, ttl_seconds: 3, ..TASK };
+    let scenario = Scenario {
+        errands: 2,
+        errands_each: 1,
+        orders: vec![Kind::Enqueue, Kind::Claim],
+        task: unique,
+        adds: unique,
+        ..two_agents()
+    };
+    explored_both_ways("two agents and a key of a task that expires", &scenario, &["a key is another's"]);
+}
+
+#[test]
 fn a_holder_is_asked_to_stop() {
     let scenario = Scenario {
         errands: 3,

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::enqueue::Shelved;
 use super::{Finding, Queue};
 use crate::entry::{Entry, State};
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::layout;
 use crate::limits;
 use crate::name::{Nonce, RunId};
 use crate::sorted;
-use crate::store::{Created, Linked, Store};
+use crate::store::{Created, Store};
 use crate::tags::TagSet;
 use crate::task::{BadRecord, Task};
 use crate::time::Timestamp;
@@ -141,15 +142,17 @@ impl<S: Store> Queue<S> {
         let record = layout::record(task.id);
         let mut content = line.record.get().as_bytes().to_vec();
         content.push(b'\n');
+        let lives = !entry.has_ended();
+        if let Some(key) = task.record.unique.as_ref().filter(|_| lives)
+            && let Some(other) = self.live_holder(&task.record.queue, key, now, nonce)?
+            && other.id != task.id
+        {
+            return Ok(Imported::KeyTaken(task.id));
+        }
         if self.record_of(task.id)?.is_some() || self.create(&record, &content)? != Created::Now {
             return Ok(Imported::Already(task.id));
         }
         self.store.sync_dir(&record.dir)?;
-        let lives = !entry.has_ended();
-        if lives && self.take_key(task, None, nonce)?.is_some() {
-            self.store.remove(&record)?;
-            return Ok(Imported::KeyTaken(task.id));
-        }
         for ReportLine { version, nonce, content } in &line.reports {
             let path = layout::report(task.id, *version, *nonce);
             self.create(&path, (content.get().to_owned() + "\n").as_bytes())?;
@@ -157,16 +160,19 @@ impl<S: Store> Queue<S> {
         }
         self.spill_tags(&task.record.tags, nonce)?;
         let entry = without_lease(entry, task);
+        if matches!(entry.state, State::Blocked { .. }) {
+            self.mark_parents([task].into_iter())?;
+        }
         if let (Some(lease), Some(run_id)) = (entry.lease(), &line.run_id) {
             self.spill(&lease.holder, run_id, nonce)?;
         }
         // CM-18: until here the task is a record that no entry points at, as in an enqueue, and a line that was not acknowledged.
-        let home = layout::home(&entry, &task.record.queue);
-        match self.link(&record, &home.file(entry.name()))? {
-            Linked::Now | Linked::Taken => {}
-            Linked::Gone => return Err(Error::NotFound { id: task.id }),
+        match self.shelve_first(task, &record, entry, now, nonce)? {
+            Shelved::At(located) => self.store.sync_dir(&located.dir)?,
+            Shelved::KeyTaken(_) => return Ok(Imported::KeyTaken(task.id)),
+            // A doctor took this agent for dead, and the line was not acknowledged.
+            Shelved::TakenAway => return Err(Error::Contended),
         }
-        self.store.sync_dir(&home)?;
         Ok(Imported::Now(task.id))
     }
 }

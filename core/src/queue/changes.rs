@@ -49,7 +49,7 @@ impl TaskWatch {
     /// Costs a reading of all names, and of the record of each task that has changed.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(Vec<Change>, Vec<Finding>), Error> {
         let (mut changes, mut findings) = (Vec::new(), Vec::new());
-        let entries = queue.every_entry()?;
+        let entries = queue.every_entry_as_of(now)?;
         let mut gone: Vec<TaskId> = self.seen.keys().filter(|id| !entries.contains_key(id)).copied().collect();
         // A task that moves all the while may be missed by a look: only one whose record is gone was removed.
         gone.retain(|id| !matches!(queue.record_of(*id), Ok(Some(_))));

@@ -69,6 +69,11 @@ impl<S: Store> Queue<S> {
         changed.iter().try_for_each(|parent| Ok(self.store.sync_dir(parent)?))
     }
 
+    /// Makes a directory and those above it, whose names a power cut may take.
+    pub(super) fn make_dirs_unsynced(&self, dir: &Dir) -> Result<(), Error> {
+        self.make_chain(dir, &mut BTreeSet::new())
+    }
+
     fn make_chain(&self, dir: &Dir, changed: &mut BTreeSet<Dir>) -> Result<(), Error> {
         for _ in 0..limits::RACES {
             match (self.store.make_dir(dir)?, dir.split()) {

@@ -254,7 +254,7 @@ impl CoordQueue {
 
     pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
         let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
-        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, self.now())?;
+        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, self.now(), self.store().nonce())?;
         told(Answered::clean(answer::Collected::from(collected)))
     }
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
     Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, NewTask, Plan,
-    Progress, Start, Status, Thoroughness,
+    Progress, Retrying, Start, Status, Thoroughness,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
@@ -201,11 +201,13 @@ impl Errand {
             Order::Resume => drop(queue.resume(&name)?),
             Order::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
             Order::EnqueueBoth(new) => return enqueue_both(queue, new, now, nonce),
-            Order::Gc => drop(queue.gc(ALL_THAT_ENDED, now)?),
+            Order::Gc => drop(queue.gc(ALL_THAT_ENDED, now, nonce)?),
             Order::Export => export(queue, now)?,
             Order::Import(new, at) => return import(queue, &line_of(new, at), now, nonce),
             Order::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
-            Order::Retry(id) => return Ok(Answer::PutBack(queue.retry(id, now, nonce)?.task_id)),
+            Order::Retry(id) => {
+                return Ok(Answer::PutBack(queue.retry(id, Retrying::default(), now, nonce)?.released.task_id));
+            }
             Order::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
             Order::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
             Order::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),

@@ -18,6 +18,7 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use coord_core::TaskId;
+use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path};
 use coord_core::limits;
 use coord_core::name::{Nonce, QueueName};
@@ -400,7 +401,9 @@ impl Space {
             if wanted.borrow().is_some() {
                 return failed(StoreErrorKind::Other);
             }
-            if let Call::Stamp(_) = &call {
+            if let Call::Stamp(dir) = &call
+                && hall(dir) != "blocked"
+            {
                 // It has just changed, whoever asks. So nobody removes it when it is empty: that is for the random schedules.
                 return Ok(Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))));
             }
@@ -433,16 +436,21 @@ impl Space {
 
     /// True for a change of which no other agent sees anything, whenever it is made.
     fn is_private(&self, call: &Call) -> bool {
-        let (Call::Create(path, _) | Call::Remove(path)) = call else { return false };
-        let hall = path.dir.as_str().split('/').next().unwrap_or_default();
-        // Whoever loses a key removes its record; who has it has it linked. A doctor sees both.
-        let unseen = self.scenario.only_enqueues() && self.scenario.adds.is_unique && hall == "tasks";
-        !self.scenario.has(Kind::Repair) && (hall == "tmp" || unseen)
+        let (Call::Create(path, _) | Call::Link(_, path) | Call::Remove(path)) = call else { return false };
+        let is_entry = Entry::parse(&path.name).is_some();
+        let unseen = match hall(&path.dir) {
+            "tmp" => true,
+            // Before a key names a task, and after another task has it, only who enqueues the task knows of it.
+            "tasks" => self.scenario.only_enqueues() && self.scenario.adds.is_unique,
+            "unique" => self.scenario.only_enqueues() && is_entry,
+            _ => false,
+        };
+        // A doctor sees everything.
+        unseen && !self.scenario.has(Kind::Repair)
     }
 
     fn is_there_for_good(&self, dir: &Dir) -> bool {
-        let hall = dir.as_str().split('/').next().unwrap_or_default();
-        let is_kept = ["tasks", "claimed", "done", "records", "unique"].contains(&hall);
+        let is_kept = ["tasks", "claimed", "done", "records", "unique"].contains(&hall(dir));
         is_kept && self.start.tree.list(dir).is_some()
     }
 
@@ -454,10 +462,9 @@ impl Space {
     }
 
     fn is_constant_dir(&self, dir: &Dir) -> bool {
-        let hall = dir.as_str().split('/').next().unwrap_or_default();
         let adds = self.scenario.all_kinds().any(Kind::adds);
         let above_leaf = self.leaf.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
-        match hall {
+        match hall(dir) {
             // What is enqueued by the clock by which the task was comes into the same leaf.
             "ready" => above_leaf && (!adds || self.scenario.clocks == [0]),
             "blocked" if self.scenario.only_enqueues() => true,
@@ -467,7 +474,7 @@ impl Space {
             "queues" => !self.scenario.all_kinds().any(Kind::sets),
             "runs" | "tags" => true,
             "scheduled" => self.scenario.puts_nothing_off(),
-            "claimed" | "done" | "records" | "purged" | "sweep" if self.scenario.only_enqueues() => true,
+            "claimed" | "done" | "records" | "purged" | "sweep" | "deadlines" if self.scenario.only_enqueues() => true,
             // A record whose name was taken by itself moves on by a microsecond, and has another id.
             _ => {
                 let settled = !(adds && self.scenario.mishaps > 0) && !self.scenario.all_kinds().any(Kind::imports);
@@ -518,7 +525,7 @@ impl Space {
                 agent.replies.push(match what {
                     What::Repeat => repeated(&reply),
                     What::FailAfter => failed(StoreErrorKind::Other),
-                    _ => reply,
+                    _ => reply.map(unstamped),
                 });
                 errand
             }
@@ -588,6 +595,19 @@ impl Space {
             What::Die => format!("  {who} dies, about to {call}"),
             What::Begin(..) | What::Call => format!("  {who}: {call}"),
         }
+    }
+}
+
+/// The directory of the root that it is in.
+fn hall(dir: &Dir) -> &str {
+    dir.as_str().split('/').next().unwrap_or_default()
+}
+
+/// What is told of a directory's time of change says only whether it is there.
+fn unstamped(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Stamp(Some(_)) => Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))),
+        other => other,
     }
 }
 

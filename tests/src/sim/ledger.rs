@@ -48,6 +48,8 @@ pub enum Promise {
     OneForAKey,
     /// Whoever enqueues is told which task it is.
     EachIsAnswered,
+    /// Time that has passed counts at once: nobody is told of a task that has expired as one that lives.
+    TimeCounts,
     /// There are no more leases than are allowed at once.
     NoMoreThanAllowed,
     /// A holder that is asked to stop is told so, and nobody else is.
@@ -121,6 +123,8 @@ struct Life {
     acknowledged: bool,
     /// It is being removed after its end, or was.
     purged: bool,
+    /// It was, until this very step.
+    being_removed: bool,
     /// Those of its parents that were removed before anybody was told that it is in the queue.
     gone: BTreeSet<TaskId>,
 }
@@ -261,11 +265,12 @@ impl Ledger {
             life.purged = true;
         }
         if let Some((path, entry)) = &after {
-            if life.purged && !matches!(entry.state, State::Ended(_)) {
+            let comes_back = gone.is_some_and(|path| path.dir == layout::purged());
+            if life.purged && !comes_back {
                 // It comes again, as a line that was exported before.
                 *life = Life::default();
             }
-            life.purged = false;
+            (life.being_removed, life.purged) = (life.purged, false);
             life.entries.insert((*path).clone());
         }
         life.check_entries(id)?;
@@ -379,6 +384,12 @@ impl Ledger {
             Answer::Deduplicated(id) => {
                 let key = self.lives.get(&id).and_then(|life| life.plan.key.as_ref());
                 expect(key.is_some(), Promise::OneForAKey, || format!("{errand} was told of {id}"))?;
+                // Under its first name it has been there as it is since it was enqueued.
+                let expired = self.lives.get(&id).and_then(Life::last_entry).is_some_and(|entry| {
+                    entry.version == 1
+                        && matches!(entry.state, State::Ready { pending_until, .. } if pending_until <= errand.now)
+                });
+                expect(!expired, Promise::TimeCounts, || format!("{errand} was told of {id}, which has expired"))?;
                 self.acknowledge(id)
             }
             Answer::Both(both) => both.into_iter().try_for_each(|(id, deduplicated)| {
@@ -620,7 +631,13 @@ impl Life {
             return self.check_first(next);
         };
         let step = || format!("{last} became {next}");
-        let again = matches!((&last.state, &next.state), (State::Ended(_), State::Ready { .. }));
+        // A collection puts a task back that another one has come to wait for.
+        if matches!((&last.state, &next.state), (State::Ended(was), State::Ended(is)) if was == is) {
+            let same = Entry { version: last.version + 1, ..last.clone() } == *next;
+            return expect(same && self.being_removed, Promise::EndedIsEnded, step);
+        }
+        let waits_again = matches!(next.state, State::Ready { .. } | State::Scheduled { .. } | State::Blocked { .. });
+        let again = matches!(last.state, State::Ended(_)) && waits_again;
         let in_success = self.ends.iter().any(|end| end.outcome == Ending::Completed);
         expect(!matches!(last.state, State::Ended(_)) || again && !in_success, Promise::EndedIsEnded, step)?;
         let taken = matches!(next.state, State::Claimed(_)) && next.generation != last.generation;
@@ -997,6 +1014,7 @@ impl fmt::Display for Promise {
             Promise::ParentsFirst => "a task goes on when those that it waits for have ended as it allows",
             Promise::NobodyIsForgotten => "nobody waits for what has happened",
             Promise::OneForAKey => "of the tasks with one key one lives",
+            Promise::TimeCounts => "time that has passed counts at once",
             Promise::EachIsAnswered => "whoever enqueues is told which task it is",
             Promise::NoMoreThanAllowed => "there are no more leases than are allowed",
             Promise::HoldersAreAsked => "a holder that is asked to stop is told so",

@@ -13,7 +13,7 @@ use std::thread;
 
 use coord_core::name::ErrorMessage;
 use coord_core::queue::{
-    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Gc, NewTask, Plan, Thoroughness,
+    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Gc, NewTask, Plan, Retrying, Thoroughness,
 };
 use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{JsonObject, Queue, limits};
@@ -91,12 +91,12 @@ impl Native {
                 Ok(if deduplicated { Answer::Deduplicated { task } } else { Answer::Enqueued { task } })
             }
             Op::Retry { task } => {
-                queue.retry(task.parse()?, now, fresh)?;
+                queue.retry(task.parse()?, Retrying { is_now: true, ..Retrying::default() }, now, fresh)?;
                 Ok(Answer::PutBack)
             }
             Op::Gc { older_than_seconds } => {
                 let gc = Gc { older_than_seconds: *older_than_seconds, keep_last: 0, dry_run: false };
-                queue.gc(gc, now)?;
+                queue.gc(gc, now, fresh)?;
                 Ok(Answer::Done)
             }
             Op::Limit { queue: name, max } => {

@@ -65,6 +65,13 @@ impl<'a, S: Store> Mender<'a, S> {
         Ok(Became::Mended)
     }
 
+    /// Moves a task that has its key, and stands only in the key's directory, to where it belongs.
+    pub(super) fn unlock(&mut self, task: &Task) -> Result<Became, Error> {
+        let Some(located) = self.queue.unlock(task)? else { return Ok(Became::Left) };
+        self.queue.store().sync_dir(&located.dir)?;
+        Ok(Became::Mended)
+    }
+
     /// Gives a task's record its name in `tasks/` back, by a link from the entry, which holds the task.
     pub(super) fn link_record_back(&mut self, located: &Located) -> Result<Became, Error> {
         let record = layout::record_linked_back(located.entry.id);
