@@ -191,6 +191,26 @@ fn of_three_who_enqueue_with_one_key_one_task_lives_and_each_is_answered() {
         ..two_agents()
     };
     explored("three agents and one key", &scenario);
+    let one_dies = Scenario { mishaps: 1, only_deaths: true, ..scenario };
+    explored("three agents and one key, one of which may die", &one_dies);
+}
+
+#[test]
+fn a_doctor_who_takes_those_who_enqueue_with_one_key_for_dead_gives_it_to_nobody_else() {
+    let unique = New { is_unique: true, ..TASK };
+    let scenario = Scenario {
+        agents: 3,
+        errands: 3,
+        errands_each: 1,
+        begun: vec![Kind::Enqueue, Kind::Enqueue, Kind::Repair],
+        clocks: vec![0],
+        orders: Vec::new(),
+        task: unique,
+        adds: unique,
+        given: vec![(0, Kind::Cancel)],
+        ..two_agents()
+    };
+    explored("two agents, one key and a doctor", &scenario);
 }
 
 #[test]

@@ -213,6 +213,9 @@ impl Scenario {
 /// When every lease is over, in seconds after the beginning.
 const LATER: u64 = 100;
 
+/// The agent that asks for the key when all others have come to rest.
+const LATE_ENQUEUER: usize = 7;
+
 /// By how many seconds the clock of a doctor is wrong who takes everybody for dead.
 const LONG: u64 = 100;
 
@@ -567,7 +570,20 @@ impl Space {
         if self.scenario.mishaps == 0 {
             now.world.ledger.awake()?;
         }
-        now.world.clone().drain(LATER)
+        let mut world = now.world.clone();
+        if self.scenario.adds.is_unique {
+            // Whatever the dead left undone, whoever asks for their key is answered.
+            let new = New { number: 50_000, ttl_seconds: 1_000, ..self.scenario.adds };
+            let errand = Errand {
+                agent: LATE_ENQUEUER,
+                order: Order::Enqueue(new),
+                now: after(LATER),
+                nonce: Nonce::from_bits(0xc0_0000),
+                lease: None,
+            };
+            world.run(&errand)?;
+        }
+        world.drain(LATER)
     }
 
     /// The steps to a state, in words.

@@ -264,7 +264,7 @@ impl Ledger {
             expect(ended, Promise::WhatIsWaitedForStays, || format!("{errand} removes {entry}"))?;
             life.purged = true;
         }
-        if let Some((path, entry)) = &after {
+        if let Some((path, _)) = &after {
             let comes_back = gone.is_some_and(|path| path.dir == layout::purged());
             if life.purged && !comes_back {
                 // It comes again, as a line that was exported before.
