@@ -184,6 +184,7 @@ fn of_three_who_enqueue_with_one_key_one_task_lives_and_each_is_answered() {
         errands: 3,
         errands_each: 1,
         begun: vec![Kind::Enqueue; 3],
+        orders: Vec::new(),
         clocks: vec![0],
         task: unique,
         adds: unique,
