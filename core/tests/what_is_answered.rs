@@ -1,5 +1,6 @@
-//! What is answered agrees: after any history of operations, the listing, `show`, `wait`, the counts and the outcome of each command say the
-//! same of a task at one moment, whether or not an agent has drawn the consequence of time having passed.
+//! What is answered agrees: after any history of operations, the listing, `show`, `wait`, the counts and the outcome
+//! of each command say the same of a task at one moment, whether or not an agent has drawn the consequence of time
+//! having passed.
 //!
 //! Each question is asked of a copy of the queue, so that none changes what the next one finds.
 

@@ -10,9 +10,10 @@
 //! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
 //! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
 //! of such a name ends the run with a panic. An agent that stops for ever is every schedule in which it is not
-//! continued, so death is a move of its own only where the agent comes back with another errand, or where all the others have to
-//! come to rest without it. What an agent does to a file that no other agent looks at (its draft; with unique keys its record, before
-//! the key names it and after it has lost the key) is done at once, together with the step before.
+//! continued, so death is a move of its own only where the agent comes back with another errand, or where all the
+//! others have to come to rest without it. What an agent does to a file that no other agent looks at (its draft; with
+//! unique keys its record, before the key names it and after it has lost the key) is done at once, together with the
+//! step before.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};

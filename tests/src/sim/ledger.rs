@@ -303,7 +303,8 @@ impl Ledger {
         self.life(id).gone = gone;
     }
 
-    /// A record is removed, if it is one: with its task, which is over, or of an enqueuer that has lost the race for a key.
+    /// A record is removed, if it is one: with its task, which is over, or of an enqueuer that has lost the race for
+    /// a key.
     fn check_removed(&mut self, path: &Path) -> Result<(), Broken> {
         let Some(id) = layout::parse_record(&path.name).filter(|_| path.dir.as_str().starts_with("tasks/")) else {
             return Ok(());

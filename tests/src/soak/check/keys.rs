@@ -1,8 +1,9 @@
 //! Keys and limits: what must not be at one moment.
 //!
-//! Only what is certain counts. A task certainly lives from the moment at which somebody was told that it does, to the moment at which
-//! somebody sets out to end it; a lease certainly is one from the answer to the claim to the moment at which it runs out, or somebody
-//! sets out to do something about the task. So whatever is found is wrong, and of what is wrong most is found.
+//! Only what is certain counts. A task certainly lives from the moment at which somebody was told that it does, to
+//! the moment at which somebody sets out to end it; a lease certainly is one from the answer to the claim to the
+//! moment at which it runs out, or somebody sets out to do something about the task. So whatever is found is wrong,
+//! and of what is wrong most is found.
 
 use std::collections::BTreeMap;
 
