@@ -55,8 +55,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
     let Muse { group: Group::Coord { schema, command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
     let asked = asked(schema, command).map_err(misuse)?;
     let format = if output.json { Format::Json } else { output.format };
-    let measure = |name| environment(name).and_then(|measure| measure.parse().ok());
-    let (columns, lines) = (measure("COLUMNS"), measure("LINES"));
+    let (columns, lines) = crate::host::terminal_size();
     Ok(Invocation { asked, format, columns, lines, sync: environment("MUSE_COORD_SYNC") })
 }
 
@@ -405,6 +404,12 @@ pub struct CancelTask {
 pub struct Retry {
     /// The task's id, as `enqueue` printed it
     pub task_id: String,
+    /// Do not wait for other tasks or a time again
+    #[arg(long)]
+    pub now: bool,
+    /// Also put back the tasks that were cancelled because of this one
+    #[arg(long)]
+    pub cascade: bool,
 }
 
 /// Arguments of `show`.

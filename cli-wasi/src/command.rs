@@ -72,7 +72,7 @@ pub const ANSWERS: [Described; 22] = [
     Described::new::<fail_task::Failed>("fail-task"),
     Described::new::<release::Released>("release"),
     Described::new::<cancel_task::Cancelled>("cancel-task"),
-    Described::new::<release::Released>("retry"),
+    Described::new::<release::PutBack>("retry"),
     Described::new::<show::Shown>("show"),
     Described::new::<tasks::Tasks>("tasks"),
     Described::new::<wait::Ends>("wait"),
@@ -101,12 +101,13 @@ impl Described {
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     let Invocation { asked, format, columns, lines, sync } = invocation;
-    let printer = Printer { format, columns, lines, stopwatch };
+    let printer = Printer { format, columns, lines, changes: false, stopwatch };
     let repository = Repository { sync };
     let command = match asked {
         Asked::Run(command) => *command,
         Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
     };
+    let printer = Printer { changes: changes(&command), ..printer };
     match command {
         Command::Init => printer.finish(init::run(&repository)),
         Command::Enqueue(args) => printer.finish(enqueue::run(&args, &repository)),
@@ -134,6 +135,34 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::Import => printer.finish(archive::import(&repository)),
         Command::Doctor(args) => printer.finish(doctor::run(&args, &repository)),
         Command::Completions(args) => printer.finish(completions::run(&args)),
+    }
+}
+
+/// Whether a command changes something if it does what is asked.
+fn changes(command: &Command) -> bool {
+    match command {
+        Command::Gc(args) => !args.dry_run,
+        Command::Doctor(args) => args.repair,
+        Command::Show(_)
+        | Command::Tasks(_)
+        | Command::Wait(_)
+        | Command::Watch(_)
+        | Command::Stats(_)
+        | Command::Export
+        | Command::Completions(_) => false,
+        Command::Init
+        | Command::Enqueue(_)
+        | Command::Claim(_)
+        | Command::Heartbeat(_)
+        | Command::Complete(_)
+        | Command::FailTask(_)
+        | Command::Release(_)
+        | Command::CancelTask(_)
+        | Command::Retry(_)
+        | Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Limit(_)
+        | Command::Import => true,
     }
 }
 

@@ -12,7 +12,8 @@
 //! ready/<queue>/<prio>/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
 //! claimed/<a>/<entry>                held
 //! done/<aa>/<entry>                  ended
-//! purged/<entry>                     ended, and being removed by `gc`
+//! purged/<entry>                     ended, and about to be removed by `gc`, unless a task waits for it
+//! purged/removing/<entry>            ended, and being removed
 //! records/<aa>/<id>.<version>.<nonce>.json   a report: result, error, reason or progress
 //! runs/<digest>.json                 a run id that is too long for a name
 //! tags/<digest>.json                 tags that are too long for a name
@@ -278,6 +279,14 @@ pub fn max_in_flight(queue: &QueueName, max: u32) -> Path {
 pub fn purged() -> Dir {
     Dir::root().child("purged")
 }
+
+/// The directory of those of them that are certain to be removed.
+pub fn removing() -> Dir {
+    purged().child(REMOVING)
+}
+
+/// The name of [`removing`].
+pub const REMOVING: &str = "removing";
 
 /// Where an entry goes whose record cannot be trusted.
 pub fn aside(entry: &Entry) -> Path {

@@ -7,7 +7,7 @@
 //!            claim  │             complete, fail, cancel
 //!   ready ──────────▶ claimed ──────────────────────────▶ ended
 //!     │ ▲              │  ▲  │                              ▲ │
-//!     │ │       expire │  │  └─ heartbeat (same lease),     │ │ retry: ready again, unless it completed
+//!     │ │       expire │  │  └─ heartbeat (same lease),     │ │ retry: as when it was enqueued, unless it completed
 //!     │ │              │  │     recall: its holder is asked │ ▼
 //!     │ │ release      ▼  │     to stop                     │
 //!     │ │              │  │ claim, or heartbeat             │

@@ -207,6 +207,50 @@ test('a task is put back with all its attempts before it, if it has ended and di
   assert.deepEqual((await queue.get(taskId)).history.map(({ kind, error }) => [kind, error]), [['failed', 'no']]);
 });
 
+test('a task that is put back waits again for what it waited for, unless it is not to', async (t) => {
+  const queue = await freshQueue(t);
+  const parent = await queue.enqueue({ title: 'parent', queue: 'first' });
+  const child = await queue.enqueue({ title: 'child', after: [parent.taskId] });
+  await (await queue.claim({ runId: 'r' })).fail('no');
+  await assert.rejects(queue.retry(child.taskId), (error) => {
+    assert.deepEqual([error.code, error.taskId], ['error', child.taskId]);
+    assert.ok(error.message.includes(parent.taskId), error.message);
+    return true;
+  });
+  const { status, dependants, left } = await queue.retry(parent.taskId);
+  assert.deepEqual([status, dependants, left], ['pending', [], []]);
+  assert.equal((await queue.retry(child.taskId)).status, 'blocked');
+  assert.deepEqual([(await queue.get(child.taskId)).blockedOn, await claimable(queue)], [parent.taskId, ['parent']]);
+
+  const later = await queue.enqueue({ title: 'later', delaySeconds: 60 });
+  await queue.cancel(later.taskId, { runId: 'boss' });
+  const again = await queue.retry(later.taskId);
+  assert.deepEqual([again.status, again.scheduledAt], ['scheduled', later.scheduledAt]);
+  await queue.cancel(later.taskId, { runId: 'boss' });
+  assert.equal((await queue.retry(later.taskId, { now: true })).status, 'pending');
+  assert.deepEqual(await claimable(queue), ['later']);
+});
+
+test('what was cancelled because of a task is put back with it, if that is asked for', async (t) => {
+  const queue = await freshQueue(t);
+  const [parent, other] = await queue.enqueueMany([{ title: 'parent' }, { title: 'other' }]);
+  const child = await queue.enqueue({ title: 'child', after: [parent.taskId] });
+  const grandchild = await queue.enqueue({ title: 'grandchild', after: [child.taskId] });
+  const both = await queue.enqueue({ title: 'both', after: [parent.taskId, other.taskId] });
+  for (const lease of await queue.claimMany(2, { runId: 'r' })) await lease.fail('no');
+  assert.equal((await queue.stats()).counts.cancelled, 3);
+  const { taskId, status, dependants, left } = await queue.retry(parent.taskId, { cascade: true });
+  assert.deepEqual([taskId, status, dependants], [parent.taskId, 'pending', [child.taskId, grandchild.taskId]]);
+  assert.deepEqual(left.map((each) => [each.taskId, each.code]), [[both.taskId, 'error']]);
+  assert.ok(left[0].message.includes(other.taskId), left[0].message);
+  for (const title of ['parent', 'child', 'grandchild']) {
+    const lease = await queue.claim({ runId: 'r' });
+    assert.equal(lease.task.title, title);
+    await lease.complete();
+  }
+  assert.equal((await queue.get(both.taskId)).status, 'cancelled');
+});
+
 test('tasks are chosen by queues and by tags, in the order of priority', async (t) => {
   const queue = await freshQueue(t);
   await queue.enqueueMany([

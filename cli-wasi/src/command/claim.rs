@@ -1,5 +1,6 @@
 //! `muse coord claim`: take a task, or several, waiting for one if asked to.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use coord_core::json::JsonObject;
@@ -8,12 +9,15 @@ use coord_core::name::QueueName;
 use coord_core::queue::{self, Claim, ClaimRequest, Finding, Report, Settings, Step, Thoroughness};
 use coord_core::request::{self, BadRequest, ClaimDraft};
 use coord_core::time::Timestamp;
+use coord_core::transition::Claimant;
+use coord_core::{Queue, TaskId};
+use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository, bad_args, nonce, words};
+use super::{Repository, bad_args, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page, sanitised, without_terminal_controls};
@@ -37,6 +41,15 @@ pub(super) struct Mine {
     task: Handed,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     orphan_results: Vec<OrphanResult>,
+    #[serde(skip)]
+    lease: Lease,
+}
+
+/// What it takes to give the task back.
+struct Lease {
+    queue: Rc<Queue<DirStore>>,
+    id: TaskId,
+    claimant: Claimant,
 }
 
 /// The task as a claim hands it out: with its payload, or with the length of one that was too long for the caller.
@@ -94,7 +107,7 @@ pub(super) fn run(
     let mut waiting = ClaimDraft::from(args).check()?;
     let max = args.max.map(max).transpose()?;
     let max_bytes = max_bytes(args.max_bytes)?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let queue = Rc::new(repository.open()?.queue);
     let Claim { claimed, findings } = loop {
         match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
             Step::Done(claim) => break *claim,
@@ -108,7 +121,13 @@ pub(super) fn run(
         let empty = Empty::new(waiting.request(), max.map(|_| Vec::new()), waited);
         return Ok(Answered { answer: Outcome::Empty(empty), warnings });
     };
-    let first = Mine::new(first, max_bytes, &mut warnings);
+    let run_id = waiting.request().run_id.clone();
+    let mine = |claimed: queue::Claimed, warnings: &mut Vec<String>| {
+        let claimant = Claimant { run_id: run_id.clone(), nonce: Some(claimed.record.claim_nonce) };
+        let lease = Lease { queue: queue.clone(), id: claimed.record.task_id, claimant };
+        Mine::new(claimed, lease, max_bytes, warnings)
+    };
+    let first = mine(first, &mut warnings);
     let Some(max) = max else { return Ok(Answered { answer: Outcome::One(Box::new(first)), warnings }) };
     let mut claims = vec![first];
     while claims.len() < max {
@@ -119,7 +138,7 @@ pub(super) fn run(
             Ok(Claim { claimed, findings }) => {
                 warnings.extend(findings.iter().map(Finding::to_string));
                 match claimed {
-                    Some(claimed) => claims.push(Mine::new(claimed, max_bytes, &mut warnings)),
+                    Some(claimed) => claims.push(mine(claimed, &mut warnings)),
                     None => break,
                 }
             }
@@ -173,12 +192,21 @@ impl From<&args::Claim> for ClaimDraft {
 }
 
 impl Mine {
-    fn new(claimed: queue::Claimed, max_bytes: Option<usize>, warnings: &mut Vec<String>) -> Mine {
+    fn new(claimed: queue::Claimed, lease: Lease, max_bytes: Option<usize>, warnings: &mut Vec<String>) -> Mine {
         let queue::Claimed { task, record, orphans } = claimed;
         let (task, warning) = Handed::new(task.into(), max_bytes);
         warnings.extend(warning);
         let orphan_results = orphans.into_iter().map(OrphanResult::from).collect();
-        Mine { claim: record.into(), task, orphan_results }
+        Mine { claim: record.into(), task, orphan_results, lease }
+    }
+
+    /// Gives the task back, as nobody learnt that it was claimed; what is wrong if that cannot be done.
+    fn give_back(&self) -> Result<(), String> {
+        let Lease { queue, id, claimant } = &self.lease;
+        let released = nonce().and_then(|nonce| Ok(queue.release(*id, claimant.clone(), 0, host::now(), nonce)?));
+        let ClaimRecord { claimer_run_id, expires_at, .. } = &self.claim;
+        let kept = format!("{id} could not be given back and stays with {claimer_run_id:?} until {expires_at}");
+        released.map(|_| ()).map_err(|failure| format!("{kept}: {}", failure.error))
     }
 }
 
@@ -239,11 +267,30 @@ impl Answer for Outcome {
             Outcome::Empty(_) => 1,
         }
     }
+
+    /// A claim that nobody learnt of would hold its task for the whole lease.
+    fn take_back(&self) -> Option<String> {
+        let claims = match self {
+            Outcome::One(mine) => std::slice::from_ref(&**mine),
+            Outcome::Several { claims } => claims,
+            Outcome::Empty(_) => return None,
+        };
+        let (mut given_back, mut kept) = (Vec::new(), Vec::new());
+        for mine in claims {
+            match mine.give_back() {
+                Ok(()) => given_back.push(mine.lease.id.to_string()),
+                Err(problem) => kept.push(problem),
+            }
+        }
+        let given_back = (!given_back.is_empty())
+            .then(|| format!("the claim is taken back, and anybody may claim {}", given_back.join(", ")));
+        Some(given_back.into_iter().chain(kept).collect::<Vec<_>>().join("; "))
+    }
 }
 
 impl Mine {
     fn text(&self, page: &mut Page) {
-        let Mine { claim, task: Handed { task, left_out }, orphan_results } = self;
+        let Mine { claim, task: Handed { task, left_out }, orphan_results, .. } = self;
         page.line("🔒 Task claimed");
         page.field("Task ID", &claim.task_id);
         page.field("Title", &task.title);

@@ -1,7 +1,8 @@
 //! Removing tasks that ended long ago. Only when somebody asks for it, and nothing that has not ended.
 //!
-//! The task is first renamed to `purged/`, so that nobody puts it back meanwhile; then what belongs to it is removed, its entry
-//! last. If the agent dies in between, the next collection goes on from there.
+//! The task is first renamed to `purged/`, so that nobody puts it back meanwhile. Then the collector looks whether a task waits for it:
+//! if so the entry goes back to `done/`, else to `purged/removing/`, of which one rename succeeds. Then what belongs to it is removed,
+//! its entry last. If the agent dies in between, the next collection goes on from there.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -95,18 +96,24 @@ impl<S: Store> Queue<S> {
             }
             return Ok(false);
         }
-        self.remove_all_of(&located.entry)?;
-        Ok(true)
+        // From here on no agent puts it back.
+        let removing = Located { dir: layout::removing(), entry: located.entry.clone() };
+        let decided = self.shift(located, &removing.entry, &removing.dir)? == Moved::Here;
+        if decided {
+            self.remove_all_of(&removing)?;
+        }
+        Ok(decided)
     }
 
     /// Goes on with what collections began that died.
     fn finish_purges(&self, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+        self.entries_in(&layout::removing())?.iter().try_for_each(|located| self.remove_all_of(located))?;
         let begun = self.entries_in(&layout::purged())?;
         begun.iter().try_for_each(|located| self.purge(located, now, nonce).map(drop))
     }
 
-    fn remove_all_of(&self, entry: &Entry) -> Result<(), Error> {
-        let id = entry.id;
+    fn remove_all_of(&self, located: &Located) -> Result<(), Error> {
+        let id = located.entry.id;
         for name in self.store.list(&layout::record(id).dir)?.unwrap_or_default() {
             if layout::parse_record(&name) == Some(id) {
                 self.store.remove(&layout::record(id).dir.file(name))?;
@@ -115,12 +122,17 @@ impl<S: Store> Queue<S> {
         for (_, _, path) in self.report_names(id)? {
             self.store.remove(&path)?;
         }
-        self.store.remove(&layout::purged().file(entry.name()))?;
+        self.store.remove(&located.path())?;
         Ok(())
     }
 
     /// True if the task is being removed.
     pub(super) fn is_purged(&self, id: TaskId) -> Result<bool, Error> {
-        Ok(self.entries_in(&layout::purged())?.iter().any(|located| located.entry.id == id))
+        for dir in [layout::purged(), layout::removing()] {
+            if self.entries_in(&dir)?.iter().any(|located| located.entry.id == id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coord_core::layout::{self, Dir, Shelf};
 use coord_core::queue::{Batch, Cancelling, Claim, Claimed, Completed, EndStep, Failing, Finding, Gc, NewTask};
-use coord_core::queue::{Notice, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
+use coord_core::queue::{Notice, Retrying, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::answer::{self, Answered, ClaimRecord, Lease, Released, Tasks};
+use crate::answer::{self, Answered, ClaimRecord, Lease, Released, Retried, Tasks};
 use crate::host::{Host, HostStore};
 use crate::thrown::Thrown;
 
@@ -197,9 +197,11 @@ impl CoordQueue {
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
-    pub fn retry(&self, task_id: &str) -> Result<String, Thrown> {
-        let released = self.0.retry(request::task_id(task_id)?, self.now(), self.store().nonce())?;
-        told(Answered::clean(Released::from(released)))
+    /// Puts a task back, to be claimed at once if `is_now`; with `cascade` what was cancelled because of it, too.
+    pub fn retry(&self, task_id: &str, is_now: bool, cascade: bool) -> Result<String, Thrown> {
+        let retrying = Retrying { is_now, cascade };
+        let retried = self.0.retry(request::task_id(task_id)?, retrying, self.now(), self.store().nonce())?;
+        told(Answered::clean(Retried::from(retried)))
     }
 
     /// One task, where it stands, and all that was reported of it.
@@ -345,8 +347,9 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Thrown> {
 /// The tasks of drafts, a text each, and what was cut off them.
 fn checked(drafts: &[String]) -> Result<(Vec<NewTask>, Vec<String>), Thrown> {
     let (mut tasks, mut warnings) = (Vec::new(), Vec::new());
-    for draft in drafts {
-        let (new, cuts) = read::<Draft>(draft)?.check()?;
+    for (index, draft) in drafts.iter().enumerate() {
+        let checked = read(draft).and_then(|draft: Draft| Ok(draft.check()?));
+        let (new, cuts) = checked.map_err(|thrown| thrown.of_task(index))?;
         tasks.push(new);
         warnings.extend(cuts);
     }

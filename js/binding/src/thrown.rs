@@ -1,11 +1,12 @@
 //! What is thrown when the queue does not do what was asked: a JSON text, of which `js/src/errors.ts` makes a class by `code`.
 
-use coord_core::Error;
 use coord_core::request::BadRequest;
 use coord_core::store::StoreErrorKind;
 use coord_core::transition::{Refusal, Tenure};
+use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::queue::WORDS;
 
@@ -22,8 +23,14 @@ pub struct Thrown {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Facts {
+    /// Of several tasks that were to be enqueued: which one, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<String>,
+    /// Where the task stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_status: Option<&'static str>,
     /// The task that has its unique key.
     #[serde(skip_serializing_if = "Option::is_none")]
     live_task_id: Option<String>,
@@ -55,6 +62,18 @@ impl Thrown {
         let field = in_camel_case(line.split('"').nth(1).unwrap_or_default());
         Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Box::default() }
     }
+
+    /// The same of one of several tasks that were to be enqueued.
+    pub(crate) fn of_task(self, index: usize) -> Thrown {
+        Thrown { facts: Box::new(Facts { index: Some(index), ..*self.facts }), ..self }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds since 1970.
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    fn date_now() -> f64;
 }
 
 impl From<BadRequest> for Thrown {
@@ -66,6 +85,7 @@ impl From<BadRequest> for Thrown {
 impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
+        let task_status = task_status(&error);
         let facts = match error {
             Error::NotFound { id } | Error::NoParent { id } => {
                 Facts { task_id: Some(id.to_string()), ..Facts::default() }
@@ -73,13 +93,14 @@ impl From<Error> for Thrown {
             Error::KeyTaken { id, by } => {
                 Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
             }
+            Error::WaitsInVain { id, .. } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
             Error::Refused { id, refusal, who } => {
                 Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
             }
             Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
             _ => Facts::default(),
         };
-        Thrown { code, message, facts: Box::new(facts) }
+        Thrown { code, message, facts: Box::new(Facts { task_status, ..facts }) }
     }
 }
 
@@ -100,6 +121,19 @@ impl Facts {
             }
             Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => Facts::default(),
         }
+    }
+}
+
+/// Where the task stands that was asked about, if its state is why.
+fn task_status(error: &Error) -> Option<&'static str> {
+    let Error::Refused { refusal, .. } = error else { return None };
+    // Never out of range: a cast from a float saturates.
+    let now = Timestamp::from_micros(date_now() as u64 * 1_000);
+    match refusal {
+        Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) if tenure.expires_at > now => Some("claimed"),
+        Refusal::WrongOwner(_) | Refusal::LeaseLost(_) => Some("timed_out"),
+        Refusal::AlreadyEnded { outcome, .. } => Some(outcome.as_str()),
+        Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => None,
     }
 }
 
@@ -126,6 +160,6 @@ fn word(kind: StoreErrorKind) -> &'static str {
         StoreErrorKind::Denied => "denied",
         StoreErrorKind::Full => "full",
         StoreErrorKind::WrongType => "wrong-type",
-        StoreErrorKind::Other => "other",
+        StoreErrorKind::TooManyOpen | StoreErrorKind::Other => "other",
     }
 }

@@ -144,10 +144,13 @@ impl<'a, S: Store> Round<'a, S> {
         } else if self.queue.has_its_key(task)? {
             let became = self.repaired(|mender| mender.unlock(task))?;
             self.found(Some(task.id), staged.path(), Problem::NoEntry, became);
-        } else if let Some((record, _)) = self.queue.record_of(task.id)? {
+        } else {
             self.diagnosis.leftovers.torn_records += 1;
-            self.clear_away(&record)?;
-            self.clear_away(&staged.path())?;
+            // Its enqueuer, if it lives after all, may give the task its key and move it at any time before this rename. So only
+            // the record of a staged entry that this doctor has set aside goes with it.
+            let became = self.repaired(|mender| mender.set_aside(&staged.path()))?;
+            let record = self.queue.record_of(task.id)?.filter(|_| became == Became::SetAside);
+            record.map(|(record, _)| self.clear_away(&record)).transpose()?;
         }
         Ok(())
     }

@@ -70,7 +70,9 @@ impl<S: Store> Queue<S> {
         self.scan_flat(&layout::runs(), &mut scan, |_, name| layout::is_run(name))?;
         self.scan_flat(&layout::tag_texts(), &mut scan, |_, name| layout::is_tag_text(name))?;
         self.scan_flat(&layout::queue_settings(), &mut scan, |_, name| is_setting(name))?;
-        self.scan_flat(&layout::purged(), &mut scan, |_, name| Entry::parse(name).is_some())?;
+        for dir in [layout::purged(), layout::removing()] {
+            self.scan_flat(&dir, &mut scan, |_, name| Entry::parse(name).is_some() || name == layout::REMOVING)?;
+        }
         self.scan_keys(&mut scan)?;
         self.scan_deadlines(&mut scan)?;
         self.scan_flat(&layout::sweep(), &mut scan, |scan, name| {
