@@ -340,7 +340,10 @@ impl Ledger {
             // By somebody who called it off.
             State::Ended(ending) if ending.lease.is_some() => Ok(()),
             State::Ended(_) => {
-                let gone = |parent: &TaskId| self.lives[&id].gone.contains(parent);
+                // Or of one that is being removed, before anybody was told that this one waits for it.
+                let told = self.lives[&id].acknowledged;
+                let removed = |parent: &TaskId| !told && self.lives.get(parent).is_some_and(|life| life.purged);
+                let gone = |parent: &TaskId| self.lives[&id].gone.contains(parent) || removed(parent);
                 let forbidden = plan.after.iter().any(|parent| self.forbids(plan, *parent) || gone(parent));
                 let promise = if plan.follows.is_some() { Promise::AllOrNothing } else { Promise::ParentsFirst };
                 expect(forbidden, promise, step)
