@@ -440,6 +440,10 @@ impl Seen {
         &self.located.entry
     }
 
+    pub(super) fn located(&self) -> &Located {
+        &self.located
+    }
+
     pub(super) fn queue(&self) -> Option<&QueueName> {
         self.queue.as_ref()
     }
