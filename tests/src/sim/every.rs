@@ -419,7 +419,7 @@ impl Space {
             match &call {
                 // As all directories that tasks come to by their ids, or keys by theirs, it is never removed.
                 Call::MakeDir(dir) if self.is_there_for_good(dir) => return Ok(Outcome::Made(Made::Taken)),
-                _ if self.is_constant(&call) => return Ok(call.look(tree)),
+                _ if self.is_constant(&call) || self.is_written_once(&call, tree) => return Ok(call.look(tree)),
                 _ => {}
             }
             next.borrow_mut().next().cloned().unwrap_or_else(|| {
@@ -456,6 +456,18 @@ impl Space {
         };
         // A doctor sees everything.
         unseen && !self.scenario.has(Kind::Repair)
+    }
+
+    /// True for reading what was written once, and is there as long as anybody asks for it: who has a key, and the record of a task
+    /// that has it.
+    fn is_written_once(&self, call: &Call, tree: &Tree) -> bool {
+        let Call::Read(path, _) = call else { return false };
+        let is_kept = match hall(&path.dir) {
+            "tasks" => layout::parse_record(&path.name).is_some(),
+            "unique" => layout::parse_key_holder(&path.name).is_some_and(|number| number < limits::KEY_NUMBERS_KEPT),
+            _ => false,
+        };
+        is_kept && self.scenario.only_enqueues() && !self.scenario.has(Kind::Repair) && tree.exists(path)
     }
 
     fn is_there_for_good(&self, dir: &Dir) -> bool {
