@@ -48,14 +48,22 @@ export class NotFoundError extends CoordError {
   declare readonly taskId: string;
 }
 
-/** Nobody holds the task: it waits to be claimed. */
+/** Nobody holds the task: it waits to be claimed, or cannot be claimed yet. */
 export class NotClaimedError extends CoordError {
   declare readonly taskId: string;
+  /** Where the task stands: `pending`, `scheduled` or `blocked`. */
+  declare readonly status: Status;
+  /** When it is due; absent if it is not `scheduled`. */
+  declare readonly scheduledAt?: Date;
+  /** The task that it waits for; absent if it is not `blocked`. */
+  declare readonly blockedOn?: string;
 }
 
 /** Who has the task that was asked about. */
 export class HeldByAnotherError extends CoordError {
   declare readonly taskId: string;
+  /** Where the task stands: `claimed`, or `timed_out` if the lease ran out and nobody has taken the task over yet. */
+  declare readonly status: Status;
   /** Who has it now. */
   declare readonly runId: string;
   declare readonly generation: number;
@@ -82,11 +90,19 @@ export class AlreadyTerminalError extends CoordError {
 /** The task has not ended, so it cannot be put back. */
 export class NotTerminalError extends CoordError {
   declare readonly taskId: string;
+  /** Where the task stands. */
+  declare readonly status: Status;
+  /** When it is due; absent if it is not `scheduled`. */
+  declare readonly scheduledAt?: Date;
+  /** The task that it waits for; absent if it is not `blocked`. */
+  declare readonly blockedOn?: string;
 }
 
 /** The task cannot be put back, as another one that has not ended has its unique key. */
 export class KeyTakenError extends CoordError {
   declare readonly taskId: string;
+  /** How the task ended: `failed`, `cancelled` or `expired`. */
+  declare readonly status: Status;
   /** The one that has the key. */
   declare readonly liveTaskId: string;
 }
@@ -146,7 +162,7 @@ const CLASSES: Record<Exclude<Code, 'cancel_requested'>, typeof CoordError> = {
   error: CoordError,
 };
 
-const TIMES = new Set(['claimedAt', 'expiresAt', 'endedAt']);
+const TIMES = new Set(['claimedAt', 'expiresAt', 'endedAt', 'scheduledAt']);
 
 /** The error for what the WebAssembly part throws: a JSON text. Anything else is a fault of this package, and said to be one. */
 export function toCoordError(thrown: unknown): CoordError {

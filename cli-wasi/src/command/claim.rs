@@ -24,10 +24,13 @@ use crate::schema;
 pub(super) enum Outcome {
     One(Box<Mine>),
     /// With `--max`.
-    Several {
-        claims: Vec<Mine>,
-    },
+    Several(Several),
     Empty(Empty),
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Several {
+    claims: Vec<Mine>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -129,7 +132,7 @@ pub(super) fn run(
             }
         }
     }
-    Ok(Answered { answer: Outcome::Several { claims }, warnings })
+    Ok(Answered { answer: Outcome::Several(Several { claims }), warnings })
 }
 
 fn max(given: i64) -> Result<usize, BadRequest> {
@@ -221,7 +224,7 @@ impl Answer for Outcome {
     fn text(&self, page: &mut Page) {
         match self {
             Outcome::One(mine) => mine.text(page),
-            Outcome::Several { claims } => {
+            Outcome::Several(Several { claims }) => {
                 for (place, mine) in claims.iter().enumerate() {
                     if place > 0 {
                         page.line("");
@@ -235,9 +238,13 @@ impl Answer for Outcome {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Outcome::One(_) | Outcome::Several { .. } => 0,
+            Outcome::One(_) | Outcome::Several(_) => 0,
             Outcome::Empty(_) => 1,
         }
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Outcome::Empty(_))
     }
 }
 

@@ -240,10 +240,11 @@ impl<S: Store> Queue<S> {
         let Cancelling { run_id, if_held, reason } = cancelling;
         let kind = if if_held == IfHeld::Request { ReportKind::CancelRequested } else { ReportKind::Cancelled };
         let report = (reason.is_some() || if_held == IfHeld::Request)
-            .then(|| Report { reason, ..Report::by(&run_id, kind, now) });
+            .then(|| Report { reason: reason.clone(), ..Report::by(&run_id, kind, now) });
         let command = Command::Cancel { run_id, if_held, nonce, report: report.as_ref().map(|_| nonce) };
         let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
-        self.claim_record(&entry, now)
+        // Where its holder was asked to stop, the request in the record tells the reason.
+        Ok(ClaimRecord { reason: reason.filter(|_| entry.has_ended()), ..self.claim_record(&entry, now)? })
     }
 
     /// Puts a task that failed, expired or was cancelled back, to be claimed at once, with all its attempts before it. What was
@@ -258,7 +259,9 @@ impl<S: Store> Queue<S> {
             let next = decide(&located.entry, &command, now).map_err(|refusal| self.refused(id, refusal))?;
             let again = Again { version: located.entry.version, at: now };
             match self.take_key(&task, Some(again), nonce)? {
-                Some(Task { id: by, .. }) if by != id => return Err(Error::KeyTaken { id, by }),
+                Some(Task { id: by, .. }) if by != id => {
+                    return Err(Error::KeyTaken { id, status: Status::of(&located.entry, now), by });
+                }
                 // Another one puts it back at the same time.
                 Some(_) => {}
                 // If the agent dies here, the next one who asks for its key puts it back.
@@ -299,7 +302,7 @@ impl<S: Store> Queue<S> {
         let is_late = match refusal {
             Refusal::LeaseLost(_) | Refusal::AlreadyEnded { outcome: Outcome::Failed, .. } => true,
             // Where attempts count, a task whose lease ran out waits for the next one.
-            Refusal::NotClaimed => self.find(id)?.is_some_and(|located| located.entry.generation > 0),
+            Refusal::NotClaimed(_) => self.find(id)?.is_some_and(|located| located.entry.generation > 0),
             _ => false,
         };
         if !is_late || report.result.is_none() {

@@ -1,9 +1,10 @@
 //! What is thrown when the queue does not do what was asked: a JSON text, of which `js/src/errors.ts` makes a class by `code`.
 
-use coord_core::Error;
+use coord_core::queue::Status;
 use coord_core::request::BadRequest;
 use coord_core::store::StoreErrorKind;
-use coord_core::transition::{Refusal, Tenure};
+use coord_core::transition::{Refusal, Standing, Tenure};
+use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
@@ -36,8 +37,15 @@ struct Facts {
     claimed_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
+    /// Where the task stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
+    /// When the task is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_at: Option<u64>,
+    /// What the task waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<u64>,
     /// What is wrong with the medium.
@@ -66,11 +74,12 @@ impl From<BadRequest> for Thrown {
 impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
+        let status = error.task_status().map(Status::as_str);
         let facts = match error {
             Error::NotFound { id } | Error::NoParent { id } => {
                 Facts { task_id: Some(id.to_string()), ..Facts::default() }
             }
-            Error::KeyTaken { id, by } => {
+            Error::KeyTaken { id, by, .. } => {
                 Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
             }
             Error::Refused { id, refusal, who } => {
@@ -79,7 +88,7 @@ impl From<Error> for Thrown {
             Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
             _ => Facts::default(),
         };
-        Thrown { code, message, facts: Box::new(facts) }
+        Thrown { code, message, facts: Box::new(Facts { status, ..facts }) }
     }
 }
 
@@ -95,10 +104,16 @@ impl Facts {
                     ..Facts::default()
                 }
             }
-            Refusal::AlreadyEnded { outcome, ended_at, .. } => {
-                Facts { status: Some(outcome.as_str()), ended_at: Some(ended_at.micros()), ..Facts::default() }
+            Refusal::AlreadyEnded { ended_at, .. } => {
+                Facts { ended_at: Some(ended_at.micros()), ..Facts::default() }
             }
-            Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => Facts::default(),
+            Refusal::NotClaimed(Standing { due, blocked_on, .. })
+            | Refusal::NotEnded(Standing { due, blocked_on, .. }) => Facts {
+                scheduled_at: due.map(Timestamp::micros),
+                blocked_on: blocked_on.map(|id| id.to_string()),
+                ..Facts::default()
+            },
+            Refusal::NotDue | Refusal::WornOut => Facts::default(),
         }
     }
 }

@@ -28,8 +28,8 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
     exit 0
 
     $ muse coord pause code --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "queue":"code","paused":true,"max_in_flight":null,"changed":false}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","queue":"code",
+     "paused":true,"max_in_flight":null,"changed":false,"warnings":[]}
     exit 0
 
     $ muse coord claim --run-id b
@@ -42,7 +42,7 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
 
     $ muse coord claim --run-id b --queue code --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "warnings":["queue code is paused: `muse coord resume code` ends that"],"status":"empty","queue":"code"}
+     "status":"empty","queue":"code","warnings":["queue code is paused: `muse coord resume code` ends that"]}
     exit 1
 
     $ muse coord tasks --status pending
@@ -70,8 +70,8 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
     exit 0
 
     $ muse coord resume code --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "queue":"code","paused":false,"max_in_flight":null,"changed":false}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","queue":"code",
+     "paused":false,"max_in_flight":null,"changed":false,"warnings":[]}
     exit 0
     "#);
     assert_eq!(repo.coord("claim --run-id b --json").succeeded().json()["task"]["title"], "second");
@@ -105,15 +105,15 @@ fn no_more_tasks_of_a_limited_queue_are_claimed_at_once() {
     exit 0
 
     $ muse coord limit gpu --max-in-flight 2 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "queue":"gpu","paused":false,"max_in_flight":2,"changed":false}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","queue":"gpu",
+     "paused":false,"max_in_flight":2,"changed":false,"warnings":[]}
     exit 0
     "#);
     repo.given(["claim --run-id a"; 2]);
     assert_snapshot!(repo.coord("claim --run-id b --json"), @r#"
     $ muse coord claim --run-id b --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "warnings":["of queue gpu at most 2 task(s) are claimed at once"],"status":"empty","queue":null}
+     "status":"empty","queue":null,"warnings":["of queue gpu at most 2 task(s) are claimed at once"]}
     exit 1
     "#);
     let id = repo.coord("tasks --status claimed --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
@@ -121,8 +121,8 @@ fn no_more_tasks_of_a_limited_queue_are_claimed_at_once() {
     repo.coord("claim --run-id b").succeeded();
     assert_snapshot!(repo.session(["limit gpu --max-in-flight none --json"]), @r#"
     $ muse coord limit gpu --max-in-flight none --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "queue":"gpu","paused":false,"max_in_flight":null,"changed":true}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","queue":"gpu",
+     "paused":false,"max_in_flight":null,"changed":true,"warnings":[]}
     exit 0
     "#);
 }
