@@ -9,6 +9,7 @@ use coord_core::limits;
 use coord_core::queue::Status;
 
 use crate::command::{ANSWERS, Described, TASK_FIELDS};
+use crate::print::FieldPath;
 
 mod values;
 
@@ -21,6 +22,8 @@ pub struct Invocation {
     pub asked: Asked,
     /// How to answer.
     pub format: Format,
+    /// The fields to print, instead of the whole answer.
+    pub fields: Vec<FieldPath>,
     /// The terminal's width, if the answer goes to one: the launcher says so in `COLUMNS`.
     pub columns: Option<usize>,
     /// The terminal's height, likewise in `LINES`.
@@ -54,9 +57,14 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
     let matches = Muse::command().try_get_matches_from(&arguments).map_err(misuse)?;
     let Muse { group: Group::Coord { schema, command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
     let asked = asked(schema, command).map_err(misuse)?;
-    let format = if output.json { Format::Json } else { output.format };
+    // What `--print` prints is no text and no JSON; what is wrong is told beside it, as text.
+    let format = match output {
+        Output { ref print, .. } if !print.is_empty() => Format::Text,
+        Output { json: true, .. } => Format::Json,
+        Output { format, .. } => format,
+    };
     let (columns, lines) = crate::host::terminal_size();
-    Ok(Invocation { asked, format, columns, lines, sync: environment("MUSE_COORD_SYNC") })
+    Ok(Invocation { asked, format, fields: output.print, columns, lines, sync: environment("MUSE_COORD_SYNC") })
 }
 
 /// A command, or `--schema` instead. Told apart here, since clap counts also `--json` as an argument that a command
@@ -89,6 +97,9 @@ pub fn command_line() -> clap::Command {
 /// The format that a command line asks for which does not parse.
 fn guessed_format(arguments: &[OsString]) -> Format {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    if words.iter().any(|word| *word == "--print" || word.starts_with("--print=")) {
+        return Format::Text;
+    }
     let asks = |word: &&str| matches!(*word, "--json" | "-j" | "--format=json");
     let asks_in_two = words.windows(2).any(|pair| pair == ["--format", "json"]);
     if asks_in_two || words.iter().any(asks) { Format::Json } else { Format::Text }
@@ -117,6 +128,15 @@ struct Output {
     /// How to answer
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     format: Format,
+    /// Print these fields of the answer, each value on a line of its own, and nothing else on standard output
+    ///
+    /// FIELD is a name as --json has it, with dots into what it holds: task_id, task.payload.part, items.0.title; * is each
+    /// element of a list: tasks.*.task_id. A text stands without quotes, and what acts on a terminal and line breaks in it stand
+    /// as JSON escapes; an object or a list stands as JSON; null, and a field that this answer happens not to have, is an empty
+    /// line. A field that the command never answers is refused before anything is done. Errors go to standard error, with or
+    /// without --json. A claim that finds nothing prints nothing, with exit code 1.
+    #[arg(long, global = true, value_name = "FIELD,FIELD", value_delimiter = ',')]
+    print: Vec<FieldPath>,
 }
 
 /// How to answer.
@@ -154,6 +174,7 @@ Environment:
   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
   MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+  NO_COLOR         no colours on a terminal
 
 Exit codes:
   0 done · 1 bad value, not found, nothing to claim, refused, defects, I/O error · 2 wrong usage or no repository";

@@ -179,6 +179,13 @@ pub enum BadRequest {
     },
     /// A text that is none of the words, times or durations that are taken.
     Word(BadWord),
+    /// A cursor of a listing in another order.
+    CursorOfAnotherSort {
+        /// The order that it is of.
+        of: Sort,
+        /// The order that was asked for.
+        sort: Sort,
+    },
     /// A number that no draft has, out of its range.
     Number {
         /// The face's word for it.
@@ -287,7 +294,7 @@ impl FilterDraft {
         let since = self.since.as_deref().map(|at| time("time", at)).transpose()?;
         let ended_since = self.ended_since.as_deref().map(|at| time("time", at)).transpose()?;
         let sort = self.sort.as_deref().map(sort).transpose()?.unwrap_or_default();
-        let cursor = self.cursor.as_deref().map(cursor).transpose()?;
+        let cursor = self.cursor.as_deref().map(|given| cursor(given, sort)).transpose()?;
         Ok(Filter { status: self.status, queue, run_id, tags, since, ended_since, sort, cursor, limit })
     }
 }
@@ -374,12 +381,15 @@ fn if_parent_fails(given: &str) -> Result<IfParentFails, BadRequest> {
 }
 
 fn sort(given: &str) -> Result<Sort, BadRequest> {
-    let sort = Sort::ALL.into_iter().find(|sort| sort.as_str() == given);
-    sort.ok_or_else(|| bad_word("order", given, "claim, created, -created, ended or -ended"))
+    Sort::parse(given).ok_or_else(|| bad_word("order", given, "claim, created, -created, ended or -ended"))
 }
 
-fn cursor(given: &str) -> Result<Cursor, BadRequest> {
-    Cursor::parse(given).ok_or_else(|| bad_word("cursor", given, "the next_cursor of an earlier listing"))
+fn cursor(given: &str, sort: Sort) -> Result<Cursor, BadRequest> {
+    let cursor = Cursor::parse(given);
+    let cursor = cursor.ok_or_else(|| bad_word("cursor", given, "the next_cursor of an earlier listing"))?;
+    let of = cursor.sort();
+    // It would be some place in the other order, and the listing would seem to go on.
+    if of == sort { Ok(cursor) } else { Err(BadRequest::CursorOfAnotherSort { of, sort }) }
 }
 
 fn bad_word(what: &'static str, given: &str, taken: &'static str) -> BadRequest {
@@ -420,6 +430,7 @@ impl BadRequest {
             | BadRequest::TooManyParents { .. }
             | BadRequest::Progress { .. }
             | BadRequest::Word(_)
+            | BadRequest::CursorOfAnotherSort { .. }
             | BadRequest::Number { .. }
             | BadRequest::Result(_) => "bad_args",
         }
@@ -463,6 +474,13 @@ impl BadRequest {
             BadRequest::Word(BadWord { what, given, taken }) => {
                 write!(f, "invalid {what} {:?}: give {taken}", shortened(given))
             }
+            BadRequest::CursorOfAnotherSort { of, sort } => write!(
+                f,
+                "the cursor is of a listing with sort {}, and this one has sort {}: give the same sort, or leave the cursor \
+                 out to begin anew",
+                of.as_str(),
+                sort.as_str()
+            ),
             BadRequest::Payload(problem) => bad_json(problem, words.payload, f),
             BadRequest::Result(problem) => bad_json(problem, words.result, f),
             BadRequest::TaskId(problem) => fmt::Display::fmt(problem, f),

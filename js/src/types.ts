@@ -121,6 +121,8 @@ export interface ClaimRecord<Result extends object = JsonObject> {
   resultText: string | null;
   /** What the holder reported, if it failed the task, or the attempt. */
   error: string | null;
+  /** Why the task was called off, in the answer to the call that did. */
+  reason: string | null;
   /** Who asks the holder to stop, if somebody does. */
   cancelRequest: CancelRequest | null;
   /** When the task is tried again, if the attempt failed and there are others left. */

@@ -69,9 +69,9 @@ fn is_command(name: &str, options: &[OsString]) -> bool {
 
 /// The word after `coord`, whatever flags stand before, between and after them.
 fn command(options: &[OsString]) -> Option<&OsStr> {
-    let mut after_format = false;
+    let mut after_option = false;
     let mut words = options.iter().filter(|word| {
-        let value = std::mem::replace(&mut after_format, *word == "--format");
+        let value = std::mem::replace(&mut after_option, *word == "--format" || *word == "--print");
         !value && !word.as_encoded_bytes().starts_with(b"-")
     });
     words.next().filter(|word| *word == "coord")?;
@@ -107,6 +107,10 @@ fn joined<'a>(word: &'a OsStr, option: &str) -> Option<&'a OsStr> {
 }
 
 fn wants_json(options: &[OsString]) -> bool {
+    // Then what is wrong is told on standard error.
+    if options.iter().any(|word| word == "--print" || joined(word, "--print").is_some()) {
+        return false;
+    }
     let spelled_in_one = options.iter().any(|word| word == "--json" || word == "-j" || word == "--format=json");
     let mut pairs = options.iter().zip(options.iter().skip(1));
     spelled_in_one || pairs.any(|(name, value)| name == "--format" && value == "json")
@@ -156,6 +160,7 @@ mod tests {
             "coord --json init",
             "coord --format=json init",
             "coord --format json init",
+            "coord --print path init",
             "--json coord init",
             "--format text coord --format json init -j",
         ] {
@@ -200,6 +205,9 @@ mod tests {
             assert!(read(line).json, "{line}");
         }
         for line in ["coord tasks", "coord tasks --format text", "coord enqueue json", "coord enqueue -- --json"] {
+            assert!(!read(line).json, "{line}");
+        }
+        for line in ["coord tasks --json --print total", "coord --print=total tasks -j"] {
             assert!(!read(line).json, "{line}");
         }
     }

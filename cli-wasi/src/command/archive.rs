@@ -46,7 +46,7 @@ impl From<Error> for Stopped {
     }
 }
 
-pub(super) fn export(repository: &Repository, stream: &mut Stream) -> Result<Ended, Failure> {
+pub(super) fn export(repository: &Repository, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
     let OpenQueue { queue, .. } = repository.open()?;
     let exported =
         queue.export(host::now(), nonce()?, |line| if stream.line(&line) { Ok(()) } else { Err(Stopped::NobodyReads) });

@@ -304,8 +304,8 @@ fn a_setting_that_is_no_setting_is_refused_before_anything_is_done() {
     exit 1
 
     $ MUSE_COORD_SYNC=nonsense muse coord claim --run-id a --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"MUSE_COORD_SYNC must be on or off, not \"nonsense\"","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"MUSE_COORD_SYNC must be on or off, not \"nonsense\"","status":"bad_args","warnings":[]}
     exit 1
 
     $ MUSE_COORD_SYNC=nonsense muse coord tasks

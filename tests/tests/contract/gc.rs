@@ -35,8 +35,8 @@ fn only_what_has_ended_long_enough_ago_is_removed() {
     exit 0
 
     $ muse coord gc --older-than 0 --keep-last 1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "dry_run":false,"removed":1,"kept":1}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "dry_run":false,"removed":1,"kept":1,"warnings":[]}
     exit 0
 
     $ muse coord gc --older-than 0

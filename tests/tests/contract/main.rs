@@ -18,6 +18,7 @@ mod gc;
 mod heartbeat;
 mod init;
 mod leases;
+mod print;
 mod release;
 mod repository;
 mod retry;

@@ -89,15 +89,15 @@ fn an_agent_without_a_name_is_told_to_have_one() {
     exit 2
 
     $ muse coord claim --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"the following required arguments were not provided:\n  --run-id <RUNID>\n\nUsage: muse coord claim --run-id <RUNID> --json\n\nFor more information, try '--help'.",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 2
 
     $ MUSE_RUN_ID='' muse coord claim --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 2>",
      "error":"the following required arguments were not provided:\n  --run-id <RUNID>\n\nUsage: muse coord claim --run-id <RUNID> --json\n\nFor more information, try '--help'.",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 2
     "#);
 }
@@ -193,9 +193,9 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     assert!(repeated.text_of("error").contains("cannot be used multiple times"), "no value is dropped\n{repeated}");
     assert_snapshot!(repo.coord("tasks --status done --json"), @r#"
     $ muse coord tasks --status done --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"invalid value 'done' for '--status <STATUS>'\n  [possible values: scheduled, blocked, pending, claimed, timed_out, completed, failed, cancelled, expired]\n\nFor more information, try '--help'.",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 2
     "#);
     assert_snapshot!(transcript([repo.muse::<&str>([]).ended_with(2), repo.muse(["coord"]).ended_with(2)]), @r#"
