@@ -191,7 +191,8 @@ impl Printer {
         }
     }
 
-    fn fail(self, failure: &Failure) -> u8 {
+    /// Prints why a command did not do what was asked, and tells the exit code.
+    pub fn fail(self, failure: &Failure) -> u8 {
         match self.format {
             Format::Json => self.json(failure.exit_code, &[], failure),
             Format::Text => {

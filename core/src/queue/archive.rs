@@ -2,9 +2,12 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -14,7 +17,7 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout;
 use crate::limits;
-use crate::name::{Nonce, RunId};
+use crate::name::{Nonce, RunId, shortened};
 use crate::sorted;
 use crate::store::{Created, Linked, Store};
 use crate::tags::TagSet;
@@ -117,8 +120,7 @@ impl<S: Store> Queue<S> {
 
     /// Brings a task back that [`Queue::export`] has written, durably. One that was held waits now: a lease is for one directory.
     pub fn import(&self, line: &str, now: Timestamp, nonce: Nonce) -> Result<Imported, ImportError> {
-        let line: Line =
-            serde_json::from_str(line).map_err(|error| BadLine::Malformed { reason: error.to_string() })?;
+        let line: Line = serde_json::from_str(line).map_err(|error| malformed(line, &error))?;
         let task = Task::decode_foreign(line.task_id, line.record.get().as_bytes()).map_err(BadLine::Record)?;
         let entry = Entry::parse(&line.entry).filter(|entry| entry.id == task.id).ok_or(BadLine::Entry)?;
         let (created_at, priority) = (task.record.created_at, task.record.priority);
@@ -183,6 +185,36 @@ fn without_lease(entry: Entry, task: &Task) -> Entry {
     }
 }
 
+/// What is wrong with a line, in words for people: the first field that cannot be read, or where the line is no JSON.
+fn malformed(line: &str, error: &serde_json::Error) -> BadLine {
+    fn reads<T: DeserializeOwned>(json: &str) -> bool {
+        serde_json::from_str::<T>(json).is_ok()
+    }
+    type Reads = fn(&str) -> bool;
+    let fields: [(&str, &str, Reads); 5] = [
+        ("task_id", "a task id", reads::<TaskId>),
+        ("entry", "a string", reads::<String>),
+        ("record", "the task's record", reads::<Box<RawValue>>),
+        ("reports", "a list of reports", reads::<Vec<ReportLine>>),
+        ("run_id", "a run id", reads::<Option<RunId>>),
+    ];
+    let is_optional = |name| matches!(name, "reports" | "run_id");
+    let bad = |found: &BTreeMap<String, Box<RawValue>>| {
+        fields.iter().find_map(|(name, wanted, reads)| match found.get(*name).map(|json| json.get()) {
+            Some(json) if !reads(json) => Some(format!("{name} must be {wanted}, got {}", shortened(json))),
+            None if !is_optional(*name) => Some(format!("{name} is missing")),
+            Some(_) | None => None,
+        })
+    };
+    let reason = if !line.starts_with('{') {
+        "it must be a JSON object".to_owned()
+    } else {
+        let found = serde_json::from_str(line).ok();
+        found.and_then(|found| bad(&found)).unwrap_or_else(|| format!("column {}: {error}", error.column()))
+    };
+    BadLine::Malformed { reason }
+}
+
 fn raw(content: &[u8]) -> Option<Box<RawValue>> {
     let text = core::str::from_utf8(content).ok()?;
     RawValue::from_string(text.trim_end().to_owned()).ok()
@@ -203,7 +235,7 @@ impl From<Error> for ImportError {
 impl core::fmt::Display for BadLine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            BadLine::Malformed { reason } => write!(f, "not a line of an export: {reason}"),
+            BadLine::Malformed { reason } => write!(f, "not a line that `export` prints: {reason}"),
             BadLine::Record(problem) => write!(f, "its record is {problem}"),
             BadLine::Entry => f.write_str("its entry is none of that task"),
         }

@@ -18,6 +18,7 @@ mod gc;
 mod heartbeat;
 mod init;
 mod leases;
+mod options;
 mod release;
 mod repository;
 mod retry;
