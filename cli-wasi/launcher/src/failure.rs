@@ -17,8 +17,6 @@ use serde::Serialize;
 pub(crate) enum Failure {
     /// WASI passes text, so an argument has to be text. Positions are counted from one.
     Argument { position: usize, value: OsString },
-    /// The same for a variable that is passed on.
-    Variable { name: &'static str, value: OsString },
     /// The search for the repository has nowhere to begin.
     CurrentDirectory { source: io::Error },
     /// The file that the command is to read cannot be opened.
@@ -60,7 +58,7 @@ impl Failure {
     /// The status in JSON. None: the component may have answered already, and standard output holds one object.
     fn status(&self) -> Option<&'static str> {
         match self {
-            Self::Argument { .. } | Self::Variable { .. } => Some("bad_args"),
+            Self::Argument { .. } => Some("bad_args"),
             Self::CurrentDirectory { .. } | Self::Input { .. } | Self::Directory { .. } => Some("io_error"),
             Self::Start { .. } => Some("error"),
             Self::Stopped { .. } => None,
@@ -69,7 +67,7 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Argument { .. } | Self::Variable { .. } => 2,
+            Self::Argument { .. } => 2,
             Self::CurrentDirectory { .. }
             | Self::Input { .. }
             | Self::Directory { .. }
@@ -84,7 +82,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argument { position, value } => write!(out, "argument {position} is not valid UTF-8: {value:?}"),
-            Self::Variable { name, value } => write!(out, "the value of {name} is not valid UTF-8: {value:?}"),
             Self::CurrentDirectory { source } => write!(out, "cannot find the current directory: {source}"),
             Self::Input { path, source } => write!(out, "cannot read {path:?}: {source}"),
             Self::Directory { path, source } => {
@@ -95,6 +92,9 @@ impl fmt::Display for Failure {
         }
     }
 }
+
+/// So it can unwind the component that asked for what there is not.
+impl std::error::Error for Failure {}
 
 #[derive(Serialize)]
 struct Answer<'a> {

@@ -27,6 +27,7 @@ mod settings;
 mod show;
 mod stats;
 mod tasks;
+mod untouched;
 mod usage;
 mod wait;
 mod watch;
