@@ -50,6 +50,8 @@ const WORDS: Words = Words {
     max_attempts: "--max-attempts",
     backoff: "--backoff",
     delay: "--delay",
+    after: "--after",
+    if_parent_fails: "--if-parent-fails",
     payload: "--payload",
     result: "--result",
     error: "--error",
@@ -111,6 +113,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
                 .fail(&bad_args("--print prints fields of an answer, which --schema does not give: leave one out"));
         }
         Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
+        Asked::Refuse(bad) => return printer.fail(&bad.into()),
     };
     if let Err(problem) = print::check(&fields, || schema_of(&command)) {
         return printer.fail(&bad_args(problem));
@@ -136,7 +139,8 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::Pause(args) => printer.finish(settings::run(&args, Setting::Paused, &repository)),
         Command::Resume(args) => printer.finish(settings::run(&args, Setting::Resumed, &repository)),
         Command::Limit(args) => {
-            printer.finish(settings::run(&args.queue, Setting::InFlight(args.max_in_flight), &repository))
+            let set = |max| settings::run(&args.queue, max, &repository);
+            printer.finish(Setting::in_flight(args.max_in_flight).and_then(set))
         }
         Command::Gc(args) => printer.finish(gc::run(&args, &repository)),
         Command::Export => printer.stream(|stream| archive::export(&repository, stream)),

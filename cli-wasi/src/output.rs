@@ -256,7 +256,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Says what is wrong, and tells the exit code.
+    /// Prints why a command did not do what was asked, and tells the exit code.
     pub fn fail(self, failure: &Failure) -> u8 {
         match self.format {
             Format::Json => self.json(failure.exit_code, &[], failure, || self.upshot(failure.exit_code).to_string()),

@@ -237,6 +237,12 @@ impl Call {
         self
     }
 
+    /// With another standard input.
+    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Call {
+        self.command.stdin(stdin);
+        self
+    }
+
     /// With another standard output, which the outcome then doesn't hold.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Call {
         self.command.stdout(stdout);

@@ -24,6 +24,8 @@ const WORDS: Words = Words {
     max_attempts: "max-attempts",
     backoff: "backoff-seconds",
     delay: "delay-seconds",
+    after: "after",
+    if_parent_fails: "if-parent-fails",
     payload: "payload",
     result: "result",
     error: "reason",

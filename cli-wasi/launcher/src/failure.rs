@@ -19,8 +19,6 @@ use serde::Serialize;
 pub(crate) enum Failure {
     /// WASI passes text, so an argument has to be text. Positions are counted from one.
     Argument { position: usize, value: OsString },
-    /// The same for a variable that is passed on.
-    Variable { name: &'static str, value: OsString },
     /// This process may have too few bytes of addresses.
     Memory { limit: u64 },
     /// The system gives no random numbers.
@@ -70,7 +68,7 @@ impl Failure {
     /// The status in JSON. None: the component may have answered already, and standard output holds one object.
     fn status(&self) -> Option<&'static str> {
         match self {
-            Self::Argument { .. } | Self::Variable { .. } => Some("bad_args"),
+            Self::Argument { .. } => Some("bad_args"),
             Self::Randomness { .. } | Self::CurrentDirectory { .. } | Self::Input { .. } | Self::Directory(_) => {
                 Some("io_error")
             }
@@ -81,7 +79,7 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Argument { .. } | Self::Variable { .. } => 2,
+            Self::Argument { .. } => 2,
             Self::Memory { .. }
             | Self::Randomness { .. }
             | Self::CurrentDirectory { .. }
@@ -99,9 +97,6 @@ impl fmt::Display for Failure {
         match self {
             Self::Argument { position, value } => {
                 write!(out, "argument {position} is not valid UTF-8: {value:?}; write it as UTF-8")
-            }
-            Self::Variable { name, value } => {
-                write!(out, "the value of {name} is not valid UTF-8: {value:?}; write it as UTF-8, or unset it")
             }
             Self::Memory { limit } => {
                 let limit = limit >> 10;
@@ -138,6 +133,9 @@ impl fmt::Display for Failure {
         }
     }
 }
+
+/// So it can unwind the component that asked for what there is not.
+impl std::error::Error for Failure {}
 
 #[derive(Serialize)]
 struct Answer<'a> {

@@ -162,7 +162,7 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_enqueued() {
     {"title":"t","after":["7"]}
       ❌ --batch line 2: invalid task id "7": it must be "sha256:" and 64 lower-case hexadecimal digits, as `enqueue` printed it
     {"title":"t","if_parent_fails":"panic"}
-      ❌ --batch line 2: invalid what to do if a parent fails "panic": give block, cancel or run
+      ❌ --batch line 2: if_parent_fails must be block, cancel or run, got "panic"
     {"title":"t","unique":""}
       ❌ --batch line 2: a unique key must have 1 to 256 characters, got 0
     {"title":"t","after":["sha256:000000000000000000000000000000

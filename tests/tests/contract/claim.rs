@@ -391,7 +391,7 @@ fn several_tasks_are_claimed_at_once_as_a_list() {
     exit 1
 
     $ muse coord claim --run-id a --max x
-    2> error: invalid value 'x' for '--max <N>': invalid digit found in string
+    2> error: invalid value 'x' for '--max <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -468,7 +468,7 @@ fn max_bytes_counts_a_payload_as_it_is_printed() {
 #[test]
 fn max_bytes_is_none_or_more_and_checked_before_the_repository() {
     let bare = Repo::bare();
-    assert_snapshot!(with_each(&bare, "claim --run-id a", "--max-bytes", ["-1", "9223372036854775807", "all"]), @r#"
+    assert_snapshot!(with_each(&bare, "claim --run-id a", "--max-bytes", ["-1", "9223372036854775807", "all"]), @"
     $ muse coord claim --run-id a --max-bytes -1
     2> ❌ --max-bytes must be 0 or more, got -1
     exit 1
@@ -479,9 +479,9 @@ fn max_bytes_is_none_or_more_and_checked_before_the_repository() {
     exit 2
 
     $ muse coord claim --run-id a --max-bytes all
-    2> error: invalid value 'all' for '--max-bytes <N>': invalid digit found in string
+    2> error: invalid value 'all' for '--max-bytes <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
-    "#);
+    ");
 }

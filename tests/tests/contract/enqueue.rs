@@ -252,31 +252,27 @@ fn a_priority_is_any_i64_and_nothing_else() {
     let bad = ["9223372036854775808", "-9223372036854775809", "1.0", "high", ""];
     assert_snapshot!(with_each(&repo, "enqueue t", "--priority", bad), @"
     $ muse coord enqueue t --priority 9223372036854775808
-    2> error: invalid value '9223372036854775808' for '--priority <N>': number too large to fit in target type
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --priority must be between -9223372036854775808 and 9223372036854775807, got 9223372036854775808
+    exit 1
 
     $ muse coord enqueue t --priority -9223372036854775809
-    2> error: invalid value '-9223372036854775809' for '--priority <N>': number too small to fit in target type
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --priority must be between -9223372036854775808 and 9223372036854775807, got -9223372036854775809
+    exit 1
 
     $ muse coord enqueue t --priority 1.0
-    2> error: invalid value '1.0' for '--priority <N>': invalid digit found in string
+    2> error: invalid value '1.0' for '--priority <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --priority high
-    2> error: invalid value 'high' for '--priority <N>': invalid digit found in string
+    2> error: invalid value 'high' for '--priority <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --priority ''
-    2> error: invalid value '' for '--priority <N>': cannot parse integer from empty string
+    2> error: invalid value '' for '--priority <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -458,7 +454,7 @@ fn bad_plans_are_refused() {
     exit 1
 
     $ muse coord enqueue t --max-attempts many
-    2> error: invalid value 'many' for '--max-attempts <N>': invalid digit found in string
+    2> error: invalid value 'many' for '--max-attempts <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -499,7 +495,7 @@ fn bad_plans_are_refused() {
     exit 1
 
     $ muse coord enqueue t --at 2200-01-01T00:00:00Z
-    2> ❌ invalid time "2200-01-01T00:00:00Z": give a time like 2026-11-24T18:00:00Z
+    2> ❌ time must be between 1970-01-01T00:00:00Z and 2112-09-17T23:53:47Z, got "2200-01-01T00:00:00Z"
     exit 1
     "#);
     assert_snapshot!(refused("--unique", &["", &"k".repeat(257)]), @"
@@ -537,14 +533,8 @@ fn bad_plans_are_refused() {
     exit 2
 
     $ muse coord enqueue t --if-parent-fails run
-    2> error: the following required arguments were not provided:
-    2>   --after <ID1,ID2>
-    2> 
-    2> Usage: muse coord enqueue [OPTIONS] <TITLE>
-    2>        muse coord enqueue [OPTIONS] --batch <FILE>
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --if-parent-fails is for a task that waits for others: give --after too
+    exit 1
 
     $ muse coord enqueue t --after <id 1> --if-parent-fails panic
     2> error: invalid value 'panic' for '--if-parent-fails <WHAT>'

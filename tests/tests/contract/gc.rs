@@ -76,10 +76,8 @@ fn how_old_has_to_be_said_and_bad_values_are_refused() {
     exit 2
 
     $ muse coord gc --older-than 1d --keep-last -1
-    2> error: invalid value '-1' for '--keep-last <N>': invalid digit found in string
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --keep-last must be between 0 and 9223372036854775807, got -1
+    exit 1
     ");
     assert_snapshot!(with_each(&repo, "gc", "--older-than", ["-1", "315360001"]), @"
     $ muse coord gc --older-than -1

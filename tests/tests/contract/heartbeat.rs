@@ -231,7 +231,7 @@ fn progress_is_told_with_the_task_and_the_last_counts() {
     exit 1
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --progress half
-    2> error: invalid value 'half' for '--progress <FRACTION>': invalid float literal
+    2> error: invalid value 'half' for '--progress <FRACTION>': give a number from 0 to 1, like 0.4
     2> 
     2> For more information, try '--help'.
     exit 2

@@ -30,6 +30,8 @@ fn every_command_in_the_help_has_a_schema_which_needs_no_repository_and_makes_no
 pub(super) fn commands(repo: &Repo) -> Vec<String> {
     let help = repo.muse(["coord", "--help"]).succeeded().stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What is told of one may take several lines.
+    let listed = listed.filter(|line| !line.starts_with("   "));
     let names = listed.filter_map(|line| line.split_whitespace().next()).map(String::from);
     names.filter(|name| name != "help").collect()
 }

@@ -168,22 +168,16 @@ fn a_bad_queue_or_limit_is_refused() {
     exit 1
 
     $ muse coord limit code --max-in-flight 0
-    2> error: invalid value '0' for '--max-in-flight <N>': with 0 nothing would be claimed: `muse coord pause` says that
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --max-in-flight must be between 1 and 4294967295, got 0: with 0 nothing would be claimed, which `muse coord pause` says
+    exit 1
 
     $ muse coord limit code --max-in-flight -1
-    2> error: invalid value '-1' for '--max-in-flight <N>': give a number from 1 to 4294967295, or none
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --max-in-flight must be between 1 and 4294967295, got -1
+    exit 1
 
     $ muse coord limit code --max-in-flight 4294967296
-    2> error: invalid value '4294967296' for '--max-in-flight <N>': give a number from 1 to 4294967295, or none
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --max-in-flight must be between 1 and 4294967295, got 4294967296
+    exit 1
 
     $ muse coord limit code
     2> error: the following required arguments were not provided:
