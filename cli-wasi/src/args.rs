@@ -213,7 +213,9 @@ pub enum Command {
     Export,
     /// Bring back the tasks that `export` printed, from standard input, under their ids
     ///
-    /// A task that is there already is left as it is. One that was held waits again.
+    /// A task that is there already is left as it is. One that was held waits again, or ends as cancelled if its holder was asked to
+    /// stop. One that waits for a task which is neither here nor in the input is left out, with a warning and exit code 1. Queues are
+    /// paused and limited as they were, unless they have a limit of their own here.
     Import,
     /// Tell what is wrong in the coordination directory, and what its filesystem gives
     ///

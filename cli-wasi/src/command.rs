@@ -82,7 +82,7 @@ pub const ANSWERS: [Described; 22] = [
     Described::new::<settings::QueueSettings>("resume"),
     Described::new::<settings::QueueSettings>("limit"),
     Described::new::<gc::Removal>("gc"),
-    Described::lines::<schema::ExportedTask>("export"),
+    Described::lines::<schema::ExportedLine>("export"),
     Described::new::<archive::Import>("import"),
     Described::new::<doctor::Examined>("doctor"),
     Described::new::<completions::Script>("completions"),

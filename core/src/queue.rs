@@ -57,7 +57,7 @@ pub use expire::Sweep;
 pub use gc::{Collected, Gc};
 pub use list::{Counts, Cursor, Filter, Item, Listing, Matching, Shown, Sort};
 pub use reports::{Report, ReportKind};
-pub use settings::Settings;
+pub use settings::{Closed, Settings};
 pub use settle::{CancelRequest, Cancelling, Completed, Failing, Progress, Released, Retried, Retrying};
 pub use stats::{QueueStats, Spread, Stats};
 pub use wait::{Notice, Step, WaitingClaim};

@@ -295,7 +295,13 @@ test('nothing is claimed of a queue that is paused, and of a limited one no more
   const queue = await freshQueue(t);
   await queue.enqueueMany(['a', 'b', 'c'].map((title) => ({ title, queue: 'x' })));
   assert.deepEqual([await queue.pause('x'), await queue.pause('x')], [true, false]);
-  assert.deepEqual(await claimable(queue), []);
+  const warnings = [];
+  const note = (warning) => warnings.push(warning.message);
+  process.on('warning', note);
+  t.after(() => process.off('warning', note));
+  assert.deepEqual([await claimable(queue), await claimable(queue)], [[], []]);
+  await new Promise((done) => setImmediate(done));
+  assert.deepEqual(warnings, ['queue x is paused: `muse coord resume x` ends that'], 'told once');
   assert.equal((await queue.stats()).queues.x.paused, true);
   assert.deepEqual([await queue.resumeQueue('x'), await queue.resumeQueue('x')], [true, false]);
   await queue.limit('x', 2);

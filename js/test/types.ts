@@ -165,7 +165,7 @@ export async function asking(queue: Queue, id: string): Promise<void> {
   is<number | undefined>()((await queue.stats({ windowSeconds: 60 })).queues['a']?.runSeconds?.p99, true);
   is<Retried>()(await queue.retry(id, { now: true, cascade: false }), true);
   is<string[]>()((await queue.retry(id)).dependants, true);
-  is<CodeWord | undefined>()((await queue.retry(id)).left[0]?.code, true);
+  is<CodeWord[]>()((await queue.retry(id)).left.map(({ code }) => code), true);
   is<ClaimRecord<JsonObject>>()(await queue.cancel(id, { runId: 'a', request: true, reason: 'b' }), true);
   is<boolean>()(await queue.pause('a'), true);
   is<boolean>()(await queue.resumeQueue('a'), true);

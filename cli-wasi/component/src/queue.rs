@@ -57,7 +57,7 @@ impl Guest for Coord {
         let mut claimed: Vec<Claimed> = wait_for_one(&mut waiting)?.into_iter().collect();
         Instance::with(|instance| {
             while !claimed.is_empty() && claimed.len() < max {
-                let Claim { claimed: another, findings } =
+                let Claim { claimed: another, findings, .. } =
                     match instance.queue()?.claim(waiting.request(), Thoroughness::Full, now(), nonce()) {
                         Ok(claim) => claim,
                         // Those before are the caller's, who would not learn of them by an error.
@@ -165,8 +165,11 @@ fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<Claimed>, Error> {
         match Instance::with(|instance| take_step(instance, waiting, &stopwatch))? {
             Step::Sleep(time) => instance::sleep(time),
             Step::Done(claim) => {
-                let Claim { claimed, findings } = *claim;
-                Instance::with(|instance| instance.warn_of(&findings));
+                let Claim { claimed, closed, findings } = *claim;
+                Instance::with(|instance| {
+                    instance.warn_of(&findings);
+                    instance.warn(closed.reasons());
+                });
                 return Ok(claimed);
             }
         }

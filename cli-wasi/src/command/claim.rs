@@ -6,7 +6,7 @@ use std::time::Duration;
 use coord_core::json::JsonObject;
 use coord_core::limits;
 use coord_core::name::QueueName;
-use coord_core::queue::{self, Claim, ClaimRequest, Finding, Report, Settings, Step, Thoroughness};
+use coord_core::queue::{self, Claim, ClaimRequest, Closed, Finding, Report, Step, Thoroughness};
 use coord_core::request::{self, BadRequest, ClaimDraft};
 use coord_core::time::Timestamp;
 use coord_core::transition::Claimant;
@@ -88,9 +88,19 @@ pub(super) struct Empty {
     /// The queue that was named, if it was one.
     #[schemars(with = "Option<schema::QueueName>")]
     queue: Option<QueueName>,
+    /// Of the queues that were asked for those that are paused and in which tasks wait.
+    #[schemars(with = "Vec<schema::QueueName>")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paused: Vec<QueueName>,
+    /// Those in which tasks wait and of which as many are claimed as may be at once.
+    #[schemars(with = "Vec<schema::QueueName>")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    full: Vec<QueueName>,
     /// With `--max`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<Mine>>,
+    #[serde(skip)]
+    reasons: Vec<String>,
     #[serde(skip)]
     queues: Vec<String>,
     #[serde(skip)]
@@ -108,7 +118,7 @@ pub(super) fn run(
     let max = args.max.map(max).transpose()?;
     let max_bytes = max_bytes(args.max_bytes)?;
     let queue = Rc::new(repository.open()?.queue);
-    let Claim { claimed, findings } = loop {
+    let Claim { claimed, closed, findings } = loop {
         match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
             Step::Done(claim) => break *claim,
             Step::Sleep(time) => host::sleep(time),
@@ -116,9 +126,8 @@ pub(super) fn run(
     };
     let mut warnings: Vec<String> = findings.iter().map(Finding::to_string).collect();
     let Some(first) = claimed else {
-        warnings.extend(closed(&queue.settings()?, &waiting.request().queues));
         let waited = (args.wait > 0).then(|| stopwatch.elapsed());
-        let empty = Empty::new(waiting.request(), max.map(|_| Vec::new()), waited);
+        let empty = Empty::new(waiting.request(), &closed, max.map(|_| Vec::new()), waited);
         return Ok(Answered { answer: Outcome::Empty(empty), warnings });
     };
     let run_id = waiting.request().run_id.clone();
@@ -135,7 +144,7 @@ pub(super) fn run(
         let next =
             nonce().and_then(|nonce| Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now(), nonce)?));
         match next {
-            Ok(Claim { claimed, findings }) => {
+            Ok(Claim { claimed, findings, .. }) => {
                 warnings.extend(findings.iter().map(Finding::to_string));
                 match claimed {
                     Some(claimed) => claims.push(mine(claimed, &mut warnings)),
@@ -164,17 +173,6 @@ fn max_bytes(given: Option<i64>) -> Result<Option<usize>, Failure> {
         // More than there can be in memory is no bound.
         Err(_) => Ok(None),
     }
-}
-
-/// Why there may be nothing to claim although tasks wait.
-fn closed(settings: &Settings, queues: &[QueueName]) -> Vec<String> {
-    let is_meant = |queue: &&QueueName| queues.is_empty() || queues.contains(queue);
-    let paused = settings.paused.iter().filter(is_meant);
-    let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends that"));
-    let limited =
-        settings.max_in_flight.iter().filter(|(queue, _)| is_meant(queue) && !settings.paused.contains(*queue));
-    let limited = limited.map(|(queue, max)| format!("of queue {queue} at most {max} task(s) are claimed at once"));
-    paused.chain(limited).collect()
 }
 
 impl From<&args::Claim> for ClaimDraft {
@@ -231,17 +229,25 @@ impl From<Report> for OrphanResult {
 }
 
 impl Empty {
-    fn new(request: &ClaimRequest, claims: Option<Vec<Mine>>, waited: Option<Duration>) -> Empty {
+    fn new(request: &ClaimRequest, closed: &Closed, claims: Option<Vec<Mine>>, waited: Option<Duration>) -> Empty {
         let queue = if let [queue] = request.queues.as_slice() { Some(queue.clone()) } else { None };
         let queues = request.queues.iter().map(QueueName::to_string).collect();
-        Empty { status: "empty", queue, claims, queues, chosen: !request.choice.is_any(), waited }
+        let Closed { paused, full } = closed.clone();
+        let full = full.into_iter().map(|(queue, _)| queue).collect();
+        let (reasons, chosen) = (closed.reasons(), !request.choice.is_any());
+        Empty { status: "empty", queue, paused, full, claims, reasons, queues, chosen, waited }
     }
 
     fn text(&self, page: &mut Page) {
         let queues = if self.queues.is_empty() { "any".to_string() } else { self.queues.join(", ") };
         let chosen = if self.chosen { " with such tags" } else { "" };
         let waited = self.waited.map_or(String::new(), |time| format!(" after {:.1}s", time.as_secs_f64()));
-        page.line(format_args!("  Queue [{queues}] is empty — no pending tasks{chosen}{waited}."));
+        if self.reasons.is_empty() {
+            page.line(format_args!("  Queue [{queues}] is empty — no pending tasks{chosen}{waited}."));
+        } else {
+            page.line(format_args!("  Nothing to claim{waited}, although tasks wait:"));
+            self.reasons.iter().for_each(|reason| page.line(format_args!("  {reason}")));
+        }
     }
 }
 

@@ -243,7 +243,8 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn shelve_with_key(
+    /// As [`Queue::shelve_first`], for a task that asks for a key.
+    pub(super) fn shelve_with_key(
         &self,
         task: &Task,
         record: &Path,

@@ -169,6 +169,12 @@ impl<S: Store> Queue<S> {
         }
     }
 
+    /// True if the task has asked for its key and stands in the key's directory.
+    pub(super) fn is_staged(&self, task: &Task) -> Result<bool, Error> {
+        let Some(dir) = key_of(task) else { return Ok(false) };
+        Ok(self.key(dir)?.staged(task.id).is_some())
+    }
+
     fn shelve_staged(&self, staged: &Located, task: &Task) -> Result<Option<Located>, Error> {
         let home = layout::home(&staged.entry, &task.record.queue);
         match self.shift(staged, &staged.entry, &home)? {

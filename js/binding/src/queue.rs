@@ -1,5 +1,6 @@
 //! The queue's functions, as `js/src/queue.ts` and `js/src/lease.ts` call them.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use coord_core::layout::{self, Dir, Shelf};
@@ -32,9 +33,9 @@ pub(crate) const WORDS: Words = Words {
     error: "the reason",
 };
 
-/// A queue in the directory of a [`Host`].
+/// A queue in the directory of a [`Host`], and what the last claim that found nothing was told of queues that are closed.
 #[wasm_bindgen]
-pub struct CoordQueue(Queue<HostStore>);
+pub struct CoordQueue(Queue<HostStore>, RefCell<Vec<String>>);
 
 /// How many tasks of a batch are enqueued while nothing else runs in JavaScript: with sync on, some tens of milliseconds.
 const STEP: usize = 32;
@@ -70,7 +71,7 @@ impl CoordQueue {
     /// Opens it. Writes nothing.
     #[wasm_bindgen(constructor)]
     pub fn new(host: Host) -> Result<CoordQueue, Thrown> {
-        Ok(CoordQueue(Queue::open(HostStore(host))?))
+        Ok(CoordQueue(Queue::open(HostStore(host))?, RefCell::default()))
     }
 
     /// Makes the directory a queue if it is none yet. True if this call did.
@@ -267,6 +268,12 @@ impl CoordQueue {
     fn now(&self) -> Timestamp {
         self.store().now()
     }
+
+    /// Why nothing is claimed from queues that are closed, each told once until it is no longer so: a worker claims again and again.
+    fn not_yet_told(&self, reasons: Vec<String>) -> Vec<String> {
+        let before = self.1.replace(reasons.clone());
+        reasons.into_iter().filter(|reason| !before.contains(reason)).collect()
+    }
 }
 
 #[wasm_bindgen]
@@ -293,8 +300,10 @@ impl Waiting {
         match self.claim.step(&queue.0, from_millis(elapsed), queue.now(), queue.store().nonce())? {
             Step::Sleep(time) => Ok(millis(time)),
             Step::Done(claim) => {
-                let Claim { claimed, findings } = *claim;
-                told(Answered::with(claimed.map(Lease::from), &findings)).map(JsValue::from)
+                let Claim { claimed, closed, findings } = *claim;
+                let mut answered = Answered::with(claimed.map(Lease::from), &findings);
+                answered.warnings.extend(queue.not_yet_told(closed.reasons()));
+                told(answered).map(JsValue::from)
             }
         }
     }

@@ -7,6 +7,9 @@
 //!
 //! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for `random`.
 //!
+//! Agents that claim from a limited queue may give way to each other for as long as chance keeps them in step. Such schedules are
+//! explored until a task has been given back [`GIVEN_BACK`] times.
+//!
 //! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
 //! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
 //! of such a name ends the run with a panic. An agent that stops for ever is every schedule in which it is not
@@ -219,6 +222,8 @@ const LATE_ENQUEUER: usize = 7;
 
 /// By how many seconds the clock of a doctor is wrong who takes everybody for dead.
 const LONG: u64 = 100;
+/// How often a task may be claimed of a limited queue and be given back, at most. A version is added by each of the two.
+const GIVEN_BACK: u32 = 1;
 
 const KEPT: &str = "every promise is kept";
 
@@ -587,6 +592,9 @@ impl Space {
     fn left_to_do(&self, now: &Now) -> Result<(), Broken> {
         if self.scenario.mishaps == 0 {
             now.world.ledger.awake()?;
+            if self.scenario.orders == [Kind::Claim] {
+                now.world.ledger.limit_is_used(after(self.scenario.clocks[0]))?;
+            }
         }
         let mut world = now.world.clone();
         if self.scenario.adds.is_unique {
@@ -694,6 +702,10 @@ impl Model for Space {
         let mut now = last.clone();
         now.broken = self.step(&mut now, &step).err();
         Some(now)
+    }
+
+    fn within_boundary(&self, now: &Now) -> bool {
+        self.scenario.limit.is_none() || now.world.ledger.highest_version() <= 2 * (GIVEN_BACK + 1)
     }
 
     fn properties(&self) -> Vec<Property<Space>> {

@@ -52,6 +52,8 @@ pub enum Promise {
     TimeCounts,
     /// There are no more leases than are allowed at once.
     NoMoreThanAllowed,
+    /// Of those who claim at once from a limited queue, as many get a task as there is room for.
+    NobodyLeavesWhatIsFree,
     /// A holder that is asked to stop is told so, and nobody else is.
     HoldersAreAsked,
     /// No task is removed that has not ended, or that a blocked one waits for.
@@ -455,16 +457,35 @@ impl Ledger {
     /// Whoever is told that it has a task is one of as many as may have one.
     fn check_limit(&self, errand: &Errand) -> Result<(), Broken> {
         let Some(limit) = self.limit else { return Ok(()) };
+        let leases = self.leases_told(errand.now);
+        expect(leases <= limit, Promise::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
+    }
+
+    /// Everybody who claimed has been told what came of it, by clocks that say `now`: as many have a task as may have one, as far as
+    /// there are tasks. So of those who gave way to each other somebody got what was free.
+    pub fn limit_is_used(&self, now: Timestamp) -> Result<(), Broken> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let (leases, wanted) = (self.leases_told(now), limit.min(self.lives.len()));
+        let all = leases >= wanted;
+        expect(all, Promise::NobodyLeavesWhatIsFree, || format!("{leases} leases, and {wanted} could be had"))
+    }
+
+    /// The highest version that a task has.
+    pub fn highest_version(&self) -> u32 {
+        self.lives.values().filter_map(|life| Some(life.last_entry()?.version)).max().unwrap_or(0)
+    }
+
+    /// How many leases run of which their holders were told.
+    fn leases_told(&self, now: Timestamp) -> usize {
         let held = |life: &&Life| {
             life.last_entry().is_some_and(|entry| match &entry.state {
                 State::Claimed(lease) | State::Recalled(lease) => {
-                    lease.expires_at > errand.now && life.told.contains(&entry.generation)
+                    lease.expires_at > now && life.told.contains(&entry.generation)
                 }
                 _ => false,
             })
         };
-        let leases = self.lives.values().filter(held).count();
-        expect(leases <= limit, Promise::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
+        self.lives.values().filter(held).count()
     }
 
     /// A result that was refused because the lease was lost is kept.
@@ -1025,6 +1046,9 @@ impl fmt::Display for Promise {
             Promise::TimeCounts => "time that has passed counts at once",
             Promise::EachIsAnswered => "whoever enqueues is told which task it is",
             Promise::NoMoreThanAllowed => "there are no more leases than are allowed",
+            Promise::NobodyLeavesWhatIsFree => {
+                "nobody is told that there is nothing while there is room for one more lease"
+            }
             Promise::HoldersAreAsked => "a holder that is asked to stop is told so",
             Promise::WhatIsWaitedForStays => "no task is removed that has not ended, or that a blocked one waits for",
             Promise::AllOrNothing => "what a completion enqueues runs if it is accepted, and only then",

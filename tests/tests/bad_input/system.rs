@@ -209,9 +209,9 @@ fn the_members_of_a_group_share_a_queue_whatever_their_umasks() {
     let repo = Repo::new();
     let member = |uid: u32, umask: &str, line: &str| {
         let user = format!("setpriv --reuid {uid} --regid {uid} --groups 4242");
-        repo.shell(&format!(r#"umask {umask}; exec {user} "$MUSE" coord {line} --run-id member-{uid} --json"#))
+        repo.shell(&format!(r#"umask {umask}; exec {user} ./muse coord {line} --run-id member-{uid} --json"#))
     };
-    let share = r#"chmod 755 . && chgrp 4242 .muse && chmod 2775 .muse && cp "$MUSE" . && "#;
+    let share = r#"chmod 755 . && chgrp 4242 .muse && chmod 2775 .muse && cp "$MUSE" muse && "#;
     let tried = repo.shell(&format!("{share} setpriv --reuid 4201 --regid 4201 --groups 4242 ./muse --version"));
     if tried.code != Some(0) {
         report(format_args!("NOT RUN: two users at one queue, for which one must be root: {}", tried.stderr.trim()));

@@ -392,7 +392,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// [`Queue::find`], which takes a record that does not hold the task for none.
-    pub(super) fn relocate(&self, id: TaskId) -> Result<Option<Located>, Error> {
+    pub(in super::super) fn relocate(&self, id: TaskId) -> Result<Option<Located>, Error> {
         match self.find(id) {
             Err(Error::Corrupt { .. }) => Ok(None),
             found => found,
