@@ -396,7 +396,12 @@ impl Space {
             Kind::LimitToOne => Order::Limit(Some(1)),
             Kind::Repair => Order::Repair,
         };
-        let now = if kind == Kind::Repair { after(clock + LONG) } else { now };
+        let now = match kind {
+            Kind::Repair => after(clock + LONG),
+            // Whatever has ended by now ended before.
+            Kind::Gc => after(clock + 2),
+            _ => now,
+        };
         // Every other agent says which lease it means, so both ways of asking are explored.
         let of_other = matches!(kind, Kind::CompleteOther | Kind::FailOther);
         let lease = state.lease.filter(|_| agent.is_multiple_of(2) && !of_other);

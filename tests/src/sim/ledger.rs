@@ -502,7 +502,11 @@ impl Ledger {
     /// Whoever is refused is told why: by the state of the task, which is there.
     fn check_refusal(&self, errand: &Errand, code: &str) -> Result<(), Broken> {
         if let Order::Enqueue(_) | Order::EnqueueBoth(_) = errand.order {
-            return Err(Broken::new(Promise::EachIsAnswered, format!("{errand} was refused: {code}")));
+            let seen = || format!("{errand} was refused: {code}");
+            // What it is to wait for has been removed.
+            let gone = |id: &TaskId| self.lives.get(id).is_none_or(|life| life.purged);
+            let in_vain = matches!(errand.order, Order::Enqueue(new) if new.after.iter().flatten().any(gone));
+            return expect(in_vain && code == "not_found", Promise::EachIsAnswered, seen);
         }
         let Some(id) = errand.order.task() else { return Ok(()) };
         let by_state = match errand.order {
