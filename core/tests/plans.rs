@@ -803,7 +803,8 @@ fn a_refusal_says_where_the_task_stands_and_not_that_it_is_pending() {
     let scheduled = world.enqueue_with("later", |new| new.plan.start = Start::After(3_600)).unwrap();
     let complete = |id| world.queue.complete(id, holder(), None, world.now(), world.nonce()).unwrap_err();
     let waits = format!("it is blocked: it waits for task {parent}");
-    for (id, says, code) in [(parent, "it is pending: claim it first", "not_claimed"), (blocked, waits.as_str(), "not_claimed")]
+    for (id, says, code) in
+        [(parent, "it is pending: claim it first", "not_claimed"), (blocked, waits.as_str(), "not_claimed")]
     {
         let error = complete(id);
         assert!(error.to_string().contains(says), "{error}");

@@ -175,14 +175,15 @@ impl From<coord_core::Error> for Error {
 
 fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -> Error {
     let task_id = id.to_string();
-    let tenure = |Tenure { status, generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::Tenure {
-        task_id: id.to_string(),
-        status: status.into(),
-        run_id: who.unwrap_or_default(),
-        generation,
-        claimed_at: claimed_at.micros(),
-        expires_at: expires_at.micros(),
-    };
+    let tenure =
+        |Tenure { status, generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::Tenure {
+            task_id: id.to_string(),
+            status: status.into(),
+            run_id: who.unwrap_or_default(),
+            generation,
+            claimed_at: claimed_at.micros(),
+            expires_at: expires_at.micros(),
+        };
     match refusal {
         Refusal::NotClaimed(standing) => Error::NotClaimed(stands(id, standing)),
         Refusal::NotEnded(standing) => Error::NotTerminal(stands(id, standing)),

@@ -104,9 +104,7 @@ impl Facts {
                     ..Facts::default()
                 }
             }
-            Refusal::AlreadyEnded { ended_at, .. } => {
-                Facts { ended_at: Some(ended_at.micros()), ..Facts::default() }
-            }
+            Refusal::AlreadyEnded { ended_at, .. } => Facts { ended_at: Some(ended_at.micros()), ..Facts::default() },
             Refusal::NotClaimed(Standing { due, blocked_on, .. })
             | Refusal::NotEnded(Standing { due, blocked_on, .. }) => Facts {
                 scheduled_at: due.map(Timestamp::micros),

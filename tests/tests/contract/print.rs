@@ -19,7 +19,9 @@ fn each_field_is_a_line_and_nothing_else_is_printed() {
                   task.payload.yes,task.tags,result,exit_code";
     let claimed = repo.coord(&format!("claim --run-id a --print {fields} --print attempt")).succeeded();
     assert_eq!(claimed.stdout, format!("{id}\n7\n1.50\n1\n2\n{{\"a\":2}}\n\ntrue\n[\"x\",\"y\"]\n\n0\n1\n"));
-    for line in [format!("--print status coord show {id} --json"), format!("coord --print=status show {id} --format json")] {
+    for line in
+        [format!("--print status coord show {id} --json"), format!("coord --print=status show {id} --format json")]
+    {
         let shown = repo.muse(line.split(' ')).succeeded();
         assert_eq!((shown.stdout.as_str(), shown.stderr.as_str()), ("claimed\n", ""), "{shown}");
     }
@@ -46,7 +48,7 @@ fn a_field_that_is_never_answered_is_refused_before_anything_is_done() {
         "claim --run-id a --max 2 --print task_id",
         "tasks --print items.title",
         "tasks --print total.x",
-        "tasks --print ",
+        "tasks --print=total,",
         "watch --print nope",
         "export --print nope",
         "stats --prometheus --print total",
@@ -135,7 +137,7 @@ fn every_command_prints_a_field_of_its_answer() {
         ("claim", "status", "--run-id a --queue default".to_string()),
         ("heartbeat", "cancel_requested", format!("{id} --run-id a")),
         ("release", "status", format!("{id} --run-id a")),
-        ("cancel-task", "status", format!("{id} --run-id a")),
+        ("cancel-task", "status", format!("{id} --run-id a --reason no")),
         ("retry", "attempt", format!("{id}")),
         ("show", "history.0.kind", format!("{id}")),
         ("tasks", "pending", "".to_string()),

@@ -151,8 +151,8 @@ fn a_task_that_has_not_ended_or_completed_is_not_put_back() {
     ]), @r#"
     $ muse coord retry <id 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"task <id 1>: it has not ended, so there is nothing to put back","status":"not_terminal",
-     "warnings":[]}
+     "error":"task <id 1>: it is pending and has not ended, so there is nothing to put back",
+     "status":"not_terminal","task_status":"pending","claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord retry <id 2> --json
@@ -182,7 +182,9 @@ fn a_refusal_tells_where_the_task_stands() {
         assert_eq!(refused["status"], status, "{line}");
         (refused["task_status"].clone(), refused["scheduled_at"].is_string(), refused["blocked_on"].clone())
     };
-    for (act, status) in [("retry", "not_terminal"), ("complete --run-id a", "not_claimed"), ("heartbeat --run-id a", "not_claimed")] {
+    for (act, status) in
+        [("retry", "not_terminal"), ("complete --run-id a", "not_claimed"), ("heartbeat --run-id a", "not_claimed")]
+    {
         assert_eq!(told(format!("{act} {later} --json"), status), ("scheduled".into(), true, json!(null)));
         assert_eq!(told(format!("{act} {next} --json"), status), ("blocked".into(), false, later.as_str().into()));
     }
@@ -201,7 +203,7 @@ fn a_task_whose_key_another_one_has_is_not_put_back() {
     $ muse coord retry <id 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"task <id 1>: its unique key is that of <id 2> now, which has not ended; nothing was changed",
-     "status":"key_taken","warnings":[]}
+     "status":"key_taken","task_status":"cancelled","claimer_run_id":null,"live_task_id":"<id 2>","warnings":[]}
     exit 1
     "#);
 }

@@ -209,10 +209,11 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   help   Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
-    2>   -j, --json             Answer with one JSON object on one line of stdout, errors too
-    2>       --format <FORMAT>  How to answer [default: text] [possible values: json, text]
-    2>   -h, --help             Print help (see more with '--help')
-    2>   -V, --version          Print version
+    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too
+    2>       --format <FORMAT>      How to answer [default: text] [possible values: json, text]
+    2>       --print <FIELD,FIELD>  Print these fields of the answer, each value on a line of its own, and nothing else on standard output
+    2>   -h, --help                 Print help (see more with '--help')
+    2>   -V, --version              Print version
     exit 2
 
     $ muse coord
@@ -246,10 +247,11 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   help         Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
-    2>       --schema <COMMAND>  Instead of running COMMAND, tell what it answers with --json, as JSON Schema
-    2>   -j, --json              Answer with one JSON object on one line of stdout, errors too
-    2>       --format <FORMAT>   How to answer [default: text] [possible values: json, text]
-    2>   -h, --help              Print help (see more with '--help')
+    2>       --schema <COMMAND>     Instead of running COMMAND, tell what it answers with --json, as JSON Schema
+    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too
+    2>       --format <FORMAT>      How to answer [default: text] [possible values: json, text]
+    2>       --print <FIELD,FIELD>  Print these fields of the answer, each value on a line of its own, and nothing else on standard output
+    2>   -h, --help                 Print help (see more with '--help')
     2> 
     2> Example:
     2>   muse coord enqueue "Refactor billing" --priority 5 --payload '{"file":"billing.py"}'
@@ -263,6 +265,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
     2>   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
     2>   MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+    2>   NO_COLOR         no colours on a terminal
     2> 
     2> Exit codes:
     2>   0 done · 1 bad value, not found, nothing to claim, refused, defects, I/O error · 2 wrong usage or no repository
