@@ -63,8 +63,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
         Output { json: true, .. } => Format::Json,
         Output { format, .. } => format,
     };
-    let measure = |name| environment(name).and_then(|measure| measure.parse().ok());
-    let (columns, lines) = (measure("COLUMNS"), measure("LINES"));
+    let (columns, lines) = crate::host::terminal_size();
     Ok(Invocation { asked, format, fields: output.print, columns, lines, sync: environment("MUSE_COORD_SYNC") })
 }
 
@@ -235,7 +234,9 @@ pub enum Command {
     Export,
     /// Bring back the tasks that `export` printed, from standard input, under their ids
     ///
-    /// A task that is there already is left as it is. One that was held waits again.
+    /// A task that is there already is left as it is. One that was held waits again, or ends as cancelled if its holder was asked to
+    /// stop. One that waits for a task which is neither here nor in the input is left out, with a warning and exit code 1. Queues are
+    /// paused and limited as they were, unless they have a limit of their own here.
     Import,
     /// Tell what is wrong in the coordination directory, and what its filesystem gives
     ///
@@ -426,6 +427,12 @@ pub struct CancelTask {
 pub struct Retry {
     /// The task's id, as `enqueue` printed it
     pub task_id: String,
+    /// Do not wait for other tasks or a time again
+    #[arg(long)]
+    pub now: bool,
+    /// Also put back the tasks that were cancelled because of this one
+    #[arg(long)]
+    pub cascade: bool,
 }
 
 /// Arguments of `show`.

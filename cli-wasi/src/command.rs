@@ -73,7 +73,7 @@ pub const ANSWERS: [Described; 22] = [
     Described::new::<fail_task::Failed>("fail-task"),
     Described::new::<release::Released>("release"),
     Described::new::<cancel_task::Cancelled>("cancel-task"),
-    Described::new::<release::Released>("retry"),
+    Described::new::<release::PutBack>("retry"),
     Described::new::<show::Shown>("show"),
     Described::new::<tasks::Tasks>("tasks"),
     Described::new::<wait::Ends>("wait"),
@@ -83,7 +83,7 @@ pub const ANSWERS: [Described; 22] = [
     Described::new::<settings::QueueSettings>("resume"),
     Described::new::<settings::QueueSettings>("limit"),
     Described::new::<gc::Removal>("gc"),
-    Described::lines::<schema::ExportedTask>("export"),
+    Described::lines::<schema::ExportedLine>("export"),
     Described::new::<archive::Import>("import"),
     Described::new::<doctor::Examined>("doctor"),
     Described::new::<completions::Script>("completions"),
@@ -102,7 +102,7 @@ impl Described {
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     let Invocation { asked, format, fields, columns, lines, sync } = invocation;
-    let printer = Printer { format, fields: &fields, columns, lines, stopwatch };
+    let printer = Printer { format, fields: &fields, columns, lines, changes: false, stopwatch };
     let repository = Repository { sync };
     let command = match asked {
         Asked::Run(command) => *command,
@@ -114,6 +114,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     if let Err(problem) = print::check(&fields, || schema_of(&command)) {
         return printer.fail(&bad_args(problem));
     }
+    let printer = Printer { changes: changes(&command), ..printer };
     match command {
         Command::Init => printer.finish(init::run(&repository)),
         Command::Enqueue(args) => printer.finish(enqueue::run(&args, &repository)),
@@ -144,6 +145,34 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     }
 }
 
+/// Whether a command changes something if it does what is asked.
+fn changes(command: &Command) -> bool {
+    match command {
+        Command::Gc(args) => !args.dry_run,
+        Command::Doctor(args) => args.repair,
+        Command::Show(_)
+        | Command::Tasks(_)
+        | Command::Wait(_)
+        | Command::Watch(_)
+        | Command::Stats(_)
+        | Command::Export
+        | Command::Completions(_) => false,
+        Command::Init
+        | Command::Enqueue(_)
+        | Command::Claim(_)
+        | Command::Heartbeat(_)
+        | Command::Complete(_)
+        | Command::FailTask(_)
+        | Command::Release(_)
+        | Command::CancelTask(_)
+        | Command::Retry(_)
+        | Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Limit(_)
+        | Command::Import => true,
+    }
+}
+
 /// The schema of the very answer that a command will give, for `--print`.
 fn schema_of(command: &Command) -> Schema {
     match command {
@@ -155,7 +184,8 @@ fn schema_of(command: &Command) -> Schema {
         Command::Heartbeat(_) => schema::of_answer::<heartbeat::Kept>(),
         Command::Complete(_) => schema::of_answer::<complete::Completed>(),
         Command::FailTask(_) => schema::of_answer::<fail_task::Failed>(),
-        Command::Release(_) | Command::Retry(_) => schema::of_answer::<release::Released>(),
+        Command::Release(_) => schema::of_answer::<release::Released>(),
+        Command::Retry(_) => schema::of_answer::<release::PutBack>(),
         Command::CancelTask(_) => schema::of_answer::<cancel_task::Cancelled>(),
         Command::Show(_) => schema::of_answer::<show::Shown>(),
         Command::Tasks(_) => schema::of_answer::<tasks::Tasks>(),
@@ -164,7 +194,7 @@ fn schema_of(command: &Command) -> Schema {
         Command::Stats(_) => schema::of_answer::<stats::Stats>(),
         Command::Pause(_) | Command::Resume(_) | Command::Limit(_) => schema::of_answer::<settings::QueueSettings>(),
         Command::Gc(_) => schema::of_answer::<gc::Removal>(),
-        Command::Export => schema::of_each_line::<schema::ExportedTask>(),
+        Command::Export => schema::of_each_line::<schema::ExportedLine>(),
         Command::Import => schema::of_answer::<archive::Import>(),
         Command::Doctor(_) => schema::of_answer::<doctor::Examined>(),
         Command::Completions(_) => schema::of_answer::<completions::Script>(),

@@ -45,6 +45,77 @@ impl Input {
     }
 }
 
+/// Standard output. On WASI it is not std's, which says "I/O error" whatever is wrong.
+#[cfg(target_os = "wasi")]
+#[derive(Debug)]
+pub struct Stdout(wasip2::io::streams::OutputStream);
+
+/// Standard output.
+#[cfg(target_os = "wasi")]
+pub fn stdout() -> Stdout {
+    Stdout(wasip2::cli::stdout::get_stdout())
+}
+
+#[cfg(target_os = "wasi")]
+impl io::Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = loop {
+            match self.0.check_write().map_err(unwritten)? {
+                0 => self.0.subscribe().block(),
+                room => break usize::try_from(room).unwrap_or(usize::MAX),
+            }
+        };
+        let part = bytes.get(..room).unwrap_or(bytes);
+        self.0.write(part).map_err(unwritten)?;
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.blocking_flush().map_err(unwritten)
+    }
+}
+
+#[cfg(target_os = "wasi")]
+fn unwritten(error: wasip2::io::streams::StreamError) -> io::Error {
+    use wasip2::filesystem::types::{ErrorCode, filesystem_error_code};
+    use wasip2::io::streams::StreamError;
+    match error {
+        StreamError::Closed => io::Error::new(io::ErrorKind::BrokenPipe, "Broken pipe"),
+        StreamError::LastOperationFailed(error) => {
+            io::Error::other(coord_store::words(filesystem_error_code(&error).unwrap_or(ErrorCode::Io)))
+        }
+    }
+}
+
+/// Standard output.
+#[cfg(not(target_os = "wasi"))]
+pub type Stdout = io::StdoutLock<'static>;
+
+/// Standard output.
+#[cfg(not(target_os = "wasi"))]
+pub fn stdout() -> Stdout {
+    io::stdout().lock()
+}
+
+/// The width and height of the terminal as it is now, if the answer goes to one. The launcher says so by two
+/// variables, which it reads anew each time that it is asked.
+pub fn terminal_size() -> (Option<usize>, Option<usize>) {
+    let environment = environment();
+    let measure =
+        |name: &str| environment.iter().find(|(known, _)| known == name).and_then(|(_, measure)| measure.parse().ok());
+    (measure("COLUMNS"), measure("LINES"))
+}
+
+#[cfg(target_os = "wasi")]
+fn environment() -> Vec<(String, String)> {
+    wasip2::cli::environment::get_environment()
+}
+
+#[cfg(not(target_os = "wasi"))]
+fn environment() -> Vec<(String, String)> {
+    ["COLUMNS", "LINES"].map(|name| (name.to_string(), crate::args::environment(name).unwrap_or_default())).into()
+}
+
 /// Waits without using the processor.
 pub fn sleep(time: Duration) {
     std::thread::sleep(time);

@@ -23,6 +23,11 @@ pub trait Answer: Serialize + JsonSchema {
         0
     }
 
+    /// Undoes what was done for whoever gets the answer, as nobody got it, and says so. None: there is nothing to undo.
+    fn take_back(&self) -> Option<String> {
+        None
+    }
+
     /// True if nothing was found of which a field could be printed.
     fn is_nothing(&self) -> bool {
         false
@@ -157,6 +162,8 @@ pub struct Printer<'a> {
     pub columns: Option<usize>,
     /// The terminal's height, if there is one.
     pub lines: Option<usize>,
+    /// Whether the command is one that changes something.
+    pub changes: bool,
     /// Started when the command was.
     pub stopwatch: Stopwatch,
 }
@@ -168,17 +175,36 @@ impl Printer<'_> {
             (Ok(Answered { answer, warnings }), _) if !self.fields.is_empty() => {
                 warnings.iter().for_each(|warning| warn(warning));
                 let exit_code = answer.exit_code();
-                if answer.is_nothing() { exit_code } else { self.json(exit_code, &warnings, &answer) }
+                if answer.is_nothing() {
+                    return exit_code;
+                }
+                self.json(exit_code, &warnings, &answer, || self.upshot_of(&answer))
             }
-            (Ok(Answered { answer, warnings }), Format::Json) => self.json(answer.exit_code(), &warnings, &answer),
+            (Ok(Answered { answer, warnings }), Format::Json) => {
+                let exit_code = answer.exit_code();
+                self.json(exit_code, &warnings, &answer, || self.upshot_of(&answer))
+            }
             (Ok(Answered { answer, warnings }), Format::Text) => {
                 let mut page = Page::new("\n", self.columns);
                 answer.text(&mut page);
                 page.end(self.stopwatch);
                 warnings.iter().for_each(|warning| warn(warning));
-                print(&page.text, answer.exit_code())
+                print(&page.text, answer.exit_code(), || self.upshot_of(&answer))
             }
             (Err(failure), _) => self.fail(&failure),
+        }
+    }
+
+    fn upshot_of<T: Answer>(self, answer: &T) -> String {
+        answer.take_back().unwrap_or_else(|| self.upshot(answer.exit_code()).to_string())
+    }
+
+    /// What has become of what was asked, for whoever does not get the answer.
+    fn upshot(self, exit_code: u8) -> &'static str {
+        match (self.changes, exit_code) {
+            (false, _) => NOTHING_CHANGED,
+            (true, 0) => "what was asked has been done: `muse coord tasks` shows it",
+            (true, _) => "what was asked has not been done",
         }
     }
 
@@ -202,7 +228,7 @@ impl Printer<'_> {
         if shown < all {
             frame.push_str(&format!("  … and {} lines more\x1b[K\r\n", all - shown));
         }
-        print(&(frame + "\x1b[J"), 0) == 0
+        print(&(frame + "\x1b[J"), 0, || NOTHING_CHANGED.to_string()) == 0
     }
 
     /// Prints a text in a format of its own.
@@ -210,7 +236,7 @@ impl Printer<'_> {
         match outcome {
             Ok(Answered { answer, warnings }) => {
                 warnings.iter().for_each(|warning| warn(warning));
-                print(&answer, 0)
+                print(&answer, 0, || NOTHING_CHANGED.to_string())
             }
             Err(failure) => self.fail(&failure),
         }
@@ -218,7 +244,7 @@ impl Printer<'_> {
 
     /// Runs a command that prints line by line.
     pub fn stream(self, run: impl FnOnce(&mut Stream<'_>) -> Result<Ended, Failure>) -> u8 {
-        let mut stream = Stream { fields: self.fields, stdout: BufWriter::new(io::stdout().lock()) };
+        let mut stream = Stream { fields: self.fields, stdout: BufWriter::new(host::stdout()) };
         match run(&mut stream) {
             Ok(Ended::Whole) => 0,
             Ok(Ended::NobodyReads) => 1,
@@ -233,7 +259,7 @@ impl Printer<'_> {
     /// Says what is wrong, and tells the exit code.
     pub fn fail(self, failure: &Failure) -> u8 {
         match self.format {
-            Format::Json => self.json(failure.exit_code, &[], failure),
+            Format::Json => self.json(failure.exit_code, &[], failure, || self.upshot(failure.exit_code).to_string()),
             Format::Text => {
                 let mark = if failure.error.starts_with("fatal: ") { "" } else { "❌ " };
                 let error = format!("{mark}{}", sanitised(&failure.error));
@@ -254,7 +280,7 @@ impl Printer<'_> {
             Format::Text => serde_json::to_string_pretty(schema),
         };
         match written {
-            Ok(text) => print(&(text + "\n"), 0),
+            Ok(text) => print(&(text + "\n"), 0, || NOTHING_CHANGED.to_string()),
             Err(error) => {
                 complain(&format!("❌ the schema cannot be written as JSON: {error}"));
                 1
@@ -262,7 +288,7 @@ impl Printer<'_> {
         }
     }
 
-    fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T) -> u8 {
+    fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T, upshot: impl FnOnce() -> String) -> u8 {
         let warnings: Vec<String> = warnings.iter().map(|warning| without_id_prefix(warning)).collect();
         let envelope = Envelope {
             muse_version: env!("CARGO_PKG_VERSION"),
@@ -274,9 +300,9 @@ impl Printer<'_> {
             warnings: &warnings,
         };
         match serde_json::to_string(&envelope).and_then(|line| chosen(&line, self.fields)) {
-            Ok(text) => print(&text, exit_code),
+            Ok(text) => print(&text, exit_code, upshot),
             Err(error) => {
-                complain(&format!("❌ the answer cannot be written as JSON: {error}"));
+                complain(&format!("❌ the answer cannot be written as JSON: {error}; {}", upshot()));
                 1
             }
         }
@@ -301,7 +327,7 @@ pub struct Envelope<'a, T> {
 pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
     let text = misuse.error.render().to_string();
     if !misuse.error.use_stderr() {
-        return print(&text, 0);
+        return print(&text, 0, || NOTHING_CHANGED.to_string());
     }
     match misuse.format {
         Format::Text => {
@@ -311,7 +337,9 @@ pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
         Format::Json => {
             let error = text.trim_start_matches("error: ").trim_end().to_string();
             let failure = Failure { error, status: "bad_args", standing: None, hint: None, exit_code: 2 };
-            Printer { format: misuse.format, fields: &[], columns: None, lines: None, stopwatch }.json(2, &[], &failure)
+            let printer =
+                Printer { format: misuse.format, fields: &[], columns: None, lines: None, changes: false, stopwatch };
+            printer.json(2, &[], &failure, || NOTHING_CHANGED.to_string())
         }
     }
 }
@@ -320,7 +348,7 @@ pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
 #[derive(Debug)]
 pub struct Stream<'a> {
     fields: &'a [FieldPath],
-    stdout: BufWriter<io::StdoutLock<'static>>,
+    stdout: BufWriter<host::Stdout>,
 }
 
 /// How a stream ended.
@@ -371,6 +399,9 @@ impl Stream<'_> {
         written.is_ok()
     }
 }
+
+/// What is said of a command that only reads, and of one that was not understood.
+const NOTHING_CHANGED: &str = "nothing was changed";
 
 /// The height of a terminal that does not say it.
 const LINES: usize = 24;
@@ -533,19 +564,15 @@ fn without_id_prefix(warning: &str) -> String {
 /// What an id begins with.
 const ID_PREFIX: &str = "sha256:";
 
-/// Writes the answer to stdout. An answer that could not be written is not an answer.
-fn print(text: &str, exit_code: u8) -> u8 {
-    let mut stdout = io::stdout().lock();
+/// Writes the answer to stdout. An answer that could not be written is not an answer, and `upshot` says what has
+/// become of what was asked.
+fn print(text: &str, exit_code: u8, upshot: impl FnOnce() -> String) -> u8 {
+    let mut stdout = host::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => exit_code,
         Err(error) => {
-            let done = if exit_code == 0 {
-                "what was asked has been done: `muse coord tasks` shows it"
-            } else {
-                "what was asked has not been done"
-            };
             let reason = reason(&error);
-            complain(&format!("❌ the answer could not be written to stdout ({reason}); {done}"));
+            complain(&format!("❌ the answer could not be written to stdout ({reason}); {}", upshot()));
             1
         }
     }

@@ -120,8 +120,23 @@ described! {
     /// A text or an object that came from whoever enqueued the task or worked on it.
     Object: {"type": "object"}
 
-    /// A line of an export, which only an import has to read.
-    ExportedTask: {"type": "object", "properties": {"task_id": {"type": "string"}}, "required": ["task_id", "entry", "record"]}
+    /// A line of an export: a task, of which only an import has to read more than the id, or what is set for a queue.
+    ExportedLine: {"anyOf": [
+        {
+            "type": "object",
+            "properties": {"task_id": {"type": "string"}},
+            "required": ["task_id", "entry", "record"],
+        },
+        {
+            "type": "object",
+            "properties": {
+                "queue": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+                "paused": {"type": "boolean"},
+                "max_in_flight": {"type": ["integer", "null"], "minimum": 1},
+            },
+            "required": ["queue", "paused", "max_in_flight"],
+        },
+    ]}
 }
 
 /// How many tasks stand so, by the name of each [`Status`].

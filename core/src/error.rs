@@ -31,6 +31,15 @@ pub enum Error {
         /// The one that has its key.
         by: TaskId,
     },
+    /// A task was to be put back that waits for one which did not complete.
+    WaitsInVain {
+        /// The task.
+        id: TaskId,
+        /// The one that it waits for.
+        parent: TaskId,
+        /// What that one was: "failed", "removed" and so on.
+        became: &'static str,
+    },
     /// The state of the task does not allow it.
     Refused {
         /// The task.
@@ -109,7 +118,11 @@ impl Error {
             Error::Refused { refusal, .. } => refusal.code(),
             Error::UnsupportedFormat { .. } | Error::NoFormat { .. } => "unsupported_format",
             Error::Store(_) => "io_error",
-            Error::Corrupt { .. } | Error::Unencodable(_) | Error::NotAQueue { .. } | Error::Contended => "error",
+            Error::WaitsInVain { .. }
+            | Error::Corrupt { .. }
+            | Error::Unencodable(_)
+            | Error::NotAQueue { .. }
+            | Error::Contended => "error",
         }
     }
 }
@@ -124,6 +137,16 @@ impl fmt::Display for Error {
             Error::KeyTaken { id, by, .. } => {
                 write!(f, "task {id}: its unique key is that of {by} now, which has not ended; nothing was changed")
             }
+            Error::WaitsInVain { id, parent, became: "removed" } => write!(
+                f,
+                "task {id}: it waits for {parent}, which was removed: put it back without waiting (retry --now); nothing \
+                 was changed"
+            ),
+            Error::WaitsInVain { id, parent, became } => write!(
+                f,
+                "task {id}: it waits for {parent}, which was {became}: put that one back first (retry --cascade does \
+                 both), or this one without waiting (retry --now); nothing was changed"
+            ),
             Error::Refused { id, refusal, who } => {
                 write!(f, "task {id}: ")?;
                 refusal.describe(f, who)

@@ -7,14 +7,18 @@
 //! tasks/<aa>/<id>.<nonce>.json       the same, once a doctor has mended the task
 //! scheduled/<t1>/<t2>/<t3>/<t4>/<entry>   not yet due; sorted by when
 //! blocked/<aa>/<parent id>/<entry>   waits for another task; <aa> is the first byte of that one's id
+//! blocked/<aa>/<parent id>/<id>.<if it fails>   a mark: a blocked task with several parents has this one among them
+//! deadlines/<t1>/<t2>/<time>.<id>    when a task expires that others wait for
 //! ready/<queue>/<prio>/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
 //! claimed/<a>/<entry>                held
 //! done/<aa>/<entry>                  ended
-//! purged/<entry>                     ended, and being removed by `gc`
+//! purged/<entry>                     ended, and about to be removed by `gc`, unless a task waits for it
+//! purged/removing/<entry>            ended, and being removed
 //! records/<aa>/<id>.<version>.<nonce>.json   a report: result, error, reason or progress
 //! runs/<digest>.json                 a run id that is too long for a name
 //! tags/<digest>.json                 tags that are too long for a name
 //! unique/<queue>/<digest>/<n>.json   which task has a unique key: the highest n counts
+//! unique/<queue>/<digest>/<entry>    staged: has asked for the key, and is not yet where it belongs
 //! queues/<queue>.paused              the queue is paused
 //! queues/<queue>.max<n>              at most n of its tasks are claimed at once
 //! sweep/<time>                       when the claimed tasks are next looked through
@@ -35,6 +39,7 @@ use crate::entry::{Entry, Holder, State, Time};
 use crate::id::TaskId;
 use crate::name::{Nonce, QueueName, UniqueKey};
 use crate::tags::TagSet;
+use crate::task::IfParentFails;
 use crate::time::Timestamp;
 
 /// A directory of the queue, relative to its root, with `/` between the names. The root itself is empty.
@@ -106,11 +111,12 @@ pub fn halls() -> impl Iterator<Item = Dir> {
 }
 
 /// The names that the queue puts into the root. Any other there belongs to somebody else.
-pub const ROOT_NAMES: [&str; 16] = [
+pub const ROOT_NAMES: [&str; 17] = [
     "format.json",
     "tasks",
     "scheduled",
     "blocked",
+    "deadlines",
     "ready",
     "claimed",
     "done",
@@ -274,6 +280,14 @@ pub fn purged() -> Dir {
     Dir::root().child("purged")
 }
 
+/// The directory of those of them that are certain to be removed.
+pub fn removing() -> Dir {
+    purged().child(REMOVING)
+}
+
+/// The name of [`removing`].
+pub const REMOVING: &str = "removing";
+
 /// Where an entry goes whose record cannot be trusted.
 pub fn aside(entry: &Entry) -> Path {
     aside_shelf().file(entry.name())
@@ -317,6 +331,40 @@ pub fn shelf(shelf: Shelf) -> Dir {
 /// The directory of the tasks that wait for this one.
 pub fn blocked_on(parent: TaskId) -> Dir {
     shelf_of(Shelf::Blocked, parent).child(&parent.hex())
+}
+
+/// The mark of a task that has this parent among several: there while the task is blocked.
+pub fn mark(parent: TaskId, child: TaskId, if_parent_fails: IfParentFails) -> Path {
+    blocked_on(parent).file(format!("{}.{}", child.hex(), if_parent_fails.as_str()))
+}
+
+/// The task that a mark tells of, and what that does if the parent fails.
+pub fn parse_mark(name: &str) -> Option<(TaskId, IfParentFails)> {
+    let (child, word) = name.split_once('.')?;
+    let policy = IfParentFails::ALL.into_iter().find(|policy| policy.as_str() == word)?;
+    Some((TaskId::from_hex(child)?, policy))
+}
+
+/// The directory of the times when tasks expire that others wait for.
+pub fn deadlines() -> Dir {
+    Dir::root().child("deadlines")
+}
+
+/// Says that a task which others wait for expires at `at`.
+pub fn deadline(id: TaskId, at: Timestamp) -> Path {
+    let [first, second] = deadline_digits(at);
+    deadlines().child(&first).child(&second).file(format!("{}.{}", Time(at), id.hex()))
+}
+
+/// What a deadline's name says.
+pub fn parse_deadline(name: &str) -> Option<(Timestamp, TaskId)> {
+    let (time, id) = name.split_once('.')?;
+    Some((Time::parse(time)?, TaskId::from_hex(id)?))
+}
+
+/// The names of the two directories that a deadline is in, of 13 days and of two minutes. They sort as the times do.
+pub fn deadline_digits(at: Timestamp) -> [String; 2] {
+    [format!("{:04x}", at.micros() >> 40), format!("{:04x}", (at.micros() >> 27) & 0x1fff)]
 }
 
 /// The part of a shelf where `id` can be.

@@ -102,6 +102,10 @@ pub const BLOCKED_NAMES_PER_SWEEP: usize = 500;
 /// How many due tasks one sweep moves to the ready shelf. There may be more; the next claim that finds nothing moves them.
 pub const DUE_PER_SWEEP: u64 = 10_000;
 
+/// How many of a unique key's last numbers stay. One would do if a listing were one step on every medium: an agent that makes a file of
+/// a number that was removed long ago must see, in its next listing, a higher one that stands still meanwhile.
+pub const KEY_NUMBERS_KEPT: u64 = 8;
+
 /// Largest record that is read, in bytes. A record holds one payload or result (kept as given, so at most
 /// `JSON_BYTES`), or one error message, and texts whose characters take up to twelve bytes when JSON escapes them.
 pub const RECORD_BYTES: usize = 262_144;

@@ -207,6 +207,8 @@ pub enum StoreErrorKind {
     Full,
     /// A name of the queue is taken by something of another type: a file where a directory belongs, a symbolic link.
     WrongType,
+    /// This process, or the whole system, may open no more files.
+    TooManyOpen,
     /// Anything else.
     Other,
 }
@@ -220,6 +222,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Denied => "; give this user access to the coordination directory",
             StoreErrorKind::Full => "; free some space and try again",
             StoreErrorKind::WrongType => "; move what is in the way to another place",
+            StoreErrorKind::TooManyOpen => "; raise the limit on open files (`ulimit -n`)",
             StoreErrorKind::Other => "",
         };
         let path = if self.path.is_empty() { "the coordination directory" } else { &self.path };

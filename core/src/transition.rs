@@ -7,7 +7,7 @@
 //!            claim  │             complete, fail, cancel
 //!   ready ──────────▶ claimed ──────────────────────────▶ ended
 //!     │ ▲              │  ▲  │                              ▲ │
-//!     │ │       expire │  │  └─ heartbeat (same lease),     │ │ retry: ready again, unless it completed
+//!     │ │       expire │  │  └─ heartbeat (same lease),     │ │ retry: as when it was enqueued, unless it completed
 //!     │ │              │  │     recall: its holder is asked │ ▼
 //!     │ │ release      ▼  │     to stop                     │
 //!     │ │              │  │ claim, or heartbeat             │
@@ -21,6 +21,9 @@
 //! Whatever may lead back to a waiting state carries the [`Terms`] of the task's record: its tags, its attempts, its times.
 //!
 //! A clock is believed only forwards: `now` counts as no earlier than the latest time that the name itself tells.
+//!
+//! What time alone does to a task happens at the time that the name tells, whenever an agent comes to draw the consequence: a task
+//! that expired ended when its pending TTL ran out. [`as_of`] tells how a task stands once all of that is drawn.
 
 use alloc::string::String;
 use core::fmt;
@@ -105,7 +108,20 @@ pub enum Command {
     Retry {
         /// The task's.
         terms: Terms,
+        /// Where it begins again.
+        restart: Restart,
     },
+}
+
+/// Where a task that is put back begins again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// It waits for this task first.
+    Blocked(TaskId),
+    /// It waits for its time, if that is still to come.
+    Planned,
+    /// It can be claimed at once.
+    Now,
 }
 
 /// A holder's verdicts.
@@ -211,7 +227,9 @@ pub struct Tenure {
 pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry, Refusal> {
     let (now, is_over) = (now.max(latest_time(entry)), is_over(entry, now));
     match (&entry.state, command) {
-        (State::Ready { .. }, Command::Elapse { .. }) if is_over => end(entry, Outcome::Expired, now, None, None),
+        (State::Ready { pending_until, .. }, Command::Elapse { .. }) if is_over => {
+            end(entry, Outcome::Expired, *pending_until, None, None)
+        }
         // It has ended, although nobody has moved it yet.
         (State::Ready { pending_until, .. }, _) if is_over => {
             Err(Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at: *pending_until, by: None })
@@ -272,29 +290,34 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             }
         }
 
-        (State::Scheduled { .. }, Command::Elapse { terms, .. }) if is_over => {
-            next(entry, ready(entry, terms, now), None)
+        (State::Scheduled { due }, Command::Elapse { terms, .. }) if is_over => {
+            next(entry, ready(entry, terms, *due), None)
         }
         (State::Claimed(lease), Command::Elapse { terms, report }) if is_over => {
             // Out of attempts; with attempts left its last holder may still come back.
             match terms.max_attempts.is_some_and(|max| entry.attempt >= max) {
-                true => end(entry, Outcome::Failed, now, *report, Some(lease.clone())),
+                true => end(entry, Outcome::Failed, lease.expires_at, *report, Some(lease.clone())),
                 false => next(entry, State::Lapsed { lease: lease.clone(), tags: terms.tags.clone() }, *report),
             }
         }
         // Its holder was asked to stop, and was not heard of any more.
         (State::Recalled(lease), Command::Elapse { report, .. }) if is_over => {
-            end(entry, Outcome::Cancelled, now, *report, Some(lease.clone()))
+            end(entry, Outcome::Cancelled, lease.expires_at, *report, Some(lease.clone()))
         }
         (State::Blocked { .. }, Command::Unblock { fate, terms, report }) => match fate {
             Fate::WaitFor(on) => next(entry, State::Blocked { on: *on }, None),
             Fate::GoOn => next(entry, unblocked(entry, terms, now), None),
             Fate::Cancel => end(entry, Outcome::Cancelled, now, *report, None),
         },
-        (State::Ended(ending), Command::Retry { terms }) if ending.outcome != Outcome::Completed => {
+        (State::Ended(ending), Command::Retry { terms, restart }) if ending.outcome != Outcome::Completed => {
             let pending_until = now.plus_seconds(terms.ttl_seconds);
-            let again = next(entry, State::Ready { pending_until, tags: terms.tags.clone() }, None)?;
-            Ok(Entry { attempt: 0, ..again })
+            let ready = State::Ready { pending_until, tags: terms.tags.clone() };
+            let state = match (restart, terms.scheduled_at) {
+                (Restart::Blocked(on), _) => State::Blocked { on: *on },
+                (Restart::Planned, Some(due)) if due > now => State::Scheduled { due },
+                (Restart::Planned | Restart::Now, _) => ready,
+            };
+            Ok(Entry { attempt: 0, ..next(entry, state, None)? })
         }
         (State::Ended(ending), _) => Err(Refusal::AlreadyEnded {
             outcome: ending.outcome,
@@ -315,6 +338,24 @@ pub fn is_over(entry: &Entry, now: Timestamp) -> bool {
         State::Claimed(lease) | State::Recalled(lease) => lease.expires_at <= now,
         State::Blocked { .. } | State::Lapsed { .. } | State::Ended(_) => false,
     }
+}
+
+/// What `entry` is at `now` once every consequence of time having passed is drawn, whether or not an agent has drawn it yet.
+///
+/// `terms` are the task's. They are needed if the entry is over and [`needs_terms`].
+pub fn as_of(entry: &Entry, terms: &Terms, now: Timestamp) -> Entry {
+    let elapse = Command::Elapse { terms: terms.clone(), report: None };
+    let mut entry = entry.clone();
+    while let Ok(next) = decide(&entry, &elapse, now) {
+        entry = next;
+    }
+    entry
+}
+
+/// True if the name does not tell by itself what time makes of the task: how many attempts there may be after a lease that ran out,
+/// and how long a task may wait once it is due, stand in its record.
+pub fn needs_terms(entry: &Entry) -> bool {
+    matches!(entry.state, State::Claimed(_) | State::Scheduled { .. })
 }
 
 impl Lease {
@@ -429,10 +470,10 @@ fn released(
     Ok(Entry { attempt: entry.attempt.saturating_sub(1), ..released })
 }
 
-/// A task that was claimed once has met its pending TTL; for another one it begins when it can be claimed.
-fn ready(entry: &Entry, terms: &Terms, now: Timestamp) -> State {
+/// A task that was claimed once has met its pending TTL; for another one it begins when it can be claimed, at `from`.
+fn ready(entry: &Entry, terms: &Terms, from: Timestamp) -> State {
     let pending_until = match entry.generation {
-        0 => now.plus_seconds(terms.ttl_seconds),
+        0 => from.plus_seconds(terms.ttl_seconds),
         _ => Timestamp::from_micros(limits::TIME_MICROS),
     };
     State::Ready { pending_until, tags: terms.tags.clone() }
@@ -605,7 +646,7 @@ mod tests {
     }
 
     fn retry() -> Command {
-        Command::Retry { terms: terms() }
+        Command::Retry { terms: terms(), restart: Restart::Planned }
     }
 
     fn unblock(fate: Fate) -> Command {

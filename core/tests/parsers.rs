@@ -18,7 +18,7 @@ use coord_core::layout::{self, TimedShelf};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
 use coord_core::request::{Draft, Words};
 use coord_core::task::{BadRecord, Terms};
-use coord_core::transition::{Claimant, Command, Fate, IfHeld, Verdict, decide};
+use coord_core::transition::{Claimant, Command, Fate, IfHeld, Restart, Verdict, decide};
 use coord_core::{JsonObject, Task, TaskId, Timestamp, limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -379,6 +379,7 @@ fn command() -> impl Strategy<Value = Command> {
     ];
     let report = || proptest::option::of(nonce());
     let if_held = proptest::sample::select(vec![IfHeld::Refuse, IfHeld::Request, IfHeld::Force]);
+    let restart = prop_oneof![task_id().prop_map(Restart::Blocked), Just(Restart::Planned), Just(Restart::Now)];
     let fate = prop_oneof![task_id().prop_map(Fate::WaitFor), Just(Fate::GoOn), Just(Fate::Cancel)];
     prop_oneof![
         (run_id(), integer(), nonce()).prop_map(|(run_id, lease_seconds, nonce)| Command::Claim {
@@ -404,7 +405,7 @@ fn command() -> impl Strategy<Value = Command> {
         }),
         (terms(), report()).prop_map(|(terms, report)| Command::Elapse { terms, report }),
         (fate, terms(), report()).prop_map(|(fate, terms, report)| Command::Unblock { fate, terms, report }),
-        terms().prop_map(|terms| Command::Retry { terms }),
+        (terms(), restart).prop_map(|(terms, restart)| Command::Retry { terms, restart }),
     ]
 }
 

@@ -3,151 +3,25 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
-use std::cell::Cell;
+mod world;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coord_core::entry::Entry;
 use coord_core::layout;
-use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag};
+use coord_core::name::{QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, Change, ClaimRequest, Claimed, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Plan,
-    Progress, ReportKind, Sort, Spread, Start, Status, TaskWatch, Thoroughness, Until, WaitingEnd,
+    Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Progress,
+    ReportKind, Retrying, Sort, Spread, Start, Status, TaskWatch, Until, WaitingEnd,
 };
 use coord_core::request::{BadRequest, FilterDraft};
-use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
-use coord_core::task::{Backoff, IfParentFails};
+use coord_core::task::IfParentFails;
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, JsonObject, Queue, Store, TaskId, Timestamp, limits};
+use coord_core::{Error, JsonObject, Store, TaskId, Timestamp, limits};
 
-/// A queue with a clock and nonces of its own.
-struct World {
-    queue: Queue<MemStore>,
-    now: Cell<u64>,
-    nonces: Cell<u64>,
-}
-
-const SECOND: u64 = 1_000_000;
-
-impl World {
-    fn new() -> World {
-        let queue = Queue::open(MemStore::new()).unwrap();
-        World { queue, now: Cell::new(1_795_336_200 * SECOND), nonces: Cell::new(0) }
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now.set(self.now.get() + 1);
-        Timestamp::from_micros(self.now.get())
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.now.set(self.now.get() + seconds * SECOND);
-    }
-
-    fn nonce(&self) -> Nonce {
-        self.nonces.set(self.nonces.get() + 1);
-        Nonce::from_bits(self.nonces.get() << 8)
-    }
-
-    fn enqueue(&self, title: &str) -> TaskId {
-        self.enqueue_with(title, |_| {}).unwrap()
-    }
-
-    fn enqueue_with(&self, title: &str, change: impl Fn(&mut NewTask)) -> Result<TaskId, Error> {
-        let mut new = new(title);
-        change(&mut new);
-        self.queue.enqueue(new, self.now(), self.nonce()).map(|enqueued| enqueued.task.id)
-    }
-
-    fn after(&self, title: &str, parents: &[TaskId], if_parent_fails: IfParentFails) -> TaskId {
-        self.enqueue_with(title, |new| {
-            new.plan.after = parents.to_vec();
-            new.plan.if_parent_fails = Some(if_parent_fails);
-        })
-        .unwrap()
-    }
-
-    fn claim(&self) -> Option<Claimed> {
-        self.claim_as(&ClaimRequest::any(agent(), 10))
-    }
-
-    fn claim_as(&self, request: &ClaimRequest) -> Option<Claimed> {
-        self.queue.claim(request, Thoroughness::Full, self.now(), self.nonce()).unwrap().claimed
-    }
-
-    #[track_caller]
-    fn claims(&self, id: TaskId) {
-        assert_eq!(self.claim().map(|claimed| claimed.task.id), Some(id));
-    }
-
-    fn complete(&self, id: TaskId) {
-        self.queue.complete(id, holder(), None, self.now(), self.nonce()).unwrap();
-    }
-
-    fn fail(&self, id: TaskId, error: &str) -> Status {
-        let failing = Failing::from(error.parse::<ErrorMessage>().unwrap());
-        self.queue.fail(id, holder(), failing, self.now(), self.nonce()).unwrap().status
-    }
-
-    fn item(&self, id: TaskId) -> Item {
-        self.queue.show(id, self.now()).unwrap().item
-    }
-
-    fn status(&self, id: TaskId) -> Status {
-        self.item(id).status
-    }
-
-    /// The kinds of what was reported, and what was said.
-    fn history(&self, id: TaskId) -> Vec<(ReportKind, String)> {
-        let said = |error: Option<ErrorMessage>| error.map(String::from).unwrap_or_default();
-        let shown = self.queue.show(id, self.now()).unwrap();
-        assert_eq!(shown.findings, []);
-        shown.history.into_iter().map(|report| (report.kind, said(report.error))).collect()
-    }
-
-    fn assert_healthy(&self) {
-        let diagnosis = self.queue.examine(self.now()).unwrap();
-        assert_eq!(
-            (&diagnosis.defects[..], diagnosis.leftovers.total(), &diagnosis.foreign[..]),
-            (&[][..], 0, &[][..])
-        );
-        let listed = self.queue.tasks(&Filter::default(), self.now()).unwrap();
-        assert_eq!(listed.counts, diagnosis.counts);
-    }
-}
-
-fn new(title: &str) -> NewTask {
-    NewTask {
-        title: title.parse().unwrap(),
-        priority: 0,
-        queue: QueueName::default_queue(),
-        ttl_seconds: 1_000_000,
-        created_by: "orchestrator".parse().unwrap(),
-        tags: Vec::new(),
-        plan: Plan::default(),
-        payload: JsonObject::parse("{}").unwrap(),
-    }
-}
-
-fn agent() -> RunId {
-    "agent".parse().unwrap()
-}
-
-fn holder() -> Claimant {
-    Claimant { run_id: agent(), nonce: None }
-}
-
-fn tags(words: &[&str]) -> Vec<Tag> {
-    words.iter().map(|word| word.parse().unwrap()).collect()
-}
-
-fn attempts(max: u32, seconds: i64) -> impl Fn(&mut NewTask) {
-    move |new| {
-        new.plan.max_attempts = Some(max);
-        new.plan.backoff = Some(Backoff { seconds, max_seconds: seconds });
-    }
-}
+use world::*;
 
 #[test]
 fn a_task_is_tried_as_often_as_it_may_be_and_each_failure_is_kept() {
@@ -173,13 +47,16 @@ fn a_task_is_tried_as_often_as_it_may_be_and_each_failure_is_kept() {
     assert_eq!(world.item(id).error.unwrap().as_str(), "third");
     world.assert_healthy();
 
-    let back = world.queue.retry(id, world.now(), world.nonce()).unwrap();
+    let back = world.queue.retry(id, Retrying::default(), world.now(), world.nonce()).unwrap().released;
     assert_eq!((back.status, back.attempt, back.generation), (Status::Pending, 0, 3));
     world.claims(id);
     world.complete(id);
     assert_eq!(world.history(id).len(), 3, "what was reported stays");
     assert!(world.item(id).error.is_none(), "that was of an earlier attempt");
-    assert!(matches!(world.queue.retry(id, world.now(), world.nonce()), Err(Error::Refused { .. })));
+    assert!(matches!(
+        world.queue.retry(id, Retrying::default(), world.now(), world.nonce()),
+        Err(Error::Refused { .. })
+    ));
     world.assert_healthy();
 }
 
@@ -275,7 +152,7 @@ fn a_task_does_as_it_was_told_if_one_that_it_waits_for_fails() {
     assert_eq!(reason.as_str(), format!("it waited for {parent}, which was failed"));
     assert!(world.item(grandchild).reason.unwrap().as_str().contains("cancelled"));
     world.claims(run);
-    world.queue.retry(parent, world.now(), world.nonce()).unwrap();
+    world.queue.retry(parent, Retrying::default(), world.now(), world.nonce()).unwrap();
     world.claims(parent);
     world.complete(parent);
     world.claims(block);
@@ -388,11 +265,11 @@ fn of_the_tasks_with_one_key_one_lives() {
     let second = world.enqueue_with("tomorrow", keyed("q")).unwrap();
     assert_ne!(first, second);
     let taken = Error::KeyTaken { id: first, status: Status::Failed, by: second };
-    assert_eq!(world.queue.retry(first, world.now(), world.nonce()), Err(taken));
+    assert_eq!(world.queue.retry(first, Retrying::default(), world.now(), world.nonce()), Err(taken));
     world.claims(other);
     world.claims(second);
     world.complete(second);
-    assert!(world.queue.retry(first, world.now(), world.nonce()).is_ok());
+    assert!(world.queue.retry(first, Retrying::default(), world.now(), world.nonce()).is_ok());
     assert_eq!(world.enqueue_with("again", keyed("q")), Ok(first));
     world.assert_healthy();
 }
@@ -553,7 +430,7 @@ fn a_result_that_came_after_the_next_attempt_had_failed_is_kept_too() {
     world.claims(id);
     world.fail(id, "broke again");
     assert_eq!((world.status(id), complete().code()), (Status::Failed, "already_terminal"));
-    world.queue.retry(id, world.now(), world.nonce()).unwrap();
+    world.queue.retry(id, Retrying::default(), world.now(), world.nonce()).unwrap();
     assert_eq!(world.claim().unwrap().orphans, orphans, "one for each that was late");
     world.assert_healthy();
 }
@@ -645,7 +522,7 @@ fn a_watch_tells_what_there_is_and_then_what_changes() {
     assert_eq!(step(&mut watch), [(first, Some(Status::Completed)), (second, Some(Status::Pending))]);
     world.pass(100);
     let gc = Gc { older_than_seconds: 50, keep_last: 0, dry_run: false };
-    world.queue.gc(gc, world.now()).unwrap();
+    world.queue.gc(gc, world.now(), world.nonce()).unwrap();
     assert_eq!(step(&mut watch), [(first, None)]);
 }
 
@@ -669,8 +546,9 @@ fn what_ended_long_ago_is_removed_if_somebody_asks_for_it() {
     let fresh = world.enqueue("fresh");
     world.claims(fresh);
     world.complete(fresh);
-    let gc =
-        |keep_last, dry_run| world.queue.gc(Gc { older_than_seconds: 500, keep_last, dry_run }, world.now()).unwrap();
+    let gc = |keep_last, dry_run| {
+        world.queue.gc(Gc { older_than_seconds: 500, keep_last, dry_run }, world.now(), world.nonce()).unwrap()
+    };
     assert_eq!((gc(0, true).removed, gc(3, true).removed), (3, 2));
     assert_eq!((gc(0, false).removed, gc(0, false).removed), (3, 0));
     for id in old {
@@ -709,7 +587,7 @@ fn an_export_brings_everything_back_under_its_id() {
     let mut lines = Vec::new();
     world
         .queue
-        .export::<Error>(|line| {
+        .export::<Error>(world.now(), world.nonce(), |line| {
             lines.push(line);
             Ok(())
         })
@@ -717,7 +595,9 @@ fn an_export_brings_everything_back_under_its_id() {
 
     let copy = World::new();
     copy.now.set(world.now.get());
-    lines.reverse();
+    // What a task waits for comes first, here and in the export.
+    let ends_first = |line: &String| (line.contains("blocked"), !line.contains("completed"));
+    lines.sort_by_key(ends_first);
     for line in &lines {
         assert!(matches!(copy.queue.import(line, copy.now(), copy.nonce()), Ok(Imported::Now(_))));
         assert!(matches!(copy.queue.import(line, copy.now(), copy.nonce()), Ok(Imported::Already(_))));
@@ -813,7 +693,7 @@ fn a_refusal_says_where_the_task_stands_and_not_that_it_is_pending() {
     }
     let error = complete(scheduled);
     assert!(error.to_string().contains("it is scheduled for 20"), "{error}");
-    let back = world.queue.retry(blocked, world.now(), world.nonce()).unwrap_err();
+    let back = world.queue.retry(blocked, Retrying::default(), world.now(), world.nonce()).unwrap_err();
     assert!(back.to_string().contains("it is blocked and has not ended"), "{back}");
     assert_eq!(back.task_status(), Some(Status::Blocked));
 }

@@ -8,6 +8,7 @@ import type {
   Listing,
   Released,
   Report,
+  Retried,
   Shown,
   Stats,
 } from './types.ts';
@@ -26,6 +27,7 @@ export type RawEnqueued = Raw<Enqueued>;
 export type RawClaimRecord = Raw<ClaimRecord>;
 export type RawCompleted = RawClaimRecord & { enqueued: RawEnqueued[] };
 export type RawReleased = Raw<Released>;
+export type RawRetried = Raw<Retried>;
 export type RawReport = Raw<Report>;
 export type RawItem = Raw<Item>;
 export type RawShown = RawItem & { history: RawReport[]; orphanResults: RawReport[] };
@@ -61,6 +63,10 @@ export function completedOf<Result extends object>(raw: RawCompleted): Completed
 
 export function releasedOf(raw: RawReleased): Released {
   return dated<Released>(raw, ['scheduledAt']);
+}
+
+export function retriedOf(raw: RawRetried): Retried {
+  return dated<Retried>(raw, ['scheduledAt']);
 }
 
 export function reportOf<Result extends object>(raw: RawReport): Report<Result> {

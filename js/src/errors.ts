@@ -1,6 +1,9 @@
 import type { CancelRequest, Enqueued, Status } from './types.ts';
 
-/** What went wrong, in the words of the command line's `status`. */
+/** How many causes of an error are told. */
+const CAUSES = 16;
+
+/** What went wrong: all the words that there are, which are those of the command line's `status`, too. */
 export type Code =
   | 'bad_args'
   | 'bad_payload'
@@ -13,7 +16,6 @@ export type Code =
   | 'already_terminal'
   | 'not_terminal'
   | 'key_taken'
-  | 'cancel_requested'
   | 'not_a_repository'
   | 'unsupported_format'
   | 'io_error'
@@ -23,6 +25,8 @@ export type Code =
 export class CoordError extends Error {
   /** The stable word for programs. It is the same on every face, and does not depend on which copy of this package threw. */
   readonly code: Code;
+  /** Of `enqueueMany`, and of `enqueue` in a completion: which of the tasks was refused, counted from 0. */
+  declare readonly index?: number;
 
   constructor(code: Code, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -52,7 +56,7 @@ export class NotFoundError extends CoordError {
 export class NotClaimedError extends CoordError {
   declare readonly taskId: string;
   /** Where the task stands: `pending`, `scheduled` or `blocked`. */
-  declare readonly status: Status;
+  declare readonly taskStatus: Status;
   /** When it is due; absent if it is not `scheduled`. */
   declare readonly scheduledAt?: Date;
   /** The task that it waits for; absent if it is not `blocked`. */
@@ -62,8 +66,8 @@ export class NotClaimedError extends CoordError {
 /** Who has the task that was asked about. */
 export class HeldByAnotherError extends CoordError {
   declare readonly taskId: string;
-  /** Where the task stands: `claimed`, or `timed_out` if the lease ran out and nobody has taken the task over yet. */
-  declare readonly status: Status;
+  /** `claimed`, or `timed_out` if the lease has run out and nobody has taken the task over. */
+  declare readonly taskStatus: Status;
   /** Who has it now. */
   declare readonly runId: string;
   declare readonly generation: number;
@@ -81,6 +85,8 @@ export class LeaseLostError extends HeldByAnotherError {}
 export class AlreadyTerminalError extends CoordError {
   declare readonly taskId: string;
   /** How it ended: `completed`, `failed`, `cancelled` or `expired`. */
+  declare readonly taskStatus: Status;
+  /** The same. */
   declare readonly status: Status;
   declare readonly endedAt: Date;
   /** Who ended it; absent if its time ran out. */
@@ -91,7 +97,7 @@ export class AlreadyTerminalError extends CoordError {
 export class NotTerminalError extends CoordError {
   declare readonly taskId: string;
   /** Where the task stands. */
-  declare readonly status: Status;
+  declare readonly taskStatus: Status;
   /** When it is due; absent if it is not `scheduled`. */
   declare readonly scheduledAt?: Date;
   /** The task that it waits for; absent if it is not `blocked`. */
@@ -101,14 +107,18 @@ export class NotTerminalError extends CoordError {
 /** The task cannot be put back, as another one that has not ended has its unique key. */
 export class KeyTakenError extends CoordError {
   declare readonly taskId: string;
-  /** How the task ended: `failed`, `cancelled` or `expired`. */
-  declare readonly status: Status;
+  /** How it ended: `failed`, `cancelled` or `expired`. */
+  declare readonly taskStatus: Status;
   /** The one that has the key. */
   declare readonly liveTaskId: string;
 }
 
-/** Somebody asks the holder of a task to stop. It is the reason of {@link Lease.signal}; no call rejects with it. */
-export class CancelRequestedError extends CoordError {
+/**
+ * Somebody asks the holder of a task to stop. It is the reason of {@link Lease.signal}. It is no {@link CoordError}, as
+ * nothing was refused: no call of this package rejects with it.
+ */
+export class CancelRequestedError extends Error {
+  readonly code: 'cancel_requested' = 'cancel_requested';
   readonly taskId: string;
   /** Who asks; `null` if the text of the request was lost. */
   readonly runId: string | null;
@@ -117,10 +127,8 @@ export class CancelRequestedError extends CoordError {
 
   /** @internal */
   constructor(taskId: string, { runId, reason }: CancelRequest) {
-    super(
-      'cancel_requested',
-      `${runId ?? 'somebody'} asks to stop the work on task ${taskId}${reason === null ? '' : `: ${reason}`}`,
-    );
+    super(`${runId ?? 'somebody'} asks to stop the work on task ${taskId}${reason === null ? '' : `: ${reason}`}`);
+    this.name = new.target.name;
     this.taskId = taskId;
     this.runId = runId;
     this.reason = reason;
@@ -144,7 +152,7 @@ export class IoError extends CoordError {
   declare readonly enqueued?: Enqueued[];
 }
 
-const CLASSES: Record<Exclude<Code, 'cancel_requested'>, typeof CoordError> = {
+const CLASSES: Record<Code, typeof CoordError> = {
   bad_args: BadArgsError,
   bad_payload: BadPayloadError,
   bad_queue: BadQueueError,
@@ -169,7 +177,9 @@ export function toCoordError(thrown: unknown): CoordError {
   if (typeof thrown !== 'string') {
     return new CoordError(
       'error',
-      `@muse/coord has a fault: its WebAssembly part ended with "${thrown}". Nothing in the directory is damaged: it is as if ` +
+      `@muse/coord has a fault: its WebAssembly part ended with "${
+        wordsOf(thrown)
+      }". Nothing in the directory is damaged: it is as if ` +
         'this process had died. Start the process anew, and report the fault',
       { cause: thrown },
     );
@@ -185,4 +195,36 @@ export function toCoordError(thrown: unknown): CoordError {
     Object.defineProperty(error, name, { value, enumerable: true });
   }
   return error;
+}
+
+/**
+ * Anything that was thrown in words, with what caused it unless it says so itself: of a request that failed often only
+ * the cause says why. A program may throw whatever there is, also what throws in turn when it is asked for its text.
+ * This never throws.
+ */
+export function wordsOf(thrown: unknown, told: readonly unknown[] = []): string {
+  const said = ownWords(thrown);
+  const cause = attempt(() => causeOf(thrown, said));
+  const errors = [...told, thrown];
+  // There may be a ring of them.
+  if (cause === undefined || errors.includes(cause) || errors.length > CAUSES) return said;
+  return `${said}: ${wordsOf(cause, errors)}`;
+}
+
+function ownWords(thrown: unknown): string {
+  const kind = (): string => attempt(() => Object.prototype.toString.call(thrown)) ?? '[object]';
+  return attempt(() => String(thrown)) ?? `${kind()}, which cannot be shown as text`;
+}
+
+function causeOf(thrown: unknown, said: string): Error | undefined {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  return cause instanceof Error && !said.includes(cause.message) ? cause : undefined;
+}
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch {
+    return undefined;
+  }
 }

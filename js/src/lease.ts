@@ -2,10 +2,11 @@ import { clearInterval, setInterval } from 'node:timers';
 import type { CoordQueue } from '../generated/muse_coord.js';
 import { type Asked, claimRecordOf, completedOf, type RawClaimRecord, type RawCompleted, type RawLease } from './answers.ts';
 import { type RawReleased, releasedOf, reportOf, taskOf } from './answers.ts';
-import { BadArgsError, CancelRequestedError, CoordError } from './errors.ts';
-import { draftText, jsonOf, text, whole } from './requests.ts';
-import type { CancelRequest, ClaimRecord, Completed, HeartbeatOptions, JsonObject, NewTask } from './types.ts';
-import type { Released, Report, Task } from './types.ts';
+import { CancelRequestedError, CoordError, wordsOf } from './errors.ts';
+import { optionsOf } from './options.ts';
+import { draftTexts, jsonOf, locating, text } from './requests.ts';
+import type { CancelRequest, ClaimRecord, Completed, CompleteOptions, FailOptions, HeartbeatOptions } from './types.ts';
+import type { JsonObject, Released, ReleaseOptions, Report, Task } from './types.ts';
 
 /** How often somebody who holds `signal` is told at the latest that the task is theirs no more, in milliseconds. */
 const LOOK_EVERY = 1000;
@@ -94,16 +95,10 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * the work is, too, at the cost of a file. The answer's `cancelRequest` says whether somebody asks to stop.
    */
   async heartbeat(options: HeartbeatOptions = {}): Promise<ClaimRecord<Result>> {
-    if (typeof options !== 'object') {
-      throw new BadArgsError('bad_args', `a heartbeat takes an object like { leaseSeconds: 60 }, not ${options}`);
-    }
-    const { leaseSeconds, progress, note } = options;
-    if (progress !== undefined && typeof progress !== 'number') {
-      throw new BadArgsError('bad_args', `progress must be a number between 0 and 1, got ${progress}`);
-    }
-    const seconds = whole('leaseSeconds', leaseSeconds);
+    const { leaseSeconds, progress, note } = optionsOf('heartbeat', options);
+    const said = note === undefined ? undefined : text(note);
     this.#record = claimRecordOf(
-      this.#ask<RawClaimRecord>(() => this.#binding.heartbeat(...this.#who(), seconds, progress, text(note))),
+      this.#ask<RawClaimRecord>(() => this.#binding.heartbeat(...this.#who(), leaseSeconds, progress, said)),
     );
     this.#heedRequest();
     return this.#record;
@@ -115,10 +110,13 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    *
    * If the task was taken over, the result is kept for whoever holds it now, in {@link Lease.orphanResults}.
    */
-  async complete(result?: Result, { enqueue = [] }: { enqueue?: Iterable<NewTask> } = {}): Promise<Completed<Result>> {
+  async complete(result?: Result, options: CompleteOptions = {}): Promise<Completed<Result>> {
     const resultText = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
-    const drafts = [...enqueue].map(draftText);
-    const raw = this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
+    const tasks = [...(optionsOf('complete', options).enqueue ?? [])];
+    const raw = locating('enqueue', tasks, () => {
+      const drafts = draftTexts(tasks);
+      return this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
+    });
     const { enqueued, ...record } = completedOf<Result>(raw);
     this.#record = record;
     this.#over();
@@ -127,12 +125,12 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
 
   /**
    * Ends the attempt in failure, and the task, unless there are attempts left; with `final` in any case. The reason is an error, told
-   * with its causes, or a text; beyond 4,096 characters it is cut. The answer's `status` says what became of the task.
+   * with its causes, a text, or whatever was thrown; beyond 4,096 characters it is cut. The answer's `status` says what
+   * became of the task.
    */
-  async fail(reason: unknown, { final = false }: { final?: boolean } = {}): Promise<ClaimRecord<Result>> {
-    const said = [...described(reason)];
-    const cut = said.length > REASON ? [...said.slice(0, REASON - 1), '…'] : said;
-    const raw = this.#ask<RawClaimRecord>(() => this.#binding.fail(...this.#who(), cut.join(''), final));
+  async fail(reason: unknown, options: FailOptions = {}): Promise<ClaimRecord<Result>> {
+    const { final = false } = optionsOf('fail', options);
+    const raw = this.#ask<RawClaimRecord>(() => this.#binding.fail(...this.#who(), cut(wordsOf(reason)), final));
     this.#record = claimRecordOf(raw);
     this.#over();
     return this.#record;
@@ -142,9 +140,9 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * Gives the task back: it waits again, where it waited before, and the attempt does not count. With `delaySeconds` (0 to
    * 315,360,000) nobody is to claim it so long. If its holder was asked to stop, it ends as cancelled.
    */
-  async release({ delaySeconds }: { delaySeconds?: number } = {}): Promise<Released> {
-    const seconds = whole('delaySeconds', delaySeconds);
-    const raw = this.#ask<RawReleased>(() => this.#binding.release(...this.#who(), seconds));
+  async release(options: ReleaseOptions = {}): Promise<Released> {
+    const { delaySeconds } = optionsOf('release', options);
+    const raw = this.#ask<RawReleased>(() => this.#binding.release(...this.#who(), delaySeconds));
     this.#over();
     return releasedOf(raw);
   }
@@ -154,7 +152,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     try {
       if (this.#held) await this.release();
     } catch (error) {
-      if (!isLost(error)) throw error;
+      if (!isLost(error, this.task.taskId)) throw error;
     }
   }
 
@@ -177,7 +175,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     try {
       return this.#asked(ask);
     } catch (error) {
-      if (this.#held && isLost(error)) {
+      if (this.#held && isLost(error, this.task.taskId)) {
         this.#lost = error;
         this.#over();
         this.#abort.abort(error);
@@ -206,14 +204,17 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   }
 }
 
-/** An error in words, with what caused it unless it says so itself: of a request that failed often only the cause says why. */
-function described(reason: unknown): string {
-  const said = String(reason);
-  const cause = reason instanceof Error ? reason.cause : undefined;
-  return cause instanceof Error && !said.includes(cause.message) ? `${said}: ${described(cause)}` : said;
+/** The reason of a failure, in whole characters. */
+function cut(reason: string): string {
+  // A character has two units at most. To take apart a text of a gigabyte would take too much memory.
+  const characters = [...reason.slice(0, 2 * (REASON + 1))];
+  return characters.length > REASON ? `${characters.slice(0, REASON - 1).join('')}…` : reason;
 }
 
-/** @internal True for an error that tells a holder that the task is theirs no more. */
-export function isLost(error: unknown): error is CoordError {
-  return error instanceof CoordError && LOST.has(error.code);
+/**
+ * @internal True for an error that tells the holder of a task that it is theirs no more. Another task may be what is
+ * not there.
+ */
+export function isLost(error: unknown, taskId: string): error is CoordError {
+  return error instanceof CoordError && LOST.has(error.code) && (error as CoordError & { taskId?: string }).taskId === taskId;
 }

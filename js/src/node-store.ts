@@ -1,7 +1,9 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   linkSync,
   lstatSync,
@@ -30,12 +32,15 @@ import { now } from './clock.ts';
 export class NodeStore implements Host {
   readonly #prefix: string;
   readonly #sync: boolean;
+  /** The mode of the coordination directory, which all that is made is given, whatever the umask is; not on Windows. */
+  readonly #mode: number | undefined;
   readonly #nonces = new BigUint64Array(64);
   #used = 64;
 
   constructor(directory: string, sync: boolean) {
     this.#prefix = `${directory}/`;
     this.#sync = sync;
+    this.#mode = modeOf(directory);
   }
 
   now(): number {
@@ -57,6 +62,7 @@ export class NodeStore implements Host {
       const file = this.#prefix + path;
       const descriptor = openSync(file, 'wx');
       try {
+        if (this.#mode !== undefined) this.#share(file, fstatSync(descriptor).mode, this.#mode & 0o666);
         write(descriptor, content);
         if (this.#sync && content.length > 0) fdatasyncSync(descriptor);
       } catch (error) {
@@ -112,7 +118,21 @@ export class NodeStore implements Host {
   }
 
   makeDir(dir: string): Outcome {
-    return attempt(() => mkdirSync(this.#prefix + dir));
+    return attempt(() => {
+      const path = this.#prefix + dir;
+      mkdirSync(path);
+      if (this.#mode !== undefined) this.#share(path, lstatSync(path).mode, this.#mode);
+    });
+  }
+
+  /** Who may work in the directory may work with all that is in it. A filesystem that knows no modes is left alone. */
+  #share(path: string, mode: number, wanted: number): void {
+    if ((mode & SHARED) === wanted) return;
+    try {
+      chmodSync(path, wanted);
+    } catch {
+      // What is made is in its place all the same.
+    }
   }
 
   removeDir(dir: string): Outcome {
@@ -122,6 +142,14 @@ export class NodeStore implements Host {
   syncDir(dir: string): Outcome {
     return this.#sync ? attempt(() => syncDirectory(this.#prefix + dir)) : Outcome.Done;
   }
+}
+
+/** What is taken over of a directory's mode: the rights, and that its group is that of all that is in it. */
+const SHARED = 0o2777;
+
+/** The mode that what is made in a directory is to have; `undefined` on Windows, where there are none. */
+export function modeOf(directory: string): number | undefined {
+  return process.platform === 'win32' ? undefined : statSync(directory).mode & SHARED;
 }
 
 /** Makes the names in a directory durable. On Windows, which cannot, it does nothing. */
@@ -193,17 +221,24 @@ const KINDS: Record<string, string> = {
   ENOTDIR: 'wrong-type',
   EISDIR: 'wrong-type',
   ELOOP: 'wrong-type',
+  EMFILE: 'too-many-open',
+  ENFILE: 'too-many-open',
 };
 
-/** What the WebAssembly part is thrown: the kind of failure, and the system's words. */
+/** What the WebAssembly part is thrown. */
 function failure(error: unknown): string {
+  return failureOf(error).join(' ');
+}
+
+/** The kind of failure, and the system's words. */
+export function failureOf(error: unknown): [kind: string, words: string] {
   const { name, message } = error as Error;
   // Deno's own refusal has no code. It names the path and the flag.
-  if (name === 'NotCapable') return `denied ${message}`;
+  if (name === 'NotCapable') return ['denied', message];
   const code = codeOf(error);
   // `EACCES: permission denied, open '/path'`: the queue names the path and the operation itself.
   const words = /^\w+: ([^,]+)/.exec(message)?.[1] ?? message;
-  return `${KINDS[code ?? ''] ?? 'other'} ${words}`;
+  return [KINDS[code ?? ''] ?? 'other', words];
 }
 
 function codeOf(error: unknown): string | undefined {

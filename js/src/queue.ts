@@ -1,23 +1,14 @@
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import type { CoordQueue, Waiting } from '../generated/muse_coord.js';
-import type { RawChange, RawClaimRecord, RawEnqueued, RawLease, RawListing, RawReleased, RawShown, RawStats } from './answers.ts';
-import {
-  changeOf,
-  claimRecordOf,
-  enqueuedOf,
-  itemOf,
-  type RawWaited,
-  releasedOf,
-  shownOf,
-  statsOf,
-  waitedOf,
-} from './answers.ts';
+import type { RawChange, RawClaimRecord, RawEnqueued, RawLease, RawListing, RawRetried, RawShown, RawStats } from './answers.ts';
+import { changeOf, claimRecordOf, enqueuedOf, itemOf, type RawWaited, retriedOf, shownOf, statsOf, waitedOf } from './answers.ts';
 import { BadArgsError, CoordError, NotFoundError, toCoordError } from './errors.ts';
 import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';
+import { optionsOf } from './options.ts';
 import { coordinationDirectory, syncing } from './repository.ts';
-import { actor, between, claimText, draftText, filterText, text } from './requests.ts';
+import { actor, between, claimText, draftText, draftTexts, filterText, listed, locating, text } from './requests.ts';
 import type {
   CancelOptions,
   Change,
@@ -32,9 +23,12 @@ import type {
   Listing,
   NewTask,
   OpenOptions,
-  Released,
+  ResumeOptions,
+  Retried,
+  RetryOptions,
   Shown,
   Stats,
+  StatsOptions,
   Waited,
   WaitOptions,
   WatchOptions,
@@ -76,8 +70,9 @@ const SOON = 35;
  * newer format.
  */
 export async function openQueue(options: OpenOptions = {}): Promise<Queue> {
-  const sync = syncing(options);
-  const directory = coordinationDirectory(options, sync);
+  const taken = optionsOf('openQueue', options);
+  const sync = syncing(taken);
+  const directory = coordinationDirectory(taken, sync);
   return new Queue(directory, openBinding(directory, sync));
 }
 
@@ -119,17 +114,19 @@ export class Queue {
 
   /**
    * Adds tasks in their order, up to 32 at a time, whose directories are synced together. All are checked before the first is
-   * written. Others are let do something in between.
+   * written; if one is refused, so are all, and the message and {@link CoordError.index} tell which. Others are let do
+   * something in between.
    *
    * If the medium fails, {@link IoError.enqueued} tells which were enqueued before.
    */
   async enqueueMany<Payload extends object = JsonObject>(tasks: Iterable<NewTask<Payload>>): Promise<Enqueued<Payload>[]> {
-    const drafts = [...tasks].map(draftText);
-    const enqueuing = refusing(() => this.#binding.enqueueMany(drafts));
+    const given = listed('enqueueMany', tasks);
+    const ask = <T>(what: () => T): T => locating('tasks', given, () => refusing(what));
+    const enqueuing = ask(() => this.#binding.enqueueMany(draftTexts(given)));
     const enqueued: Enqueued<Payload>[] = [];
     try {
       for (;;) {
-        const step = refusing(() => enqueuing.step(this.#binding));
+        const step = ask(() => enqueuing.step(this.#binding));
         if (step === undefined) return enqueued;
         enqueued.push(...this.#answer<RawEnqueued[]>(step).map((task) => enqueuedOf<Payload>(task)));
         await new Promise(setImmediate);
@@ -150,10 +147,11 @@ export class Queue {
   async claim<Payload extends object = JsonObject, Result extends object = JsonObject>(
     options: ClaimOptions = {},
   ): Promise<Lease<Payload, Result> | undefined> {
-    options.signal?.throwIfAborted();
-    const waiting = refusing(() => this.#binding.claim(claimText(options)));
+    const taken = optionsOf('claim', options);
+    taken.signal?.throwIfAborted();
+    const waiting = refusing(() => this.#binding.claim(claimText(taken)));
     try {
-      const claimed = await this.#take(waiting, options.signal);
+      const claimed = await this.#take(waiting, taken.signal);
       return claimed === null ? undefined : this.#lease(claimed);
     } finally {
       waiting.free();
@@ -171,13 +169,14 @@ export class Queue {
     options: ClaimOptions = {},
   ): Promise<Lease<Payload, Result>[]> {
     between('max', max, 1, MOST_AT_ONCE);
-    const first = await this.claim<Payload, Result>(options);
+    const taken = optionsOf('claimMany', options);
+    const first = await this.claim<Payload, Result>(taken);
     if (first === undefined) return [];
     const leases = [first];
-    const atOnce = { ...options, wait: 0, signal: undefined };
+    const atOnce = { ...taken, wait: 0, signal: undefined };
     let began = performance.now();
     try {
-      while (leases.length < max && !options.signal?.aborted) {
+      while (leases.length < max && !taken.signal?.aborted) {
         const lease = await this.claim<Payload, Result>(atOnce);
         if (lease === undefined) break;
         leases.push(lease);
@@ -200,9 +199,10 @@ export class Queue {
   async *claims<Payload extends object = JsonObject, Result extends object = JsonObject>(
     options: ClaimsOptions = {},
   ): AsyncGenerator<Lease<Payload, Result>, void, undefined> {
-    const { signal, wait } = options;
+    const taken = optionsOf('claims', options);
+    const { signal, wait } = taken;
     while (!signal?.aborted) {
-      const lease = await this.claim<Payload, Result>({ ...options, wait: wait ?? LONGEST_WAIT }).catch((error) => {
+      const lease = await this.claim<Payload, Result>({ ...taken, wait: wait ?? LONGEST_WAIT }).catch((error) => {
         if (!signal?.aborted) throw error;
       });
       if (lease) yield lease;
@@ -216,9 +216,10 @@ export class Queue {
    */
   async resume<Payload extends object = JsonObject, Result extends object = JsonObject>(
     taskId: string,
-    { runId, claimNonce }: { runId?: string; claimNonce?: string } = {},
+    options: ResumeOptions = {},
   ): Promise<Lease<Payload, Result>> {
-    return this.#lease(this.#ask(() => this.#binding.resume(`${taskId}`, actor(runId), claimNonce)));
+    const { runId, claimNonce } = optionsOf('resume', options);
+    return this.#lease(this.#ask(() => this.#binding.resume(text(taskId), actor(runId), claimNonce)));
   }
 
   /** One task, where it stands, and all that was reported of it; `undefined` if there is no such task. */
@@ -226,7 +227,7 @@ export class Queue {
     taskId: string,
   ): Promise<Shown<Payload, Result> | undefined> {
     try {
-      return shownOf(this.#ask<RawShown>(() => this.#binding.show(`${taskId}`)));
+      return shownOf(this.#ask<RawShown>(() => this.#binding.show(text(taskId))));
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
       throw error;
@@ -237,7 +238,7 @@ export class Queue {
   async list<Payload extends object = JsonObject, Result extends object = JsonObject>(
     filter: Filter = {},
   ): Promise<Listing<Payload, Result>> {
-    const listing = this.#ask<RawListing>(() => this.#binding.tasks(filterText(filter)));
+    const listing = this.#ask<RawListing>(() => this.#binding.tasks(filterText(optionsOf('list', filter))));
     return { ...listing, items: listing.items.map((item) => itemOf<Payload, Result>(item)) };
   }
 
@@ -247,11 +248,12 @@ export class Queue {
    */
   async wait<Payload extends object = JsonObject, Result extends object = JsonObject>(
     taskIds: string | readonly string[],
-    { any = false, timeoutSeconds, signal }: WaitOptions = {},
+    options: WaitOptions = {},
   ): Promise<Waited<Payload, Result>> {
+    const { any = false, timeoutSeconds, signal } = optionsOf('wait', options);
     signal?.throwIfAborted();
     if (timeoutSeconds !== undefined) between('timeoutSeconds', timeoutSeconds, 0, LONGEST_SECONDS);
-    const ids = [taskIds].flat().map((id) => `${id}`);
+    const ids = [taskIds].flat().map(text);
     const seconds = timeoutSeconds ?? Infinity;
     const ending = refusing(() => this.#binding.wait(ids, any, seconds));
     const sleep = new LightSleep(this.directory);
@@ -277,9 +279,10 @@ export class Queue {
    * between two looks is told once, as it stands then. What ended while nobody looked, `list({ endedSince })` tells.
    */
   async *watch<Payload extends object = JsonObject, Result extends object = JsonObject>(
-    { queue, tags = [], signal }: WatchOptions = {},
+    options: WatchOptions = {},
   ): AsyncGenerator<Change<Payload, Result>, void, undefined> {
-    const watching = refusing(() => this.#binding.watch(text(queue), tags.map((tag) => `${tag}`)));
+    const { queue, tags = [], signal } = optionsOf('watch', options);
+    const watching = refusing(() => this.#binding.watch(queue, [...tags]));
     const sleep = new LightSleep(this.directory);
     try {
       while (!signal?.aborted) {
@@ -301,7 +304,8 @@ export class Queue {
    * How many tasks there are, where they stand, and how long they take. Reads the records of those that have not ended, or ended in
    * the last `windowSeconds` (default 3,600).
    */
-  async stats({ windowSeconds = WINDOW_SECONDS }: { windowSeconds?: number } = {}): Promise<Stats> {
+  async stats(options: StatsOptions = {}): Promise<Stats> {
+    const { windowSeconds = WINDOW_SECONDS } = optionsOf('stats', options);
     between('windowSeconds', windowSeconds, 0, LONGEST_SECONDS);
     return statsOf(this.#ask<RawStats>(() => this.#binding.stats(windowSeconds)));
   }
@@ -311,35 +315,35 @@ export class Queue {
    * next speaks, and within about a second by {@link Lease.signal}. With `request` a holder is asked to stop, by the same ways, and
    * decides; the answer's `cancelRequest` tells. If it is not heard of again, its task ends as cancelled with its lease.
    */
-  async cancel(
-    taskId: string,
-    { runId, request = false, force = false, reason }: CancelOptions = {},
-  ): Promise<ClaimRecord> {
+  async cancel(taskId: string, options: CancelOptions = {}): Promise<ClaimRecord> {
+    const { runId, request = false, force = false, reason } = optionsOf('cancel', options);
     if (request && force) {
       throw new BadArgsError('bad_args', 'request asks whoever holds the task, and force takes it away: give one');
     }
-    const who = actor(runId);
-    return claimRecordOf(
-      this.#ask<RawClaimRecord>(() => this.#binding.cancel(`${taskId}`, who, force, request, text(reason))),
-    );
+    const [id, who, why] = [text(taskId), actor(runId), reason === undefined ? undefined : text(reason)];
+    return claimRecordOf(this.#ask<RawClaimRecord>(() => this.#binding.cancel(id, who, force, request, why)));
   }
 
   /**
-   * Puts a task that failed, expired or was cancelled back, to be claimed at once, with all its attempts before it. What was reported of
-   * it stays. Tasks that were cancelled because of it stay so.
+   * Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the tasks
+   * and the time that it was enqueued to wait for, unless `now` is set. What was reported of it stays. Tasks that were
+   * cancelled because of it stay so, unless `cascade` is set.
+   *
+   * Rejects if it waits for a task that did not complete: put that one back first.
    */
-  async retry(taskId: string): Promise<Released> {
-    return releasedOf(this.#ask<RawReleased>(() => this.#binding.retry(`${taskId}`)));
+  async retry(taskId: string, options: RetryOptions = {}): Promise<Retried> {
+    const { now = false, cascade = false } = optionsOf('retry', options);
+    return retriedOf(this.#ask<RawRetried>(() => this.#binding.retry(text(taskId), now, cascade)));
   }
 
   /** From now on nothing of this queue is claimed; what is claimed goes on. False if it was paused before. */
   async pause(queue: string): Promise<boolean> {
-    return refusing(() => this.#binding.pause(`${queue}`));
+    return refusing(() => this.#binding.pause(text(queue)));
   }
 
   /** Ends a pause. False if there was none. */
   async resumeQueue(queue: string): Promise<boolean> {
-    return refusing(() => this.#binding.resumeQueue(`${queue}`));
+    return refusing(() => this.#binding.resumeQueue(text(queue)));
   }
 
   /**
@@ -348,14 +352,15 @@ export class Queue {
    */
   async limit(queue: string, maxInFlight: number | null): Promise<void> {
     const max = maxInFlight === null ? undefined : between('maxInFlight', maxInFlight, 1, 0xffff_ffff);
-    refusing(() => this.#binding.limit(`${queue}`, max));
+    refusing(() => this.#binding.limit(text(queue), max));
   }
 
   /**
    * Removes tasks that ended long ago, for good, with all that was reported of them. One that others still wait for stays. Only who
    * calls this removes anything.
    */
-  async gc({ olderThanSeconds, keepLast = 0, dryRun = false }: GcOptions): Promise<Collected> {
+  async gc(options: GcOptions): Promise<Collected> {
+    const { olderThanSeconds, keepLast = 0, dryRun = false } = optionsOf('gc', options);
     between('olderThanSeconds', olderThanSeconds, 0, LONGEST_SECONDS);
     between('keepLast', keepLast, 0, Number.MAX_SAFE_INTEGER);
     return this.#ask<Collected>(() => this.#binding.gc(olderThanSeconds, keepLast, dryRun));

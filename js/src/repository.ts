@@ -1,9 +1,9 @@
-import { lstatSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import { BadArgsError, IoError, NotARepositoryError } from './errors.ts';
-import { syncDirectory } from './node-store.ts';
+import { failureOf, modeOf, syncDirectory } from './node-store.ts';
 import type { OpenOptions } from './types.ts';
 
 /** An environment variable; `undefined` if it is not set, is empty, or may not be read: an option can say the same. */
@@ -54,26 +54,55 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Makes what is missing. Another process may be doing the same. */
+/** Makes what is missing, unless something else is in its place. Another process may be doing the same. */
 function made(root: string, sync: boolean): string {
   const directory = join(root, '.muse', 'coordination');
-  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) {
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found === undefined) {
+    if (lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink()) {
+      throw new InTheWay(`it is a link to ${JSON.stringify(readlinkSync(directory))}, which is not there`);
+    }
     mkdirSync(directory, { recursive: true });
+    takeModeFromAbove(directory);
     // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
     if (sync) [join(root, '.muse'), root].forEach(syncDirectory);
+  } else if (!found.isDirectory()) {
+    throw new InTheWay('not a directory');
   }
   return directory;
 }
 
+/** Something else than a directory is where the coordination directory should be. */
+class InTheWay extends Error {}
+
+/** A group that shares `.muse` shares the queue. Of a directory whose mode cannot be set nothing more can be wanted. */
+function takeModeFromAbove(directory: string): void {
+  try {
+    const [mode, wanted] = [modeOf(directory), modeOf(dirname(directory))];
+    if (wanted !== undefined && wanted !== mode) chmodSync(directory, wanted);
+  } catch {
+    // It is there, with the mode that the umask gave it.
+  }
+}
+
+/** What the queue says, too, of what it meets further below. */
+const ADVICE: Record<string, string> = {
+  'wrong-type': '; move what is in the way to another place',
+  'too-many-open': '; raise the limit on open files (`ulimit -n`)',
+};
+
 function notUsable(root: string, isNamed: boolean, error: unknown): Error {
-  const { name, message } = error as Error;
+  const { name } = error as Error;
   const directory = join(root, '.muse', 'coordination');
   const grant =
     `grant --allow-read=${directory} and --allow-write=${directory}, which is all that is needed once the queue is there`;
   const elsewhere = isNamed ? '' : ', or say by { root } which other directory holds .muse';
   const how = name === 'NotCapable' ? `: ${grant}${elsewhere}` : '';
-  const failure = new IoError('io_error', `cannot open ${directory}: ${message}${how}`, { cause: error });
-  return Object.defineProperty(failure, 'kind', { value: name === 'NotCapable' ? 'denied' : 'other', enumerable: true });
+  const [kind, words] = error instanceof InTheWay ? (['wrong-type', error.message] as const) : failureOf(error);
+  const advice = ADVICE[kind] ?? how;
+  const message = `cannot open the coordination directory ${JSON.stringify(directory)}: ${words}${advice}`;
+  const failure = new IoError('io_error', message, { cause: error });
+  return Object.defineProperty(failure, 'kind', { value: kind === 'too-many-open' ? 'other' : kind, enumerable: true });
 }
 
 /** Whether what is acknowledged is to be synced. */

@@ -1,4 +1,5 @@
-import { BadArgsError, BadPayloadError, type Code, CoordError } from './errors.ts';
+import { BadArgsError, BadPayloadError, type Code, CoordError, NotFoundError, wordsOf } from './errors.ts';
+import { optionsOf, shown } from './options.ts';
 import { variable } from './repository.ts';
 import type { ClaimOptions, Filter, NewTask } from './types.ts';
 
@@ -7,43 +8,85 @@ export function actor(runId: string | undefined): string | undefined {
   return runId ?? variable('MUSE_RUN_ID');
 }
 
+/** The priorities that there are: 64-bit integers. */
+const [LEAST_PRIORITY, MOST_PRIORITY] = [-(2n ** 63n), 2n ** 63n - 1n];
+
 /** A task as the WebAssembly part takes it. Its priority and payload are texts already: JSON has no 64-bit integers. */
 export function draftText(task: NewTask<object>): string {
-  if (typeof task !== 'object' || task === null) {
-    throw new BadArgsError('bad_args', `a task is an object with a title, not ${task}`);
-  }
-  const { title, queue, tags, after, unique, priority = 0, payload } = task;
-  if (typeof priority !== 'bigint') whole('priority', priority);
-  const texts = [`"priority":${priority}`];
+  if (typeof task !== 'object' || task === null) throw bad(`a task is an object with a title, not ${shown(task)}`);
+  const { payload, priority = 0, ...options } = optionsOf('enqueue', task);
+  const texts = [`"priority":${priorityText(priority)}`];
   if (payload !== undefined) texts.push(`"payload":${jsonOf('payload', 'bad_payload', payload)}`);
   const fields = {
-    title,
-    queue,
-    ttl_seconds: whole('ttlSeconds', task.ttlSeconds),
-    run_id: actor(task.runId),
-    tags,
-    max_attempts: whole('maxAttempts', task.maxAttempts),
-    backoff_seconds: whole('backoffSeconds', task.backoffSeconds),
-    backoff_max_seconds: whole('backoffMaxSeconds', task.backoffMaxSeconds),
-    delay_seconds: whole('delaySeconds', task.delaySeconds),
-    at: timeText('at', task.at),
-    after,
-    if_parent_fails: task.ifParentFails,
-    unique,
+    title: options.title,
+    queue: options.queue,
+    ttl_seconds: whole(options.ttlSeconds),
+    run_id: actor(options.runId),
+    tags: options.tags,
+    max_attempts: whole(options.maxAttempts),
+    backoff_seconds: whole(options.backoffSeconds),
+    backoff_max_seconds: whole(options.backoffMaxSeconds),
+    delay_seconds: whole(options.delaySeconds),
+    at: timeText('at', options.at),
+    after: options.after,
+    if_parent_fails: options.ifParentFails,
+    unique: options.unique,
   };
   return objectText(fields, texts);
 }
 
-export function claimText(options: ClaimOptions): string {
-  const { queue, queues, tags } = options;
+/** The tasks that a call was given. */
+export function listed<T>(call: string, tasks: Iterable<T>): T[] {
+  if (typeof tasks === 'object' && tasks !== null && Symbol.iterator in tasks) return [...tasks];
+  throw bad(`${call} takes an array of tasks, not ${shown(tasks)}`);
+}
+
+/** The tasks as the WebAssembly part takes them. What is refused has the `index` of its task. */
+export function draftTexts(tasks: readonly NewTask<object>[]): string[] {
+  return tasks.map((task, index) => {
+    try {
+      return draftText(task);
+    } catch (error) {
+      throw error instanceof CoordError ? Object.assign(error, { index }) : error;
+    }
+  });
+}
+
+/** Asks for several tasks. If one is refused, that is told with its place, as `tasks[1] ("Count b")`. */
+export function locating<T>(place: string, tasks: readonly NewTask<object>[], ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    const index = error instanceof CoordError ? indexOf(error, tasks) : undefined;
+    throw index === undefined ? error : at(place, tasks, index, error as CoordError);
+  }
+}
+
+/** Which task is refused. That another one to wait for is not there is told by the id of that one. */
+function indexOf(error: CoordError, tasks: readonly NewTask<object>[]): number | undefined {
+  if (!(error instanceof NotFoundError)) return error.index;
+  const index = tasks.findIndex(({ after }) => after?.some((id) => error.taskId.endsWith(id)));
+  return index < 0 ? undefined : index;
+}
+
+/** The error, of its class and with its facts, with the place of the task in front. */
+function at(place: string, tasks: readonly NewTask<object>[], index: number, error: CoordError): CoordError {
+  const title = tasks[index]?.title;
+  const which = `${place}[${index}]${typeof title === 'string' ? ` (${shown(title)})` : ''}`;
+  const Class = error.constructor as typeof CoordError;
+  const cause = error.cause === undefined ? undefined : { cause: error.cause };
+  return Object.assign(new Class(error.code, `${which}: ${error.message}`, cause), { ...error, index });
+}
+
+export function claimText({ queue, queues = [], ...options }: ClaimOptions): string {
   return objectText({
     run_id: actor(options.runId),
-    queues: queue === undefined ? queues : [queue].concat(queues ?? []),
-    tags,
+    queues: queue === undefined ? queues : [queue, ...queues],
+    tags: options.tags,
     any_tags: options.anyTags,
     exclude_tags: options.excludeTags,
-    lease_seconds: whole('leaseSeconds', options.leaseSeconds),
-    wait_seconds: whole('wait', options.wait),
+    lease_seconds: whole(options.leaseSeconds),
+    wait_seconds: whole(options.wait),
   });
 }
 
@@ -57,7 +100,7 @@ export function filterText({ status, queue, runId, tags, since, endedSince, sort
     ended_since: timeText('endedSince', endedSince),
     sort,
     cursor,
-    limit: whole('limit', limit),
+    limit: whole(limit),
   });
 }
 
@@ -69,42 +112,53 @@ function objectText(fields: Record<string, unknown>, texts: string[] = []): stri
   return `{${texts.join(',\n')}}`;
 }
 
-/** The text, or what JavaScript makes one of. */
-export function text(value: unknown): string | undefined {
-  return value === undefined ? undefined : `${value}`;
+/** The text, or whatever was given in words. */
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : wordsOf(value);
 }
 
 function timeText(name: string, value: Date | string | undefined): string | undefined {
   if (!(value instanceof Date)) return value;
-  if (Number.isNaN(value.getTime())) throw new BadArgsError('bad_args', `${name} is not a valid date`);
+  if (Number.isNaN(value.getTime())) throw bad(`${name} is not a valid date`);
   return value.toISOString();
+}
+
+function priorityText(priority: number | bigint): string {
+  if (typeof priority === 'number' && !Number.isSafeInteger(priority)) {
+    throw bad(`priority is beyond 2^53, where numbers are rounded: give a bigint`);
+  }
+  if (priority >= LEAST_PRIORITY && priority <= MOST_PRIORITY) return `${priority}`;
+  throw bad(`priority must be between ${LEAST_PRIORITY} and ${MOST_PRIORITY}, got ${priority}`);
 }
 
 /** The number, if it is a whole one from `least` to `most`. */
 export function between(name: string, value: number, least: number, most: number): number {
-  if (value >= least && value <= most && whole(name, value) !== undefined) return value;
-  throw new BadArgsError('bad_args', `${name} must be a whole number from ${least} to ${most}, got ${value}`);
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw bad(`${name} must be a whole number from ${least} to ${most}, got ${shown(value)}`);
 }
 
-/** The number, if it is a whole one: JSON would make `null` of others, which is as if nothing had been said. */
-export function whole(name: string, value: number | undefined): number | undefined {
-  if (value === undefined || Number.isSafeInteger(value)) return value;
-  if (Number.isInteger(value)) {
-    throw new BadArgsError('bad_args', `${name} is beyond 2^53, where numbers are rounded: give a bigint`);
-  }
-  throw new BadArgsError('bad_args', `${name} must be a whole number, got ${value}`);
+/**
+ * A whole number so that JSON tells it in digits. One that this changes is far out of any limits, and the core says so.
+ */
+function whole(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
 }
 
 /** The value as JSON. */
 export function jsonOf(name: string, code: Code & ('bad_args' | 'bad_payload'), value: object): string {
   const error = code === 'bad_args' ? BadArgsError : BadPayloadError;
-  const bad = (why: string, options?: ErrorOptions): CoordError =>
+  const refused = (why: string, options?: ErrorOptions): CoordError =>
     new error(code, `the ${name} is not a JSON object: ${why}`, options);
+  let text: string | undefined;
   try {
-    const text = JSON.stringify(value);
-    if (text !== undefined) return text;
+    text = JSON.stringify(value);
   } catch (cause) {
-    throw bad((cause as Error).message, { cause });
+    throw refused(wordsOf(cause), { cause });
   }
-  throw bad(`it is a ${typeof value}`);
+  if (text === undefined) throw refused(`it is a ${typeof value}`);
+  return text;
+}
+
+function bad(message: string): BadArgsError {
+  return new BadArgsError('bad_args', message);
 }

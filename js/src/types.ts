@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { Code } from './errors.ts';
 
 /**
  * Where a task stands. `scheduled`: it is not yet due, as it was put off, or waits for its next attempt. `blocked`: it waits for
@@ -157,6 +158,32 @@ export interface Released {
   attempt: number;
   /** When it can be claimed, if not at once. */
   scheduledAt: Date | null;
+}
+
+/** How to put a task back. */
+export interface RetryOptions {
+  /** To be claimed at once: it waits for no task and no time. Default: it waits again for those in its `after`, and until its `at`. */
+  now?: boolean;
+  /** Put back what was cancelled because of it, too, and what was cancelled because of that. Default: false. */
+  cascade?: boolean;
+}
+
+/** A task that was put back, and others with it. */
+export interface Retried extends Released {
+  /** `pending`, or `blocked` or `scheduled` if it waits again. */
+  status: Status;
+  /** The ids of those that had been cancelled because of it and wait again, the oldest first. */
+  dependants: string[];
+  /** Those that had been cancelled because of it and stay so. */
+  left: LeftCancelled[];
+}
+
+/** A task that was cancelled because of one that was put back, and stays so. */
+export interface LeftCancelled {
+  taskId: string;
+  /** Why, as its own `retry` would be refused. */
+  code: Code;
+  message: string;
 }
 
 /** What somebody reported on a task. */
@@ -346,6 +373,38 @@ export interface HeartbeatOptions {
   progress?: number;
   /** The same in words: at most 4,096 characters. */
   note?: string;
+}
+
+/** What to enqueue with a completion. */
+export interface CompleteOptions {
+  /** Tasks that follow from this one, in the same step: all of them if the completion is accepted, else none. */
+  enqueue?: Iterable<NewTask>;
+}
+
+/** How to fail. */
+export interface FailOptions {
+  /** End the task, even if it has attempts left. Default: false. */
+  final?: boolean;
+}
+
+/** How to give a task back. */
+export interface ReleaseOptions {
+  /** Seconds in which nobody is to claim it: 0 to 315,360,000. Default: 0. */
+  delaySeconds?: number;
+}
+
+/** Which lease to take up again. */
+export interface ResumeOptions {
+  /** Whose it is. Default: `$MUSE_RUN_ID`. */
+  runId?: string;
+  /** The lease's `claimNonce`. Default: whichever lease this agent has of the task. */
+  claimNonce?: string;
+}
+
+/** How far back to look. */
+export interface StatsOptions {
+  /** Seconds in which tasks ended that are looked at one by one: 0 to 315,360,000. Default: 3,600. */
+  windowSeconds?: number;
 }
 
 /** What to remove. */

@@ -2,6 +2,7 @@ import { type FSWatcher, statfsSync, statSync, watch } from 'node:fs';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { onAbort } from './signals.ts';
 
 /** Whoever waits for a task in more directories than this is not told of changes, and finds them by looking. */
 const WATCHED = 64;
@@ -44,13 +45,7 @@ export class LightSleep {
   async sleep(millis: number, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     this.#watchWanted();
-    const { promise, resolve } = withResolvers();
-    this.#wake = resolve;
-    const timer = setTimeout(resolve, millis);
-    signal?.addEventListener('abort', resolve);
-    await promise;
-    signal?.removeEventListener('abort', resolve);
-    clearTimeout(timer);
+    await pause(millis, signal, (wake) => (this.#wake = wake));
     signal?.throwIfAborted();
   }
 
@@ -100,8 +95,24 @@ function isOfLocalType(directory: string): boolean {
   }
 }
 
+/** Sleeps for so long, or until `signal` is aborted, or until what `wakeable` is given is called. */
+export async function pause(
+  millis: number,
+  signal: AbortSignal | undefined,
+  wakeable: (wake: () => void) => void = () => {},
+): Promise<void> {
+  if (signal?.aborted) return;
+  const { promise, resolve } = withResolvers();
+  wakeable(resolve);
+  const timer = setTimeout(resolve, millis);
+  const forget = onAbort(signal, resolve);
+  await promise;
+  forget();
+  clearTimeout(timer);
+}
+
 /** `Promise.withResolvers`, which Node 20 does not have. */
-export function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   let resolve!: () => void;
   const promise = new Promise<void>((settle) => (resolve = settle));
   return { promise, resolve };

@@ -1,13 +1,13 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
-import process from 'node:process';
 import { clearInterval, setInterval } from 'node:timers';
-import { setTimeout as pause } from 'node:timers/promises';
 import { BadArgsError, IoError } from './errors.ts';
 import { isLost, type Lease } from './lease.ts';
+import { modeOf, optionsOf } from './options.ts';
 import { LONGEST_WAIT, type Queue } from './queue.ts';
-import { whole } from './requests.ts';
+import { onAbort, onSystemSignal } from './signals.ts';
 import type { Choice, ClaimRecord, JsonObject, Task } from './types.ts';
-import { withResolvers } from './wait.ts';
+import { pause } from './wait.ts';
 
 /** The lease of a worker, in seconds: as long as a task waits for another agent when this one dies. */
 const LEASE_SECONDS = 60;
@@ -94,21 +94,27 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   /** Aborted: what is at hand is to be given back. */
   readonly #giveBack = new AbortController();
   readonly #atHand = new Set<Lease<Payload, Result>>();
-  #wake: () => void = () => {};
+  /** Of the code that runs: the task whose handler it belongs to. */
+  readonly #handled = new AsyncLocalStorage<Lease<Payload, Result>>();
+  /** The tasks whose handlers wait until this worker has stopped. */
+  readonly #stopping = new Set<Lease<Payload, Result>>();
+  /** Those who wait until something is at hand no more. */
+  #waiting: (() => void)[] = [];
+  /** Aborted: the claim that waits is to be made anew, or not any more. */
+  #claiming = new AbortController();
   #fault: { error: unknown } | undefined;
 
   /** @internal */
   constructor(queue: Queue, handler: Handler<Payload, Result>, options: WorkOptions) {
-    const { concurrency = 1, leaseSeconds = LEASE_SECONDS } = options;
     if (typeof handler !== 'function') {
       throw new BadArgsError('bad_args', `the handler must be a function, got ${typeof handler}`);
     }
-    if (concurrency < 1 || whole('concurrency', concurrency) === undefined) {
-      throw new BadArgsError('bad_args', `concurrency must be at least 1, got ${concurrency}`);
-    }
+    const taken = optionsOf('work', options);
+    const { concurrency = 1, leaseSeconds = LEASE_SECONDS } = taken;
+    if (concurrency < 1) throw new BadArgsError('bad_args', `concurrency must be at least 1, got ${concurrency}`);
     this.#queue = queue;
     this.#handler = handler;
-    this.#options = { ...options, concurrency };
+    this.#options = { ...taken, concurrency };
     this.#leaseSeconds = leaseSeconds;
     this.done = this.#run();
   }
@@ -134,10 +140,18 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
     return this;
   }
 
-  /** Claims no more, and resolves when nothing is at hand any more. May be called again, to `release` what was to be finished. */
+  /**
+   * Claims no more, and resolves when nothing is at hand any more. May be called again, to `release` what was to be
+   * finished.
+   *
+   * In a handler it resolves when no other task is at hand than those whose handlers wait for the same: a handler's own
+   * task ends only after that. (So a handler must not await `done`.)
+   */
   async stop(mode: StopMode = 'finish'): Promise<void> {
-    this.#stop(mode);
-    await this.done;
+    this.#stop(modeOf(mode));
+    const own = this.#handled.getStore();
+    if (own === undefined || !this.#atHand.has(own)) await this.done;
+    else await this.#restDone(own);
   }
 
   /** As `stop()`. */
@@ -147,6 +161,7 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
 
   #stop(mode: StopMode): void {
     this.#noMore.abort();
+    this.#claiming.abort();
     if (mode === 'release' && !this.#giveBack.signal.aborted) {
       this.#giveBack.abort();
       this.#atHand.forEach((lease) => lease.interrupt(this.#giveBack.signal.reason));
@@ -167,26 +182,47 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
     if (this.#fault !== undefined) throw this.#fault.error;
   }
 
+  /** Waits until nothing else is at hand that goes on by itself. */
+  async #restDone(own: Lease<Payload, Result>): Promise<void> {
+    const goesOn = (lease: Lease<Payload, Result>): boolean => lease !== own && !this.#stopping.has(lease);
+    this.#stopping.add(own);
+    // Another handler may have waited for this one.
+    this.#wake();
+    while ([...this.#atHand].some(goesOn)) await this.#stir();
+    this.#stopping.delete(own);
+  }
+
   /** Waits until a task is at hand no more, or the worker is to stop. */
-  async #stir(): Promise<void> {
-    const { promise, resolve } = withResolvers();
-    this.#wake = resolve;
-    await promise;
+  #stir(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    const woken = this.#waiting;
+    this.#waiting = [];
+    woken.forEach((resolve) => resolve());
   }
 
   async #claim(): Promise<void> {
     const { runId, queue, queues, tags, anyTags, excludeTags, wait } = this.#options;
     const choice: Choice = { queue, queues, tags, anyTags, excludeTags };
-    const signal = this.#noMore.signal;
-    const wanted = { ...choice, runId, leaseSeconds: this.#leaseSeconds, wait: wait ?? LONGEST_WAIT, signal };
+    // What is at hand may enqueue more, so the time without a task begins when it has ended: that ends this claim.
+    const isIdle = this.#atHand.size === 0;
+    this.#claiming = new AbortController();
+    const { signal } = this.#claiming;
+    const seconds = isIdle ? wait ?? LONGEST_WAIT : LONGEST_WAIT;
     try {
-      const lease = await this.#queue.claim<Payload, Result>(wanted);
+      const lease = await this.#queue.claim<Payload, Result>({
+        ...choice,
+        runId,
+        leaseSeconds: this.#leaseSeconds,
+        wait: seconds,
+        signal,
+      });
       if (lease !== undefined) void this.#attend(lease);
-      // What is at hand may enqueue more.
-      else if (wait !== undefined && this.#atHand.size === 0) this.#stop('finish');
-      else if (wait !== undefined) await this.#stir();
+      else if (isIdle && wait !== undefined) this.#stop('finish');
     } catch (error) {
-      if (!this.#noMore.signal.aborted) await this.#tolerate(error);
+      if (!signal.aborted) await this.#tolerate(error);
     }
   }
 
@@ -198,18 +234,19 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
       this.#tell('claimed', lease);
       await this.#report(lease, await this.#outcome(lease));
     } catch (error) {
-      if (isLost(error)) this.#tell('lost', lease, error);
+      if (isLost(error, lease.task.taskId)) this.#tell('lost', lease, error);
       else await this.#tolerate(error);
     } finally {
       clearInterval(heartbeats);
       this.#atHand.delete(lease);
+      if (this.#atHand.size === 0) this.#claiming.abort();
       this.#wake();
     }
   }
 
   async #outcome(lease: Lease<Payload, Result>): Promise<Outcome<Result>> {
     try {
-      return { returned: await this.#handler(lease.task, lease) };
+      return { returned: await this.#handled.run(lease, () => this.#handler(lease.task, lease)) };
     } catch (error) {
       return { threw: error };
     }
@@ -258,7 +295,7 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
     if (error instanceof IoError && this.#isListenedTo('error')) {
       this.#tell('error', error);
       // A worker that is stopped meanwhile pauses no longer.
-      await pause(PAUSE, undefined, { signal: this.#noMore.signal }).catch(() => {});
+      await pause(PAUSE, this.#noMore.signal);
     } else {
       this.#fault ??= { error };
       this.#stop('finish');
@@ -282,20 +319,18 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   /** Stops when asked to from outside. What it gives back ends the heeding. */
   #heedSignals(): () => void {
     const { signal, onStop = 'finish', stopOnSignals = false } = this.#options;
-    const onAbort = (): void => this.#stop(onStop);
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) this.#stop(onStop);
+    const forget = onAbort(signal, () => this.#stop(onStop));
     let signals = 0;
     const onSignal = (): void => {
       signals += 1;
       this.#stop(signals === 1 ? onStop : 'release');
       if (signals === 2) unhear();
     };
-    const heard = stopOnSignals ? (['SIGINT', 'SIGTERM'] as const) : [];
-    const unhear = (): void => heard.forEach((name) => process.off(name, onSignal));
-    heard.forEach((name) => process.on(name, onSignal));
+    const heard = stopOnSignals ? (['SIGINT', 'SIGTERM'] as const).map((name) => onSystemSignal(name, onSignal)) : [];
+    const unhear = (): void => heard.forEach((unhearOne) => unhearOne());
     return () => {
-      signal?.removeEventListener('abort', onAbort);
+      forget();
       unhear();
     };
   }

@@ -130,7 +130,7 @@ test('of the tasks of a queue with one unique key one lives', async (t) => {
   await assert.rejects(queue.retry(first.taskId), (error) => {
     assert.ok(error instanceof coord.KeyTakenError);
     assert.deepEqual([error.code, error.taskId, error.liveTaskId], ['key_taken', first.taskId, next.taskId]);
-    assert.equal(error.status, 'failed');
+    assert.equal(error.taskStatus, 'failed');
     return true;
   });
 });
@@ -201,8 +201,8 @@ test('a refusal tells where the task stands, and the answer to a cancel why', as
   const later = await queue.enqueue({ title: 'a', delaySeconds: 3600 });
   const next = await queue.enqueue({ title: 'b', after: [later.taskId] });
   const stands = async (taskId) => {
-    const { status, scheduledAt, blockedOn } = await queue.retry(taskId).then(assert.fail, (error) => error);
-    return [status, scheduledAt instanceof Date, blockedOn];
+    const { taskStatus, scheduledAt, blockedOn } = await queue.retry(taskId).then(assert.fail, (error) => error);
+    return [taskStatus, scheduledAt instanceof Date, blockedOn];
   };
   assert.deepEqual(await stands(later.taskId), ['scheduled', true, undefined]);
   assert.deepEqual(await stands(next.taskId), ['blocked', false, later.taskId]);
@@ -220,6 +220,50 @@ test('a task is put back with all its attempts before it, if it has ended and di
   await (await queue.claim({ runId: 'r' })).complete();
   await assert.rejects(queue.retry(taskId), coord.AlreadyTerminalError);
   assert.deepEqual((await queue.get(taskId)).history.map(({ kind, error }) => [kind, error]), [['failed', 'no']]);
+});
+
+test('a task that is put back waits again for what it waited for, unless it is not to', async (t) => {
+  const queue = await freshQueue(t);
+  const parent = await queue.enqueue({ title: 'parent', queue: 'first' });
+  const child = await queue.enqueue({ title: 'child', after: [parent.taskId] });
+  await (await queue.claim({ runId: 'r' })).fail('no');
+  await assert.rejects(queue.retry(child.taskId), (error) => {
+    assert.deepEqual([error.code, error.taskId], ['error', child.taskId]);
+    assert.ok(error.message.includes(parent.taskId), error.message);
+    return true;
+  });
+  const { status, dependants, left } = await queue.retry(parent.taskId);
+  assert.deepEqual([status, dependants, left], ['pending', [], []]);
+  assert.equal((await queue.retry(child.taskId)).status, 'blocked');
+  assert.deepEqual([(await queue.get(child.taskId)).blockedOn, await claimable(queue)], [parent.taskId, ['parent']]);
+
+  const later = await queue.enqueue({ title: 'later', delaySeconds: 60 });
+  await queue.cancel(later.taskId, { runId: 'boss' });
+  const again = await queue.retry(later.taskId);
+  assert.deepEqual([again.status, again.scheduledAt], ['scheduled', later.scheduledAt]);
+  await queue.cancel(later.taskId, { runId: 'boss' });
+  assert.equal((await queue.retry(later.taskId, { now: true })).status, 'pending');
+  assert.deepEqual(await claimable(queue), ['later']);
+});
+
+test('what was cancelled because of a task is put back with it, if that is asked for', async (t) => {
+  const queue = await freshQueue(t);
+  const [parent, other] = await queue.enqueueMany([{ title: 'parent' }, { title: 'other' }]);
+  const child = await queue.enqueue({ title: 'child', after: [parent.taskId] });
+  const grandchild = await queue.enqueue({ title: 'grandchild', after: [child.taskId] });
+  const both = await queue.enqueue({ title: 'both', after: [parent.taskId, other.taskId] });
+  for (const lease of await queue.claimMany(2, { runId: 'r' })) await lease.fail('no');
+  assert.equal((await queue.stats()).counts.cancelled, 3);
+  const { taskId, status, dependants, left } = await queue.retry(parent.taskId, { cascade: true });
+  assert.deepEqual([taskId, status, dependants], [parent.taskId, 'pending', [child.taskId, grandchild.taskId]]);
+  assert.deepEqual(left.map((each) => [each.taskId, each.code]), [[both.taskId, 'error']]);
+  assert.ok(left[0].message.includes(other.taskId), left[0].message);
+  for (const title of ['parent', 'child', 'grandchild']) {
+    const lease = await queue.claim({ runId: 'r' });
+    assert.equal(lease.task.title, title);
+    await lease.complete();
+  }
+  assert.equal((await queue.get(both.taskId)).status, 'cancelled');
 });
 
 test('tasks are chosen by queues and by tags, in the order of priority', async (t) => {
@@ -266,7 +310,13 @@ test('nothing is claimed of a queue that is paused, and of a limited one no more
   const queue = await freshQueue(t);
   await queue.enqueueMany(['a', 'b', 'c'].map((title) => ({ title, queue: 'x' })));
   assert.deepEqual([await queue.pause('x'), await queue.pause('x')], [true, false]);
-  assert.deepEqual(await claimable(queue), []);
+  const warnings = [];
+  const note = (warning) => warnings.push(warning.message);
+  process.on('warning', note);
+  t.after(() => process.off('warning', note));
+  assert.deepEqual([await claimable(queue), await claimable(queue)], [[], []]);
+  await new Promise((done) => setImmediate(done));
+  assert.deepEqual(warnings, ['queue x is paused: `muse coord resume x` ends that'], 'told once');
   assert.equal((await queue.stats()).queues.x.paused, true);
   assert.deepEqual([await queue.resumeQueue('x'), await queue.resumeQueue('x')], [true, false]);
   await queue.limit('x', 2);

@@ -133,3 +133,81 @@ async function shareOfACore(milliseconds) {
   const used = process.cpuUsage(before);
   return (used.user + used.system) / 1000 / (performance.now() - began);
 }
+
+/** What has no text, or is one only at the first sight: to be thrown. */
+export const hostile = {
+  'an object without a prototype': () => Object.create(null),
+  'a ring of causes': () => {
+    const [a, b] = [new Error('a'), new Error('b')];
+    return Object.assign(a, { cause: Object.assign(b, { cause: a }) });
+  },
+  'a chain of 100,000 causes': () => {
+    let error = new Error('first');
+    for (let n = 0; n < 100_000; n += 1) error = new Error(`${n}.`, { cause: error });
+    return error;
+  },
+  'an error whose message throws': () => throwing(new Error('a'), 'message'),
+  'an error whose cause throws': () => throwing(new Error('a'), 'cause'),
+  'an error whose message is a symbol': () => Object.assign(new Error('a'), { message: Symbol('b') }),
+  'an error of one whose message throws': () => new Error('a', { cause: throwing(new Error('b'), 'message') }),
+  'an error of one whose message is no text': () => new Error('a', { cause: Object.assign(new Error(), { message: /b/ }) }),
+  'a proxy whose traps throw': () => new Proxy(new Error('a'), alwaysThrowing),
+  'an error of a proxy whose traps throw': () => new Error('a', { cause: new Proxy(new Error('b'), alwaysThrowing) }),
+  'a revoked proxy': revoked,
+  'an object whose toString throws': () => ({ toString: fail }),
+  'an object whose toString gives an object': () => ({ toString: () => ({}), valueOf: () => ({}) }),
+  'a symbol': () => Symbol('a'),
+  'a bigint': () => 1n,
+  'a function': () => fail,
+  nothing: () => undefined,
+  null: () => null,
+};
+
+/** What is no JSON object, each in its own way: to be given as a result. */
+export const unfit = {
+  'a symbol': () => Symbol('a'),
+  'a function': () => fail,
+  'a revoked proxy': revoked,
+  'a proxy whose traps throw': () => new Proxy({}, alwaysThrowing),
+  'an object with a bigint': () => ({ n: 1n }),
+  'a ring': () => {
+    const ring = {};
+    return Object.assign(ring, { ring });
+  },
+  'an object with a getter that throws': () => ({ deep: throwing({}, 'a') }),
+  'an object whose toJSON throws': () => ({ toJSON: fail }),
+  'an object whose toJSON throws nothing': () => ({
+    toJSON() {
+      throw undefined;
+    },
+  }),
+  'an object whose toJSON gives nothing': () => ({ toJSON: () => undefined }),
+  'a thenable that throws': () => ({ then: fail }),
+  'a thenable that rejects with an object without a prototype': () => ({ then: (_, reject) => reject(Object.create(null)) }),
+  'an object whose then cannot be read': () => throwing({}, 'then'),
+};
+
+function fail() {
+  throw Object.create(null);
+}
+
+const alwaysThrowing = new Proxy({}, { get: () => fail });
+
+function throwing(object, name) {
+  return Object.defineProperty(object, name, { get: fail, enumerable: true });
+}
+
+function revoked() {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** What the process is warned of that looks like a leak, during a test. */
+export function leakWarnings(context) {
+  const warnings = [];
+  const listener = ({ name, message }) => name === 'MaxListenersExceededWarning' && warnings.push(message);
+  process.on('warning', listener);
+  context.after(() => process.off('warning', listener));
+  return warnings;
+}

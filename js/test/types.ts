@@ -1,6 +1,8 @@
 // What a compiler has to accept, and below each `@ts-expect-error` what it has to refuse. Checked as an ECMAScript module and as a
 // CommonJS one by tsc, and by Deno; never run. `packaging.mjs` does it.
 import {
+  AlreadyTerminalError,
+  BadArgsError,
   type CancelRequest,
   CancelRequestedError,
   type Change,
@@ -11,15 +13,20 @@ import {
   type Handler,
   type Item,
   type JsonObject,
+  KeyTakenError,
   type Lease,
   LeaseLostError,
+  NotClaimedError,
+  NotTerminalError,
   openQueue,
   type Queue,
   type Released,
   type Report,
+  type Retried,
   type Shown,
   type Task,
   type Worker,
+  WrongOwnerError,
 } from '@muse/coord';
 
 interface Page {
@@ -156,7 +163,9 @@ export async function asking(queue: Queue, id: string): Promise<void> {
   is<(Item<Page, Words> | undefined)[]>()(waited.items, true);
   for await (const change of queue.watch<Page, Words>({ queue: 'a', tags: ['b'] })) is<Change<Page, Words>>()(change, true);
   is<number | undefined>()((await queue.stats({ windowSeconds: 60 })).queues['a']?.runSeconds?.p99, true);
-  is<Released>()(await queue.retry(id), true);
+  is<Retried>()(await queue.retry(id, { now: true, cascade: false }), true);
+  is<string[]>()((await queue.retry(id)).dependants, true);
+  is<CodeWord[]>()((await queue.retry(id)).left.map(({ code }) => code), true);
   is<ClaimRecord<JsonObject>>()(await queue.cancel(id, { runId: 'a', request: true, reason: 'b' }), true);
   is<boolean>()(await queue.pause('a'), true);
   is<boolean>()(await queue.resumeQueue('a'), true);
@@ -168,6 +177,85 @@ export async function asking(queue: Queue, id: string): Promise<void> {
   await queue.list({ sort: 'priority' });
   // @ts-expect-error: there is no such status
   await queue.list({ status: 'running' });
+}
+
+/** Each of these is a slip of the pen that a run would refuse, too. */
+export async function misspelling(queue: Queue, lease: Lease, id: string): Promise<void> {
+  // @ts-expect-error: the name is another
+  await queue.enqueue({ title: 'Count', max_attempts: 3 });
+  // @ts-expect-error: the name is another
+  await queue.enqueue<Page>({ title: 'Count', payload: { url: '/' }, max_attempts: 3 });
+  // @ts-expect-error: the name is another, in one of several
+  await queue.enqueueMany([{ title: 'Count' }, { title: 'Count', max_attempts: 3 }]);
+  // @ts-expect-error: the name is another
+  await queue.claim({ run_id: 'a' });
+  // @ts-expect-error: the name is another
+  await queue.claim({ runId: 'a', leaseSecs: 60 });
+  // @ts-expect-error: the name is another
+  await queue.claimMany(5, { runId: 'a', waitSeconds: 60 });
+  // @ts-expect-error: the name is another
+  queue.claims({ runId: 'a', timeout: 60 });
+  // @ts-expect-error: the name is another
+  await queue.resume(id, { runId: 'a', nonce: 'b' });
+  // @ts-expect-error: the name is another
+  await queue.list({ state: 'failed' });
+  // @ts-expect-error: the unit is said
+  await queue.wait(id, { timeout: 5 });
+  // @ts-expect-error: one queue is followed, or all
+  queue.watch({ queues: ['a'] });
+  // @ts-expect-error: the unit is said
+  await queue.stats({ window: 60 });
+  // @ts-expect-error: the name is another
+  await queue.cancel(id, { runId: 'a', requested: true });
+  // @ts-expect-error: the name is another
+  await queue.gc({ olderThanSeconds: 60, keep: 5 });
+  // @ts-expect-error: the name is another
+  queue.work(() => {}, { runId: 'a', parallel: 4 });
+  // @ts-expect-error: there is no such way to stop
+  queue.work(() => {}, { runId: 'a', onStop: 'relase' });
+  // @ts-expect-error: the name is another
+  await lease.heartbeat({ lease: 60 });
+  // @ts-expect-error: the name is another
+  await lease.complete({}, { enqueueMany: [] });
+  // @ts-expect-error: the name is another, of what is to follow
+  await lease.complete({}, { enqueue: [{ title: 'Next', max_attempts: 3 }] });
+  // @ts-expect-error: the name is another
+  await lease.fail('no', { isFinal: true });
+  // @ts-expect-error: the unit is said
+  await lease.release({ delay: 60 });
+  // @ts-expect-error: the name is another
+  await queue.retry(id, { cascading: true });
+}
+
+/** The words there are for what went wrong: these and no others. */
+type CodeWord =
+  | 'bad_args'
+  | 'bad_payload'
+  | 'bad_queue'
+  | 'bad_task_id'
+  | 'not_found'
+  | 'not_claimed'
+  | 'wrong_owner'
+  | 'lease_lost'
+  | 'already_terminal'
+  | 'not_terminal'
+  | 'key_taken'
+  | 'not_a_repository'
+  | 'unsupported_format'
+  | 'io_error'
+  | 'error';
+
+export function telling(error: unknown): string | undefined {
+  if (error instanceof CoordError) is<CodeWord>()(error.code, true);
+  if (error instanceof BadArgsError) is<number | undefined>()(error.index, true);
+  if (error instanceof CancelRequestedError) is<'cancel_requested'>()(error.code, true);
+  if (error instanceof NotClaimedError) return error.taskStatus;
+  if (error instanceof NotTerminalError) return error.taskStatus;
+  if (error instanceof KeyTakenError) return error.taskStatus;
+  if (error instanceof WrongOwnerError) return error.taskStatus;
+  if (error instanceof LeaseLostError) return error.taskStatus;
+  if (error instanceof AlreadyTerminalError) return error.taskStatus;
+  return undefined;
 }
 
 export function refused(error: unknown): number | undefined {

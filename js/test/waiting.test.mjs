@@ -5,7 +5,7 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openQueue } from '@muse/coord';
-import { assertTakesLessThanOnePercent, freshQueue, isDeno, repository } from './support.mjs';
+import { assertTakesLessThanOnePercent, freshQueue, isDeno, leakWarnings, repository } from './support.mjs';
 
 test('a waiting claim starts within 50 ms of what another process enqueues', async (t) => {
   const root = repository(t);
@@ -57,6 +57,43 @@ test('a waiting claim ends by its signal, with the reason, and has claimed nothi
   await queue.enqueue({ title: 'a' });
   await assert.rejects(queue.claim({ runId: 'r', signal: stop.signal }), reason);
   assert.equal((await queue.stats()).counts.pending, 1);
+});
+
+test('many wait by one signal without a warning, and leave nothing on it', async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a', queue: 'other' });
+  const warnings = leakWarnings(t);
+  const stop = new AbortController();
+  const { signal } = stop;
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = function (...told) {
+    listeners += 1;
+    addEventListener.apply(this, told);
+  };
+  signal.removeEventListener = function (...told) {
+    listeners -= 1;
+    removeEventListener.apply(this, told);
+  };
+  const following = async () => {
+    for await (const _ of queue.watch({ signal }));
+  };
+  const waits = () => [
+    ...Array.from({ length: 11 }, () => queue.claim({ runId: 'r', queue: 'q', wait: 1, signal })),
+    ...Array.from({ length: 11 }, () => queue.wait(taskId, { timeoutSeconds: 1, signal })),
+  ];
+  const ended = Promise.all(waits());
+  await sleep(200);
+  assert.equal(listeners, 1);
+  await ended;
+  assert.equal(listeners, 0);
+  const left = Promise.allSettled([...waits(), ...Array.from({ length: 11 }, following)]);
+  await sleep(200);
+  stop.abort();
+  const outcomes = await left;
+  assert.deepEqual(outcomes.map(({ status }) => status), [...Array(22).fill('rejected'), ...Array(11).fill('fulfilled')]);
+  assert.equal(listeners, 0);
+  assert.deepEqual(warnings, []);
 });
 
 // Deno does not tell what its own process has used so far, and takes 0.3 % of a core when it does nothing.

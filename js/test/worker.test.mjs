@@ -5,7 +5,7 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openQueue } from '@muse/coord';
-import { codeOf, freshQueue, muse, repository, start } from './support.mjs';
+import { codeOf, freshQueue, hostile, leakWarnings, muse, repository, start, unfit } from './support.mjs';
 
 /** What a worker tells, in order, as words. */
 function heard(worker) {
@@ -201,6 +201,169 @@ test('a handler that returns no JSON object has failed', async (t) => {
   const { status, error } = await queue.get(taskId);
   assert.equal(status, 'failed');
   assert.match(error, /result.*object/);
+});
+
+test('whatever a handler throws fails its task with some words, and the worker goes on', async (t) => {
+  const queue = await freshQueue(t);
+  const tasks = await queue.enqueueMany([...Object.keys(hostile), 'the last one'].map((title) => ({ title })));
+  const worker = queue.work(
+    ({ title }) => {
+      if (title in hostile) throw hostile[title]();
+    },
+    { runId: 'r', wait: 0 },
+  );
+  await worker.done;
+  const items = await Promise.all(tasks.map(({ taskId }) => queue.get(taskId)));
+  const last = items.pop();
+  assert.equal(last.status, 'completed');
+  for (const { title, status, error } of items) {
+    assert.ok(status === 'failed' && error.length > 0, `${title}: ${status} ${error}`);
+  }
+  const errors = Object.fromEntries(items.map(({ title, error }) => [title, error]));
+  assert.equal(errors['a ring of causes'], 'Error: a: Error: b');
+  assert.equal(errors['an object without a prototype'], '[object Object], which cannot be shown as text');
+  assert.equal(errors['an error whose message throws'], '[object Error], which cannot be shown as text');
+});
+
+test('whatever a handler returns that is no result fails its task, and the worker goes on', async (t) => {
+  const queue = await freshQueue(t);
+  const tasks = await queue.enqueueMany([...Object.keys(unfit), 'the last one'].map((title) => ({ title })));
+  const worker = queue.work(({ title }) => (title in unfit ? unfit[title]() : {}), { runId: 'r', wait: 0 });
+  await worker.done;
+  const items = await Promise.all(tasks.map(({ taskId }) => queue.get(taskId)));
+  const last = items.pop();
+  assert.equal(last.status, 'completed');
+  for (const { title, status, error } of items) {
+    assert.ok(status === 'failed' && error.length > 0, `${title}: ${status} ${error}`);
+  }
+});
+
+test('a worker uses every free place while another task is at hand', { timeout: 30_000 }, async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueue({ title: 'long' });
+  let begin;
+  const begun = new Promise((resolve) => (begin = resolve));
+  const worker = queue.work(
+    async ({ title }) => {
+      if (title === 'short') return begin('in time');
+      return { short: await Promise.race([begun, sleep(6000, 'too late')]) };
+    },
+    { runId: 'r', concurrency: 4, wait: 1 },
+  );
+  const completed = [];
+  worker.on('completed', (_, { result }) => completed.push(result));
+  // By then the worker has waited for longer than `wait`.
+  await sleep(1500);
+  await queue.enqueue({ title: 'short' });
+  await worker.done;
+  assert.deepEqual(completed, [null, { short: 'in time' }]);
+});
+
+test('a handler may wait for what it enqueues, where there is a place for that', { timeout: 30_000 }, async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'whole' });
+  const worker = queue.work(
+    async ({ title }) => {
+      if (title === 'part') return { done: true };
+      await sleep(100);
+      const parts = await queue.enqueueMany(Array.from({ length: 3 }, () => ({ title: 'part' })));
+      const { items, timedOut } = await queue.wait(parts.map((part) => part.taskId), { timeoutSeconds: 10 });
+      return { timedOut, parts: items.map(({ status }) => status) };
+    },
+    { runId: 'r', concurrency: 2, wait: 0 },
+  );
+  await worker.done;
+  const { result } = await queue.get(taskId);
+  assert.deepEqual(result, { timedOut: false, parts: ['completed', 'completed', 'completed'] });
+});
+
+test('a worker without a task stops when there was none for as long as it waits', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueue({ title: 'a' });
+  let ended;
+  const worker = queue.work(() => sleep(1200), { runId: 'r', concurrency: 2, wait: 1 });
+  worker.on('completed', () => (ended = performance.now()));
+  await worker.done;
+  const waited = performance.now() - ended;
+  assert.ok(waited >= 990 && waited < 1500, `${waited}`);
+});
+
+test('a handler that waits for its worker to stop is not waited for', { timeout: 30_000 }, async (t) => {
+  const queue = await freshQueue(t);
+  const tasks = await queue.enqueueMany(['alone', 'a', 'b', 'long'].map((title) => ({ title })));
+  const order = [];
+  const handler = (worker) => async ({ title }) => {
+    // Until all are at hand.
+    await sleep(100);
+    if (title === 'long') await sleep(300);
+    else await worker().stop();
+    order.push(title);
+    return { done: true };
+  };
+  const first = queue.work(handler(() => first), { runId: 'r' });
+  await first.done;
+  assert.deepEqual(order, ['alone']);
+  const second = queue.work(handler(() => second), { runId: 'r', concurrency: 3 });
+  await second.done;
+  // Two wait for each other and for the third: that one ends first.
+  assert.equal(order[1], 'long');
+  assert.deepEqual(order.slice(2).sort(), ['a', 'b']);
+  const items = await Promise.all(tasks.map(({ taskId }) => queue.get(taskId)));
+  assert.deepEqual(items.map(({ status }) => status), Array(4).fill('completed'));
+});
+
+test('a handler that has its worker release is told, and gives its task back', { timeout: 30_000 }, async (t) => {
+  const queue = await freshQueue(t);
+  const { taskId } = await queue.enqueue({ title: 'a' });
+  const worker = queue.work(
+    async (_, { signal }) => {
+      await worker.stop('release');
+      signal.throwIfAborted();
+    },
+    { runId: 'r' },
+  );
+  await worker.done;
+  assert.equal((await queue.get(taskId)).status, 'pending');
+});
+
+test('whoever stops a worker from outside waits for all that is at hand', async (t) => {
+  const queue = await freshQueue(t);
+  await queue.enqueue({ title: 'a' });
+  let ended = false;
+  const worker = queue.work(async () => {
+    await sleep(200);
+    ended = true;
+  }, { runId: 'r' });
+  await times(worker, 'claimed', 1);
+  await worker.stop();
+  assert.equal(ended, true);
+});
+
+test('many workers heed one signal and the system without a warning', async (t) => {
+  const queue = await freshQueue(t);
+  const warnings = leakWarnings(t);
+  const stop = new AbortController();
+  const options = { runId: 'r', signal: stop.signal, stopOnSignals: true };
+  const workers = Array.from({ length: 12 }, () => queue.work(() => {}, options));
+  await sleep(100);
+  assert.equal(process.listenerCount('SIGTERM'), 1);
+  stop.abort();
+  await Promise.all(workers.map(({ done }) => done));
+  assert.equal(process.listenerCount('SIGTERM'), 0);
+  await sleep(10);
+  assert.deepEqual(warnings, []);
+});
+
+test('a worker that is to stop in no way that there is goes on', async (t) => {
+  const queue = await freshQueue(t);
+  const worker = queue.work(() => ({}), { runId: 'r' });
+  await assert.rejects(worker.stop('relase'), (error) => {
+    assert.deepEqual([error.code, error.message], ['bad_args', 'mode must be finish or release, got "relase"']);
+    return true;
+  });
+  await queue.enqueue({ title: 'a' });
+  await times(worker, 'completed', 1);
+  await worker.stop();
 });
 
 test('a worker that is stopped finishes what is at hand and claims no more', async (t) => {

@@ -136,6 +136,15 @@ impl Repo {
         Call::new(self, Command::new(required("MUSE_BIN")), "muse", words)
     }
 
+    /// Runs a shell script in the repository, with the built `muse` as `"$MUSE"`, the component as `"$MUSE_WASM"`,
+    /// and a stock wasmtime as `"$WASMTIME"`.
+    pub fn shell(&self, script: &str) -> Outcome {
+        let mut call = Call::new(self, Command::new("sh"), "sh", ["-c", script]);
+        call.command.env("MUSE", required("MUSE_BIN"));
+        call.command.env("MUSE_WASM", required("MUSE_WASM")).env("WASMTIME", required("WASMTIME"));
+        call.run()
+    }
+
     /// The component under a stock wasmtime, which is given `flags`: `repo.stock(["--dir", ".muse/coordination"], …)`.
     pub fn stock<Flag: AsRef<OsStr>, Word: AsRef<OsStr>>(
         &self,

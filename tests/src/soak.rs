@@ -119,7 +119,7 @@ mod tests {
     fn history() -> History {
         let mut history = History::default();
         let label = Label { by: "orchestrator".into(), number: 1 };
-        let op = Op::Enqueue { label, queue: "red".into(), priority: 0 };
+        let op = Op::Enqueue { label, queue: "red".into(), priority: 0, key: None };
         for said in [Said::Began(op), Said::Got(Answer::Enqueued { task: "there".into() })] {
             history.note(Note { run_id: "orchestrator".into(), at: Moment::default(), said });
         }

@@ -13,11 +13,14 @@ fn two_agents() -> Scenario {
         errands: 4,
         errands_each: 3,
         mishaps: 0,
+        only_deaths: false,
+        begun: Vec::new(),
         orders: Kind::PLAIN.into(),
         clocks: vec![1, 5],
         task: TASK,
         adds: TASK,
         limit: None,
+        another: false,
         given: Vec::new(),
         mistake: None,
     }
@@ -33,6 +36,7 @@ const TASK: New = New {
     after: [None, None],
     if_parent_fails: IfParentFails::Cancel,
     is_unique: false,
+    key: 0,
 };
 
 /// Explores the scenario, and sees all of this happen; then such in which one call fails, or loses its reply, or an agent dies
@@ -173,6 +177,58 @@ fn a_key_is_that_of_one_task() {
 }
 
 #[test]
+fn of_three_who_enqueue_with_one_key_one_task_lives_and_each_is_answered() {
+    let unique = New { is_unique: true, ..TASK };
+    let scenario = Scenario {
+        agents: 3,
+        errands: 3,
+        errands_each: 1,
+        begun: vec![Kind::Enqueue; 3],
+        orders: Vec::new(),
+        clocks: vec![0],
+        task: unique,
+        adds: unique,
+        given: vec![(0, Kind::Cancel)],
+        ..two_agents()
+    };
+    explored("three agents and one key", &scenario);
+    let one_dies = Scenario { mishaps: 1, only_deaths: true, ..scenario };
+    explored("three agents and one key, one of which may die", &one_dies);
+}
+
+#[test]
+fn a_doctor_who_takes_those_who_enqueue_with_one_key_for_dead_gives_it_to_nobody_else() {
+    let unique = New { is_unique: true, ..TASK };
+    let scenario = Scenario {
+        agents: 3,
+        errands: 3,
+        errands_each: 1,
+        begun: vec![Kind::Enqueue, Kind::Enqueue, Kind::Repair],
+        clocks: vec![0],
+        orders: Vec::new(),
+        task: unique,
+        adds: unique,
+        given: vec![(0, Kind::Cancel)],
+        ..two_agents()
+    };
+    explored("two agents, one key and a doctor", &scenario);
+}
+
+#[test]
+fn an_expired_task_has_no_key_whoever_has_moved_it() {
+    let unique = New { is_unique: true, ttl_seconds: 3, ..TASK };
+    let scenario = Scenario {
+        errands: 2,
+        errands_each: 1,
+        orders: vec![Kind::Enqueue, Kind::Claim],
+        task: unique,
+        adds: unique,
+        ..two_agents()
+    };
+    explored_both_ways("two agents and a key of a task that expires", &scenario, &["a key is another's"]);
+}
+
+#[test]
 fn a_holder_is_asked_to_stop() {
     let scenario = Scenario {
         errands: 3,
@@ -230,4 +286,134 @@ fn no_more_tasks_are_claimed_at_once_than_are_allowed() {
         ..two_agents()
     };
     explored_both_ways("two agents and two tasks of which one is allowed", &scenario, &[]);
+}
+
+/// Two agents, and another task that the first one holds as well.
+fn with_another() -> Scenario {
+    Scenario {
+        errands: 3,
+        errands_each: 2,
+        clocks: vec![0],
+        another: true,
+        given: vec![(0, Kind::Claim), (0, Kind::Claim)],
+        ..two_agents()
+    }
+}
+
+#[test]
+fn what_a_blocked_task_waits_for_is_not_removed() {
+    let orders = vec![Kind::EnqueueChildOfBoth, Kind::CompleteOther, Kind::Gc];
+    explored_both_ways(
+        "two agents, one that waits for two, and a collection",
+        &Scenario { orders, ..with_another() },
+        &["a task is removed"],
+    );
+}
+
+#[test]
+fn a_task_is_called_off_as_soon_as_one_that_it_waits_for_fails() {
+    let orders = vec![Kind::EnqueueChildOfBoth, Kind::FailOther, Kind::Complete];
+    explored_both_ways(
+        "two agents, one that waits for two, and a failure",
+        &Scenario { orders, ..with_another() },
+        &[],
+    );
+}
+
+#[test]
+fn nothing_is_removed_that_is_put_back() {
+    for task in [TASK, New { is_unique: true, ..TASK }] {
+        let scenario = Scenario {
+            errands: 3,
+            errands_each: 2,
+            orders: vec![Kind::Retry, Kind::Gc, Kind::Claim],
+            clocks: vec![0],
+            task,
+            given: vec![(0, Kind::Cancel)],
+            ..two_agents()
+        };
+        let what = format!(
+            "two agents, a task {}that is put back and a collection",
+            if task.is_unique { "with a key " } else { "" }
+        );
+        explored_both_ways(&what, &scenario, &["a task is removed", "a task is claimed that has ended"]);
+    }
+}
+
+#[test]
+fn a_task_is_brought_in_once_and_what_is_there_stays() {
+    for adds in [TASK, New { is_unique: true, ..TASK }] {
+        let scenario = Scenario {
+            errands: 2,
+            errands_each: 2,
+            orders: vec![Kind::Import, Kind::ImportItself, Kind::Claim],
+            clocks: vec![0],
+            adds,
+            ..two_agents()
+        };
+        let what = format!("two agents that bring a task in{}", if adds.is_unique { " with a key" } else { "" });
+        explored_both_ways(&what, &scenario, &["a task is brought in", "a task was there already"]);
+    }
+}
+
+#[test]
+fn of_two_in_a_batch_each_is_enqueued_or_told_of_the_one_with_its_key() {
+    for adds in [TASK, New { is_unique: true, ..TASK }] {
+        let scenario = Scenario {
+            errands: 2,
+            errands_each: 1,
+            orders: vec![Kind::EnqueueBoth, Kind::Claim],
+            clocks: vec![0],
+            adds,
+            ..two_agents()
+        };
+        let what = format!("two agents and batches of two{}", if adds.is_unique { " with one key" } else { "" });
+        let happening: &[&str] = if adds.is_unique { &[] } else { &["both are enqueued"] };
+        explored_both_ways(&what, &scenario, happening);
+    }
+}
+
+#[test]
+fn a_pause_and_a_limit_are_set_beside_claims() {
+    let scenario = Scenario {
+        errands: 3,
+        errands_each: 2,
+        orders: vec![Kind::Pause, Kind::Resume, Kind::LimitToOne, Kind::Claim],
+        clocks: vec![1],
+        ..two_agents()
+    };
+    explored_both_ways("two agents, pauses and limits", &scenario, &["there is nothing to claim"]);
+    let paused = Scenario {
+        orders: vec![Kind::LimitToOne, Kind::Claim, Kind::Sweep],
+        given: vec![(0, Kind::Pause)],
+        ..scenario
+    };
+    explored_both_ways("two agents and a pause", &paused, &["there is nothing to claim"]);
+}
+
+#[test]
+fn what_is_exported_meanwhile_is_whole() {
+    let scenario = Scenario {
+        errands: 3,
+        errands_each: 2,
+        orders: vec![Kind::Export, Kind::Claim, Kind::Complete, Kind::Progress],
+        clocks: vec![1],
+        ..two_agents()
+    };
+    explored_both_ways("two agents and an export", &scenario, &[]);
+}
+#[test]
+fn of_those_who_claim_at_once_from_a_limited_queue_as_many_get_a_task_as_may() {
+    for agents in [2, 3] {
+        let scenario = Scenario {
+            agents,
+            errands: agents as u8,
+            errands_each: 1,
+            orders: vec![Kind::Claim],
+            clocks: vec![1],
+            limit: Some(1),
+            ..two_agents()
+        };
+        explored(&format!("{agents} claimers and two tasks of which one is allowed"), &scenario);
+    }
 }

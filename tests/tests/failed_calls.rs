@@ -83,6 +83,7 @@ const TASK: New = New {
     after: [None, None],
     if_parent_fails: IfParentFails::Cancel,
     is_unique: false,
+    key: 0,
 };
 
 fn cases() -> Vec<Case> {
@@ -159,6 +160,42 @@ fn planned_cases() -> Vec<Case> {
         case("limit", &holding, Order::Limit(Some(2)), 3),
         case("claim within a limit", &limited, Order::Claim, 3),
         case("ask to stop", &holding_of_another(), Order::RequestCancel(held), 3),
+    ]
+}
+
+/// As [`cases`], of what is done with many tasks, or with what has ended.
+fn cases_of_many() -> Vec<Case> {
+    let case = |name, world: &World, order, seconds| Case {
+        name,
+        world: world.clone(),
+        errand: errand(order, seconds, 0xbbbb),
+    };
+    let [one, other] = [8, 9].map(|number| New { number, ..TASK });
+    let [keyed, same_key, other_key] =
+        [(8, 0), (9, 0), (10, 1)].map(|(number, key)| New { number, is_unique: true, key, ..TASK });
+    let (holding, held) = holding(TASK);
+    let completed = then(&holding, Order::Complete(held), 3);
+    let mut both = then(&holding, Order::Enqueue(one), 3);
+    let Answer::Claimed(second, ..) = run(&mut both, Order::Claim, 3) else { panic!("there is one") };
+    // It waits for the one that has not ended, and lists the one that is to be removed.
+    let child = New { number: 11, after: [Some(held), Some(second)], ..TASK };
+    let waiting = then(&then(&both, Order::Enqueue(child), 4), Order::Complete(second), 4);
+    vec![
+        case("enqueue a batch", &holding, Order::EnqueueBoth([one, other]), 3),
+        case("enqueue a batch with keys", &holding, Order::EnqueueBoth([keyed, other_key]), 3),
+        case("enqueue a batch with one key", &holding, Order::EnqueueBoth([keyed, same_key]), 3),
+        case("gc", &completed, Order::Gc, 4),
+        case("gc of what is waited for", &waiting, Order::Gc, 5),
+        case(
+            "fail what is one of two that are waited for",
+            &then(&both, Order::Enqueue(child), 4),
+            Order::Fail(second),
+            4,
+        ),
+        case("export", &waiting, Order::Export, 5),
+        case("import", &holding, Order::Import(one, after(0)), 3),
+        case("import one with a key", &holding, Order::Import(keyed, after(0)), 3),
+        case("import what is there", &then(&holding, Order::Import(one, after(0)), 3), Order::Import(one, after(0)), 4),
     ]
 }
 
@@ -249,6 +286,11 @@ fn every_call_of_what_needs_a_plan_may_fail_in_every_way() {
     all_may_fail("operations with a plan", &planned_cases());
 }
 
+#[test]
+fn every_call_of_what_is_done_with_many_may_fail_in_every_way() {
+    all_may_fail("operations with many tasks", &cases_of_many());
+}
+
 fn all_may_fail(what: &str, cases: &[Case]) {
     let mut ways = vec![Failing::Repeated];
     ways.extend(FAILURES.into_iter().flat_map(|kind| [Failing::Without(kind), Failing::After(kind)]));
@@ -271,7 +313,7 @@ fn all_may_fail(what: &str, cases: &[Case]) {
 
 #[test]
 fn without_a_failure_each_operation_succeeds() {
-    for case in cases().into_iter().chain(planned_cases()) {
+    for case in cases().into_iter().chain(planned_cases()).chain(cases_of_many()) {
         let answer = case.world.clone().run(&case.errand).unwrap();
         assert!(!matches!(answer, Answer::Refused(_) | Answer::Unknown), "{}: {answer:?}", case.name);
     }

@@ -39,11 +39,14 @@ fn two_agents() -> Scenario {
         errands: 2,
         errands_each: 1,
         mishaps: 0,
+        only_deaths: false,
+        begun: Vec::new(),
         orders: Vec::new(),
         clocks: vec![1, 5],
         task: TASK,
         adds: TASK,
         limit: None,
+        another: false,
         given: Vec::new(),
         mistake: None,
     }
@@ -59,6 +62,7 @@ const TASK: New = New {
     after: [None, None],
     if_parent_fails: IfParentFails::Cancel,
     is_unique: false,
+    key: 0,
 };
 
 fn of_power_cuts(mistake: Mistake, disk: Disk, histories: Histories) -> Option<String> {
@@ -225,4 +229,51 @@ fn a_key_that_is_not_on_disk_is_another_ones_after_a_power_cut() {
     let mistake = Mistake::SyncNoKey;
     let failure = of_power_cuts(mistake, Disk::AnySubset, Histories::UNIQUE);
     found(mistake, "a task has exactly one state entry", failure);
+}
+
+#[test]
+fn the_winner_of_a_key_that_is_shelved_beside_its_enqueuer_has_two_entries() {
+    let mistake = Mistake::ShelveTheWinnerBeside;
+    let unique = New { is_unique: true, ..TASK };
+    let orders = vec![Kind::Enqueue, Kind::Claim];
+    let scenario = Scenario {
+        orders,
+        errands: 3,
+        errands_each: 2,
+        clocks: vec![0],
+        given: vec![(0, Kind::Cancel)],
+        task: unique,
+        adds: unique,
+        ..two_agents()
+    };
+    found(mistake, "a task has exactly one state entry", found_in(mistake, &scenario));
+}
+
+/// Two agents, of which the first holds two tasks.
+fn both_held_by_one() -> Scenario {
+    Scenario {
+        another: true,
+        clocks: vec![0],
+        errands: 3,
+        errands_each: 2,
+        given: vec![(0, Kind::Claim), (0, Kind::Claim)],
+        ..two_agents()
+    }
+}
+
+#[test]
+fn a_collection_that_takes_away_what_is_waited_for_is_found() {
+    let orders = vec![Kind::EnqueueChildOfBoth, Kind::CompleteOther, Kind::Gc];
+    let scenario = Scenario { orders, ..both_held_by_one() };
+    for mistake in [Mistake::ForgetTheMarks, Mistake::CollectWithoutASecondLook] {
+        found(mistake, "no task is removed that has not ended, or that a blocked one", found_in(mistake, &scenario));
+    }
+}
+
+#[test]
+fn a_task_that_waits_on_in_vain_is_found() {
+    let mistake = Mistake::ForgetTheMarks;
+    let orders = vec![Kind::EnqueueChildOfBoth, Kind::FailOther];
+    let scenario = Scenario { orders, errands: 2, ..both_held_by_one() };
+    found(mistake, "nobody waits for what has happened", found_in(mistake, &scenario));
 }

@@ -3,10 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use coord_core::Queue;
+use coord_core::queue::{ClaimRequest, Thoroughness};
+use coord_core::transition::Claimant;
+use coord_store::{DirStore, Handle, Sync};
 use coord_tests::{Outcome, Repo, Running};
+use muse_cli::host;
 use serde_json::{Value, json};
 
 const AGENTS: usize = 16;
@@ -64,6 +70,40 @@ fn drain(repo: &Repo, agent: usize) -> Vec<String> {
                 assert_eq!(outcome.ended_with(1).text_of("status"), "empty");
                 return claimed;
             }
+        }
+    }
+}
+
+/// By threads, each with a queue of its own as a process has: they meet more often than processes do.
+#[test]
+fn of_three_that_claim_at_once_from_a_limited_queue_one_gets_a_task_in_each_of_a_thousand_rounds() {
+    let repo = Repo::new();
+    repo.given(["init", "limit q --max-in-flight 1"]);
+    let lines: Vec<String> = (0..200).map(|n| json!({"title": format!("{n}"), "queue": "q"}).to_string()).collect();
+    repo.coord_call("enqueue --batch -").input(lines.join("\n")).run().succeeded();
+    let begin = Barrier::new(3);
+    let open = || Queue::open(DirStore::new(Handle::open(&repo.coordination("")).unwrap(), Sync::Off)).unwrap();
+    let claim = |agent: usize| {
+        begin.wait();
+        let queue = open();
+        let request = ClaimRequest::any(format!("agent-{agent}").parse().unwrap(), 100);
+        let claim = queue.claim(&request, Thoroughness::Full, host::now(), host::nonce().unwrap()).unwrap();
+        let taken = claim.claimed?;
+        Some((taken.task.id, Claimant { run_id: request.run_id, nonce: Some(taken.record.claim_nonce) }))
+    };
+    for round in 0..1_000 {
+        let claimed: Vec<_> = thread::scope(|scope| {
+            let agents = [0, 1, 2].map(|agent| {
+                scope.spawn({
+                    let claim = &claim;
+                    move || claim(agent)
+                })
+            });
+            agents.into_iter().filter_map(|agent| agent.join().unwrap()).collect()
+        });
+        assert_eq!(claimed.len(), 1, "round {round}");
+        for (id, claimant) in claimed {
+            open().release(id, claimant, 0, host::now(), host::nonce().unwrap()).unwrap();
         }
     }
 }

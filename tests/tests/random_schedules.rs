@@ -31,3 +31,11 @@ fn an_agent_that_waits_is_woken_by_whatever_it_could_not_see() {
         report(format_args!("wake-ups by a task that is {appearance:?}: {} schedules", schedules() / 20));
     }
 }
+
+#[test]
+fn of_the_tasks_with_one_key_one_lives_and_each_of_eight_enqueuers_is_answered() {
+    for (choice, seed) in [(Choice::Uniform, 5), (Choice::Priorities, 6)] {
+        let schedules = schedules() / 10;
+        report(format_args!("around keys, {choice:?}: {}", explore(choice, Mix::Keys, schedules, seed, None)));
+    }
+}

@@ -75,14 +75,16 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     })
 }
 
-/// Where this machine can link the launcher statically, it does: it then starts in an eighth less time, and runs beside any C
-/// library.
+/// Where this machine can link the launcher statically, it does: it then starts in an eighth less time, and runs
+/// beside any C library. There `getrandom` looks for its system call by `dlsym`, which finds nothing in such a
+/// program, and falls back on `/dev/urandom`, which may not be there: so it is told.
 pub(crate) fn launcher(workspace: &Workspace) -> Result<Launcher> {
     let mut arguments = ["--package", "muse-launcher", "--profile", "product"].map(str::to_owned).to_vec();
     let mut directory = workspace.target()?;
     if let Some(triple) = links_statically(workspace)? {
         directory.push(&triple);
-        let flags = format!("target.{triple}.rustflags=[\"-Ctarget-feature=+crt-static\"]");
+        let flags = ["-Ctarget-feature=+crt-static", r#"--cfg=getrandom_backend="linux_getrandom""#];
+        let flags = format!("target.{triple}.rustflags=['{}']", flags.join("', '"));
         arguments.extend(["--target".to_owned(), triple, "--config".to_owned(), flags]);
     }
     Ok(Launcher { arguments, directory: directory.join("product") })

@@ -6,6 +6,7 @@
 use std::env;
 use std::path::PathBuf;
 
+use coord_store::process;
 use coord_store::repository::{self, Start};
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
@@ -113,9 +114,8 @@ fn linked(engine: &Engine) -> wasmtime::Result<BetweenPre<Granted>> {
 fn directory() -> Result<PathBuf, Failure> {
     let start = Start::of_this_process().map_err(Failure::CurrentDirectory)?;
     let directory = start.found().ok_or(Failure::NoRepository)?;
-    if !directory.is_dir() {
-        repository::create(&directory).map_err(|error| Failure::Directory(directory.clone(), error))?;
-    }
+    repository::ready(&directory).map_err(Failure::Directory)?;
+    process::share_as(&directory);
     Ok(directory)
 }
 

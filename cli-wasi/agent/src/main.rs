@@ -10,6 +10,8 @@
 //! it held and had not settled, which is given back (`held.rs`). After SIGKILL the lease runs out, as everybody's does.
 //! Not guaranteed: that the agent does its work, nor that it heartbeats. That is up to the agent.
 
+coord_store::look_before_main!();
+
 mod args;
 mod bindings;
 mod bounds;

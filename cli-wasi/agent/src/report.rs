@@ -5,9 +5,12 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
+
+use coord_core::store::StoreError;
+use coord_store::process::words;
 
 use crate::sandbox::GRANTED_IN_WORDS;
 
@@ -24,7 +27,9 @@ pub(crate) enum Failure {
     /// `MUSE_COORD_SYNC` is neither on nor off.
     Sync(String),
     /// The coordination directory can be neither opened nor made.
-    Directory(PathBuf, io::Error),
+    Directory(StoreError),
+    /// The system does not give what this program needs before anything else.
+    System(&'static str, io::Error),
     /// The agent can't be read.
     Unreadable(PathBuf, io::Error),
     /// What was named is no agent, for this reason.
@@ -77,7 +82,9 @@ impl End {
     pub(crate) fn exit_code(&self) -> i32 {
         match self {
             End::Exited { code, .. } => *code,
-            End::Faulted { .. } | End::Stopped(_) | End::NotStarted(Failure::Directory(..) | Failure::Start(_)) => 1,
+            End::Faulted { .. }
+            | End::Stopped(_)
+            | End::NotStarted(Failure::Directory(_) | Failure::System(..) | Failure::Start(_)) => 1,
             End::NotStarted(_) => 2,
         }
     }
@@ -110,12 +117,19 @@ pub(crate) fn warn(message: impl fmt::Display) {
 /// Says the last things, and waits for it, but not for ever.
 pub(crate) fn last_words(lines: Vec<String>) {
     let (said, all_said) = mpsc::channel();
-    thread::spawn(move || {
-        lines.iter().for_each(|line| say(line));
-        // Nobody listens any more if it took too long.
-        _ = said.send(());
-    });
-    _ = all_said.recv_timeout(LAST_WORDS);
+    let lines = Arc::new(lines);
+    let speaker = {
+        let lines = lines.clone();
+        thread::Builder::new().spawn(move || {
+            lines.iter().for_each(|line| say(line));
+            // Nobody listens any more if it took too long.
+            _ = said.send(());
+        })
+    };
+    match speaker {
+        Ok(_) => _ = all_said.recv_timeout(LAST_WORDS),
+        Err(_) => lines.iter().for_each(|line| say(line)),
+    }
 }
 
 fn say(line: &str) {
@@ -133,7 +147,8 @@ impl fmt::Display for Failure {
                  to be, or set MUSE_REPO_ROOT to a directory that holds .muse/",
             ),
             Failure::Sync(value) => write!(f, "MUSE_COORD_SYNC must be on or off, not {value:?}"),
-            Failure::Directory(path, error) => write!(f, "cannot open the coordination directory {path:?}: {error}"),
+            Failure::Directory(error) => error.fmt(f),
+            Failure::System(what, error) => write!(f, "{what}: {}", words(error)),
             Failure::Unreadable(path, error) => write!(f, "cannot read {path:?}: {error}"),
             Failure::NoAgent(path, why) => {
                 write!(f, "{path:?} is no agent: {why}; an agent is a WebAssembly component of world muse:coord/agent")

@@ -6,6 +6,7 @@
 //! that there is nothing to open. What the agent prints is passed on as it is; show it to no terminal that you would
 //! not show the agent to.
 
+use coord_store::process;
 use wasmtime::component::{Component, HasData, HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
@@ -65,7 +66,14 @@ impl Sandbox {
     /// A place for an agent that has this queue and these bounds.
     pub(crate) fn store(engine: &Engine, run_id: &str, queue: Confined, bounds: Bounds) -> Store<Sandbox> {
         let mut wasi = WasiCtx::builder();
-        wasi.arg("agent").env("MUSE_RUN_ID", run_id).inherit_stdout().inherit_stderr().max_random_size(RANDOM_BYTES);
+        wasi.arg("agent").env("MUSE_RUN_ID", run_id).max_random_size(RANDOM_BYTES);
+        // What it prints to a stream that is closed is dropped.
+        if !process::stream_is_unusable(1) {
+            wasi.inherit_stdout();
+        }
+        if !process::stream_is_unusable(2) {
+            wasi.inherit_stderr();
+        }
         let mut table = ResourceTable::new();
         table.set_max_capacity(bounds::HANDLES);
         let mut store = Store::new(engine, Sandbox { wasi: wasi.build(), table, queue, bounds });

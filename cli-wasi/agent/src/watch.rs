@@ -10,6 +10,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use coord_store::process;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -25,6 +26,9 @@ use crate::run::Agent;
 /// How long an agent that is to be stopped may take to notice.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How many files are opened to wait for timers and signals, and by the library at work.
+const FILES: usize = 48;
+
 /// Runs the agent to its end, says what is to be said, and tells the exit code.
 pub(crate) fn run(arguments: &Arguments) -> i32 {
     let (end, mut lines) = match watch(arguments) {
@@ -39,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> i32 {
 
 /// How the agent ended, and what became of the tasks that it held, a line each.
 fn watch(arguments: &Arguments) -> Result<(End, Vec<String>), Failure> {
+    check_system()?;
     let engine = Engine::new(&config::config()).map_err(Failure::Start)?;
     let source = Source::of_this_process(&engine)?;
     let runtime = runtime().map_err(|error| Failure::Start(error.into()))?;
@@ -49,10 +54,11 @@ fn watch(arguments: &Arguments) -> Result<(End, Vec<String>), Failure> {
         let (tell_end, mut end) = oneshot::channel();
         let agent =
             Agent { arguments: arguments.clone(), engine: engine.clone(), source: source.clone(), held: held.clone() };
-        thread::spawn(move || {
+        let started = thread::Builder::new().spawn(move || {
             // If nobody listens the process is about to end.
             _ = tell_end.send(agent.run(stopped));
         });
+        started.map_err(|error| Failure::Start(error.into()))?;
         let end = tokio::select! {
             end = &mut end => end.unwrap_or_else(|_| End::crashed()),
             reason = reason_to_stop(arguments.timeout, &mut signals) => {
@@ -67,6 +73,14 @@ fn watch(arguments: &Arguments) -> Result<(End, Vec<String>), Failure> {
         let given_back = held.give_back(&source, &arguments.run_id).await;
         Ok((end, given_back.iter().map(|task| format!("warning: {task}")).collect()))
     })
+}
+
+/// Looks for what libraries rely on, and panic without.
+fn check_system() -> Result<(), Failure> {
+    let no_room = "too few files may be open: raise the limit on open files (`ulimit -n`)";
+    process::check_room_for(FILES).map_err(|error| Failure::System(no_room, error))?;
+    let no_randomness = "no random numbers can be had: let this process call getrandom(2)";
+    process::check_randomness().map_err(|error| Failure::System(no_randomness, error))
 }
 
 async fn reason_to_stop(time: Option<Duration>, signals: &mut Signals) -> Stop {

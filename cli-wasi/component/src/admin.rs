@@ -69,7 +69,7 @@ impl Guest for Coord {
             request::between("older-than-seconds", options.older_than_seconds.into(), &limits::DELAY_SECONDS)?;
         let keep_last = usize::try_from(options.keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
         let gc = Gc { older_than_seconds, keep_last, dry_run: options.dry_run };
-        Instance::with(|instance| Ok(instance.queue()?.gc(gc, now())?.into()))
+        Instance::with(|instance| Ok(instance.queue()?.gc(gc, now(), nonce())?.into()))
     }
 
     fn doctor(treatment: Treatment) -> Result<wit::Diagnosis, Error> {

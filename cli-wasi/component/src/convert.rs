@@ -166,9 +166,11 @@ impl From<coord_core::Error> for Error {
             }),
             Core::UnsupportedFormat { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
-            Core::Corrupt { .. } | Core::Unencodable(_) | Core::NotAQueue { .. } | Core::Contended => {
-                Error::Error(message)
-            }
+            Core::WaitsInVain { .. }
+            | Core::Corrupt { .. }
+            | Core::Unencodable(_)
+            | Core::NotAQueue { .. }
+            | Core::Contended => Error::Error(message),
         }
     }
 }
@@ -215,7 +217,7 @@ impl From<StoreErrorKind> for types::IoErrorKind {
             StoreErrorKind::Denied => types::IoErrorKind::Denied,
             StoreErrorKind::Full => types::IoErrorKind::Full,
             StoreErrorKind::WrongType => types::IoErrorKind::WrongType,
-            StoreErrorKind::Other => types::IoErrorKind::Other,
+            StoreErrorKind::TooManyOpen | StoreErrorKind::Other => types::IoErrorKind::Other,
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use coord_core::limits;
 use coord_core::name::RunId;
 use coord_core::queue::{
-    Batch, Cancelling, Claim, ClaimRecord, Claimed, EndStep, Failing, NewTask, Report, Shown, Step, Thoroughness,
-    WaitingClaim, WaitingEnd,
+    Batch, Cancelling, Claim, ClaimRecord, Claimed, EndStep, Failing, NewTask, Report, Retried, Retrying, Shown, Step,
+    Thoroughness, WaitingClaim, WaitingEnd,
 };
 use coord_core::request::{self, ClaimDraft, Draft, FilterDraft};
 use coord_core::task::Task;
@@ -57,7 +57,7 @@ impl Guest for Coord {
         let mut claimed: Vec<Claimed> = wait_for_one(&mut waiting)?.into_iter().collect();
         Instance::with(|instance| {
             while !claimed.is_empty() && claimed.len() < max {
-                let Claim { claimed: another, findings } =
+                let Claim { claimed: another, findings, .. } =
                     match instance.queue()?.claim(waiting.request(), Thoroughness::Full, now(), nonce()) {
                         Ok(claim) => claim,
                         // Those before are the caller's, who would not learn of them by an error.
@@ -104,9 +104,14 @@ impl Guest for Coord {
         Instance::with(|instance| Ok(instance.queue()?.cancel(id, cancelling, now(), nonce())?.into()))
     }
 
-    fn retry(id: String) -> Result<wit::Released, Error> {
+    fn retry(id: String, options: wit::RetryOptions) -> Result<wit::Retried, Error> {
         let id = request::task_id(&id)?;
-        Instance::with(|instance| Ok(instance.queue()?.retry(id, now(), nonce())?.into()))
+        let retrying = Retrying { is_now: options.now, cascade: options.cascade };
+        Instance::with(|instance| {
+            let Retried { released, dependants, left } = instance.queue()?.retry(id, retrying, now(), nonce())?;
+            instance.warn(left.iter().map(|(_, error)| error.to_string()));
+            Ok(wit::Retried { task: released.into(), dependants: dependants.iter().map(ToString::to_string).collect() })
+        })
     }
 
     fn show(id: String) -> Result<wit::Shown, Error> {
@@ -160,8 +165,11 @@ fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<Claimed>, Error> {
         match Instance::with(|instance| take_step(instance, waiting, &stopwatch))? {
             Step::Sleep(time) => instance::sleep(time),
             Step::Done(claim) => {
-                let Claim { claimed, findings } = *claim;
-                Instance::with(|instance| instance.warn_of(&findings));
+                let Claim { claimed, closed, findings } = *claim;
+                Instance::with(|instance| {
+                    instance.warn_of(&findings);
+                    instance.warn(closed.reasons());
+                });
                 return Ok(claimed);
             }
         }

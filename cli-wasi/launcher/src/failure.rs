@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use coord_core::Timestamp;
+use coord_core::store::StoreError;
+use coord_store::process::{stream_is_unusable, words};
 use serde::Serialize;
 
 /// A reason why the component did not run, or did not end by itself.
@@ -19,12 +21,16 @@ pub(crate) enum Failure {
     Argument { position: usize, value: OsString },
     /// The same for a variable that is passed on.
     Variable { name: &'static str, value: OsString },
+    /// This process may have too few bytes of addresses.
+    Memory { limit: u64 },
+    /// The system gives no random numbers.
+    Randomness { source: io::Error },
     /// The search for the repository has nowhere to begin.
     CurrentDirectory { source: io::Error },
     /// The file that the command is to read cannot be opened.
     Input { path: PathBuf, source: io::Error },
     /// The coordination directory can be neither opened nor made.
-    Directory { path: PathBuf, source: io::Error },
+    Directory(StoreError),
     /// The embedded component could not be set going.
     Start { source: wasmtime::Error },
     /// The component was stopped in its course: a trap.
@@ -32,13 +38,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Prints the failure where the caller looks for it, and says how to exit.
+    /// Prints the failure where the caller looks for it, in the form that the component's errors have, and says how
+    /// to exit.
     pub(crate) fn report(&self, json: bool, began: Instant) -> ExitCode {
-        // A failure to print it is not reported: there is nowhere left to report it. The exit code still tells.
-        _ = match self.status() {
-            Some(status) if json => self.answer(status, began),
-            _ => writeln!(io::stderr(), "error: {self}"),
+        let answered = match self.status() {
+            Some(status) if json && !stream_is_unusable(1) => self.answer(status, began).is_ok(),
+            _ => false,
         };
+        if !answered {
+            // Were this a failure, too, there would be nowhere left to report it. The exit code still tells.
+            _ = writeln!(io::stderr(), "❌ {self}");
+        }
         ExitCode::from(self.exit_code())
     }
 
@@ -61,8 +71,10 @@ impl Failure {
     fn status(&self) -> Option<&'static str> {
         match self {
             Self::Argument { .. } | Self::Variable { .. } => Some("bad_args"),
-            Self::CurrentDirectory { .. } | Self::Input { .. } | Self::Directory { .. } => Some("io_error"),
-            Self::Start { .. } => Some("error"),
+            Self::Randomness { .. } | Self::CurrentDirectory { .. } | Self::Input { .. } | Self::Directory(_) => {
+                Some("io_error")
+            }
+            Self::Memory { .. } | Self::Start { .. } => Some("error"),
             Self::Stopped { .. } => None,
         }
     }
@@ -70,9 +82,11 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Argument { .. } | Self::Variable { .. } => 2,
-            Self::CurrentDirectory { .. }
+            Self::Memory { .. }
+            | Self::Randomness { .. }
+            | Self::CurrentDirectory { .. }
             | Self::Input { .. }
-            | Self::Directory { .. }
+            | Self::Directory(_)
             | Self::Start { .. }
             | Self::Stopped { .. } => 1,
         }
@@ -83,15 +97,44 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument { position, value } => write!(out, "argument {position} is not valid UTF-8: {value:?}"),
-            Self::Variable { name, value } => write!(out, "the value of {name} is not valid UTF-8: {value:?}"),
-            Self::CurrentDirectory { source } => write!(out, "cannot find the current directory: {source}"),
-            Self::Input { path, source } => write!(out, "cannot read {path:?}: {source}"),
-            Self::Directory { path, source } => {
-                write!(out, "cannot open the coordination directory {path:?}: {source}")
+            Self::Argument { position, value } => {
+                write!(out, "argument {position} is not valid UTF-8: {value:?}; write it as UTF-8")
             }
-            Self::Start { source } => write!(out, "cannot start the embedded component: {source:#}"),
-            Self::Stopped { source } => write!(out, "the command was stopped: {}", source.root_cause()),
+            Self::Variable { name, value } => {
+                write!(out, "the value of {name} is not valid UTF-8: {value:?}; write it as UTF-8, or unset it")
+            }
+            Self::Memory { limit } => {
+                let limit = limit >> 10;
+                write!(out, "this process may have {limit} KiB of memory, and needs at least 160000: raise `ulimit -v`")
+            }
+            Self::Randomness { source } => {
+                let why = words(source);
+                write!(out, "the system gives no random numbers: {why}; let this process call getrandom(2)")
+            }
+            Self::CurrentDirectory { source } => {
+                let why = words(source);
+                write!(out, "cannot find the current directory: {why}; go to one that is there, or set MUSE_REPO_ROOT")
+            }
+            Self::Input { path, source } => {
+                let why = words(source);
+                write!(out, "cannot read {path:?}: {why}; name a file that can be read, or - for standard input")
+            }
+            Self::Directory(error) => error.fmt(out),
+            Self::Start { source } => {
+                let why = format!("{source:#}");
+                let why = why.split(" (os error").next().unwrap_or_default();
+                let limits = "memory (`ulimit -v`) and open files (`ulimit -n`)";
+                write!(
+                    out,
+                    "cannot start the embedded component: {why}; see whether this process may have enough {limits}"
+                )
+            }
+            Self::Stopped { source } => write!(
+                out,
+                "the command was stopped: {}; it may have had too little memory (`ulimit -v`), and what was asked may \
+                 have been done: `muse coord tasks` shows it",
+                source.root_cause()
+            ),
         }
     }
 }
@@ -123,6 +166,6 @@ mod tests {
     fn what_is_not_utf_8_is_shown_without_loss() {
         use std::os::unix::ffi::OsStringExt as _;
         let failure = Failure::Argument { position: 3, value: OsString::from_vec(b"caf\xe9".to_vec()) };
-        assert_eq!(failure.to_string(), r#"argument 3 is not valid UTF-8: "caf\xE9""#);
+        assert_eq!(failure.to_string(), r#"argument 3 is not valid UTF-8: "caf\xE9"; write it as UTF-8"#);
     }
 }

@@ -7,6 +7,8 @@
 //! Guaranteed: the exit code is the component's own; the component sees no other file than those below the coordination
 //! directory, and what is on its standard input; nothing is compiled when it starts. Not guaranteed: anything about the queue.
 
+coord_store::look_before_main!();
+
 mod artifact;
 mod config;
 mod failure;
@@ -19,9 +21,10 @@ use std::env;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::process::{ExitCode, exit};
 use std::time::Instant;
 
+use coord_store::process;
 use coord_store::repository::Start;
 use tokio::runtime;
 use wasmtime::Store;
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
 }
 
 fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
+    check_memory()?;
+    process::check_randomness().map_err(|source| Failure::Randomness { source })?;
     let Invocation { purpose, input, arguments, .. } = invocation;
     let input = input.as_deref().map(open_input).transpose()?;
     let directory = coordination_directory(*purpose)?;
@@ -51,6 +56,17 @@ fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
         .build()
         .map_err(|error| Failure::Start { source: error.into() })?;
     runtime.block_on(run(sandbox))
+}
+
+/// What cannot be enough: the component's memory alone takes so much, as its addresses are reserved twice
+/// (`config.rs`). It is checked since with far less any allocation may fail, by which Rust ends a process.
+const ADDRESSES: u64 = 136 << 20;
+
+fn check_memory() -> Result<(), Failure> {
+    match process::memory_limit() {
+        Some(limit) if limit < ADDRESSES => Err(Failure::Memory { limit }),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the file that the component is to read.
@@ -84,7 +100,7 @@ async fn run(sandbox: Sandbox) -> Result<Infallible, Failure> {
     let mut store = Store::new(&engine, sandbox);
     let command = Command::instantiate_async(&mut store, &component, &linker).await.map_err(start_failed)?;
     let ended = command.wasi_cli_run().call_run(&mut store).await;
-    process::exit(exit_code(ended)?)
+    exit(exit_code(ended)?)
 }
 
 /// The component ends by returning, or by calling `exit`, which unwinds it as an error. Any other error is a trap.

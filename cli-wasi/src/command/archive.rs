@@ -1,8 +1,10 @@
-//! `muse coord export` and `muse coord import`: tasks as lines of JSON, with all that was reported of them.
+//! `muse coord export` and `muse coord import`: tasks, with all that was reported of them, and settings, as lines of JSON.
 
-use coord_core::Error;
 use coord_core::limits;
+use coord_core::name::Nonce;
 use coord_core::queue::{Finding, ImportError, Imported};
+use coord_core::{Error, Queue, TaskId};
+use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,13 +13,25 @@ use crate::host;
 use crate::output::{Answer, Answered, Ended, Failure, Page, Stream};
 
 /// What became of the lines.
-#[derive(Serialize, JsonSchema)]
+#[derive(Default, Serialize, JsonSchema)]
 pub(super) struct Import {
     imported: usize,
     /// How many were there before: nothing was changed.
     already: usize,
     /// How many were left out, since another task has their unique key.
     key_taken: usize,
+    /// How many were left out, since they wait for tasks that are not in the queue.
+    parents_missing: usize,
+    /// How many queues are paused or limited now as the lines say, and were not before.
+    settings: usize,
+}
+
+/// A line that waits for others of the same input.
+struct Deferred {
+    number: usize,
+    text: String,
+    id: TaskId,
+    parent: TaskId,
 }
 
 /// Why an export stopped.
@@ -34,7 +48,8 @@ impl From<Error> for Stopped {
 
 pub(super) fn export(repository: &Repository, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
     let OpenQueue { queue, .. } = repository.open()?;
-    let exported = queue.export(|line| if stream.line(&line) { Ok(()) } else { Err(Stopped::NobodyReads) });
+    let exported =
+        queue.export(host::now(), nonce()?, |line| if stream.line(&line) { Ok(()) } else { Err(Stopped::NobodyReads) });
     match exported {
         Ok(findings) => {
             stream.warn(findings.iter().map(Finding::to_string));
@@ -48,7 +63,7 @@ pub(super) fn export(repository: &Repository, stream: &mut Stream<'_>) -> Result
 pub(super) fn import(repository: &Repository) -> Result<Answered<Import>, Failure> {
     let OpenQueue { queue, .. } = repository.open()?;
     let mut nonces = nonce()?.counted_on();
-    let (mut import, mut warnings) = (Import { imported: 0, already: 0, key_taken: 0 }, Vec::new());
+    let (mut import, mut warnings, mut deferred) = (Import::default(), Vec::new(), Vec::new());
     let mut input = host::stdin();
     for number in 1.. {
         let line = input.next_line(limits::BATCH_BYTES).map_err(|error| {
@@ -60,29 +75,70 @@ pub(super) fn import(repository: &Repository) -> Result<Answered<Import>, Failur
             Ok(text) => text.trim(),
             Err(_) => return Err(import.stopped(bad_args("not UTF-8"), number)),
         };
-        if text.is_empty() {
-            continue;
-        }
-        match queue.import(text, host::now(), nonces()) {
-            Ok(Imported::Now(_)) => import.imported += 1,
-            Ok(Imported::Already(_)) => import.already += 1,
-            Ok(Imported::KeyTaken(id)) => {
-                import.key_taken += 1;
-                warnings.push(format!("line {number}: task {id} was left out: another task has its unique key"));
-            }
-            Err(ImportError::Line(bad)) => {
-                // The parser counts lines of its own.
-                let reason = bad.to_string();
-                let reason = reason.split(" at line ").next().unwrap_or_default();
-                return Err(import.stopped(bad_args(reason), number));
-            }
-            Err(ImportError::Queue(error)) => return Err(import.stopped(error.into(), number)),
+        if !text.is_empty() {
+            deferred.extend(import.take(&queue, text, number, nonces(), &mut warnings)?);
         }
     }
+    // What a task waits for may have come after it.
+    let mut last = usize::MAX;
+    while deferred.len() < last {
+        last = deferred.len();
+        for Deferred { number, text, .. } in std::mem::take(&mut deferred) {
+            deferred.extend(import.take(&queue, &text, number, nonces(), &mut warnings)?);
+        }
+    }
+    import.parents_missing = deferred.len();
+    warnings.extend(deferred.into_iter().map(|Deferred { number, id, parent, .. }| {
+        format!(
+            "line {number}: task {id} was left out: it waits for {parent}, which is not in this queue: import that one \
+             first, then this line again"
+        )
+    }));
     Ok(Answered { answer: import, warnings })
 }
 
 impl Import {
+    /// Imports a line, unless it is to wait for others.
+    fn take(
+        &mut self,
+        queue: &Queue<DirStore>,
+        text: &str,
+        number: usize,
+        nonce: Nonce,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Deferred>, Failure> {
+        match queue.import(text, host::now(), nonce) {
+            Ok(Imported::Now(_)) => self.imported += 1,
+            Ok(Imported::Cancelled(id)) => {
+                self.imported += 1;
+                warnings.push(format!(
+                    "line {number}: task {id} has ended as cancelled: its holder, which it has no more, had been asked to stop"
+                ));
+            }
+            Ok(Imported::Already(_)) => self.already += 1,
+            Ok(Imported::KeyTaken(id)) => {
+                self.key_taken += 1;
+                warnings.push(format!("line {number}: task {id} was left out: another task has its unique key"));
+            }
+            Ok(Imported::NoParent { id, parent }) => {
+                return Ok(Some(Deferred { number, text: text.to_string(), id, parent }));
+            }
+            Ok(Imported::Set(_, is_new)) => self.settings += usize::from(is_new),
+            Ok(Imported::OtherLimit { queue, given, kept }) => warnings.push(format!(
+                "line {number}: queue {queue} keeps its limit of {kept} task(s) at once: \
+                 `muse coord limit {queue} --max-in-flight {given}` sets that of the export"
+            )),
+            Err(ImportError::Line(bad)) => {
+                // The parser counts lines of its own.
+                let reason = bad.to_string();
+                let reason = reason.split(" at line ").next().unwrap_or_default();
+                return Err(self.stopped(bad_args(reason), number));
+            }
+            Err(ImportError::Queue(error)) => return Err(self.stopped(error.into(), number)),
+        }
+        Ok(None)
+    }
+
     /// Says where an import stopped. It can be given again as a whole.
     fn stopped(&self, failure: Failure, number: usize) -> Failure {
         let Failure { error, .. } = failure;
@@ -94,15 +150,21 @@ impl Import {
 
 impl Answer for Import {
     fn text(&self, page: &mut Page) {
-        page.line(if self.key_taken == 0 { "📥 Imported" } else { "❌ Imported, but for some" });
+        page.line(if self.exit_code() == 0 { "📥 Imported" } else { "❌ Imported, except for some" });
         page.field("Imported", self.imported);
         page.field("Already", format_args!("{} were there and stay as they are", self.already));
         if self.key_taken > 0 {
             page.field("Left out", format_args!("{}: another task has their unique key", self.key_taken));
         }
+        if self.parents_missing > 0 {
+            page.field("Left out", format_args!("{}: they wait for tasks that are not here", self.parents_missing));
+        }
+        if self.settings > 0 {
+            page.field("Settings", format_args!("of {} queue(s)", self.settings));
+        }
     }
 
     fn exit_code(&self) -> u8 {
-        u8::from(self.key_taken > 0)
+        u8::from(self.key_taken + self.parents_missing > 0)
     }
 }

@@ -1,19 +1,23 @@
 //! `muse coord claim`: take a task, or several, waiting for one if asked to.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use coord_core::json::JsonObject;
 use coord_core::limits;
 use coord_core::name::QueueName;
-use coord_core::queue::{self, Claim, ClaimRequest, Finding, Report, Settings, Step, Thoroughness};
+use coord_core::queue::{self, Claim, ClaimRequest, Closed, Finding, Report, Step, Thoroughness};
 use coord_core::request::{self, BadRequest, ClaimDraft};
 use coord_core::time::Timestamp;
+use coord_core::transition::Claimant;
+use coord_core::{Queue, TaskId};
+use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim_record::{ClaimRecord, start_of};
 use super::enqueue::TaskRecord;
-use super::{OpenQueue, Repository, bad_args, nonce, words};
+use super::{Repository, bad_args, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Page, sanitised, without_terminal_controls};
@@ -40,6 +44,15 @@ pub(super) struct Mine {
     task: Handed,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     orphan_results: Vec<OrphanResult>,
+    #[serde(skip)]
+    lease: Lease,
+}
+
+/// What it takes to give the task back.
+struct Lease {
+    queue: Rc<Queue<DirStore>>,
+    id: TaskId,
+    claimant: Claimant,
 }
 
 /// The task as a claim hands it out: with its payload, or with the length of one that was too long for the caller.
@@ -78,9 +91,19 @@ pub(super) struct Empty {
     /// The queue that was named, if it was one.
     #[schemars(with = "Option<schema::QueueName>")]
     queue: Option<QueueName>,
+    /// Of the queues that were asked for those that are paused and in which tasks wait.
+    #[schemars(with = "Vec<schema::QueueName>")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paused: Vec<QueueName>,
+    /// Those in which tasks wait and of which as many are claimed as may be at once.
+    #[schemars(with = "Vec<schema::QueueName>")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    full: Vec<QueueName>,
     /// With `--max`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<Mine>>,
+    #[serde(skip)]
+    reasons: Vec<String>,
     #[serde(skip)]
     queues: Vec<String>,
     #[serde(skip)]
@@ -97,8 +120,8 @@ pub(super) fn run(
     let mut waiting = ClaimDraft::from(args).check()?;
     let max = args.max.map(max).transpose()?;
     let max_bytes = max_bytes(args.max_bytes)?;
-    let OpenQueue { queue, .. } = repository.open()?;
-    let Claim { claimed, findings } = loop {
+    let queue = Rc::new(repository.open()?.queue);
+    let Claim { claimed, closed, findings } = loop {
         match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
             Step::Done(claim) => break *claim,
             Step::Sleep(time) => host::sleep(time),
@@ -106,12 +129,17 @@ pub(super) fn run(
     };
     let mut warnings: Vec<String> = findings.iter().map(Finding::to_string).collect();
     let Some(first) = claimed else {
-        warnings.extend(closed(&queue.settings()?, &waiting.request().queues));
         let waited = (args.wait > 0).then(|| stopwatch.elapsed());
-        let empty = Empty::new(waiting.request(), max.map(|_| Vec::new()), waited);
+        let empty = Empty::new(waiting.request(), &closed, max.map(|_| Vec::new()), waited);
         return Ok(Answered { answer: Outcome::Empty(empty), warnings });
     };
-    let first = Mine::new(first, max_bytes, &mut warnings);
+    let run_id = waiting.request().run_id.clone();
+    let mine = |claimed: queue::Claimed, warnings: &mut Vec<String>| {
+        let claimant = Claimant { run_id: run_id.clone(), nonce: Some(claimed.record.claim_nonce) };
+        let lease = Lease { queue: queue.clone(), id: claimed.record.task_id, claimant };
+        Mine::new(claimed, lease, max_bytes, warnings)
+    };
+    let first = mine(first, &mut warnings);
     let Some(max) = max else { return Ok(Answered { answer: Outcome::One(Box::new(first)), warnings }) };
     let mut claims = vec![first];
     while claims.len() < max {
@@ -119,10 +147,10 @@ pub(super) fn run(
         let next =
             nonce().and_then(|nonce| Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now(), nonce)?));
         match next {
-            Ok(Claim { claimed, findings }) => {
+            Ok(Claim { claimed, findings, .. }) => {
                 warnings.extend(findings.iter().map(Finding::to_string));
                 match claimed {
-                    Some(claimed) => claims.push(Mine::new(claimed, max_bytes, &mut warnings)),
+                    Some(claimed) => claims.push(mine(claimed, &mut warnings)),
                     None => break,
                 }
             }
@@ -150,17 +178,6 @@ fn max_bytes(given: Option<i64>) -> Result<Option<usize>, Failure> {
     }
 }
 
-/// Why there may be nothing to claim although tasks wait.
-fn closed(settings: &Settings, queues: &[QueueName]) -> Vec<String> {
-    let is_meant = |queue: &&QueueName| queues.is_empty() || queues.contains(queue);
-    let paused = settings.paused.iter().filter(is_meant);
-    let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends that"));
-    let limited =
-        settings.max_in_flight.iter().filter(|(queue, _)| is_meant(queue) && !settings.paused.contains(*queue));
-    let limited = limited.map(|(queue, max)| format!("of queue {queue} at most {max} task(s) are claimed at once"));
-    paused.chain(limited).collect()
-}
-
 impl From<&args::Claim> for ClaimDraft {
     fn from(args: &args::Claim) -> ClaimDraft {
         ClaimDraft {
@@ -176,12 +193,21 @@ impl From<&args::Claim> for ClaimDraft {
 }
 
 impl Mine {
-    fn new(claimed: queue::Claimed, max_bytes: Option<usize>, warnings: &mut Vec<String>) -> Mine {
+    fn new(claimed: queue::Claimed, lease: Lease, max_bytes: Option<usize>, warnings: &mut Vec<String>) -> Mine {
         let queue::Claimed { task, record, orphans } = claimed;
         let (task, warning) = Handed::new(task.into(), max_bytes);
         warnings.extend(warning);
         let orphan_results = orphans.into_iter().map(OrphanResult::from).collect();
-        Mine { claim: record.into(), task, orphan_results }
+        Mine { claim: record.into(), task, orphan_results, lease }
+    }
+
+    /// Gives the task back, as nobody learnt that it was claimed; what is wrong if that cannot be done.
+    fn give_back(&self) -> Result<(), String> {
+        let Lease { queue, id, claimant } = &self.lease;
+        let released = nonce().and_then(|nonce| Ok(queue.release(*id, claimant.clone(), 0, host::now(), nonce)?));
+        let ClaimRecord { claimer_run_id, expires_at, .. } = &self.claim;
+        let kept = format!("{id} could not be given back and stays with {claimer_run_id:?} until {expires_at}");
+        released.map(|_| ()).map_err(|failure| format!("{kept}: {}", failure.error))
     }
 }
 
@@ -206,17 +232,25 @@ impl From<Report> for OrphanResult {
 }
 
 impl Empty {
-    fn new(request: &ClaimRequest, claims: Option<Vec<Mine>>, waited: Option<Duration>) -> Empty {
+    fn new(request: &ClaimRequest, closed: &Closed, claims: Option<Vec<Mine>>, waited: Option<Duration>) -> Empty {
         let queue = if let [queue] = request.queues.as_slice() { Some(queue.clone()) } else { None };
         let queues = request.queues.iter().map(QueueName::to_string).collect();
-        Empty { status: "empty", queue, claims, queues, chosen: !request.choice.is_any(), waited }
+        let Closed { paused, full } = closed.clone();
+        let full = full.into_iter().map(|(queue, _)| queue).collect();
+        let (reasons, chosen) = (closed.reasons(), !request.choice.is_any());
+        Empty { status: "empty", queue, paused, full, claims, reasons, queues, chosen, waited }
     }
 
     fn text(&self, page: &mut Page) {
         let queues = if self.queues.is_empty() { "any".to_string() } else { self.queues.join(", ") };
         let chosen = if self.chosen { " with such tags" } else { "" };
         let waited = self.waited.map_or(String::new(), |time| format!(" after {:.1}s", time.as_secs_f64()));
-        page.line(format_args!("  Queue [{queues}] is empty — no pending tasks{chosen}{waited}."));
+        if self.reasons.is_empty() {
+            page.line(format_args!("  Queue [{queues}] is empty — no pending tasks{chosen}{waited}."));
+        } else {
+            page.line(format_args!("  Nothing to claim{waited}, although tasks wait:"));
+            self.reasons.iter().for_each(|reason| page.line(format_args!("  {reason}")));
+        }
     }
 }
 
@@ -243,6 +277,25 @@ impl Answer for Outcome {
         }
     }
 
+    /// A claim that nobody learnt of would hold its task for the whole lease.
+    fn take_back(&self) -> Option<String> {
+        let claims = match self {
+            Outcome::One(mine) => std::slice::from_ref(&**mine),
+            Outcome::Several(Several { claims }) => claims,
+            Outcome::Empty(_) => return None,
+        };
+        let (mut given_back, mut kept) = (Vec::new(), Vec::new());
+        for mine in claims {
+            match mine.give_back() {
+                Ok(()) => given_back.push(mine.lease.id.to_string()),
+                Err(problem) => kept.push(problem),
+            }
+        }
+        let given_back = (!given_back.is_empty())
+            .then(|| format!("the claim is taken back, and anybody may claim {}", given_back.join(", ")));
+        Some(given_back.into_iter().chain(kept).collect::<Vec<_>>().join("; "))
+    }
+
     fn is_nothing(&self) -> bool {
         matches!(self, Outcome::Empty(_))
     }
@@ -250,7 +303,7 @@ impl Answer for Outcome {
 
 impl Mine {
     fn text(&self, page: &mut Page) {
-        let Mine { claim, task: Handed { task, left_out }, orphan_results } = self;
+        let Mine { claim, task: Handed { task, left_out }, orphan_results, .. } = self;
         page.line("🔒 Task claimed");
         page.field("Task ID", &claim.task_id);
         page.field("Title", &task.title);

@@ -6,7 +6,7 @@ use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{OpenQueue, Repository};
+use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -24,7 +24,7 @@ pub(super) fn run(args: &args::Gc, repository: &Repository) -> Result<Answered<R
     let older_than_seconds = request::between("--older-than", args.older_than, &limits::DELAY_SECONDS)?;
     let OpenQueue { queue, .. } = repository.open()?;
     let gc = Gc { older_than_seconds, keep_last: args.keep_last, dry_run: args.dry_run };
-    let Collected { removed, kept } = queue.gc(gc, host::now())?;
+    let Collected { removed, kept } = queue.gc(gc, host::now(), nonce()?)?;
     Ok(Answered { answer: Removal { dry_run: args.dry_run, removed, kept }, warnings: Vec::new() })
 }
 

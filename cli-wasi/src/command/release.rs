@@ -1,7 +1,7 @@
 //! `muse coord release` and `muse coord retry`: a task waits again, because its holder gives it back or somebody puts it back.
 
 use coord_core::Queue;
-use coord_core::queue::{self, Status};
+use coord_core::queue::{self, Retried, Retrying, Status};
 use coord_core::request;
 use coord_core::time::Timestamp;
 use coord_store::DirStore;
@@ -45,11 +45,32 @@ pub(super) fn run(args: &args::Release, repository: &Repository) -> Result<Answe
     Ok(Answered { answer: Released::new(released, heading, &queue), warnings: Vec::new() })
 }
 
-pub(super) fn run_retry(args: &args::Retry, repository: &Repository) -> Result<Answered<Released>, Failure> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PutBack {
+    #[serde(flatten)]
+    task: Released,
+    /// With `--cascade`: the tasks that were put back with it, the oldest first.
+    #[schemars(with = "Vec<schema::TaskId>")]
+    dependants: Vec<String>,
+}
+
+pub(super) fn run_retry(args: &args::Retry, repository: &Repository) -> Result<Answered<PutBack>, Failure> {
     let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let released = queue.retry(id, host::now(), nonce()?)?;
-    Ok(Answered { answer: Released::new(released, "🔁 Task put back", &queue), warnings: Vec::new() })
+    let retrying = Retrying { is_now: args.now, cascade: args.cascade };
+    let Retried { released, dependants, left } = queue.retry(id, retrying, host::now(), nonce()?)?;
+    let answer = PutBack {
+        task: Released::new(released, "🔁 Task put back", &queue),
+        dependants: dependants.iter().map(ToString::to_string).collect(),
+    };
+    Ok(Answered { answer, warnings: left.iter().map(|(_, error)| error.to_string()).collect() })
+}
+
+impl Answer for PutBack {
+    fn text(&self, page: &mut Page) {
+        self.task.text(page);
+        self.dependants.iter().for_each(|id| page.field("With it", id));
+    }
 }
 
 impl Released {
@@ -64,6 +85,9 @@ impl Released {
 impl Answer for Released {
     fn text(&self, page: &mut Page) {
         self.subject.text(self.heading, page);
+        if self.status != Status::Pending.as_str() {
+            page.field("Status", self.status);
+        }
         if let Some(at) = self.scheduled_at {
             page.field("Scheduled", at);
         }

@@ -1,11 +1,12 @@
 //! `muse coord tasks`: who is where.
 
-use coord_core::TaskId;
 use coord_core::json::JsonObject;
 use coord_core::name::{ErrorMessage, Note, QueueName};
-use coord_core::queue::{self, Counts, Cursor, Finding, Listing, Matching, Sort, Status};
+use coord_core::queue::{self, Counts, Cursor, Filter, Finding, Listing, Matching, Sort, Status};
 use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
+use coord_core::{Queue, TaskId};
+use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -117,7 +118,11 @@ pub const FIELDS: [&str; 31] = [
 pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
     let filter = FilterDraft::from(args).check()?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let Listing { counts, items, matching, next, findings } = queue.tasks(&filter, host::now())?;
+    listed(args, &filter, &queue)
+}
+
+fn listed(args: &args::Tasks, filter: &Filter, queue: &Queue<DirStore>) -> Result<Answered<Tasks>, Failure> {
+    let Listing { counts, items, matching, next, findings } = queue.tasks(filter, host::now())?;
     let truncated = match matching {
         Matching::Exactly(count) => count > items.len(),
         Matching::MoreThan(_) => true,
@@ -144,14 +149,21 @@ pub(super) fn watch(args: &args::Tasks, repository: &Repository, printer: Printe
         let failure = bad_args(format!("--watch draws on a terminal, as text: {way_out}"));
         return printer.finish::<Tasks>(Err(failure));
     }
+    match redrawn(args, repository, printer) {
+        Ok(()) => 1,
+        Err(failure) => printer.finish::<Tasks>(Err(failure)),
+    }
+}
+
+/// Returns when nobody looks any more. The terminal may change its size meanwhile, and the queue may be taken away.
+fn redrawn(args: &args::Tasks, repository: &Repository, printer: Printer) -> Result<(), Failure> {
+    let filter = FilterDraft::from(args).check()?;
+    let OpenQueue { queue, .. } = repository.open()?;
     loop {
-        match run(args, repository) {
-            Ok(answered) => {
-                if !printer.redraw(&answered) {
-                    return 1;
-                }
-            }
-            Err(failure) => return printer.finish::<Tasks>(Err(failure)),
+        queue.check_is_there()?;
+        let (columns, lines) = host::terminal_size();
+        if !(Printer { columns, lines, ..printer }).redraw(&listed(args, &filter, &queue)?) {
+            return Ok(());
         }
         host::sleep(host::SECOND);
     }

@@ -18,6 +18,8 @@ use coord_core::store::{
 #[cfg(not(target_family = "wasm"))]
 mod native;
 #[cfg(not(target_family = "wasm"))]
+pub mod process;
+#[cfg(not(target_family = "wasm"))]
 pub mod repository;
 #[cfg(target_family = "wasm")]
 mod wasi;
@@ -31,7 +33,7 @@ use wasi as platform;
 pub use native::syncs_as_a_whole;
 pub use platform::Handle;
 #[cfg(target_family = "wasm")]
-pub use wasi::{Grant, grants};
+pub use wasi::{Grant, grants, words};
 
 /// A directory as a store, for one thread. Threads that share a queue each open their own.
 #[derive(Debug)]

@@ -5,14 +5,17 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, OpenOptions};
+use cap_std::fs::{Dir, File, Metadata, OpenOptions, Permissions};
+#[cfg(unix)]
+use cap_std::fs::{MetadataExt as _, PermissionsExt as _};
 use coord_core::store::{Stamp, StoreErrorKind};
 
 use super::{Failure, READ_AT_ONCE, Sync};
+use crate::process::words;
 
-/// An open directory.
+/// An open directory, and the mode of the coordination directory, from which all that is made takes its own.
 #[derive(Debug)]
-pub struct Handle(Dir);
+pub struct Handle(Dir, Mode);
 
 /// A file that was just made.
 pub(super) struct NewFile(File);
@@ -24,15 +27,19 @@ pub(super) struct Filesystem(File);
 impl Handle {
     /// Opens the directory at a path of the operating system, which must be there.
     pub fn open(path: &Path) -> io::Result<Handle> {
-        Dir::open_ambient_dir(path, ambient_authority()).map(Handle)
+        let dir = Dir::open_ambient_dir(path, ambient_authority())?;
+        let mode = Mode::of(&dir.dir_metadata()?);
+        Ok(Handle(dir, mode))
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
-        Ok(Handle(self.0.open_dir(path)?))
+        Ok(Handle(self.0.open_dir(path)?, self.1))
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
-        Ok(NewFile(self.0.open_with(name, OpenOptions::new().write(true).create_new(true))?))
+        let file = self.0.open_with(name, OpenOptions::new().write(true).create_new(true))?;
+        self.1.share_file(&file);
+        Ok(NewFile(file))
     }
 
     pub(super) fn link(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
@@ -85,7 +92,9 @@ impl Handle {
     }
 
     pub(super) fn make_dir(&self, name: &str) -> Result<(), Failure> {
-        Ok(self.0.create_dir(name)?)
+        self.0.create_dir(name)?;
+        self.1.share_dir(&self.0, name);
+        Ok(())
     }
 
     pub(super) fn remove_dir(&self, name: &str) -> Result<(), Failure> {
@@ -149,8 +158,54 @@ impl NewFile {
     }
 }
 
+/// The mode of the coordination directory. What is made is given the same, whatever the process's umask is: who may
+/// work in the directory may work with all that is in it. Files are without the right to be executed, and a
+/// filesystem that knows no modes is left alone.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug)]
+struct Mode(u32);
+
+#[cfg(unix)]
+impl Mode {
+    fn of(metadata: &Metadata) -> Mode {
+        Mode(metadata.mode() & 0o2777)
+    }
+
+    fn share_file(self, file: &File) {
+        let mode = self.0 & 0o666;
+        if file.metadata().is_ok_and(|metadata| metadata.mode() & 0o777 != mode) {
+            _ = file.set_permissions(Permissions::from_mode(mode));
+        }
+    }
+
+    fn share_dir(self, above: &Dir, name: &str) {
+        if above.symlink_metadata(name).is_ok_and(|metadata| metadata.mode() & 0o2777 != self.0) {
+            _ = above.set_permissions(name, Permissions::from_mode(self.0));
+        }
+    }
+}
+
+/// Elsewhere what is made is everybody's who may be in its directory.
+#[cfg(not(unix))]
+#[derive(Clone, Copy, Debug)]
+struct Mode;
+
+#[cfg(not(unix))]
+impl Mode {
+    fn of(_metadata: &Metadata) -> Mode {
+        Mode
+    }
+
+    fn share_file(self, _file: &File) {}
+
+    fn share_dir(self, _above: &Dir, _name: &str) {}
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
+        if let Some(kind) = kind_by_number(&error) {
+            return Failure::Other(kind, words(&error));
+        }
         let kind = match error.kind() {
             io::ErrorKind::NotFound => return Failure::NotFound,
             io::ErrorKind::AlreadyExists => return Failure::Exists,
@@ -161,15 +216,33 @@ impl From<io::Error> for Failure {
             io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => StoreErrorKind::WrongType,
             _ => StoreErrorKind::Other,
         };
-        Failure::Other(kind, error.to_string())
+        Failure::Other(kind, words(&error))
     }
+}
+
+/// What std has no stable name for.
+#[cfg(unix)]
+fn kind_by_number(error: &io::Error) -> Option<StoreErrorKind> {
+    match rustix::io::Errno::from_io_error(error)? {
+        rustix::io::Errno::LOOP => Some(StoreErrorKind::WrongType),
+        rustix::io::Errno::MFILE | rustix::io::Errno::NFILE => Some(StoreErrorKind::TooManyOpen),
+        _ => None,
+    }
+}
+
+#[cfg(not(unix))]
+fn kind_by_number(_error: &io::Error) -> Option<StoreErrorKind> {
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::DirStore;
     use super::*;
+    use coord_core::Queue;
+    use coord_core::name::Nonce;
     use coord_core::store::conformance;
+    use coord_core::time::Timestamp;
 
     #[test]
     fn the_native_store_conforms() {
@@ -182,6 +255,45 @@ mod tests {
                 DirStore::new(Handle::open(&dir).unwrap(), sync)
             });
             assert_eq!(findings, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_directory_that_was_removed_is_said_to_be_gone() {
+        let (now, nonce) = (Timestamp::from_micros(1), Nonce::from_bits(1));
+        for is_queue in [true, false] {
+            let root = tempfile::tempdir().unwrap();
+            let queue = Queue::open(DirStore::new(Handle::open(root.path()).unwrap(), Sync::Off)).unwrap();
+            if is_queue {
+                queue.init(now, nonce).unwrap();
+            }
+            root.close().unwrap();
+            let outcome = if is_queue { queue.check_is_there() } else { queue.init(now, nonce).map(|_| ()) };
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains(": the coordination directory is gone; begin again where it is now"), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_made_takes_its_mode_from_the_coordination_directory() {
+        use std::fs;
+        use std::os::unix::fs::PermissionsExt as _;
+        // More than any umask leaves, and less.
+        for (mode, file_mode) in [(0o2777, 0o666), (0o2775, 0o664), (0o700, 0o600)] {
+            let root = tempfile::tempdir().unwrap();
+            let path = |name: &str| root.path().join(name);
+            fs::set_permissions(path(""), fs::Permissions::from_mode(mode)).unwrap();
+            let handle = Handle::open(root.path()).unwrap();
+            handle.make_dir("directory").unwrap();
+            let below = handle.open_dir("directory").unwrap();
+            below.make_dir("below").unwrap();
+            below.create("below/file").unwrap().fill(b"content", Sync::Off).unwrap();
+            let mode_of = |name: &str| path(name).metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(
+                (mode_of("directory"), mode_of("directory/below"), mode_of("directory/below/file")),
+                (mode, mode, file_mode)
+            );
         }
     }
 }

@@ -4,13 +4,18 @@
 //! `$MUSE_REPO_ROOT` that holds no `.muse/` is no repository, and nothing else is tried: work must not land in a queue
 //! that nobody named. Only `init` makes one: there, or in the current directory.
 //!
-//! Guaranteed: the name of a directory that was made here survives a crash of the machine, unless `MUSE_COORD_SYNC=off`.
-//! Not guaranteed: that the directory found is a queue; its format is the queue's to judge.
+//! Guaranteed: the name of a directory that was made here survives a crash of the machine, unless
+//! `MUSE_COORD_SYNC=off`. It has the mode of `.muse`, whatever the umask is, so that a group that shares `.muse`
+//! shares the queue. Not guaranteed: that the directory found is a queue; its format is the queue's to judge.
 
 use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use coord_core::store::{StoreError, StoreErrorKind};
+
+use crate::Failure;
 
 /// Where the search begins.
 #[derive(Debug)]
@@ -47,15 +52,57 @@ impl Start {
     }
 }
 
-/// Makes the coordination directory and what is missing above it. Another process may be doing the same.
-pub fn create(directory: &Path) -> io::Result<()> {
+/// Sees to it that the coordination directory is there. It is made, with what is missing above it, unless something
+/// else is in its place: a file, or a link that leads nowhere. Another process may be doing the same.
+pub fn ready(directory: &Path) -> Result<(), StoreError> {
+    match fs::metadata(directory) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(unusable(directory, io::ErrorKind::NotADirectory.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(directory) {
+            Ok(target) => Err(leads_nowhere(directory, &target)),
+            Err(_) => create(directory).map_err(|error| unusable(directory, error)),
+        },
+        Err(error) => Err(unusable(directory, error)),
+    }
+}
+
+/// Why the coordination directory cannot be worked in, and the way out.
+pub fn unusable(directory: &Path, error: io::Error) -> StoreError {
+    Failure::from(error).at("open", &shown(directory))
+}
+
+fn leads_nowhere(directory: &Path, target: &Path) -> StoreError {
+    let detail = format!("it is a link to {target:?}, which is not there");
+    StoreError { operation: "open", path: shown(directory), kind: StoreErrorKind::WrongType, detail }
+}
+
+/// Escaped, in quotes: nothing is lost, and no control character reaches the terminal.
+fn shown(directory: &Path) -> String {
+    format!("the coordination directory {directory:?}")
+}
+
+fn create(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
+    take_mode_from_above(directory);
     if env::var_os("MUSE_COORD_SYNC").is_some_and(|value| value == "off") {
         return Ok(());
     }
     // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
     directory.ancestors().skip(1).take(2).try_for_each(|parent| File::open(parent)?.sync_all())
 }
+
+/// Of a directory whose mode cannot be set nothing more can be wanted.
+#[cfg(unix)]
+fn take_mode_from_above(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| path.metadata().ok().map(|metadata| metadata.permissions().mode() & 0o2777);
+    if let Some(wanted) = directory.parent().and_then(mode).filter(|wanted| mode(directory) != Some(*wanted)) {
+        _ = fs::set_permissions(directory, fs::Permissions::from_mode(wanted));
+    }
+}
+
+#[cfg(not(unix))]
+fn take_mode_from_above(_directory: &Path) {}
 
 fn coordination_directory(root: &Path) -> PathBuf {
     root.join(".muse").join("coordination")
@@ -122,9 +169,24 @@ mod tests {
     fn a_directory_is_made_with_what_is_missing_above_it_and_may_exist() {
         let temp = tempfile::tempdir().unwrap();
         let directory = temp.path().join(".muse/coordination");
-        create(&directory).unwrap();
-        create(&directory).unwrap();
+        ready(&directory).unwrap();
+        ready(&directory).unwrap();
         assert!(directory.is_dir());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_is_made_takes_its_mode_from_the_one_above() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let temp = nested();
+        for mode in [0o700, 0o755, 0o2775, 0o777] {
+            let muse = temp.path().join("outer/.muse");
+            fs::set_permissions(&muse, fs::Permissions::from_mode(mode)).unwrap();
+            let directory = muse.join("coordination");
+            ready(&directory).unwrap();
+            assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o7777, mode);
+            fs::remove_dir(&directory).unwrap();
+        }
     }
 
     #[test]
@@ -132,6 +194,23 @@ mod tests {
         let temp = nested();
         let directory = temp.path().join("outer/.muse/coordination");
         fs::write(&directory, "").unwrap();
-        assert!(create(&directory).is_err());
+        let refused = ready(&directory).unwrap_err();
+        assert_eq!(refused.kind, StoreErrorKind::WrongType, "{refused}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_the_directory_is_followed_and_one_that_leads_nowhere_refused() {
+        let temp = nested();
+        let directory = temp.path().join("outer/.muse/coordination");
+        std::os::unix::fs::symlink("../elsewhere", &directory).unwrap();
+        let refused = ready(&directory).unwrap_err();
+        assert_eq!(
+            (refused.kind, refused.detail.as_str()),
+            (StoreErrorKind::WrongType, "it is a link to \"../elsewhere\", which is not there")
+        );
+        assert!(!temp.path().join("outer/elsewhere").exists());
+        fs::create_dir(temp.path().join("outer/elsewhere")).unwrap();
+        ready(&directory).unwrap();
     }
 }

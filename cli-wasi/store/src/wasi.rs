@@ -56,7 +56,8 @@ impl Handle {
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
-        Ok(Handle { descriptor: self.open_at(path, OpenFlags::DIRECTORY, self.rights)?, ..*self })
+        let opened = self.open_at(path, OpenFlags::DIRECTORY, self.rights);
+        Ok(Handle { descriptor: opened.map_err(|code| self.failed(code))?, ..*self })
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
@@ -75,7 +76,8 @@ impl Handle {
     }
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
-        let file = self.open_at(name, OpenFlags::empty(), DescriptorFlags::READ)?;
+        let opened = self.open_at(name, OpenFlags::empty(), DescriptorFlags::READ);
+        let file = opened.map_err(|code| self.failed(code))?;
         let mut content = Vec::new();
         while content.len() < max_bytes {
             // The host makes room for as much as it is asked for.
@@ -91,22 +93,23 @@ impl Handle {
     }
 
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
-        self.descriptor.stat_at(PathFlags::empty(), name)?;
+        self.descriptor.stat_at(PathFlags::empty(), name).map_err(|code| self.failed(code))?;
         Ok(())
     }
 
     pub(super) fn links(&self, name: &str) -> Result<u64, Failure> {
-        Ok(self.descriptor.stat_at(PathFlags::empty(), name)?.link_count)
+        let stat = self.descriptor.stat_at(PathFlags::empty(), name).map_err(|code| self.failed(code))?;
+        Ok(stat.link_count)
     }
 
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
         let stat = if path == "." { self.descriptor.stat() } else { self.descriptor.stat_at(PathFlags::empty(), path) };
-        let modified = stat?.data_modification_timestamp;
+        let modified = stat.map_err(|code| self.failed(code))?.data_modification_timestamp;
         Ok(modified.map_or(Stamp::from_parts(0, 0), |time| Stamp::from_parts(time.seconds, time.nanoseconds)))
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, Failure> {
-        let entries = self.descriptor.read_directory()?;
+        let entries = self.descriptor.read_directory().map_err(|code| self.failed(code))?;
         let mut names = Vec::new();
         loop {
             match entries.read_directory_entry() {
@@ -139,13 +142,25 @@ impl Handle {
     }
 
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
-        Ok(if path == "." { self.descriptor.sync() } else { self.open_dir(path)?.descriptor.sync() }?)
+        let synced = if path == "." { self.descriptor.sync() } else { self.open_dir(path)?.descriptor.sync() };
+        synced.map_err(|code| self.failed(code))
+    }
+
+    /// How an operation failed that opens something, which hosts also do for a look at a path and for a sync. WASI
+    /// has no code for too many open files, so that they come as a fault of the medium; but what is open already can
+    /// still be looked at then.
+    fn failed(&self, code: ErrorCode) -> Failure {
+        if code == ErrorCode::Io && self.descriptor.stat().is_ok() {
+            let detail = "too many files are open, or the disk is broken";
+            return Failure::Other(StoreErrorKind::TooManyOpen, detail.to_string());
+        }
+        code.into()
     }
 
     /// A host that grants a directory for reading only refuses changes by a code that can mean other things too.
     fn change_failed(&self, code: ErrorCode) -> Failure {
         if self.rights != DescriptorFlags::READ {
-            return code.into();
+            return self.failed(code);
         }
         match Failure::from(code) {
             Failure::Other(_, detail) => Failure::Other(StoreErrorKind::ReadOnly, detail),
@@ -189,8 +204,12 @@ impl From<ErrorCode> for Failure {
             ErrorCode::NotDirectory | ErrorCode::IsDirectory | ErrorCode::Loop => StoreErrorKind::WrongType,
             _ => StoreErrorKind::Other,
         };
-        let words = code.message().trim_end_matches('.');
-        let detail = words.split(", similar to").next().unwrap_or(words);
-        Failure::Other(kind, detail.to_string())
+        Failure::Other(kind, words(code))
     }
+}
+
+/// What a code means.
+pub fn words(code: ErrorCode) -> String {
+    let words = code.message().trim_end_matches('.');
+    words.split(", similar to").next().unwrap_or(words).to_string()
 }

@@ -1,29 +1,39 @@
-//! Tasks as lines of JSON: to keep them elsewhere, and to bring them back, under their ids and with all that was reported.
+//! Tasks and settings as lines of JSON: to keep them elsewhere, and to bring them back, tasks under their ids and with all that
+//! was reported.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Finding, Queue};
-use crate::entry::{Entry, State};
+use super::doctor::{Fence, Mender};
+use super::enqueue::Shelved;
+use super::files::Located;
+use super::find::LOOKS;
+use super::reports::Report;
+use super::unique::Keyed;
+use super::{Finding, Queue, Settings};
+use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout;
+use crate::layout::{self, Path};
 use crate::limits;
-use crate::name::{Nonce, RunId};
+use crate::name::{Nonce, QueueName, RunId};
 use crate::sorted;
-use crate::store::{Created, Linked, Store};
+use crate::store::{Created, Linked, Moved, Store};
 use crate::tags::TagSet;
 use crate::task::{BadRecord, Task};
 use crate::time::Timestamp;
+use crate::transition::{Command, decide};
 
 /// A task as one line.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct TaskLine {
     task_id: TaskId,
     /// The name that it has: all that is to be known of where it stands.
     entry: String,
@@ -34,6 +44,9 @@ struct Line {
     /// The holder's run id, if it is too long for the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run_id: Option<RunId>,
+    /// Of a blocked task: those that it was to wait for and that had been removed when it was exported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<TaskId>,
 }
 
 /// A report as part of a line.
@@ -44,18 +57,48 @@ struct ReportLine {
     content: Box<RawValue>,
 }
 
+/// What is set for a queue, as one line.
+#[derive(Debug, Serialize, Deserialize)]
+struct SettingsLine {
+    queue: QueueName,
+    #[serde(default)]
+    paused: bool,
+    #[serde(default)]
+    max_in_flight: Option<NonZeroU32>,
+}
+
 /// What became of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Imported {
     /// The task is in the queue now.
     Now(TaskId),
+    /// The task is in the queue now and has ended as cancelled: its holder, which it has no more, had been asked to stop.
+    Cancelled(TaskId),
     /// It was there already, and nothing was changed.
     Already(TaskId),
     /// Another live task has its unique key, and nothing was changed.
     KeyTaken(TaskId),
+    /// It waits for a task that is not in the queue, and nothing was changed.
+    NoParent {
+        /// The task.
+        id: TaskId,
+        /// The first one that it waits for and that is not there.
+        parent: TaskId,
+    },
+    /// The queue is paused or limited now as the line says. False: it was before.
+    Set(QueueName, bool),
+    /// The queue has a limit of its own, and keeps it. If the line says so, it is paused now.
+    OtherLimit {
+        /// The queue.
+        queue: QueueName,
+        /// What the line says.
+        given: u32,
+        /// What the queue has.
+        kept: u32,
+    },
 }
 
-/// A line that is no task. Nothing was changed.
+/// A line that is none of an export. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadLine {
     /// Not what an export writes.
@@ -79,46 +122,152 @@ pub enum ImportError {
 }
 
 impl<S: Store> Queue<S> {
-    /// Gives each task as a line of JSON, without its end, to `take`, oldest first. Not a snapshot: each is as it stood when it was
-    /// read. What was not as it should be is answered.
-    pub fn export<E: From<Error>>(&self, mut take: impl FnMut(String) -> Result<(), E>) -> Result<Vec<Finding>, E> {
+    /// Gives all that is set for queues, and then each task, as a line of JSON, without its end, to `take`. Tasks come oldest first,
+    /// but none before those that it waits for. Not a snapshot: each is as it stood when it was read, and as time makes it stand at
+    /// `now`, which is made so for everybody, as by a sweep. What was not as it should be is answered.
+    pub fn export<E: From<Error>>(
+        &self,
+        now: Timestamp,
+        nonce: Nonce,
+        mut take: impl FnMut(String) -> Result<(), E>,
+    ) -> Result<Vec<Finding>, E> {
         let mut findings = Vec::new();
-        let entries = self.every_entry()?.into_values().collect();
-        let entries = sorted::by_key(entries, |seen| (seen.entry().created_at, seen.entry().id));
-        for seen in &entries {
-            match self.line_of(seen.entry())? {
-                Ok(line) => take(line)?,
-                Err(finding) => findings.push(finding),
+        for line in self.settings()?.lines() {
+            take(text_of(&line)?)?;
+        }
+        let entries = self.elapsed_entries(now, nonce, &mut findings)?;
+        let oldest_first = sorted::by_key(entries.values().collect(), |entry: &&Entry| (entry.created_at, entry.id));
+        let mut given = BTreeSet::new();
+        for entry in oldest_first {
+            let mut due = Vec::from([entry]);
+            while let Some(entry) = due.last().copied() {
+                let before = self.parents_to_give(entry, &entries, &given)?;
+                if given.contains(&entry.id) || before.is_empty() {
+                    due.pop();
+                    if given.insert(entry.id)
+                        && let Some(line) = self.line_of(entry.clone(), now, &mut findings)?
+                    {
+                        take(line)?;
+                    }
+                } else {
+                    due.extend(before);
+                }
             }
         }
         Ok(findings)
     }
 
-    fn line_of(&self, entry: &Entry) -> Result<Result<String, Finding>, Error> {
-        let id = entry.id;
-        let Some((_, content)) = self.record_of(id)? else { return Ok(Err(Finding::ReportLost { id })) };
-        let record = match Task::decode(id, &content) {
-            Ok(_) => raw(&content),
-            Err(problem) => return Ok(Err(Finding::LeftOut { id, problem })),
-        };
-        let Some(record) = record else { return Ok(Err(Finding::ReportLost { id })) };
-        let mut reports = Vec::new();
-        for (version, nonce, path) in self.report_names(id)? {
-            let content = self.store.read(&path, limits::RECORD_BYTES)?;
-            let content = content.and_then(|content| raw(&content));
-            reports.extend(content.map(|content| ReportLine { version, nonce, content }));
+    /// Every task's entry, once all consequences of time having passed have been drawn, as far as this agent may write.
+    fn elapsed_entries(
+        &self,
+        now: Timestamp,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+    ) -> Result<BTreeMap<TaskId, Entry>, Error> {
+        let (mut nonces, mut told) = (nonce.counted_on(), Vec::new());
+        let (mut found, mut moved) = (self.every_entry()?, false);
+        for seen in found.values() {
+            moved |= self.elapse(seen.located(), now, nonces(), &mut told) == Ok(Moved::Here);
         }
-        let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled());
-        let run_id = holder.map(|holder| self.spilled(holder)).transpose()?.flatten();
-        let line = Line { task_id: id, entry: entry.to_string(), record, reports, run_id };
-        let text = serde_json::to_string(&line).map_err(|error| Error::Unencodable(error.into()))?;
-        Ok(Ok(text))
+        if moved {
+            found = self.every_entry()?;
+        }
+        findings.extend(told.into_iter().filter(|finding| matches!(finding, Finding::SetAside { .. })));
+        Ok(found.into_iter().map(|(id, seen)| (id, seen.entry().clone())).collect())
     }
 
-    /// Brings a task back that [`Queue::export`] has written, durably. One that was held waits now: a lease is for one directory.
+    /// What a blocked task waits for and has not been given yet.
+    fn parents_to_give<'a>(
+        &self,
+        entry: &Entry,
+        entries: &'a BTreeMap<TaskId, Entry>,
+        given: &BTreeSet<TaskId>,
+    ) -> Result<Vec<&'a Entry>, Error> {
+        if !matches!(entry.state, State::Blocked { .. }) {
+            return Ok(Vec::new());
+        }
+        let after = match self.task(entry.id) {
+            Ok(task) => task.map(|task| task.record.after).unwrap_or_default(),
+            // That is told when it is to be given.
+            Err(Error::Corrupt { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(after.iter().filter(|parent| !given.contains(parent)).filter_map(|parent| entries.get(parent)).collect())
+    }
+
+    /// The line of a task; `None`: it has been removed meanwhile, or its record cannot be trusted, which is told.
+    fn line_of(&self, mut entry: Entry, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Option<String>, Error> {
+        let id = entry.id;
+        let Some((_, content)) = self.record_of(id)? else { return Ok(None) };
+        let task = match Task::decode(id, &content) {
+            Ok(task) => task,
+            Err(problem) => {
+                findings.push(Finding::LeftOut { id, problem });
+                return Ok(None);
+            }
+        };
+        let (mut reports, mut is_whole) = self.report_lines(&entry)?;
+        for _ in 0..LOOKS {
+            // A report of progress whose place was taken is gone with the name that led to it.
+            let moved_on = self.find(id)?.filter(|found| !is_whole && found.entry != entry);
+            let Some(Located { entry: next, .. }) = moved_on else { break };
+            (entry, (reports, is_whole)) = (next.clone(), self.report_lines(&next)?);
+        }
+        let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled());
+        let run_id = holder.map(|holder| self.spilled(holder)).transpose()?;
+        if !is_whole || run_id == Some(None) {
+            findings.push(Finding::ReportLost { id });
+        }
+        // It has expired, although this agent could not move it.
+        let over = matches!(entry.state, State::Ready { .. })
+            .then(|| decide(&entry, &Command::Elapse { terms: task.record.terms(), report: None }, now).ok());
+        let entry = over.flatten().unwrap_or(entry);
+        let removed = self.absent_parents(&entry, &task)?;
+        let Some(record) = raw(&content) else { return Ok(None) };
+        let run_id = run_id.flatten();
+        text_of(&TaskLine { task_id: id, entry: entry.to_string(), record, reports, run_id, removed }).map(Some)
+    }
+
+    /// The reports on a task that are whole. False if one is torn, or missing in the chain that its entry begins.
+    fn report_lines(&self, entry: &Entry) -> Result<(Vec<ReportLine>, bool), Error> {
+        let (mut lines, mut is_whole) = (Vec::new(), true);
+        for (version, nonce, path) in self.report_names(entry.id)? {
+            let Some(content) = self.store.read(&path, limits::RECORD_BYTES)? else { continue };
+            match raw(&content).filter(|_| serde_json::from_slice::<Report>(&content).is_ok()) {
+                Some(content) => lines.push(ReportLine { version, nonce, content }),
+                None => is_whole = false,
+            }
+        }
+        let chain_is_whole = self.history(entry)?.iter().all(|(_, report)| report.is_some());
+        Ok((lines, is_whole && chain_is_whole))
+    }
+
+    /// Those that a blocked task is to wait for and that are not in the queue.
+    fn absent_parents(&self, entry: &Entry, task: &Task) -> Result<Vec<TaskId>, Error> {
+        let mut absent = Vec::new();
+        if matches!(entry.state, State::Blocked { .. }) {
+            for parent in &task.record.after {
+                if self.record_of(*parent)?.is_none() {
+                    absent.push(*parent);
+                }
+            }
+        }
+        Ok(absent)
+    }
+
+    /// Brings back what [`Queue::export`] has written, durably: a task, or what is set for a queue.
+    ///
+    /// A task that was held waits now: a lease is for one directory. If its holder was asked to stop, it ends as cancelled. One that
+    /// waits to be claimed does so from now on, as long as its record says.
     pub fn import(&self, line: &str, now: Timestamp, nonce: Nonce) -> Result<Imported, ImportError> {
-        let line: Line =
-            serde_json::from_str(line).map_err(|error| BadLine::Malformed { reason: error.to_string() })?;
+        let line: TaskLine = match serde_json::from_str(line) {
+            Ok(line) => line,
+            Err(error) => {
+                let settings: Result<SettingsLine, _> = serde_json::from_str(line);
+                let settings = settings.map_err(|_| BadLine::Malformed { reason: error.to_string() })?;
+                return Ok(self.set(settings, now, nonce)?);
+            }
+        };
         let task = Task::decode_foreign(line.task_id, line.record.get().as_bytes()).map_err(BadLine::Record)?;
         let entry = Entry::parse(&line.entry).filter(|entry| entry.id == task.id).ok_or(BadLine::Entry)?;
         let (created_at, priority) = (task.record.created_at, task.record.priority);
@@ -128,59 +277,190 @@ impl<S: Store> Queue<S> {
         Ok(self.bring_back(&task, entry, &line, now, nonce)?)
     }
 
+    fn set(&self, line: SettingsLine, now: Timestamp, nonce: Nonce) -> Result<Imported, Error> {
+        let SettingsLine { queue, paused, max_in_flight } = line;
+        let given = max_in_flight.map(NonZeroU32::get);
+        let mut is_new = paused && self.pause(&queue, now, nonce)?;
+        let kept = self.settings()?.max_in_flight.get(&queue).copied();
+        if let (Some(given), Some(kept)) = (given, kept.filter(|kept| given != Some(*kept))) {
+            return Ok(Imported::OtherLimit { queue, given, kept });
+        }
+        if given.is_some() && kept.is_none() {
+            self.limit_in_flight(&queue, given, now, nonce)?;
+            is_new = true;
+        }
+        Ok(Imported::Set(queue, is_new))
+    }
+
     fn bring_back(
         &self,
         task: &Task,
         entry: Entry,
-        line: &Line,
+        line: &TaskLine,
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Imported, Error> {
+        let id = task.id;
         self.init(now, nonce)?;
-        self.prepare([task.id])?;
-        let record = layout::record(task.id);
-        let mut content = line.record.get().as_bytes().to_vec();
-        content.push(b'\n');
-        if self.record_of(task.id)?.is_some() || self.create(&record, &content)? != Created::Now {
-            return Ok(Imported::Already(task.id));
+        if self.relocate(id)?.is_some() {
+            return Ok(Imported::Already(id));
         }
-        self.store.sync_dir(&record.dir)?;
-        let lives = !entry.has_ended();
-        if lives && self.take_key(task, None, nonce)?.is_some() {
-            self.store.remove(&record)?;
-            return Ok(Imported::KeyTaken(task.id));
+        if let Some(parent) = self.absent_parents(&entry, task)?.into_iter().find(|id| !line.removed.contains(id)) {
+            return Ok(Imported::NoParent { id, parent });
         }
+        self.prepare([id])?;
+        let is_recalled = matches!(entry.state, State::Recalled(_));
+        let entry = restored(entry, task, now);
+        if let Some(key) = task.record.unique.as_ref().filter(|_| !entry.has_ended())
+            && let Some(live) = self.live_holder(&task.record.queue, key, now, nonce)?
+        {
+            return Ok(if live.id == id { Imported::Already(id) } else { Imported::KeyTaken(id) });
+        }
+        let Some(record) = self.record_of_its_own(id, line, nonce)? else {
+            return self.bring_back_staged(task, now, nonce);
+        };
         for ReportLine { version, nonce, content } in &line.reports {
-            let path = layout::report(task.id, *version, *nonce);
-            self.create(&path, (content.get().to_owned() + "\n").as_bytes())?;
-            self.store.sync_dir(&path.dir)?;
+            let path = layout::report(id, *version, *nonce);
+            self.create_whole(&path, content.get())?;
         }
         self.spill_tags(&task.record.tags, nonce)?;
-        let entry = without_lease(entry, task);
         if let (Some(lease), Some(run_id)) = (entry.lease(), &line.run_id) {
             self.spill(&lease.holder, run_id, nonce)?;
         }
-        // CM-18: until here the task is a record that no entry points at, as in an enqueue, and a line that was not acknowledged.
-        let home = layout::home(&entry, &task.record.queue);
-        match self.link(&record, &home.file(entry.name()))? {
-            Linked::Now | Linked::Taken => {}
-            Linked::Gone => return Err(Error::NotFound { id: task.id }),
+        if matches!(entry.state, State::Blocked { .. }) {
+            self.mark_parents([task].into_iter())?;
         }
-        self.store.sync_dir(&home)?;
-        Ok(Imported::Now(task.id))
+        // CM-18: until here the task is a record that no entry points at, as in an enqueue, and a line that was not acknowledged.
+        let mut located = Located { dir: layout::home(&entry, &task.record.queue), entry };
+        if task.record.unique.is_some() && !located.entry.has_ended() {
+            match self.shelve_with_key(task, &record, &located.entry, now, nonce)? {
+                Shelved::At(at) => located = at,
+                Shelved::KeyTaken(_) => {
+                    self.report_names(id)?.iter().try_for_each(|(_, _, path)| self.store.remove(path).map(drop))?;
+                    return Ok(Imported::KeyTaken(id));
+                }
+                // A doctor took this agent for dead, or another import goes on with the task.
+                Shelved::TakenAway => return Err(Error::Contended),
+            }
+        } else if self.link(&record, &located.path())? == Linked::Gone
+            && !self.take_place_of_first(task, &mut located)?
+        {
+            return Ok(Imported::Already(id));
+        }
+        self.store.sync_dir(&located.dir)?;
+        match located.entry.state {
+            // As in an enqueue, no end goes unnoticed.
+            State::Blocked { .. } => drop(self.look_at_parents(&located, now, nonce)?),
+            State::Ended(_) => drop(self.wake(&located.entry, now, nonce)?),
+            _ => {}
+        }
+        Ok(if is_recalled { Imported::Cancelled(id) } else { Imported::Now(id) })
+    }
+
+    /// The record is in other hands. If those are of an import that died once all was written and the task had asked for its key, this
+    /// one goes on.
+    fn bring_back_staged(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Imported, Error> {
+        if !self.is_staged(task)? {
+            return Ok(Imported::Already(task.id));
+        }
+        match self.take_key(task, None, now, nonce)? {
+            Keyed::Held => {
+                let located = self.unlock(task)?.ok_or(Error::Contended)?;
+                self.store.sync_dir(&located.dir)?;
+                self.look_at_parents(&located, now, nonce)?;
+                Ok(Imported::Now(task.id))
+            }
+            Keyed::By(_) => Ok(Imported::KeyTaken(task.id)),
+        }
+    }
+
+    /// Writes the record, or takes over what an import left that died; `None`: the task is in other hands.
+    ///
+    /// Another import of the line may be at work, and gives the task another name at another time. So the record is renamed, as by a
+    /// doctor, and whoever knew the old name links nothing.
+    fn record_of_its_own(&self, id: TaskId, line: &TaskLine, nonce: Nonce) -> Result<Option<Path>, Error> {
+        let path = layout::record(id);
+        let content = line.record.get().to_owned() + "\n";
+        let mut nonces = nonce.counted_on();
+        let mut mender = Mender::new(self, &mut nonces);
+        for _ in 0..LOOKS {
+            if self.record_of(id)?.is_none() && self.create(&path, content.as_bytes())? == Created::Now {
+                self.store.sync_dir(&path.dir)?;
+                return Ok(Some(path));
+            }
+            match mender.fence(id)? {
+                Fence::Mine(path, _) => return Ok(Some(path)),
+                Fence::Torn(path) => drop(mender.set_record_aside(id, &path)?),
+                Fence::Shelved | Fence::SeveralNames => return Ok(None),
+                Fence::Gone => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes a file, also where an import died that was about to.
+    fn create_whole(&self, path: &Path, content: &str) -> Result<(), Error> {
+        let content = content.to_owned() + "\n";
+        let is_torn = |found: Vec<u8>| found != content.as_bytes();
+        if self.create(path, content.as_bytes())? == Created::Taken
+            && self.store.read(path, limits::RECORD_BYTES)?.is_some_and(is_torn)
+        {
+            self.store.remove(path)?;
+            self.create(path, content.as_bytes())?;
+        }
+        Ok(self.store.sync_dir(&path.dir)?)
+    }
+
+    /// The record was taken away under this import: by another one, which brings the task back, or by a doctor that took it for that
+    /// of a dead enqueuer and shelved the task as new. That is made good, unless somebody has claimed it. True if it was.
+    fn take_place_of_first(&self, task: &Task, located: &mut Located) -> Result<bool, Error> {
+        let found = self.find(task.id)?.ok_or(Error::NotFound { id: task.id })?;
+        if found.entry != Entry::first(task) {
+            return Ok(false);
+        }
+        located.entry.version = located.entry.version.max(found.entry.version.saturating_add(1));
+        Ok(self.shift(&found, &located.entry, &located.dir)? == Moved::Here)
     }
 }
 
-/// The entry of a task that nobody holds here.
-fn without_lease(entry: Entry, task: &Task) -> Entry {
-    match entry.state {
-        State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. } => {
-            let pending_until = Timestamp::from_micros(limits::TIME_MICROS);
-            let state = State::Ready { pending_until, tags: TagSet::of(&task.record.tags) };
-            Entry { state, version: entry.version.saturating_add(1), ..entry }
-        }
-        State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } | State::Ended(_) => entry,
+impl Settings {
+    fn lines(&self) -> Vec<SettingsLine> {
+        let queues = sorted::set(self.paused.iter().chain(self.max_in_flight.keys()));
+        let line = |queue: &QueueName| SettingsLine {
+            queue: queue.clone(),
+            paused: self.paused.contains(queue),
+            max_in_flight: self.max_in_flight.get(queue).copied().and_then(NonZeroU32::new),
+        };
+        queues.into_iter().map(line).collect()
     }
+}
+
+/// The entry of a task as it begins in another directory, where nobody holds it. The attempt at which its holder was is taken back; one
+/// that had lapsed counts.
+fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
+    let never = Timestamp::from_micros(limits::TIME_MICROS);
+    let from_now = now.plus_seconds(task.record.ttl_seconds);
+    let ready = |pending_until| State::Ready { pending_until, tags: TagSet::of(&task.record.tags) };
+    let attempt = match entry.state {
+        State::Claimed(_) => entry.attempt.saturating_sub(1),
+        _ => entry.attempt,
+    };
+    let state = match entry.state {
+        State::Claimed(_) | State::Lapsed { .. } => ready(never),
+        State::Recalled(lease) => {
+            State::Ended(Ending { outcome: Outcome::Cancelled, ended_at: now, lease: Some(lease) })
+        }
+        State::Scheduled { due } if due <= now => ready(if entry.generation == 0 { from_now } else { never }),
+        State::Ready { pending_until, .. } if pending_until < never => ready(from_now),
+        State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } | State::Ended(_) => {
+            return entry;
+        }
+    };
+    Entry { state, attempt, version: entry.version.saturating_add(1), ..entry }
+}
+
+fn text_of(line: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(line).map_err(|error| Error::Unencodable(error.into()))
 }
 
 fn raw(content: &[u8]) -> Option<Box<RawValue>> {

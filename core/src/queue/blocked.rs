@@ -1,10 +1,17 @@
-//! Tasks that wait for others. A blocked task stands in the directory of the one that it waits for now, `blocked/<aa>/<parent>/`.
+//! Tasks that wait for others. A blocked task stands in the directory of the one that it waits for now, `blocked/<aa>/<parent>/`. A
+//! task with several parents also has a *mark* in the directory of each, an empty file that tells its id and what it does if that
+//! parent fails.
 //!
-//! Whoever ends a task looks into that directory and moves on what stands there: to the next parent that has not ended, to
-//! the ready shelf, or to `done/` as cancelled, because of how the parent ended. Whoever links or moves a task into such a
-//! directory looks at the parent afterwards. So of an end and a task that comes to wait for it at the same time, one is
+//! An agent that ends a task looks into that directory and moves on what stands there: to the next parent that has not ended, to
+//! the ready shelf, or to `done/` as cancelled, because of how the parent ended. If the task did not complete, the agent follows the
+//! marks, too, and cancels what is to be cancelled wherever it stands. An agent that links or moves a task into such a
+//! directory looks at all parents afterwards. So of an end and a task that comes to wait for it at the same time, one is
 //! seen by the other. If an agent dies in between, a sweep makes up for it.
+//!
+//! Marks are there from before the task's entry until it is blocked no more, so `gc` sees by them that a task is still needed. Of an
+//! agent that dies a mark may stay. It is found out, and removed, by the agent that follows it.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,7 +22,7 @@ use super::reports::{Report, ReportKind};
 use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Shelf};
+use crate::layout::{self, Dir, Path, Shelf};
 use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
@@ -26,10 +33,10 @@ use crate::transition::{Command, Fate, decide};
 
 impl<S: Store> Queue<S> {
     /// Moves on what waits for a task that has ended, and what waits for those that thereby end. How many it moved.
-    pub(super) fn wake(&self, ended: TaskId, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
-        let (mut ended, mut moved) = (Vec::from([ended]), 0);
+    pub(super) fn wake(&self, ended: &Entry, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
+        let (mut ended, mut moved) = (Vec::from([ended.clone()]), 0);
         while let Some(parent) = ended.pop() {
-            let dir = layout::blocked_on(parent);
+            let dir = layout::blocked_on(parent.id);
             // Nobody waits for most tasks: to look is cheaper than to be refused a listing, which JavaScript throws.
             if self.store.stamp(&dir)?.is_none() {
                 continue;
@@ -40,7 +47,7 @@ impl<S: Store> Queue<S> {
                 match self.move_on(&located, now, nonce) {
                     Ok(Some(next)) => {
                         moved += u64::from(next.version > located.entry.version);
-                        ended.extend(next.has_ended().then_some(next.id));
+                        ended.extend(next.has_ended().then_some(next));
                     }
                     Ok(None) => {}
                     Err(Error::Corrupt { problem, .. }) => {
@@ -49,9 +56,132 @@ impl<S: Store> Queue<S> {
                     Err(error) => return Err(error),
                 }
             }
+            for child in names.iter().filter_map(|name| to_cancel(name, &parent)) {
+                let cancelled = self.cancel_marked(child, &parent, now, nonce)?;
+                moved += u64::from(cancelled.is_some());
+                ended.extend(cancelled);
+            }
             self.store.remove_dir(&dir)?;
         }
         Ok(moved)
+    }
+
+    /// Cancels a task that has a mark in the directory of a parent which did not complete. Its entry then; `None`: it waits no more.
+    fn cancel_marked(
+        &self,
+        child: TaskId,
+        parent: &Entry,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Option<Entry>, Error> {
+        let State::Ended(Ending { outcome, .. }) = &parent.state else { return Ok(None) };
+        let Marked::Blocked(blocked) = self.marked(child, parent.id)? else { return Ok(None) };
+        let (located, task) = *blocked;
+        self.leave_blocked(&located, &task, Fate::Cancel, Some(in_vain(parent.id, outcome.as_str())), now, nonce)
+    }
+
+    /// How the task stands that a mark in the directory of `parent` tells of. The marks of one that is not blocked are removed.
+    fn marked(&self, child: TaskId, parent: TaskId) -> Result<Marked, Error> {
+        let (found, task) = match (self.find(child), self.task(child)) {
+            // A claim or a doctor sets it aside.
+            (Err(Error::Corrupt { .. }), _) | (_, Err(Error::Corrupt { .. })) => return Ok(Marked::Unknown),
+            (found, task) => (found?, task?),
+        };
+        match (found, task) {
+            (Some(located), Some(task)) if matches!(located.entry.state, State::Blocked { .. }) => {
+                return Ok(Marked::Blocked(Box::new((located, task))));
+            }
+            // It is being enqueued.
+            (None, Some(_)) => return Ok(Marked::Unknown),
+            (Some(_), Some(task)) => self.unmark_parents(&task)?,
+            (_, None) => {
+                for policy in IfParentFails::ALL {
+                    self.store.remove(&layout::mark(parent, child, policy))?;
+                }
+            }
+        }
+        Ok(Marked::Stale)
+    }
+
+    /// True if a task that is blocked, or is being enqueued, lists this one among those that it waits for.
+    pub(super) fn is_waited_for(&self, id: TaskId) -> Result<bool, Error> {
+        for name in self.store.list(&layout::blocked_on(id))?.unwrap_or_default() {
+            let waits = match layout::parse_mark(&name) {
+                Some((child, _)) => !matches!(self.marked(child, id)?, Marked::Stale),
+                None => true,
+            };
+            if waits {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Marks tasks that are about to wait for several others in the directories of those. Durable when this returns.
+    pub(super) fn mark_parents<'a>(&self, tasks: impl Iterator<Item = &'a Task>) -> Result<(), Error> {
+        let marks: Vec<Path> = tasks.flat_map(marks_of).collect();
+        let dirs = sorted::set(marks.iter().map(|mark| &mark.dir));
+        self.make_all_dirs(dirs.iter().map(|dir| (*dir).clone()))?;
+        marks.iter().try_for_each(|mark| self.create(mark, b"").map(drop))?;
+        dirs.iter().try_for_each(|dir| Ok(self.store.sync_dir(dir)?))
+    }
+
+    /// Removes the marks of a task that is blocked no more.
+    pub(super) fn unmark_parents(&self, task: &Task) -> Result<(), Error> {
+        for mark in marks_of(task) {
+            self.store.remove(&mark)?;
+            self.store.remove_dir(&mark.dir)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at all parents of a task that has just come to be blocked, and draws the consequences: so that no end goes unnoticed, and
+    /// a sweep knows when one of them expires. The entry that the task has then; `None`: another agent moves it.
+    pub(super) fn look_at_parents(
+        &self,
+        located: &Located,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Option<Entry>, Error> {
+        let State::Blocked { on } = located.entry.state else { return Ok(Some(located.entry.clone())) };
+        let Some(task) = self.task_at(located)? else { return Ok(None) };
+        let others = task.record.after.iter().filter(|parent| **parent != on);
+        if task.record.if_parent_fails.unwrap_or_default() == IfParentFails::Cancel {
+            for parent in others {
+                let became = match self.end_of(*parent, now, nonce)? {
+                    Parent::Lives | Parent::Ended(_, Outcome::Completed) => continue,
+                    Parent::Ended(_, outcome) => outcome.as_str(),
+                    Parent::Purged => "removed",
+                };
+                let cancelled =
+                    self.leave_blocked(located, &task, Fate::Cancel, Some(in_vain(*parent, became)), now, nonce)?;
+                if cancelled.is_some() {
+                    return Ok(cancelled);
+                }
+            }
+        }
+        self.move_on(located, now, nonce)
+    }
+
+    /// Fails if a task that is to be put back would be cancelled again, or wait without end, because of how a parent has ended.
+    pub(super) fn check_hope(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+        let policy = task.record.if_parent_fails.unwrap_or_default();
+        for (place, parent) in task.record.after.iter().enumerate() {
+            let follows = task.record.follows.filter(|_| place == 0);
+            let became = match self.end_of(*parent, now, nonce)? {
+                Parent::Lives => continue,
+                Parent::Ended(entry, Outcome::Completed) => match follows {
+                    Some(completion) if !self.enqueues(&entry, completion, task.id)? => "completed without it",
+                    _ => continue,
+                },
+                Parent::Ended(_, _) if policy != IfParentFails::Cancel => continue,
+                Parent::Ended(_, outcome) => outcome.as_str(),
+                Parent::Purged if policy == IfParentFails::Run => continue,
+                Parent::Purged => "removed",
+            };
+            return Err(Error::WaitsInVain { id: task.id, parent: *parent, became });
+        }
+        Ok(())
     }
 
     /// Draws the consequence of what a blocked task's parents are, until there is none. The entry that it has then; `None`:
@@ -60,33 +190,56 @@ impl<S: Store> Queue<S> {
         let mut located = located.clone();
         while let State::Blocked { on } = located.entry.state {
             let Some(task) = self.task_at(&located)? else { return Ok(None) };
-            let (fate, reason) = self.fate(&task, on)?;
+            let (fate, reason) = self.fate(&task, on, now, nonce)?;
             if fate == Fate::WaitFor(on) {
                 break;
             }
-            let report = reason.map(|reason| {
-                let report = Report::by("", ReportKind::Cancelled, now);
-                Report { reason: reason.parse().ok(), ..report }
-            });
-            let terms = task.record.terms();
-            let command = Command::Unblock { fate, terms, report: report.as_ref().map(|_| nonce) };
-            let Ok(next) = decide(&located.entry, &command, now) else { return Ok(None) };
-            let home = layout::home(&next, &task.record.queue);
-            if self.rename_with(report.as_ref(), &located, &next, &home)? == Moved::Gone {
-                return Ok(None);
-            }
-            located = Located { dir: home, entry: next };
+            let Some(next) = self.leave_blocked(&located, &task, fate, reason, now, nonce)? else { return Ok(None) };
+            located = Located { dir: layout::home(&next, &task.record.queue), entry: next };
         }
         Ok(Some(located.entry))
     }
 
+    /// Renames a blocked task to what `fate` makes of it. `None`: another agent moved it.
+    fn leave_blocked(
+        &self,
+        located: &Located,
+        task: &Task,
+        fate: Fate,
+        reason: Option<String>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Option<Entry>, Error> {
+        let report = reason.map(|reason| {
+            let report = Report::by("", ReportKind::Cancelled, now);
+            Report { reason: reason.parse().ok(), ..report }
+        });
+        let command = Command::Unblock { fate, terms: task.record.terms(), report: report.as_ref().map(|_| nonce) };
+        let Ok(next) = decide(&located.entry, &command, now) else { return Ok(None) };
+        let home = layout::home(&next, &task.record.queue);
+        if self.rename_with(report.as_ref(), located, &next, &home)? == Moved::Gone {
+            return Ok(None);
+        }
+        if !matches!(next.state, State::Blocked { .. }) {
+            self.unmark_parents(task)?;
+            self.note_deadline(&next, task.record.ttl_seconds)?;
+        }
+        Ok(Some(next))
+    }
+
     /// What becomes of a task that waits for `on`, and the reason if it is cancelled. Those before `on` have been dealt with.
-    fn fate(&self, Task { id, record, .. }: &Task, on: TaskId) -> Result<(Fate, Option<String>), Error> {
+    fn fate(
+        &self,
+        Task { id, record, .. }: &Task,
+        on: TaskId,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<(Fate, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
         for (place, parent) in record.after.iter().enumerate().skip(first) {
             // The first one is that whose completion enqueued it, if one did: any other end of that means that it never was.
             let completion = record.follows.filter(|_| place == 0);
-            match self.end_of(*parent)? {
+            match self.end_of(*parent, now, nonce)? {
                 Parent::Lives => return Ok((Fate::WaitFor(*parent), None)),
                 Parent::Ended(entry, outcome)
                     if let Some(completion) = completion
@@ -117,17 +270,27 @@ impl<S: Store> Queue<S> {
         Ok(completed.report == Some(completion) || self.latest_report(completed)?.is_some_and(adopts))
     }
 
-    fn end_of(&self, parent: TaskId) -> Result<Parent, Error> {
-        match self.find(parent) {
-            Ok(Some(Located { entry, .. })) => Ok(match entry.state {
-                State::Ended(Ending { outcome, .. }) => Parent::Ended(entry, outcome),
-                _ => Parent::Lives,
-            }),
-            Ok(None) if self.record_of(parent)?.is_none() => Ok(Parent::Purged),
-            // A doctor will find its entry, or its record.
-            Ok(None) | Err(Error::Corrupt { .. }) => Ok(Parent::Lives),
-            Err(error) => Err(error),
+    /// What a parent has come to at `now`. If it may expire, a sweep is told when.
+    fn end_of(&self, parent: TaskId, now: Timestamp, nonce: Nonce) -> Result<Parent, Error> {
+        for _ in 0..limits::RACES {
+            let located = match self.find(parent) {
+                Ok(Some(located)) => located,
+                Ok(None) if self.is_purged(parent)? || self.record_of(parent)?.is_none() => return Ok(Parent::Purged),
+                // A doctor will find its entry, or its record.
+                Ok(None) | Err(Error::Corrupt { .. }) => return Ok(Parent::Lives),
+                Err(error) => return Err(error),
+            };
+            if self.settled_by_time(&located, now, nonce)? {
+                continue;
+            }
+            if let State::Ended(Ending { outcome, .. }) = located.entry.state {
+                return Ok(Parent::Ended(located.entry, outcome));
+            }
+            let ttl_seconds = self.terms_at(&located)?.ttl_seconds;
+            self.note_deadline(&located.entry, ttl_seconds)?;
+            return Ok(Parent::Lives);
         }
+        Err(Error::Contended)
     }
 
     /// Wakes tasks whose parent has ended without their having been told: CM-12. Looks at some parts of the shelf each time,
@@ -142,7 +305,7 @@ impl<S: Store> Queue<S> {
                 break;
             }
             for parent in self.ended_parents(part, &mut names_read)? {
-                moved += self.wake(parent, now, nonce)?;
+                moved += self.wake(&parent, now, nonce)?;
             }
         }
         Ok(moved)
@@ -150,15 +313,25 @@ impl<S: Store> Queue<S> {
 
     /// The tasks that others wait for in this part of the blocked shelf, and that have ended. Names alone tell: a task and those
     /// that wait for it are fanned out by the same digits.
-    fn ended_parents(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<TaskId>, Error> {
+    fn ended_parents(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<Entry>, Error> {
         let waited_for = self.store.list(part)?.unwrap_or_default();
         let Some((_, digits)) = part.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
         let done = self.store.list(&layout::shelf(Shelf::Done).child(digits))?.unwrap_or_default();
         *names_read += waited_for.len() + done.len();
-        let ended = sorted::set(done.iter().filter_map(|name| name.split('.').nth(1)));
-        let forgotten = waited_for.iter().filter(|parent| ended.contains(parent.as_str()));
-        Ok(forgotten.filter_map(|parent| TaskId::from_hex(parent)).collect())
+        let waited_for = sorted::set(waited_for.iter().map(String::as_str));
+        let ended = done.iter().filter(|name| name.split('.').nth(1).is_some_and(|id| waited_for.contains(&id)));
+        Ok(ended.filter_map(|name| Entry::parse(name)).collect())
     }
+}
+
+/// How a task stands that a mark tells of.
+enum Marked {
+    /// It is blocked.
+    Blocked(Box<(Located, Task)>),
+    /// It has no entry yet, or a record that cannot be trusted.
+    Unknown,
+    /// It is not blocked, or there is none: the mark has been removed.
+    Stale,
 }
 
 /// What a task that others wait for has come to.
@@ -173,6 +346,25 @@ fn if_parent(record: &Record, parent: TaskId, became: &str) -> Option<(Fate, Opt
     match record.if_parent_fails.unwrap_or_default() {
         IfParentFails::Run => None,
         IfParentFails::Block => Some((Fate::WaitFor(parent), None)),
-        IfParentFails::Cancel => Some((Fate::Cancel, Some(format!("it waited for {parent}, which was {became}")))),
+        IfParentFails::Cancel => Some((Fate::Cancel, Some(in_vain(parent, became)))),
     }
+}
+
+/// Why a task is cancelled that waited for a parent.
+fn in_vain(parent: TaskId, became: &str) -> String {
+    format!("it waited for {parent}, which was {became}")
+}
+
+/// The marks of a task that waits for several others. One that waits for a single one stands in the directory of that anyway.
+fn marks_of(task: &Task) -> Vec<Path> {
+    let Record { after, if_parent_fails, .. } = &task.record;
+    let parents = if after.len() > 1 { after.as_slice() } else { &[] };
+    parents.iter().map(|parent| layout::mark(*parent, task.id, if_parent_fails.unwrap_or_default())).collect()
+}
+
+/// The task that this name in the directory of an ended parent marks, if it is to be cancelled because of that.
+fn to_cancel(name: &str, parent: &Entry) -> Option<TaskId> {
+    let completed = matches!(&parent.state, State::Ended(Ending { outcome: Outcome::Completed, .. }));
+    let (child, policy) = layout::parse_mark(name).filter(|_| !completed)?;
+    (policy == IfParentFails::Cancel).then_some(child)
 }

@@ -46,10 +46,12 @@ impl TaskWatch {
 
     /// What has changed since the last step; at the first step, all tasks. Those of the earliest enqueued come first.
     ///
-    /// Costs a reading of all names, and of the record of each task that has changed.
+    /// Costs a reading of all names, and of the record of each task that has changed. Fails if the queue has been
+    /// taken away.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(Vec<Change>, Vec<Finding>), Error> {
+        queue.check_is_there()?;
         let (mut changes, mut findings) = (Vec::new(), Vec::new());
-        let entries = queue.every_entry()?;
+        let entries = queue.every_entry_as_of(now)?;
         let mut gone: Vec<TaskId> = self.seen.keys().filter(|id| !entries.contains_key(id)).copied().collect();
         // A task that moves all the while may be missed by a look: only one whose record is gone was removed.
         gone.retain(|id| !matches!(queue.record_of(*id), Ok(Some(_))));

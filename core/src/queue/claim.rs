@@ -8,19 +8,20 @@ use core::ops::ControlFlow;
 
 use super::files::Located;
 use super::reports::Report;
+use super::settings::{Closed, ClosedQueues};
 use super::shelves::{Empties, Onward, Walk};
 use super::watch::Watch;
 use super::{ClaimRecord, Finding, Queue, Status};
 use crate::entry::{Entry, State};
 use crate::error::Error;
-use crate::layout;
+use crate::layout::{self, TimedShelf};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag};
 use crate::store::{Moved, Store};
 use crate::tags::{Choice, TagSet};
 use crate::task::Task;
 use crate::time::Timestamp;
-use crate::transition::{Command, Refusal, decide};
+use crate::transition::{Command, Refusal, decide, is_over};
 
 /// What an agent asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub enum Thoroughness {
 pub struct Claim {
     /// The task, which is the caller's and nobody else's until the lease expires; `None`: there is nothing to claim.
     pub claimed: Option<Claimed>,
+    /// Why there may be nothing although tasks wait. Told of the last look, if that was [`Thoroughness::Full`].
+    pub closed: Closed,
     /// What was not as it should be on the way.
     pub findings: Vec<Finding>,
 }
@@ -96,22 +99,24 @@ impl<S: Store> Queue<S> {
         nonce: Nonce,
     ) -> Result<Claim, Error> {
         let mut findings = self.sweep_if_due(now, nonce)?;
-        let mut claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
+        let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from memory.
         if claimed.is_none() && self.memory.borrow_mut().forget_dirs() {
-            claimed = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
+            (claimed, closed) = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
         }
-        let look_again = claimed.is_none() && thoroughness == Thoroughness::Full;
-        if look_again && self.sweep_all(now, nonce, &mut findings)?.moved > 0 {
+        let is_full = thoroughness == Thoroughness::Full;
+        if claimed.is_none() && is_full && self.sweep_all(now, nonce, &mut findings)?.moved > 0 {
             self.memory.borrow_mut().forget_dirs();
-            claimed = self.take_head(request, watch, now, nonce, &mut findings)?;
+            (claimed, closed) = self.take_head(request, watch, now, nonce, &mut findings)?;
         }
         self.memory.borrow_mut().walked = true;
-        Ok(Claim { claimed, findings })
+        let is_told = claimed.is_none() && is_full;
+        let closed = if is_told { self.closed_to(request, &closed, now)? } else { Closed::default() };
+        Ok(Claim { claimed, closed, findings })
     }
 
     /// Goes through the ready shelf until an entry could be taken. Looks again if others took some on the way, since
-    /// more may have come meanwhile.
+    /// more may have come meanwhile. Also answers which queues were closed at the last look.
     fn take_head(
         &self,
         request: &ClaimRequest,
@@ -119,7 +124,7 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
         findings: &mut Vec<Finding>,
-    ) -> Result<Option<Claimed>, Error> {
+    ) -> Result<(Option<Claimed>, ClosedQueues), Error> {
         let mut closed = self.closed_queues(now)?;
         let mut attempt = Attempt::new(request, now, nonce, findings);
         for _ in 0..limits::RACES {
@@ -128,14 +133,24 @@ impl<S: Store> Queue<S> {
                 self.try_shelf(&mut attempt, &closed.queues, watch.as_deref_mut())?;
             }
             match attempt.claimed.take() {
-                Some(taken) if self.close_if_full(&taken, &mut closed, now, nonce)? => {}
-                Some(taken) => return Ok(Some(taken)),
+                Some(taken) if self.gives_way(&taken, &closed, now, nonce)? => closed = self.closed_queues(now)?,
+                Some(taken) => return Ok((Some(taken), closed)),
                 // What waited for one that expired may be ready now.
-                None if (attempt.lost_races, attempt.expired) == before => return Ok(None),
+                None if (attempt.lost_races, attempt.expired) == before => return Ok((None, closed)),
                 None => {}
             }
         }
         Err(Error::Contended)
+    }
+
+    /// True if a task waits in the queue that would do.
+    pub(super) fn has_for(&self, request: &ClaimRequest, queue: &QueueName, now: Timestamp) -> Result<bool, Error> {
+        let mut walk = Walk { queues: core::slice::from_ref(queue), ..Walk::all(Empties::Keep) };
+        let mut would_do = |_: &TimedShelf, located: Located| {
+            let does = !is_over(&located.entry, now) && self.admits(&request.choice, &located)?;
+            Ok(if does { Onward::Stop } else { Onward::Next })
+        };
+        Ok(self.visit_ready(&mut walk, &mut would_do)?.is_break())
     }
 
     /// Tries the names that were read before and not come to, at most until some races are lost.

@@ -27,7 +27,7 @@ use crate::task::BadRecord;
 use crate::time::Timestamp;
 use check::Round;
 
-pub(super) use mend::Mender;
+pub(super) use mend::{Fence, Mender};
 
 pub use probe::Medium;
 

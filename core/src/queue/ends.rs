@@ -8,7 +8,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Finding, Item, Queue, Shown, Status};
+use super::{Finding, Item, Queue, Shown};
+use crate::entry::State;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf};
@@ -16,7 +17,6 @@ use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{Stamp, Store};
-use crate::task::Task;
 use crate::time::Timestamp;
 
 /// How many of the tasks have to end.
@@ -50,7 +50,7 @@ pub struct WaitingEnd {
 struct Part {
     /// What it was stamped at the last look.
     stamp: Option<Stamp>,
-    /// The tasks that are waited for, each with the time when it will have expired if nobody claims it, once that is known.
+    /// The tasks that are waited for, each with the time before which none ends by itself, once that is known.
     pending: BTreeMap<TaskId, Option<Timestamp>>,
 }
 
@@ -155,8 +155,8 @@ impl Part {
         let ended = sorted::set(names.iter().filter_map(|name| TaskId::from_hex(name.split('.').nth(1)?)));
         self.pending.retain(|id, _| !ended.contains(id));
         let mut gone = Vec::new();
-        for (id, expires_at) in &mut self.pending {
-            if has_gone_by_itself(queue, *id, expires_at, now)? {
+        for (id, not_before) in &mut self.pending {
+            if has_gone_by_itself(queue, *id, not_before, now)? {
                 gone.push(*id);
             }
         }
@@ -165,27 +165,26 @@ impl Part {
     }
 }
 
-/// True for a task that was removed, or whose time to be claimed is over, though nobody has moved it.
+/// True for a task that was removed, or that time alone has ended, though nobody has moved it.
 fn has_gone_by_itself<S: Store>(
     queue: &Queue<S>,
     id: TaskId,
-    expires_at: &mut Option<Timestamp>,
+    not_before: &mut Option<Timestamp>,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let at = match *expires_at {
-        Some(at) if at > now => return Ok(queue.record_of(id)?.is_none()),
-        Some(at) => at,
-        None => {
-            let Some(Task { record, .. }) = queue.task(id)? else { return Ok(true) };
-            let begins_at = record.scheduled_at.unwrap_or_default().max(record.created_at);
-            *expires_at.insert(begins_at.plus_seconds(record.ttl_seconds))
-        }
-    };
-    if at > now {
-        return Ok(false);
+    if not_before.is_some_and(|at| at > now) {
+        return Ok(queue.record_of(id)?.is_none());
     }
-    let located = queue.find(id)?;
-    Ok(located.is_none_or(|located| Status::of(&located.entry, now) == Status::Expired))
+    let Some(located) = queue.find(id)? else { return Ok(queue.record_of(id)?.is_none()) };
+    let entry = queue.as_it_stands(&located, now)?;
+    *not_before = match entry.state {
+        State::Ready { pending_until, .. } => Some(pending_until),
+        State::Claimed(lease) | State::Recalled(lease) => Some(lease.expires_at),
+        State::Scheduled { due } => Some(due),
+        State::Blocked { .. } | State::Lapsed { .. } => None,
+        State::Ended(_) => return Ok(true),
+    };
+    Ok(false)
 }
 
 /// How many tasks have not ended.

@@ -3,12 +3,15 @@
 //! Several tasks go the same way side by side: all records, then their directories, then all links, then theirs. So a batch
 //! syncs each directory once, and one task is a batch of one.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::{self, Vec};
 use core::mem;
 
 use super::Queue;
+use super::doctor::Mender;
 use super::files::Located;
+use super::unique::Keyed;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
@@ -148,22 +151,23 @@ impl<S: Store> Queue<S> {
         self.init(now, nonce)?;
         let mut drafts = Vec::new();
         for (place, (new, follows)) in new.into_iter().enumerate() {
-            drafts.push(self.draft(new, follows, apart(now, place), nonce)?);
+            drafts.push(self.draft(new, follows, apart(now, place), now, nonce)?);
         }
         self.prepare(drafts.iter().filter(|draft| draft.is_new()).map(|draft| draft.enqueued.task.id))?;
         self.write_records(&mut drafts)?;
+        self.mark_parents(drafts.iter().filter(|draft| draft.is_new()).map(|draft| &draft.enqueued.task))?;
         // CM-1: until here the tasks are records that no entry points at.
         let mut linked = Vec::new();
         for draft in &mut drafts {
-            linked.extend(self.link_first(draft, nonce)?);
+            linked.extend(self.link_first(draft, now, nonce)?);
         }
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
         for dir in sorted::set(linked.iter().map(|located| &located.dir)) {
             self.store.sync_dir(dir)?;
         }
         for located in &linked {
-            // Looks at the parents after the link, so that no end goes unnoticed. CM-13: if the agent dies before, a sweep does.
-            self.move_on(located, now, nonce)?;
+            // CM-13: if the agent dies before, a sweep does.
+            self.look_at_parents(located, now, nonce)?;
         }
         Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
     }
@@ -178,9 +182,16 @@ impl<S: Store> Queue<S> {
     }
 
     /// The record to be written, unless there is a live task with the same key.
-    fn draft(&self, new: NewTask, follows: Option<Nonce>, at: Timestamp, nonce: Nonce) -> Result<Draft, Error> {
+    fn draft(
+        &self,
+        new: NewTask,
+        follows: Option<Nonce>,
+        at: Timestamp,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Draft, Error> {
         if let Some(key) = &new.plan.unique
-            && let Some(task) = self.live_holder(&new.queue, key, nonce)?
+            && let Some(task) = self.live_holder(&new.queue, key, now, nonce)?
         {
             return Ok(Draft { enqueued: Enqueued { task, deduplicated: true }, content: Vec::new(), record: None });
         }
@@ -189,31 +200,86 @@ impl<S: Store> Queue<S> {
         Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
 
-    /// Links a record under its first entry, if it gets its key. Where the entry then is.
-    fn link_first(&self, draft: &mut Draft, nonce: Nonce) -> Result<Option<Located>, Error> {
-        let Some(record) = &draft.record else { return Ok(None) };
-        let task = &draft.enqueued.task;
-        if let Some(other) = self.take_key(task, None, nonce)? {
-            // Nobody knows of it, and a doctor must not find it.
-            self.store.remove(record)?;
-            draft.enqueued = Enqueued { task: other, deduplicated: true };
-            return Ok(None);
+    /// Links a record under its first entry, if it gets its key. Where the entry then is; `None`: another task has the key.
+    fn link_first(&self, draft: &mut Draft, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
+        for _ in 0..limits::RACES {
+            let Some(record) = draft.record.take() else { return Ok(None) };
+            let task = &draft.enqueued.task;
+            match self.shelve_first(task, &record, Entry::first(task), now, nonce)? {
+                Shelved::At(located) => return Ok(Some(located)),
+                Shelved::KeyTaken(task) => {
+                    draft.enqueued = Enqueued { task: *task, deduplicated: true };
+                    return Ok(None);
+                }
+                // A doctor took this agent for dead. Nobody knows of the task: another one takes its place.
+                Shelved::TakenAway => {
+                    draft.put_off(1)?;
+                    self.write_record(draft)?;
+                    self.mark_parents([&draft.enqueued.task].into_iter())?;
+                }
+            }
         }
-        let entry = Entry::first(task);
+        Err(Error::Contended)
+    }
+
+    /// Makes the first entry of a task whose record is written. The task exists from then on, unless another one has its key.
+    pub(super) fn shelve_first(
+        &self,
+        task: &Task,
+        record: &Path,
+        entry: Entry,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Shelved, Error> {
+        // One that has ended has no key.
+        if task.record.unique.is_some() && !entry.has_ended() {
+            return self.shelve_with_key(task, record, &entry, now, nonce);
+        }
         let home = layout::home(&entry, &task.record.queue);
         match self.link(record, &home.file(entry.name()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
-            Linked::Now | Linked::Taken => Ok(Some(Located { dir: home, entry })),
-            Linked::Gone => self.found_shelved(task.id).map(|()| None),
+            Linked::Now | Linked::Taken => Ok(Shelved::At(Located { dir: home, entry })),
+            Linked::Gone => self.shelved_by_a_doctor(task.id, nonce),
         }
     }
 
-    /// The record was taken away under this agent, by a doctor that took it for dead: it is acknowledged if the doctor
-    /// has shelved the task in its stead. If not, the task may still be shelved by the next one.
-    fn found_shelved(&self, id: TaskId) -> Result<(), Error> {
-        let located = self.find(id)?.ok_or(Error::NotFound { id })?;
-        self.store.sync_dir(&layout::record(id).dir)?;
-        Ok(self.store.sync_dir(&located.dir)?)
+    /// As [`Queue::shelve_first`], for a task that asks for a key.
+    pub(super) fn shelve_with_key(
+        &self,
+        task: &Task,
+        record: &Path,
+        entry: &Entry,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Shelved, Error> {
+        if self.stage(task, record, entry)? == Linked::Gone {
+            return Ok(Shelved::TakenAway);
+        }
+        match self.take_key(task, None, now, nonce)? {
+            Keyed::Held => Ok(self.unlock(task)?.map_or(Shelved::TakenAway, Shelved::At)),
+            Keyed::By(other) => {
+                self.unstage(task, record, entry)?;
+                self.unmark_parents(task)?;
+                Ok(Shelved::KeyTaken(other))
+            }
+        }
+    }
+
+    /// A doctor took this agent for dead and renamed the record under it, to shelve the task in its stead. Both do so then, and
+    /// one succeeds.
+    fn shelved_by_a_doctor(&self, id: TaskId, nonce: Nonce) -> Result<Shelved, Error> {
+        let mut nonces = nonce.counted_on();
+        for _ in 0..limits::RACES {
+            if let Some(located) = self.find(id)? {
+                self.store.sync_dir(&layout::record(id).dir)?;
+                return Ok(Shelved::At(located));
+            }
+            if self.record_of(id)?.is_none() {
+                return Ok(Shelved::TakenAway);
+            }
+            Mender::new(self, &mut nonces).shelve_again(id)?;
+        }
+        Err(Error::Contended)
     }
 
     /// Writes down tags that are too long for a name, before a name points at them.
@@ -247,7 +313,6 @@ impl<S: Store> Queue<S> {
     /// later one moves on by a microsecond.
     fn write_record(&self, draft: &mut Draft) -> Result<(), Error> {
         for _ in 0..limits::RACES {
-            let record = &draft.enqueued.task.record;
             let path = layout::record(draft.enqueued.task.id);
             match self.store.create(&path, &draft.content)? {
                 Created::Now => {
@@ -255,10 +320,7 @@ impl<S: Store> Queue<S> {
                     draft.record = Some(path);
                     return Ok(());
                 }
-                Created::Taken => {
-                    let later = Record { created_at: record.created_at.plus_micros(1), ..record.clone() };
-                    (draft.enqueued.task, draft.content) = Task::encode(later).map_err(Error::Unencodable)?;
-                }
+                Created::Taken => draft.put_off(1)?,
                 Created::NoDir => {}
             }
             self.prepare([draft.enqueued.task.id])?;
@@ -305,6 +367,24 @@ impl Draft {
     fn is_new(&self) -> bool {
         !self.enqueued.deduplicated
     }
+
+    /// Makes it a task that is enqueued so many microseconds later, which gives it another id.
+    fn put_off(&mut self, micros: u64) -> Result<(), Error> {
+        let record = &self.enqueued.task.record;
+        let later = Record { created_at: record.created_at.plus_micros(micros), ..record.clone() };
+        (self.enqueued.task, self.content) = Task::encode(later).map_err(Error::Unencodable)?;
+        Ok(())
+    }
+}
+
+/// What came of making a task's first entry.
+pub(super) enum Shelved {
+    /// The task stands here, or did a moment ago.
+    At(Located),
+    /// This live task has its key. Nothing of the other one is left.
+    KeyTaken(Box<Task>),
+    /// A doctor set the record aside. Nobody ever knew of the task.
+    TakenAway,
 }
 
 impl NewTask {

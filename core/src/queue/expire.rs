@@ -3,23 +3,29 @@
 //! The name of the file in `sweep/` is the time of the next sweep. Agents that claim look at it; whoever renames it to
 //! the time after that sweeps, so that a thousand agents sweep as often as one. It is an economy, not a lock: if two
 //! sweep at once, each expired entry is still moved by one rename.
+//!
+//! A waiting task that expires is moved by the claim that meets it. That can take long where nobody claims from its queue. So of a task
+//! that others wait for a file in `deadlines/` tells when it expires. A sweep reads the head of that.
 
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::files::Located;
 use super::reports::{Report, ReportKind};
 use super::shelves::{Empties, Onward, Walk};
 use super::{Finding, Queue};
-use crate::entry::State;
+use crate::entry::{Entry, State};
 use crate::error::Error;
-use crate::layout::{self, Shelf, TimedShelf};
+use crate::id::TaskId;
+use crate::layout::{self, Dir, Shelf, TimedShelf};
 use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
-use crate::store::{Moved, Store};
+use crate::store::{Created, Moved, Store};
 use crate::task::Terms;
 use crate::time::Timestamp;
-use crate::transition::{Command, decide, is_over};
+use crate::transition::{Command, as_of, decide, is_over, needs_terms};
 
 /// What a sweep on demand did.
 #[derive(Clone, Debug)]
@@ -103,8 +109,8 @@ impl<S: Store> Queue<S> {
         Ok(swept)
     }
 
-    /// Moves scheduled tasks that are due to the ready shelf, and wakes blocked ones that were forgotten. Reads the head of the
-    /// one shelf and a few names of the other. How many it moved.
+    /// Moves scheduled tasks that are due to the ready shelf and expired ones that others wait for to `done/`, and wakes blocked ones
+    /// that were forgotten. Reads the heads of the first two and a few names of the third. How many it moved.
     fn sweep_waiting(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<u64, Error> {
         let mut walk = Walk { until: Some(now), ..Walk::all(Empties::Remove(now)) };
         let mut moved = 0;
@@ -113,7 +119,113 @@ impl<S: Store> Queue<S> {
             Ok(if moved < limits::DUE_PER_SWEEP { Onward::Next } else { Onward::Stop })
         };
         let _ended_early = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut ripen)?;
+        moved += self.sweep_deadlines(now, nonce, findings)?;
         Ok(moved + self.wake_forgotten(now, nonce)?)
+    }
+
+    /// Moves the tasks whose deadline has passed, if they have expired. How many it moved.
+    fn sweep_deadlines(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<u64, Error> {
+        let [first, second] = layout::deadline_digits(now);
+        let (whole, mut moved) = (layout::deadlines(), 0);
+        for (outer, order) in self.names_until(&whole, &first)? {
+            let outer = whole.child(&outer);
+            let last = if order == Ordering::Less { "~" } else { &second };
+            for (inner, _) in self.names_until(&outer, last)? {
+                let inner = outer.child(&inner);
+                for name in self.store.list(&inner)?.unwrap_or_default() {
+                    let Some((at, id)) = layout::parse_deadline(&name).filter(|(at, _)| *at <= now) else { continue };
+                    moved += u64::from(self.pass_deadline(id, now, nonce, findings)? == Moved::Here);
+                    // CM-20: if the agent dies before this, the next sweep looks at the task again.
+                    self.store.remove(&layout::deadline(id, at))?;
+                    if moved >= limits::DUE_PER_SWEEP {
+                        return Ok(moved);
+                    }
+                }
+                self.store.remove_dir(&inner)?;
+            }
+            self.store.remove_dir(&outer)?;
+        }
+        Ok(moved)
+    }
+
+    fn names_until(&self, dir: &Dir, last: &str) -> Result<Vec<(String, Ordering)>, Error> {
+        let names = self.store.list(dir)?.unwrap_or_default().into_iter();
+        let compared = names.map(|name| (name.as_str().cmp(last), name)).filter(|(order, _)| order.is_le());
+        Ok(compared.map(|(order, name)| (name, order)).collect())
+    }
+
+    fn pass_deadline(
+        &self,
+        id: TaskId,
+        now: Timestamp,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Moved, Error> {
+        let mut moved = Moved::Gone;
+        // One that was not yet due becomes ready first.
+        for _ in 0..2 {
+            match self.find(id) {
+                Ok(Some(located)) if self.elapse(&located, now, nonce, findings)? == Moved::Here => moved = Moved::Here,
+                // A claim or a doctor sets it aside.
+                Ok(_) | Err(Error::Corrupt { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Tells the sweeps when a task expires, if others wait for it. Not synced: CM-20.
+    pub(super) fn note_deadline(&self, entry: &Entry, ttl_seconds: i64) -> Result<(), Error> {
+        let at = match entry.state {
+            State::Ready { pending_until, .. } if pending_until.micros() < limits::TIME_MICROS => pending_until,
+            State::Scheduled { due } if entry.generation == 0 => due.plus_seconds(ttl_seconds),
+            _ => return Ok(()),
+        };
+        if self.store.stamp(&layout::blocked_on(entry.id))?.is_none() {
+            return Ok(());
+        }
+        let deadline = layout::deadline(entry.id, at);
+        for _ in 0..limits::RACES {
+            match self.store.create(&deadline, b"")? {
+                Created::NoDir => self.make_dirs_unsynced(&deadline.dir)?,
+                Created::Now | Created::Taken => return Ok(()),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// The entry as time has made it by `now`, whether or not an agent has drawn the consequence.
+    pub(super) fn as_it_stands(&self, located: &Located, now: Timestamp) -> Result<Entry, Error> {
+        if !is_over(&located.entry, now) {
+            return Ok(located.entry.clone());
+        }
+        Ok(as_of(&located.entry, &self.terms_at(located)?, now))
+    }
+
+    /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False: none.
+    pub(super) fn settled_by_time(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+        let is_over = is_over(&located.entry, now);
+        if is_over {
+            self.try_elapse(located, now, nonce)?;
+        }
+        Ok(is_over)
+    }
+
+    /// The terms of the task, as far as what time makes of it depends on them.
+    pub(super) fn terms_at(&self, located: &Located) -> Result<Terms, Error> {
+        if !needs_terms(&located.entry) {
+            return Ok(Terms::default());
+        }
+        let task = match self.task_at(located) {
+            // It has moved on since it was seen; its record has not.
+            Ok(None) => self.task(located.entry.id),
+            task => task,
+        };
+        match task {
+            // Nothing says how often it may be tried.
+            Err(Error::Corrupt { .. }) => Ok(Terms::default()),
+            task => Ok(task?.map(|task| task.record.terms()).unwrap_or_default()),
+        }
     }
 
     /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.

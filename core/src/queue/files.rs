@@ -14,7 +14,7 @@ use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::sorted;
-use crate::store::{Created, Linked, Made, Moved, Store};
+use crate::store::{Created, Linked, Made, Moved, Store, StoreError, StoreErrorKind};
 use crate::task::{BadRecord, Task};
 
 /// An entry and the directory that it was seen in.
@@ -69,6 +69,11 @@ impl<S: Store> Queue<S> {
         changed.iter().try_for_each(|parent| Ok(self.store.sync_dir(parent)?))
     }
 
+    /// Makes a directory and those above it, whose names a power cut may take.
+    pub(super) fn make_dirs_unsynced(&self, dir: &Dir) -> Result<(), Error> {
+        self.make_chain(dir, &mut BTreeSet::new())
+    }
+
     fn make_chain(&self, dir: &Dir, changed: &mut BTreeSet<Dir>) -> Result<(), Error> {
         for _ in 0..limits::RACES {
             match (self.store.make_dir(dir)?, dir.split()) {
@@ -76,11 +81,23 @@ impl<S: Store> Queue<S> {
                     changed.insert(parent);
                     return Ok(());
                 }
+                (Made::NoParent, Some((parent, _))) if parent == Dir::root() => {
+                    return Err(gone("make directory", dir.as_str()));
+                }
                 (Made::NoParent, Some((parent, _))) => self.make_chain(&parent, changed)?,
                 (_, None) => return Ok(()),
             }
         }
         Err(Error::Contended)
+    }
+
+    /// Fails if the queue that was opened has been taken away since. For those who look again and again: an empty
+    /// queue and one that is gone look the same.
+    pub fn check_is_there(&self) -> Result<(), Error> {
+        if self.formatted.get() && !self.store.exists(&layout::format())? {
+            return Err(gone("read", &layout::format().to_string()));
+        }
+        Ok(())
     }
 
     /// Makes a file under a name that only this agent uses, and the directories above it.
@@ -201,6 +218,11 @@ impl<S: Store> Queue<S> {
         let moved = self.shift(located, &located.entry, &aside.dir)?;
         Ok((moved == Moved::Here).then_some(Finding::SetAside { id: located.entry.id, problem }))
     }
+}
+
+fn gone(operation: &'static str, path: &str) -> Error {
+    let detail = "the coordination directory is gone; begin again where it is now, or make one by `muse coord init`";
+    Error::Store(StoreError { operation, path: path.into(), kind: StoreErrorKind::Other, detail: detail.into() })
 }
 
 fn decoded(id: TaskId, content: &[u8]) -> Result<Task, Error> {

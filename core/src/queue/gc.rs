@@ -1,7 +1,8 @@
 //! Removing tasks that ended long ago. Only when somebody asks for it, and nothing that has not ended.
 //!
-//! The task is first renamed to `purged/`, so that nobody puts it back meanwhile; then what belongs to it is removed, its entry
-//! last. If the agent dies in between, the next collection goes on from there.
+//! The task is first renamed to `purged/`, so that nobody puts it back meanwhile. Then the collector looks whether a task waits for it:
+//! if so the entry goes back to `done/`, else to `purged/removing/`, of which one rename succeeds. Then what belongs to it is removed,
+//! its entry last. If the agent dies in between, the next collection goes on from there.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -12,9 +13,9 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Shelf};
+use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{Moved, Store};
-use crate::task::Task;
 use crate::time::Timestamp;
 
 /// What to remove.
@@ -38,54 +39,81 @@ pub struct Collected {
 }
 
 impl<S: Store> Queue<S> {
-    /// Removes ended tasks for good. One that others still wait for stays, and is tried again by the next collection.
+    /// Removes ended tasks for good. One that a blocked task lists among those that it waits for stays, and is tried again by the
+    /// next collection.
     ///
-    /// Whoever asks for a removed task is told that there is none. Not synced: after a power cut some may be there again.
-    pub fn gc(&self, gc: Gc, now: Timestamp) -> Result<Collected, Error> {
+    /// An agent that asks for a removed task is told that there is none. Not synced: after a power cut some may be there again.
+    pub fn gc(&self, gc: Gc, now: Timestamp, nonce: Nonce) -> Result<Collected, Error> {
         if !gc.dry_run {
-            self.finish_purges()?;
+            self.finish_purges(now, nonce)?;
         }
-        let mut ended: Vec<(Timestamp, Located)> = Vec::new();
-        for part in self.parts_of(Shelf::Done)? {
-            let located = self.entries_in(&part)?.into_iter();
-            ended.extend(located.filter_map(|located| Some((located.entry.ended_at()?, located))));
-        }
-        let ended = sorted::by_key(ended, |(at, located)| Reverse((*at, located.entry.id)));
+        let ended = self.ended(now)?;
         let age = u64::try_from(gc.older_than_seconds).unwrap_or(0).saturating_mul(1_000_000);
         let mut collected = Collected::default();
         for (place, (at, located)) in ended.iter().enumerate() {
             let is_old = at.plus_micros(age) <= now;
             if place < gc.keep_last || !is_old || self.is_waited_for(located.entry.id)? {
                 collected.kept += 1;
-            } else if gc.dry_run || self.purge(located)? {
+            } else if gc.dry_run || self.remove(located, now, nonce)? {
                 collected.removed += 1;
             }
         }
         Ok(collected)
     }
 
-    fn is_waited_for(&self, id: TaskId) -> Result<bool, Error> {
-        Ok(self.store.list(&layout::blocked_on(id))?.is_some_and(|names| !names.is_empty()))
+    /// The tasks that have ended by now, and when, the latest first.
+    fn ended(&self, now: Timestamp) -> Result<Vec<(Timestamp, Located)>, Error> {
+        let mut ended = Vec::new();
+        for seen in self.every_entry_as_of(now)?.into_values() {
+            ended.extend(seen.entry().ended_at().map(|at| (at, seen.located().clone())));
+        }
+        Ok(sorted::by_key(ended, |(at, located)| Reverse((*at, located.entry.id))))
     }
 
-    /// False: somebody else has put it back, or removes it.
-    fn purge(&self, located: &Located) -> Result<bool, Error> {
-        if self.shift(located, &located.entry, &layout::purged())? == Moved::Gone {
+    /// False: another agent has put it back, or removes it, or a task waits for it by now.
+    fn remove(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+        let mut located = located.clone();
+        while self.settled_by_time(&located, now, nonce)? {
+            let Some(next) = self.find(located.entry.id)? else { return Ok(false) };
+            located = next;
+        }
+        if !located.entry.has_ended() || self.shift(&located, &located.entry, &layout::purged())? == Moved::Gone {
             return Ok(false);
         }
         // CM-16: if the agent dies from here on, the next collection goes on.
-        self.remove_all_of(&located.entry)?;
-        Ok(true)
+        self.purge(&Located { dir: layout::purged(), entry: located.entry }, now, nonce)
+    }
+
+    /// Removes all of a task that is in `purged/`. False: a task waits for it that was enqueued meanwhile, so it was put back.
+    fn purge(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+        let id = located.entry.id;
+        // An enqueuer marks or links first and looks at the parent then. So it sees the task here, or is seen here.
+        if self.is_waited_for(id)? && self.record_of(id)?.is_some() {
+            let version = located.entry.version.saturating_add(1);
+            let back = Entry { version, ..located.entry.clone() };
+            if self.shift(located, &back, &layout::shelf_of(Shelf::Done, id))? == Moved::Here {
+                self.wake(&back, now, nonce)?;
+            }
+            return Ok(false);
+        }
+        // From here on no agent puts it back.
+        let removing = Located { dir: layout::removing(), entry: located.entry.clone() };
+        let decided = self.shift(located, &removing.entry, &removing.dir)? == Moved::Here;
+        if decided {
+            self.remove_all_of(&removing)?;
+        }
+        Ok(decided)
     }
 
     /// Goes on with what collections began that died.
-    fn finish_purges(&self) -> Result<(), Error> {
+    fn finish_purges(&self, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+        self.entries_in(&layout::removing())?.iter().try_for_each(|located| self.remove_all_of(located))?;
         let begun = self.entries_in(&layout::purged())?;
-        begun.iter().try_for_each(|located| self.remove_all_of(&located.entry))
+        begun.iter().try_for_each(|located| self.purge(located, now, nonce).map(drop))
     }
 
-    fn remove_all_of(&self, entry: &Entry) -> Result<(), Error> {
-        let id = entry.id;
+    fn remove_all_of(&self, located: &Located) -> Result<(), Error> {
+        let id = located.entry.id;
         for name in self.store.list(&layout::record(id).dir)?.unwrap_or_default() {
             if layout::parse_record(&name) == Some(id) {
                 self.store.remove(&layout::record(id).dir.file(name))?;
@@ -94,12 +122,17 @@ impl<S: Store> Queue<S> {
         for (_, _, path) in self.report_names(id)? {
             self.store.remove(&path)?;
         }
-        self.store.remove(&layout::purged().file(entry.name()))?;
+        self.store.remove(&located.path())?;
         Ok(())
     }
 
     /// True if the task is being removed.
-    pub(super) fn is_purged(&self, task: &Task) -> Result<bool, Error> {
-        Ok(self.entries_in(&layout::purged())?.iter().any(|located| located.entry.id == task.id))
+    pub(super) fn is_purged(&self, id: TaskId) -> Result<bool, Error> {
+        for dir in [layout::purged(), layout::removing()] {
+            if self.entries_in(&dir)?.iter().any(|located| located.entry.id == id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -23,6 +23,7 @@ use crate::sorted;
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
+use crate::transition::is_over;
 
 /// Which tasks to show. The counts are of all tasks, whatever the filter.
 #[derive(Clone, Debug)]
@@ -276,7 +277,8 @@ impl<S: Store> Queue<S> {
 
     fn look_at(&self, id: TaskId, now: Timestamp) -> Result<Shown, Error> {
         let mut findings = Vec::new();
-        let Located { entry, .. } = self.find(id)?.ok_or(Error::NotFound { id })?;
+        let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+        let entry = self.as_it_stands(&located, now)?;
         let task = self.task(id)?.ok_or(Error::NotFound { id })?;
         let item = self.item(task, &entry, now, &mut findings)?;
         let mut history: Vec<Report> = self.history(&entry)?.into_iter().filter_map(|(_, report)| report).collect();
@@ -287,17 +289,17 @@ impl<S: Store> Queue<S> {
     /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the shelves are read
     /// counts once, where it was seen at its highest version.
     pub fn tasks(&self, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
-        let seen = self.every_entry()?;
+        let seen = self.every_entry_as_of(now)?;
         let mut counts = Counts::default();
         let mut matching: Vec<Seen> = Vec::new();
         for seen in seen.into_values() {
-            let status = Status::of(&seen.located.entry, now);
+            let status = Status::of(seen.entry(), now);
             counts.add(status);
             if seen.matches(filter, status) {
                 matching.push(seen);
             }
         }
-        let matching = sorted::by_key(matching, |seen| filter.sort.place(&seen.located.entry));
+        let matching = sorted::by_key(matching, |seen| filter.sort.place(seen.entry()));
         self.listing(matching, counts, filter, now)
     }
 
@@ -324,8 +326,8 @@ impl<S: Store> Queue<S> {
                     break;
                 }
                 Some(Ok(task)) => {
-                    items.push(self.item(task, &seen.located.entry, now, &mut findings)?);
-                    last = Some(Cursor { sort: filter.sort, place: filter.sort.place(&seen.located.entry) });
+                    items.push(self.item(task, seen.entry(), now, &mut findings)?);
+                    last = Some(Cursor { sort: filter.sort, place: filter.sort.place(seen.entry()) });
                 }
             }
         }
@@ -343,7 +345,7 @@ impl<S: Store> Queue<S> {
             let older =
                 newest.get(&located.entry.id).is_none_or(|seen| seen.located.entry.version < located.entry.version);
             if older {
-                newest.insert(located.entry.id, Seen { located: Box::new(located), queue });
+                newest.insert(located.entry.id, Seen { located: Box::new(located), stands: None, queue });
             }
         };
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
@@ -359,6 +361,17 @@ impl<S: Store> Queue<S> {
         self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
         self.shelf_entries(Shelf::Done)?.into_iter().for_each(|located| note(located, None));
         Ok(newest)
+    }
+
+    /// As [`Queue::every_entry`], each as time has made it by `now`.
+    pub(super) fn every_entry_as_of(&self, now: Timestamp) -> Result<BTreeMap<TaskId, Seen>, Error> {
+        let mut entries = self.every_entry()?;
+        for seen in entries.values_mut() {
+            if is_over(&seen.located.entry, now) {
+                seen.stands = Some(Box::new(self.as_it_stands(&seen.located, now)?));
+            }
+        }
+        Ok(entries)
     }
 
     fn blocked_entries(&self) -> Result<Vec<Located>, Error> {
@@ -451,12 +464,20 @@ impl<S: Store> Queue<S> {
 /// An entry as the listing saw it, and the queue if its place told. There may be millions, to be sorted: what is moved is small.
 pub(super) struct Seen {
     located: Box<Located>,
+    /// What time has made of it, if that is something else.
+    stands: Option<Box<Entry>>,
     queue: Option<QueueName>,
 }
 
 impl Seen {
+    /// How the task stands.
     pub(super) fn entry(&self) -> &Entry {
-        &self.located.entry
+        self.stands.as_deref().unwrap_or(&self.located.entry)
+    }
+
+    /// Where it was seen, and under which name.
+    pub(super) fn located(&self) -> &Located {
+        &self.located
     }
 
     pub(super) fn queue(&self) -> Option<&QueueName> {
@@ -464,7 +485,7 @@ impl Seen {
     }
 
     fn matches(&self, filter: &Filter, status: Status) -> bool {
-        let entry = &self.located.entry;
+        let entry = self.entry();
         let is_holder = |run_id: &RunId| entry.lease().is_some_and(|lease| lease.holder == entry.holder(run_id));
         filter.status.is_none_or(|wanted| wanted == status)
             && filter.run_id.as_ref().is_none_or(is_holder)

@@ -2,15 +2,17 @@
 //! files in `queues/` are called after what they say. One line break is all that is in them: an empty file would not be synced.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Queue;
-use super::claim::Claimed;
+use super::claim::{ClaimRequest, Claimed};
 use super::files::Located;
 use crate::error::Error;
 use crate::layout::{self, Shelf};
 use crate::name::{Nonce, QueueName};
+use crate::sorted;
 use crate::store::{Created, Removed, Store};
 use crate::time::Timestamp;
 use crate::transition::{Claimant, lease_is_live};
@@ -24,10 +26,33 @@ pub struct Settings {
     pub max_in_flight: BTreeMap<QueueName, u32>,
 }
 
-/// The queues that nothing can be claimed from at present.
-pub(super) struct Closed {
+/// Queues in which tasks wait that nobody can claim at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// Those that are paused.
+    pub paused: Vec<QueueName>,
+    /// Those of which as many tasks are claimed as may be at once, each with that number.
+    pub full: Vec<(QueueName, u32)>,
+}
+
+impl Closed {
+    /// Says of each why nothing is claimed from it, and what ends that.
+    pub fn reasons(&self) -> Vec<String> {
+        let paused = self.paused.iter();
+        let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends that"));
+        let full = self.full.iter().map(|(queue, max)| {
+            format!(
+                "queue {queue} is full: {max} of its tasks are claimed, as many as `muse coord limit {queue}` allows"
+            )
+        });
+        paused.chain(full).collect()
+    }
+}
+
+/// The queues that nothing can be claimed from at present, whether or not tasks wait in them.
+pub(super) struct ClosedQueues {
     pub(super) queues: Vec<QueueName>,
-    max_in_flight: BTreeMap<QueueName, u32>,
+    settings: Settings,
 }
 
 impl Settings {
@@ -73,7 +98,7 @@ impl<S: Store> Queue<S> {
     /// stay so.
     ///
     /// A claim of a limited queue looks at every claimed task. It counts before, and again when it has one, and gives that
-    /// back if others were faster. Leases that ran out do not count, so a holder that is heard of again may be one too many.
+    /// back if they are too many, to look anew. Leases that ran out do not count, so a holder that is heard of again may be one too many.
     pub fn limit_in_flight(
         &self,
         queue: &QueueName,
@@ -97,39 +122,60 @@ impl<S: Store> Queue<S> {
     }
 
     /// The queues that nothing can be claimed from now: those that are paused, and those with as many leases as they may have.
-    pub(super) fn closed_queues(&self, now: Timestamp) -> Result<Closed, Error> {
-        let names = self.remembered_names(&layout::queue_settings(), now)?;
-        let Settings { paused, max_in_flight } = Settings::of(&names);
-        let mut closed = Closed { queues: paused.into_iter().collect(), max_in_flight };
-        if !closed.max_in_flight.is_empty() {
+    pub(super) fn closed_queues(&self, now: Timestamp) -> Result<ClosedQueues, Error> {
+        let settings = Settings::of(&self.remembered_names(&layout::queue_settings(), now)?);
+        let mut queues: Vec<QueueName> = settings.paused.iter().cloned().collect();
+        if !settings.max_in_flight.is_empty() {
             let in_flight = self.in_flight(now)?;
-            let full = closed.max_in_flight.iter().filter(|(queue, max)| in_flight.of(queue) >= u64::from(**max));
-            closed.queues.extend(full.map(|(queue, _)| queue.clone()));
+            let full = settings.max_in_flight.iter().filter(|(queue, max)| in_flight.of(queue) >= u64::from(**max));
+            queues.extend(full.map(|(queue, _)| queue.clone()));
+        }
+        Ok(ClosedQueues { queues, settings })
+    }
+
+    /// Of the closed queues those that are asked for and in which a task waits that would do.
+    pub(super) fn closed_to(
+        &self,
+        request: &ClaimRequest,
+        ClosedQueues { queues, settings }: &ClosedQueues,
+        now: Timestamp,
+    ) -> Result<Closed, Error> {
+        let is_meant = |queue: &&QueueName| request.queues.is_empty() || request.queues.contains(queue);
+        let mut closed = Closed::default();
+        for queue in sorted::set(queues.iter().filter(is_meant)) {
+            match settings.max_in_flight.get(queue) {
+                _ if !self.has_for(request, queue, now)? => {}
+                Some(max) if !settings.paused.contains(queue) => closed.full.push((queue.clone(), *max)),
+                _ => closed.paused.push(queue.clone()),
+            }
         }
         Ok(closed)
     }
 
-    /// Gives a task back that is one too many of its queue, which is closed to this claim from then on. True if it was.
+    /// Gives a task back that is one too many of its queue. True if it was.
     ///
-    /// Of agents that claim at once, whoever looks last sees the tasks of all, so no more than allowed are kept.
-    pub(super) fn close_if_full(
+    /// Of agents that claim at once, whoever counts last sees the tasks of all, so no more than allowed are kept. Who gave way has to
+    /// count once more: then the last one to count sees only tasks that are kept, so not all of them leave without one.
+    pub(super) fn gives_way(
         &self,
         claimed: &Claimed,
-        closed: &mut Closed,
+        ClosedQueues { settings, .. }: &ClosedQueues,
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<bool, Error> {
         let queue = &claimed.task.record.queue;
-        let Some(max) = closed.max_in_flight.get(queue) else { return Ok(false) };
+        let Some(max) = settings.max_in_flight.get(queue) else { return Ok(false) };
         if self.in_flight(now)?.of(queue) <= u64::from(*max) {
             return Ok(false);
         }
         // CM-17: if the agent dies here, it is one too many no longer than its lease.
         let run_id = claimed.record.claimer_run_id.parse().map_err(|_| Error::Contended)?;
         let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
-        self.release(claimed.task.id, claimant, 0, now, nonce)?;
-        closed.queues.push(queue.clone());
-        Ok(true)
+        match self.release(claimed.task.id, claimant, 0, now, nonce) {
+            // Refused: somebody has called it off, or taken it over, meanwhile.
+            Ok(_) | Err(Error::Refused { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// How many leases run, by queue. The queue of a claimed task stands in its record.

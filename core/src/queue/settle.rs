@@ -1,20 +1,22 @@
 //! What happens to one task by its id: heartbeat, complete, fail, release, cancel, retry. Find its entry, decide, rename.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::enqueue::Enqueued;
 use super::files::Located;
 use super::reports::{Report, ReportKind, Written};
-use super::unique::Again;
+use super::unique::{Again, Keyed};
 use super::{ClaimRecord, NewTask, Queue, Status};
-use crate::entry::{Entry, Outcome, State};
+use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
 use crate::layout::{self, Dir, Shelf};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note, RunId};
+use crate::sorted;
 use crate::store::{Moved, Store};
 use crate::task::{Task, Terms};
 use crate::time::Timestamp;
@@ -42,6 +44,26 @@ pub struct Progress {
     pub progress: Option<f64>,
     /// In words.
     pub note: Option<Note>,
+}
+
+/// How to put a task back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retrying {
+    /// It waits for no task and no time.
+    pub is_now: bool,
+    /// What was cancelled because of it is put back, too.
+    pub cascade: bool,
+}
+
+/// A task that was put back, and others with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retried {
+    /// The task.
+    pub released: Released,
+    /// Those that had been cancelled because of it and wait again, the oldest first.
+    pub dependants: Vec<TaskId>,
+    /// Those that had been cancelled because of it and stay so, and why.
+    pub left: Vec<(TaskId, Error)>,
 }
 
 /// Who fails a task, and how.
@@ -113,7 +135,8 @@ impl<S: Store> Queue<S> {
     ///
     /// For a holder at work who wants to know soon that its task was called off. Writes nothing.
     pub fn still_held(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<ClaimRecord, Error> {
-        let Located { entry, .. } = self.find(id)?.ok_or(Error::NotFound { id })?;
+        let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+        let entry = self.as_it_stands(&located, now)?;
         match decide(&entry, &Command::Heartbeat { claimant, lease_seconds: None, report: None }, now) {
             Ok(_) => self.claim_record(&entry, now),
             Err(refusal) => Err(self.refused(id, refusal)),
@@ -247,31 +270,101 @@ impl<S: Store> Queue<S> {
         Ok(ClaimRecord { reason: reason.filter(|_| entry.has_ended()), ..self.claim_record(&entry, now)? })
     }
 
-    /// Puts a task that failed, expired or was cancelled back, to be claimed at once, with all its attempts before it. What was
-    /// reported of it stays. Survives a power cut as far as a release does.
+    /// Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the tasks and the
+    /// time that it was enqueued to wait for, unless `retrying` says otherwise. What was reported of it stays. Survives a power cut
+    /// as far as a release does.
     ///
-    /// Tasks that were cancelled because of it stay so. One with a unique key is refused while another task has that.
-    pub fn retry(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Released, Error> {
+    /// Refused with [`Error::WaitsInVain`] if it waits for one that did not complete, and with [`Error::KeyTaken`] while another task
+    /// has its unique key.
+    pub fn retry(&self, id: TaskId, retrying: Retrying, now: Timestamp, nonce: Nonce) -> Result<Retried, Error> {
+        let entry = self.retry_one(id, retrying.is_now, now, nonce)?;
+        let mut retried = Retried { released: Released::of(&entry, now), dependants: Vec::new(), left: Vec::new() };
+        if retrying.cascade {
+            self.retry_dependants(&mut retried, now, nonce)?;
+        }
+        Ok(retried)
+    }
+
+    fn retry_one(&self, id: TaskId, is_now: bool, now: Timestamp, nonce: Nonce) -> Result<Entry, Error> {
         let task = self.task(id)?.ok_or(Error::NotFound { id })?;
-        let command = Command::Retry { terms: task.record.terms() };
         for _ in 0..limits::RACES {
             let located = self.find(id)?.ok_or(Error::NotFound { id })?;
-            let next = decide(&located.entry, &command, now).map_err(|refusal| self.refused(id, refusal))?;
-            let again = Again { version: located.entry.version, at: now };
-            match self.take_key(&task, Some(again), nonce)? {
-                Some(Task { id: by, .. }) if by != id => {
-                    return Err(Error::KeyTaken { id, status: Status::of(&located.entry, now), by });
+            if self.settled_by_time(&located, now, nonce)? {
+                continue;
+            }
+            let again = Again { version: located.entry.version, at: now, is_now };
+            decide(&located.entry, &again.command(&task), now).map_err(|refusal| self.refused(id, refusal))?;
+            if !is_now {
+                self.check_hope(&task, now, nonce)?;
+            }
+            match self.take_key(&task, Some(again), now, nonce)? {
+                Keyed::By(other) if other.id != id => {
+                    return Err(Error::KeyTaken { id, status: Status::of(&located.entry, now), by: other.id });
                 }
-                // Another one puts it back at the same time.
-                Some(_) => {}
-                // If the agent dies here, the next one who asks for its key puts it back.
-                None if self.step(&located, &next, None, now, nonce)? == Moved::Here => {
-                    return Ok(Released::of(&next, now));
+                // Another agent puts it back at the same time.
+                Keyed::By(_) => {}
+                // If the agent dies here, the next one that asks for its key puts it back.
+                Keyed::Held => {
+                    if let Some(next) = self.put_back(&located, again, nonce)? {
+                        return Ok(next);
+                    }
                 }
-                None => {}
             }
         }
         Err(Error::Contended)
+    }
+
+    /// Puts a task back as `again` says. The entry that it has then; `None`: another agent was faster.
+    pub(super) fn put_back(&self, located: &Located, again: Again, nonce: Nonce) -> Result<Option<Entry>, Error> {
+        let Some(task) = self.task_at(located)? else { return Ok(None) };
+        let command = again.command(&task);
+        let next = decide(&located.entry, &command, again.at).map_err(|refusal| self.refused(task.id, refusal))?;
+        if matches!(next.state, State::Blocked { .. }) {
+            self.mark_parents([&task].into_iter())?;
+        }
+        let home = layout::home(&next, &task.record.queue);
+        if self.rename_with(None, located, &next, &home)? == Moved::Gone {
+            return Ok(None);
+        }
+        self.note_deadline(&next, task.record.ttl_seconds)?;
+        let moved_on = self.look_at_parents(&Located { dir: home, entry: next.clone() }, again.at, nonce)?;
+        Ok(Some(moved_on.unwrap_or(next)))
+    }
+
+    /// Puts back what was cancelled because of tasks that are put back, and what was cancelled because of that.
+    fn retry_dependants(&self, retried: &mut Retried, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+        let mut cancelled: Vec<Task> = Vec::new();
+        for part in self.parts_of(Shelf::Done)? {
+            for located in self.entries_in(&part)? {
+                // Nobody in particular cancelled it.
+                if matches!(&located.entry.state, State::Ended(Ending { outcome: Outcome::Cancelled, lease: None, .. }))
+                {
+                    // One whose record cannot be trusted is left.
+                    cancelled.extend(self.task_at(&located).ok().flatten());
+                }
+            }
+        }
+        let mut put_back = BTreeSet::from([retried.released.task_id]);
+        // A task is enqueued after those that it waits for.
+        for task in sorted::by_key(cancelled, |task| (task.record.created_at, task.id)) {
+            // The completion that was to enqueue a follow-up was refused, so it was never meant to be.
+            if task.record.follows.is_some() || !task.record.after.iter().any(|parent| put_back.contains(parent)) {
+                continue;
+            }
+            match self.retry_one(task.id, false, now, nonce) {
+                Ok(_) => {
+                    put_back.insert(task.id);
+                    retried.dependants.push(task.id);
+                }
+                Err(error @ (Error::WaitsInVain { .. } | Error::KeyTaken { .. })) => {
+                    retried.left.push((task.id, error))
+                }
+                // Another agent put it back, or removed it.
+                Err(Error::Refused { .. } | Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn complete_with(
@@ -329,6 +422,10 @@ impl<S: Store> Queue<S> {
                 Some(located) => located,
                 None => self.find(id)?.ok_or(Error::NotFound { id })?,
             };
+            // The task has ended, although nobody has moved it yet.
+            if self.as_it_stands(&located, now)?.has_ended() && self.settled_by_time(&located, now, nonce)? {
+                continue;
+            }
             let next = match decide(&located.entry, command, now) {
                 Ok(next) => next,
                 Err(refusal) => return Err(self.refused(id, refusal)),
@@ -360,7 +457,10 @@ impl<S: Store> Queue<S> {
         let moved = self.rename_with(report, located, next, &home)?;
         if moved == Moved::Here && next.has_ended() {
             // CM-12: if the agent dies here, the next sweeps wake them.
-            self.wake(next.id, now, nonce)?;
+            self.wake(next, now, nonce)?;
+        }
+        if moved == Moved::Here && matches!(located.entry.state, State::Blocked { .. }) {
+            self.task(next.id)?.map(|task| self.unmark_parents(&task)).transpose()?;
         }
         Ok(moved)
     }

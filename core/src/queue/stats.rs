@@ -71,7 +71,7 @@ impl<S: Store> Queue<S> {
         let mut stats =
             Stats { counts: Counts::default(), queues: BTreeMap::new(), window_seconds, findings: Vec::new() };
         let mut times: BTreeMap<QueueName, Times> = BTreeMap::new();
-        for (_, seen) in self.every_entry()? {
+        for (_, seen) in self.every_entry_as_of(now)? {
             let status = Status::of(seen.entry(), now);
             stats.counts.add(status);
             if seen.entry().ended_at().is_some_and(|at| now.micros_since(at) > window) {

@@ -1,26 +1,36 @@
 //! Unique keys: of the tasks of a queue with one key, one lives.
 //!
-//! Who has a key stands in `unique/<queue>/<digest>/<n>.json`, which names a task. The highest number counts, and it is only
-//! raised once the task before has ended; of those who raise it at once, one makes the file, and the others look again. So the
-//! highest file is never removed, not even with its task: from an empty directory somebody would begin at 1 while another, who
-//! has read it before, goes on at n + 1, and both would have the key. A task
-//! gets its key before its entry. So one that has the key and no entry is of an agent that is just about to link it, or has
-//! died; whoever comes then shelves it as a doctor does, which is safe beside a living one, and answers it. So it is with one that
-//! is put back after its end: that is announced in a file with the next number, and whoever finds it announced does it.
+//! The directory `unique/<queue>/<digest>/` is the key. Its files `<n>.json` name tasks: the task of the highest number has the key.
+//! Of all agents that raise the number at once one makes the file, and the others look again. An agent raises it only once the
+//! task before has ended.
+//!
+//! A task that asks for the key is *staged* before: its first entry is linked into the key's directory, where no agent claims it.
+//! Once the key names the task, any agent may rename the staged entry to where it belongs. So there is nothing to wait for, and no
+//! guess whether an enqueuer is alive: the enqueuer and everybody who asks for the key do the same rename, which takes effect once.
+//! A staged entry that no key names is of an enqueuer that is at work, or has died. Nobody but a doctor looks at it.
+//!
+//! A task that is put back after its end announces that in a file with the next number, too, and any agent that finds it announced
+//! puts the task back.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::Queue;
 use super::doctor::Mender;
+use super::files::Located;
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir};
+use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, UniqueKey};
-use crate::store::Store;
-use crate::task::Task;
+use crate::store::{Linked, Moved, Store};
+use crate::task::{Record, Task};
 use crate::time::Timestamp;
-use crate::transition::{Command, decide};
+use crate::transition::{Command, Restart};
 
 /// What a file in a unique key's directory says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,104 +46,231 @@ struct Holder {
 pub(super) struct Again {
     pub(super) version: u32,
     pub(super) at: Timestamp,
+    /// True if it is to wait for nothing.
+    #[serde(default)]
+    pub(super) is_now: bool,
+}
+
+/// What came of asking for a key.
+pub(super) enum Keyed {
+    /// The task has it, or asks for none.
+    Held,
+    /// This live task has it.
+    By(Box<Task>),
+}
+
+/// A key's directory as one listing saw it.
+struct Key {
+    dir: Dir,
+    names: Vec<String>,
+}
+
+impl Again {
+    /// What the state machine is told.
+    pub(super) fn command(&self, task: &Task) -> Command {
+        let restart = match (self.is_now, task.record.after.first()) {
+            (true, _) => Restart::Now,
+            (false, Some(parent)) => Restart::Blocked(*parent),
+            (false, None) => Restart::Planned,
+        };
+        Command::Retry { terms: task.record.terms(), restart }
+    }
+}
+
+impl Key {
+    /// The highest number; 0 if there is none.
+    fn last(&self) -> u64 {
+        self.numbers().max().unwrap_or(0)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.names.iter().filter_map(|name| layout::parse_key_holder(name))
+    }
+
+    /// The staged entry of a task, if it still stands here.
+    fn staged(&self, id: TaskId) -> Option<Located> {
+        let entry = self.names.iter().filter_map(|name| Entry::parse(name)).find(|entry| entry.id == id)?;
+        Some(Located { dir: self.dir.clone(), entry })
+    }
 }
 
 impl<S: Store> Queue<S> {
-    /// The task that has the key and has not ended; `None`: there is none.
-    pub(super) fn live_holder(&self, queue: &QueueName, key: &UniqueKey, nonce: Nonce) -> Result<Option<Task>, Error> {
-        let dir = layout::unique_key(queue, key);
-        let (_, Some(holder)) = self.last_holder(&dir)? else { return Ok(None) };
-        let alive = self.if_alive(&holder, nonce)?;
-        alive.iter().try_for_each(|_| self.make_key_durable(&dir))?;
+    /// The task that has the key and has not ended at `now`; `None`: there is none.
+    pub(super) fn live_holder(
+        &self,
+        queue: &QueueName,
+        key: &UniqueKey,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Option<Task>, Error> {
+        let key = self.key(layout::unique_key(queue, key))?;
+        let Some(holder) = self.holder_of(&key)? else { return Ok(None) };
+        let alive = self.if_alive(&holder, key.dir.clone(), now, nonce)?;
+        alive.iter().try_for_each(|_| self.make_key_durable(&key.dir))?;
         Ok(alive)
     }
 
-    /// Whoever made the directories of a key, or a file in there, may have died before their names were on disk.
-    fn make_key_durable(&self, dir: &Dir) -> Result<(), Error> {
-        self.make_all_dirs(dir.split().map(|(queue, _)| queue).into_iter().chain([dir.clone()]))?;
-        Ok(self.store.sync_dir(dir)?)
+    /// Links a task's record into its key's directory, under the name that the task is to have. `Gone`: a doctor took the record
+    /// for that of a dead enqueuer.
+    pub(super) fn stage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<Linked, Error> {
+        key_of(task).map_or(Ok(Linked::Now), |dir| self.link(record, &dir.file(entry.name())))
     }
 
-    /// Gives the task the key that it asks for, if it asks for one; else the live task that has it. One that is put back gets it
+    /// Removes what [`Queue::stage`] linked, and the record, of a task that did not get its key. Nobody knows of it.
+    pub(super) fn unstage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<(), Error> {
+        key_of(task).map(|dir| self.store.remove(&dir.file(entry.name()))).transpose()?;
+        self.store.remove(record)?;
+        Ok(())
+    }
+
+    /// Gives the task the key that it asks for, if it asks for one; else tells the live task that has it. One that is put back gets it
     /// anew, since others may have seen that it had ended.
-    pub(super) fn take_key(&self, task: &Task, again: Option<Again>, nonce: Nonce) -> Result<Option<Task>, Error> {
-        let Some(key) = &task.record.unique else { return Ok(None) };
-        let dir = layout::unique_key(&task.record.queue, key);
+    pub(super) fn take_key(
+        &self,
+        task: &Task,
+        again: Option<Again>,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Keyed, Error> {
+        let Some(dir) = key_of(task) else { return Ok(Keyed::Held) };
         for _ in 0..limits::RACES {
-            let (last, holder) = self.last_holder(&dir)?;
-            match &holder {
-                Some(holder) if holder.task_id == task.id && (again.is_none() || holder.again == again) => {
-                    self.remove_holders_before(last, &dir)?;
-                    return Ok(None);
-                }
-                Some(holder) => {
-                    if let Some(live) = self.if_alive(holder, nonce)? {
-                        self.make_key_durable(&dir)?;
-                        return Ok(Some(live));
-                    }
-                }
-                None => {}
+            let key = self.key(dir.clone())?;
+            let holder = self.holder_of(&key)?;
+            if holder
+                .as_ref()
+                .is_some_and(|holder| holder.task_id == task.id && (again.is_none() || holder.again == again))
+            {
+                self.remove_old_holders(&key)?;
+                return Ok(Keyed::Held);
+            }
+            if let Some(holder) = &holder
+                && let Some(live) = self.if_alive(holder, dir.clone(), now, nonce)?
+            {
+                self.make_key_durable(&dir)?;
+                return Ok(Keyed::By(Box::new(live)));
             }
             let holder = Holder { task_id: task.id, again };
             let mut content = serde_json::to_vec(&holder).map_err(|error| Error::Unencodable(error.into()))?;
             content.push(b'\n');
             self.make_key_durable(&dir)?;
-            // CM-14: if the agent dies from here on, the next one who asks for the key shelves the task.
-            // A listing that missed names may have led to an old number: then there is a higher one.
-            self.publish(&layout::key_holder(&dir, last + 1), &content, nonce)?;
+            // CM-14: if the agent dies from here on, the next agent that asks for the key goes on with the task.
+            self.publish(&layout::key_holder(&dir, key.last() + 1), &content, nonce)?;
         }
         Err(Error::Contended)
     }
 
+    /// Moves a task that has its key from the key's directory to where it belongs. Where it stands then; `None`: nowhere, as a
+    /// doctor took it for that of a dead enqueuer.
+    pub(super) fn unlock(&self, task: &Task) -> Result<Option<Located>, Error> {
+        let Some(dir) = key_of(task) else { return self.find(task.id) };
+        match self.key(dir)?.staged(task.id) {
+            Some(staged) => self.shelve_staged(&staged, task),
+            None => self.find(task.id),
+        }
+    }
+
+    /// True if the task has asked for its key and stands in the key's directory.
+    pub(super) fn is_staged(&self, task: &Task) -> Result<bool, Error> {
+        let Some(dir) = key_of(task) else { return Ok(false) };
+        Ok(self.key(dir)?.staged(task.id).is_some())
+    }
+
+    fn shelve_staged(&self, staged: &Located, task: &Task) -> Result<Option<Located>, Error> {
+        let home = layout::home(&staged.entry, &task.record.queue);
+        match self.shift(staged, &staged.entry, &home)? {
+            Moved::Here => Ok(Some(Located { dir: home, entry: staged.entry.clone() })),
+            // Another agent did, and the task may have moved on since.
+            Moved::Gone => self.find(task.id),
+        }
+    }
+
     /// False if the task asks for a key that another one has, or that it never got.
     pub(super) fn has_its_key(&self, task: &Task) -> Result<bool, Error> {
-        let Some(key) = &task.record.unique else { return Ok(true) };
-        let (_, holder) = self.last_holder(&layout::unique_key(&task.record.queue, key))?;
+        let Some(dir) = key_of(task) else { return Ok(true) };
+        let holder = self.holder_of(&self.key(dir)?)?;
         Ok(holder.is_some_and(|holder| holder.task_id == task.id))
     }
 
-    /// Removes the numbers of tasks that have ended. Whoever still makes one of them sees the higher one afterwards.
-    fn remove_holders_before(&self, last: u64, dir: &Dir) -> Result<(), Error> {
-        let names = self.store.list(dir)?.unwrap_or_default();
-        for number in names.iter().filter_map(|name| layout::parse_key_holder(name)).filter(|number| *number < last) {
-            self.store.remove(&layout::key_holder(dir, number))?;
+    fn key(&self, dir: Dir) -> Result<Key, Error> {
+        let names = self.store.list(&dir)?.unwrap_or_default();
+        Ok(Key { dir, names })
+    }
+
+    /// What the file of the highest number says. One whose text is torn has no task to stand for, nor has one that is gone by now: an
+    /// agent that goes on from its number meets the one that took its place.
+    fn holder_of(&self, key: &Key) -> Result<Option<Holder>, Error> {
+        let content = match key.last() {
+            0 => None,
+            last => self.store.read(&layout::key_holder(&key.dir, last), limits::RECORD_BYTES)?,
+        };
+        Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
+    }
+
+    /// An agent that made the directories of a key, or a file in there, may have died before their names were on disk.
+    fn make_key_durable(&self, dir: &Dir) -> Result<(), Error> {
+        self.make_all_dirs(dir.split().map(|(queue, _)| queue).into_iter().chain([dir.clone()]))?;
+        Ok(self.store.sync_dir(dir)?)
+    }
+
+    /// Removes the numbers of tasks that ended long ago. The last ones stay: an agent that has read an old number and makes a file of
+    /// the next one, which was removed since, has to see one of them in its next listing.
+    fn remove_old_holders(&self, key: &Key) -> Result<(), Error> {
+        let last = key.last();
+        for number in key.numbers().filter(|number| number.saturating_add(limits::KEY_NUMBERS_KEPT) <= last) {
+            self.store.remove(&layout::key_holder(&key.dir, number))?;
         }
         Ok(())
     }
 
-    /// The highest number in a key's directory, 0 if there is none, and what that file says. One whose text is torn has no task to
-    /// stand for, nor has one that is gone by now: whoever goes on from its number meets the one that took its place.
-    fn last_holder(&self, dir: &Dir) -> Result<(u64, Option<Holder>), Error> {
-        let names = self.store.list(dir)?.unwrap_or_default();
-        let Some(last) = names.iter().filter_map(|name| layout::parse_key_holder(name)).max() else {
-            return Ok((0, None));
-        };
-        let content = self.store.read(&layout::key_holder(dir, last), limits::RECORD_BYTES)?;
-        Ok((last, content.and_then(|content| serde_json::from_slice(&content).ok())))
-    }
-
-    /// The task, if it has not ended. One that has the key and no entry is shelved, and one that is put back is put back.
-    fn if_alive(&self, holder: &Holder, nonce: Nonce) -> Result<Option<Task>, Error> {
+    /// The task, if it has not ended at `now`. Whatever its enqueuer, or an agent that puts it back, has left to do is done, and what
+    /// time alone has made of it becomes its name: so no agent with another clock claims it once its key is given away.
+    fn if_alive(&self, holder: &Holder, dir: Dir, now: Timestamp, nonce: Nonce) -> Result<Option<Task>, Error> {
         let id = holder.task_id;
-        for _ in 0..3 {
-            let Some(task) = self.task(id)? else { return Ok(None) };
-            if let Some(located) = self.find(id)? {
-                // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on it.
-                self.store.sync_dir(&located.dir)?;
-                if !located.entry.has_ended() {
-                    return Ok(Some(task));
-                }
-                let Some(Again { at, .. }) = holder.again.filter(|again| again.version == located.entry.version) else {
+        for _ in 0..limits::RACES {
+            let located = match self.key(dir.clone())?.staged(id) {
+                Some(staged) => match self.task_at(&staged)? {
+                    Some(task) => self.shelve_staged(&staged, &task)?,
+                    None => continue,
+                },
+                None => self.find(id)?,
+            };
+            let Some(located) = located else {
+                if self.is_nowhere(id, nonce)? {
                     return Ok(None);
-                };
-                let command = Command::Retry { terms: task.record.terms() };
-                let next = decide(&located.entry, &command, at).map_err(|refusal| self.refused(id, refusal))?;
-                self.step(&located, &next, None, at, nonce)?;
+                }
+                continue;
+            };
+            // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on it.
+            self.store.sync_dir(&located.dir)?;
+            if self.settled_by_time(&located, now, nonce)? {
                 continue;
             }
+            if !located.entry.has_ended() {
+                return self.task(id);
+            }
+            let Some(again) = holder.again.filter(|again| again.version == located.entry.version) else {
+                return Ok(None);
+            };
+            self.put_back(&located, again, nonce)?;
+        }
+        Err(Error::Contended)
+    }
+
+    /// True if a task that has a key and was found in no place has ended and been removed, or is in a person's hands. Else it is
+    /// on its way, or a power cut took its entry, which is made again.
+    fn is_nowhere(&self, id: TaskId, nonce: Nonce) -> Result<bool, Error> {
+        let Some((path, _)) = self.record_of(id)? else { return Ok(true) };
+        if self.store.links(&path)? == Some(1) {
             let mut nonces = nonce.counted_on();
             Mender::new(self, &mut nonces).shelve_again(id)?;
+            return Ok(false);
         }
-        Ok(None)
+        Ok(self.is_purged(id)? || self.scan_aside()?.tasks.contains(&id))
     }
+}
+
+/// The directory of the key that a task asks for.
+fn key_of(task: &Task) -> Option<Dir> {
+    let Record { queue, unique, .. } = &task.record;
+    unique.as_ref().map(|key| layout::unique_key(queue, key))
 }

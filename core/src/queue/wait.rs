@@ -93,7 +93,7 @@ impl WaitingClaim {
             return Ok(self.sleep(elapsed));
         }
         let findings = core::mem::take(&mut self.findings);
-        Ok(Step::Done(Box::new(Claim { claimed: claim.claimed, findings })))
+        Ok(Step::Done(Box::new(Claim { findings, ..claim })))
     }
 
     fn sleep(&self, elapsed: Duration) -> Step {

@@ -5,7 +5,7 @@
 use coord_core::json::JsonObject;
 use coord_core::name::{ErrorMessage, Note, QueueName, Tag, UniqueKey};
 use coord_core::queue::{self, Counts, Finding, Listing, Matching, Progress, Status};
-use coord_core::{TaskId, Timestamp, task};
+use coord_core::{Error, TaskId, Timestamp, task};
 use serde::{Serialize, Serializer};
 
 /// An answer, and what was not as it should be on the way.
@@ -99,6 +99,24 @@ pub(crate) struct Released {
     generation: u32,
     attempt: u32,
     scheduled_at: Option<u64>,
+}
+
+/// A task that was put back, and others with it.
+#[derive(Serialize)]
+pub(crate) struct Retried {
+    #[serde(flatten)]
+    released: Released,
+    dependants: Vec<String>,
+    left: Vec<Left>,
+}
+
+/// A task that was cancelled because of one that was put back, and stays so.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Left {
+    task_id: String,
+    code: &'static str,
+    message: String,
 }
 
 /// What somebody reported on a task.
@@ -321,6 +339,22 @@ impl From<queue::Released> for Released {
             attempt: released.attempt,
             scheduled_at: released.scheduled_at.map(Timestamp::micros),
         }
+    }
+}
+
+impl From<queue::Retried> for Retried {
+    fn from(retried: queue::Retried) -> Retried {
+        Retried {
+            released: retried.released.into(),
+            dependants: retried.dependants.iter().map(TaskId::to_string).collect(),
+            left: retried.left.into_iter().map(Left::from).collect(),
+        }
+    }
+}
+
+impl From<(TaskId, Error)> for Left {
+    fn from((id, error): (TaskId, Error)) -> Left {
+        Left { task_id: id.to_string(), code: error.code(), message: error.to_string() }
     }
 }
 

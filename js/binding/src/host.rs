@@ -194,6 +194,7 @@ fn failed(operation: &'static str, path: &str) -> impl FnOnce(JsValue) -> StoreE
             "denied" => StoreErrorKind::Denied,
             "full" => StoreErrorKind::Full,
             "wrong-type" => StoreErrorKind::WrongType,
+            "too-many-open" => StoreErrorKind::TooManyOpen,
             _ => StoreErrorKind::Other,
         };
         StoreError { operation, path: path.to_string(), kind, detail: detail.to_string() }

@@ -1,10 +1,11 @@
 //! The queue's functions, as `js/src/queue.ts` and `js/src/lease.ts` call them.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use coord_core::layout::{self, Dir, Shelf};
 use coord_core::queue::{Batch, Cancelling, Claim, Claimed, Completed, EndStep, Failing, Finding, Gc, NewTask};
-use coord_core::queue::{Notice, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
+use coord_core::queue::{Notice, Retrying, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::answer::{self, Answered, ClaimRecord, Lease, Released, Tasks};
+use crate::answer::{self, Answered, ClaimRecord, Lease, Released, Retried, Tasks};
 use crate::host::{Host, HostStore};
 use crate::thrown::Thrown;
 
@@ -32,9 +33,9 @@ pub(crate) const WORDS: Words = Words {
     error: "the reason",
 };
 
-/// A queue in the directory of a [`Host`].
+/// A queue in the directory of a [`Host`], and what the last claim that found nothing was told of queues that are closed.
 #[wasm_bindgen]
-pub struct CoordQueue(Queue<HostStore>);
+pub struct CoordQueue(Queue<HostStore>, RefCell<Vec<String>>);
 
 /// How many tasks of a batch are enqueued while nothing else runs in JavaScript: with sync on, some tens of milliseconds.
 const STEP: usize = 32;
@@ -70,7 +71,7 @@ impl CoordQueue {
     /// Opens it. Writes nothing.
     #[wasm_bindgen(constructor)]
     pub fn new(host: Host) -> Result<CoordQueue, Thrown> {
-        Ok(CoordQueue(Queue::open(HostStore(host))?))
+        Ok(CoordQueue(Queue::open(HostStore(host))?, RefCell::default()))
     }
 
     /// Makes the directory a queue if it is none yet. True if this call did.
@@ -197,9 +198,11 @@ impl CoordQueue {
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
-    pub fn retry(&self, task_id: &str) -> Result<String, Thrown> {
-        let released = self.0.retry(request::task_id(task_id)?, self.now(), self.store().nonce())?;
-        told(Answered::clean(Released::from(released)))
+    /// Puts a task back, to be claimed at once if `is_now`; with `cascade` what was cancelled because of it, too.
+    pub fn retry(&self, task_id: &str, is_now: bool, cascade: bool) -> Result<String, Thrown> {
+        let retrying = Retrying { is_now, cascade };
+        let retried = self.0.retry(request::task_id(task_id)?, retrying, self.now(), self.store().nonce())?;
+        told(Answered::clean(Retried::from(retried)))
     }
 
     /// One task, where it stands, and all that was reported of it.
@@ -254,7 +257,7 @@ impl CoordQueue {
 
     pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
         let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
-        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, self.now())?;
+        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, self.now(), self.store().nonce())?;
         told(Answered::clean(answer::Collected::from(collected)))
     }
 
@@ -264,6 +267,12 @@ impl CoordQueue {
 
     fn now(&self) -> Timestamp {
         self.store().now()
+    }
+
+    /// Why nothing is claimed from queues that are closed, each told once until it is no longer so: a worker claims again and again.
+    fn not_yet_told(&self, reasons: Vec<String>) -> Vec<String> {
+        let before = self.1.replace(reasons.clone());
+        reasons.into_iter().filter(|reason| !before.contains(reason)).collect()
     }
 }
 
@@ -291,8 +300,10 @@ impl Waiting {
         match self.claim.step(&queue.0, from_millis(elapsed), queue.now(), queue.store().nonce())? {
             Step::Sleep(time) => Ok(millis(time)),
             Step::Done(claim) => {
-                let Claim { claimed, findings } = *claim;
-                told(Answered::with(claimed.map(Lease::from), &findings)).map(JsValue::from)
+                let Claim { claimed, closed, findings } = *claim;
+                let mut answered = Answered::with(claimed.map(Lease::from), &findings);
+                answered.warnings.extend(queue.not_yet_told(closed.reasons()));
+                told(answered).map(JsValue::from)
             }
         }
     }
@@ -345,8 +356,9 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Thrown> {
 /// The tasks of drafts, a text each, and what was cut off them.
 fn checked(drafts: &[String]) -> Result<(Vec<NewTask>, Vec<String>), Thrown> {
     let (mut tasks, mut warnings) = (Vec::new(), Vec::new());
-    for draft in drafts {
-        let (new, cuts) = read::<Draft>(draft)?.check()?;
+    for (index, draft) in drafts.iter().enumerate() {
+        let checked = read(draft).and_then(|draft: Draft| Ok(draft.check()?));
+        let (new, cuts) = checked.map_err(|thrown| thrown.of_task(index))?;
         tasks.push(new);
         warnings.extend(cuts);
     }

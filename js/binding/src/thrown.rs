@@ -23,8 +23,14 @@ pub struct Thrown {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Facts {
+    /// Of several tasks that were to be enqueued: which one, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<String>,
+    /// Where the task stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_status: Option<&'static str>,
     /// The task that has its unique key.
     #[serde(skip_serializing_if = "Option::is_none")]
     live_task_id: Option<String>,
@@ -37,7 +43,7 @@ struct Facts {
     claimed_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
-    /// Where the task stands.
+    /// How an ended task ended: as `task_status`, under the name that this class of error had first.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     /// When the task is due.
@@ -63,6 +69,11 @@ impl Thrown {
         let field = in_camel_case(line.split('"').nth(1).unwrap_or_default());
         Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Box::default() }
     }
+
+    /// The same of one of several tasks that were to be enqueued.
+    pub(crate) fn of_task(self, index: usize) -> Thrown {
+        Thrown { facts: Box::new(Facts { index: Some(index), ..*self.facts }), ..self }
+    }
 }
 
 impl From<BadRequest> for Thrown {
@@ -74,7 +85,7 @@ impl From<BadRequest> for Thrown {
 impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
-        let status = error.task_status().map(Status::as_str);
+        let task_status = error.task_status().map(Status::as_str);
         let facts = match error {
             Error::NotFound { id } | Error::NoParent { id } => {
                 Facts { task_id: Some(id.to_string()), ..Facts::default() }
@@ -82,13 +93,14 @@ impl From<Error> for Thrown {
             Error::KeyTaken { id, by, .. } => {
                 Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
             }
+            Error::WaitsInVain { id, .. } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
             Error::Refused { id, refusal, who } => {
                 Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
             }
             Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
             _ => Facts::default(),
         };
-        Thrown { code, message, facts: Box::new(Facts { status, ..facts }) }
+        Thrown { code, message, facts: Box::new(Facts { task_status, ..facts }) }
     }
 }
 
@@ -104,7 +116,9 @@ impl Facts {
                     ..Facts::default()
                 }
             }
-            Refusal::AlreadyEnded { ended_at, .. } => Facts { ended_at: Some(ended_at.micros()), ..Facts::default() },
+            Refusal::AlreadyEnded { outcome, ended_at, .. } => {
+                Facts { status: Some(outcome.as_str()), ended_at: Some(ended_at.micros()), ..Facts::default() }
+            }
             Refusal::NotClaimed(Standing { due, blocked_on, .. })
             | Refusal::NotEnded(Standing { due, blocked_on, .. }) => Facts {
                 scheduled_at: due.map(Timestamp::micros),
@@ -139,6 +153,6 @@ fn word(kind: StoreErrorKind) -> &'static str {
         StoreErrorKind::Denied => "denied",
         StoreErrorKind::Full => "full",
         StoreErrorKind::WrongType => "wrong-type",
-        StoreErrorKind::Other => "other",
+        StoreErrorKind::TooManyOpen | StoreErrorKind::Other => "other",
     }
 }

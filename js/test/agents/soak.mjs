@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { CoordError, openQueue } from '@muse/coord';
 
 /** What the contract foresees to be told instead. */
-const REFUSALS = ['not_found', 'not_claimed', 'wrong_owner', 'lease_lost', 'already_terminal'];
+const REFUSALS = ['not_found', 'not_claimed', 'wrong_owner', 'lease_lost', 'already_terminal', 'not_terminal', 'key_taken'];
 
 const queue = await openQueue({ root: process.argv[2] });
 
@@ -14,9 +14,10 @@ const queue = await openQueue({ root: process.argv[2] });
 const leases = new Map();
 
 const HANDS = {
-  async Enqueue({ label, queue: name, priority }, runId) {
-    const { taskId } = await queue.enqueue({ title: 'soak', runId, queue: name, priority, payload: label });
-    return { Enqueued: { task: taskId } };
+  async Enqueue({ label, queue: name, priority, key }, runId) {
+    const task = { title: 'soak', runId, queue: name, priority, payload: label };
+    const { taskId, deduplicated } = await queue.enqueue(key === null ? task : { ...task, unique: key });
+    return deduplicated ? { Deduplicated: { task: taskId } } : { Enqueued: { task: taskId } };
   },
 
   async Claim({ queue: name, lease_seconds: leaseSeconds, wait_seconds: wait }, runId) {
@@ -46,6 +47,21 @@ const HANDS = {
   async Cancel({ task, force }, runId) {
     const { generation } = await queue.cancel(task, { runId, force });
     return { Ended: { generation } };
+  },
+
+  async Retry({ task }) {
+    await queue.retry(task);
+    return 'PutBack';
+  },
+
+  async Gc({ older_than_seconds: olderThanSeconds }) {
+    await queue.gc({ olderThanSeconds });
+    return 'Done';
+  },
+
+  async Limit({ queue: name, max }) {
+    await queue.limit(name, max);
+    return 'Done';
   },
 };
 

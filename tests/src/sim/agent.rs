@@ -6,8 +6,10 @@ use std::sync::Mutex;
 
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, NewTask, Plan, Progress, Start, Status, Thoroughness,
+    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, NewTask, Plan,
+    Progress, Retrying, Start, Status, Thoroughness,
 };
+use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
 use coord_core::task::{Backoff, IfParentFails};
 use coord_core::transition::{Claimant, IfHeld};
@@ -39,8 +41,10 @@ pub struct New {
     pub after: [Option<TaskId>; 2],
     /// What it does if one of them does not complete.
     pub if_parent_fails: IfParentFails,
-    /// It has the one key that there is.
+    /// It has a key.
     pub is_unique: bool,
+    /// Which key, of a few.
+    pub key: u8,
 }
 
 /// What an agent is told to do.
@@ -82,6 +86,14 @@ pub enum Order {
     Resume,
     /// Let so many tasks be claimed at once, or any number.
     Limit(Option<u32>),
+    /// Add two tasks in one batch.
+    EnqueueBoth([New; 2]),
+    /// Remove every task that has ended.
+    Gc,
+    /// Write all tasks down, and see that another queue takes each of them.
+    Export,
+    /// Bring a task in that was enqueued in another queue then.
+    Import(New, Timestamp),
     /// Examine and mend the directory.
     Repair,
 }
@@ -108,6 +120,12 @@ pub enum Answer {
     Enqueued(TaskId),
     /// This task was in the queue, and has the key.
     Deduplicated(TaskId),
+    /// These two are in the queue; each was there before if it says so.
+    Both([(TaskId, bool); 2]),
+    /// The task of a line is in the queue, and was not before.
+    Imported(TaskId),
+    /// The task of a line was in the queue before.
+    Already(TaskId),
     /// The task is the agent's, by this generation and nonce.
     Claimed(TaskId, u32, Nonce),
     /// There is nothing to claim.
@@ -155,7 +173,7 @@ fn told(answer: Result<Answer, Error>) -> Answer {
 /// An agent's name.
 pub fn name(agent: usize) -> RunId {
     let long = "an agent whose run id is too long for a name";
-    ["ann", "bob", "cid", "dot", long, "fay"][agent].parse().expect("a run id")
+    ["ann", "bob", "cid", "dot", long, "fay", "gus", "hal", "ida"][agent].parse().expect("a run id")
 }
 
 impl Errand {
@@ -182,8 +200,14 @@ impl Errand {
             Order::Pause => drop(queue.pause(&name, now, nonce)?),
             Order::Resume => drop(queue.resume(&name)?),
             Order::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
+            Order::EnqueueBoth(new) => return enqueue_both(queue, new, now, nonce),
+            Order::Gc => drop(queue.gc(ALL_THAT_ENDED, now, nonce)?),
+            Order::Export => export(queue, now)?,
+            Order::Import(new, at) => return import(queue, &line_of(new, at), now, nonce),
             Order::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
-            Order::Retry(id) => return Ok(Answer::PutBack(queue.retry(id, now, nonce)?.task_id)),
+            Order::Retry(id) => {
+                return Ok(Answer::PutBack(queue.retry(id, Retrying::default(), now, nonce)?.released.task_id));
+            }
             Order::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
             Order::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
             Order::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),
@@ -250,6 +274,51 @@ impl Errand {
     }
 }
 
+/// Every ended task, however late it has ended.
+const ALL_THAT_ENDED: Gc = Gc { older_than_seconds: 0, keep_last: 0, dry_run: false };
+
+fn enqueue_both<S: Store>(queue: &Queue<S>, new: [New; 2], now: Timestamp, nonce: Nonce) -> Result<Answer, Error> {
+    let both = Batch::new(new.map(task).into()).step(queue, now, nonce)?.expect("two tasks");
+    let told = |place: usize| (both[place].task.id, both[place].deduplicated);
+    Ok(Answer::Both([told(0), told(1)]))
+}
+
+/// Each task as a line, which an empty queue takes.
+fn export<S: Store>(queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
+    let elsewhere = Queue::open(MemStore::new())?;
+    queue
+        .export(|line| {
+            let taken = elsewhere.import(&line, now, Nonce::from_bits(0xe1));
+            // Of a key another task may have been exported, as this is no snapshot.
+            assert!(matches!(taken, Ok(Imported::Now(_) | Imported::KeyTaken(_))), "{taken:?}: {line}");
+            Ok(())
+        })
+        .map(drop)
+}
+
+fn import<S: Store>(queue: &Queue<S>, line: &str, now: Timestamp, nonce: Nonce) -> Result<Answer, Error> {
+    match queue.import(line, now, nonce) {
+        Ok(Imported::Now(id)) => Ok(Answer::Imported(id)),
+        Ok(Imported::Already(id)) => Ok(Answer::Already(id)),
+        Ok(Imported::KeyTaken(_)) => Ok(Answer::Refused("key_taken")),
+        Err(ImportError::Queue(error)) => Err(error),
+        Err(ImportError::Line(bad)) => panic!("{bad}: {line}"),
+    }
+}
+
+/// The line of a task that was enqueued then, in another queue.
+pub fn line_of(new: New, at: Timestamp) -> String {
+    let queue = Queue::open(MemStore::new()).expect("an empty store");
+    let mut lines = Vec::new();
+    queue.enqueue(task(New { after: [None, None], ..new }), at, Nonce::from_bits(0xe0)).expect("a store at rest");
+    let exported: Result<_, Error> = queue.export(|line| {
+        lines.push(line);
+        Ok(())
+    });
+    exported.expect("a store at rest");
+    lines.pop().expect("a task")
+}
+
 /// What an agent asks for when it claims.
 pub fn claim_by(agent: usize) -> ClaimRequest {
     let (queues, choice) = (Vec::new(), Choice::default());
@@ -270,7 +339,7 @@ pub fn task(new: New) -> NewTask {
         start,
         after: new.after.into_iter().flatten().collect(),
         if_parent_fails: Some(new.if_parent_fails),
-        unique: new.is_unique.then(|| "key".parse().expect("a key")),
+        unique: new.is_unique.then(|| format!("key{}", new.key).parse().expect("a key")),
     };
     NewTask {
         title: format!("task {}", new.number).parse().expect("a title"),
@@ -325,6 +394,10 @@ impl fmt::Display for Errand {
             Order::Pause => "pause".to_string(),
             Order::Resume => "resume".to_string(),
             Order::Limit(max) => format!("limit to {max:?}"),
+            Order::EnqueueBoth([one, other]) => format!("enqueue a batch of {one} and {other}"),
+            Order::Gc => "gc".to_string(),
+            Order::Export => "export".to_string(),
+            Order::Import(new, _) => format!("import {new}"),
             Order::Repair => "doctor --repair".to_string(),
         };
         write!(f, "{who}: {what} (at {seconds} s")?;
@@ -344,7 +417,7 @@ impl fmt::Display for New {
         if self.after.iter().any(Option::is_some) {
             write!(f, ", {} if that fails", self.if_parent_fails.as_str())?;
         }
-        if self.is_unique { write!(f, ", unique") } else { Ok(()) }
+        if self.is_unique { write!(f, ", unique by key{}", self.key) } else { Ok(()) }
     }
 }
 

@@ -7,16 +7,24 @@
 //!
 //! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for `random`.
 //!
+//! Agents that claim from a limited queue may give way to each other for as long as chance keeps them in step. Such schedules are
+//! explored until a task has been given back [`GIVEN_BACK`] times.
+//!
 //! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
 //! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
 //! of such a name ends the run with a panic. An agent that stops for ever is every schedule in which it is not
-//! continued, so death is a move of its own only where the agent comes back with another errand.
+//! continued, so death is a move of its own only where the agent comes back with another errand, or where all the
+//! others have to come to rest without it. What an agent does to a file that no other agent looks at (its draft; with
+//! unique keys its record, before the key names it and after it has lost the key) is done at once, together with the
+//! step before.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use coord_core::TaskId;
+use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path};
+use coord_core::limits;
 use coord_core::name::{Nonce, QueueName};
 use coord_core::store::mem::Tree;
 use coord_core::store::{Made, Stamp, StoreErrorKind};
@@ -39,6 +47,10 @@ pub struct Scenario {
     pub errands_each: u8,
     /// How often a call fails, or loses its reply, or an agent dies in the middle and comes back.
     pub mishaps: u8,
+    /// The only mishaps are deaths.
+    pub only_deaths: bool,
+    /// What agents are at when it begins, by their numbers. Each is one of the errands.
+    pub begun: Vec<Kind>,
     /// What they may be told to do.
     pub orders: Vec<Kind>,
     /// What an agent's clock may say when it is told, in seconds after the task was enqueued. Each errand chooses anew,
@@ -50,6 +62,8 @@ pub struct Scenario {
     pub adds: New,
     /// How many tasks may be claimed at once. Then there is another one, and all clocks are equal.
     pub limit: Option<u32>,
+    /// There is another task, which is claimed after the first.
+    pub another: bool,
     /// What was done before, by whom.
     pub given: Vec<(usize, Kind)>,
     /// What is wrong with the agents' programs.
@@ -91,6 +105,30 @@ pub enum Kind {
     Retry,
     /// [`Order::Sweep`].
     Sweep,
+    /// [`Order::EnqueueBoth`]: two with the same key, if they have one.
+    EnqueueBoth,
+    /// [`Order::Enqueue`], and the new one waits for the task and the other one.
+    EnqueueChildOfBoth,
+    /// [`Order::Complete`] of the other task.
+    CompleteOther,
+    /// [`Order::FailFinally`] of the other task.
+    FailOther,
+    /// [`Order::Gc`].
+    Gc,
+    /// [`Order::Export`].
+    Export,
+    /// [`Order::Import`] of one task from another queue, whoever does it.
+    Import,
+    /// [`Order::Import`] of the task itself.
+    ImportItself,
+    /// [`Order::Pause`].
+    Pause,
+    /// [`Order::Resume`].
+    Resume,
+    /// [`Order::Limit`], of one.
+    LimitToOne,
+    /// [`Order::Repair`], by a doctor who takes everybody for dead.
+    Repair,
 }
 
 /// What was explored.
@@ -119,18 +157,43 @@ impl Kind {
     pub const TO_AN_END: [Kind; 6] =
         [Kind::Claim, Kind::Heartbeat, Kind::Complete, Kind::Fail, Kind::Cancel, Kind::ForceCancel];
 
+    fn imports(self) -> bool {
+        matches!(self, Kind::Import | Kind::ImportItself)
+    }
+
+    /// True if it sets something for a queue.
+    fn sets(self) -> bool {
+        matches!(self, Kind::Pause | Kind::Resume | Kind::LimitToOne)
+    }
+
     /// True if it makes a task.
     fn adds(self) -> bool {
-        matches!(self, Kind::Enqueue | Kind::EnqueueChild | Kind::CompleteAndEnqueue)
+        self.imports()
+            || matches!(self, Kind::Enqueue | Kind::EnqueueChild | Kind::EnqueueChildOfBoth)
+            || matches!(self, Kind::EnqueueBoth | Kind::CompleteAndEnqueue)
     }
 }
 
 impl Scenario {
     /// True if no task waits for its time in this scenario.
     fn puts_nothing_off(&self) -> bool {
-        let later = self.orders.contains(&Kind::ReleaseLater);
+        let later = self.has(Kind::ReleaseLater);
         let attempts = self.task.max_attempts.is_some() || self.adds.max_attempts.is_some();
         !later && !attempts && self.task.delay_seconds + self.adds.delay_seconds == 0
+    }
+
+    /// True if an agent may be told to do this.
+    fn has(&self, kind: Kind) -> bool {
+        self.orders.contains(&kind) || self.begun.contains(&kind)
+    }
+
+    fn all_kinds(&self) -> impl Iterator<Item = Kind> {
+        self.orders.iter().chain(&self.begun).copied()
+    }
+
+    /// True if every task that is there stays as it is: then only who enqueues makes a difference.
+    fn only_enqueues(&self) -> bool {
+        self.all_kinds().all(|kind| matches!(kind, Kind::Enqueue | Kind::Repair))
     }
 
     /// Explores all schedules, or until one breaks a promise.
@@ -154,6 +217,14 @@ impl Scenario {
 /// When every lease is over, in seconds after the beginning.
 const LATER: u64 = 100;
 
+/// The agent that asks for the key when all others have come to rest.
+const LATE_ENQUEUER: usize = 7;
+
+/// By how many seconds the clock of a doctor is wrong who takes everybody for dead.
+const LONG: u64 = 100;
+/// How often a task may be claimed of a limited queue and be given back, at most. A version is added by each of the two.
+const GIVEN_BACK: u32 = 1;
+
 const KEPT: &str = "every promise is kept";
 
 /// The scenario with its beginning.
@@ -163,6 +234,8 @@ struct Space {
     start: World,
     agents: Vec<Agent>,
     task: TaskId,
+    /// If there is one.
+    other: TaskId,
     leaf: Dir,
 }
 
@@ -240,20 +313,30 @@ impl Space {
             start.run(&errand).expect("nobody is in the way")
         };
         let Answer::Enqueued(task) = given(Order::Enqueue(scenario.task), 0xe0) else { panic!("nobody is in the way") };
+        let mut other = task;
+        if scenario.limit.is_some() || scenario.another {
+            let new = New { number: 1, priority: -1, ..scenario.task };
+            let answer = given(Order::Enqueue(numbered(new, &task.fan_out(2), after(0), None)), 0xe1);
+            let Answer::Enqueued(id) = answer else { panic!("nobody is in the way") };
+            other = id;
+        }
         if scenario.limit.is_some() {
-            let other = New { number: 1, priority: -1, ..scenario.task };
-            given(Order::Enqueue(numbered(other, &task.fan_out(2), after(0), None)), 0xe1);
             given(Order::Limit(scenario.limit), 0xe2);
         }
         start.ledger.limit = scenario.limit.map(|limit| limit as usize);
+        if scenario.given.iter().any(|(_, kind)| *kind == Kind::Pause) && !scenario.has(Kind::Resume) {
+            start.ledger.limit = Some(0);
+        }
         let agents = vec![Agent::default(); scenario.agents];
         let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
-        let mut space = Space { scenario, start, agents, task, leaf };
+        let mut space = Space { scenario, start, agents, task, other, leaf };
         for (agent, kind) in space.scenario.given.clone() {
             space.agents[agent].errands += 1;
             let errand = space.errand(agent, &space.agents[agent], kind, 1);
             let answer = space.start.run(&errand).expect("nobody is in the way");
-            if let Answer::Claimed(_, _, nonce) = answer {
+            if let Answer::Claimed(id, _, nonce) = answer
+                && id == task
+            {
                 space.agents[agent].lease = Some(nonce);
             }
         }
@@ -265,12 +348,18 @@ impl Space {
         let (task, now) = (self.task, after(clock));
         let nonce = Nonce::from_bits(agent as u64 * 0x100 + u64::from(state.given + state.errands) + 1);
         // It comes into the same directories, so that they need not be made.
+        let number = 1_000 * (8 * agent as u16 + u16::from(state.given + state.errands) + 1);
+        let same_place = |new: New, at, follows| numbered(new, &task.fan_out(2), at, follows);
         let added = |parent: Option<TaskId>, follows| {
-            let number = 1_000 * (8 * agent as u16 + u16::from(state.given + state.errands) + 1);
-            let new = New { number, after: [parent, None], ..self.scenario.adds };
-            let found = numbered(new, &task.fan_out(2), now, follows);
+            let found = same_place(New { number, after: [parent, None], ..self.scenario.adds }, now, follows);
             // A completion waits for itself of its own accord.
             if follows.is_some() { New { after: [None, None], ..found } } else { found }
+        };
+        let other = self.other;
+        let both = || {
+            let first = added(None, None);
+            let second = New { number: first.number + 1, ..first };
+            [first, same_place(second, now.plus_micros(limits::BATCH_MICROS_APART), None)]
         };
         let order = match kind {
             Kind::Enqueue => Order::Enqueue(added(None, None)),
@@ -289,9 +378,28 @@ impl Space {
             Kind::ForceCancel => Order::ForceCancel(task),
             Kind::Retry => Order::Retry(task),
             Kind::Sweep => Order::Sweep,
+            Kind::EnqueueBoth => Order::EnqueueBoth(both()),
+            Kind::EnqueueChildOfBoth => {
+                let new = New { number, after: [Some(task), Some(other)], ..self.scenario.adds };
+                Order::Enqueue(same_place(new, now, None))
+            }
+            Kind::CompleteOther => Order::Complete(other),
+            Kind::FailOther => Order::FailFinally(other),
+            Kind::Gc => Order::Gc,
+            Kind::Export => Order::Export,
+            Kind::Import => {
+                Order::Import(same_place(New { number: 30_000, ..self.scenario.adds }, after(0), None), after(0))
+            }
+            Kind::ImportItself => Order::Import(self.scenario.task, after(0)),
+            Kind::Pause => Order::Pause,
+            Kind::Resume => Order::Resume,
+            Kind::LimitToOne => Order::Limit(Some(1)),
+            Kind::Repair => Order::Repair,
         };
+        let now = if kind == Kind::Repair { after(clock + LONG) } else { now };
         // Every other agent says which lease it means, so both ways of asking are explored.
-        let lease = state.lease.filter(|_| agent.is_multiple_of(2));
+        let of_other = matches!(kind, Kind::CompleteOther | Kind::FailOther);
+        let lease = state.lease.filter(|_| agent.is_multiple_of(2) && !of_other);
         Errand { agent, order, now, nonce, lease }
     }
 
@@ -302,14 +410,16 @@ impl Space {
             if wanted.borrow().is_some() {
                 return failed(StoreErrorKind::Other);
             }
-            if let Call::Stamp(_) = &call {
+            if let Call::Stamp(dir) = &call
+                && hall(dir) != "blocked"
+            {
                 // It has just changed, whoever asks. So nobody removes it when it is empty: that is for the random schedules.
                 return Ok(Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))));
             }
             match &call {
                 // As all directories that tasks come to by their ids, or keys by theirs, it is never removed.
                 Call::MakeDir(dir) if self.is_there_for_good(dir) => return Ok(Outcome::Made(Made::Taken)),
-                _ if self.is_constant(&call) => return Ok(call.look(tree)),
+                _ if self.is_constant(&call) || self.is_written_once(&call, tree) => return Ok(call.look(tree)),
                 _ => {}
             }
             next.borrow_mut().next().cloned().unwrap_or_else(|| {
@@ -333,30 +443,64 @@ impl Space {
         }
     }
 
+    /// True for a change of which no other agent sees anything, whenever it is made.
+    fn is_private(&self, call: &Call) -> bool {
+        let (Call::Create(path, _) | Call::Link(_, path) | Call::Remove(path)) = call else { return false };
+        let is_entry = Entry::parse(&path.name).is_some();
+        let unseen = match hall(&path.dir) {
+            "tmp" => true,
+            // Before a key names a task, and after another task has it, only who enqueues the task knows of it.
+            "tasks" => self.scenario.only_enqueues() && self.scenario.adds.is_unique,
+            "unique" => self.scenario.only_enqueues() && is_entry,
+            _ => false,
+        };
+        // A doctor sees everything.
+        unseen && !self.scenario.has(Kind::Repair)
+    }
+
+    /// True for reading what was written once, and is there as long as anybody asks for it: who has a key, and the record of a task
+    /// that has it.
+    fn is_written_once(&self, call: &Call, tree: &Tree) -> bool {
+        let Call::Read(path, _) = call else { return false };
+        let is_kept = match hall(&path.dir) {
+            "tasks" => layout::parse_record(&path.name).is_some(),
+            "unique" => layout::parse_key_holder(&path.name).is_some_and(|number| number < limits::KEY_NUMBERS_KEPT),
+            _ => false,
+        };
+        is_kept && self.scenario.only_enqueues() && !self.scenario.has(Kind::Repair) && tree.exists(path)
+    }
+
     fn is_there_for_good(&self, dir: &Dir) -> bool {
-        let hall = dir.as_str().split('/').next().unwrap_or_default();
-        let is_kept = ["tasks", "claimed", "done", "records", "unique"].contains(&hall);
+        let is_kept = ["tasks", "claimed", "done", "records", "unique"].contains(&hall(dir));
         is_kept && self.start.tree.list(dir).is_some()
     }
 
     fn is_constant_file(&self, path: &Path) -> bool {
-        let recorded = || path.dir.as_str().starts_with("tasks/") && self.start.tree.exists(path);
+        // Once written, a record stays, unless its task is removed, or a doctor mends it.
+        let stays = !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair);
+        let recorded = || stays && path.dir.as_str().starts_with("tasks/") && self.start.tree.exists(path);
         self.is_constant_dir(&path.dir) || recorded()
     }
 
     fn is_constant_dir(&self, dir: &Dir) -> bool {
-        let hall = dir.as_str().split('/').next().unwrap_or_default();
-        let adds = self.scenario.orders.iter().any(|kind| kind.adds());
+        let adds = self.scenario.all_kinds().any(Kind::adds);
         let above_leaf = self.leaf.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
-        match hall {
+        match hall(dir) {
             // What is enqueued by the clock by which the task was comes into the same leaf.
             "ready" => above_leaf && (!adds || self.scenario.clocks == [0]),
-            "tasks" | "blocked" => !adds,
+            "blocked" if self.scenario.only_enqueues() => true,
+            "tasks" => !adds && !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair),
+            "blocked" => !adds,
             "unique" => !self.scenario.adds.is_unique,
-            "queues" | "runs" | "tags" => true,
+            "queues" => !self.scenario.all_kinds().any(Kind::sets),
+            "runs" | "tags" => true,
             "scheduled" => self.scenario.puts_nothing_off(),
+            "claimed" | "done" | "records" | "purged" | "sweep" | "deadlines" if self.scenario.only_enqueues() => true,
             // A record whose name was taken by itself moves on by a microsecond, and has another id.
-            _ => ["claimed", "done"].contains(&dir.as_str()) && !(adds && self.scenario.mishaps > 0),
+            _ => {
+                let settled = !(adds && self.scenario.mishaps > 0) && !self.scenario.all_kinds().any(Kind::imports);
+                ["claimed", "done"].contains(&dir.as_str()) && settled
+            }
         }
     }
 
@@ -402,24 +546,36 @@ impl Space {
                 agent.replies.push(match what {
                     What::Repeat => repeated(&reply),
                     What::FailAfter => failed(StoreErrorKind::Other),
-                    _ => reply,
+                    _ => reply.map(unstamped),
                 });
                 errand
             }
             (what, None) => panic!("{what:?} is for busy agents"),
         };
-        match self.progress(&errand, &agent.replies, &now.world.tree) {
-            Progress::Wants(call) => agent.busy = Some((errand, call)),
-            Progress::Over(answer) => {
-                agent.replies.clear();
-                if let Answer::Claimed(_, _, nonce) = answer {
-                    agent.lease = Some(nonce);
+        self.go_on(now, step.agent, errand)
+    }
+
+    /// Has an agent go on with its errand as far as its replies go, and do what nobody sees.
+    fn go_on(&self, now: &mut Now, agent: usize, errand: Errand) -> Result<(), Broken> {
+        let Now { world, agents, answer: told, .. } = now;
+        let agent = &mut agents[agent];
+        loop {
+            match self.progress(&errand, &agent.replies, &world.tree) {
+                Progress::Wants(call) if self.is_private(&call) => agent.replies.push(world.call(&call, &errand)?),
+                Progress::Wants(call) => {
+                    agent.busy = Some((errand, call));
+                    return Ok(());
                 }
-                now.answer = Some(answer);
-                now.world.told(&errand, &answer)?;
+                Progress::Over(answer) => {
+                    agent.replies.clear();
+                    if let Answer::Claimed(_, _, nonce) = answer {
+                        agent.lease = Some(nonce);
+                    }
+                    *told = Some(answer);
+                    return world.told(&errand, &answer);
+                }
             }
         }
-        Ok(())
     }
 
     /// No promise is broken, also not in what is left to do when nobody has an errand any more.
@@ -431,8 +587,24 @@ impl Space {
     fn left_to_do(&self, now: &Now) -> Result<(), Broken> {
         if self.scenario.mishaps == 0 {
             now.world.ledger.awake()?;
+            if self.scenario.orders == [Kind::Claim] {
+                now.world.ledger.limit_is_used(after(self.scenario.clocks[0]))?;
+            }
         }
-        now.world.clone().drain(LATER)
+        let mut world = now.world.clone();
+        if self.scenario.adds.is_unique {
+            // Whatever the dead left undone, whoever asks for their key is answered.
+            let new = New { number: 50_000, ttl_seconds: 1_000, ..self.scenario.adds };
+            let errand = Errand {
+                agent: LATE_ENQUEUER,
+                order: Order::Enqueue(new),
+                now: after(LATER),
+                nonce: Nonce::from_bits(0xc0_0000),
+                lease: None,
+            };
+            world.run(&errand)?;
+        }
+        world.drain(LATER)
     }
 
     /// The steps to a state, in words.
@@ -463,19 +635,37 @@ impl Space {
     }
 }
 
+/// The directory of the root that it is in.
+fn hall(dir: &Dir) -> &str {
+    dir.as_str().split('/').next().unwrap_or_default()
+}
+
+/// What is told of a directory's time of change says only whether it is there.
+fn unstamped(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Stamp(Some(_)) => Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))),
+        other => other,
+    }
+}
+
 impl Model for Space {
     type State = Now;
     type Action = Step;
 
     fn init_states(&self) -> Vec<Now> {
-        Vec::from([Now {
+        let mut now = Now {
             world: self.start.clone(),
             agents: self.agents.clone(),
             errands: self.scenario.errands,
             mishaps: self.scenario.mishaps,
             broken: None,
             answer: None,
-        }])
+        };
+        for (agent, kind) in self.scenario.begun.iter().enumerate() {
+            let step = Step { agent, what: What::Begin(*kind, self.scenario.clocks[0]) };
+            self.step(&mut now, &step).expect("nobody is in the way");
+        }
+        Vec::from([now])
     }
 
     fn actions(&self, now: &Now, steps: &mut Vec<Step>) {
@@ -484,7 +674,9 @@ impl Model for Space {
             match state.busy {
                 Some(_) => {
                     may(What::Call);
-                    if now.mishaps > 0 {
+                    if now.mishaps > 0 && self.scenario.only_deaths {
+                        may(What::Die);
+                    } else if now.mishaps > 0 {
                         [What::Fail, What::FailAfter, What::Repeat, What::Die].into_iter().for_each(may);
                     }
                 }
@@ -505,6 +697,10 @@ impl Model for Space {
         let mut now = last.clone();
         now.broken = self.step(&mut now, &step).err();
         Some(now)
+    }
+
+    fn within_boundary(&self, now: &Now) -> bool {
+        self.scenario.limit.is_none() || now.world.ledger.highest_version() <= 2 * (GIVEN_BACK + 1)
     }
 
     fn properties(&self) -> Vec<Property<Space>> {
@@ -536,6 +732,19 @@ impl Model for Space {
             }),
             Property::sometimes("a holder is asked to stop", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::AskedToStop(..)))
+            }),
+            Property::sometimes("a task is brought in", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Imported(_)))
+            }),
+            Property::sometimes("a task was there already", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Already(_)))
+            }),
+            Property::sometimes("a task is removed", |_, now: &Now| now.world.ledger.removed() > 0),
+            Property::sometimes("both are enqueued", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Both([(_, false), (_, false)])))
+            }),
+            Property::sometimes("there is nothing to claim", |_, now: &Now| {
+                now.told(|answer, _| matches!(answer, Answer::Nothing))
             }),
             Property::sometimes("a completion enqueues", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::Followed(..)))

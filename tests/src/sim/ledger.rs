@@ -46,10 +46,18 @@ pub enum Promise {
     NobodyIsForgotten,
     /// Of the tasks of a queue with one key one lives.
     OneForAKey,
+    /// Whoever enqueues is told which task it is.
+    EachIsAnswered,
+    /// Time that has passed counts at once: nobody is told of a task that has expired as one that lives.
+    TimeCounts,
     /// There are no more leases than are allowed at once.
     NoMoreThanAllowed,
+    /// Of those who claim at once from a limited queue, as many get a task as there is room for.
+    NobodyLeavesWhatIsFree,
     /// A holder that is asked to stop is told so, and nobody else is.
     HoldersAreAsked,
+    /// No task is removed that has not ended, or that a blocked one waits for.
+    WhatIsWaitedForStays,
     /// What a completion enqueues runs if the completion is accepted, and only then.
     AllOrNothing,
     /// What was acknowledged is there.
@@ -115,6 +123,12 @@ struct Life {
     is_wanted: bool,
     /// Somebody was told that the task is in the queue.
     acknowledged: bool,
+    /// It is being removed after its end, or was.
+    purged: bool,
+    /// It was, until this very step.
+    being_removed: bool,
+    /// Those of its parents that were removed before anybody was told that it is in the queue.
+    gone: BTreeSet<TaskId>,
 }
 
 type Tenure = (Nonce, String);
@@ -215,6 +229,11 @@ impl Ledger {
         self.lives.get(&id).map_or(0, |life| life.ends.len())
     }
 
+    /// How many tasks have been removed after their end.
+    pub fn removed(&self) -> usize {
+        self.lives.values().filter(|life| life.purged && life.entries.is_empty()).count()
+    }
+
     /// True if the task waited for others.
     pub fn is_child(&self, id: TaskId) -> bool {
         self.lives.get(&id).is_some_and(|life| !life.plan.after.is_empty())
@@ -232,6 +251,9 @@ impl Ledger {
         if let Some((id, ..)) = gone.and_then(|path| layout::parse_report(&path.name)) {
             self.lives.get(&id).map_or(Ok(()), |life| life.check_reports(tree))?;
         }
+        if let (None, Some(path)) = (come, gone) {
+            self.check_removed(path)?;
+        }
         let before = gone.and_then(|path| Some((path, on_a_shelf(path)?)));
         let after = come.and_then(|path| Some((path, on_a_shelf(path)?)));
         let Some(id) = before.iter().chain(&after).map(|(_, entry)| entry.id).next() else { return Ok(()) };
@@ -239,14 +261,27 @@ impl Ledger {
         if let Some((path, _)) = &before {
             life.entries.remove(*path);
         }
+        if let (Some((_, entry)), true) = (&before, come.is_some_and(|path| path.dir == layout::purged())) {
+            let ended = matches!(entry.state, State::Ended(_));
+            expect(ended, Promise::WhatIsWaitedForStays, || format!("{errand} removes {entry}"))?;
+            life.purged = true;
+        }
         if let Some((path, _)) = &after {
+            let comes_back = gone.is_some_and(|path| path.dir == layout::purged());
+            if life.purged && !comes_back {
+                // It comes again, as a line that was exported before.
+                *life = Life::default();
+            }
+            (life.being_removed, life.purged) = (life.purged, false);
             life.entries.insert((*path).clone());
         }
         life.check_entries(id)?;
         // A doctor that brings an entry to where it belongs changes nothing of what its name says.
-        let brought_home = before.is_some_and(|(path, _)| come.is_some_and(|to| to.name == path.name));
+        // Nor does a collection that puts back what it is not to remove.
+        let brought_home = gone.is_some_and(|path| come.is_some_and(|to| to.name == path.name && is_kept(path)));
         if let (Some((path, entry)), false) = (after, brought_home) {
-            if life.last.is_none() {
+            let is_first = life.last.is_none();
+            if is_first {
                 life.plan = Plan::of(tree, path);
             }
             let last = life.last_entry();
@@ -254,8 +289,38 @@ impl Ledger {
             life.note_report(last.as_ref(), &entry, tree)?;
             life.last = Some(path.name.clone());
             life.check_reports(tree)?;
+            if is_first {
+                self.note_gone(id);
+            }
             self.check_parents(id, last.as_ref(), &entry)?;
             self.check_key(id)?;
+        }
+        Ok(())
+    }
+
+    /// Notes which parents of a new task have been removed.
+    fn note_gone(&mut self, id: TaskId) {
+        let is_gone = |parent: &TaskId| self.lives.get(parent).is_none_or(|life| life.purged);
+        let gone = self.lives[&id].plan.after.iter().copied().filter(is_gone).collect();
+        self.life(id).gone = gone;
+    }
+
+    /// A record is removed, if it is one: with its task, which is over, or of an enqueuer that has lost the race for
+    /// a key.
+    fn check_removed(&mut self, path: &Path) -> Result<(), Broken> {
+        let Some(id) = layout::parse_record(&path.name).filter(|_| path.dir.as_str().starts_with("tasks/")) else {
+            return Ok(());
+        };
+        let Some(life) = self.lives.get(&id).filter(|life| life.last.is_some()) else { return Ok(()) };
+        expect(life.purged, Promise::NothingLost, || format!("{path} is removed; the task is {:?}", life.last))?;
+        for (child, life) in &mut self.lives {
+            let waits = life.plan.after.contains(&id)
+                && life.last_entry().is_some_and(|entry| matches!(entry.state, State::Blocked { .. }));
+            let promise = Promise::WhatIsWaitedForStays;
+            expect(!waits || !life.acknowledged, promise, || format!("{id} is removed, and {child} waits for it"))?;
+            if waits {
+                life.gone.insert(id);
+            }
         }
         Ok(())
     }
@@ -277,7 +342,11 @@ impl Ledger {
             // By somebody who called it off.
             State::Ended(ending) if ending.lease.is_some() => Ok(()),
             State::Ended(_) => {
-                let forbidden = plan.after.iter().any(|parent| self.forbids(plan, *parent));
+                // Or of one that is being removed, before anybody was told that this one waits for it.
+                let told = self.lives[&id].acknowledged;
+                let removed = |parent: &TaskId| !told && self.lives.get(parent).is_some_and(|life| life.purged);
+                let gone = |parent: &TaskId| self.lives[&id].gone.contains(parent) || removed(parent);
+                let forbidden = plan.after.iter().any(|parent| self.forbids(plan, *parent) || gone(parent));
                 let promise = if plan.follows.is_some() { Promise::AllOrNothing } else { Promise::ParentsFirst };
                 expect(forbidden, promise, step)
             }
@@ -321,7 +390,23 @@ impl Ledger {
             Answer::Deduplicated(id) => {
                 let key = self.lives.get(&id).and_then(|life| life.plan.key.as_ref());
                 expect(key.is_some(), Promise::OneForAKey, || format!("{errand} was told of {id}"))?;
+                // Under its first name it has been there as it is since it was enqueued.
+                let expired = self.lives.get(&id).and_then(Life::last_entry).is_some_and(|entry| {
+                    entry.version == 1
+                        && matches!(entry.state, State::Ready { pending_until, .. } if pending_until <= errand.now)
+                });
+                expect(!expired, Promise::TimeCounts, || format!("{errand} was told of {id}, which has expired"))?;
                 self.acknowledge(id)
+            }
+            Answer::Both(both) => both.into_iter().try_for_each(|(id, deduplicated)| {
+                let answer = if deduplicated { Answer::Deduplicated(id) } else { Answer::Enqueued(id) };
+                self.told(errand, &answer, tree)
+            }),
+            Answer::Imported(id) => self.acknowledge(id),
+            Answer::Already(id) => {
+                // Whoever brings it in may be just about to link it.
+                self.life(id).acknowledged = true;
+                Ok(())
             }
             Answer::Claimed(id, generation, nonce) => {
                 let life = self.lives.entry(id).or_default();
@@ -372,16 +457,35 @@ impl Ledger {
     /// Whoever is told that it has a task is one of as many as may have one.
     fn check_limit(&self, errand: &Errand) -> Result<(), Broken> {
         let Some(limit) = self.limit else { return Ok(()) };
+        let leases = self.leases_told(errand.now);
+        expect(leases <= limit, Promise::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
+    }
+
+    /// Everybody who claimed has been told what came of it, by clocks that say `now`: as many have a task as may have one, as far as
+    /// there are tasks. So of those who gave way to each other somebody got what was free.
+    pub fn limit_is_used(&self, now: Timestamp) -> Result<(), Broken> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let (leases, wanted) = (self.leases_told(now), limit.min(self.lives.len()));
+        let all = leases >= wanted;
+        expect(all, Promise::NobodyLeavesWhatIsFree, || format!("{leases} leases, and {wanted} could be had"))
+    }
+
+    /// The highest version that a task has.
+    pub fn highest_version(&self) -> u32 {
+        self.lives.values().filter_map(|life| Some(life.last_entry()?.version)).max().unwrap_or(0)
+    }
+
+    /// How many leases run of which their holders were told.
+    fn leases_told(&self, now: Timestamp) -> usize {
         let held = |life: &&Life| {
             life.last_entry().is_some_and(|entry| match &entry.state {
                 State::Claimed(lease) | State::Recalled(lease) => {
-                    lease.expires_at > errand.now && life.told.contains(&entry.generation)
+                    lease.expires_at > now && life.told.contains(&entry.generation)
                 }
                 _ => false,
             })
         };
-        let leases = self.lives.values().filter(held).count();
-        expect(leases <= limit, Promise::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
+        self.lives.values().filter(held).count()
     }
 
     /// A result that was refused because the lease was lost is kept.
@@ -397,6 +501,9 @@ impl Ledger {
 
     /// Whoever is refused is told why: by the state of the task, which is there.
     fn check_refusal(&self, errand: &Errand, code: &str) -> Result<(), Broken> {
+        if let Order::Enqueue(_) | Order::EnqueueBoth(_) = errand.order {
+            return Err(Broken::new(Promise::EachIsAnswered, format!("{errand} was refused: {code}")));
+        }
         let Some(id) = errand.order.task() else { return Ok(()) };
         let by_state = match errand.order {
             Order::Retry(_) => ["not_terminal", "already_terminal", "key_taken"].contains(&code),
@@ -404,7 +511,7 @@ impl Ledger {
             Order::CompleteAndEnqueue(..) if code == "not_found" => true,
             _ => ["not_claimed", "wrong_owner", "lease_lost", "already_terminal"].contains(&code),
         };
-        let there = self.lives.get(&id).is_some_and(|life| life.acknowledged);
+        let there = self.lives.get(&id).is_some_and(|life| life.acknowledged && !life.purged);
         expect(by_state || !there, Promise::NothingLost, || format!("{errand} was refused: {code}"))
     }
 
@@ -426,7 +533,10 @@ impl Ledger {
         for (id, life) in &self.lives {
             let Some(Entry { state: State::Blocked { on }, .. }) = life.last_entry() else { continue };
             let over = !self.lives.get(&on).is_some_and(Life::is_alive);
-            let forgotten = over && (self.allows(&life.plan, on) || self.forbids(&life.plan, on));
+            // Whichever is listed first: it is not to run, whatever becomes of the others.
+            let ended = |parent: &&TaskId| !self.lives.get(*parent).is_some_and(Life::is_alive);
+            let in_vain = life.plan.after.iter().filter(ended).any(|parent| self.forbids(&life.plan, *parent));
+            let forgotten = in_vain || over && self.allows(&life.plan, on);
             expect(!forgotten, Promise::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
         }
         Ok(())
@@ -441,7 +551,7 @@ impl Ledger {
 
     /// What must hold when all agents are at rest and every task that can end has ended.
     pub fn closed(&self) -> Result<(), Broken> {
-        for (id, life) in &self.lives {
+        for (id, life) in self.lives.iter().filter(|(_, life)| !life.purged) {
             let state = life.last_entry().map(|entry| entry.state);
             let stays = self.stays_blocked(*id);
             let ended = matches!(state, Some(State::Ended(_))) || stays;
@@ -472,8 +582,8 @@ impl Order {
             | Order::RequestCancel(id)
             | Order::ForceCancel(id)
             | Order::Retry(id) => Some(id),
-            Order::Enqueue(_) | Order::Claim | Order::Sweep | Order::Repair => None,
-            Order::Pause | Order::Resume | Order::Limit(_) => None,
+            Order::Enqueue(_) | Order::EnqueueBoth(_) | Order::Import(..) | Order::Claim | Order::Sweep => None,
+            Order::Repair | Order::Gc | Order::Export | Order::Pause | Order::Resume | Order::Limit(_) => None,
         }
     }
 
@@ -532,7 +642,7 @@ impl Default for End {
 impl Life {
     fn check_entries(&self, id: TaskId) -> Result<(), Broken> {
         expect(self.entries.len() <= 1, Promise::OneEntry, || format!("{id} has {:?}", self.entries))?;
-        expect(!self.acknowledged || !self.entries.is_empty(), Promise::NothingLost, || {
+        expect(!self.acknowledged || self.purged || !self.entries.is_empty(), Promise::NothingLost, || {
             format!("{id} is on no shelf, and was acknowledged")
         })
     }
@@ -546,7 +656,13 @@ impl Life {
             return self.check_first(next);
         };
         let step = || format!("{last} became {next}");
-        let again = matches!((&last.state, &next.state), (State::Ended(_), State::Ready { .. }));
+        // A collection puts a task back that another one has come to wait for.
+        if matches!((&last.state, &next.state), (State::Ended(was), State::Ended(is)) if was == is) {
+            let same = Entry { version: last.version + 1, ..last.clone() } == *next;
+            return expect(same && self.being_removed, Promise::EndedIsEnded, step);
+        }
+        let waits_again = matches!(next.state, State::Ready { .. } | State::Scheduled { .. } | State::Blocked { .. });
+        let again = matches!(last.state, State::Ended(_)) && waits_again;
         let in_success = self.ends.iter().any(|end| end.outcome == Ending::Completed);
         expect(!matches!(last.state, State::Ended(_)) || again && !in_success, Promise::EndedIsEnded, step)?;
         let taken = matches!(next.state, State::Claimed(_)) && next.generation != last.generation;
@@ -746,7 +862,7 @@ impl Life {
     /// Whatever was reported is there.
     fn check_reports(&self, tree: &Tree) -> Result<(), Broken> {
         let reports = self.reports.iter().map(|reported| &reported.path);
-        for path in reports.chain(&self.orphans) {
+        for path in reports.chain(&self.orphans).filter(|_| !self.purged) {
             let content = tree.content(path);
             let whole = content.is_some_and(|content| serde_json::from_slice::<Report>(content).is_ok());
             expect(whole, Promise::ReportsStay, || format!("{path} holds {content:?}"))?;
@@ -885,6 +1001,11 @@ pub fn entries(tree: &Tree) -> impl Iterator<Item = (Path, Entry)> {
     tree.files().filter_map(|(path, _)| Some((path.clone(), on_a_shelf(&path)?)))
 }
 
+/// True for an entry that is on a shelf, or on its way to be removed.
+fn is_kept(path: &Path) -> bool {
+    path.dir == layout::purged() || on_a_shelf(path).is_some()
+}
+
 fn on_a_shelf(path: &Path) -> Option<Entry> {
     let shelf = path.dir.as_str().split('/').next()?;
     let shelves = ["scheduled", "blocked", "ready", "claimed", "done"];
@@ -918,8 +1039,14 @@ impl fmt::Display for Promise {
             Promise::ParentsFirst => "a task goes on when those that it waits for have ended as it allows",
             Promise::NobodyIsForgotten => "nobody waits for what has happened",
             Promise::OneForAKey => "of the tasks with one key one lives",
+            Promise::TimeCounts => "time that has passed counts at once",
+            Promise::EachIsAnswered => "whoever enqueues is told which task it is",
             Promise::NoMoreThanAllowed => "there are no more leases than are allowed",
+            Promise::NobodyLeavesWhatIsFree => {
+                "nobody is told that there is nothing while there is room for one more lease"
+            }
             Promise::HoldersAreAsked => "a holder that is asked to stop is told so",
+            Promise::WhatIsWaitedForStays => "no task is removed that has not ended, or that a blocked one waits for",
             Promise::AllOrNothing => "what a completion enqueues runs if it is accepted, and only then",
             Promise::NothingLost => "what was acknowledged is there",
             Promise::ResultsAreWhole => "an ended task's result is there, whole",

@@ -61,6 +61,12 @@ pub enum Mistake {
     SyncNoProgress,
     /// Whoever gets a key does not wait until that is on disk.
     SyncNoKey,
+    /// Whoever asks for a key shelves the task that has it beside its enqueuer, by a name of its own.
+    ShelveTheWinnerBeside,
+    /// Nobody looks at the marks of those that list a task among others that they wait for.
+    ForgetTheMarks,
+    /// A collection looks who waits for a task before it takes that away, and not afterwards.
+    CollectWithoutASecondLook,
 }
 
 /// The store that `ask` answers, as a program with this mistake uses it, if there is one.
@@ -81,6 +87,8 @@ struct Done {
     ended: bool,
     /// It has claimed a task.
     claimed: bool,
+    /// It takes a task away that has ended.
+    collects: bool,
     /// What it wrote to get a key.
     key: Option<Arc<[u8]>>,
 }
@@ -237,6 +245,28 @@ impl Mistake {
             }
             (Mistake::SyncNoProgress, Call::SyncDir(dir), _) if is_in("claimed", &dir) => Ok(Outcome::Synced),
             (Mistake::SyncNoKey, Call::SyncDir(dir), _) if is_in("unique", &dir) => Ok(Outcome::Synced),
+            (Mistake::ShelveTheWinnerBeside, Call::Rename(from, to), Some(_)) if is_in("unique", &from.dir) => {
+                Ok(Outcome::Moved(match ask(Call::Link(from, to))? {
+                    Outcome::Linked(Linked::Now) => Moved::Here,
+                    _ => Moved::Gone,
+                }))
+            }
+            (Mistake::ForgetTheMarks, Call::List(dir), _) if is_in("blocked", &dir) => {
+                Ok(match ask(Call::List(dir))? {
+                    Outcome::Names(Some(names)) => {
+                        let unmarked = names.iter().filter(|name| layout::parse_mark(name).is_none()).cloned();
+                        Outcome::Names(Some(unmarked.collect()))
+                    }
+                    other => other,
+                })
+            }
+            (Mistake::CollectWithoutASecondLook, Call::Rename(from, to), Some(_)) if is_in("purged", &to.dir) => {
+                done.collects = true;
+                ask(Call::Rename(from, to))
+            }
+            (Mistake::CollectWithoutASecondLook, Call::List(dir), _) if done.collects && is_in("blocked", &dir) => {
+                Ok(Outcome::Names(None))
+            }
             (Mistake::LoseWakeUp, Call::Stamp(_), _) => Ok(Outcome::Stamp(None)),
             (Mistake::ShelveWithoutFence, Call::Rename(..), None) if from_tasks => Ok(Outcome::Moved(Moved::Here)),
             (Mistake::ShelveWithoutFence, Call::Link(from, to), Some(_)) => {

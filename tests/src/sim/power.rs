@@ -130,6 +130,7 @@ const TASK: New = New {
     after: [None, None],
     if_parent_fails: IfParentFails::Cancel,
     is_unique: false,
+    key: 0,
 };
 
 /// What was explored.

@@ -22,8 +22,13 @@ use super::mistake::{Mistake, answered};
 use super::world::World;
 
 /// How many agents, and how many errands each.
-const AGENTS: usize = 4;
-const ERRANDS: u64 = 5;
+const AGENTS: (usize, u64) = (4, 5);
+
+/// The same where agents ask for the same keys.
+const AGENTS_WITH_KEYS: (usize, u64) = (8, 3);
+
+/// How many keys these ask for.
+const KEYS: u8 = 2;
 
 /// How many tasks there are at most; half of them are there from the beginning.
 const TASKS: u16 = 6;
@@ -50,6 +55,8 @@ pub enum Mix {
     Everything,
     /// Mostly what makes entries: enqueuing, claiming, and shelving again by doctors who take everybody for dead.
     Shelving,
+    /// Twice as many agents, which all enqueue with one of a few keys, and what gives a key up or back.
+    Keys,
 }
 
 /// What happened in all schedules together.
@@ -161,6 +168,7 @@ enum Happened {
 
 fn one_schedule(mix: Mix, mistake: Option<Mistake>, tally: &Arc<Tally>) {
     let mut world = World::new();
+    let (agents, _) = mix.agents();
     for number in 0..TASKS / 2 {
         let enqueue = errand(0, enqueue(number), 0, 0xe0 + u64::from(number), None);
         world.run(&enqueue).unwrap_or_else(|broken| panic!("{broken}"));
@@ -169,9 +177,9 @@ fn one_schedule(mix: Mix, mistake: Option<Mistake>, tally: &Arc<Tally>) {
     let stage = Arc::new(Mutex::new(stage));
     let live = |agent| {
         let (stage, tally) = (stage.clone(), tally.clone());
-        thread::spawn(move || live(agent, mistake, &stage, &tally))
+        thread::spawn(move || live(agent, mix, mistake, &stage, &tally))
     };
-    let agents: Vec<_> = (0..AGENTS).map(live).collect();
+    let agents: Vec<_> = (0..agents).map(live).collect();
     agents.into_iter().for_each(|agent| agent.join().expect("an agent that fails ends the schedule"));
     let mut stage = stage.lock().expect("nobody else is left");
     let end = stage.world.heal(LATER).and_then(|()| stage.world.drain(LATER)).and_then(|()| stage.world.heal(LATER));
@@ -183,7 +191,7 @@ fn one_schedule(mix: Mix, mistake: Option<Mistake>, tally: &Arc<Tally>) {
 
 /// An agent's life: one errand after the other, each by another clock and with another fate. Its queue remembers from one
 /// to the next, until it dies.
-fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Tally) {
+fn live(agent: usize, mix: Mix, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Tally) {
     let mut lease: Option<(TaskId, Nonce)> = None;
     let at_hand: RefCell<Option<(Errand, Fate)>> = RefCell::default();
     let calls = Cell::new(0);
@@ -194,7 +202,7 @@ fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Ta
         stage.lock().expect("agents do not panic").call(errand, call, fate.at(calls.get()))
     };
     let mut queue = None;
-    for _ in 0..ERRANDS {
+    for _ in 0..mix.agents().1 {
         let errand = stage.lock().expect("agents do not panic").next_errand(agent, lease);
         let fate = Fate::draw(errand.order);
         at_hand.replace(Some((errand, fate)));
@@ -224,6 +232,13 @@ fn live(agent: usize, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Ta
     }
 }
 
+impl Mix {
+    /// How many agents there are, and how many errands each has.
+    fn agents(self) -> (usize, u64) {
+        if matches!(self, Mix::Keys) { AGENTS_WITH_KEYS } else { AGENTS }
+    }
+}
+
 impl Stage {
     fn next_errand(&mut self, agent: usize, lease: Option<(TaskId, Nonce)>) -> Errand {
         let mut random = thread_rng();
@@ -238,6 +253,14 @@ impl Stage {
                 self.enqueued += 1;
                 enqueue(self.enqueued - 1)
             }
+            (Mix::Keys, 0..14, _) => Order::Enqueue(self.unique()),
+            (Mix::Keys, 14..17, _) => Order::EnqueueBoth([self.unique(), self.unique()]),
+            (Mix::Keys, 17..20, _) => Order::Retry(any),
+            (Mix::Keys, 20..22, _) => Order::ForceCancel(any),
+            (Mix::Keys, 22, _) => Order::Repair,
+            (Mix::Keys, 23, _) => Order::Gc,
+            (Mix::Keys, 24, _) => Order::Import(self.unique(), after(0)),
+            (Mix::Keys, 25..27, Some(_)) => Order::Complete(mine),
             (Mix::Everything, 0, _) | (Mix::Shelving, 0..21, _) => Order::Repair,
             (Mix::Everything, 1..3, _) => Order::Cancel(any),
             (Mix::Everything, 3, _) => Order::ForceCancel(any),
@@ -246,7 +269,7 @@ impl Stage {
             (Mix::Everything, 5, _) => Order::Release(any),
             (Mix::Everything, 6, _) => Order::RequestCancel(any),
             (Mix::Everything, 7, _) => Order::Retry(any),
-            (Mix::Everything, 8, _) => Order::Sweep,
+            (Mix::Everything, 8, _) => self.rarer(),
             (Mix::Everything, 9..12, Some(_)) => Order::Heartbeat(mine),
             (Mix::Everything, 12..14, Some(_)) => Order::Progress(mine),
             (Mix::Everything, 14..16, Some(_)) if may_enqueue => match self.enqueue_any(any) {
@@ -266,11 +289,38 @@ impl Stage {
         let seconds = (self.seconds + jump).saturating_sub(LEASE_SECONDS as u64);
         // A doctor whose clock is so wrong that it takes every enqueuer at work for dead.
         let seconds = if order == Order::Repair { seconds + 100 } else { seconds };
-        self.nonces += 0x100;
+        self.nonces += 0x1000;
         let meant = lease.filter(|(id, _)| *id == mine && random.gen_bool(0.5)).map(|(_, nonce)| nonce);
         let errand = errand(agent, order, seconds, self.nonces, meant);
         self.history.push(Happened::Began(errand));
         errand
+    }
+
+    /// A task with one of the keys.
+    fn unique(&mut self) -> New {
+        self.enqueued += 1;
+        let key = thread_rng().gen_range(0..KEYS);
+        New { number: self.enqueued, ttl_seconds: 100_000, is_unique: true, key, ..New::default() }
+    }
+
+    /// What agents do now and then, and whoever looks after them.
+    fn rarer(&mut self) -> Order {
+        let new = |number| New { number, ttl_seconds: 100_000, ..New::default() };
+        match thread_rng().gen_range(0..12) {
+            0..3 => Order::Gc,
+            3 => Order::Export,
+            // Some are there already.
+            4 => Order::Import(new(1_000 + self.enqueued % 2), after(0)),
+            5 if self.enqueued < TASKS => {
+                self.enqueued += 2;
+                Order::EnqueueBoth([new(self.enqueued - 2), new(self.enqueued - 1)])
+            }
+            6 => Order::Pause,
+            7 => Order::Resume,
+            8 => Order::Limit(Some(1)),
+            9 => Order::Limit(None),
+            _ => Order::Sweep,
+        }
     }
 
     /// A task of any kind; if it waits for others, then for `parent`.

@@ -27,7 +27,7 @@ pub struct World {
 const SWEEPS: u64 = 3;
 
 /// The agent that comes when all others are gone.
-const LAST_AGENT: usize = 5;
+const LAST_AGENT: usize = 8;
 
 impl World {
     /// An empty directory, which the first that enqueues makes a queue.

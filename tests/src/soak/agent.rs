@@ -16,6 +16,15 @@ use super::history::{Answer, Label, Lease, Moment, Note, Op, Said, Task, Verdict
 /// The queues that tasks are enqueued in.
 const QUEUES: [&str; 3] = ["red", "green", "blue"];
 
+/// The one of them that is limited now and then.
+pub(super) const LIMITED: &str = "blue";
+
+/// How many keys there are in each queue.
+const KEYS: u32 = 4;
+
+/// What ended so long ago is removed.
+const OLD_SECONDS: i64 = 4;
+
 /// Leases are short, so that many run out.
 const LEASE_SECONDS: std::ops::RangeInclusive<i64> = 1..=3;
 
@@ -58,6 +67,11 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
                     self.cancel(task)?;
                 }
             }
+            if self.one_in(20)
+                && let Some(task) = self.pick_late(&once_held, 3)
+            {
+                self.act(Op::Retry { task })?;
+            }
         }
     }
 
@@ -71,8 +85,23 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
             let label = Label { by: self.run_id.clone(), number };
             let queue = self.queue();
             let priority = self.rng.random_range(-1..=5);
-            if let Answer::Enqueued { task } = self.act(Op::Enqueue { label, queue, priority })? {
+            // As often as not one that others enqueue, too.
+            let key = self.one_in(2).then(|| format!("key-{}", self.rng.random_range(0..KEYS)));
+            let answer = self.act(Op::Enqueue { label, queue, priority, key })?;
+            if let Answer::Enqueued { task } | Answer::Deduplicated { task } = answer {
                 enqueued.push(task);
+            }
+            if self.one_in(10)
+                && let Some(task) = self.pick_late(&enqueued, 20)
+            {
+                self.act(Op::Retry { task })?;
+            }
+            if self.one_in(40) {
+                self.act(Op::Gc { older_than_seconds: OLD_SECONDS })?;
+            }
+            if self.one_in(40) {
+                let max = self.one_in(2).then(|| self.rng.random_range(1..=3));
+                self.act(Op::Limit { queue: LIMITED.to_string(), max })?;
             }
             if self.one_in(15)
                 && let Some(task) = self.pick_late(&enqueued, 20)
@@ -85,6 +114,7 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
 
     /// Claims and completes whatever can be claimed now.
     pub(super) fn drain(&mut self) {
+        self.act(Op::Limit { queue: LIMITED.to_string(), max: None });
         let claim = Op::Claim { queue: None, lease_seconds: *LEASE_SECONDS.start(), wait_seconds: 0 };
         while let Some(Answer::Claimed { task, lease, .. }) = self.act(claim.clone()) {
             self.settle(&task, &lease, Verdict::Complete);

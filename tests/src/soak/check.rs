@@ -3,16 +3,21 @@
 //! 1. One winner: a task's generation has one holder, a nonce one lease, and nobody takes a task whose lease runs.
 //! 2. Each task's history is linearizable ([`task`]).
 //! 3. What went in comes out: an acknowledged task ends, by one accepted ending, and stands so in the listing.
-//! 4. Ended is ended: nothing about the task is accepted that began later.
+//! 4. Ended is ended: nothing about the task is accepted that began later, unless it was put back.
+//! 5. Of the tasks with one key one lives, and no more are held than are allowed ([`keys`]).
+//!
+//! A task that is not there any more, and may have been removed by a `gc` after its end, is not lost.
 //!
 //! Each is checked by itself, from the evidence alone: 1, 3 and 4 by plain comparisons that anybody can follow, and 2 by
 //! a search, which would find what they overlook.
 
+mod keys;
 mod leases;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::agent::LIMITED;
 use super::history::{Action, Answer, Label, Lease, Listed, Listing, Op, Task};
 
 /// Something that must not be.
@@ -52,6 +57,16 @@ pub(super) struct Figures {
     /// Reports of holders that came too late, and those of them that came while another held the task.
     pub(super) late_refused: usize,
     pub(super) lease_lost: usize,
+    /// Enqueues that were told of another task with their key, and different keys, each of a queue.
+    pub(super) deduplicated: usize,
+    pub(super) keys: usize,
+    pub(super) keys_held_by_two: usize,
+    /// Times in which a limit held for certain.
+    pub(super) limits: usize,
+    pub(super) limits_exceeded: usize,
+    /// Tasks that were put back after their end, and tasks that were removed.
+    pub(super) put_back: usize,
+    pub(super) removed: usize,
     pub(super) lost: usize,
     pub(super) unexpected: usize,
     /// Histories that were searched for an order, and those that were too long to be.
@@ -68,6 +83,9 @@ pub(super) fn check(actions: &[Action], listing: &Listing) -> Findings {
     evidence.nonces_are_unique(&mut findings);
     evidence.holders_have_asked(&mut findings);
     evidence.books_balance(&mut findings);
+    evidence.keys_have_one_task(&mut findings);
+    evidence.told_of_the_living(&mut findings);
+    evidence.limits_hold(&mut findings);
     for (task, actions) in &evidence.by_task {
         let suspects = findings.violations.len();
         leases::are_kept(task, actions, &mut findings);
@@ -94,12 +112,15 @@ struct Evidence<'a> {
     by_task: BTreeMap<&'a Task, Vec<&'a Action>>,
     /// Who tried to enqueue what, and the task that it was acknowledged as.
     enqueues: HashMap<&'a Label, &'a Action>,
+    /// The enqueues that were acknowledged, and those that were told of this task, which has their key.
+    acknowledged: HashMap<&'a Task, &'a Action>,
+    told_of: HashMap<&'a Task, Vec<&'a Action>>,
 }
 
 impl<'a> Evidence<'a> {
     fn new(actions: &'a [Action], listing: &'a Listing) -> Evidence<'a> {
         let mut by_task: BTreeMap<&Task, Vec<&Action>> = listing.keys().map(|task| (task, Vec::new())).collect();
-        let mut enqueues = HashMap::new();
+        let (mut enqueues, mut acknowledged, mut told_of) = (HashMap::new(), HashMap::new(), HashMap::new());
         for action in actions {
             if let Some(task) = action.task() {
                 by_task.entry(task).or_default().push(action);
@@ -107,8 +128,13 @@ impl<'a> Evidence<'a> {
             if let Op::Enqueue { label, .. } = &action.op {
                 enqueues.insert(label, action);
             }
+            match action.answer() {
+                Some(Answer::Enqueued { task }) => drop(acknowledged.insert(task, action)),
+                Some(Answer::Deduplicated { task }) => told_of.entry(task).or_insert_with(Vec::new).push(action),
+                _ => {}
+            }
         }
-        Evidence { actions, listing, by_task, enqueues }
+        Evidence { actions, listing, by_task, enqueues, acknowledged, told_of }
     }
 
     /// No failing medium, no warning, and no task that cannot be found.
@@ -118,7 +144,9 @@ impl<'a> Evidence<'a> {
                 Some((_, Answer::Broken { what })) => {
                     findings.report(action.task(), format!("{} was answered: {what}", action.run_id));
                 }
-                Some((_, Answer::Refused { status, .. })) if status == "not_found" => {
+                Some((_, Answer::Refused { status, .. }))
+                    if status == "not_found" && !action.task().is_some_and(|task| self.is_removed(task)) =>
+                {
                     findings.report(action.task(), format!("{} was told that there is no such task", action.run_id));
                 }
                 _ => {}
@@ -186,6 +214,8 @@ impl<'a> Evidence<'a> {
         }
         let told: BTreeSet<(&Task, u32, &String)> =
             self.holders().filter(|(task, generation, _)| !answered.contains(&(*task, *generation))).collect();
+        // Whoever gave way to others got another task, or none.
+        let told = told.into_iter().filter(|(task, ..)| !self.is_limited(task));
         for (task, generation, holder) in told {
             match silent.get_mut(holder) {
                 Some(left @ 1..) => *left -= 1,
@@ -219,13 +249,15 @@ impl<'a> Evidence<'a> {
         }
         for (label, action) in &self.enqueues {
             let Some(Answer::Enqueued { task }) = action.answer() else { continue };
-            if !self.is_listed(task, label) {
+            if self.is_removed(task) {
+                findings.figures.removed += 1;
+            } else if !self.is_listed(task, label) {
                 findings.figures.lost += 1;
                 findings.report(Some(task), format!("it was acknowledged to {}, and is not there", action.run_id));
             }
         }
         for (action, label, task, _) in claims(self.actions.iter()) {
-            if !self.is_listed(task, label) {
+            if !self.is_listed(task, label) && !self.is_removed(task) {
                 findings.figures.unexpected += 1;
                 findings.report(Some(task), format!("{} got it, and it is not there", action.run_id));
             }
@@ -236,11 +268,41 @@ impl<'a> Evidence<'a> {
         self.listing.get(task).is_some_and(|listed| listed.label.as_ref() == Some(label))
     }
 
+    /// True if the task is not there any more, and may have been removed after its end.
+    fn is_removed(&self, task: &Task) -> bool {
+        if self.listing.contains_key(task) {
+            return false;
+        }
+        let actions = self.by_task.get(task).map(Vec::as_slice).unwrap_or_default();
+        let ended = actions.iter().filter(|action| is_ending(action) && !is_refused(action)).map(|end| end.began.nanos);
+        let Some(ended) = ended.min() else { return false };
+        let collects = |action: &&Action| matches!(action.op, Op::Gc { .. });
+        let mut collected = self.actions.iter().filter(collects);
+        collected.any(|gc| gc.ended_at().is_none_or(|at| at.nanos > ended))
+    }
+
+    /// True if the task is of the queue whose claims may be given back by those who made them.
+    fn is_limited(&self, task: &Task) -> bool {
+        self.enqueue_of(task).is_none_or(|action| matches!(&action.op, Op::Enqueue { queue, .. } if queue == LIMITED))
+    }
+
+    /// The enqueue that made the task, as far as is known.
+    fn enqueue_of(&self, task: &Task) -> Option<&'a Action> {
+        let listed = self.listing.get(task).and_then(|listed| listed.label.as_ref());
+        let actions = self.by_task.get(task).map(Vec::as_slice).unwrap_or_default();
+        let label = listed.or_else(|| claims(actions.iter().copied()).map(|(_, label, ..)| label).next());
+        label.and_then(|label| self.enqueues.get(label)).or_else(|| self.acknowledged.get(task)).copied()
+    }
+
     /// At most one ending is accepted, and it is the one that is listed. One that nobody was told of was asked for.
     fn ending_is_listed(&self, task: &Task, actions: &[&Action], findings: &mut Findings) {
         let Some(listed) = self.listing.get(task) else { return };
         let endings = || actions.iter().filter(|action| is_ending(action));
         let accepted: Vec<&&Action> = endings().filter(|action| is_accepted(action)).collect();
+        // Whether each end came after the task was put back, the search tells.
+        if was_put_back(actions) && endings().any(|action| !is_refused(action) && ends_as(action, listed)) {
+            return;
+        }
         match accepted.as_slice() {
             [] if endings().any(|action| action.answer().is_none() && ends_as(action, listed)) => {}
             [action] if ends_as(action, listed) => {}
@@ -259,7 +321,8 @@ impl<'a> Evidence<'a> {
     fn is_linearizable(&self, task: &Task, actions: &[&Action], findings: &mut Findings) {
         let Some(listed) = self.listing.get(task) else { return };
         let enqueue = listed.label.as_ref().and_then(|label| self.enqueues.get(label));
-        let Some(enqueue) = enqueue else { return };
+        // A claim that gives way to others makes a generation that nobody is told of.
+        let Some(enqueue) = enqueue.filter(|_| !self.is_limited(task)) else { return };
         match task::is_linearizable(enqueue, actions, listed) {
             None => findings.figures.too_long += 1,
             Some(true) => findings.figures.searched += 1,
@@ -273,8 +336,12 @@ impl<'a> Evidence<'a> {
     fn silent_generations(&self) -> usize {
         let answered: BTreeSet<(&Task, u32)> =
             claims(self.actions.iter()).map(|(_, _, task, lease)| (task, lease.generation)).collect();
-        let all: usize = self.listing.values().map(|listed| listed.generation as usize).sum();
-        all.saturating_sub(answered.len())
+        let told = |task: &Task, listed: &Listed| {
+            let answered = answered.iter().filter(|(of, generation)| *of == task && *generation <= listed.generation);
+            answered.count()
+        };
+        let unlimited = self.listing.iter().filter(|(task, _)| !self.is_limited(task));
+        unlimited.map(|(task, listed)| (listed.generation as usize).saturating_sub(told(task, listed))).sum()
     }
 
     fn silent_claims(&self) -> usize {
@@ -307,6 +374,7 @@ impl<'a> Evidence<'a> {
             failures,
             cancellations,
             silent_endings: (completions + failures + cancellations).saturating_sub(accepted),
+            put_back: answers().filter(|answer| matches!(answer, Answer::PutBack)).count(),
             late_refused: late(&["lease_lost", "already_terminal"]),
             lease_lost: late(&["lease_lost"]),
             ..Figures::default()
@@ -316,6 +384,9 @@ impl<'a> Evidence<'a> {
 
 /// After an accepted end nothing more is accepted.
 fn ended_is_ended(task: &Task, actions: &[&Action], findings: &mut Findings) {
+    if was_put_back(actions) {
+        return;
+    }
     let endings = actions.iter().filter(|action| is_ending(action) && is_accepted(action));
     let Some(end) = endings.filter_map(|action| action.ended_at()).min_by_key(|at| at.nanos) else { return };
     let is_alive = |answer: &Answer| {
@@ -345,6 +416,15 @@ fn is_accepted(action: &Action) -> bool {
     matches!(action.answer(), Some(Answer::Ended { .. }))
 }
 
+/// True if somebody put the task back after its end, or may have done so.
+fn was_put_back(actions: &[&Action]) -> bool {
+    actions.iter().any(|action| matches!(action.op, Op::Retry { .. }) && !is_refused(action))
+}
+
+fn is_refused(action: &Action) -> bool {
+    matches!(action.answer(), Some(Answer::Refused { .. }))
+}
+
 /// A report that was refused with one of these words.
 fn is_refused_as(action: &Action, words: &[&str]) -> bool {
     let Some(Answer::Refused { status, .. }) = action.answer() else { return false };
@@ -356,7 +436,7 @@ fn ends_as(action: &Action, listed: &Listed) -> bool {
     let (status, report) = match &action.op {
         Op::Settle { verdict, report, .. } => (verdict.status(), Some(report)),
         Op::Cancel { .. } => ("cancelled", None),
-        Op::Enqueue { .. } | Op::Claim { .. } | Op::Heartbeat { .. } | Op::Release { .. } => return false,
+        _ => return false,
     };
     let same_generation = match action.answer() {
         Some(Answer::Ended { generation }) => *generation == listed.generation,

@@ -30,12 +30,48 @@ pub(super) struct Label {
 /// What an agent asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Op {
-    Enqueue { label: Label, queue: String, priority: i64 },
-    Claim { queue: Option<String>, lease_seconds: i64, wait_seconds: i64 },
-    Heartbeat { task: Task, nonce: Option<String> },
-    Settle { task: Task, verdict: Verdict, report: String, nonce: Option<String> },
-    Release { task: Task, nonce: Option<String> },
-    Cancel { task: Task, force: bool },
+    /// With a key, only unless a task with it lives in the queue.
+    Enqueue {
+        label: Label,
+        queue: String,
+        priority: i64,
+        key: Option<String>,
+    },
+    Claim {
+        queue: Option<String>,
+        lease_seconds: i64,
+        wait_seconds: i64,
+    },
+    Heartbeat {
+        task: Task,
+        nonce: Option<String>,
+    },
+    Settle {
+        task: Task,
+        verdict: Verdict,
+        report: String,
+        nonce: Option<String>,
+    },
+    Release {
+        task: Task,
+        nonce: Option<String>,
+    },
+    Cancel {
+        task: Task,
+        force: bool,
+    },
+    Retry {
+        task: Task,
+    },
+    /// Removes what ended so long ago.
+    Gc {
+        older_than_seconds: i64,
+    },
+    /// So many tasks of the queue may be claimed at once, or any number.
+    Limit {
+        queue: String,
+        max: Option<u32>,
+    },
 }
 
 /// A holder's two verdicts.
@@ -51,6 +87,10 @@ pub(super) enum Answer {
     Enqueued {
         task: Task,
     },
+    /// This task has the key.
+    Deduplicated {
+        task: Task,
+    },
     Claimed {
         task: Task,
         label: Label,
@@ -64,6 +104,9 @@ pub(super) enum Answer {
     Released {
         generation: u32,
     },
+    /// The task is tried again after its end.
+    PutBack,
+    Done,
     Refused {
         status: String,
         holder: Option<Holder>,
@@ -167,10 +210,7 @@ impl History {
 
     /// The tasks whose enqueuing was acknowledged.
     pub(super) fn acknowledged(&self) -> impl Iterator<Item = &Task> {
-        self.actions.iter().filter_map(|action| match action.answer()? {
-            Answer::Enqueued { task } => Some(task),
-            _ => None,
-        })
+        self.actions.iter().filter_map(Action::enqueued)
     }
 
     /// About how many tasks wait or are held.
@@ -185,6 +225,7 @@ impl History {
             Said::Began(Op::Settle { task, .. } | Op::Cancel { task, .. }) => self.set_open(task, false),
             Said::Got(Answer::Enqueued { task }) if !self.open.contains_key(task) => self.set_open(task, true),
             Said::Got(Answer::Claimed { task, .. }) => self.set_open(task, true),
+            Said::Began(Op::Retry { task }) => self.set_open(task, true),
             Said::Began(_) | Said::Got(_) => {}
         }
     }
@@ -211,10 +252,19 @@ impl Action {
                 Op::Heartbeat { task, .. }
                 | Op::Settle { task, .. }
                 | Op::Release { task, .. }
-                | Op::Cancel { task, .. },
+                | Op::Cancel { task, .. }
+                | Op::Retry { task },
                 _,
             ) => Some(task),
             (_, Some(Answer::Enqueued { task } | Answer::Claimed { task, .. })) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// The task that was enqueued by it, as far as is known.
+    pub(super) fn enqueued(&self) -> Option<&Task> {
+        match self.answer()? {
+            Answer::Enqueued { task } => Some(task),
             _ => None,
         }
     }

@@ -25,6 +25,7 @@ struct Printed {
     warnings: Vec<String>,
     status: Option<String>,
     task_id: Option<Task>,
+    deduplicated: Option<bool>,
     claimer_run_id: Option<String>,
     generation: Option<u32>,
     claim_nonce: Option<String>,
@@ -46,7 +47,10 @@ impl Hands for Muse<'_> {
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
         let (mut reader, writer) = io::pipe().expect("make a pipe");
         let mut command = Command::new(self.muse);
-        command.arg("coord").args(words(op)).args(["--run-id", run_id, "--json"]);
+        command.arg("coord").args(words(op)).arg("--json");
+        if !matches!(op, Op::Retry { .. } | Op::Gc { .. } | Op::Limit { .. }) {
+            command.args(["--run-id", run_id]);
+        }
         command.env_clear().current_dir(self.repository);
         // One pipe for both, so that a process that says something wrong is heard.
         let errors = writer.try_clone().expect("clone a pipe");
@@ -74,13 +78,17 @@ fn words(op: &Op) -> Vec<String> {
         Op::Release { task, .. } => vec!["release", task],
         Op::Cancel { task, force: false } => vec!["cancel-task", task],
         Op::Cancel { task, force: true } => vec!["cancel-task", task, "--force"],
+        Op::Retry { task } => vec!["retry", task],
+        Op::Gc { .. } => vec!["gc"],
+        Op::Limit { queue, .. } => vec!["limit", queue],
     };
     line.into_iter().map(String::from).chain(flags(op)).collect()
 }
 
 fn flags(op: &Op) -> Vec<String> {
     let pairs: Vec<(&str, Option<String>)> = match op {
-        Op::Enqueue { label, queue, priority } => vec![
+        Op::Enqueue { label, queue, priority, key } => vec![
+            ("--unique", key.clone()),
             ("--payload", serde_json::to_string(label).ok()),
             ("--queue", Some(queue.clone())),
             ("--priority", Some(priority.to_string())),
@@ -95,7 +103,11 @@ fn flags(op: &Op) -> Vec<String> {
             let flag = if *verdict == Verdict::Complete { "--result" } else { "--error" };
             vec![(flag, Some(report.clone())), ("--claim-nonce", nonce.clone())]
         }
-        Op::Cancel { .. } => vec![],
+        Op::Gc { older_than_seconds } => vec![("--older-than", Some(older_than_seconds.to_string()))],
+        Op::Limit { max, .. } => {
+            vec![("--max-in-flight", Some(max.map_or("none".to_string(), |max| max.to_string())))]
+        }
+        Op::Cancel { .. } | Op::Retry { .. } => vec![],
     };
     let given = pairs.into_iter().filter_map(|(flag, value)| Some([flag.to_string(), value?]));
     given.flatten().collect()
@@ -104,16 +116,28 @@ fn flags(op: &Op) -> Vec<String> {
 fn understood(op: &Op, printed: &str) -> Answer {
     let broken = || Answer::Broken { what: printed.trim().to_string() };
     match serde_json::from_str::<Printed>(printed) {
-        Ok(answer) if answer.warnings.is_empty() => answer.to(op).unwrap_or_else(broken),
+        Ok(answer) if answer.warnings.iter().all(|warning| is_foreseen(op, warning)) => {
+            answer.to(op).unwrap_or_else(broken)
+        }
         _ => broken(),
     }
+}
+
+/// Whoever finds nothing is told that a queue may have more, but for its limit.
+fn is_foreseen(op: &Op, warning: &str) -> bool {
+    matches!(op, Op::Claim { .. }) && warning.contains("claimed at once")
 }
 
 impl Printed {
     /// The answer to `op`; `None` if it is none to that.
     fn to(self, op: &Op) -> Option<Answer> {
         match (self.exit_code, op) {
+            (0, Op::Enqueue { .. }) if self.deduplicated == Some(true) => {
+                Some(Answer::Deduplicated { task: self.task_id? })
+            }
             (0, Op::Enqueue { .. }) => Some(Answer::Enqueued { task: self.task_id? }),
+            (0, Op::Retry { .. }) => Some(Answer::PutBack),
+            (0, Op::Gc { .. } | Op::Limit { .. }) => Some(Answer::Done),
             (0, Op::Claim { .. }) => {
                 let lease = self.lease()?;
                 Some(Answer::Claimed { task: self.task_id?, label: self.task?.payload, lease })
@@ -122,7 +146,11 @@ impl Printed {
             (0, Op::Settle { .. } | Op::Cancel { .. }) => Some(Answer::Ended { generation: self.generation? }),
             (0, Op::Release { .. }) => Some(Answer::Released { generation: self.generation? }),
             (1, op) => match (op, self.status.as_deref()?) {
+                // Nor is anything left for it where the queue is full.
                 (Op::Claim { .. }, "empty") => Some(Answer::Empty),
+                (Op::Retry { .. }, status @ ("not_found" | "not_terminal" | "already_terminal" | "key_taken")) => {
+                    Some(Answer::Refused { status: status.to_string(), holder: None })
+                }
                 (
                     Op::Heartbeat { .. } | Op::Settle { .. } | Op::Release { .. } | Op::Cancel { .. },
                     status @ ("not_found" | "not_claimed" | "wrong_owner" | "lease_lost" | "already_terminal"),

@@ -12,7 +12,9 @@ use std::process;
 use std::thread;
 
 use coord_core::name::ErrorMessage;
-use coord_core::queue::{Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, NewTask, Plan, Thoroughness};
+use coord_core::queue::{
+    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Gc, NewTask, Plan, Retrying, Thoroughness,
+};
 use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{JsonObject, Queue, limits};
 use coord_store::{DirStore, Handle, Sync};
@@ -82,9 +84,24 @@ impl Native {
         let Native(queue) = self;
         let (now, fresh) = (host::now(), host::nonce().ok_or("the system gives no random numbers")?);
         match op {
-            Op::Enqueue { label, queue: name, priority } => {
-                let new = new_task(label, name, *priority)?;
-                Ok(Answer::Enqueued { task: queue.enqueue(new, now, fresh)?.task.id.to_string() })
+            Op::Enqueue { label, queue: name, priority, key } => {
+                let new = new_task(label, name, *priority, key.as_deref())?;
+                let Enqueued { task, deduplicated } = queue.enqueue(new, now, fresh)?;
+                let task = task.id.to_string();
+                Ok(if deduplicated { Answer::Deduplicated { task } } else { Answer::Enqueued { task } })
+            }
+            Op::Retry { task } => {
+                queue.retry(task.parse()?, Retrying { is_now: true, ..Retrying::default() }, now, fresh)?;
+                Ok(Answer::PutBack)
+            }
+            Op::Gc { older_than_seconds } => {
+                let gc = Gc { older_than_seconds: *older_than_seconds, keep_last: 0, dry_run: false };
+                queue.gc(gc, now, fresh)?;
+                Ok(Answer::Done)
+            }
+            Op::Limit { queue: name, max } => {
+                queue.limit_in_flight(&name.parse()?, *max, now, fresh)?;
+                Ok(Answer::Done)
             }
             Op::Claim { queue: name, lease_seconds, .. } => {
                 let queues = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
@@ -127,7 +144,7 @@ impl Hands for Native {
     }
 }
 
-fn new_task(label: &Label, queue: &str, priority: i64) -> Result<NewTask, Box<dyn Error>> {
+fn new_task(label: &Label, queue: &str, priority: i64, key: Option<&str>) -> Result<NewTask, Box<dyn Error>> {
     Ok(NewTask {
         title: "soak".parse()?,
         priority,
@@ -135,7 +152,7 @@ fn new_task(label: &Label, queue: &str, priority: i64) -> Result<NewTask, Box<dy
         ttl_seconds: limits::PENDING_TTL_SECONDS_DEFAULT,
         created_by: label.by.parse()?,
         tags: Vec::new(),
-        plan: Plan::default(),
+        plan: Plan { unique: key.map(str::parse).transpose()?, ..Plan::default() },
         payload: JsonObject::parse(&serde_json::to_string(label)?)?,
     })
 }
@@ -168,7 +185,9 @@ fn refused(error: &(dyn Error + 'static)) -> Answer {
     };
     let status = known.code().to_string();
     match known {
-        coord_core::Error::NotFound { .. } => Answer::Refused { status, holder: None },
+        coord_core::Error::NotFound { .. } | coord_core::Error::KeyTaken { .. } => {
+            Answer::Refused { status, holder: None }
+        }
         coord_core::Error::Refused { refusal, who, .. } => {
             let generation = match refusal {
                 Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(tenure.generation),

@@ -66,7 +66,11 @@ impl Report {
         let (lost, unexpected, kills) = (figures.lost, figures.unexpected, self.storm.chaos.kills());
         if self.passed() {
             let tasks = figures.enqueued + figures.recovered;
-            return writeln!(f, "✔ {tasks} tasks, {kills} kills: lost {lost}, unexpected {unexpected}, held by two 0.");
+            return writeln!(
+                f,
+                "✔ {tasks} tasks, {kills} kills: lost {lost}, unexpected {unexpected}, held by two 0, keys held by two 0, \
+                 limits exceeded 0."
+            );
         }
         let count = self.findings.violations.len();
         writeln!(f, "✘ {count} violations: lost {lost}, unexpected {unexpected}. The seed was {}.", self.storm.seed)?;
@@ -120,6 +124,13 @@ impl fmt::Display for Report {
             "late         {} completions and failures refused, {} of them while another held the task",
             n.late_refused, n.lease_lost
         )?;
+        writeln!(
+            f,
+            "keys         {}; {} enqueues told of the task that has theirs; {} held by two",
+            n.keys, n.deduplicated, n.keys_held_by_two
+        )?;
+        writeln!(f, "limits       {} times one held, {} of them exceeded", n.limits, n.limits_exceeded)?;
+        writeln!(f, "after ends   {} put back, {} removed", n.put_back, n.removed)?;
         writeln!(f, "linearizable {} histories of tasks; {} too long to search", n.searched, n.too_long)?;
         self.verdict(f)
     }

@@ -203,7 +203,7 @@ impl Swarm {
         self.order(slot, &mut orders);
         for line in BufReader::new(log).lines() {
             let note: Note = serde_json::from_str(&line.expect("a log is text")).expect("a log is notes");
-            let done = matches!(note.said, Said::Got(Answer::Enqueued { .. }));
+            let done = matches!(note.said, Said::Got(Answer::Enqueued { .. } | Answer::Deduplicated { .. }));
             self.history().note(note);
             if done {
                 self.order(slot, &mut orders);

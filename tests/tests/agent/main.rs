@@ -9,6 +9,7 @@ mod ends;
 mod plans;
 mod refused;
 mod stopped;
+mod system;
 
 use std::thread;
 use std::time::{Duration, Instant};

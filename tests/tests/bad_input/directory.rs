@@ -328,7 +328,7 @@ fn a_coordination_directory_that_is_a_file_is_an_io_error_for_every_command() {
     fs::write(repo.path(".muse/coordination"), "mine").unwrap();
     assert_snapshot!(repo.coord("tasks"), @r#"
     $ muse coord tasks
-    2> error: cannot open the coordination directory "<repo>/.muse/coordination": Not a directory (os error 20)
+    2> ❌ cannot open the coordination directory "<repo>/.muse/coordination": Not a directory; move what is in the way to another place
     exit 1
     "#);
     for line in every_command(NO_TASK) {

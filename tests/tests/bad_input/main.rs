@@ -1,11 +1,12 @@
 //! Bad input of every kind: a clear error each time, and nothing lost. What is bad comes as a value (`values.rs`), lies
-//! in the directory (`directory.rs`), or is the disk and the terminal (`medium.rs`).
+//! in the directory (`directory.rs`), is the disk and the terminal (`medium.rs`), or the system (`system.rs`).
 //!
 //! Each test has tasks that have nothing to do with what is bad; in the end they are still listed and claimable.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "as in tests: what a helper cannot do ends the test")]
 
 mod directory;
 mod medium;
+mod system;
 mod values;
 
 use coord_tests::Repo;

@@ -274,15 +274,15 @@ fn an_argument_or_variable_that_is_not_utf_8_is_wrong_usage() {
         run_id,
     ]), @r#"
     $ muse coord enqueue 'caf�'
-    2> error: argument 3 is not valid UTF-8: "caf\xE9"
+    2> ❌ argument 3 is not valid UTF-8: "caf\xE9"; write it as UTF-8
     exit 2
 
     $ muse coord claim --run-id 'caf�'
-    2> error: argument 4 is not valid UTF-8: "caf\xE9"
+    2> ❌ argument 4 is not valid UTF-8: "caf\xE9"; write it as UTF-8
     exit 2
 
     $ MUSE_RUN_ID='caf�' muse coord claim
-    2> error: the value of MUSE_RUN_ID is not valid UTF-8: "caf\xE9"
+    2> ❌ the value of MUSE_RUN_ID is not valid UTF-8: "caf\xE9"; write it as UTF-8, or unset it
     exit 2
     "#);
     let refused = repo.muse(words(&["coord", "enqueue", "--json"])).ended_with(2).json();

@@ -41,7 +41,7 @@ fn what_was_exported_is_imported_under_its_ids_with_results_and_history() {
 
     $ muse coord import --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","imported":0,
-     "already":5,"key_taken":0,"warnings":[]}
+     "already":5,"key_taken":0,"parents_missing":0,"settings":0,"warnings":[]}
     exit 0
     "#);
     for item in from.tasks()["items"].as_array().unwrap() {
@@ -95,7 +95,7 @@ fn a_task_whose_key_another_one_has_is_left_out() {
     assert_snapshot!(to.coord_call("import").input(&exported).run(), @"
     $ muse coord import
 
-    ❌ Imported, but for some
+    ❌ Imported, except for some
       Imported:   1
       Already:    0 were there and stay as they are
       Left out:   1: another task has their unique key
@@ -113,4 +113,49 @@ fn an_empty_queue_is_exported_as_nothing() {
     assert_eq!(repo.coord("export").succeeded().stdout, "");
     let answer = repo.coord_call("import --json").input("").run().succeeded().json();
     assert_eq!(answer["imported"], 0);
+}
+
+#[test]
+fn settings_requests_to_stop_and_late_results_are_brought_back() {
+    let (from, to) = (Repo::new(), Repo::new());
+    from.given(["enqueue late --queue late", "claim --run-id slow --claim-ttl 1", "enqueue asked --queue asked"]);
+    let late = from.coord("tasks --queue late --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
+    let asked = from.coord("claim --run-id a --queue asked --json").succeeded().text_of("task_id");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    from.given([
+        format!("cancel-task {asked} --request --reason enough --run-id boss"),
+        String::from("claim --run-id quick --queue late"),
+        String::from("pause late"),
+        String::from("limit gpu --max-in-flight 3"),
+    ]);
+    from.coord(&format!(r#"complete {late} --run-id slow --result {{"n":1}}"#)).ended_with(1);
+    let exported = from.coord("export").succeeded().stdout;
+    let told = to.coord_call("import --json").input(&exported).run().succeeded().json();
+    assert_eq!((&told["imported"], &told["settings"]), (&json!(2), &json!(2)));
+    let warning = told["warnings"][0].as_str().unwrap();
+    assert!(warning.contains(&asked) && warning.contains("asked to stop"), "{warning}");
+    assert_eq!(shown(&to, &asked)["status"], "cancelled");
+    assert_eq!(shown(&to, &late)["orphan_results"], shown(&from, &late)["orphan_results"]);
+    to.coord("claim --run-id b --queue late").ended_with(1);
+    to.coord("resume late").succeeded();
+    let claimed = to.coord("claim --run-id b --queue late --json").succeeded().json();
+    assert_eq!(claimed["orphan_results"][0]["result"], json!({"n": 1}));
+}
+
+#[test]
+fn a_chunk_without_what_its_tasks_wait_for_is_left_out_and_told() {
+    let (from, to) = (Repo::new(), Repo::new());
+    let parent = from.enqueue("parent");
+    from.coord(&format!("enqueue child --after {parent}")).succeeded();
+    let exported = from.coord("export").succeeded().stdout;
+    let (parents, children) = exported.split_once('\n').unwrap();
+    let import = |input: &str| to.coord_call("import --json").input(input).run();
+    let told = import(children).ended_with(1).json();
+    assert_eq!((&told["imported"], &told["parents_missing"]), (&json!(0), &json!(1)));
+    let warning = told["warnings"][0].as_str().unwrap();
+    assert!(warning.contains(&parent) && warning.contains("import that one first"), "{warning}");
+    assert_eq!(to.tasks()["total"], 0);
+    // In one input the order does not matter.
+    let told = import(&[children.trim(), parents].join("\n")).succeeded().json();
+    assert_eq!((&told["imported"], &told["parents_missing"]), (&json!(2), &json!(0)));
 }

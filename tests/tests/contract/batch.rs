@@ -67,17 +67,17 @@ fn a_file_is_read_as_standard_input_is() {
         "enqueue --batch",
     ]), @r#"
     $ muse coord enqueue --batch none.ndjson
-    2> error: cannot read "none.ndjson": No such file or directory (os error 2)
+    2> ❌ cannot read "none.ndjson": No such file or directory; name a file that can be read, or - for standard input
     exit 1
 
     $ muse coord enqueue --batch none.ndjson --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"cannot read \"none.ndjson\": No such file or directory (os error 2)","status":"io_error",
-     "warnings":[]}
+     "error":"cannot read \"none.ndjson\": No such file or directory; name a file that can be read, or - for standard input",
+     "status":"io_error","warnings":[]}
     exit 1
 
     $ muse coord enqueue --batch below
-    2> error: cannot read "below": is a directory
+    2> ❌ cannot read "below": is a directory; name a file that can be read, or - for standard input
     exit 1
 
     $ muse coord enqueue --batch

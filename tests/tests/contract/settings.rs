@@ -34,15 +34,15 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
 
     $ muse coord claim --run-id b
 
-      Queue [any] is empty — no pending tasks.
+      Nothing to claim, although tasks wait:
+      queue code is paused: `muse coord resume code` ends that
 
       (<s>)
-    2> ⚠️  queue code is paused: `muse coord resume code` ends that
     exit 1
 
     $ muse coord claim --run-id b --queue code --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "status":"empty","queue":"code","warnings":["queue code is paused: `muse coord resume code` ends that"]}
+     "status":"empty","queue":"code","paused":["code"],"warnings":[]}
     exit 1
 
     $ muse coord tasks --status pending
@@ -113,9 +113,14 @@ fn no_more_tasks_of_a_limited_queue_are_claimed_at_once() {
     assert_snapshot!(repo.coord("claim --run-id b --json"), @r#"
     $ muse coord claim --run-id b --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "status":"empty","queue":null,"warnings":["of queue gpu at most 2 task(s) are claimed at once"]}
+     "status":"empty","queue":null,"full":["gpu"],"warnings":[]}
     exit 1
     "#);
+    let told = repo.coord("claim --run-id b").ended_with(1).stdout;
+    assert!(
+        told.contains("queue gpu is full: 2 of its tasks are claimed, as many as `muse coord limit gpu` allows"),
+        "{told}"
+    );
     let id = repo.coord("tasks --status claimed --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
     repo.coord(&format!("complete {id} --run-id a")).succeeded();
     repo.coord("claim --run-id b").succeeded();
@@ -130,7 +135,10 @@ fn no_more_tasks_of_a_limited_queue_are_claimed_at_once() {
 #[test]
 fn a_queue_that_has_no_task_can_be_paused_and_resumed() {
     let repo = Repo::new();
-    repo.given(["resume later", "pause later", "enqueue t --queue later"]);
+    repo.given(["resume later", "pause later"]);
+    let told = repo.coord("claim --run-id a").ended_with(1).stdout;
+    assert!(told.contains("is empty"), "nothing waits there: {told}");
+    repo.given(["enqueue t --queue later"]);
     repo.coord("claim --run-id a").ended_with(1);
     repo.given(["resume later", "claim --run-id a"]);
 }

@@ -180,9 +180,11 @@ impl Library {
         queue.call_cancel(&mut self.store, &task_id.to_string(), Some(run_id), if_held, reason)
     }
 
-    /// `retry`.
+    /// `retry`, of this task alone and as it was added.
     pub fn retry(&mut self, task_id: &str) -> Answer<types::Released> {
-        self.coord.muse_coord_queue().call_retry(&mut self.store, &task_id.to_string())
+        let options = queue::RetryOptions { now: false, cascade: false };
+        let answer = self.coord.muse_coord_queue().call_retry(&mut self.store, &task_id.to_string(), options)?;
+        Ok(answer.map(|retried| retried.task))
     }
 
     /// `show`, for how the task stands.

@@ -8,7 +8,8 @@ use wasmtime::component::Resource;
 use super::{Confined, Lease, Refusal, convert};
 use crate::bindings::exports::muse::coord::queue as library;
 use crate::bindings::muse::coord::queue::{
-    self, ClaimOptions, Completed, Enqueued, Filter, IfHeld, Listing, NewTask, Shown, Until, Waited, WaitedFor,
+    self, ClaimOptions, Completed, Enqueued, Filter, IfHeld, Listing, NewTask, Retried, RetryOptions, Shown, Until,
+    Waited, WaitedFor,
 };
 use crate::bindings::muse::coord::types::{
     ClaimRecord, Counts, Error, Item, Progress, Released, Report, Status, Task, TaskId,
@@ -107,11 +108,17 @@ impl queue::Host for Confined {
         Ok(record)
     }
 
-    async fn retry(&mut self, id: String) -> Result<Released, Refusal> {
+    async fn retry(&mut self, id: String, options: RetryOptions) -> Result<Retried, Refusal> {
+        // What waits for a task can be in any queue.
+        if options.cascade && self.queue.is_some() {
+            let message =
+                "cascade may put back tasks of other queues, which this agent cannot reach: retry each by its id";
+            return Err(Refusal::Refused(Error::BadArgs(message.to_owned())));
+        }
         self.may_touch(&id).await?;
         let (queue, store) = self.library.queue();
-        let answer = queue.call_retry(store, &id).await?;
-        answer.map_err(|error| self.veiled(error))
+        let answer = queue.call_retry(store, &id, convert::retry_options(options)).await?;
+        answer.map(convert::retried).map_err(|error| self.veiled(error))
     }
 
     async fn show(&mut self, id: String) -> Result<Shown, Refusal> {

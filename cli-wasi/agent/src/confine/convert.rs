@@ -38,6 +38,16 @@ pub(super) fn claim_options(options: agent::ClaimOptions) -> library::ClaimOptio
     }
 }
 
+/// How to put a task back.
+pub(super) fn retry_options(options: agent::RetryOptions) -> library::RetryOptions {
+    library::RetryOptions { now: options.now, cascade: options.cascade }
+}
+
+/// A task that was put back.
+pub(super) fn retried(retried: library::Retried) -> agent::Retried {
+    agent::Retried { task: retried.task, dependants: retried.dependants }
+}
+
 /// Which tasks to list.
 pub(super) fn filter(filter: agent::Filter) -> library::Filter {
     library::Filter {

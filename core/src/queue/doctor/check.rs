@@ -75,7 +75,7 @@ impl<'a, S: Store> Round<'a, S> {
 
     fn check_task(&mut self, id: TaskId, case: &Case, aside: &Aside) -> Result<(), Error> {
         let present = self.queue.present(id, &case.sightings)?;
-        let (alone, any) = (present.len() == 1, present.first().map(|(located, _)| located.entry.clone()));
+        let (alone, any) = (present.len() == 1, present.first().map(|(located, _)| located.clone()));
         let (whole, bad): (Vec<_>, Vec<_>) = present.into_iter().partition(|(_, content)| content.is_ok());
         let left_bad = self.check_contents(bad)?;
         let mut whole: Vec<Whole> = whole
@@ -89,10 +89,7 @@ impl<'a, S: Store> Round<'a, S> {
                 self.check_others(&kept.located, whole)?;
                 self.check_kept(kept, case, aside, alone)
             }
-            (None, Some(bad)) if left_bad => {
-                self.count(&bad);
-                Ok(())
-            }
+            (None, Some(bad)) if left_bad => self.count(&bad),
             (None, _) => self.check_unshelved(id),
         }
     }
@@ -121,7 +118,10 @@ impl<'a, S: Store> Round<'a, S> {
     /// Looks at the entry that counts, and at what belongs to it. `alone`: the task has no other.
     fn check_kept(&mut self, kept: Whole, case: &Case, aside: &Aside, alone: bool) -> Result<(), Error> {
         let Whole { mut located, task } = kept;
-        self.count(&located.entry);
+        if located.dir.is_below(&layout::unique_keys()) {
+            return self.check_staged(&located, &task);
+        }
+        self.count(&located)?;
         let home = home_of(&located.entry, &task);
         if located.dir != home {
             let misplaced = located.path();
@@ -134,6 +134,31 @@ impl<'a, S: Store> Round<'a, S> {
         self.note_run(&located.entry)?;
         self.note_times(&located);
         if alone { self.clear_reports(&located.entry, case, &needed, aside) } else { Ok(()) }
+    }
+
+    /// Looks at a task that has asked for a key and stands nowhere else. If it has got the key it goes to where it belongs. Else its
+    /// enqueuer is at work or has died, and nobody ever knew of it.
+    fn check_staged(&mut self, staged: &Located, task: &Task) -> Result<(), Error> {
+        if self.age(task) < limits::ENQUEUE_MICROS {
+            self.note(Note::Enqueuing { task_id: task.id });
+        } else if self.queue.has_its_key(task)? {
+            let became = self.repaired(|mender| mender.unlock(task))?;
+            self.found(Some(task.id), staged.path(), Problem::NoEntry, became);
+        } else {
+            self.diagnosis.leftovers.torn_records += 1;
+            // Its enqueuer, if it lives after all, may give the task its key and move it at any time before this rename. So only
+            // the record of a staged entry that this doctor has set aside goes with it.
+            let became = self.repaired(|mender| mender.set_aside(&staged.path()))?;
+            let record = self.queue.record_of(task.id)?.filter(|_| became == Became::SetAside);
+            record.map(|(record, _)| self.clear_away(&record)).transpose()?;
+        }
+        Ok(())
+    }
+
+    /// How far the time at which a task was enqueued is from now, in microseconds.
+    fn age(&self, task: &Task) -> u64 {
+        let created_at = task.record.created_at;
+        self.now.micros_since(created_at).max(created_at.micros_since(self.now))
     }
 
     /// Looks at the record in `tasks/`, which is the same file as the entry, unless something happened to it.
@@ -176,8 +201,6 @@ impl<'a, S: Store> Round<'a, S> {
             self.repaired(|mender| mender.set_record_aside(id, &path))?;
             return Ok(());
         };
-        let created_at = task.record.created_at;
-        let age = self.now.micros_since(created_at).max(created_at.micros_since(self.now));
         // A task of which an entry is aside has been in a person's or a doctor's hands. It waits for a person.
         if self.queue.scan_aside()?.tasks.contains(&id) {
             if self.queue.relocate(id)?.is_none() {
@@ -186,13 +209,13 @@ impl<'a, S: Store> Round<'a, S> {
             }
             return Ok(());
         }
-        if self.queue.is_purged(&task)? {
+        if self.queue.is_purged(id)? {
             return Ok(());
         }
         match self.queue.store().links(&path)? {
             // It is being enqueued or shelved again this very moment.
             None => {}
-            Some(1) if age < limits::ENQUEUE_MICROS => self.note(Note::Enqueuing { task_id: id }),
+            Some(1) if self.age(&task) < limits::ENQUEUE_MICROS => self.note(Note::Enqueuing { task_id: id }),
             // Another task has its key: its enqueuer died before it could know.
             Some(1) if !self.queue.has_its_key(&task)? => {
                 self.diagnosis.leftovers.torn_records += 1;
@@ -333,8 +356,9 @@ impl<'a, S: Store> Round<'a, S> {
         self.diagnosis.notes.push(note);
     }
 
-    fn count(&mut self, entry: &Entry) {
-        self.diagnosis.counts.add(Status::of(entry, self.now));
+    fn count(&mut self, located: &Located) -> Result<(), Error> {
+        self.diagnosis.counts.add(Status::of(&self.queue.as_it_stands(located, self.now)?, self.now));
+        Ok(())
     }
 }
 
@@ -368,7 +392,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// [`Queue::find`], which takes a record that does not hold the task for none.
-    pub(super) fn relocate(&self, id: TaskId) -> Result<Option<Located>, Error> {
+    pub(in super::super) fn relocate(&self, id: TaskId) -> Result<Option<Located>, Error> {
         match self.find(id) {
             Err(Error::Corrupt { .. }) => Ok(None),
             found => found,

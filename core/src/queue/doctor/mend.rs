@@ -1,6 +1,8 @@
 //! What a repair does. Each step is a rename from an exact old name, or a link to a name that must be free, and what
 //! came to a directory is durable before the next step relies on it.
 
+use alloc::boxed::Box;
+
 use super::super::Queue;
 use super::super::files::Located;
 use super::super::find::LOOKS;
@@ -13,6 +15,20 @@ use crate::limits;
 use crate::name::Nonce;
 use crate::store::{DirRemoved, Linked, Moved, Store};
 use crate::task::Task;
+
+/// What came of a fence around a record.
+pub(in super::super) enum Fence {
+    /// It is under this name, which nobody else knows, and the task has no entry.
+    Mine(Path, Box<Task>),
+    /// It has an entry.
+    Shelved,
+    /// There is none, or another one was faster.
+    Gone,
+    /// It does not hold its task.
+    Torn(Path),
+    /// It is linked to a place where no agent looks.
+    SeveralNames,
+}
 
 /// What a repair works with.
 pub(in super::super) struct Mender<'a, S> {
@@ -39,7 +55,7 @@ impl<'a, S: Store> Mender<'a, S> {
     /// Moves a record to `aside/` that does not hold its task. If it does by now, it is given back.
     ///
     /// A writer that was stopped in the middle may go on; what it writes is then in `aside/`, and its link fails.
-    pub(super) fn set_record_aside(&mut self, id: TaskId, path: &Path) -> Result<Became, Error> {
+    pub(in super::super) fn set_record_aside(&mut self, id: TaskId, path: &Path) -> Result<Became, Error> {
         let Some(aside) = self.moved_aside(path)? else { return Ok(Became::Left) };
         let content = self.queue.store().read(&aside, limits::RECORD_BYTES)?.unwrap_or_default();
         if Task::decode(id, &content).is_err() {
@@ -62,6 +78,13 @@ impl<'a, S: Store> Mender<'a, S> {
         }
         self.queue.store().sync_dir(home)?;
         located.dir = home.clone();
+        Ok(Became::Mended)
+    }
+
+    /// Moves a task that has its key, and stands only in the key's directory, to where it belongs.
+    pub(super) fn unlock(&mut self, task: &Task) -> Result<Became, Error> {
+        let Some(located) = self.queue.unlock(task)? else { return Ok(Became::Left) };
+        self.queue.store().sync_dir(&located.dir)?;
         Ok(Became::Mended)
     }
 
@@ -93,31 +116,41 @@ impl<'a, S: Store> Mender<'a, S> {
     /// new name. From then on nobody else can make an entry, so if the record has no other name there is none anywhere,
     /// and there will be none but this one.
     pub(in super::super) fn shelve_again(&mut self, id: TaskId) -> Result<Became, Error> {
-        let store = self.queue.store();
         for _ in 0..LOOKS {
-            let Some((path, content)) = self.queue.record_of(id)? else { break };
-            let Ok(task) = Task::decode(id, &content) else { break };
-            let fenced = layout::record_again(id, self.nonce());
-            if self.rename(&path, &fenced)? == Moved::Gone {
-                continue;
-            }
-            // The enqueuer, or another doctor, may have linked it just before.
-            if self.queue.relocate(id)?.is_some() {
-                return Ok(Became::Mended);
-            }
-            match store.links(&fenced)? {
-                Some(1) => {}
-                Some(_) => break,
-                None => continue,
-            }
+            let (fenced, task) = match self.fence(id)? {
+                Fence::Mine(fenced, task) => (fenced, task),
+                Fence::Gone => continue,
+                Fence::Shelved => return Ok(Became::Mended),
+                Fence::Torn(_) | Fence::SeveralNames => break,
+            };
             let entry = Entry::first(&task);
             let home = layout::home(&entry, &task.record.queue);
             if self.queue.link(&fenced, &home.file(entry.name()))? != Linked::Gone {
-                store.sync_dir(&home)?;
+                self.queue.store().sync_dir(&home)?;
                 return Ok(Became::Mended);
             }
         }
         Ok(Became::Left)
+    }
+
+    /// Takes the record of a task that has no entry away from everybody else.
+    pub(in super::super) fn fence(&mut self, id: TaskId) -> Result<Fence, Error> {
+        let store = self.queue.store();
+        let Some((path, content)) = self.queue.record_of(id)? else { return Ok(Fence::Gone) };
+        let Ok(task) = Task::decode(id, &content) else { return Ok(Fence::Torn(path)) };
+        let fenced = layout::record_again(id, self.nonce());
+        if self.rename(&path, &fenced)? == Moved::Gone {
+            return Ok(Fence::Gone);
+        }
+        // The enqueuer, or another doctor, may have linked it just before.
+        if self.queue.relocate(id)?.is_some() {
+            return Ok(Fence::Shelved);
+        }
+        Ok(match store.links(&fenced)? {
+            Some(1) => Fence::Mine(fenced, Box::new(task)),
+            Some(_) => Fence::SeveralNames,
+            None => Fence::Gone,
+        })
     }
 
     /// Where the file went; `None`: it was gone.

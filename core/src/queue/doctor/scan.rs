@@ -36,10 +36,10 @@ pub(super) struct Case {
 
 /// What is in `aside/`.
 #[derive(Default)]
-pub(super) struct Aside {
+pub(in super::super) struct Aside {
     pub(super) files: usize,
     /// The tasks of which an entry is there.
-    pub(super) tasks: BTreeSet<TaskId>,
+    pub(in super::super) tasks: BTreeSet<TaskId>,
     /// The reports that such entries point at.
     pub(super) reports: BTreeSet<(TaskId, Nonce)>,
 }
@@ -70,8 +70,11 @@ impl<S: Store> Queue<S> {
         self.scan_flat(&layout::runs(), &mut scan, |_, name| layout::is_run(name))?;
         self.scan_flat(&layout::tag_texts(), &mut scan, |_, name| layout::is_tag_text(name))?;
         self.scan_flat(&layout::queue_settings(), &mut scan, |_, name| is_setting(name))?;
-        self.scan_flat(&layout::purged(), &mut scan, |_, name| Entry::parse(name).is_some())?;
+        for dir in [layout::purged(), layout::removing()] {
+            self.scan_flat(&dir, &mut scan, |_, name| Entry::parse(name).is_some() || name == layout::REMOVING)?;
+        }
         self.scan_keys(&mut scan)?;
+        self.scan_deadlines(&mut scan)?;
         self.scan_flat(&layout::sweep(), &mut scan, |scan, name| {
             layout::parse_sweep_token(name).map(|token| scan.tokens.push(token)).is_some()
         })?;
@@ -81,7 +84,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// Reads `aside/`: what agents put there, and in directories what doctors did.
-    pub(super) fn scan_aside(&self) -> Result<Aside, Error> {
+    pub(in super::super) fn scan_aside(&self) -> Result<Aside, Error> {
         let mut aside = Aside::default();
         let shelf = layout::aside_shelf();
         for name in self.store().list(&shelf)?.unwrap_or_default() {
@@ -152,7 +155,9 @@ impl<S: Store> Queue<S> {
                 match TaskId::from_hex(&parent) {
                     Some(parent) => {
                         let dir = layout::blocked_on(parent);
-                        self.names_in(&dir, scan)?.into_iter().for_each(|name| scan.entry_or_foreign(&dir, name));
+                        let mut names = self.names_in(&dir, scan)?;
+                        names.retain(|name| layout::parse_mark(name).is_none());
+                        names.into_iter().for_each(|name| scan.entry_or_foreign(&dir, name));
                     }
                     None => scan.entry_or_foreign(&part, parent),
                 }
@@ -170,7 +175,21 @@ impl<S: Store> Queue<S> {
             }
             let queue = whole.child(&queue);
             for key in self.names_in(&queue, scan)? {
-                self.scan_flat(&queue.child(&key), scan, |_, name| layout::parse_key_holder(name).is_some())?;
+                let key = queue.child(&key);
+                let mut names = self.names_in(&key, scan)?;
+                names.retain(|name| layout::parse_key_holder(name).is_none());
+                names.into_iter().for_each(|name| scan.entry_or_foreign(&key, name));
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_deadlines(&self, scan: &mut Scan) -> Result<(), Error> {
+        let whole = layout::deadlines();
+        for outer in self.names_in(&whole, scan)? {
+            let outer = whole.child(&outer);
+            for inner in self.names_in(&outer, scan)? {
+                self.scan_flat(&outer.child(&inner), scan, |_, name| layout::parse_deadline(name).is_some())?;
             }
         }
         Ok(())

@@ -27,12 +27,13 @@ pub(super) fn are_kept(task: &Task, actions: &[&Action], findings: &mut Findings
     }
 }
 
-/// Whether the holder by `claim` set out to release the task before `moment`, and was not refused.
+/// Whether the holder by `claim` set out to release the task before `moment`, or somebody to put it back after its
+/// end, and was not refused.
 fn may_be_given_back(claim: &Action, moment: Moment, actions: &[&Action]) -> bool {
     let is_refused = |action: &Action| matches!(action.answer(), Some(Answer::Refused { .. }));
     actions.iter().any(|action| {
-        matches!(action.op, Op::Release { .. })
-            && action.run_id == claim.run_id
+        let by_its_holder = matches!(action.op, Op::Release { .. }) && action.run_id == claim.run_id;
+        (by_its_holder || matches!(action.op, Op::Retry { .. }))
             && (claim.began.nanos..moment.nanos).contains(&action.began.nanos)
             && !is_refused(action)
     })

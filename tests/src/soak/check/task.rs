@@ -135,7 +135,8 @@ impl SequentialSpec for OneTask {
                 Op::Settle { verdict, report, .. } => self.settle(run_id, *verdict, report),
                 Op::Release { nonce, .. } => self.release(run_id, nonce),
                 Op::Cancel { .. } => self.cancel(run_id),
-                Op::Claim { .. } | Op::Heartbeat { .. } => false,
+                Op::Retry { .. } => self.put_back(),
+                Op::Claim { .. } | Op::Heartbeat { .. } | Op::Gc { .. } | Op::Limit { .. } => false,
             },
             Asked::SilentClaim(generation) => self.claim(*generation, None),
             Asked::Look => false,
@@ -174,6 +175,7 @@ impl OneTask {
                     && (*force || self.is_lease_of(run_id, &None) || self.is_free_at(at))
                     && self.cancel(run_id)
             }
+            (Op::Retry { .. }, Answer::PutBack) => self.put_back(),
             (op, Answer::Refused { status, .. }) => self.refuses(run_id, op, status),
             _ => false,
         }
@@ -232,6 +234,15 @@ impl OneTask {
         there
     }
 
+    /// With all attempts before it. What was completed stays so.
+    fn put_back(&mut self) -> bool {
+        let may = matches!(&self.state, State::Ended { status, .. } if *status != "completed");
+        if may {
+            (self.state, self.attempt) = (State::Ready, 0);
+        }
+        may
+    }
+
     /// Whether `run_id` has the lease, and means this one.
     fn is_lease_of(&self, run_id: &str, nonce: &Option<String>) -> bool {
         let State::Held { holder: Some((holder, lease)) } = &self.state else { return false };
@@ -251,7 +262,8 @@ impl OneTask {
         let (nonce, cancels) = match op {
             Op::Heartbeat { nonce, .. } | Op::Settle { nonce, .. } | Op::Release { nonce, .. } => (nonce, None),
             Op::Cancel { force, .. } => (&None, Some(*force)),
-            Op::Enqueue { .. } | Op::Claim { .. } => return false,
+            Op::Retry { .. } => return self.refuses_to_put_back(status),
+            Op::Enqueue { .. } | Op::Claim { .. } | Op::Gc { .. } | Op::Limit { .. } => return false,
         };
         let held = matches!(self.state, State::Held { .. });
         // Under this lease, or under any.
@@ -262,6 +274,16 @@ impl OneTask {
             "lease_lost" => held && !own && (same_agent || self.generation > 1) && cancels.is_none(),
             "already_terminal" => matches!(self.state, State::Ended { .. }),
             _ => false,
+        }
+    }
+
+    /// Whether another task has its key this one does not know.
+    fn refuses_to_put_back(&self, status: &str) -> bool {
+        match &self.state {
+            State::Ended { status: "completed", .. } => status == "already_terminal",
+            State::Ended { .. } => status == "key_taken",
+            State::Absent => false,
+            State::Ready | State::Held { .. } => status == "not_terminal",
         }
     }
 

@@ -15,7 +15,7 @@ struct Tale {
 impl Tale {
     /// A task that "orchestrator" enqueued as its `number`th.
     fn enqueued(number: u64) -> Tale {
-        let op = Op::Enqueue { label: label(number), queue: "red".into(), priority: 0 };
+        let op = Op::Enqueue { label: label(number), queue: "red".into(), priority: 0, key: None };
         Tale::default().then("orchestrator", op, Some(Answer::Enqueued { task: name(number) }))
     }
 
@@ -185,7 +185,7 @@ fn a_takeover_is_right_and_the_late_report_refused() {
 #[test]
 fn what_nobody_was_told_of_may_have_happened() {
     // The enqueue, a first claim and the completion took effect, and their agents died before they knew.
-    let enqueue = Op::Enqueue { label: label(1), queue: "red".into(), priority: 0 };
+    let enqueue = Op::Enqueue { label: label(1), queue: "red".into(), priority: 0, key: None };
     let tale =
         Tale::default().then("orchestrator", enqueue, None).then("dead", claim(), None).later(12).claimed("b", 2);
     let tale = tale.then("b", complete("b", 2), None).listed("completed", "b", 2, Some("b 2"));
@@ -399,4 +399,120 @@ fn a_gentle_cancel_of_a_running_lease_is_found() {
 fn an_answer_that_nobody_foresaw_is_found() {
     let broken = Answer::Broken { what: "cannot list claimed/0: too many open files".into() };
     plain().then("b", claim(), Some(broken)).is_wrong(&["too many open files"]);
+}
+
+/// Asks to enqueue the `number`th task with the one key.
+fn with_key(number: u64) -> Op {
+    Op::Enqueue { label: label(number), queue: "red".into(), priority: 0, key: Some("key".into()) }
+}
+
+fn enqueued(number: u64) -> Option<Answer> {
+    Some(Answer::Enqueued { task: name(number) })
+}
+
+fn cancel_of(number: u64) -> Op {
+    Op::Cancel { task: name(number), force: true }
+}
+
+fn ended() -> Option<Answer> {
+    Some(Answer::Ended { generation: 0 })
+}
+
+fn retry_of(number: u64) -> Op {
+    Op::Retry { task: name(number) }
+}
+
+#[test]
+fn a_key_of_one_task_after_the_other_is_right() {
+    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1));
+    let tale = tale.then("o", with_key(2), Some(Answer::Deduplicated { task: name(1) }));
+    let tale = tale.then("a", cancel_of(1), ended()).then("orchestrator", with_key(3), enqueued(3));
+    let tale = tale.then("a", cancel_of(3), ended());
+    let figures = tale.listed_as(1, "cancelled", "a", 0, None).listed_as(3, "cancelled", "a", 0, None).is_right();
+    assert_eq!((figures.keys, figures.deduplicated, figures.keys_held_by_two), (1, 1, 0));
+}
+
+#[test]
+fn a_key_of_two_is_found() {
+    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1));
+    let tale = tale.then("orchestrator", with_key(2), enqueued(2));
+    let tale = tale.then("a", cancel_of(1), ended()).then("a", cancel_of(2), ended());
+    let tale = tale.listed_as(1, "cancelled", "a", 0, None).listed_as(2, "cancelled", "a", 0, None);
+    tale.is_wrong(&["it has key of red, while task 1 lives and has it"]);
+    assert_eq!(tale.findings().figures.keys_held_by_two, 1);
+}
+
+#[test]
+fn a_key_that_a_task_is_put_back_to_is_found() {
+    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1)).then("a", cancel_of(1), ended());
+    let tale = tale.then("orchestrator", with_key(2), enqueued(2)).then("a", retry_of(1), Some(Answer::PutBack));
+    let tale = tale.then("a", cancel_of(1), ended()).then("a", cancel_of(2), ended());
+    let tale = tale.listed_as(1, "cancelled", "a", 0, None).listed_as(2, "cancelled", "a", 0, None);
+    tale.is_wrong(&["while task 2 lives and has it"]);
+}
+
+#[test]
+fn whoever_is_told_of_a_task_that_has_ended_is_found() {
+    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1)).then("a", cancel_of(1), ended());
+    let tale = tale.then("o", with_key(2), Some(Answer::Deduplicated { task: name(1) }));
+    tale.listed_as(1, "cancelled", "a", 0, None).is_wrong(&["o was told that it lives, and it had ended"]);
+}
+
+#[test]
+fn an_enqueue_that_is_refused_is_found() {
+    plain().refused("o", with_key(2), "not_found", None).is_wrong(&["no such task"]);
+}
+
+#[test]
+fn a_task_that_was_put_back_ends_again() {
+    let failed = |tale: Tale, generation| {
+        let report = report("a", generation);
+        let fail = Op::Settle { task: name(1), verdict: Verdict::Fail, report, nonce: None };
+        tale.then("a", fail, Some(Answer::Ended { generation }))
+    };
+    let tale = failed(Tale::enqueued(1).claimed("a", 1), 1).then("o", retry_of(1), Some(Answer::PutBack));
+    let mut tale = tale.claimed("b", 2).completed("b", 2).listed("completed", "b", 2, Some("b 2"));
+    tale.listing.entry(name(1)).and_modify(|listed| listed.attempt = 1);
+    assert_eq!((tale.is_right().put_back, tale.is_right().searched), (1, 1));
+    let tale = plain().then("o", retry_of(1), Some(Answer::PutBack));
+    tale.is_in_no_order();
+}
+
+#[test]
+fn what_was_removed_after_its_end_is_not_lost() {
+    let mut tale = plain().then("o", Op::Gc { older_than_seconds: 1 }, Some(Answer::Done));
+    tale.listing.clear();
+    let tale = tale.refused("b", heartbeat(), "not_found", None);
+    assert_eq!((tale.is_right().removed, tale.is_right().lost), (1, 0));
+    let mut tale = plain();
+    tale.listing.clear();
+    tale.is_wrong(&["is not there"]);
+    // It had not ended.
+    let mut tale = Tale::enqueued(1).claimed("a", 1).then("o", Op::Gc { older_than_seconds: 1 }, Some(Answer::Done));
+    tale.listing.clear();
+    tale.is_wrong(&["is not there"]);
+}
+
+#[test]
+fn a_limit_that_is_exceeded_is_found() {
+    let limited = |number| Op::Enqueue { label: label(number), queue: LIMITED.into(), priority: 0, key: None };
+    let two = |limit: Option<u32>| {
+        let tale = Tale::default().then("orchestrator", limited(1), enqueued(1));
+        let tale = tale.then("orchestrator", limited(2), enqueued(2));
+        let set = Op::Limit { queue: LIMITED.into(), max: limit };
+        let mut tale = tale.then("o", set, Some(Answer::Done));
+        for (number, run_id) in [(1, "a"), (2, "b")] {
+            let lease = tale.lease(run_id, 1, 60);
+            let claimed = Answer::Claimed { task: name(number), label: label(number), lease };
+            tale = tale.then(run_id, claim(), Some(claimed));
+        }
+        for number in [1, 2] {
+            tale = tale.then("o", cancel_of(number), Some(Answer::Ended { generation: 1 }));
+            tale = tale.listed_as(number, "cancelled", "o", 1, None);
+        }
+        tale
+    };
+    two(Some(1)).is_wrong(&["2 tasks of blue were held at once, and 1 were allowed"]);
+    assert_eq!(two(Some(2)).is_right().limits, 1);
+    two(None).is_right();
 }
