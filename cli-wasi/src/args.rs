@@ -177,11 +177,11 @@ struct Output {
     format: Format,
     /// Print these fields of the answer, each value on a line of its own, and nothing else on standard output
     ///
-    /// FIELD is a name as --json has it, with dots into what it holds: task_id, task.payload.part, items.0.title; * is each
-    /// element of a list: tasks.*.task_id. A text stands without quotes, and what acts on a terminal and line breaks in it stand
-    /// as JSON escapes; an object or a list stands as JSON; null, and a field that this answer happens not to have, is an empty
-    /// line. A field that the command never answers is refused before anything is done. Errors go to standard error, with or
-    /// without --json. A claim that finds nothing prints nothing, with exit code 1.
+    /// FIELD is a name as --json has it, with dots into what it holds: task_id, task.payload.part, items.0.title; * is
+    /// each element of a list: tasks.*.task_id. A text stands without quotes; in it line breaks, and what acts on a
+    /// terminal, stand as JSON escapes. An object or a list stands as JSON. null, and a field that this answer happens
+    /// not to have, is an empty line. A field that the command never answers is refused before anything is done. Errors
+    /// go to standard error, with or without --json. A claim that finds nothing prints nothing, with exit code 1.
     #[arg(long, global = true, value_name = "FIELD,FIELD", value_delimiter = ',', help_heading = EVERY_COMMAND)]
     print: Vec<FieldPath>,
     /// Print help: -h in short, --help with all there is to say

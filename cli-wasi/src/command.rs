@@ -109,8 +109,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     let command = match asked {
         Asked::Run(command) => *command,
         Asked::Schema(_) if !fields.is_empty() => {
-            return printer
-                .fail(&bad_args("--print prints fields of an answer, which --schema does not give: leave one out"));
+            return printer.fail(&bad_args("--print is for answers, and --schema is none: leave one out"));
         }
         Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
         Asked::Refuse(bad) => return printer.fail(&bad.into()),

@@ -48,7 +48,7 @@ pub struct Answered<T> {
 pub struct Failure {
     /// What is wrong, and the way out.
     pub error: String,
-    /// The stable word for programs, one of [`coord_core::error::CODES`].
+    /// The stable word for programs.
     #[schemars(with = "schema::ErrorStatus")]
     pub status: &'static str,
     /// Where the task stands, if that is why.
@@ -156,7 +156,7 @@ impl Standing {
 pub struct Printer<'a> {
     /// As JSON or as text.
     pub format: Format,
-    /// The fields of an answer to print, instead of the whole; none: the whole. Then the format is that of what is wrong.
+    /// The fields of an answer to print, instead of the whole; none: the whole. The format is then that of errors.
     pub fields: &'a [FieldPath],
     /// The terminal's width, if there is one.
     pub columns: Option<usize>,
@@ -422,7 +422,7 @@ impl Page {
         Page { text: text.to_string(), columns, verbatim: false, coloured }
     }
 
-    /// A line that begins with `start`, which tells a status: that part has the status's colour where colours are shown.
+    /// A line that begins with `start`, which tells a status: that part has the status's colour, where there are any.
     pub fn tinted(&self, line: &str, start: &str, status: Status) -> String {
         match (line.strip_prefix(start), colour_of(status)) {
             (Some(rest), Some(colour)) if self.coloured => format!("{}{rest}", painted(start, colour)),

@@ -80,7 +80,7 @@ pub enum Error {
     Store(StoreError),
 }
 
-/// The stable words for programs, all there are: [`Error::code`] and [`crate::request::BadRequest::code`] are among them, and
+/// The stable words for programs, all there are: those of [`Error::code`], of [`crate::request::BadRequest::code`], and of
 /// what a face finds wrong by itself. `status` in JSON, and the error's name on every other face.
 pub const CODES: [&str; 15] = [
     "bad_args",

@@ -636,8 +636,8 @@ impl BadRequest {
             }
             BadRequest::CursorOfAnotherSort { of, sort } => write!(
                 f,
-                "the cursor is of a listing with sort {}, and this one has sort {}: give the same sort, or leave the cursor \
-                 out to begin anew",
+                "the cursor is of a listing with sort {}, and this one has sort {}: give the same sort, or leave the \
+                 cursor out to begin anew",
                 of.as_str(),
                 sort.as_str()
             ),

@@ -58,9 +58,9 @@ impl Failure {
             exit_code: self.exit_code(),
             duration_ms: began.elapsed().as_secs_f64() * 1_000.0,
             timestamp: now(),
-            warnings: [],
             error: self.to_string(),
             status,
+            warnings: [],
         };
         writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)
     }
@@ -144,9 +144,9 @@ struct Answer<'a> {
     exit_code: u8,
     duration_ms: f64,
     timestamp: Timestamp,
-    warnings: [&'a str; 0],
     error: String,
     status: &'a str,
+    warnings: [&'a str; 0],
 }
 
 #[expect(clippy::disallowed_methods, reason = "the component, which has the clock of all answers, is not running")]

@@ -101,7 +101,7 @@ fn a_task_whose_key_another_one_has_is_left_out() {
       Left out:   1: another task has their unique key
 
       (<s>)
-    2> ⚠️  line 1: task <id 1> was left out: another task has its unique key
+    2> ⚠️  line 1: task <bare id 1> was left out: another task has its unique key
     exit 1
     ");
     assert_eq!(to.tasks()["total"], 2);

@@ -223,6 +223,7 @@ fn the_holder_of_a_task_is_asked_to_stop_and_a_task_that_nobody_holds_is_cancell
       Title:      waiting
       Queue:      default
       By:         orchestrator
+      Reason:     why
 
       (<s>)
     exit 0

@@ -450,7 +450,7 @@ fn a_payload_of_more_than_max_bytes_is_left_out_and_its_task_claimed_all_the_sam
       Payload:    13 bytes, left out
 
       (<s>)
-    2> ⚠️  the payload has 13 bytes, more than --max-bytes 0: `muse coord show <id 2>` prints it
+    2> ⚠️  the payload has 13 bytes, more than --max-bytes 0: `muse coord show <bare id 2>` prints it
     exit 0
     "#);
     assert_eq!(repo.tasks()["claimed"], 3);

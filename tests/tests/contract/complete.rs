@@ -98,7 +98,8 @@ fn only_the_holder_of_a_claimed_task_can_complete_it_and_only_once() {
     assert_snapshot!(repo.session(lines.map(|line| line + " --json")), @r#"
     $ muse coord complete <id 1> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","warnings":[]}
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","task_status":"pending",
+     "claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-2 --json

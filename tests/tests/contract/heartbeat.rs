@@ -79,7 +79,8 @@ fn only_the_holder_of_a_claimed_task_can_renew_its_lease() {
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","warnings":[]}
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","task_status":"pending",
+     "claimer_run_id":null,"warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("cancel-task {pending} --run-id agent-1")).succeeded();

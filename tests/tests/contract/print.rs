@@ -48,7 +48,7 @@ fn a_field_that_is_never_answered_is_refused_before_anything_is_done() {
         "claim --run-id a --max 2 --print task_id",
         "tasks --print items.title",
         "tasks --print total.x",
-        "tasks --print ",
+        "tasks --print=total,",
         "watch --print nope",
         "export --print nope",
         "stats --prometheus --print total",
@@ -83,7 +83,7 @@ fn a_claim_that_finds_nothing_prints_nothing_and_warnings_stand_beside() {
     repo.given(["enqueue work", "pause default"]);
     for line in ["claim --run-id a --print task_id,status", "claim --run-id a --max 3 --print claims.*.task_id"] {
         let nothing = repo.coord(line).ended_with(1);
-        assert!(nothing.stdout.is_empty() && nothing.stderr.contains("is paused"), "{nothing}");
+        assert!(nothing.stdout.is_empty() && nothing.stderr.is_empty(), "{nothing}");
     }
     let cut = with(&repo, "enqueue --print title", "", &"x".repeat(600)).succeeded();
     assert_eq!(cut.stdout, "x".repeat(512) + "\n");
@@ -137,7 +137,7 @@ fn every_command_prints_a_field_of_its_answer() {
         ("claim", "status", "--run-id a --queue default".to_string()),
         ("heartbeat", "cancel_requested", format!("{id} --run-id a")),
         ("release", "status", format!("{id} --run-id a")),
-        ("cancel-task", "status", format!("{id} --run-id a")),
+        ("cancel-task", "status", format!("{id} --run-id a --reason no")),
         ("retry", "attempt", format!("{id}")),
         ("show", "history.0.kind", format!("{id}")),
         ("tasks", "pending", "".to_string()),

@@ -57,7 +57,8 @@ fn the_next_holder_has_another_generation_and_the_former_one_is_refused() {
 
     $ muse coord release <id 1> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","warnings":[]}
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","task_status":"pending",
+     "claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord claim --run-id agent-2 --json

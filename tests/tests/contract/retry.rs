@@ -151,8 +151,8 @@ fn a_task_that_has_not_ended_or_completed_is_not_put_back() {
     ]), @r#"
     $ muse coord retry <id 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"task <id 1>: it has not ended, so there is nothing to put back","status":"not_terminal",
-     "warnings":[]}
+     "error":"task <id 1>: it is pending and has not ended, so there is nothing to put back",
+     "status":"not_terminal","task_status":"pending","claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord retry <id 2> --json
@@ -203,7 +203,7 @@ fn a_task_whose_key_another_one_has_is_not_put_back() {
     $ muse coord retry <id 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"task <id 1>: its unique key is that of <id 2> now, which has not ended; nothing was changed",
-     "status":"key_taken","warnings":[]}
+     "status":"key_taken","task_status":"cancelled","claimer_run_id":null,"live_task_id":"<id 2>","warnings":[]}
     exit 1
     "#);
 }

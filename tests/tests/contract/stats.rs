@@ -97,7 +97,8 @@ fn an_empty_queue_has_figures_and_bad_values_are_refused() {
 
     $ muse coord stats --prometheus --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "error":"--prometheus is a format of its own: leave --json out","status":"bad_args","warnings":[]}
+     "error":"--prometheus is a format of its own: leave --json and --print out","status":"bad_args",
+     "warnings":[]}
     exit 1
     "#);
     assert_snapshot!(with_each(&repo, "stats", "--window", ["-1", "315360001"]), @"

@@ -228,7 +228,7 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     ────────────────────────────────────────────────────────────────────────────────
     <id 1> ⏳pending       0 a            -                    1
 
-      (showing 1 of more than 1 — use --limit to see more)
+      (showing 1, there are more — use --limit to see more)
       (the next ones: --cursor <cursor>)
 
       (<s>)
