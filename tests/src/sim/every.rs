@@ -8,7 +8,8 @@
 //! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for `random`.
 //!
 //! Agents that claim from a limited queue may give way to each other for as long as chance keeps them in step. Such schedules are
-//! explored until a task that has been given back [`GIVEN_BACK`] times would be so again; with a mishap, until it is claimed again.
+//! explored until a task that has been given back [`GIVEN_BACK`] times would be so again; with a mishap, until it is claimed
+//! again.
 //!
 //! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
 //! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
