@@ -78,10 +78,10 @@ impl Placeholders {
         } else if let Some(hex) = group("fanned") {
             format!("<aa>/<id {}>", number_of(hex.to_string(), &mut self.ids))
         } else if let Some(hex) = group("bare") {
-            // What was not shown as an id before may be any word.
-            match self.ids.iter().position(|id| id == hex) {
-                Some(known) => format!("<bare id {}>", known + 1),
-                None => hex.to_string(),
+            // A word of one letter is no id.
+            match hex.chars().all(|c| hex.starts_with(c)) {
+                false => format!("<bare id {}>", number_of(hex.to_string(), &mut self.ids)),
+                true => hex.to_string(),
             }
         } else if group("cursor").is_some() {
             String::from("<cursor>")

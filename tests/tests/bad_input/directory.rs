@@ -39,7 +39,7 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
       (no tasks matching filter)
 
       (<s>)
-    2> ⚠️  task <id 1> is left out: its record is torn or not a task record (EOF while parsing a string at line 1 column 40)
+    2> ⚠️  task <bare id 1> is left out: its record is torn or not a task record (EOF while parsing a string at line 1 column 40)
     exit 0
 
     $ muse coord tasks --queue default --json
@@ -102,7 +102,7 @@ fn an_altered_record_is_set_aside_and_reported_and_never_served() {
       (no tasks matching filter)
 
       (<s>)
-    2> ⚠️  task <id 1> is left out: its record is altered: its content is that of <id 2>
+    2> ⚠️  task <bare id 1> is left out: its record is altered: its content is that of <bare id 2>
     exit 0
 
     $ muse coord cancel-task <id 1> --run-id a --json
@@ -116,7 +116,7 @@ fn an_altered_record_is_set_aside_and_reported_and_never_served() {
       Queue [default] is empty — no pending tasks.
 
       (<s>)
-    2> ⚠️  task <id 1> was set aside: its record is altered: its content is that of <id 2>; its entry is in aside/, nothing is lost
+    2> ⚠️  task <bare id 1> was set aside: its record is altered: its content is that of <bare id 2>; its entry is in aside/, nothing is lost
     exit 1
 
     $ muse coord claim --run-id a --queue default
@@ -190,7 +190,7 @@ fn a_result_that_was_torn_is_reported_and_its_task_still_listed() {
     <id 1> ✅completed     0 default      a                    t
 
       (<s>)
-    2> ⚠️  the result or error of task <id 1> is missing or torn
+    2> ⚠️  the result or error of task <bare id 1> is missing or torn
     exit 0
 
     $ muse coord tasks --status completed --json

@@ -132,24 +132,24 @@ fn every_command_prints_a_field_of_its_answer() {
     let repo = Repo::new();
     let id = repo.enqueue("work");
     let lines = [
-        ("init", "path", "".to_string()),
+        ("init", "path", String::new()),
         ("enqueue", "deduplicated", "other --queue q".to_string()),
         ("claim", "status", "--run-id a --queue default".to_string()),
         ("heartbeat", "cancel_requested", format!("{id} --run-id a")),
         ("release", "status", format!("{id} --run-id a")),
         ("cancel-task", "status", format!("{id} --run-id a --reason no")),
-        ("retry", "attempt", format!("{id}")),
-        ("show", "history.0.kind", format!("{id}")),
-        ("tasks", "pending", "".to_string()),
+        ("retry", "attempt", id.clone()),
+        ("show", "history.0.kind", id.clone()),
+        ("tasks", "pending", String::new()),
         ("wait", "timed_out", format!("{id} --timeout 0")),
-        ("stats", "queues.default.counts.pending", "".to_string()),
+        ("stats", "queues.default.counts.pending", String::new()),
         ("pause", "paused", "q".to_string()),
         ("resume", "paused", "q".to_string()),
         ("limit", "max_in_flight", "q --max-in-flight 2".to_string()),
         ("gc", "removed", "--older-than 0".to_string()),
-        ("export", "entry", "".to_string()),
-        ("import", "imported", "".to_string()),
-        ("doctor", "healthy", "".to_string()),
+        ("export", "entry", String::new()),
+        ("import", "imported", String::new()),
+        ("doctor", "healthy", String::new()),
         ("completions", "shell", "bash".to_string()),
     ];
     for (command, field, rest) in &lines {
