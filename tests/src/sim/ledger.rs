@@ -655,7 +655,9 @@ impl Life {
     fn follow(&mut self, next: &Entry, errand: &Errand) -> Result<(), Broken> {
         let now = errand.now;
         let Some(last) = self.last_entry() else {
-            let first = next.version == 1 && next.generation == 0 && next.attempt == 0;
+            // What another queue has done with it counts on.
+            let imported = matches!(errand.order, Order::Import(..));
+            let first = (next.version == 1 || imported) && next.generation == 0 && next.attempt == 0;
             expect(first, Promise::OnlyGrow, || format!("the first name is {next}"))?;
             return self.check_first(next);
         };
