@@ -4,12 +4,18 @@ use std::ffi::OsString;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use coord_core::limits;
 use coord_core::queue::Status;
+use coord_core::request::BadRequest;
 
 use crate::command::{ANSWERS, Described, TASK_FIELDS};
+use crate::print::FieldPath;
 
+use typed::Typed;
+
+mod typed;
 mod values;
 
 pub use values::{Backoff, InFlight};
@@ -21,6 +27,8 @@ pub struct Invocation {
     pub asked: Asked,
     /// How to answer.
     pub format: Format,
+    /// The fields to print, instead of the whole answer.
+    pub fields: Vec<FieldPath>,
     /// The terminal's width, if the answer goes to one: the launcher says so in `COLUMNS`.
     pub columns: Option<usize>,
     /// The terminal's height, likewise in `LINES`.
@@ -36,6 +44,8 @@ pub enum Asked {
     Run(Box<Command>),
     /// Tell the schema of a command's JSON answer.
     Schema(Described),
+    /// Refuse a number that is out of its range by so much that it is no number of 64 bits.
+    Refuse(BadRequest),
 }
 
 /// Arguments that do not parse, or a call for help or the version.
@@ -50,13 +60,60 @@ pub struct Misuse {
 /// Parses a command line.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Misuse> {
     let arguments: Vec<OsString> = arguments.collect();
-    let misuse = |error| Misuse { error, format: guessed_format(&arguments) };
-    let matches = Muse::command().try_get_matches_from(&arguments).map_err(misuse)?;
-    let Muse { group: Group::Coord { schema, command }, output } = Muse::from_arg_matches(&matches).map_err(misuse)?;
-    let asked = asked(schema, command).map_err(misuse)?;
-    let format = if output.json { Format::Json } else { output.format };
     let (columns, lines) = crate::host::terminal_size();
-    Ok(Invocation { asked, format, columns, lines, sync: environment("MUSE_COORD_SYNC") })
+    let mut muse = Muse::command().term_width(columns.unwrap_or(HELP_COLUMNS).min(HELP_COLUMNS));
+    let matched = muse.try_get_matches_from_mut(&arguments);
+    let typed = typed::options(&muse, &arguments);
+    let format = format(&typed);
+    let matched = match matched {
+        Err(help) if !help.use_stderr() => Err(help),
+        matched => typed::no_option_as_value(&typed).and(matched),
+    };
+    let (asked, fields) = match matched.and_then(|matches| read(&matches)) {
+        Ok(read) => read,
+        Err(error) => match values::out_of_range(&error) {
+            Some(bad) => (Asked::Refuse(bad), Vec::new()),
+            None => return Err(Misuse { error: typed::with_tips(error, &typed), format }),
+        },
+    };
+    Ok(Invocation { asked, format, fields, columns, lines, sync: environment("MUSE_COORD_SYNC") })
+}
+
+/// What is asked for, and which fields of the answer.
+fn read(matches: &ArgMatches) -> Result<(Asked, Vec<FieldPath>), clap::Error> {
+    run_id_is_text(matches)?;
+    let Muse { group: Group::Coord { schema, command }, output } = Muse::from_arg_matches(matches)?;
+    Ok((asked(schema, command)?, output.print))
+}
+
+/// What is asked for last: `--json` is short for `--format json`. What `--print` prints is no text and no JSON; what is wrong is told
+/// beside it, as text.
+fn format(typed: &[Typed<'_>]) -> Format {
+    if typed.iter().any(|option| option.argument.get_id() == "print") {
+        return Format::Text;
+    }
+    let asks = |option: &Typed<'_>| match option.argument.get_id().as_str() {
+        "json" => Some(Format::Json),
+        "format" => Format::from_str(option.value()?.to_str()?, false).ok(),
+        _ => None,
+    };
+    typed.iter().rev().find_map(asks).unwrap_or(Format::Text)
+}
+
+/// The launcher cannot hand over a variable that is not UTF-8: it hands over what is left of it, and says so by another
+/// one. That matters only where nothing else says who acts.
+fn run_id_is_text(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let command = matches.subcommand().and_then(|(_, coord)| coord.subcommand()).map(|(_, command)| command);
+    let source = command.filter(|command| matches!(command.try_contains_id("run_id"), Ok(true)));
+    let source = source.and_then(|command| command.value_source("run_id"));
+    match environment("MUSE_RUN_ID_NOT_UTF8").filter(|_| source == Some(ValueSource::EnvVariable)) {
+        Some(shown) => {
+            let message =
+                format!("the value of MUSE_RUN_ID is not valid UTF-8: {shown}; give one that is, or --run-id\n");
+            Err(clap::Error::raw(ErrorKind::InvalidUtf8, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A command, or `--schema` instead. Told apart here, since clap counts also `--json` as an argument that a command
@@ -86,14 +143,6 @@ pub fn command_line() -> clap::Command {
     Muse::command()
 }
 
-/// The format that a command line asks for which does not parse.
-fn guessed_format(arguments: &[OsString]) -> Format {
-    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
-    let asks = |word: &&str| matches!(*word, "--json" | "-j" | "--format=json");
-    let asks_in_two = words.windows(2).any(|pair| pair == ["--format", "json"]);
-    if asks_in_two || words.iter().any(asks) { Format::Json } else { Format::Text }
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -101,7 +150,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 
 /// Tools for many agents at work on one repository.
 #[derive(Debug, Parser)]
-#[command(name = "muse", version, arg_required_else_help = true)]
+#[command(name = "muse", version, arg_required_else_help = true, args_override_self = true, disable_help_flag = true)]
 struct Muse {
     #[command(subcommand)]
     group: Group,
@@ -109,15 +158,41 @@ struct Muse {
     output: Output,
 }
 
+/// The options of every command. In its help they stand behind those of its own. Which of them counts depends on their
+/// order: see [`format`].
 #[derive(Debug, Args)]
 struct Output {
-    /// Answer with one JSON object on one line of stdout, errors too
-    #[arg(long, short, global = true, overrides_with = "json")]
+    /// Answer with one JSON object on one line of stdout, errors too: short for --format json
+    #[arg(long, short, global = true, help_heading = EVERY_COMMAND)]
     json: bool,
-    /// How to answer
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    /// How to answer; of --json and --format the last one counts
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Text,
+        value_name = "FORMAT",
+        help_heading = EVERY_COMMAND
+    )]
     format: Format,
+    /// Print these fields of the answer, each value on a line of its own, and nothing else on standard output
+    ///
+    /// FIELD is a name as --json has it, with dots into what it holds: task_id, task.payload.part, items.0.title; * is
+    /// each element of a list: tasks.*.task_id. A text stands without quotes; in it line breaks, and what acts on a
+    /// terminal, stand as JSON escapes. An object or a list stands as JSON. null, and a field that this answer happens
+    /// not to have, is an empty line. A field that the command never answers is refused before anything is done. Errors
+    /// go to standard error, with or without --json. A claim that finds nothing prints nothing, with exit code 1.
+    #[arg(long, global = true, value_name = "FIELD,FIELD", value_delimiter = ',', help_heading = EVERY_COMMAND)]
+    print: Vec<FieldPath>,
+    /// Print help: -h in short, --help with all there is to say
+    #[arg(long, short, global = true, action = ArgAction::Help, help_heading = EVERY_COMMAND)]
+    help: Option<bool>,
 }
+
+const EVERY_COMMAND: &str = "Options of every command";
+
+/// How wide help is at most, and where there is no terminal.
+const HELP_COLUMNS: usize = 100;
 
 /// How to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -147,16 +222,28 @@ Example:
   muse coord claim --run-id agent-1 --wait 60 --json
   muse coord complete sha256:… --run-id agent-1 --result '{\"pr\":42}'
 
-Durations are seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
-Times are like 2026-11-24T18:00:00Z, in any offset.
+A TASK_ID is taken with and without its sha256:.
+DURATION is seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+TIME is like 2026-11-24T18:00:00Z, in any offset.
+An option that is given twice counts as it is given last; one that takes a list adds up.
+A value that begins with a dash is given behind =, as in --error=--json.
 
 Environment:
   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
   MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+  NO_COLOR         no colours on a terminal
 
 Exit codes:
   0 done · 1 bad value, not found, nothing to claim, refused, defects, I/O error · 2 wrong usage or no repository";
+
+const DURATION_HELP: &str = "DURATION is seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.";
+
+const TIME_HELP: &str = "TIME is like 2026-11-24T18:00:00Z, in any offset.";
+
+const DURATION_AND_TIME_HELP: &str = "\
+DURATION is seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+TIME is like 2026-11-24T18:00:00Z, in any offset.";
 
 /// The commands of `muse coord`.
 #[derive(Debug, Subcommand)]
@@ -168,18 +255,22 @@ pub enum Command {
     Init,
     /// Add a task to the queue, or with --batch many
     #[command(
-        override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>"
+        override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>",
+        after_help = DURATION_AND_TIME_HELP
     )]
     Enqueue(Enqueue),
     /// Take the task of the highest priority, the oldest first; exactly one agent gets it
+    #[command(after_help = DURATION_HELP)]
     Claim(Claim),
     /// Keep a claimed task: start its lease anew, and learn whether somebody asks to stop
+    #[command(after_help = DURATION_HELP)]
     Heartbeat(Heartbeat),
     /// Report a claimed task as done
     Complete(Complete),
     /// Report an attempt at a claimed task as failed; it is tried again if it has attempts left
     FailTask(FailTask),
     /// Give a claimed task back: it waits again, and this was no attempt
+    #[command(after_help = DURATION_HELP)]
     Release(Release),
     /// Call a task off, or ask its holder to stop
     CancelTask(CancelTask),
@@ -188,16 +279,20 @@ pub enum Command {
     /// Show a task: its record, where it stands, what was reported of it
     Show(Show),
     /// List tasks, and count all of them by status
+    #[command(after_help = TIME_HELP)]
     Tasks(Tasks),
     /// Wait until tasks have ended, and print their results
     ///
     /// Exit code 0 when they have, however they ended; 1 when the time is over before.
+    #[command(after_help = DURATION_HELP)]
     Wait(Wait),
     /// Print the tasks as they stand, then each that changes, a line of JSON each, until interrupted
     ///
     /// A task that changed twice between two looks is told once, as it stands then. To catch up later: `tasks --ended-since`.
+    /// The lines are JSON whatever --format says; errors are told as it says.
     Watch(Watch),
     /// Print figures by queue: how many tasks stand where, how long they wait and how long they take
+    #[command(after_help = DURATION_HELP)]
     Stats(Stats),
     /// Claim nothing of a queue until it is resumed; what is claimed goes on
     Pause(QueueName),
@@ -208,8 +303,11 @@ pub enum Command {
     /// Remove tasks that ended long ago, with all that was reported of them
     ///
     /// For good: `export` keeps them elsewhere. A task that others still wait for stays.
+    #[command(after_help = DURATION_HELP)]
     Gc(Gc),
     /// Print each task as a line of JSON, with all that was reported of it
+    ///
+    /// The lines are JSON whatever --format says; errors are told as it says.
     Export,
     /// Bring back the tasks that `export` printed, from standard input, under their ids
     ///
@@ -241,33 +339,59 @@ pub struct Enqueue {
     #[arg(required_unless_present = "batch")]
     pub title: Option<String>,
     /// Higher is claimed first; any 64-bit integer
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = values::whole(i64::MIN..=i64::MAX),
+        allow_negative_numbers = true
+    )]
     pub priority: i64,
     /// The queue to wait in: 1 to 64 of A-Z a-z 0-9 _ -
     #[arg(long, value_name = "QUEUE", default_value = "default")]
     pub queue: String,
     /// How long the task may wait to be claimed, else it expires (1 to 315360000 seconds)
-    #[arg(long, value_name = "DURATION", default_value_t = limits::PENDING_TTL_SECONDS_DEFAULT, value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = limits::PENDING_TTL_SECONDS_DEFAULT,
+        value_parser = values::seconds(limits::PENDING_TTL_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub ttl: i64,
     /// Who enqueues, in 1 to 256 characters
     #[arg(long, value_name = "RUNID", default_value = "unknown", env = "MUSE_RUN_ID", hide_env_values = true)]
     pub run_id: String,
     /// What the agent needs to know: a JSON object of at most 65536 bytes
+    ///
+    /// At most 124 levels deep, and without what readers differ on: a name twice in one object, a number beyond
+    /// 1.8e308, half a surrogate pair.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub payload: String,
     /// Up to 32 words, each of at most 64 characters (a longer one is cut)
-    #[arg(long, value_name = "TAG1,TAG2", default_value = "")]
-    pub tags: String,
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub tags: Vec<String>,
     /// How many attempts there may be (1 to 1000): a failed one, or a lease that runs out, is one. Without it one failure is
     /// final, and a lease that ran out can be taken over without end
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = values::whole(limits::MAX_ATTEMPTS), allow_negative_numbers = true)]
     pub max_attempts: Option<i64>,
-    /// How long to wait after the first failed attempt, and at most: each wait is twice as long, and up to a half shorter by
-    /// chance (0 to 2592000 seconds) [default: 1s:5m]
-    #[arg(long, value_name = "DURATION[:MAX]", requires = "max_attempts", value_parser = values::backoff, allow_negative_numbers = true)]
+    /// How long to wait after the first failed attempt, and at most, which is no less: each wait is twice as long, and
+    /// up to a half shorter by chance (0 to 2592000 seconds) [default: 1s:5m]
+    #[arg(
+        long,
+        value_name = "DURATION[:MAX]",
+        requires = "max_attempts",
+        value_parser = values::backoff(),
+        allow_negative_numbers = true
+    )]
     pub backoff: Option<Backoff>,
     /// How long nobody is to claim it (0 to 315360000 seconds)
-    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub delay: Option<i64>,
     /// Before which time nobody is to claim it
     #[arg(long, value_name = "TIME", conflicts_with = "delay")]
@@ -275,9 +399,9 @@ pub struct Enqueue {
     /// The tasks that must have ended before, up to 1000
     #[arg(long, value_name = "ID1,ID2", value_delimiter = ',')]
     pub after: Vec<String>,
-    /// What to do if one of those does not complete: go on waiting until it does, end as cancelled, or run all the same
-    /// [default: cancel]
-    #[arg(long, value_name = "WHAT", requires = "after", value_parser = values::fates())]
+    /// What to do if one of those (--after) does not complete: go on waiting until it does, end as cancelled, or run
+    /// all the same [default: cancel]
+    #[arg(long, value_name = "WHAT", value_parser = values::fates())]
     pub if_parent_fails: Option<String>,
     /// If another task with this key (1 to 256 characters) has not ended in the queue, answer that one and enqueue nothing
     #[arg(long, value_name = "KEY")]
@@ -314,19 +438,36 @@ pub struct Claim {
     #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
     pub exclude_tags: Vec<String>,
     /// How long until another agent may take the task over, unless there is a heartbeat (1 to 86400 seconds)
-    #[arg(long, value_name = "DURATION", default_value_t = limits::CLAIM_TTL_SECONDS_DEFAULT, value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = limits::CLAIM_TTL_SECONDS_DEFAULT,
+        value_parser = values::seconds(limits::CLAIM_TTL_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub claim_ttl: i64,
     /// How long to wait for a task when there is none (0 to 3600 seconds)
-    #[arg(long, value_name = "DURATION", default_value_t = 0, value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = 0,
+        value_parser = values::seconds(limits::WAIT_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub wait: i64,
     /// Claim up to N tasks at once (1 to 100000), and answer a list; waits for the first one only
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = values::whole(1..=limits::BATCH as i64),
+        allow_negative_numbers = true
+    )]
     pub max: Option<i64>,
     /// Leave a payload out of the answer if it is longer than N bytes as JSON; the task is claimed all the same
     ///
     /// Then `payload` is null, `payload_truncated` is true and `payload_bytes` says how long it is; `muse coord show ID`
     /// prints it. What else an answer holds is short: a title of 512 characters, 32 tags of 64, two run ids of 256.
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = values::whole(0..=i64::MAX), allow_negative_numbers = true)]
     pub max_bytes: Option<i64>,
 }
 
@@ -336,10 +477,15 @@ pub struct Heartbeat {
     #[command(flatten)]
     pub lease: Lease,
     /// How long the lease lasts from now (1 to 86400 seconds); else as long as it was given for
-    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = values::seconds(limits::CLAIM_TTL_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub claim_ttl: Option<i64>,
     /// How much of it is done, from 0 to 1
-    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    #[arg(long, value_name = "FRACTION", value_parser = values::fraction, allow_negative_numbers = true)]
     pub progress: Option<f64>,
     /// How far it is, in words, in at most 4096 characters
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -351,7 +497,7 @@ pub struct Heartbeat {
 pub struct Complete {
     #[command(flatten)]
     pub lease: Lease,
-    /// What came of it: a JSON object of at most 65536 bytes
+    /// What came of it: a JSON object of at most 65536 bytes, as `enqueue` takes a payload
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub result: String,
     /// Enqueue what follows from it in the same step, a task a line of FILE (- for standard input), as `enqueue --batch` takes
@@ -379,7 +525,13 @@ pub struct Release {
     #[command(flatten)]
     pub lease: Lease,
     /// How long nobody is to claim it (0 to 315360000 seconds)
-    #[arg(long, value_name = "DURATION", default_value_t = 0, value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = 0,
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub delay: i64,
 }
 
@@ -449,7 +601,13 @@ pub struct Tasks {
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<String>,
     /// Show at most so many (1 to 10000); the counts are always of all tasks
-    #[arg(long, value_name = "N", default_value_t = limits::LIST_ITEMS_DEFAULT, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = limits::LIST_ITEMS_DEFAULT,
+        value_parser = values::whole(limits::LIST_ITEMS),
+        allow_negative_numbers = true
+    )]
     pub limit: i64,
     /// Of each task show only these fields, in this order; the counts stay
     #[arg(long, value_parser = PossibleValuesParser::new(TASK_FIELDS), value_delimiter = ',', value_name = "FIELD,FIELD")]
@@ -472,7 +630,12 @@ pub struct Wait {
     #[arg(long, conflicts_with = "all")]
     pub any: bool,
     /// How long at most (0 to 315360000 seconds); else as long as it takes
-    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub timeout: Option<i64>,
 }
 
@@ -491,7 +654,13 @@ pub struct Watch {
 #[derive(Debug, Args)]
 pub struct Stats {
     /// How far back ended tasks are looked at (0 to 315360000 seconds)
-    #[arg(long, value_name = "DURATION", default_value_t = 3_600, value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = 3_600,
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub window: i64,
     /// Answer in Prometheus's text format
     #[arg(long)]
@@ -502,11 +671,22 @@ pub struct Stats {
 #[derive(Debug, Args)]
 pub struct Gc {
     /// Remove tasks that ended at least so long ago (0 to 315360000 seconds)
-    #[arg(long, value_name = "DURATION", value_parser = values::seconds, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
     pub older_than: i64,
     /// But for the N that ended last
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
-    pub keep_last: usize,
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = values::whole(0..=i64::MAX),
+        allow_negative_numbers = true
+    )]
+    pub keep_last: i64,
     /// Only tell how many
     #[arg(long)]
     pub dry_run: bool,
@@ -525,7 +705,7 @@ pub struct Limit {
     #[command(flatten)]
     pub queue: QueueName,
     /// At most so many tasks are claimed at once; those that are claimed already stay so. none: any number
-    #[arg(long, value_name = "N", value_parser = values::in_flight, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = values::in_flight(), allow_negative_numbers = true)]
     pub max_in_flight: InFlight,
 }
 

@@ -35,6 +35,7 @@ use schemars::{JsonSchema, Schema};
 use crate::args::{self, Asked, Command, Format, Invocation};
 use crate::host::{self, Grant, Stopwatch};
 use crate::output::{Answer, Answered, Failure, Printer};
+use crate::print;
 use crate::schema;
 
 use settings::Setting;
@@ -49,6 +50,8 @@ const WORDS: Words = Words {
     max_attempts: "--max-attempts",
     backoff: "--backoff",
     delay: "--delay",
+    after: "--after",
+    if_parent_fails: "--if-parent-fails",
     payload: "--payload",
     result: "--result",
     error: "--error",
@@ -100,13 +103,20 @@ impl Described {
 
 /// Runs a command, prints what came of it, and tells the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
-    let Invocation { asked, format, columns, lines, sync } = invocation;
-    let printer = Printer { format, columns, lines, changes: false, stopwatch };
+    let Invocation { asked, format, fields, columns, lines, sync } = invocation;
+    let printer = Printer { format, fields: &fields, columns, lines, changes: false, stopwatch };
     let repository = Repository { sync };
     let command = match asked {
         Asked::Run(command) => *command,
+        Asked::Schema(_) if !fields.is_empty() => {
+            return printer.fail(&bad_args("--print is for answers, and --schema is none: leave one out"));
+        }
         Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
+        Asked::Refuse(bad) => return printer.fail(&bad.into()),
     };
+    if let Err(problem) = print::check(&fields, || schema_of(&command)) {
+        return printer.fail(&bad_args(problem));
+    }
     let printer = Printer { changes: changes(&command), ..printer };
     match command {
         Command::Init => printer.finish(init::run(&repository)),
@@ -123,12 +133,13 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
         Command::Wait(args) => printer.finish(wait::run(&args, &repository, stopwatch)),
         Command::Watch(args) => printer.stream(|stream| watch::run(&args, &repository, stream)),
-        Command::Stats(args) if args.prometheus => printer.plain(prometheus(&args, format, &repository)),
+        Command::Stats(args) if args.prometheus => printer.plain(prometheus(&args, printer, &repository)),
         Command::Stats(args) => printer.finish(stats::run(&args, &repository)),
         Command::Pause(args) => printer.finish(settings::run(&args, Setting::Paused, &repository)),
         Command::Resume(args) => printer.finish(settings::run(&args, Setting::Resumed, &repository)),
         Command::Limit(args) => {
-            printer.finish(settings::run(&args.queue, Setting::InFlight(args.max_in_flight), &repository))
+            let set = |max| settings::run(&args.queue, max, &repository);
+            printer.finish(Setting::in_flight(args.max_in_flight).and_then(set))
         }
         Command::Gc(args) => printer.finish(gc::run(&args, &repository)),
         Command::Export => printer.stream(|stream| archive::export(&repository, stream)),
@@ -166,9 +177,41 @@ fn changes(command: &Command) -> bool {
     }
 }
 
-fn prometheus(args: &args::Stats, format: Format, repository: &Repository) -> Result<Answered<String>, Failure> {
-    if format == Format::Json {
-        return Err(bad_args("--prometheus is a format of its own: leave --json out"));
+/// The schema of the very answer that a command will give, for `--print`.
+fn schema_of(command: &Command) -> Schema {
+    match command {
+        Command::Init => schema::of_answer::<init::Initialised>(),
+        Command::Enqueue(args) if args.batch.is_some() => schema::of_answer::<batch::Batched>(),
+        Command::Enqueue(_) => schema::of_answer::<enqueue::Single>(),
+        Command::Claim(args) if args.max.is_some() => schema::of_answer::<claim::Several>(),
+        Command::Claim(_) => schema::of_answer::<claim::Mine>(),
+        Command::Heartbeat(_) => schema::of_answer::<heartbeat::Kept>(),
+        Command::Complete(_) => schema::of_answer::<complete::Completed>(),
+        Command::FailTask(_) => schema::of_answer::<fail_task::Failed>(),
+        Command::Release(_) => schema::of_answer::<release::Released>(),
+        Command::Retry(_) => schema::of_answer::<release::PutBack>(),
+        Command::CancelTask(_) => schema::of_answer::<cancel_task::Cancelled>(),
+        Command::Show(_) => schema::of_answer::<show::Shown>(),
+        Command::Tasks(_) => schema::of_answer::<tasks::Tasks>(),
+        Command::Wait(_) => schema::of_answer::<wait::Ends>(),
+        Command::Watch(_) => schema::of_each_line::<watch::Sight>(),
+        Command::Stats(_) => schema::of_answer::<stats::Stats>(),
+        Command::Pause(_) | Command::Resume(_) | Command::Limit(_) => schema::of_answer::<settings::QueueSettings>(),
+        Command::Gc(_) => schema::of_answer::<gc::Removal>(),
+        Command::Export => schema::of_each_line::<schema::ExportedLine>(),
+        Command::Import => schema::of_answer::<archive::Import>(),
+        Command::Doctor(_) => schema::of_answer::<doctor::Examined>(),
+        Command::Completions(_) => schema::of_answer::<completions::Script>(),
+    }
+}
+
+fn prometheus(
+    args: &args::Stats,
+    Printer { format, fields, .. }: Printer<'_>,
+    repository: &Repository,
+) -> Result<Answered<String>, Failure> {
+    if format == Format::Json || !fields.is_empty() {
+        return Err(bad_args("--prometheus is a format of its own: leave --json and --print out"));
     }
     let Answered { answer, warnings } = stats::run(args, repository)?;
     Ok(Answered { answer: answer.prometheus(), warnings })
@@ -210,7 +253,7 @@ fn no_repository() -> Failure {
     Failure {
         error: "fatal: not a muse repository (or any parent up to mount point /)".to_string(),
         status: "not_a_repository",
-        tenure: None,
+        standing: None,
         hint: Some(
             "run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; \
              under wasmtime, grant it with --dir .muse/coordination",

@@ -35,6 +35,11 @@ pub fn stdin() -> Input {
     Input(io::stdin().lock())
 }
 
+/// The words for what the system refused, without the number behind them, which is WASI's own.
+pub fn reason(error: &io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_string()
+}
+
 impl Input {
     /// The next line, with its end; `None`: that was all. Of one that is longer than `max_bytes`, one byte more.
     pub fn next_line(&mut self, max_bytes: usize) -> io::Result<Option<Vec<u8>>> {

@@ -7,6 +7,7 @@ mod args;
 mod command;
 pub mod host;
 mod output;
+mod print;
 mod schema;
 
 pub use args::command_line;

@@ -2,14 +2,15 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use coord_core::entry::Outcome;
+use coord_core::queue::Status;
 use coord_core::time::Timestamp;
 use coord_core::transition::Refusal;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use crate::args::{Format, Misuse};
+use crate::args::{self, Format, Misuse};
 use crate::host::{self, Stopwatch};
+use crate::print::{FieldPath, values};
 use crate::schema;
 
 /// What a command that did what was asked answers. Its JSON fields are those of `Serialize`, and `--schema` tells them.
@@ -25,6 +26,11 @@ pub trait Answer: Serialize + JsonSchema {
     /// Undoes what was done for whoever gets the answer, as nobody got it, and says so. None: there is nothing to undo.
     fn take_back(&self) -> Option<String> {
         None
+    }
+
+    /// True if nothing was found of which a field could be printed.
+    fn is_nothing(&self) -> bool {
+        false
     }
 }
 
@@ -43,10 +49,11 @@ pub struct Failure {
     /// What is wrong, and the way out.
     pub error: String,
     /// The stable word for programs.
+    #[schemars(with = "schema::ErrorStatus")]
     pub status: &'static str,
-    /// Who has the task, if that is why.
+    /// Where the task stands, if that is why.
     #[serde(flatten)]
-    pub tenure: Option<Box<Tenure>>,
+    pub standing: Option<Box<Standing>>,
     /// What to type next, if that is a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
@@ -55,11 +62,11 @@ pub struct Failure {
     pub exit_code: u8,
 }
 
-/// Who has a task, had it last or ended it: what a script needs of a refusal.
+/// Where a task stands, and who has it, had it last or ended it: what a script needs of a refusal.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Tenure {
+pub struct Standing {
     #[schemars(with = "schema::StatusName")]
-    task_status: &'static str,
+    task_status: Status,
     claimer_run_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
@@ -72,12 +79,24 @@ pub struct Tenure {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Time>")]
     ended_at: Option<Timestamp>,
+    /// When the task is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
+    scheduled_at: Option<Timestamp>,
+    /// The task that it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::TaskId>")]
+    blocked_on: Option<String>,
+    /// The task that has its unique key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::TaskId>")]
+    live_task_id: Option<String>,
 }
 
 impl Failure {
     /// A failure that ends with exit code 1.
     pub fn new(status: &'static str, error: impl ToString) -> Failure {
-        Failure { error: error.to_string(), status, tenure: None, hint: None, exit_code: 1 }
+        Failure { error: error.to_string(), status, standing: None, hint: None, exit_code: 1 }
     }
 
     /// The same, with the place where it is in front.
@@ -88,42 +107,57 @@ impl Failure {
 
 impl From<coord_core::Error> for Failure {
     fn from(error: coord_core::Error) -> Failure {
-        let tenure = Tenure::of(&error).map(Box::new);
-        Failure { tenure, ..Failure::new(error.code(), error) }
+        let standing = Standing::of(&error).map(Box::new);
+        Failure { standing, ..Failure::new(error.code(), error) }
     }
 }
 
-impl Tenure {
-    fn of(error: &coord_core::Error) -> Option<Tenure> {
-        let coord_core::Error::Refused { refusal, who, .. } = error else { return None };
-        let ended = |outcome: Outcome, ended_at| Tenure {
-            task_status: outcome.as_str(),
-            claimer_run_id: who.clone(),
+impl Standing {
+    fn of(error: &coord_core::Error) -> Option<Standing> {
+        let standing = Standing {
+            task_status: error.task_status()?,
+            claimer_run_id: None,
             generation: None,
             claimed_at: None,
             expires_at: None,
-            ended_at: Some(ended_at),
+            ended_at: None,
+            scheduled_at: None,
+            blocked_on: None,
+            live_task_id: None,
         };
-        match refusal {
-            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(Tenure {
-                task_status: if tenure.expires_at > host::now() { "claimed" } else { "timed_out" },
-                claimer_run_id: who.clone(),
+        let (refusal, who) = match error {
+            coord_core::Error::Refused { refusal, who, .. } => (refusal, who),
+            coord_core::Error::KeyTaken { by, .. } => {
+                return Some(Standing { live_task_id: Some(by.to_string()), ..standing });
+            }
+            _ => return Some(standing),
+        };
+        let standing = Standing { claimer_run_id: who.clone(), ..standing };
+        Some(match refusal {
+            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Standing {
                 generation: Some(tenure.generation),
                 claimed_at: Some(tenure.claimed_at),
                 expires_at: Some(tenure.expires_at),
-                ended_at: None,
-            }),
-            Refusal::AlreadyEnded { outcome, ended_at, .. } => Some(ended(*outcome, *ended_at)),
-            Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => None,
-        }
+                ..standing
+            },
+            Refusal::AlreadyEnded { ended_at, .. } => Standing { ended_at: Some(*ended_at), ..standing },
+            Refusal::NotClaimed(stands) | Refusal::NotEnded(stands) => Standing {
+                scheduled_at: stands.due,
+                blocked_on: stands.blocked_on.map(|id| id.to_string()),
+                ..standing
+            },
+            Refusal::NotDue | Refusal::WornOut => standing,
+        })
     }
 }
 
 /// Where and how to print.
 #[derive(Clone, Copy, Debug)]
-pub struct Printer {
+pub struct Printer<'a> {
     /// As JSON or as text.
     pub format: Format,
+    /// The fields of an answer to print, instead of the whole; none: the whole. The format is then that of errors.
+    pub fields: &'a [FieldPath],
     /// The terminal's width, if there is one.
     pub columns: Option<usize>,
     /// The terminal's height, if there is one.
@@ -134,16 +168,24 @@ pub struct Printer {
     pub stopwatch: Stopwatch,
 }
 
-impl Printer {
+impl Printer<'_> {
     /// Prints what came of a command, and tells the exit code.
     pub fn finish<T: Answer>(self, outcome: Result<Answered<T>, Failure>) -> u8 {
         match (outcome, self.format) {
+            (Ok(Answered { answer, warnings }), _) if !self.fields.is_empty() => {
+                warnings.iter().for_each(|warning| warn(warning));
+                let exit_code = answer.exit_code();
+                if answer.is_nothing() {
+                    return exit_code;
+                }
+                self.json(exit_code, &warnings, &answer, || self.upshot_of(&answer))
+            }
             (Ok(Answered { answer, warnings }), Format::Json) => {
                 let exit_code = answer.exit_code();
                 self.json(exit_code, &warnings, &answer, || self.upshot_of(&answer))
             }
             (Ok(Answered { answer, warnings }), Format::Text) => {
-                let mut page = Page { text: String::from("\n"), columns: self.columns, verbatim: false };
+                let mut page = Page::new("\n", self.columns);
                 answer.text(&mut page);
                 page.end(self.stopwatch);
                 warnings.iter().for_each(|warning| warn(warning));
@@ -168,15 +210,15 @@ impl Printer {
 
     /// True if text goes to a terminal, so that it can be drawn anew.
     pub fn is_live(self) -> bool {
-        self.format == Format::Text && io::stdout().is_terminal()
+        self.format == Format::Text && self.fields.is_empty() && io::stdout().is_terminal()
     }
 
     /// Draws an answer over the one before, as much of it as the terminal has room for. False if it cannot be written.
     pub fn redraw<T: Answer>(self, Answered { answer, warnings }: &Answered<T>) -> bool {
-        let mut page = Page { text: String::new(), columns: self.columns, verbatim: false };
+        let mut page = Page::new("", self.columns);
         answer.text(&mut page);
         page.line(format_args!("\n  {}", host::now()));
-        warnings.iter().for_each(|warning| page.line(format_args!("⚠️  {}", sanitised(warning))));
+        warnings.iter().for_each(|warning| page.line(format_args!("⚠️  {}", sanitised(&without_id_prefix(warning)))));
         let room = self.lines.unwrap_or(LINES).saturating_sub(1);
         let all = page.text.lines().count();
         let shown = if all > room { room.saturating_sub(1) } else { all };
@@ -201,8 +243,8 @@ impl Printer {
     }
 
     /// Runs a command that prints line by line.
-    pub fn stream(self, run: impl FnOnce(&mut Stream) -> Result<Ended, Failure>) -> u8 {
-        let mut stream = Stream(BufWriter::new(host::stdout()));
+    pub fn stream(self, run: impl FnOnce(&mut Stream<'_>) -> Result<Ended, Failure>) -> u8 {
+        let mut stream = Stream { fields: self.fields, stdout: BufWriter::new(host::stdout()) };
         match run(&mut stream) {
             Ok(Ended::Whole) => 0,
             Ok(Ended::NobodyReads) => 1,
@@ -214,12 +256,14 @@ impl Printer {
         }
     }
 
-    fn fail(self, failure: &Failure) -> u8 {
+    /// Prints why a command did not do what was asked, and tells the exit code.
+    pub fn fail(self, failure: &Failure) -> u8 {
         match self.format {
             Format::Json => self.json(failure.exit_code, &[], failure, || self.upshot(failure.exit_code).to_string()),
             Format::Text => {
                 let mark = if failure.error.starts_with("fatal: ") { "" } else { "❌ " };
-                complain(&format!("{mark}{}", sanitised(&failure.error)));
+                let error = format!("{mark}{}", sanitised(&failure.error));
+                complain(&if shows_colours(io::stderr().is_terminal()) { painted(&error, RED) } else { error });
                 if let Some(hint) = failure.hint {
                     complain(&format!("hint: {hint}"));
                 }
@@ -245,17 +289,18 @@ impl Printer {
     }
 
     fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T, upshot: impl FnOnce() -> String) -> u8 {
+        let warnings: Vec<String> = warnings.iter().map(|warning| without_id_prefix(warning)).collect();
         let envelope = Envelope {
             muse_version: env!("CARGO_PKG_VERSION"),
             schema: 1,
             exit_code,
             duration_ms: self.stopwatch.elapsed().as_secs_f64() * 1_000.0,
             timestamp: host::now(),
-            warnings,
             fields,
+            warnings: &warnings,
         };
-        match serde_json::to_string(&envelope) {
-            Ok(line) => print(&(without_terminal_controls(&line) + "\n"), exit_code, upshot),
+        match serde_json::to_string(&envelope).and_then(|line| chosen(&line, self.fields)) {
+            Ok(text) => print(&text, exit_code, upshot),
             Err(error) => {
                 complain(&format!("❌ the answer cannot be written as JSON: {error}; {}", upshot()));
                 1
@@ -264,7 +309,7 @@ impl Printer {
     }
 }
 
-/// What every JSON answer begins with.
+/// What every JSON answer begins and ends with: what a script takes first is the command's own.
 #[derive(Serialize, JsonSchema)]
 pub struct Envelope<'a, T> {
     muse_version: &'static str,
@@ -273,9 +318,9 @@ pub struct Envelope<'a, T> {
     duration_ms: f64,
     #[schemars(with = "schema::Time")]
     timestamp: Timestamp,
-    warnings: &'a [String],
     #[serde(flatten)]
     fields: &'a T,
+    warnings: &'a [String],
 }
 
 /// Answers arguments that do not parse, or a call for help or the version.
@@ -291,16 +336,20 @@ pub fn misuse(misuse: &Misuse, stopwatch: Stopwatch) -> u8 {
         }
         Format::Json => {
             let error = text.trim_start_matches("error: ").trim_end().to_string();
-            let failure = Failure { error, status: "bad_args", tenure: None, hint: None, exit_code: 2 };
-            let printer = Printer { format: misuse.format, columns: None, lines: None, changes: false, stopwatch };
+            let failure = Failure { error, status: "bad_args", standing: None, hint: None, exit_code: 2 };
+            let printer =
+                Printer { format: misuse.format, fields: &[], columns: None, lines: None, changes: false, stopwatch };
             printer.json(2, &[], &failure, || NOTHING_CHANGED.to_string())
         }
     }
 }
 
-/// Lines of JSON, each written as it comes.
+/// Lines of JSON, each written as it comes, or the fields of each that are asked for.
 #[derive(Debug)]
-pub struct Stream(BufWriter<host::Stdout>);
+pub struct Stream<'a> {
+    fields: &'a [FieldPath],
+    stdout: BufWriter<host::Stdout>,
+}
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,11 +360,20 @@ pub enum Ended {
     NobodyReads,
 }
 
-impl Stream {
+impl Stream<'_> {
     /// Writes a value as a line. False if it cannot be written.
     pub fn json<T: Serialize>(&mut self, value: &T) -> bool {
-        match serde_json::to_string(value) {
-            Ok(line) => self.line(&line),
+        self.write(serde_json::to_string(value).and_then(|line| chosen(&line, self.fields)))
+    }
+
+    /// Writes a line of JSON. False if it cannot be written.
+    pub fn line(&mut self, json: &str) -> bool {
+        self.write(chosen(json, self.fields))
+    }
+
+    fn write(&mut self, text: Result<String, serde_json::Error>) -> bool {
+        match text {
+            Ok(text) => Stream::told(self.stdout.write_all(text.as_bytes())),
             Err(error) => {
                 complain(&format!("❌ a line cannot be written as JSON: {error}"));
                 false
@@ -323,15 +381,9 @@ impl Stream {
         }
     }
 
-    /// Writes a line of JSON. False if it cannot be written.
-    pub fn line(&mut self, json: &str) -> bool {
-        let written = writeln!(self.0, "{}", without_terminal_controls(json));
-        Stream::told(written)
-    }
-
     /// Hands over what was written. False if that is not possible.
     pub fn flush(&mut self) -> bool {
-        let flushed = self.0.flush();
+        let flushed = self.stdout.flush();
         Stream::told(flushed)
     }
 
@@ -361,9 +413,23 @@ pub struct Page {
     /// The terminal's width, if there is one.
     pub columns: Option<usize>,
     verbatim: bool,
+    coloured: bool,
 }
 
 impl Page {
+    fn new(text: &str, columns: Option<usize>) -> Page {
+        let coloured = shows_colours(io::stdout().is_terminal());
+        Page { text: text.to_string(), columns, verbatim: false, coloured }
+    }
+
+    /// A line that begins with `start`, which tells a status: that part has the status's colour, where there are any.
+    pub fn tinted(&self, line: &str, start: &str, status: Status) -> String {
+        match (line.strip_prefix(start), colour_of(status)) {
+            (Some(rest), Some(colour)) if self.coloured => format!("{}{rest}", painted(start, colour)),
+            _ => line.to_string(),
+        }
+    }
+
     /// Makes the page a text for another program: as it is, with nothing before and after it.
     pub fn verbatim(&mut self, text: &str) {
         self.text = text.to_string();
@@ -385,6 +451,30 @@ impl Page {
     /// Adds a line with a label in front of a value from anywhere.
     pub fn field(&mut self, label: &str, value: impl std::fmt::Display) {
         self.line(format_args!("  {:<11} {}", format!("{label}:"), sanitised(&value.to_string())));
+    }
+}
+
+/// Colours are for a terminal, and for people who have not said no to them: <https://no-color.org>.
+fn shows_colours(is_terminal: bool) -> bool {
+    is_terminal && args::environment("NO_COLOR").is_none()
+}
+
+fn painted(text: &str, colour: &str) -> String {
+    format!("\x1b[{colour}m{text}\x1b[0m")
+}
+
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const CYAN: &str = "36";
+
+fn colour_of(status: Status) -> Option<&'static str> {
+    match status {
+        Status::Scheduled | Status::Blocked | Status::Pending | Status::Cancelled => None,
+        Status::Claimed => Some(CYAN),
+        Status::TimedOut => Some(YELLOW),
+        Status::Completed => Some(GREEN),
+        Status::Failed | Status::Expired => Some(RED),
     }
 }
 
@@ -423,20 +513,56 @@ fn acts_on_a_terminal(c: char) -> bool {
         || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A line of JSON as it is printed: whole, or the fields that are asked for.
+fn chosen(json: &str, fields: &[FieldPath]) -> Result<String, serde_json::Error> {
+    if fields.is_empty() { Ok(without_terminal_controls(json) + "\n") } else { values(json, fields) }
+}
+
 /// JSON whose strings hold nothing that acts on a terminal. Such characters only occur in strings, where JSON has an
 /// escape for each.
 pub fn without_terminal_controls(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
-    for c in json.chars() {
-        if acts_on_a_terminal(c) {
-            let mut units = [0; 2];
-            line.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            line.push(c);
+    json.chars().for_each(|c| push_escaped(c, &mut line));
+    line
+}
+
+/// A text on one line without quotes: what acts on a terminal, a line break too, stands as JSON escapes it.
+pub fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            _ => push_escaped(c, &mut line),
         }
     }
     line
 }
+
+fn push_escaped(c: char, line: &mut String) {
+    if acts_on_a_terminal(c) {
+        let mut units = [0; 2];
+        line.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+    } else {
+        line.push(c);
+    }
+}
+
+/// A warning in which a script that looks for `sha256:…` finds no id: the ones that it is after are the answer's own.
+fn without_id_prefix(warning: &str) -> String {
+    let mut parts = warning.split(ID_PREFIX);
+    let mut text = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let is_id = part.len() >= 64 && part.bytes().take(64).all(|byte| byte.is_ascii_hexdigit());
+        text.push_str(if is_id { "" } else { ID_PREFIX });
+        text.push_str(part);
+    }
+    text
+}
+
+/// What an id begins with.
+const ID_PREFIX: &str = "sha256:";
 
 /// Writes the answer to stdout. An answer that could not be written is not an answer, and `upshot` says what has
 /// become of what was asked.
@@ -458,7 +584,7 @@ fn reason(error: &io::Error) -> String {
 }
 
 fn warn(warning: &str) {
-    complain(&format!("⚠️  {}", sanitised(warning)));
+    complain(&format!("⚠️  {}", sanitised(&without_id_prefix(warning))));
 }
 
 /// Writes a line to stderr. If even that is closed there is nobody left to tell.

@@ -29,6 +29,23 @@ pub fn of_line<T: JsonSchema>(command: &str) -> Schema {
     })
 }
 
+/// The schema of the answer that a command will give, in the envelope, for what chooses from it.
+pub fn of_answer<T: Serialize + JsonSchema>() -> Schema {
+    alone(|generator| enveloped::<T>("answer", [0, 1], generator))
+}
+
+/// The same of the lines of a command that prints lines.
+pub fn of_each_line<T: JsonSchema>() -> Schema {
+    alone(T::json_schema)
+}
+
+fn alone(answer: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Schema {
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = answer(&mut generator);
+    schema.insert("$defs".to_string(), generator.take_definitions(true).into());
+    schema
+}
+
 fn either(command: &str, answer: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Schema {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let answer = answer(&mut generator);
@@ -96,6 +113,9 @@ described! {
 
     /// A [`Status`], by its name.
     StatusName: {"enum": (Status::ALL.map(Status::as_str))}
+
+    /// What an error's `status` can be.
+    ErrorStatus: {"enum": (coord_core::error::CODES)}
 
     /// A text or an object that came from whoever enqueued the task or worked on it.
     Object: {"type": "object"}

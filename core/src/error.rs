@@ -4,6 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::id::TaskId;
+use crate::queue::Status;
 use crate::store::StoreError;
 use crate::task::BadRecord;
 use crate::transition::Refusal;
@@ -25,6 +26,8 @@ pub enum Error {
     KeyTaken {
         /// The task.
         id: TaskId,
+        /// How it ended.
+        status: Status,
         /// The one that has its key.
         by: TaskId,
     },
@@ -77,8 +80,37 @@ pub enum Error {
     Store(StoreError),
 }
 
+/// The stable words for programs, all there are: those of [`Error::code`], of [`crate::request::BadRequest::code`], and of
+/// what a face finds wrong by itself. `status` in JSON, and the error's name on every other face.
+pub const CODES: [&str; 15] = [
+    "bad_args",
+    "bad_payload",
+    "bad_queue",
+    "bad_task_id",
+    "not_found",
+    "not_claimed",
+    "wrong_owner",
+    "lease_lost",
+    "already_terminal",
+    "not_terminal",
+    "key_taken",
+    "not_a_repository",
+    "unsupported_format",
+    "io_error",
+    "error",
+];
+
 impl Error {
-    /// The stable word for programs: `status` in JSON, and the error's name on every other face.
+    /// Where the task stands that was asked about, if the task's state is why.
+    pub fn task_status(&self) -> Option<Status> {
+        match self {
+            Error::Refused { refusal, .. } => refusal.task_status(),
+            Error::KeyTaken { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// One of [`CODES`].
     pub fn code(&self) -> &'static str {
         match self {
             Error::NotFound { .. } | Error::NoParent { .. } => "not_found",
@@ -102,7 +134,7 @@ impl fmt::Display for Error {
             Error::NoParent { id } => {
                 write!(f, "no task {id} here to wait for: enqueue that one first; nothing was enqueued")
             }
-            Error::KeyTaken { id, by } => {
+            Error::KeyTaken { id, by, .. } => {
                 write!(f, "task {id}: its unique key is that of {by} now, which has not ended; nothing was changed")
             }
             Error::WaitsInVain { id, parent, became: "removed" } => write!(

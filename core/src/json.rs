@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -29,15 +30,12 @@ impl JsonObject {
             Ok(value @ Value::Object(_)) if value.depth() <= limits::JSON_DEPTH => {}
             Ok(Value::Object(_)) => return Err(BadJson::TooDeep),
             Ok(value) => return Err(BadJson::NotAnObject { found: value.kind() }),
-            Err(error) if error.to_string().starts_with("recursion limit") => return Err(BadJson::TooDeep),
-            Err(error) => return Err(BadJson::Malformed { reason: error.to_string() }),
+            Err(error) => return Err(BadJson::from(error)),
         }
         if text.len() > limits::JSON_BYTES {
             return Err(BadJson::TooLarge { bytes: text.len() });
         }
-        RawValue::from_string(without_white_space(text))
-            .map(JsonObject)
-            .map_err(|error| BadJson::Malformed { reason: error.to_string() })
+        Ok(JsonObject(RawValue::from_string(without_white_space(text))?))
     }
 
     /// The object's text, on one line.
@@ -81,11 +79,47 @@ pub enum BadJson {
     },
     /// Nested deeper than [`limits::JSON_DEPTH`].
     TooDeep,
-    /// Not JSON, or with a number that no double can hold, or with one name twice in an object.
+    /// JSON that not all readers take: with a number that no double can hold, with half a surrogate pair, or with one
+    /// name twice in an object.
+    NotTaken {
+        /// What it holds, with line and column, and the way out.
+        reason: String,
+    },
+    /// Not JSON.
     Malformed {
         /// The parser's words, with line and column.
         reason: String,
     },
+}
+
+impl From<serde_json::Error> for BadJson {
+    fn from(error: serde_json::Error) -> BadJson {
+        let reason = error.to_string();
+        // Any value is taken, so that the data can be wrong by a name alone.
+        if error.is_data() {
+            return BadJson::NotTaken { reason: reason + ": give it one value" };
+        }
+        match not_taken(&error) {
+            Some((what, way_out)) => {
+                let (line, column) = (error.line(), error.column());
+                BadJson::NotTaken { reason: format!("{what} at line {line} column {column}: {way_out}") }
+            }
+            None if reason.starts_with("recursion limit") => BadJson::TooDeep,
+            None => BadJson::Malformed { reason },
+        }
+    }
+}
+
+/// What the parser refuses although the text is JSON, and the way out.
+pub(crate) fn not_taken(error: &serde_json::Error) -> Option<(&'static str, &'static str)> {
+    let reason = error.to_string();
+    if reason.starts_with("number out of range") {
+        Some(("a number is larger than readers can hold (1.8e308)", "give it as a string"))
+    } else if reason.starts_with("lone leading surrogate") || reason.starts_with("unexpected end of hex escape") {
+        Some(("a string holds half a character (a lone surrogate)", "give both halves"))
+    } else {
+        None
+    }
 }
 
 impl fmt::Display for BadJson {
@@ -94,6 +128,7 @@ impl fmt::Display for BadJson {
             BadJson::TooLarge { bytes } => write!(f, "too large ({bytes} bytes; max {})", limits::JSON_BYTES),
             BadJson::NotAnObject { found } => write!(f, "it must be a JSON object like {{\"key\": 1}}, not {found}"),
             BadJson::TooDeep => write!(f, "nested too deep (max {} levels)", limits::JSON_DEPTH),
+            BadJson::NotTaken { reason } => f.write_str(reason),
             BadJson::Malformed { reason } => write!(f, "not JSON: {reason}"),
         }
     }
@@ -231,7 +266,6 @@ fn without_white_space(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
 
     #[test]
     fn numbers_and_strings_come_back_as_they_were_given() {
@@ -248,8 +282,6 @@ mod tests {
             ("", "not JSON: EOF while parsing a value at line 1 column 0"),
             ("[1]", "it must be a JSON object like {\"key\": 1}, not an array"),
             ("7", "it must be a JSON object like {\"key\": 1}, not a number"),
-            ("{\"a\":1e999}", "not JSON: number out of range at line 1 column 10"),
-            ("{\"a\":[{\"b\":1,\"b\":2}]}", "not JSON: the name \"b\" stands twice in one object at line 1 column 19"),
             ("{\"a\":1}}", "not JSON: trailing characters at line 1 column 8"),
             (deep.as_str(), "nested too deep (max 124 levels)"),
         ] {
@@ -258,6 +290,34 @@ mod tests {
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(limits::JSON_BYTES - 7));
         assert_eq!(JsonObject::parse(&large).unwrap_err().to_string(), "too large (65537 bytes; max 65536)");
         assert!(JsonObject::parse(&large.replacen("xx", "x", 1)).is_ok());
+    }
+
+    #[test]
+    fn json_that_readers_differ_on_is_not_called_something_else() {
+        for (text, message) in [
+            (
+                r#"{"a":1e400}"#,
+                "a number is larger than readers can hold (1.8e308) at line 1 column 10: give it as a string",
+            ),
+            (
+                r#"{"a":-1e999}"#,
+                "a number is larger than readers can hold (1.8e308) at line 1 column 11: give it as a string",
+            ),
+            (
+                r#"{"a":[{"b":1,"b":2}]}"#,
+                "the name \"b\" stands twice in one object at line 1 column 19: give it one value",
+            ),
+            (
+                r#"{"a":"\ud800"}"#,
+                "a string holds half a character (a lone surrogate) at line 1 column 13: give both halves",
+            ),
+            (
+                r#"{"a":"\udc00\ud800"}"#,
+                "a string holds half a character (a lone surrogate) at line 1 column 12: give both halves",
+            ),
+        ] {
+            assert_eq!(JsonObject::parse(text).unwrap_err().to_string(), message, "{text}");
+        }
     }
 
     #[test]

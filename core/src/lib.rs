@@ -25,7 +25,7 @@
 extern crate alloc;
 
 pub mod entry;
-mod error;
+pub mod error;
 pub mod id;
 pub mod json;
 pub mod layout;

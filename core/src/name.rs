@@ -73,6 +73,13 @@ pub enum BadName {
         /// The text as given.
         given: String,
     },
+    /// A tag that is longer than any that a task has.
+    TagTooLong {
+        /// The text as given.
+        given: String,
+        /// Its length in characters.
+        chars: usize,
+    },
     /// An error message that is too long.
     ErrorTooLong {
         /// Its length in characters.
@@ -163,7 +170,8 @@ impl FromStr for Tag {
     fn from_str(text: &str) -> Result<Tag, BadName> {
         match Tag::cut(text)? {
             (tag, None) if tag.0 == text => Ok(tag),
-            _ => Err(BadName::Tag { given: text.to_string() }),
+            (_, None) => Err(BadName::Tag { given: text.to_string() }),
+            (_, Some(chars)) => Err(BadName::TagTooLong { given: text.to_string(), chars }),
         }
     }
 }
@@ -318,6 +326,11 @@ impl BadName {
             BadName::TitleEmpty => write!(f, "title must be non-empty: say in a few words what is to be done"),
             BadName::Tag { given } => {
                 write!(f, "invalid tag {:?}: it needs a visible character and no comma", shortened(given))
+            }
+            BadName::TagTooLong { given, chars } => {
+                let (given, max) = (shortened(given), limits::TAG_CHARS);
+                write!(f, "tag {given:?} is too long ({chars} characters; max {max}): ")?;
+                write!(f, "give the {max} that a task keeps of it")
             }
             BadName::ErrorTooLong { chars } => {
                 write!(f, "{error} is too long ({chars} characters; max {})", limits::ERROR_CHARS)

@@ -39,7 +39,7 @@ use crate::id::TaskId;
 use crate::json::JsonObject;
 use crate::layout::{self, Dir};
 use crate::limits;
-use crate::name::{ErrorMessage, Nonce};
+use crate::name::{self, ErrorMessage, Nonce};
 use crate::store::{Store, StoreError};
 use crate::task::BadRecord;
 use crate::time::Timestamp;
@@ -165,12 +165,7 @@ impl Status {
             State::Ready { .. } => Status::Pending,
             state @ (State::Claimed(_) | State::Recalled(_)) if lease_is_live(state, now) => Status::Claimed,
             State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. } => Status::TimedOut,
-            State::Ended(ending) => match ending.outcome {
-                Outcome::Completed => Status::Completed,
-                Outcome::Failed => Status::Failed,
-                Outcome::Cancelled => Status::Cancelled,
-                Outcome::Expired => Status::Expired,
-            },
+            State::Ended(ending) => ending.outcome.into(),
         }
     }
 
@@ -186,6 +181,17 @@ impl Status {
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
             Status::Expired => "expired",
+        }
+    }
+}
+
+impl From<Outcome> for Status {
+    fn from(outcome: Outcome) -> Status {
+        match outcome {
+            Outcome::Completed => Status::Completed,
+            Outcome::Failed => Status::Failed,
+            Outcome::Cancelled => Status::Cancelled,
+            Outcome::Expired => Status::Expired,
         }
     }
 }
@@ -211,6 +217,8 @@ pub struct ClaimRecord {
     pub result: Option<JsonObject>,
     /// What the holder reported, if it failed the task.
     pub error: Option<ErrorMessage>,
+    /// Why the task was called off, as the one who did says.
+    pub reason: Option<name::Note>,
     /// Who asks the holder to stop, if somebody does.
     pub cancel_request: Option<CancelRequest>,
     /// When the task is tried again, if its holder failed and it has attempts left.
@@ -272,7 +280,7 @@ fn check_format(content: &[u8]) -> Result<(), Error> {
         Some(format) => Err(Error::UnsupportedFormat { found: format.to_string() }),
         None => {
             let text = String::from_utf8_lossy(content);
-            Err(Error::NoFormat { found: crate::name::shortened(text.trim()) })
+            Err(Error::NoFormat { found: name::shortened(text.trim()) })
         }
     }
 }

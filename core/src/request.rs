@@ -3,10 +3,12 @@
 //! Each face fills in a draft and has it checked before any file is touched. So a value has one limit, one default and one
 //! complaint everywhere; only what it is called differs, which a face says by its [`Words`].
 //!
-//! A draft can also be read from JSON. There `null` is as left out, and a field that no draft has is an error.
+//! A draft can also be read from JSON. There `null` is as left out in every field, and a field that no draft has is an
+//! error.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -20,7 +22,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::id::{BadTaskId, TaskId};
-use crate::json::{BadJson, JsonObject};
+use crate::json::{BadJson, JsonObject, not_taken};
 use crate::limits;
 use crate::name::{BadName, ErrorMessage, Nonce, Note, QueueName, RunId, Tag, Title, shortened};
 use crate::queue::{ClaimRequest, Cursor, Filter, NewTask, Plan, Progress, Sort, Start, Status, WaitingClaim};
@@ -33,8 +35,10 @@ use crate::time::Timestamp;
 #[serde(default, deny_unknown_fields)]
 pub struct Draft {
     /// What is to be done, for people. What is beyond its limit is cut off.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub title: String,
     /// Higher is claimed first.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub priority: i64,
     /// Who enqueues it; left out: `unknown`.
     pub run_id: Option<String>,
@@ -44,6 +48,7 @@ pub struct Draft {
     #[serde(deserialize_with = "text_of_json")]
     pub payload: Option<String>,
     /// Words to choose by. What is beyond the limit of one is cut off.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub tags: Vec<String>,
     /// The queue to wait in; left out: `default`.
     pub queue: Option<String>,
@@ -58,9 +63,10 @@ pub struct Draft {
     pub delay_seconds: Option<i64>,
     /// Before which time nobody is to claim it, in RFC 3339.
     pub at: Option<String>,
-    /// The ids of the tasks that must have ended before.
+    /// The ids of the tasks that must have ended before, each with or without its `sha256:`.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub after: Vec<String>,
-    /// What to do if one of them does not complete: `block`, `cancel` or `run`; left out: `cancel`.
+    /// What to do if one of them does not complete: `block`, `cancel` or `run`; left out: `cancel`. Only with `after`.
     pub if_parent_fails: Option<String>,
     /// If another task with this key has not ended in the queue, this one is not enqueued.
     pub unique: Option<String>,
@@ -77,12 +83,16 @@ pub struct ClaimDraft {
     /// How long to wait for a task; left out: not at all.
     pub wait_seconds: Option<i64>,
     /// From which queues; none: from any.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub queues: Vec<String>,
     /// Only a task that has all these tags.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub tags: Vec<String>,
     /// Only a task that has one of these tags, if there are any.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub any_tags: Vec<String>,
     /// Only a task that has none of these tags.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub exclude_tags: Vec<String>,
 }
 
@@ -97,6 +107,7 @@ pub struct FilterDraft {
     /// Only those whose claim is this agent's.
     pub run_id: Option<String>,
     /// Only those that have all these tags.
+    #[serde(deserialize_with = "null_as_left_out")]
     pub tags: Vec<String>,
     /// Only those that were enqueued at this time, in RFC 3339, or later.
     pub since: Option<String>,
@@ -129,6 +140,10 @@ pub struct Words {
     pub backoff: &'static str,
     /// How long to put a task off.
     pub delay: &'static str,
+    /// Which tasks must have ended before.
+    pub after: &'static str,
+    /// What to do if one of those does not complete.
+    pub if_parent_fails: &'static str,
     /// What the agent needs to know.
     pub payload: &'static str,
     /// What a holder reports in success.
@@ -161,6 +176,13 @@ pub enum BadRequest {
     MaxAttempts(i64),
     /// A back-off of as many seconds, out of [`limits::BACKOFF_SECONDS`].
     Backoff(i64),
+    /// A back-off whose longest wait is shorter than its first.
+    BackoffShrinks {
+        /// The first wait, in seconds.
+        seconds: i64,
+        /// The longest wait, in seconds.
+        max_seconds: i64,
+    },
     /// A back-off without a number of attempts.
     BackoffAlone,
     /// A delay of as many seconds, out of [`limits::DELAY_SECONDS`].
@@ -172,6 +194,20 @@ pub enum BadRequest {
         /// How many.
         given: usize,
     },
+    /// Not what to do if a parent fails.
+    IfParentFails {
+        /// As given.
+        given: String,
+    },
+    /// What to do if a parent fails, of a task that has none.
+    IfParentFailsAlone,
+    /// A time before the first or after the last that a name can say.
+    Time {
+        /// The face's word for it.
+        what: &'static str,
+        /// As given.
+        given: String,
+    },
     /// A progress that is not between 0 and 1.
     Progress {
         /// As given.
@@ -179,14 +215,37 @@ pub enum BadRequest {
     },
     /// A text that is none of the words, times or durations that are taken.
     Word(BadWord),
+    /// A cursor of a listing in another order.
+    CursorOfAnotherSort {
+        /// The order that it is of.
+        of: Sort,
+        /// The order that was asked for.
+        sort: Sort,
+    },
     /// A number that no draft has, out of its range.
     Number {
         /// The face's word for it.
-        what: &'static str,
-        /// As given.
-        given: i64,
+        what: String,
+        /// As given. It may be beyond 64 bits.
+        given: String,
         /// The least and the most.
         range: (i64, i64),
+    },
+    /// A field of another kind, in a draft that is read from JSON.
+    Field {
+        /// The field.
+        name: &'static str,
+        /// The JSON that stands there.
+        given: String,
+        /// What is to stand there.
+        kind: Kind,
+    },
+    /// A text that is no draft in JSON, by its form or by the names of its fields.
+    Malformed {
+        /// Where, counted from one.
+        column: usize,
+        /// The parser's words.
+        reason: String,
     },
     /// A payload that is too large or no JSON object.
     Payload(BadJson),
@@ -195,6 +254,41 @@ pub enum BadRequest {
     /// Not a task id.
     TaskId(BadTaskId),
 }
+
+/// What stands in a field of a draft that is read from JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A list of strings.
+    Texts,
+    /// A whole number from the first to the second.
+    Whole(i64, i64),
+}
+
+impl Kind {
+    const fn within(range: &RangeInclusive<i64>) -> Kind {
+        Kind::Whole(*range.start(), *range.end())
+    }
+}
+
+/// The fields of a [`Draft`] in JSON, but for the payload, which may be anything.
+const FIELDS: [(&str, Kind); 14] = [
+    ("title", Kind::Text),
+    ("priority", Kind::Whole(i64::MIN, i64::MAX)),
+    ("run_id", Kind::Text),
+    ("ttl_seconds", Kind::within(&limits::PENDING_TTL_SECONDS)),
+    ("tags", Kind::Texts),
+    ("queue", Kind::Text),
+    ("max_attempts", Kind::within(&limits::MAX_ATTEMPTS)),
+    ("backoff_seconds", Kind::within(&limits::BACKOFF_SECONDS)),
+    ("backoff_max_seconds", Kind::within(&limits::BACKOFF_SECONDS)),
+    ("delay_seconds", Kind::within(&limits::DELAY_SECONDS)),
+    ("at", Kind::Text),
+    ("after", Kind::Texts),
+    ("if_parent_fails", Kind::Text),
+    ("unique", Kind::Text),
+];
 
 /// A text that is not of the kind that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +302,14 @@ pub struct BadWord {
 }
 
 impl Draft {
+    /// Reads a draft from a JSON object, and says which field is not as it should be, or where it is no such object.
+    pub fn from_json(text: &str) -> Result<Draft, BadRequest> {
+        serde_json::from_str(text).map_err(|error| {
+            let field = if error.is_data() { bad_field(text) } else { None };
+            field.unwrap_or_else(|| malformed(&error))
+        })
+    }
+
     /// The task, and what was cut off it, in sentences.
     pub fn check(&self) -> Result<(NewTask, Vec<String>), BadRequest> {
         let mut cuts = Vec::new();
@@ -243,6 +345,9 @@ impl Draft {
             }
         }
         let if_parent_fails = self.if_parent_fails.as_deref().map(if_parent_fails).transpose()?;
+        if if_parent_fails.is_some() && after.is_empty() {
+            return Err(BadRequest::IfParentFailsAlone);
+        }
         let unique = self.unique.as_deref().map(str::parse).transpose()?;
         Ok(Plan { max_attempts, backoff: self.backoff()?, start, after, if_parent_fails, unique })
     }
@@ -256,8 +361,12 @@ impl Draft {
             return Err(BadRequest::BackoffAlone);
         }
         let within = |seconds| within(&limits::BACKOFF_SECONDS, seconds, BadRequest::Backoff);
-        let seconds = within(first.unwrap_or(limits::BACKOFF_SECONDS_DEFAULT))?;
+        let default = limits::BACKOFF_SECONDS_DEFAULT;
+        let seconds = within(first.unwrap_or(most.map_or(default, |most| most.min(default))))?;
         let max_seconds = within(most.unwrap_or(limits::BACKOFF_MAX_SECONDS_DEFAULT.max(seconds)))?;
+        if max_seconds < seconds {
+            return Err(BadRequest::BackoffShrinks { seconds, max_seconds });
+        }
         Ok(Some(Backoff { seconds, max_seconds }))
     }
 }
@@ -287,7 +396,7 @@ impl FilterDraft {
         let since = self.since.as_deref().map(|at| time("time", at)).transpose()?;
         let ended_since = self.ended_since.as_deref().map(|at| time("time", at)).transpose()?;
         let sort = self.sort.as_deref().map(sort).transpose()?.unwrap_or_default();
-        let cursor = self.cursor.as_deref().map(cursor).transpose()?;
+        let cursor = self.cursor.as_deref().map(|given| cursor(given, sort)).transpose()?;
         Ok(Filter { status: self.status, queue, run_id, tags, since, ended_since, sort, cursor, limit })
     }
 }
@@ -297,9 +406,9 @@ pub fn run_id(given: Option<&str>) -> Result<RunId, BadRequest> {
     Ok(given.ok_or(BadRequest::NoRunId)?.parse()?)
 }
 
-/// Which task is meant.
+/// Which task is meant, by its id with or without the `sha256:`.
 pub fn task_id(given: &str) -> Result<TaskId, BadRequest> {
-    given.parse().map_err(BadRequest::TaskId)
+    TaskId::from_hex(given).map_or_else(|| given.parse().map_err(BadRequest::TaskId), Ok)
 }
 
 /// Which lease is meant; `None`: any of who acts.
@@ -318,9 +427,13 @@ pub fn delay_seconds(given: i64) -> Result<i64, BadRequest> {
 }
 
 /// A number that no draft has, under the face's word for it.
-pub fn between(what: &'static str, given: i64, range: &RangeInclusive<i64>) -> Result<i64, BadRequest> {
-    let (least, most) = (*range.start(), *range.end());
-    if range.contains(&given) { Ok(given) } else { Err(BadRequest::Number { what, given, range: (least, most) }) }
+pub fn between(what: &str, given: i64, range: &RangeInclusive<i64>) -> Result<i64, BadRequest> {
+    if range.contains(&given) { Ok(given) } else { Err(beyond(what, &given.to_string(), range)) }
+}
+
+/// The complaint of a number out of its range, as somebody typed it: one that a face cannot hold in 64 bits, too.
+pub fn beyond(what: &str, given: &str, range: &RangeInclusive<i64>) -> BadRequest {
+    BadRequest::Number { what: what.to_owned(), given: shortened(given), range: (*range.start(), *range.end()) }
 }
 
 /// Why a task is called off, or how far the work on it is.
@@ -343,17 +456,21 @@ pub fn queue(given: &str) -> Result<QueueName, BadRequest> {
     Ok(given.parse()?)
 }
 
-/// A time in RFC 3339: `2026-11-24T18:00:00Z`, with or without a fraction of the second, in any offset.
+/// A time in RFC 3339: `2026-11-24T18:00:00Z`, with or without a fraction of the second, in any offset; from 1970 to
+/// the last whole second that a name can say.
 pub fn time(what: &'static str, given: &str) -> Result<Timestamp, BadRequest> {
-    let bad = || bad_word(what, given, "a time like 2026-11-24T18:00:00Z");
-    let at = OffsetDateTime::parse(given, &Rfc3339).map_err(|_| bad())?;
-    let micros = u64::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| bad())?;
-    if micros > limits::TIME_MICROS { Err(bad()) } else { Ok(Timestamp::from_micros(micros)) }
+    let bad = |_| bad_word(what, given, "a time like 2026-11-24T18:00:00Z");
+    let at = OffsetDateTime::parse(given, &Rfc3339).map_err(bad)?;
+    match u64::try_from(at.unix_timestamp_nanos().div_euclid(1_000)) {
+        Ok(micros) if micros <= limits::TIME_MICROS => Ok(Timestamp::from_micros(micros)),
+        _ => Err(BadRequest::Time { what, given: given.to_owned() }),
+    }
 }
 
-/// A duration, as people write it: `90` or `90s` are seconds, `15m`, `2h`, `7d`.
-pub fn seconds(what: &'static str, given: &str) -> Result<i64, BadRequest> {
-    let bad = || bad_word(what, given, "seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d");
+/// A duration, as people write it: `90` or `90s` are seconds, `15m`, `2h`, `7d`; out of `range` if it is beyond 64
+/// bits.
+pub fn seconds(what: &str, given: &str, range: &RangeInclusive<i64>) -> Result<i64, BadRequest> {
+    let bad = || bad_word("duration", given, "seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d");
     let (digits, unit) = match given.char_indices().next_back() {
         Some((end, unit)) if unit.is_ascii_alphabetic() => (given.get(..end).unwrap_or_default(), unit),
         _ => (given, 's'),
@@ -365,21 +482,41 @@ pub fn seconds(what: &'static str, given: &str) -> Result<i64, BadRequest> {
         'd' => 86_400,
         _ => return Err(bad()),
     };
-    digits.parse::<i64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(bad)
+    if !is_whole(digits) {
+        return Err(bad());
+    }
+    let number = digits.parse::<i64>().ok().and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| beyond(what, given, range))
+}
+
+/// A whole number; out of `range` if it is beyond 64 bits.
+pub fn whole(what: &str, given: &str, range: &RangeInclusive<i64>) -> Result<i64, BadRequest> {
+    if !is_whole(given) {
+        return Err(bad_word("number", given, "a whole number, like 5"));
+    }
+    given.parse().map_err(|_| beyond(what, given, range))
+}
+
+fn is_whole(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 fn if_parent_fails(given: &str) -> Result<IfParentFails, BadRequest> {
     let word = IfParentFails::ALL.into_iter().find(|word| word.as_str() == given);
-    word.ok_or_else(|| bad_word("what to do if a parent fails", given, "block, cancel or run"))
+    word.ok_or_else(|| BadRequest::IfParentFails { given: given.to_owned() })
 }
 
 fn sort(given: &str) -> Result<Sort, BadRequest> {
-    let sort = Sort::ALL.into_iter().find(|sort| sort.as_str() == given);
-    sort.ok_or_else(|| bad_word("order", given, "claim, created, -created, ended or -ended"))
+    Sort::parse(given).ok_or_else(|| bad_word("order", given, "claim, created, -created, ended or -ended"))
 }
 
-fn cursor(given: &str) -> Result<Cursor, BadRequest> {
-    Cursor::parse(given).ok_or_else(|| bad_word("cursor", given, "the next_cursor of an earlier listing"))
+fn cursor(given: &str, sort: Sort) -> Result<Cursor, BadRequest> {
+    let cursor = Cursor::parse(given);
+    let cursor = cursor.ok_or_else(|| bad_word("cursor", given, "the next_cursor of an earlier listing"))?;
+    let of = cursor.sort();
+    // It would be some place in the other order, and the listing would seem to go on.
+    if of == sort { Ok(cursor) } else { Err(BadRequest::CursorOfAnotherSort { of, sort }) }
 }
 
 fn bad_word(what: &'static str, given: &str, taken: &'static str) -> BadRequest {
@@ -414,13 +551,20 @@ impl BadRequest {
             | BadRequest::Limit(_)
             | BadRequest::MaxAttempts(_)
             | BadRequest::Backoff(_)
+            | BadRequest::BackoffShrinks { .. }
             | BadRequest::BackoffAlone
             | BadRequest::Delay(_)
             | BadRequest::DelayAndTime
             | BadRequest::TooManyParents { .. }
+            | BadRequest::IfParentFails { .. }
+            | BadRequest::IfParentFailsAlone
+            | BadRequest::Time { .. }
             | BadRequest::Progress { .. }
             | BadRequest::Word(_)
+            | BadRequest::CursorOfAnotherSort { .. }
             | BadRequest::Number { .. }
+            | BadRequest::Field { .. }
+            | BadRequest::Malformed { .. }
             | BadRequest::Result(_) => "bad_args",
         }
     }
@@ -446,6 +590,11 @@ impl BadRequest {
             BadRequest::Limit(given) => out_of(&limits::LIST_ITEMS, *given, words.limit, f),
             BadRequest::MaxAttempts(given) => out_of(&limits::MAX_ATTEMPTS, *given, words.max_attempts, f),
             BadRequest::Backoff(given) => out_of(&limits::BACKOFF_SECONDS, *given, words.backoff, f),
+            BadRequest::BackoffShrinks { seconds, max_seconds } => {
+                let (word, most) = (words.backoff, limits::BACKOFF_SECONDS.end());
+                write!(f, "{word} begins at {seconds} seconds, so it cannot end at {max_seconds}: ")?;
+                write!(f, "give a longest wait of {seconds} to {most}")
+            }
             BadRequest::BackoffAlone => {
                 write!(f, "{} is for tasks with several attempts: give {} too", words.backoff, words.max_attempts)
             }
@@ -458,11 +607,40 @@ impl BadRequest {
                     limits::PARENTS
                 )
             }
+            BadRequest::IfParentFails { given } => {
+                write!(f, "{} must be block, cancel or run, got {:?}", words.if_parent_fails, shortened(given))
+            }
+            BadRequest::IfParentFailsAlone => {
+                let (word, after) = (words.if_parent_fails, words.after);
+                write!(f, "{word} is for a task that waits for others: give {after} too")
+            }
+            BadRequest::Time { what, given } => {
+                write!(f, "{what} must be between 1970-01-01T00:00:00Z and 2112-09-17T23:53:47Z, ")?;
+                write!(f, "got {:?}", shortened(given))
+            }
             BadRequest::Progress { given } => write!(f, "progress must be between 0 and 1, got {given}"),
-            BadRequest::Number { what, given, range: (least, most) } => out_of(&(*least..=*most), *given, what, f),
+            BadRequest::Number { what, given, range: (least, most) } => out_of(&(*least..=*most), given, what, f),
+            BadRequest::Field { name, given, kind } => {
+                let given = shortened(given);
+                match kind {
+                    Kind::Text => write!(f, "{name} must be a string, got {given}"),
+                    Kind::Texts => write!(f, "{name} must be a list of strings, got {given}"),
+                    Kind::Whole(least, most) => {
+                        write!(f, "{name} must be a whole number between {least} and {most}, got {given}")
+                    }
+                }
+            }
+            BadRequest::Malformed { column, reason } => write!(f, "column {column}: {reason}"),
             BadRequest::Word(BadWord { what, given, taken }) => {
                 write!(f, "invalid {what} {:?}: give {taken}", shortened(given))
             }
+            BadRequest::CursorOfAnotherSort { of, sort } => write!(
+                f,
+                "the cursor is of a listing with sort {}, and this one has sort {}: give the same sort, or leave the \
+                 cursor out to begin anew",
+                of.as_str(),
+                sort.as_str()
+            ),
             BadRequest::Payload(problem) => bad_json(problem, words.payload, f),
             BadRequest::Result(problem) => bad_json(problem, words.result, f),
             BadRequest::TaskId(problem) => fmt::Display::fmt(problem, f),
@@ -505,14 +683,19 @@ fn within(range: &RangeInclusive<i64>, given: i64, bad: fn(i64) -> BadRequest) -
     if range.contains(&given) { Ok(given) } else { Err(bad(given)) }
 }
 
-fn out_of(range: &RangeInclusive<i64>, given: i64, word: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn out_of(
+    range: &RangeInclusive<i64>,
+    given: impl fmt::Display,
+    word: &str,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     write!(f, "{word} must be between {} and {}, got {given}", range.start(), range.end())
 }
 
 fn bad_json(problem: &BadJson, word: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match problem {
         BadJson::TooLarge { .. } => write!(f, "{word} is {problem}"),
-        BadJson::NotAnObject { .. } | BadJson::TooDeep | BadJson::Malformed { .. } => {
+        BadJson::NotAnObject { .. } | BadJson::TooDeep | BadJson::NotTaken { .. } | BadJson::Malformed { .. } => {
             write!(f, "invalid {word}: {problem}")
         }
     }
@@ -522,6 +705,29 @@ fn bad_json(problem: &BadJson, word: &str, f: &mut fmt::Formatter<'_>) -> fmt::R
 fn text_of_json<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let json = Option::<Box<RawValue>>::deserialize(from)?;
     Ok(json.map(|json| json.get().to_owned()))
+}
+
+fn null_as_left_out<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// The first field that cannot be read by itself: the parser does not tell which one it was at.
+fn bad_field(text: &str) -> Option<BadRequest> {
+    let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).ok()?;
+    FIELDS.into_iter().find_map(|(name, kind)| {
+        let given = fields.get(name)?.get().to_owned();
+        let alone = serde_json::from_str::<Draft>(&format!("{{\"{name}\":{given}}}"));
+        alone.is_err().then_some(BadRequest::Field { name, given, kind })
+    })
+}
+
+fn malformed(error: &serde_json::Error) -> BadRequest {
+    let reason = match not_taken(error) {
+        Some((what, way_out)) => format!("{what}: {way_out}"),
+        // Lines of its own mean nothing where the text is a line itself.
+        None => error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+    };
+    BadRequest::Malformed { column: error.column(), reason }
 }
 
 #[cfg(test)]
@@ -542,6 +748,8 @@ mod tests {
         max_attempts: "<attempts>",
         backoff: "<backoff>",
         delay: "<delay>",
+        after: "<after>",
+        if_parent_fails: "<if parent fails>",
         payload: "<payload>",
         result: "<result>",
         error: "<error>",
@@ -738,7 +946,7 @@ mod tests {
         );
         refused(
             Draft { if_parent_fails: text("explode"), ..titled("t") },
-            "invalid what to do if a parent fails \"explode\": give block, cancel or run",
+            "<if parent fails> must be block, cancel or run, got \"explode\"",
         );
         refused(
             Draft { after: vec![String::new(); 1_001], ..titled("t") },
@@ -754,10 +962,35 @@ mod tests {
     #[test]
     fn a_duration_is_a_number_of_seconds_or_of_a_unit() {
         for (text, number) in [("90", 90), ("30s", 30), ("15m", 900), ("2h", 7_200), ("7d", 604_800), ("-1", -1)] {
-            assert_eq!(seconds("duration", text), Ok(number));
+            assert_eq!(seconds("<ttl>", text, &(1..=9)), Ok(number));
         }
-        for bad in ["", "s", "1w", "1.5h", "9223372036854775807d", "1 h", "é"] {
-            assert!(seconds("duration", bad).is_err(), "{bad}");
+        for bad in ["", "s", "1w", "1.5h", "1 h", "é", "-", "--1", "1e3"] {
+            let message = format!(
+                "invalid duration {bad:?}: give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d"
+            );
+            assert_refused(seconds("<ttl>", bad, &(1..=9)), "bad_args", &message);
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_64_bits_is_out_of_its_range_and_not_ill_formed() {
+        for given in ["9223372036854775808", "-9223372036854775809", "99999999999999999999"] {
+            let message = format!("<limit> must be between 1 and 9, got {given}");
+            assert_refused(whole("<limit>", given, &(1..=9)), "bad_args", &message);
+        }
+        for given in ["9223372036854775807d", "9999999999999999d", "-99999999999999999999s", "9999999999999999999"] {
+            let message = format!("<ttl> must be between 1 and 9, got {given}");
+            assert_refused(seconds("<ttl>", given, &(1..=9)), "bad_args", &message);
+        }
+        let long = "9".repeat(100_000);
+        let message = whole("<limit>", &long, &(1..=9)).unwrap_err().message(&WORDS).to_string();
+        assert!(message.len() < 200, "a long value is quoted short");
+        for (given, number) in [("5", 5), ("-5", -5), ("+5", 5), ("007", 7)] {
+            assert_eq!(whole("<limit>", given, &(1..=9)), Ok(number));
+        }
+        for bad in ["", "x", "1.5", "1e3", "0x1", "+-1"] {
+            let message = format!("invalid number {bad:?}: give a whole number, like 5");
+            assert_refused(whole("<limit>", bad, &(1..=9)), "bad_args", &message);
         }
     }
 
@@ -831,6 +1064,152 @@ mod tests {
         assert_eq!((claim.run_id.as_deref(), claim.wait_seconds), (Some("a"), Some(5)));
         assert!(serde_json::from_str::<ClaimDraft>(r#"{"wait":5}"#).is_err());
         assert!(serde_json::from_str::<FilterDraft>(r#"{"state":"failed"}"#).is_err());
+    }
+
+    #[test]
+    fn a_filter_refuses_a_tag_that_no_task_can_have_for_its_length() {
+        let (long, named) = ("é".repeat(65), "é".repeat(65));
+        let message =
+            format!("tag \"{named}\" is too long (65 characters; max 64): give the 64 that a task keeps of it");
+        let tags = || vec![long.clone()];
+        let by = || ClaimDraft { run_id: text("a"), ..ClaimDraft::default() };
+        assert_refused(ClaimDraft { tags: tags(), ..by() }.check(), "bad_args", &message);
+        assert_refused(ClaimDraft { any_tags: tags(), ..by() }.check(), "bad_args", &message);
+        assert_refused(ClaimDraft { exclude_tags: tags(), ..by() }.check(), "bad_args", &message);
+        assert_refused(FilterDraft { tags: tags(), ..FilterDraft::default() }.check(), "bad_args", &message);
+    }
+
+    #[test]
+    fn a_time_that_no_name_can_say_is_refused_with_the_first_and_the_last() {
+        for given in
+            ["2200-01-01T00:00:00Z", "2112-09-17T23:53:48Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59+01:00"]
+        {
+            let message =
+                format!("time must be between 1970-01-01T00:00:00Z and 2112-09-17T23:53:47Z, got \"{given}\"");
+            assert_refused(Draft { at: text(given), ..titled("t") }.check(), "bad_args", &message);
+            assert_refused(FilterDraft { since: text(given), ..FilterDraft::default() }.check(), "bad_args", &message);
+            assert_refused(
+                FilterDraft { ended_since: text(given), ..FilterDraft::default() }.check(),
+                "bad_args",
+                &message,
+            );
+        }
+        for given in ["1970-01-01T00:00:00Z", "2112-09-17T23:53:47Z"] {
+            assert!(Draft { at: text(given), ..titled("t") }.check().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_task_is_named_with_or_without_the_name_of_its_hash() {
+        let id = TaskId::of_canonical(b"{}");
+        assert_eq!([task_id(&id.to_string()), task_id(&id.hex())], [Ok(id), Ok(id)]);
+        let draft = Draft { after: vec![id.hex(), id.to_string()], ..titled("t") };
+        assert_eq!(draft.check().unwrap().0.plan.after, [id]);
+        for bad in ["", "sha256:", &id.hex()[1..], &id.hex().to_uppercase(), &(id.hex() + "0")] {
+            assert_eq!(task_id(bad).unwrap_err().code(), "bad_task_id", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_to_do_if_a_parent_fails_is_for_a_task_that_has_parents() {
+        let draft = Draft { if_parent_fails: text("run"), ..titled("t") };
+        let message = "<if parent fails> is for a task that waits for others: give <after> too";
+        assert_refused(draft.check(), "bad_args", message);
+        let draft = Draft { if_parent_fails: text("explode"), ..titled("t") };
+        assert_refused(draft.check(), "bad_args", "<if parent fails> must be block, cancel or run, got \"explode\"");
+    }
+
+    #[test]
+    fn a_back_off_does_not_shrink() {
+        let draft = |first, most| Draft {
+            max_attempts: Some(2),
+            backoff_seconds: first,
+            backoff_max_seconds: most,
+            ..titled("t")
+        };
+        let message = "<backoff> begins at 300 seconds, so it cannot end at 299: give a longest wait of 300 to 2592000";
+        assert_refused(draft(Some(300), Some(299)).check(), "bad_args", message);
+        for (first, most, given) in [
+            (Some(300), Some(300), (300, 300)),
+            (None, Some(0), (0, 0)),
+            (None, Some(7), (1, 7)),
+            (Some(400), None, (400, 400)),
+        ] {
+            let backoff = draft(first, most).check().unwrap().0.plan.backoff.unwrap();
+            assert_eq!((backoff.seconds, backoff.max_seconds), given);
+        }
+    }
+
+    #[test]
+    fn in_json_null_is_as_left_out_for_every_field() {
+        let fields = [
+            "priority",
+            "run_id",
+            "ttl_seconds",
+            "payload",
+            "tags",
+            "queue",
+            "max_attempts",
+            "backoff_seconds",
+            "backoff_max_seconds",
+            "delay_seconds",
+            "at",
+            "after",
+            "if_parent_fails",
+            "unique",
+        ];
+        for field in fields {
+            let draft: Draft = serde_json::from_str(&format!(r#"{{"title":"t","{field}":null}}"#)).unwrap();
+            let checked = |draft: Draft| format!("{:?}", draft.check());
+            assert_eq!(checked(draft), checked(titled("t")), "{field}");
+        }
+        let draft: Draft = serde_json::from_str(r#"{"title":null}"#).unwrap();
+        assert_eq!(draft.check().unwrap_err(), BadRequest::Name(BadName::TitleEmpty));
+        for field in ["lease_seconds", "wait_seconds", "queues", "tags", "any_tags", "exclude_tags"] {
+            let draft: ClaimDraft = serde_json::from_str(&format!(r#"{{"run_id":"a","{field}":null}}"#)).unwrap();
+            assert!(draft.check().is_ok(), "{field}");
+        }
+        for field in ["status", "queue", "run_id", "tags", "since", "ended_since", "sort", "cursor", "limit"] {
+            let draft: FilterDraft = serde_json::from_str(&format!(r#"{{"{field}":null}}"#)).unwrap();
+            assert!(draft.check().is_ok(), "{field}");
+        }
+    }
+
+    #[test]
+    fn of_a_draft_in_json_the_field_is_named_that_is_not_as_it_should_be() {
+        let refused = |json: &str, message: &str| {
+            let read = Draft::from_json(json);
+            assert_refused(read, "bad_args", message);
+        };
+        for (name, kind) in FIELDS {
+            let given = if kind == Kind::Text { "[7]" } else { "\"x\"" }.to_string();
+            let bad = Draft::from_json(&format!(r#"{{"{name}": {given}}}"#)).unwrap_err();
+            assert_eq!(bad, BadRequest::Field { name, given, kind });
+        }
+        refused(
+            r#"{"title":"t","priority":"5"}"#,
+            "priority must be a whole number between -9223372036854775808 and 9223372036854775807, got \"5\"",
+        );
+        refused(
+            r#"{"title":"t","ttl_seconds":1.5}"#,
+            "ttl_seconds must be a whole number between 1 and 315360000, got 1.5",
+        );
+        refused(
+            r#"{"title":"t","max_attempts":99999999999999999999}"#,
+            "max_attempts must be a whole number between 1 and 1000, got 99999999999999999999",
+        );
+        refused(r#"{"title":7}"#, "title must be a string, got 7");
+        refused(r#"{"title":"t","tags":"a"}"#, "tags must be a list of strings, got \"a\"");
+        refused(r#"{"title":"t","tags":["a",null]}"#, "tags must be a list of strings, got [\"a\",null]");
+        refused(r#"{"title":"t" "#, "column 13: EOF while parsing an object");
+        refused(
+            r#"{"title":"\ud800"}"#,
+            "column 17: a string holds half a character (a lone surrogate): give both halves",
+        );
+        let long = format!(r#"{{"title":["{}"]}}"#, "x".repeat(100_000));
+        assert!(Draft::from_json(&long).unwrap_err().message(&WORDS).to_string().len() < 200);
+        let unknown = Draft::from_json(r#"{"titel":"t"}"#).unwrap_err().message(&WORDS).to_string();
+        assert!(unknown.starts_with("column 8: unknown field `titel`"), "{unknown}");
     }
 
     #[test]

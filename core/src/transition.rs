@@ -32,6 +32,7 @@ use crate::entry::{Ending, Entry, Holder, Lease, Outcome, State};
 use crate::id::TaskId;
 use crate::limits;
 use crate::name::{Nonce, RunId};
+use crate::queue::Status;
 use crate::task::Terms;
 use crate::time::Timestamp;
 
@@ -174,7 +175,7 @@ pub struct Claimant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Nobody has claimed the task yet, or its last holder has released it.
-    NotClaimed,
+    NotClaimed(Standing),
     /// Another agent holds the task, and whoever asks has never held it, or does not act as a holder.
     WrongOwner(Tenure),
     /// The lease that was meant, if there was one, is over: the task has had more than one holder.
@@ -191,14 +192,27 @@ pub enum Refusal {
     /// What it waits for is not there, or its lease is not over.
     NotDue,
     /// The task has not ended.
-    NotEnded,
+    NotEnded(Standing),
     /// The task has had [`limits::GENERATION`] holders or [`limits::VERSION`] names, which is as many as it can have.
     WornOut,
+}
+
+/// Where a task stands that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its status.
+    pub status: Status,
+    /// When it is due, if it is scheduled.
+    pub due: Option<Timestamp>,
+    /// What it waits for, if it is blocked.
+    pub blocked_on: Option<TaskId>,
 }
 
 /// Who has a task, or had it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenure {
+    /// Where the task stands.
+    pub status: Status,
     /// Who.
     pub holder: Holder,
     /// The holder's generation.
@@ -223,18 +237,18 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
         (State::Ready { .. } | State::Lapsed { .. }, Command::Claim { run_id, lease_seconds, nonce }) => {
             claimed(entry, Lease::new(entry.holder(run_id), now, now.plus_seconds(*lease_seconds), *nonce))
         }
-        (State::Claimed(lease) | State::Recalled(lease), Command::Claim { .. }) => Err(held(entry, lease)),
+        (State::Claimed(lease) | State::Recalled(lease), Command::Claim { .. }) => Err(held(entry, lease, now)),
         (State::Scheduled { .. } | State::Blocked { .. }, Command::Claim { .. }) => Err(Refusal::NotDue),
 
         (
             State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. },
             Command::Heartbeat { .. } | Command::Settle { .. } | Command::Release { .. },
-        ) => Err(Refusal::NotClaimed),
+        ) => Err(Refusal::NotClaimed(Standing::of(entry, now))),
         (
             State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
             Command::Heartbeat { claimant, lease_seconds, report },
         ) => {
-            owned(entry, lease, claimant)?;
+            owned(entry, lease, claimant, now)?;
             let renewed = lease.renewed(now, *lease_seconds);
             let recalled = matches!(entry.state, State::Recalled(_));
             next(entry, if recalled { State::Recalled(renewed) } else { State::Claimed(renewed) }, *report)
@@ -243,14 +257,14 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
             Command::Settle { claimant, verdict, report },
         ) => {
-            owned(entry, lease, claimant)?;
+            owned(entry, lease, claimant, now)?;
             settled(entry, lease, verdict, now, *report)
         }
         (
             State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
             Command::Release { claimant, delay_seconds, terms, report },
         ) => {
-            owned(entry, lease, claimant)?;
+            owned(entry, lease, claimant, now)?;
             released(entry, lease, now, *delay_seconds, terms, *report)
         }
 
@@ -268,7 +282,7 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             let holder = entry.holder(run_id);
             let held_by_another = lease.holder != holder && lease_is_live(&entry.state, now);
             match if_held {
-                IfHeld::Refuse if held_by_another => Err(Refusal::WrongOwner(Tenure::of(entry, lease))),
+                IfHeld::Refuse if held_by_another => Err(Refusal::WrongOwner(Tenure::of(entry, lease, now))),
                 IfHeld::Request if held_by_another => next(entry, State::Recalled(lease.clone()), *report),
                 IfHeld::Refuse | IfHeld::Request | IfHeld::Force => {
                     end(entry, Outcome::Cancelled, now, *report, Some(Lease { holder, ..lease.clone() }))
@@ -310,7 +324,7 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             ended_at: ending.ended_at,
             by: ending.lease.as_ref().map(|lease| lease.holder.clone()),
         }),
-        (_, Command::Retry { .. }) => Err(Refusal::NotEnded),
+        (_, Command::Retry { .. }) => Err(Refusal::NotEnded(Standing::of(entry, now))),
         (_, Command::Elapse { .. } | Command::Unblock { .. }) => Err(Refusal::NotDue),
     }
 }
@@ -373,25 +387,34 @@ fn latest_time(entry: &Entry) -> Timestamp {
     }
 }
 
-fn owned(entry: &Entry, lease: &Lease, claimant: &Claimant) -> Result<(), Refusal> {
+fn owned(entry: &Entry, lease: &Lease, claimant: &Claimant, now: Timestamp) -> Result<(), Refusal> {
     let same_lease = claimant.nonce.is_none_or(|nonce| nonce == lease.nonce);
     match (lease.holder == entry.holder(&claimant.run_id), same_lease) {
         (true, true) => Ok(()),
         // The run id had this task under another lease: the nonce says so.
-        (true, false) => Err(Refusal::LeaseLost(Tenure::of(entry, lease))),
-        (false, _) => Err(held(entry, lease)),
+        (true, false) => Err(Refusal::LeaseLost(Tenure::of(entry, lease, now))),
+        (false, _) => Err(held(entry, lease, now)),
     }
 }
 
-fn held(entry: &Entry, lease: &Lease) -> Refusal {
-    let tenure = Tenure::of(entry, lease);
+fn held(entry: &Entry, lease: &Lease, now: Timestamp) -> Refusal {
+    let tenure = Tenure::of(entry, lease, now);
     // The first holder never took the task from anybody, so whoever asks has never had it.
     if entry.generation <= 1 { Refusal::WrongOwner(tenure) } else { Refusal::LeaseLost(tenure) }
 }
 
+impl Standing {
+    fn of(entry: &Entry, now: Timestamp) -> Standing {
+        let status = Status::of(entry, now);
+        let blocked_on = if let State::Blocked { on } = entry.state { Some(on) } else { None };
+        Standing { status, due: entry.due().filter(|_| status == Status::Scheduled), blocked_on }
+    }
+}
+
 impl Tenure {
-    fn of(entry: &Entry, lease: &Lease) -> Tenure {
+    fn of(entry: &Entry, lease: &Lease, now: Timestamp) -> Tenure {
         Tenure {
+            status: Status::of(entry, now),
             holder: lease.holder.clone(),
             generation: entry.generation,
             claimed_at: lease.claimed_at,
@@ -482,11 +505,11 @@ impl Refusal {
     /// The stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Refusal::NotClaimed => "not_claimed",
+            Refusal::NotClaimed(_) => "not_claimed",
             Refusal::WrongOwner(_) => "wrong_owner",
             Refusal::LeaseLost(_) => "lease_lost",
             Refusal::AlreadyEnded { .. } => "already_terminal",
-            Refusal::NotEnded => "not_terminal",
+            Refusal::NotEnded(_) => "not_terminal",
             Refusal::NotDue | Refusal::WornOut => "error",
         }
     }
@@ -496,7 +519,17 @@ impl Refusal {
         match self {
             Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(&tenure.holder),
             Refusal::AlreadyEnded { by, .. } => by.as_ref(),
-            Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => None,
+            Refusal::NotClaimed(_) | Refusal::NotDue | Refusal::NotEnded(_) | Refusal::WornOut => None,
+        }
+    }
+
+    /// Where the task stands.
+    pub fn task_status(&self) -> Option<Status> {
+        match self {
+            Refusal::NotClaimed(standing) | Refusal::NotEnded(standing) => Some(standing.status),
+            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(tenure.status),
+            Refusal::AlreadyEnded { outcome, .. } => Some((*outcome).into()),
+            Refusal::NotDue | Refusal::WornOut => None,
         }
     }
 
@@ -504,8 +537,16 @@ impl Refusal {
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, who: &Option<String>) -> fmt::Result {
         let who = who.as_deref().unwrap_or("nobody");
         match self {
-            Refusal::NotClaimed => write!(f, "it is pending: claim it first"),
-            Refusal::NotEnded => write!(f, "it has not ended, so there is nothing to put back"),
+            Refusal::NotClaimed(Standing { due: Some(due), .. }) => {
+                write!(f, "it is scheduled for {due}: nobody can claim it before")
+            }
+            Refusal::NotClaimed(Standing { blocked_on: Some(parent), .. }) => {
+                write!(f, "it is blocked: it waits for task {parent}, and nobody can claim it before that has ended")
+            }
+            Refusal::NotClaimed(_) => write!(f, "it is pending: claim it first"),
+            Refusal::NotEnded(Standing { status, .. }) => {
+                write!(f, "it is {} and has not ended, so there is nothing to put back", status.as_str())
+            }
             Refusal::WrongOwner(tenure) => write!(f, "it belongs to {who:?}, {tenure}"),
             Refusal::LeaseLost(tenure) => {
                 write!(f, "the lease is lost: it belongs to {who:?}, {tenure}; drop this work and claim anew")
@@ -562,6 +603,10 @@ mod tests {
 
     fn settle(run_id: &str, verdict: Verdict) -> Command {
         Command::Settle { claimant: claimant(run_id), verdict, report: None }
+    }
+
+    fn standing(status: Status) -> Standing {
+        Standing { status, due: None, blocked_on: None }
     }
 
     fn terms() -> Terms {
@@ -745,7 +790,7 @@ mod tests {
             assert_eq!((released.version, released.generation, released.attempt), (held.version + 1, 1, 0));
             assert_eq!(decide(&released, &elapse(), at(1_000_000)), Err(Refusal::NotDue));
             for late in [heartbeat("a"), settle("a", Verdict::Complete), settle("a", fail()), release("a")] {
-                assert_eq!(decide(&released, &late, at(13)), Err(Refusal::NotClaimed));
+                assert_eq!(decide(&released, &late, at(13)), Err(Refusal::NotClaimed(standing(Status::Pending))));
             }
             let taken = decide(&released, &claim("bb"), at(1_000_000)).unwrap();
             assert_eq!((taken.generation, taken.attempt), (2, 1));
@@ -754,7 +799,7 @@ mod tests {
         }
         let ended = decide(&ready(), &cancel("a", false), at(1)).unwrap();
         assert!(matches!(decide(&ended, &release("a"), at(2)), Err(Refusal::AlreadyEnded { .. })));
-        assert_eq!(decide(&ready(), &release("a"), at(2)), Err(Refusal::NotClaimed));
+        assert_eq!(decide(&ready(), &release("a"), at(2)), Err(Refusal::NotClaimed(standing(Status::Pending))));
     }
 
     #[test]
@@ -763,7 +808,7 @@ mod tests {
         let refusal = decide(&claimed, &settle("bb", fail()), at(2)).unwrap_err();
         assert!(matches!(refusal, Refusal::WrongOwner(_)));
         assert!(matches!(decide(&claimed, &release("bb"), at(2)), Err(Refusal::WrongOwner(_))));
-        assert_eq!(decide(&ready(), &settle("a", fail()), at(2)), Err(Refusal::NotClaimed));
+        assert_eq!(decide(&ready(), &settle("a", fail()), at(2)), Err(Refusal::NotClaimed(standing(Status::Pending))));
     }
 
     #[test]
@@ -798,7 +843,9 @@ mod tests {
         for early in [&claim("bb"), &elapse()] {
             assert_eq!(decide(&failed, early, at(3)), Err(Refusal::NotDue));
         }
-        assert_eq!(decide(&failed, &settle("a", Verdict::Complete), at(3)), Err(Refusal::NotClaimed));
+        let due = failed.due();
+        let waits = Standing { due, ..standing(Status::Scheduled) };
+        assert_eq!(decide(&failed, &settle("a", Verdict::Complete), at(3)), Err(Refusal::NotClaimed(waits)));
         let again = after(&failed, &[(&elapse(), 6), (&claim("a"), 7)]);
         assert_eq!((again.generation, again.attempt), (2, 2));
         let ended = decide(&again, &settle("a", fail_of_two()), at(8)).unwrap();
@@ -822,7 +869,7 @@ mod tests {
         assert!(decide(&cancelled, &retry(), at(2)).is_ok());
         let completed = after(&ready(), &[(&claim("a"), 1), (&settle("a", Verdict::Complete), 2)]);
         assert!(matches!(decide(&completed, &retry(), at(3)), Err(Refusal::AlreadyEnded { .. })));
-        assert_eq!(decide(&ready(), &retry(), at(3)), Err(Refusal::NotEnded));
+        assert_eq!(decide(&ready(), &retry(), at(3)), Err(Refusal::NotEnded(standing(Status::Pending))));
     }
 
     #[test]

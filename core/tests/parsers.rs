@@ -146,7 +146,8 @@ fn json_is_accepted_within_its_limits_and_kept_letter_for_letter() {
             Err(BadJson::TooLarge { bytes }) => assert!(bytes == given.len() && bytes > limits::JSON_BYTES),
             Err(BadJson::TooDeep) => assert!(json.depth() > limits::JSON_DEPTH),
             Err(BadJson::NotAnObject { .. }) => assert!(!is_object),
-            Err(BadJson::Malformed { reason }) => assert!(json.has_a_name_twice(), "{reason}"),
+            Err(BadJson::NotTaken { reason }) => assert!(json.has_a_name_twice(), "{reason}"),
+            Err(BadJson::Malformed { reason }) => panic!("{reason}"),
         }
     });
 }
@@ -163,9 +164,10 @@ fn what_is_json_is_what_serde_json_says() {
         match JsonObject::parse(&text) {
             Ok(object) => assert_eq!(serde_json::from_str::<serde_json::Value>(object.text()).unwrap(), value.unwrap()),
             Err(BadJson::NotAnObject { .. }) => assert!(!value.unwrap().is_object()),
-            Err(BadJson::Malformed { reason }) => {
+            Err(BadJson::NotTaken { reason }) => {
                 assert!(value.is_err() || reason.contains("stands twice"), "{reason}")
             }
+            Err(BadJson::Malformed { reason }) => assert!(value.is_err(), "{reason}"),
             Err(BadJson::TooLarge { .. } | BadJson::TooDeep) => {}
         }
     });
@@ -330,6 +332,8 @@ const WORDS: Words = Words {
     max_attempts: "max_attempts",
     backoff: "backoff",
     delay: "delay",
+    after: "after",
+    if_parent_fails: "if_parent_fails",
     payload: "payload",
     result: "result",
     error: "error",

@@ -15,6 +15,7 @@ use coord_core::queue::{
     Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Progress,
     ReportKind, Retrying, Sort, Spread, Start, Status, TaskWatch, Until, WaitingEnd,
 };
+use coord_core::request::{BadRequest, FilterDraft};
 use coord_core::tags::Choice;
 use coord_core::task::IfParentFails;
 use coord_core::transition::{Claimant, IfHeld};
@@ -263,10 +264,8 @@ fn of_the_tasks_with_one_key_one_lives() {
     world.fail(first, "broke");
     let second = world.enqueue_with("tomorrow", keyed("q")).unwrap();
     assert_ne!(first, second);
-    assert_eq!(
-        world.queue.retry(first, Retrying::default(), world.now(), world.nonce()),
-        Err(Error::KeyTaken { id: first, by: second })
-    );
+    let taken = Error::KeyTaken { id: first, status: Status::Failed, by: second };
+    assert_eq!(world.queue.retry(first, Retrying::default(), world.now(), world.nonce()), Err(taken));
     world.claims(other);
     world.claims(second);
     world.complete(second);
@@ -674,4 +673,63 @@ fn figures_are_by_queue_and_of_a_window() {
     assert!(other.is_paused && other.oldest_pending_since.is_some() && other.counts.of(Status::Pending) == 1);
     world.pass(100);
     assert!(!world.queue.stats(60, world.now()).unwrap().queues.contains_key(&QueueName::default_queue()));
+}
+
+#[test]
+fn a_refusal_says_where_the_task_stands_and_not_that_it_is_pending() {
+    let world = World::new();
+    let parent = world.enqueue("first");
+    let blocked = world.after("second", &[parent], IfParentFails::Cancel);
+    let scheduled = world.enqueue_with("later", |new| new.plan.start = Start::After(3_600)).unwrap();
+    let complete = |id| world.queue.complete(id, holder(), None, world.now(), world.nonce()).unwrap_err();
+    let waits = format!("it is blocked: it waits for task {parent}");
+    for (id, says, code) in
+        [(parent, "it is pending: claim it first", "not_claimed"), (blocked, waits.as_str(), "not_claimed")]
+    {
+        let error = complete(id);
+        assert!(error.to_string().contains(says), "{error}");
+        assert_eq!(error.code(), code);
+        assert_eq!(error.task_status(), Some(world.status(id)));
+    }
+    let error = complete(scheduled);
+    assert!(error.to_string().contains("it is scheduled for 20"), "{error}");
+    let back = world.queue.retry(blocked, Retrying::default(), world.now(), world.nonce()).unwrap_err();
+    assert!(back.to_string().contains("it is blocked and has not ended"), "{back}");
+    assert_eq!(back.task_status(), Some(Status::Blocked));
+}
+
+#[test]
+fn a_request_that_ends_the_task_is_told_as_a_cancel() {
+    let world = World::new();
+    let (pending, own) = (world.enqueue("pending"), world.enqueue_with("own", |new| new.priority = 1).unwrap());
+    world.claims(own);
+    for (id, run_id) in [(pending, "boss"), (own, "agent")] {
+        let reason = Some("not needed".parse().unwrap());
+        let request = Cancelling { reason, ..Cancelling::new(run_id.parse().unwrap(), IfHeld::Request) };
+        let record = world.queue.cancel(id, request, world.now(), world.nonce()).unwrap();
+        assert_eq!(record.status, Status::Cancelled);
+        assert_eq!(record.reason.unwrap().as_str(), "not needed");
+        let shown = world.queue.show(id, world.now()).unwrap();
+        let kinds: Vec<ReportKind> = shown.history.iter().map(|report| report.kind).collect();
+        assert_eq!(kinds, [ReportKind::Cancelled]);
+        assert_eq!(shown.item.reason.unwrap().as_str(), "not needed");
+    }
+}
+
+#[test]
+fn a_cursor_of_another_order_is_refused_and_says_of_which_it_is() {
+    let world = World::new();
+    (0..3).for_each(|number| _ = world.enqueue(&number.to_string()));
+    for made in Sort::ALL {
+        let listing = Filter { sort: made, limit: 1, ..Filter::default() };
+        let cursor = world.queue.tasks(&listing, world.now()).unwrap().next.unwrap().to_string();
+        for asked in Sort::ALL {
+            let (sort, cursor) = (Some(asked.as_str().to_string()), Some(cursor.clone()));
+            let checked = FilterDraft { sort, cursor, ..FilterDraft::default() }.check();
+            assert_eq!(checked.is_ok(), made == asked, "{made:?} {asked:?}");
+            let Err(bad) = checked else { continue };
+            assert_eq!(bad.code(), "bad_args");
+            assert_eq!(bad, BadRequest::CursorOfAnotherSort { of: made, sort: asked });
+        }
+    }
 }

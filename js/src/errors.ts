@@ -52,11 +52,15 @@ export class NotFoundError extends CoordError {
   declare readonly taskId: string;
 }
 
-/** Nobody holds the task. */
+/** Nobody holds the task: it waits to be claimed, or cannot be claimed yet. */
 export class NotClaimedError extends CoordError {
   declare readonly taskId: string;
-  /** Whether it can be claimed: `pending`, or not yet: `scheduled` or `blocked`. */
+  /** Where the task stands: `pending`, `scheduled` or `blocked`. */
   declare readonly taskStatus: Status;
+  /** When it is due; absent if it is not `scheduled`. */
+  declare readonly scheduledAt?: Date;
+  /** The task that it waits for; absent if it is not `blocked`. */
+  declare readonly blockedOn?: string;
 }
 
 /** Who has the task that was asked about. */
@@ -92,8 +96,12 @@ export class AlreadyTerminalError extends CoordError {
 /** The task has not ended, so it cannot be put back. */
 export class NotTerminalError extends CoordError {
   declare readonly taskId: string;
-  /** Where it stands. */
+  /** Where the task stands. */
   declare readonly taskStatus: Status;
+  /** When it is due; absent if it is not `scheduled`. */
+  declare readonly scheduledAt?: Date;
+  /** The task that it waits for; absent if it is not `blocked`. */
+  declare readonly blockedOn?: string;
 }
 
 /** The task cannot be put back, as another one that has not ended has its unique key. */
@@ -162,7 +170,7 @@ const CLASSES: Record<Code, typeof CoordError> = {
   error: CoordError,
 };
 
-const TIMES = new Set(['claimedAt', 'expiresAt', 'endedAt']);
+const TIMES = new Set(['claimedAt', 'expiresAt', 'endedAt', 'scheduledAt']);
 
 /** The error for what the WebAssembly part throws: a JSON text. Anything else is a fault of this package, and said to be one. */
 export function toCoordError(thrown: unknown): CoordError {

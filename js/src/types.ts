@@ -48,7 +48,10 @@ export interface NewTask<Payload extends object = JsonObject> {
    * by chance. Default: 1.
    */
   backoffSeconds?: number;
-  /** Seconds to wait between two attempts at most: 0 to 2,592,000. Default: 300, or `backoffSeconds` if that is more. */
+  /**
+   * Seconds to wait between two attempts at most: 0 to 2,592,000, and no fewer than `backoffSeconds`. Default: 300, or
+   * `backoffSeconds` if that is more.
+   */
   backoffMaxSeconds?: number;
   /** Seconds in which nobody is to claim it: 0 to 315,360,000. */
   delaySeconds?: number;
@@ -56,7 +59,7 @@ export interface NewTask<Payload extends object = JsonObject> {
   at?: Date | string;
   /** The ids of the tasks that must have ended before: at most 1,000. */
   after?: readonly string[];
-  /** What to do if one of those does not complete. Default: `cancel`. */
+  /** What to do if one of those does not complete; only with `after`. Default: `cancel`. */
   ifParentFails?: IfParentFails;
   /** If another task with this key (1 to 256 characters) has not ended in the queue, that one is answered, and nothing is enqueued. */
   unique?: string;
@@ -121,6 +124,8 @@ export interface ClaimRecord<Result extends object = JsonObject> {
   resultText: string | null;
   /** What the holder reported, if it failed the task, or the attempt. */
   error: string | null;
+  /** Why the task was called off, in the answer to the call that did. */
+  reason: string | null;
   /** Who asks the holder to stop, if somebody does. */
   cancelRequest: CancelRequest | null;
   /** When the task is tried again, if the attempt failed and there are others left. */

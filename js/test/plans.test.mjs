@@ -130,6 +130,7 @@ test('of the tasks of a queue with one unique key one lives', async (t) => {
   await assert.rejects(queue.retry(first.taskId), (error) => {
     assert.ok(error instanceof coord.KeyTakenError);
     assert.deepEqual([error.code, error.taskId, error.liveTaskId], ['key_taken', first.taskId, next.taskId]);
+    assert.equal(error.taskStatus, 'failed');
     return true;
   });
 });
@@ -193,6 +194,20 @@ test('a completion that is refused enqueues nothing, and its result is offered t
   assert.deepEqual(resumed.orphanResults, third.orphanResults);
   const { result } = await third.complete(third.orphanResults[0].result);
   assert.deepEqual(result, { n: 1 });
+});
+
+test('a refusal tells where the task stands, and the answer to a cancel why', async (t) => {
+  const queue = await freshQueue(t);
+  const later = await queue.enqueue({ title: 'a', delaySeconds: 3600 });
+  const next = await queue.enqueue({ title: 'b', after: [later.taskId] });
+  const stands = async (taskId) => {
+    const { taskStatus, scheduledAt, blockedOn } = await queue.retry(taskId).then(assert.fail, (error) => error);
+    return [taskStatus, scheduledAt instanceof Date, blockedOn];
+  };
+  assert.deepEqual(await stands(later.taskId), ['scheduled', true, undefined]);
+  assert.deepEqual(await stands(next.taskId), ['blocked', false, later.taskId]);
+  const { status, reason } = await queue.cancel(later.taskId, { runId: 'boss', reason: 'not needed' });
+  assert.deepEqual([status, reason], ['cancelled', 'not needed']);
 });
 
 test('a task is put back with all its attempts before it, if it has ended and did not complete', async (t) => {

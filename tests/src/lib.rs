@@ -237,6 +237,12 @@ impl Call {
         self
     }
 
+    /// With another standard input.
+    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Call {
+        self.command.stdin(stdin);
+        self
+    }
+
     /// With another standard output, which the outcome then doesn't hold.
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Call {
         self.command.stdout(stdout);
@@ -313,7 +319,15 @@ impl Outcome {
         if let Some(defects) = self.coord.as_deref().and_then(|coord| schema::defects(coord, &answer)) {
             panic!("not as its schema says: {defects}\n{self}");
         }
+        assert!(answer.get("warnings").is_none() || self.ends_with_warnings(), "warnings are not last\n{self}");
         answer
+    }
+
+    /// True if the answer's warnings stand last, with no id in them that a script would take for the answer's own.
+    fn ends_with_warnings(&self) -> bool {
+        let last = self.stdout.rsplit_once(",\"warnings\":").and_then(|(_, last)| last.strip_suffix("}\n"));
+        let warnings = last.and_then(|last| serde_json::from_str::<Vec<String>>(last).ok());
+        warnings.is_some_and(|warnings| !warnings.iter().any(|warning| warning.contains("sha256:")))
     }
 
     /// A text of the JSON answer.

@@ -24,7 +24,8 @@ pub(crate) struct Placeholders {
 const VARYING: &str = concat!(
     r"sha256:(?<id>[0-9a-f]{64})",
     r"|[0-9a-f]{2}/(?<fanned>[0-9a-f]{64})",
-    r"|\b(?<cursor>[0-9a-f]{16}\.[0-9a-f]{16}\.[0-9a-f]{64})\b",
+    r"|\b(?<cursor>[0-9a-f]{16}\.[0-9a-f]{16}\.[0-9a-f]{64}\.-?[a-z]+)\b",
+    r"|\b(?<bare>[0-9a-f]{64})\b",
     r"|\b(?<nonce>[0-9a-f]{16})\b",
     r"|(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00)",
     r#"|"duration_ms":(?<millis>[0-9.e-]+)"#,
@@ -76,6 +77,12 @@ impl Placeholders {
             format!("<id {}>", number_of(hex.to_string(), &mut self.ids))
         } else if let Some(hex) = group("fanned") {
             format!("<aa>/<id {}>", number_of(hex.to_string(), &mut self.ids))
+        } else if let Some(hex) = group("bare") {
+            // What was not shown as an id before may be any word.
+            match self.ids.iter().position(|id| id == hex) {
+                Some(known) => format!("<bare id {}>", known + 1),
+                None => hex.to_string(),
+            }
         } else if group("cursor").is_some() {
             String::from("<cursor>")
         } else if let Some(nonce) = group("nonce") {

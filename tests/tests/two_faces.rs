@@ -50,14 +50,14 @@ fn exit_codes_come_through_a_stock_wasmtime_in_text_and_in_json() {
         stock(&repo, &["claim", "--nope"]).ended_with(2),
     ]), @r#"
     $ wasmtime run … muse.wasm coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "total":0,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","total":0,
+     "scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[],"warnings":[]}
     exit 0
 
     $ wasmtime run … muse.wasm coord claim --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "status":"empty","queue":null}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "status":"empty","queue":null,"warnings":[]}
     exit 1
 
     $ wasmtime run … muse.wasm coord claim --nope
@@ -95,9 +95,10 @@ fn without_a_granted_directory_there_is_no_repository() {
     exit 2
 
     $ wasmtime run … muse.wasm coord tasks -j
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }
@@ -133,9 +134,9 @@ fn a_granted_directory_that_is_no_queue_is_refused_and_left_untouched() {
     exit 1
 
     $ wasmtime run … muse.wasm coord init --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"this directory is no queue: it has no format.json, but \"coordination\"; grant .muse/coordination itself",
-     "status":"error"}
+     "status":"error","warnings":[]}
     exit 1
     "#);
     for (directory, name) in [("papers", "notes.txt"), (".muse", "coordination")] {

@@ -1,6 +1,5 @@
 //! Values are only renamed here, on their way in and out: [`coord_core::request`] checks them.
 
-use coord_core::entry::Outcome;
 use coord_core::json::JsonObject;
 use coord_core::queue::{
     self, CancelRequest, Completed, Counts, Enqueued, Matching, Progress, Released, Report, ReportKind, Sort, Status,
@@ -9,7 +8,7 @@ use coord_core::queue::{
 use coord_core::request::{BadRequest, ClaimDraft, Draft, FilterDraft, Words};
 use coord_core::store::{StoreError, StoreErrorKind};
 use coord_core::task::{IfParentFails, Task};
-use coord_core::transition::{IfHeld, Refusal, Tenure};
+use coord_core::transition::{IfHeld, Refusal, Standing, Tenure};
 use coord_core::{TaskId, Timestamp};
 
 use crate::bindings::exports::muse::coord::types::Error;
@@ -25,6 +24,8 @@ const WORDS: Words = Words {
     max_attempts: "max-attempts",
     backoff: "backoff-seconds",
     delay: "delay-seconds",
+    after: "after",
+    if_parent_fails: "if-parent-fails",
     payload: "payload",
     result: "result",
     error: "reason",
@@ -160,9 +161,13 @@ impl From<coord_core::Error> for Error {
         match error {
             Core::NotFound { id } | Core::NoParent { id } => Error::NotFound(id.to_string()),
             Core::Refused { id, refusal, who } => refused(id, refusal, who, message),
+            Core::KeyTaken { id, status, by } => Error::KeyTaken(types::TakenKey {
+                task_id: id.to_string(),
+                status: status.into(),
+                live_task_id: by.to_string(),
+            }),
             Core::UnsupportedFormat { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
-            Core::KeyTaken { by, .. } => Error::KeyTaken(by.to_string()),
             Core::WaitsInVain { .. }
             | Core::Corrupt { .. }
             | Core::Unencodable(_)
@@ -174,21 +179,23 @@ impl From<coord_core::Error> for Error {
 
 fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -> Error {
     let task_id = id.to_string();
-    let tenure = |Tenure { generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::Tenure {
-        task_id: id.to_string(),
-        run_id: who.unwrap_or_default(),
-        generation,
-        claimed_at: claimed_at.micros(),
-        expires_at: expires_at.micros(),
-    };
+    let tenure =
+        |Tenure { status, generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::Tenure {
+            task_id: id.to_string(),
+            status: status.into(),
+            run_id: who.unwrap_or_default(),
+            generation,
+            claimed_at: claimed_at.micros(),
+            expires_at: expires_at.micros(),
+        };
     match refusal {
-        Refusal::NotClaimed => Error::NotClaimed(task_id),
-        Refusal::NotEnded => Error::NotTerminal(task_id),
+        Refusal::NotClaimed(standing) => Error::NotClaimed(stands(id, standing)),
+        Refusal::NotEnded(standing) => Error::NotTerminal(stands(id, standing)),
         Refusal::WrongOwner(holder) => Error::WrongOwner(tenure(holder, who)),
         Refusal::LeaseLost(holder) => Error::LeaseLost(tenure(holder, who)),
         Refusal::AlreadyEnded { outcome, ended_at, .. } => Error::AlreadyTerminal(types::Ending {
             task_id,
-            status: status_of(outcome),
+            status: Status::from(outcome).into(),
             ended_at: ended_at.micros(),
             run_id: who,
         }),
@@ -196,12 +203,12 @@ fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -
     }
 }
 
-fn status_of(outcome: Outcome) -> types::Status {
-    match outcome {
-        Outcome::Completed => types::Status::Completed,
-        Outcome::Failed => types::Status::Failed,
-        Outcome::Cancelled => types::Status::Cancelled,
-        Outcome::Expired => types::Status::Expired,
+fn stands(id: TaskId, Standing { status, due, blocked_on }: Standing) -> types::Standing {
+    types::Standing {
+        task_id: id.to_string(),
+        status: status.into(),
+        scheduled_at: due.map(Timestamp::micros),
+        blocked_on: blocked_on.map(|id| id.to_string()),
     }
 }
 
@@ -313,6 +320,7 @@ impl From<queue::ClaimRecord> for types::ClaimRecord {
             claim_nonce: record.claim_nonce.to_string(),
             result: record.result.as_ref().map(json_text),
             error: record.error.map(String::from),
+            reason: record.reason.map(String::from),
             cancel_request: record.cancel_request.map(Into::into),
             scheduled_at: record.scheduled_at.map(Timestamp::micros),
             generation: record.generation,

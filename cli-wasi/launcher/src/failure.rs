@@ -19,8 +19,6 @@ use serde::Serialize;
 pub(crate) enum Failure {
     /// WASI passes text, so an argument has to be text. Positions are counted from one.
     Argument { position: usize, value: OsString },
-    /// The same for a variable that is passed on.
-    Variable { name: &'static str, value: OsString },
     /// This process may have too few bytes of addresses.
     Memory { limit: u64 },
     /// The system gives no random numbers.
@@ -60,9 +58,9 @@ impl Failure {
             exit_code: self.exit_code(),
             duration_ms: began.elapsed().as_secs_f64() * 1_000.0,
             timestamp: now(),
-            warnings: [],
             error: self.to_string(),
             status,
+            warnings: [],
         };
         writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)
     }
@@ -70,7 +68,7 @@ impl Failure {
     /// The status in JSON. None: the component may have answered already, and standard output holds one object.
     fn status(&self) -> Option<&'static str> {
         match self {
-            Self::Argument { .. } | Self::Variable { .. } => Some("bad_args"),
+            Self::Argument { .. } => Some("bad_args"),
             Self::Randomness { .. } | Self::CurrentDirectory { .. } | Self::Input { .. } | Self::Directory(_) => {
                 Some("io_error")
             }
@@ -81,7 +79,7 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Argument { .. } | Self::Variable { .. } => 2,
+            Self::Argument { .. } => 2,
             Self::Memory { .. }
             | Self::Randomness { .. }
             | Self::CurrentDirectory { .. }
@@ -99,9 +97,6 @@ impl fmt::Display for Failure {
         match self {
             Self::Argument { position, value } => {
                 write!(out, "argument {position} is not valid UTF-8: {value:?}; write it as UTF-8")
-            }
-            Self::Variable { name, value } => {
-                write!(out, "the value of {name} is not valid UTF-8: {value:?}; write it as UTF-8, or unset it")
             }
             Self::Memory { limit } => {
                 let limit = limit >> 10;
@@ -139,6 +134,9 @@ impl fmt::Display for Failure {
     }
 }
 
+/// So it can unwind the component that asked for what there is not.
+impl std::error::Error for Failure {}
+
 #[derive(Serialize)]
 struct Answer<'a> {
     muse_version: &'a str,
@@ -146,9 +144,9 @@ struct Answer<'a> {
     exit_code: u8,
     duration_ms: f64,
     timestamp: Timestamp,
-    warnings: [&'a str; 0],
     error: String,
     status: &'a str,
+    warnings: [&'a str; 0],
 }
 
 #[expect(clippy::disallowed_methods, reason = "the component, which has the clock of all answers, is not running")]

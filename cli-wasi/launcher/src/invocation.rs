@@ -7,21 +7,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// What the command line asks for, as far as the coordination directory is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// `muse coord init`: a repository is wanted here if there is none around.
-    Init,
-    /// Help, the version, completions or a schema, which are about `muse` and no repository: nothing may be created.
-    Help,
-    /// Any other command: works in the repository it finds.
-    Work,
-}
-
 /// A command line, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invocation {
-    pub(crate) purpose: Purpose,
+    /// It is `muse coord init`: a repository is wanted here if there is none around.
+    pub(crate) init: bool,
     /// Errors are wanted as a JSON object on standard output.
     pub(crate) json: bool,
     /// The file that the command is to read.
@@ -34,12 +24,12 @@ impl Invocation {
     /// Reads the arguments without the program's name.
     pub(crate) fn read(mut arguments: Vec<OsString>) -> Self {
         let options = before_double_dash(&arguments);
-        let (purpose, json) = (purpose(options), wants_json(options));
-        let input = input(options).filter(|_| purpose == Purpose::Work).and_then(|Input { place, instead, file }| {
+        let (init, json) = (command(options).is_some_and(|command| command == "init"), wants_json(options));
+        let input = input(options).and_then(|Input { place, instead, file }| {
             *arguments.get_mut(place)? = instead;
             Some(file)
         });
-        Self { purpose, json, input, arguments }
+        Self { init, json, input, arguments }
     }
 }
 
@@ -47,31 +37,11 @@ fn before_double_dash(arguments: &[OsString]) -> &[OsString] {
     arguments.split(|word| word == "--").next().unwrap_or_default()
 }
 
-fn purpose(options: &[OsString]) -> Purpose {
-    // `--title --help` is read as a call for help too. All that costs is that a missing directory stays missing.
-    let helps = |word: &OsString| {
-        let word = word.as_encoded_bytes();
-        matches!(word, b"--help" | b"-h" | b"--version" | b"--schema") || word.starts_with(b"--schema=")
-    };
-    if options.iter().any(helps) || is_command("completions", options) {
-        Purpose::Help
-    } else if is_command("init", options) {
-        Purpose::Init
-    } else {
-        Purpose::Work
-    }
-}
-
-/// Whether the first two words are `coord` and the command.
-fn is_command(name: &str, options: &[OsString]) -> bool {
-    command(options).is_some_and(|command| command == name)
-}
-
 /// The word after `coord`, whatever flags stand before, between and after them.
 fn command(options: &[OsString]) -> Option<&OsStr> {
-    let mut after_format = false;
+    let mut after_option = false;
     let mut words = options.iter().filter(|word| {
-        let value = std::mem::replace(&mut after_format, *word == "--format");
+        let value = std::mem::replace(&mut after_option, *word == "--format" || *word == "--print");
         !value && !word.as_encoded_bytes().starts_with(b"-")
     });
     words.next().filter(|word| *word == "coord")?;
@@ -91,7 +61,8 @@ fn input(options: &[OsString]) -> Option<Input> {
         "complete" => "--enqueue",
         _ => return None,
     };
-    let place = options.iter().position(|word| word == option || joined(word, option).is_some())?;
+    // Of several the last one counts.
+    let place = options.iter().rposition(|word| word == option || joined(word, option).is_some())?;
     let (place, name, instead) = match joined(options.get(place)?, option) {
         Some(name) => (place, name, format!("{option}=-").into()),
         None => (place + 1, options.get(place + 1)?.as_os_str(), "-".into()),
@@ -106,10 +77,26 @@ fn joined<'a>(word: &'a OsStr, option: &str) -> Option<&'a OsStr> {
     Some(OsStr::new(word.to_str()?.strip_prefix(option)?.strip_prefix('=')?))
 }
 
+/// What is asked for last.
 fn wants_json(options: &[OsString]) -> bool {
-    let spelled_in_one = options.iter().any(|word| word == "--json" || word == "-j" || word == "--format=json");
-    let mut pairs = options.iter().zip(options.iter().skip(1));
-    spelled_in_one || pairs.any(|(name, value)| name == "--format" && value == "json")
+    // Then what is wrong is told on standard error.
+    if options.iter().any(|word| word == "--print" || joined(word, "--print").is_some()) {
+        return false;
+    }
+    let behind = options.iter().skip(1).map(Some).chain([None]);
+    let asks = |(word, behind): (&OsString, Option<&OsString>)| match word.to_str()? {
+        "--json" | "--format=json" => Some(true),
+        "--format=text" => Some(false),
+        "--format" if behind? == "json" => Some(true),
+        "--format" if behind? == "text" => Some(false),
+        // Several flags in one word, up to one that there is not.
+        word => {
+            let letters = word.strip_prefix('-')?;
+            let is_flag = |letter: &char| matches!(letter, 'j' | 'h' | 'V');
+            letters.chars().take_while(is_flag).any(|letter| letter == 'j').then_some(true)
+        }
+    };
+    options.iter().zip(behind).filter_map(asks).last().unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -126,6 +113,7 @@ mod tests {
             ("coord enqueue --batch tasks.ndjson --json", "tasks.ndjson", "coord enqueue --batch - --json"),
             ("-j coord enqueue --batch=../a=b", "../a=b", "-j coord enqueue --batch=-"),
             ("coord complete 7 --enqueue next", "next", "coord complete 7 --enqueue -"),
+            ("coord enqueue --batch one --batch=other", "other", "coord enqueue --batch one --batch=-"),
         ] {
             let Invocation { input, arguments, .. } = read(line);
             assert_eq!((input, arguments.join(OsStr::new(" "))), (Some(file.into()), words.into()), "{line}");
@@ -136,7 +124,6 @@ mod tests {
             "coord enqueue --batch=",
             "coord enqueue --batch",
             "coord enqueue --batch --json",
-            "coord enqueue --batch file --help",
             "coord enqueue -- --batch file",
             "coord complete --batch file",
             "coord enqueue --enqueue file",
@@ -156,10 +143,11 @@ mod tests {
             "coord --json init",
             "coord --format=json init",
             "coord --format json init",
+            "coord --print path init",
             "--json coord init",
             "--format text coord --format json init -j",
         ] {
-            assert_eq!(read(line).purpose, Purpose::Init, "{line}");
+            assert!(read(line).init, "{line}");
         }
     }
 
@@ -168,38 +156,36 @@ mod tests {
         for line in
             ["", "init", "coord", "coord tasks", "coord enqueue init", "coord --format init tasks", "coord -- init"]
         {
-            assert_eq!(read(line).purpose, Purpose::Work, "{line}");
-        }
-    }
-
-    #[test]
-    fn help_and_version_win_over_init() {
-        for line in
-            ["--help", "-h", "--version", "coord --help init", "coord init -h", "coord --version", "coord claim -h"]
-        {
-            assert_eq!(read(line).purpose, Purpose::Help, "{line}");
-        }
-        assert_eq!(read("coord enqueue -- --help").purpose, Purpose::Work);
-    }
-
-    #[test]
-    fn what_is_asked_of_muse_alone_creates_nothing() {
-        for line in
-            ["coord completions bash", "coord --json completions zsh", "coord --schema init", "coord --schema=claim"]
-        {
-            assert_eq!(read(line).purpose, Purpose::Help, "{line}");
-        }
-        for line in ["completions", "coord enqueue completions", "coord enqueue -- --schema"] {
-            assert_eq!(read(line).purpose, Purpose::Work, "{line}");
+            assert!(!read(line).init, "{line}");
         }
     }
 
     #[test]
     fn json_is_recognised_in_every_spelling() {
-        for line in ["coord tasks --json", "-j coord tasks", "coord --format json tasks", "coord tasks --format=json"] {
+        for line in [
+            "coord tasks --json",
+            "-j coord tasks",
+            "coord --format json tasks",
+            "coord tasks --format=json",
+            "coord tasks -jx",
+            "coord tasks -hj",
+            "coord tasks --format text --json",
+            "coord --format text tasks --format json",
+        ] {
             assert!(read(line).json, "{line}");
         }
-        for line in ["coord tasks", "coord tasks --format text", "coord enqueue json", "coord enqueue -- --json"] {
+        for line in [
+            "coord tasks",
+            "coord tasks --format text",
+            "coord enqueue json",
+            "coord enqueue -- --json",
+            "coord tasks --json --format text",
+            "coord tasks -xj",
+            "coord tasks --j",
+        ] {
+            assert!(!read(line).json, "{line}");
+        }
+        for line in ["coord tasks --json --print total", "coord --print=total tasks -j"] {
             assert!(!read(line).json, "{line}");
         }
     }

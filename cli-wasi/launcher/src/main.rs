@@ -18,9 +18,7 @@ mod sandbox;
 
 use std::convert::Infallible;
 use std::env;
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitCode, exit};
 use std::time::Instant;
 
@@ -33,7 +31,7 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command;
 
 use crate::failure::Failure;
-use crate::invocation::{Invocation, Purpose};
+use crate::invocation::Invocation;
 use crate::sandbox::Sandbox;
 
 fn main() -> ExitCode {
@@ -46,10 +44,7 @@ fn main() -> ExitCode {
 fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
     check_memory()?;
     process::check_randomness().map_err(|source| Failure::Randomness { source })?;
-    let Invocation { purpose, input, arguments, .. } = invocation;
-    let input = input.as_deref().map(open_input).transpose()?;
-    let directory = coordination_directory(*purpose)?;
-    let sandbox = Sandbox::new(arguments, directory.as_deref(), *purpose, input)?;
+    let sandbox = Sandbox::new(&invocation.arguments, coordination_directory(invocation.init), &invocation.input)?;
     // Timers need the runtime. Sockets would need its other driver; there are none.
     let runtime = runtime::Builder::new_current_thread()
         .enable_time()
@@ -69,23 +64,13 @@ fn check_memory() -> Result<(), Failure> {
     }
 }
 
-/// Opens the file that the component is to read.
-fn open_input(path: &Path) -> Result<File, Failure> {
-    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => Ok(file),
-    });
-    opened.map_err(|source| Failure::Input { path: path.to_owned(), source })
-}
-
-/// The directory that the command works in, whether it exists yet or not; none without a repository.
-fn coordination_directory(purpose: Purpose) -> Result<Option<PathBuf>, Failure> {
+/// The directory that the command works in, whether it exists yet or not; none without a repository. A failure to find
+/// it matters only if the component asks for it: help is given even where the current directory is gone.
+fn coordination_directory(init: bool) -> Option<Result<PathBuf, Failure>> {
     match Start::of_this_process() {
-        Ok(start) if purpose == Purpose::Init => Ok(Some(start.found().unwrap_or_else(|| start.here()))),
-        Ok(start) => Ok(start.found()),
-        // Help is given even where the current directory is gone.
-        Err(_) if purpose == Purpose::Help => Ok(None),
-        Err(source) => Err(Failure::CurrentDirectory { source }),
+        Ok(start) if init => Some(Ok(start.found().unwrap_or_else(|| start.here()))),
+        Ok(start) => start.found().map(Ok),
+        Err(source) => Some(Err(Failure::CurrentDirectory { source })),
     }
 }
 
@@ -103,14 +88,15 @@ async fn run(sandbox: Sandbox) -> Result<Infallible, Failure> {
     exit(exit_code(ended)?)
 }
 
-/// The component ends by returning, or by calling `exit`, which unwinds it as an error. Any other error is a trap.
+/// The component ends by returning, or by calling `exit`, which unwinds it as an error, as does what the sandbox could
+/// not give it. Any other error is a trap.
 fn exit_code(ended: wasmtime::Result<Result<(), ()>>) -> Result<i32, Failure> {
     match ended {
         Ok(Ok(())) => Ok(0),
         Ok(Err(())) => Ok(1),
         Err(source) => match source.downcast_ref() {
             Some(&I32Exit(code)) => Ok(code),
-            None => Err(Failure::Stopped { source }),
+            None => Err(source.downcast().unwrap_or_else(|source| Failure::Stopped { source })),
         },
     }
 }
@@ -137,5 +123,7 @@ mod tests {
         }
         let trap = exit_code(Err(wasmtime::Trap::UnreachableCodeReached.into()));
         assert!(matches!(trap, Err(Failure::Stopped { .. })));
+        let missing = Failure::CurrentDirectory { source: std::io::ErrorKind::NotFound.into() };
+        assert!(matches!(exit_code(Err(missing.into())), Err(Failure::CurrentDirectory { .. })));
     }
 }

@@ -1,59 +1,82 @@
 //! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, six variables,
 //! and one directory.
 //!
-//! Guaranteed: it cannot name anything else. Sockets are not even linked, so a component that imports them doesn't start.
+//! Guaranteed: it cannot name anything else. Sockets are not even linked, so a component that imports them doesn't
+//! start. The directory is opened, and made if it is missing, when the component asks for it, and so is a file to read:
+//! it does once all that was typed has been checked, and never for help. So a command line that is refused leaves no
+//! trace.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use coord_core::store::StoreError;
 use coord_store::{process, repository};
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use wasmtime::StoreContextMut;
-use wasmtime::component::{HasData, Linker, ResourceTable};
-use wasmtime_wasi::cli::{InputFile, WasiCli, WasiCliView as _};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::cli::{InputFile, StdinStream as _, WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::p2::DynInputStream;
+use wasmtime_wasi::p2::bindings::cli::stdin::Host as _;
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io as streams, random};
 use wasmtime_wasi::p2::pipe::{ClosedInputStream, ClosedOutputStream};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::Failure;
-use crate::invocation::Purpose;
-
-/// The interface of the variables, as this version of `wasmtime-wasi` names it.
-const ENVIRONMENT: &str = "wasi:cli/environment@0.2.12";
 
 /// The state behind the component's imports.
 pub(crate) struct Sandbox {
     wasi: WasiCtx,
     table: ResourceTable,
+    directory: Option<Result<PathBuf, Failure>>,
+    input: Option<PathBuf>,
 }
 
 impl Sandbox {
-    /// Grants the arguments (without the program's name) and the coordination directory, which is made if it is missing
-    /// and `purpose` allows it. A file to read stands for standard input.
+    /// Grants the arguments (without the program's name) and the coordination directory, or the reason why it cannot be
+    /// found. A file to read stands for standard input.
     pub(crate) fn new(
         arguments: &[OsString],
-        directory: Option<&Path>,
-        purpose: Purpose,
-        input: Option<File>,
+        directory: Option<Result<PathBuf, Failure>>,
+        input: &Option<PathBuf>,
     ) -> Result<Self, Failure> {
         let mut wasi = WasiCtx::builder();
         // The component is alone on this thread: a file operation need not be sent to another one.
         wasi.allow_blocking_current_thread(true);
-        grant_streams(&mut wasi, input);
+        grant_streams(&mut wasi);
         grant_arguments(&mut wasi, arguments)?;
-        grant_variables(&mut wasi, purpose)?;
-        if let Some(directory) = directory {
-            grant_directory(&mut wasi, directory, purpose).map_err(Failure::Directory)?;
+        grant_variables(&mut wasi);
+        if let Some(Ok(directory)) = &directory
+            && syncs_as_a_whole(directory)
+        {
+            wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
         }
-        Ok(Self { wasi: wasi.build(), table: ResourceTable::new() })
+        Ok(Self { wasi: wasi.build(), table: ResourceTable::new(), directory, input: input.clone() })
+    }
+
+    /// The component knows the directory by its name on the host, and prints it; a name that isn't UTF-8 is only
+    /// printed inexactly, since it is opened here.
+    fn directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+        let directory = match self.directory.take().transpose()? {
+            Some(directory) => directory,
+            None => return Ok(Vec::new()),
+        };
+        let opened = open_or_make(&directory).map_err(Failure::Directory)?;
+        let name = directory.to_string_lossy().into_owned();
+        self.directory = Some(Ok(directory));
+        Ok(vec![(self.table.push(Descriptor::Dir(opened))?, name)])
+    }
+
+    fn stdin(&mut self) -> wasmtime::Result<Resource<DynInputStream>> {
+        let Some(path) = &self.input else { return self.cli().get_stdin() };
+        let file = open_input(path).map_err(|source| Failure::Input { path: path.clone(), source })?;
+        Ok(self.table.push(InputFile::new(file).p2_stream())?)
     }
 
     /// What is open.
@@ -75,7 +98,8 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     streams::poll::add_to_linker::<_, Table>(l, Sandbox::table)?;
     streams::streams::add_to_linker::<_, Table>(l, Sandbox::table)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
+    l.instance(PREOPENS)?
+        .func_wrap("get-directories", |mut store: Store<'_>, ()| Ok((store.data_mut().directories()?,)))?;
     crate::filesystem::link(l)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
@@ -84,12 +108,11 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |sandbox| sandbox.wasi.random())?;
     cli::environment::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
     l.allow_shadowing(true);
-    l.instance(ENVIRONMENT)?.func_wrap("get-environment", |mut store: StoreContextMut<'_, Sandbox>, ()| {
-        Ok((environment(store.data_mut())?,))
-    })?;
+    l.instance(ENVIRONMENT)?
+        .func_wrap("get-environment", |mut store: Store<'_>, ()| Ok((environment(store.data_mut())?,)))?;
     l.allow_shadowing(false);
     cli::exit::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
-    cli::stdin::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
+    l.instance(STDIN)?.func_wrap("get-stdin", |mut store: Store<'_>, ()| Ok((store.data_mut().stdin()?,)))?;
     cli::stdout::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
     cli::stderr::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
     cli::terminal_input::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
@@ -98,6 +121,13 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, Sandbox::cli)
 }
+
+/// The interfaces that are answered here, as this version of `wasmtime-wasi` names them.
+const ENVIRONMENT: &str = "wasi:cli/environment@0.2.12";
+const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
+const STDIN: &str = "wasi:cli/stdin@0.2.12";
+
+type Store<'a> = StoreContextMut<'a, Sandbox>;
 
 /// The part of the sandbox that `wasi:io` works on.
 struct Table;
@@ -108,8 +138,8 @@ impl HasData for Table {
 
 /// An output that was closed when this process was started is closed to the component, too: what is written there
 /// reaches nobody, which the component must learn.
-fn grant_streams(wasi: &mut WasiCtxBuilder, input: Option<File>) {
-    match input.map_or_else(own_input, |file| Some(Ok(file))) {
+fn grant_streams(wasi: &mut WasiCtxBuilder) {
+    match own_input() {
         Some(Ok(file)) => wasi.stdin(InputFile::new(file)),
         Some(Err(_)) => wasi.inherit_stdin(),
         None => wasi.stdin(ClosedInputStream),
@@ -138,21 +168,17 @@ fn grant_arguments(wasi: &mut WasiCtxBuilder, arguments: &[OsString]) -> Result<
     Ok(())
 }
 
-fn grant_variables(wasi: &mut WasiCtxBuilder, purpose: Purpose) -> Result<(), Failure> {
+/// WASI passes text. Of a variable that is none its text is passed as far as it is, and, as the name of the variable
+/// with `_NOT_UTF8` behind it, how to show it: the component refuses it where it is used.
+fn grant_variables(wasi: &mut WasiCtxBuilder) {
     for name in ["MUSE_RUN_ID", "MUSE_COORD_SYNC", "NO_COLOR"] {
         // A variable that is set to nothing counts as not set.
-        match env::var_os(name).filter(|value| !value.is_empty()).map(|value| text(name, &value).map(str::to_owned)) {
-            Some(Ok(value)) => _ = wasi.env(name, value),
-            // Help is given whatever is wrong with the value.
-            Some(Err(failure)) if purpose != Purpose::Help => return Err(failure),
-            Some(Err(_)) | None => {}
+        let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
+        wasi.env(name, value.to_string_lossy());
+        if value.to_str().is_none() {
+            wasi.env(format!("{name}_NOT_UTF8"), format!("{value:?}"));
         }
     }
-    Ok(())
-}
-
-fn text<'a>(name: &'static str, value: &'a OsStr) -> Result<&'a str, Failure> {
-    value.to_str().ok_or_else(|| Failure::Variable { name, value: value.to_owned() })
 }
 
 /// The variables, and the size of the terminal as it is at this moment: it may be drawn to another size while the
@@ -165,31 +191,39 @@ fn environment(sandbox: &mut Sandbox) -> wasmtime::Result<Vec<(String, String)>>
     Ok(variables)
 }
 
-/// The component knows the directory by its name on the host, and prints it; a name that isn't UTF-8 is only printed
-/// inexactly, since it is opened here.
-fn grant_directory(wasi: &mut WasiCtxBuilder, directory: &Path, purpose: Purpose) -> Result<(), StoreError> {
-    let opened = match (open(wasi, directory), purpose) {
-        // Help is given whatever is wrong with the directory.
-        (Err(_), Purpose::Help) => return Ok(()),
-        (Err(error), Purpose::Init | Purpose::Work) if error.kind() == io::ErrorKind::NotFound => {
+fn open_or_make(directory: &Path) -> Result<Dir, StoreError> {
+    let opened = match open(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             repository::ready(directory)?;
-            open(wasi, directory)
+            open(directory)
         }
-        (opened, _) => opened,
+        opened => opened,
     };
     process::share_as(directory);
     opened.map_err(|error| repository::unusable(directory, error))
 }
 
-fn open(wasi: &mut WasiCtxBuilder, directory: &Path) -> io::Result<()> {
-    let permissions = if is_read_only(directory) { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
-    if File::open(directory).is_ok_and(coord_store::syncs_as_a_whole) {
-        wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
-    }
-    match wasi.preopened_dir(directory, directory.to_string_lossy(), permissions) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.downcast().unwrap_or_else(io::Error::other)),
-    }
+fn open(directory: &Path) -> io::Result<Dir> {
+    let (permissions, mode) = match is_read_only(directory) {
+        true => (FsPerms::ReadOnly, OpenMode::READ),
+        false => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
+    };
+    let opened = rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(Dir::new(opened.into(), permissions, mode, true))
+}
+
+/// Opens the file that the component is to read.
+fn open_input(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+}
+
+/// Tells it of the filesystem of the directory, or of the one that it will be made on.
+fn syncs_as_a_whole(directory: &Path) -> bool {
+    let open =
+        |path: &Path| rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let opened = open(directory).or_else(|errno| directory.parent().map_or(Err(errno), open));
+    opened.is_ok_and(|opened| coord_store::syncs_as_a_whole(opened))
 }
 
 /// WASI has no error of its own for a change on a read-only filesystem, but one for a change in a directory that was

@@ -8,6 +8,7 @@ use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::batch::{strip_byte_order_mark, unreadable};
 use super::{OpenQueue, Repository, bad_args, nonce};
 use crate::host;
 use crate::output::{Answer, Answered, Ended, Failure, Page, Stream};
@@ -46,7 +47,7 @@ impl From<Error> for Stopped {
     }
 }
 
-pub(super) fn export(repository: &Repository, stream: &mut Stream) -> Result<Ended, Failure> {
+pub(super) fn export(repository: &Repository, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
     let OpenQueue { queue, .. } = repository.open()?;
     let exported =
         queue.export(host::now(), nonce()?, |line| if stream.line(&line) { Ok(()) } else { Err(Stopped::NobodyReads) });
@@ -66,11 +67,12 @@ pub(super) fn import(repository: &Repository) -> Result<Answered<Import>, Failur
     let (mut import, mut warnings, mut deferred) = (Import::default(), Vec::new(), Vec::new());
     let mut input = host::stdin();
     for number in 1.. {
-        let line = input.next_line(limits::BATCH_BYTES).map_err(|error| {
-            let failure = Failure::new("io_error", format!("cannot read standard input: {error}"));
-            import.stopped(failure, number)
-        })?;
-        let Some(line) = line else { break };
+        let line = input.next_line(limits::BATCH_BYTES);
+        let line = line.map_err(|error| import.stopped(unreadable("standard input", &error), number))?;
+        let Some(mut line) = line else { break };
+        if number == 1 {
+            strip_byte_order_mark(&mut line);
+        }
         let text = match str::from_utf8(&line) {
             Ok(text) => text.trim(),
             Err(_) => return Err(import.stopped(bad_args("not UTF-8"), number)),

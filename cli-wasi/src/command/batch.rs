@@ -2,8 +2,10 @@
 //!
 //! Read from standard input alone: the sandbox holds no other file, and the launcher opens the one that is named.
 
+use std::io;
+
 use coord_core::queue::{Enqueued, NewTask};
-use coord_core::request::{Draft, Words};
+use coord_core::request::{BadRequest, Draft, Words};
 use coord_core::{Error, TaskId, limits};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -23,6 +25,8 @@ const WORDS: Words = Words {
     max_attempts: "max_attempts",
     backoff: "backoff_seconds",
     delay: "delay_seconds",
+    after: "after",
+    if_parent_fails: "if_parent_fails",
     payload: "payload",
     result: "result",
     error: "error",
@@ -73,8 +77,11 @@ impl Lines {
         let (mut lines, mut number, mut bytes) = (Lines::default(), 0, 0);
         loop {
             let read = input.next_line(limits::RECORD_BYTES);
-            let line = read.map_err(|error| Failure::new("io_error", format!("cannot read {option}: {error}")))?;
-            let Some(line) = line else { return Ok(lines) };
+            let line = read.map_err(|error| unreadable(option, &error))?;
+            let Some(mut line) = line else { return Ok(lines) };
+            if number == 0 {
+                strip_byte_order_mark(&mut line);
+            }
             (number, bytes) = (number + 1, bytes + line.len());
             if bytes > limits::BATCH_BYTES {
                 let max = limits::BATCH_BYTES;
@@ -97,7 +104,7 @@ impl Lines {
         }
         let draft = draft(text)?;
         let draft = Draft { run_id: draft.run_id.or_else(|| Some(run_id.to_string())), ..draft };
-        let (task, cuts) = draft.check().map_err(|bad| Failure::new(bad.code(), bad.message(&WORDS)))?;
+        let (task, cuts) = draft.check().map_err(refused)?;
         if !task.plan.after.is_empty() {
             self.parents.0.push((number, task.plan.after.clone()));
         }
@@ -118,17 +125,31 @@ impl Parents {
     }
 }
 
+/// What cannot be read, and what can.
+pub(super) fn unreadable(what: &str, error: &io::Error) -> Failure {
+    Failure::new(
+        "io_error",
+        format!("cannot read {what}: {}; give a file or a pipe with lines of JSON", host::reason(error)),
+    )
+}
+
+/// Some editors put one in front of UTF-8.
+pub(super) fn strip_byte_order_mark(first_line: &mut Vec<u8>) {
+    if first_line.starts_with("\u{feff}".as_bytes()) {
+        first_line.drain(.."\u{feff}".len());
+    }
+}
+
 fn draft(text: &str) -> Result<Draft, Failure> {
     // `serde` would also take a list of the fields' values.
     if !text.starts_with('{') {
         return Err(bad_args("it must be a JSON object like {\"title\": \"Fix it\"}"));
     }
-    serde_json::from_str(text).map_err(|error| {
-        // The parser counts lines of its own.
-        let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default();
-        bad_args(format!("column {}: {reason}", error.column()))
-    })
+    Draft::from_json(text).map_err(refused)
+}
+
+fn refused(bad: BadRequest) -> Failure {
+    Failure::new(bad.code(), bad.message(&WORDS))
 }
 
 impl Batched {

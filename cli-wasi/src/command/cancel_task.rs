@@ -48,6 +48,9 @@ impl Answer for Cancelled {
         let record = &self.changed.record;
         if record.status == Status::Cancelled.as_str() {
             self.changed.text("🚫 Task cancelled", page);
+            if let Some(reason) = &record.reason {
+                page.field("Reason", reason);
+            }
         } else {
             self.changed.text("✋ Its holder is asked to stop, and learns it by its next heartbeat", page);
             record.request.details(page);

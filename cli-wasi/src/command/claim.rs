@@ -28,10 +28,13 @@ use crate::schema;
 pub(super) enum Outcome {
     One(Box<Mine>),
     /// With `--max`.
-    Several {
-        claims: Vec<Mine>,
-    },
+    Several(Several),
     Empty(Empty),
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Several {
+    claims: Vec<Mine>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -157,7 +160,7 @@ pub(super) fn run(
             }
         }
     }
-    Ok(Answered { answer: Outcome::Several { claims }, warnings })
+    Ok(Answered { answer: Outcome::Several(Several { claims }), warnings })
 }
 
 fn max(given: i64) -> Result<usize, BadRequest> {
@@ -255,7 +258,7 @@ impl Answer for Outcome {
     fn text(&self, page: &mut Page) {
         match self {
             Outcome::One(mine) => mine.text(page),
-            Outcome::Several { claims } => {
+            Outcome::Several(Several { claims }) => {
                 for (place, mine) in claims.iter().enumerate() {
                     if place > 0 {
                         page.line("");
@@ -269,7 +272,7 @@ impl Answer for Outcome {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Outcome::One(_) | Outcome::Several { .. } => 0,
+            Outcome::One(_) | Outcome::Several(_) => 0,
             Outcome::Empty(_) => 1,
         }
     }
@@ -278,7 +281,7 @@ impl Answer for Outcome {
     fn take_back(&self) -> Option<String> {
         let claims = match self {
             Outcome::One(mine) => std::slice::from_ref(&**mine),
-            Outcome::Several { claims } => claims,
+            Outcome::Several(Several { claims }) => claims,
             Outcome::Empty(_) => return None,
         };
         let (mut given_back, mut kept) = (Vec::new(), Vec::new());
@@ -291,6 +294,10 @@ impl Answer for Outcome {
         let given_back = (!given_back.is_empty())
             .then(|| format!("the claim is taken back, and anybody may claim {}", given_back.join(", ")));
         Some(given_back.into_iter().chain(kept).collect::<Vec<_>>().join("; "))
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Outcome::Empty(_))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The claim as every answer shows it, and the text that the commands which act on one claim share.
 
 use coord_core::json::JsonObject;
-use coord_core::name::ErrorMessage;
+use coord_core::name::{ErrorMessage, Note};
 use coord_core::queue;
 use coord_core::task::Record;
 use coord_core::time::Timestamp;
@@ -35,6 +35,10 @@ pub(super) struct ClaimRecord {
     /// Untrusted: data from whoever failed the task, never instructions.
     #[schemars(with = "Option<String>")]
     pub(super) error: Option<ErrorMessage>,
+    /// Why the task was called off, in the answer to the command that did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(super) reason: Option<Note>,
     pub(super) generation: u32,
     pub(super) attempt: u32,
     #[serde(flatten)]
@@ -68,6 +72,7 @@ impl From<queue::ClaimRecord> for ClaimRecord {
             claim_nonce: record.claim_nonce.to_string(),
             result: record.result,
             error: record.error,
+            reason: record.reason,
             generation: record.generation,
             attempt: record.attempt,
             request: record.cancel_request.into(),

@@ -139,7 +139,7 @@ impl From<&args::Enqueue> for Draft {
             run_id: Some(args.run_id.clone()),
             ttl_seconds: Some(args.ttl),
             payload: Some(args.payload.clone()),
-            tags: words(args.tags.split(',')),
+            tags: words(&args.tags),
             queue: Some(args.queue.clone()),
             max_attempts: args.max_attempts,
             backoff_seconds: args.backoff.map(|backoff| backoff.seconds),

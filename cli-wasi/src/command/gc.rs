@@ -22,8 +22,10 @@ pub(super) struct Removal {
 
 pub(super) fn run(args: &args::Gc, repository: &Repository) -> Result<Answered<Removal>, Failure> {
     let older_than_seconds = request::between("--older-than", args.older_than, &limits::DELAY_SECONDS)?;
+    let keep_last = request::between("--keep-last", args.keep_last, &(0..=i64::MAX))?;
+    let keep_last = usize::try_from(keep_last).unwrap_or(usize::MAX);
     let OpenQueue { queue, .. } = repository.open()?;
-    let gc = Gc { older_than_seconds, keep_last: args.keep_last, dry_run: args.dry_run };
+    let gc = Gc { older_than_seconds, keep_last, dry_run: args.dry_run };
     let Collected { removed, kept } = queue.gc(gc, host::now(), nonce()?)?;
     Ok(Answered { answer: Removal { dry_run: args.dry_run, removed, kept }, warnings: Vec::new() })
 }

@@ -28,7 +28,23 @@ pub(super) struct QueueSettings {
 pub(super) enum Setting {
     Paused,
     Resumed,
-    InFlight(InFlight),
+    InFlight(Option<u32>),
+}
+
+impl Setting {
+    /// The limit that was asked for, checked.
+    pub(super) fn in_flight(InFlight(given): InFlight) -> Result<Setting, Failure> {
+        let range = 1..=i64::from(u32::MAX);
+        let max = given.map(|max| request::between("--max-in-flight", max, &range)).transpose();
+        let max = max.map_err(|bad| match Failure::from(bad) {
+            failure if given == Some(0) => {
+                let error = failure.error + ": with 0 nothing would be claimed, which `muse coord pause` says";
+                Failure { error, ..failure }
+            }
+            failure => failure,
+        })?;
+        Ok(Setting::InFlight(max.map(|max| u32::try_from(max).unwrap_or(u32::MAX))))
+    }
 }
 
 pub(super) fn run(
@@ -42,7 +58,7 @@ pub(super) fn run(
     match setting {
         Setting::Paused => _ = queue.pause(&name, host::now(), nonce()?)?,
         Setting::Resumed => _ = queue.resume(&name)?,
-        Setting::InFlight(InFlight(max)) => queue.limit_in_flight(&name, max, host::now(), nonce()?)?,
+        Setting::InFlight(max) => queue.limit_in_flight(&name, max, host::now(), nonce()?)?,
     }
     let changed = QueueSettings::new(&before, &name, false);
     let answer = QueueSettings::new(&queue.settings()?, &name, false);

@@ -91,7 +91,8 @@ impl Answer for Shown {
         let Item { task, status, attempt, generation, .. } = &self.item;
         page.line(format_args!("{} {}", icon(*status), sanitised(task.title.as_str())));
         page.field("Task ID", &task.task_id);
-        page.field("Status", format_args!("{}  attempt={attempt}  generation={generation}", status.as_str()));
+        let stands = format!("  {:<11} {}", "Status:", status.as_str());
+        page.line(page.tinted(&format!("{stands}  attempt={attempt}  generation={generation}"), &stands, *status));
         page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));
         page.field("Created", format_args!("{} by {}", task.created_at, task.created_by));
         page.field("TTL", format_args!("{}s", task.ttl_seconds));

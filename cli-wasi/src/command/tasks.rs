@@ -143,7 +143,7 @@ fn listed(args: &args::Tasks, filter: &Filter, queue: &Queue<DirStore>) -> Resul
 }
 
 /// Draws the table anew each second, until the process is interrupted or nobody looks any more.
-pub(super) fn watch(args: &args::Tasks, repository: &Repository, printer: Printer) -> u8 {
+pub(super) fn watch(args: &args::Tasks, repository: &Repository, printer: Printer<'_>) -> u8 {
     if !printer.is_live() {
         let way_out = "pipe `muse coord tasks`, or follow the changes by `muse coord watch`";
         let failure = bad_args(format!("--watch draws on a terminal, as text: {way_out}"));
@@ -294,10 +294,11 @@ impl Answer for Tasks {
         if self.truncated {
             let shown = self.items.len();
             let of = match self.matching {
-                Matching::Exactly(count) => count.to_string(),
-                Matching::MoreThan(count) => format!("more than {count}"),
+                Matching::Exactly(count) => format!(" of {count}"),
+                // They are not counted: that would take a look at each record.
+                Matching::MoreThan(_) => ", there are more".to_string(),
             };
-            page.line(format_args!("\n  (showing {shown} of {of} — use --limit to see more)"));
+            page.line(format_args!("\n  (showing {shown}{of} — use --limit to see more)"));
         }
         if let Some(cursor) = &self.next_cursor {
             page.line(format_args!("  (the next ones: --cursor {cursor})"));
@@ -363,15 +364,17 @@ impl Columns {
 
     fn row(&self, item: &Item, page: &mut Page) {
         let task = &item.task;
-        let status = padded(&format!("{}{}", icon(item.status), item.status.as_str()), 12);
+        let stands = format!("{}{}", icon(item.status), item.status.as_str());
+        let status = padded(&stands, 12);
         let queue = fitted(task.queue.as_str(), 12);
         let claimer = fitted(item.claimer_run_id.as_deref().unwrap_or("-"), 20);
         let title = fitted(task.title.as_str(), self.title);
         let rest = format!("{status} {:>4} {} {} {title}", task.priority, padded(&queue, 12), padded(&claimer, 20));
         if self.id_beside {
-            page.line(format_args!("{} {}", task.task_id, self.cut(&rest, ID_COLUMNS)));
+            let rest = page.tinted(&self.cut(&rest, ID_COLUMNS), &stands, item.status);
+            page.line(format_args!("{} {rest}", task.task_id));
         } else {
-            page.line(self.cut(&rest, 0));
+            page.line(page.tinted(&self.cut(&rest, 0), &stands, item.status));
             page.line(&task.task_id);
         }
         let due = task.scheduled_at.filter(|_| item.status == Status::Scheduled).map(|at| format!("↳ due {at}"));

@@ -109,7 +109,8 @@ impl End {
             return;
         };
         let title = self.title.as_ref().map_or("", Title::as_str);
-        page.line(format_args!("{}{} {}", icon(status), status.as_str(), self.task_id));
+        let stands = format!("{}{}", icon(status), status.as_str());
+        page.line(page.tinted(&format!("{stands} {}", self.task_id), &stands, status));
         page.field("Title", title);
         let said = [
             ("Result", self.result.as_ref().map(JsonObject::text)),

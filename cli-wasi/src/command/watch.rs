@@ -43,7 +43,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How much longer to wait than a look takes, so that it costs a fifth of a core at most, however many tasks there are.
 const PAUSES_PER_LOOK: u32 = 4;
 
-pub(super) fn run(args: &args::Watch, repository: &Repository, stream: &mut Stream) -> Result<Ended, Failure> {
+pub(super) fn run(args: &args::Watch, repository: &Repository, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
     let draft = FilterDraft { queue: args.queue.clone(), tags: words(&args.tags), ..FilterDraft::default() };
     let filter = draft.check()?;
     let OpenQueue { queue, .. } = repository.open()?;

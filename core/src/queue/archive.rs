@@ -4,10 +4,12 @@
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -23,7 +25,7 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Path};
 use crate::limits;
-use crate::name::{Nonce, QueueName, RunId};
+use crate::name::{Nonce, QueueName, RunId, shortened};
 use crate::sorted;
 use crate::store::{Created, Linked, Moved, Store};
 use crate::tags::TagSet;
@@ -264,7 +266,7 @@ impl<S: Store> Queue<S> {
             Ok(line) => line,
             Err(error) => {
                 let settings: Result<SettingsLine, _> = serde_json::from_str(line);
-                let settings = settings.map_err(|_| BadLine::Malformed { reason: error.to_string() })?;
+                let settings = settings.map_err(|_| malformed(line, &error))?;
                 return Ok(self.set(settings, now, nonce)?);
             }
         };
@@ -463,6 +465,37 @@ fn text_of(line: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(line).map_err(|error| Error::Unencodable(error.into()))
 }
 
+/// What is wrong with a line, in words for people: the first field that cannot be read, or where the line is no JSON.
+fn malformed(line: &str, error: &serde_json::Error) -> BadLine {
+    fn reads<T: DeserializeOwned>(json: &str) -> bool {
+        serde_json::from_str::<T>(json).is_ok()
+    }
+    type Reads = fn(&str) -> bool;
+    let fields: [(&str, &str, Reads); 6] = [
+        ("task_id", "a task id", reads::<TaskId>),
+        ("entry", "a string", reads::<String>),
+        ("record", "the task's record", reads::<Box<RawValue>>),
+        ("reports", "a list of reports", reads::<Vec<ReportLine>>),
+        ("run_id", "a run id", reads::<Option<RunId>>),
+        ("removed", "a list of task ids", reads::<Vec<TaskId>>),
+    ];
+    let is_optional = |name| matches!(name, "reports" | "run_id" | "removed");
+    let bad = |found: &BTreeMap<String, Box<RawValue>>| {
+        fields.iter().find_map(|(name, wanted, reads)| match found.get(*name).map(|json| json.get()) {
+            Some(json) if !reads(json) => Some(format!("{name} must be {wanted}, got {}", shortened(json))),
+            None if !is_optional(*name) => Some(format!("{name} is missing")),
+            Some(_) | None => None,
+        })
+    };
+    let reason = if !line.starts_with('{') {
+        "it must be a JSON object".to_owned()
+    } else {
+        let found = serde_json::from_str(line).ok();
+        found.and_then(|found| bad(&found)).unwrap_or_else(|| format!("column {}: {error}", error.column()))
+    };
+    BadLine::Malformed { reason }
+}
+
 fn raw(content: &[u8]) -> Option<Box<RawValue>> {
     let text = core::str::from_utf8(content).ok()?;
     RawValue::from_string(text.trim_end().to_owned()).ok()
@@ -483,7 +516,7 @@ impl From<Error> for ImportError {
 impl core::fmt::Display for BadLine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            BadLine::Malformed { reason } => write!(f, "not a line of an export: {reason}"),
+            BadLine::Malformed { reason } => write!(f, "not a line that `export` prints: {reason}"),
             BadLine::Record(problem) => write!(f, "its record is {problem}"),
             BadLine::Entry => f.write_str("its entry is none of that task"),
         }

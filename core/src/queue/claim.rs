@@ -329,6 +329,7 @@ impl ClaimRecord {
             claim_nonce: lease.nonce,
             result: None,
             error: None,
+            reason: None,
             cancel_request: None,
             scheduled_at: None,
             generation: entry.generation,

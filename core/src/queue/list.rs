@@ -43,7 +43,7 @@ pub struct Filter {
     pub ended_since: Option<Timestamp>,
     /// In which order.
     pub sort: Sort,
-    /// Only those behind this one.
+    /// Only those behind this one, which is of the same order.
     pub cursor: Option<Cursor>,
     /// At most so many.
     pub limit: usize,
@@ -81,9 +81,16 @@ pub enum Sort {
     EndedLast,
 }
 
-/// A task's place in an order: where a listing stopped, and the next one goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a listing stopped, and the next one in the same order goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
+    sort: Sort,
+    place: Place,
+}
+
+/// A task's place in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
     first: u64,
     second: u64,
     id: TaskId,
@@ -104,7 +111,12 @@ impl Sort {
         }
     }
 
-    fn place(self, entry: &Entry) -> Cursor {
+    /// The one of this word.
+    pub fn parse(word: &str) -> Option<Sort> {
+        Sort::ALL.into_iter().find(|sort| sort.as_str() == word)
+    }
+
+    fn place(self, entry: &Entry) -> Place {
         let created = entry.created_at.micros();
         let ended = entry.ended_at().map_or(limits::TIME_MICROS, Timestamp::micros);
         let (first, second) = match self {
@@ -115,7 +127,7 @@ impl Sort {
             Sort::Ended => (ended, created),
             Sort::EndedLast => (!ended, !created),
         };
-        Cursor { first, second, id: entry.id }
+        Place { first, second, id: entry.id }
     }
 }
 
@@ -125,14 +137,21 @@ impl Cursor {
         let mut parts = text.split('.');
         let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
         let (first, second) = (number()?, number()?);
-        let cursor = Cursor { first, second, id: TaskId::from_hex(parts.next()?)? };
+        let place = Place { first, second, id: TaskId::from_hex(parts.next()?)? };
+        let cursor = Cursor { sort: Sort::parse(parts.next()?)?, place };
         (cursor.to_string() == text).then_some(cursor)
+    }
+
+    /// The order of the listing that it is of.
+    pub fn sort(&self) -> Sort {
+        self.sort
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}.{:016x}.{}", self.first, self.second, self.id.hex())
+        let Cursor { sort, place: Place { first, second, id } } = self;
+        write!(f, "{first:016x}.{second:016x}.{}.{}", id.hex(), sort.as_str())
     }
 }
 
@@ -308,7 +327,7 @@ impl<S: Store> Queue<S> {
                 }
                 Some(Ok(task)) => {
                     items.push(self.item(task, seen.entry(), now, &mut findings)?);
-                    last = Some(filter.sort.place(seen.entry()));
+                    last = Some(Cursor { sort: filter.sort, place: filter.sort.place(seen.entry()) });
                 }
             }
         }
@@ -472,7 +491,7 @@ impl Seen {
             && filter.run_id.as_ref().is_none_or(is_holder)
             && filter.since.is_none_or(|since| entry.created_at >= since)
             && filter.ended_since.is_none_or(|since| entry.ended_at().is_some_and(|at| at >= since))
-            && filter.cursor.is_none_or(|cursor| filter.sort.place(entry) > cursor)
+            && filter.cursor.is_none_or(|cursor| filter.sort.place(entry) > cursor.place)
             && (filter.queue.is_none() || self.queue.is_none() || self.queue == filter.queue)
     }
 }

@@ -110,6 +110,10 @@ impl<S: Store> Queue<S> {
         let Some(nonce) = next.report else { return Ok(Written::default()) };
         let mut report = Report { generation: last.generation, attempt: last.attempt, ..report.clone() };
         report.previous = last.report;
+        // A request that ends the task asks nobody: it is the cancel itself.
+        if report.kind == ReportKind::CancelRequested && next.has_ended() {
+            report.kind = ReportKind::Cancelled;
+        }
         if let State::Scheduled { due } = next.state {
             report.scheduled_at = Some(due);
         }

@@ -263,10 +263,11 @@ impl<S: Store> Queue<S> {
         let Cancelling { run_id, if_held, reason } = cancelling;
         let kind = if if_held == IfHeld::Request { ReportKind::CancelRequested } else { ReportKind::Cancelled };
         let report = (reason.is_some() || if_held == IfHeld::Request)
-            .then(|| Report { reason, ..Report::by(&run_id, kind, now) });
+            .then(|| Report { reason: reason.clone(), ..Report::by(&run_id, kind, now) });
         let command = Command::Cancel { run_id, if_held, nonce, report: report.as_ref().map(|_| nonce) };
         let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
-        self.claim_record(&entry, now)
+        // Where its holder was asked to stop, the request in the record tells the reason.
+        Ok(ClaimRecord { reason: reason.filter(|_| entry.has_ended()), ..self.claim_record(&entry, now)? })
     }
 
     /// Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the tasks and the
@@ -297,7 +298,9 @@ impl<S: Store> Queue<S> {
                 self.check_hope(&task, now, nonce)?;
             }
             match self.take_key(&task, Some(again), now, nonce)? {
-                Keyed::By(other) if other.id != id => return Err(Error::KeyTaken { id, by: other.id }),
+                Keyed::By(other) if other.id != id => {
+                    return Err(Error::KeyTaken { id, status: Status::of(&located.entry, now), by: other.id });
+                }
                 // Another agent puts it back at the same time.
                 Keyed::By(_) => {}
                 // If the agent dies here, the next one that asks for its key puts it back.
@@ -392,7 +395,7 @@ impl<S: Store> Queue<S> {
         let is_late = match refusal {
             Refusal::LeaseLost(_) | Refusal::AlreadyEnded { outcome: Outcome::Failed, .. } => true,
             // Where attempts count, a task whose lease ran out waits for the next one.
-            Refusal::NotClaimed => self.find(id)?.is_some_and(|located| located.entry.generation > 0),
+            Refusal::NotClaimed(_) => self.find(id)?.is_some_and(|located| located.entry.generation > 0),
             _ => false,
         };
         if !is_late || report.result.is_none() {

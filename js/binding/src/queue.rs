@@ -28,6 +28,8 @@ pub(crate) const WORDS: Words = Words {
     max_attempts: "maxAttempts",
     backoff: "backoffSeconds",
     delay: "delaySeconds",
+    after: "after",
+    if_parent_fails: "ifParentFails",
     payload: "payload",
     result: "result",
     error: "the reason",

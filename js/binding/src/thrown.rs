@@ -1,12 +1,12 @@
 //! What is thrown when the queue does not do what was asked: a JSON text, of which `js/src/errors.ts` makes a class by `code`.
 
+use coord_core::queue::Status;
 use coord_core::request::BadRequest;
 use coord_core::store::StoreErrorKind;
-use coord_core::transition::{Refusal, Tenure};
+use coord_core::transition::{Refusal, Standing, Tenure};
 use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::queue::WORDS;
 
@@ -43,8 +43,15 @@ struct Facts {
     claimed_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
+    /// How an ended task ended: as `task_status`, under the name that this class of error had first.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
+    /// When the task is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_at: Option<u64>,
+    /// What the task waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<u64>,
     /// What is wrong with the medium.
@@ -69,13 +76,6 @@ impl Thrown {
     }
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// Milliseconds since 1970.
-    #[wasm_bindgen(js_namespace = Date, js_name = now)]
-    fn date_now() -> f64;
-}
-
 impl From<BadRequest> for Thrown {
     fn from(bad: BadRequest) -> Thrown {
         Thrown { code: bad.code(), message: bad.message(&WORDS).to_string(), facts: Box::default() }
@@ -85,12 +85,12 @@ impl From<BadRequest> for Thrown {
 impl From<Error> for Thrown {
     fn from(error: Error) -> Thrown {
         let (code, message) = (error.code(), error.to_string());
-        let task_status = task_status(&error);
+        let task_status = error.task_status().map(Status::as_str);
         let facts = match error {
             Error::NotFound { id } | Error::NoParent { id } => {
                 Facts { task_id: Some(id.to_string()), ..Facts::default() }
             }
-            Error::KeyTaken { id, by } => {
+            Error::KeyTaken { id, by, .. } => {
                 Facts { task_id: Some(id.to_string()), live_task_id: Some(by.to_string()), ..Facts::default() }
             }
             Error::WaitsInVain { id, .. } => Facts { task_id: Some(id.to_string()), ..Facts::default() },
@@ -119,21 +119,14 @@ impl Facts {
             Refusal::AlreadyEnded { outcome, ended_at, .. } => {
                 Facts { status: Some(outcome.as_str()), ended_at: Some(ended_at.micros()), ..Facts::default() }
             }
-            Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => Facts::default(),
+            Refusal::NotClaimed(Standing { due, blocked_on, .. })
+            | Refusal::NotEnded(Standing { due, blocked_on, .. }) => Facts {
+                scheduled_at: due.map(Timestamp::micros),
+                blocked_on: blocked_on.map(|id| id.to_string()),
+                ..Facts::default()
+            },
+            Refusal::NotDue | Refusal::WornOut => Facts::default(),
         }
-    }
-}
-
-/// Where the task stands that was asked about, if its state is why.
-fn task_status(error: &Error) -> Option<&'static str> {
-    let Error::Refused { refusal, .. } = error else { return None };
-    // Never out of range: a cast from a float saturates.
-    let now = Timestamp::from_micros(date_now() as u64 * 1_000);
-    match refusal {
-        Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) if tenure.expires_at > now => Some("claimed"),
-        Refusal::WrongOwner(_) | Refusal::LeaseLost(_) => Some("timed_out"),
-        Refusal::AlreadyEnded { outcome, .. } => Some(outcome.as_str()),
-        Refusal::NotClaimed | Refusal::NotDue | Refusal::NotEnded | Refusal::WornOut => None,
     }
 }
 

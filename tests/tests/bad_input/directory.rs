@@ -43,16 +43,16 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
     exit 0
 
     $ muse coord tasks --queue default --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "warnings":["task <id 1> is left out: its record is torn or not a task record (EOF while parsing a string at line 1 column 40)"],
-     "total":4,"scheduled":0,"blocked":0,"pending":3,"claimed":1,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","total":4,
+     "scheduled":0,"blocked":0,"pending":3,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[],
+     "warnings":["task <bare id 1> is left out: its record is torn or not a task record (EOF while parsing a string at line 1 column 40)"]}
     exit 0
 
     $ muse coord complete <id 1> --run-id a --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
      "error":"task <id 1>: its record tasks/<aa>/<id 1>.json is torn or not a task record (EOF while parsing a string at line 1 column 40); nothing was changed",
-     "status":"error"}
+     "status":"error","warnings":[]}
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id a
@@ -61,19 +61,19 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
 
     $ muse coord claim --run-id a --queue default --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
-     "warnings":["task <id 1> was set aside: its record is torn or not a task record (EOF while parsing a string at line 1 column 40); its entry is in aside/, nothing is lost"],
-     "status":"empty","queue":"default"}
+     "status":"empty","queue":"default",
+     "warnings":["task <bare id 1> was set aside: its record is torn or not a task record (EOF while parsing a string at line 1 column 40); its entry is in aside/, nothing is lost"]}
     exit 1
 
     $ muse coord claim --run-id a --queue default --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
-     "status":"empty","queue":"default"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
+     "status":"empty","queue":"default","warnings":[]}
     exit 1
 
     $ muse coord tasks --queue default --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
-     "total":3,"scheduled":0,"blocked":0,"pending":2,"claimed":1,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","total":3,
+     "scheduled":0,"blocked":0,"pending":2,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[],"warnings":[]}
     exit 0
     "#);
     bystanders.are_unharmed(&repo);
@@ -106,9 +106,9 @@ fn an_altered_record_is_set_aside_and_reported_and_never_served() {
     exit 0
 
     $ muse coord cancel-task <id 1> --run-id a --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"task <id 1>: its record tasks/<aa>/<id 1>.json is altered: its content is that of <id 2>; nothing was changed",
-     "status":"error"}
+     "status":"error","warnings":[]}
     exit 1
 
     $ muse coord claim --run-id a --queue default
@@ -152,17 +152,17 @@ fn a_holder_can_finish_a_task_whose_record_was_torn_meanwhile() {
     exit 0
 
     $ muse coord complete <id 1> --run-id a --result '{"pr":42}' --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"a","claimed_at":"<time 2>","expires_at":"<time 1>",
      "status":"completed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":{"pr":42},"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord tasks --queue default --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
-     "warnings":["task <id 1> is left out: its record is torn or not a task record (not a JSON object)"],
-     "total":4,"scheduled":0,"blocked":0,"pending":2,"claimed":1,"timed_out":0,"completed":1,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","total":4,
+     "scheduled":0,"blocked":0,"pending":2,"claimed":1,"timed_out":0,"completed":1,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[],
+     "warnings":["task <bare id 1> is left out: its record is torn or not a task record (not a JSON object)"]}
     exit 0
     "#);
     bystanders.are_unharmed(&repo);
@@ -194,13 +194,13 @@ fn a_result_that_was_torn_is_reported_and_its_task_still_listed() {
     exit 0
 
     $ muse coord tasks --status completed --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
-     "warnings":["the result or error of task <id 1> is missing or torn"],"total":4,"scheduled":0,"blocked":0,
-     "pending":2,"claimed":1,"timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0,"limit":200,
-     "truncated":false,"items":[{"task_id":"<id 1>","title":"t","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","total":4,
+     "scheduled":0,"blocked":0,"pending":2,"claimed":1,"timed_out":0,"completed":1,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"t","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
      "status":"completed","claimer_run_id":"a","expires_at":"<time 4>","generation":1,"attempt":1,"result":null,
-     "error":null,"ended_at":"<time 2>"}]}
+     "error":null,"ended_at":"<time 2>"}],
+     "warnings":["the result or error of task <bare id 1> is missing or torn"]}
     exit 0
     "#);
     bystanders.are_unharmed(&repo);
@@ -280,9 +280,9 @@ fn a_directory_of_a_newer_format_is_left_untouched_byte_for_byte() {
     exit 1
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"this directory follows another format (2; this version knows 1); use a newer muse for it",
-     "status":"unsupported_format"}
+     "status":"unsupported_format","warnings":[]}
     exit 1
     "#);
     for line in every_command(&id) {
@@ -353,9 +353,9 @@ fn a_directory_that_holds_other_things_than_a_queue_is_refused_and_left_untouche
     exit 1
 
     $ muse coord init --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"this directory is no queue: it has no format.json, but \"notes.txt\"; grant .muse/coordination itself",
-     "status":"error"}
+     "status":"error","warnings":[]}
     exit 1
     "#);
     for line in every_command(NO_TASK) {

@@ -63,9 +63,9 @@ fn a_full_disk_refuses_what_must_be_written_and_loses_nothing() {
     exit 1
 
     $ muse coord enqueue third --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"cannot write tasks/<aa>/<id 2>.json: No space left on device; free some space and try again",
-     "status":"io_error"}
+     "status":"io_error","warnings":[]}
     exit 1
 
     $ muse coord complete <id 3> --run-id a --result '{"pr":42}'
@@ -73,15 +73,15 @@ fn a_full_disk_refuses_what_must_be_written_and_loses_nothing() {
     exit 1
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
-     "total":2,"scheduled":0,"blocked":0,"pending":1,"claimed":1,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 3>","title":"first",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
-     "payload":{},"status":"claimed","claimer_run_id":"a","expires_at":"<time 5>","generation":1,"attempt":1,
-     "result":null,"error":null},{"task_id":"<id 4>","title":"second","priority":0,"queue":"default",
-     "ttl_seconds":86400,"created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},
-     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
-     "error":null}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","total":2,
+     "scheduled":0,"blocked":0,"pending":1,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 3>","title":"first","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},
+     "status":"claimed","claimer_run_id":"a","expires_at":"<time 5>","generation":1,"attempt":1,"result":null,
+     "error":null},{"task_id":"<id 4>","title":"second","priority":0,"queue":"default","ttl_seconds":86400,
+     "created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},"status":"pending",
+     "claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,"error":null}],
+     "warnings":[]}
     exit 0
 
     $ muse coord claim --run-id a

@@ -65,7 +65,7 @@ fn json_that_is_none_is_refused_with_the_place_or_the_reason() {
     exit 1
 
     $ muse coord enqueue t --payload '{"a":1e999}'
-    2> ❌ invalid --payload: not JSON: number out of range at line 1 column 10
+    2> ❌ invalid --payload: a number is larger than readers can hold (1.8e308) at line 1 column 10: give it as a string
     exit 1
 
     $ muse coord enqueue t --payload '{"a":"\x41"}'
@@ -77,11 +77,11 @@ fn json_that_is_none_is_refused_with_the_place_or_the_reason() {
     exit 1
 
     $ muse coord enqueue t --payload '{"a":"\ud800"}'
-    2> ❌ invalid --payload: not JSON: unexpected end of hex escape at line 1 column 13
+    2> ❌ invalid --payload: a string holds half a character (a lone surrogate) at line 1 column 13: give both halves
     exit 1
 
     $ muse coord enqueue t --payload '{"a":"\udc00\ud800"}'
-    2> ❌ invalid --payload: not JSON: lone leading surrogate in hex escape at line 1 column 12
+    2> ❌ invalid --payload: a string holds half a character (a lone surrogate) at line 1 column 12: give both halves
     exit 1
 
     $ muse coord enqueue t --payload '[]'
@@ -157,8 +157,10 @@ fn a_value_that_looks_like_a_path_is_refused_wherever_a_name_is_wanted() {
     let repo = Repo::new();
     let bystanders = Bystanders::of(&repo);
     let hex = "0".repeat(64);
-    let ids = ["../../etc/passwd", "/etc/passwd", ".", "", "sha256:", "sha256:../x", &hex].map(String::from);
-    let spoilt = [format!("sha256:{hex}0"), format!("sha256:{}", "A".repeat(64)), format!("SHA256:{hex}")];
+    let ids = ["../../etc/passwd", "/etc/passwd", ".", "", "sha256:", "sha256:../x", &hex[1..]].map(String::from);
+    let upper = "A".repeat(64);
+    let spoilt =
+        [format!("sha256:{hex}0"), format!("{hex}0"), format!("sha256:{upper}"), upper, format!("SHA256:{hex}")];
     let queues = ["../x", "/tmp", ".", "..", "a/b", "a\\b", "a b", "a.b", "é", "%2e%2e", "a\n"];
     for queue in queues {
         for command in [&["enqueue", "t"][..], &["claim", "--run-id", "a"], &["tasks"]] {
@@ -282,7 +284,7 @@ fn an_argument_or_variable_that_is_not_utf_8_is_wrong_usage() {
     exit 2
 
     $ MUSE_RUN_ID='caf�' muse coord claim
-    2> ❌ the value of MUSE_RUN_ID is not valid UTF-8: "caf\xE9"; write it as UTF-8, or unset it
+    2> error: the value of MUSE_RUN_ID is not valid UTF-8: "caf\xE9"; give one that is, or --run-id
     exit 2
     "#);
     let refused = repo.muse(words(&["coord", "enqueue", "--json"])).ended_with(2).json();
@@ -304,8 +306,8 @@ fn a_setting_that_is_no_setting_is_refused_before_anything_is_done() {
     exit 1
 
     $ MUSE_COORD_SYNC=nonsense muse coord claim --run-id a --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"MUSE_COORD_SYNC must be on or off, not \"nonsense\"","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"MUSE_COORD_SYNC must be on or off, not \"nonsense\"","status":"bad_args","warnings":[]}
     exit 1
 
     $ MUSE_COORD_SYNC=nonsense muse coord tasks

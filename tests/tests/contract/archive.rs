@@ -40,8 +40,8 @@ fn what_was_exported_is_imported_under_its_ids_with_results_and_history() {
     exit 0
 
     $ muse coord import --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "imported":0,"already":5,"key_taken":0,"parents_missing":0,"settings":0}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","imported":0,
+     "already":5,"key_taken":0,"parents_missing":0,"settings":0,"warnings":[]}
     exit 0
     "#);
     for item in from.tasks()["items"].as_array().unwrap() {
@@ -101,7 +101,7 @@ fn a_task_whose_key_another_one_has_is_left_out() {
       Left out:   1: another task has their unique key
 
       (<s>)
-    2> ⚠️  line 1: task <id 1> was left out: another task has its unique key
+    2> ⚠️  line 1: task <bare id 1> was left out: another task has its unique key
     exit 1
     ");
     assert_eq!(to.tasks()["total"], 2);

@@ -36,9 +36,9 @@ fn a_batch_is_a_task_a_line_with_one_answer() {
     exit 0
 
     $ muse coord enqueue --batch - --run-id orchestrator --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "enqueued":1,"deduplicated":2,"tasks":[{"task_id":"<id 3>","deduplicated":false},{"task_id":"<id 2>",
-     "deduplicated":true},{"task_id":"<id 2>","deduplicated":true}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","enqueued":1,
+     "deduplicated":2,"tasks":[{"task_id":"<id 3>","deduplicated":false},{"task_id":"<id 2>",
+     "deduplicated":true},{"task_id":"<id 2>","deduplicated":true}],"warnings":[]}
     exit 0
     "#);
     let shown = tasks_by_title(&repo);
@@ -71,9 +71,9 @@ fn a_file_is_read_as_standard_input_is() {
     exit 1
 
     $ muse coord enqueue --batch none.ndjson --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"cannot read \"none.ndjson\": No such file or directory; name a file that can be read, or - for standard input",
-     "status":"io_error"}
+     "status":"io_error","warnings":[]}
     exit 1
 
     $ muse coord enqueue --batch below
@@ -162,7 +162,7 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_enqueued() {
     {"title":"t","after":["7"]}
       ❌ --batch line 2: invalid task id "7": it must be "sha256:" and 64 lower-case hexadecimal digits, as `enqueue` printed it
     {"title":"t","if_parent_fails":"panic"}
-      ❌ --batch line 2: invalid what to do if a parent fails "panic": give block, cancel or run
+      ❌ --batch line 2: if_parent_fails must be block, cancel or run, got "panic"
     {"title":"t","unique":""}
       ❌ --batch line 2: a unique key must have 1 to 256 characters, got 0
     {"title":"t","after":["sha256:000000000000000000000000000000
@@ -242,11 +242,12 @@ fn a_completion_enqueues_what_follows_which_can_then_be_claimed() {
     let call = repo.coord_call(&format!("complete {id} --run-id planner --enqueue - --json")).input(follow_ups).run();
     assert_snapshot!(call, @r#"
     $ muse coord complete <id 1> --run-id planner --enqueue - --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 1>","claimer_run_id":"planner","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":1,"attempt":1,"cancel_requested":false,"enqueued":2,"deduplicated":0,
-     "tasks":[{"task_id":"<id 2>","deduplicated":false},{"task_id":"<id 3>","deduplicated":false}]}
+     "tasks":[{"task_id":"<id 2>","deduplicated":false},{"task_id":"<id 3>","deduplicated":false}],
+     "warnings":[]}
     exit 0
     "#);
     let [first, second] =

@@ -27,10 +27,10 @@ fn completing_answers_the_claim_and_the_result() {
     exit 0
 
     $ muse coord complete <id 2> --run-id agent-1 --result '{"pr":42}' --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":{"pr":42},"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -57,17 +57,17 @@ fn a_result_that_says_nothing_is_null() {
     exit 0
 
     $ muse coord complete <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord complete <id 3> --run-id agent-1 --json --result '{}'
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 3>","claimer_run_id":"agent-1","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
      "status":"completed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 2>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -97,20 +97,21 @@ fn only_the_holder_of_a_claimed_task_can_complete_it_and_only_once() {
     "#);
     assert_snapshot!(repo.session(lines.map(|line| line + " --json")), @r#"
     $ muse coord complete <id 1> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","task_status":"pending",
+     "claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-2 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"task <id 2>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
-     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>"}
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord complete <id 3> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
-     "error":"no task <id 3> here: `muse coord tasks` lists those there are","status":"not_found"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
+     "error":"no task <id 3> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("complete {held} --run-id agent-1")).succeeded();
@@ -123,9 +124,9 @@ fn only_the_holder_of_a_claimed_task_can_complete_it_and_only_once() {
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
      "error":"task <id 2>: it was completed at <time 5> by \"agent-1\"","status":"already_terminal",
-     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 5>"}
+     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 5>","warnings":[]}
     exit 1
     "#);
 }
@@ -143,12 +144,12 @@ fn a_nonce_pins_the_very_lease() {
         repo.coord(&format!("{line} {nonce} --json")),
     ]), @r#"
     $ muse coord claim --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
      "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}}}
+     "payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord complete <id 1> --run-id agent-1 --claim-nonce <nonce 2>
@@ -156,10 +157,10 @@ fn a_nonce_pins_the_very_lease() {
     exit 1
 
     $ muse coord complete <id 1> --run-id agent-1 --claim-nonce <nonce 1> --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
      "status":"completed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -176,36 +177,38 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     ];
     assert_snapshot!(complaints(&Repo::bare(), "complete", &values), @r#"
     $ muse coord complete --json --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --result '[]' 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord complete --json --run-id agent-1 --result '[]' 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"invalid --result: it must be a JSON object like {\"key\": 1}, not an array","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"invalid --result: it must be a JSON object like {\"key\": 1}, not an array","status":"bad_args",
+     "warnings":[]}
     exit 1
 
     $ muse coord complete --json --run-id agent-1 --result '{\"a\":\"xxxxxxxxxxxxxx…' (65544 characters) 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "error":"--result is too large (65544 bytes; max 65536)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
+     "error":"--result is too large (65544 bytes; max 65536)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord complete --json --run-id agent-1 --result '{}' 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
-     "status":"bad_task_id"}
+     "status":"bad_task_id","warnings":[]}
     exit 1
 
     $ muse coord complete --json --run-id agent-1 --result '{}' <id 1> --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"invalid claim nonce \"7\": give the 16 hexadecimal digits of `claim_nonce` as `claim` printed them",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord complete --json --run-id agent-1 --result '{}' <id 1> --claim-nonce <nonce 1>
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 6>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }

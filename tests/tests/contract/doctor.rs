@@ -26,19 +26,19 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     exit 0
 
     $ muse coord doctor --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "healthy":true,"repair":false,"tasks":0,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,
-     "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,
-     "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
-     "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
-     "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
-     "not_tried":null},"degraded":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","healthy":true,
+     "repair":false,"tasks":0,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,
+     "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
+     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
+     "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
+     "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
+     "warnings":[]}
     exit 0
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "total":0,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","total":0,
+     "scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[],"warnings":[]}
     exit 0
     "#);
     assert!(!repo.coordination("format.json").exists(), "doctor makes no queue");
@@ -52,13 +52,13 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     exit 0
 
     $ muse coord doctor --repair --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "healthy":true,"repair":true,"tasks":3,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":2,
-     "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,
-     "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
-     "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
-     "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
-     "not_tried":null},"degraded":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","healthy":true,
+     "repair":true,"tasks":3,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":2,"timed_out":0,
+     "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
+     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
+     "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
+     "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
+     "warnings":[]}
     exit 0
     "#);
 }
@@ -79,7 +79,7 @@ fn a_defect_is_told_mended_and_gone() {
     exit 1
 
     $ muse coord doctor --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "healthy":false,"repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":1,
      "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"record_missing",
      "task_id":"<id 1>","path":"tasks/<aa>/<id 1>.json",
@@ -87,7 +87,7 @@ fn a_defect_is_told_mended_and_gone() {
      "leftovers":{"drafts":0,"reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],
      "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
-     "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[]}
+     "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],"warnings":[]}
     exit 1
 
     $ muse coord doctor --repair
@@ -119,7 +119,7 @@ fn a_defect_is_told_mended_and_gone() {
     exit 1
 
     $ muse coord doctor --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
      "healthy":false,"repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,
      "timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"report_lost",
      "task_id":"<id 1>","path":"records/<aa>/<id 1>.3.<nonce 1>.json",
@@ -127,7 +127,7 @@ fn a_defect_is_told_mended_and_gone() {
      "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
      "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
      "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
-     "not_tried":null},"degraded":[]}
+     "not_tried":null},"degraded":[],"warnings":[]}
     exit 1
     "#);
 }
@@ -192,13 +192,13 @@ fn leftovers_and_foreign_names_are_healthy() {
     exit 0
 
     $ muse coord doctor --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "healthy":true,"repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":0,
-     "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,
-     "reports":0,"torn_records":0},"aside":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","healthy":true,
+     "repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":0,"timed_out":0,
+     "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
+     "torn_records":0},"aside":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
      "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
-     "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[]}
+     "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],"warnings":[]}
     exit 0
     "#);
 }
@@ -227,9 +227,10 @@ fn there_is_no_doctor_without_a_repository() {
     exit 2
 
     $ muse coord doctor --repair --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }

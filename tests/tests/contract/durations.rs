@@ -58,10 +58,8 @@ fn what_is_no_duration_is_wrong_usage_and_what_is_taken_is_said() {
     exit 2
 
     $ muse coord enqueue t --delay 9223372036854775807d
-    2> error: invalid value '9223372036854775807d' for '--delay <DURATION>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --delay must be between 0 and 315360000, got 9223372036854775807d
+    exit 1
     ");
     assert_snapshot!(with_each(&repo, "enqueue t --max-attempts 2", "--backoff", ["1s:", ":5", "1s:2s:3s"]), @"
     $ muse coord enqueue t --max-attempts 2 --backoff 1s:

@@ -22,9 +22,9 @@ fn a_title_alone_is_enough_and_the_rest_has_the_documented_defaults() {
     exit 0
 
     $ muse coord enqueue 'Fix it' --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,
-     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"deduplicated":false}
+     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"deduplicated":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -51,10 +51,10 @@ fn every_flag_of_enqueue_shows_in_the_answer() {
     exit 0
 
     $ muse coord enqueue 'Refactor billing' --priority 5 --queue hotfix-2 --ttl 60 --run-id orchestrator --tags billing,urgent --payload '{"file":"billing.py","lines":[1,2]}' --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","title":"Refactor billing","priority":5,"queue":"hotfix-2","ttl_seconds":60,
      "created_by":"orchestrator","created_at":"<time 1>","tags":["billing","urgent"],
-     "payload":{"file":"billing.py","lines":[1,2]},"deduplicated":false}
+     "payload":{"file":"billing.py","lines":[1,2]},"deduplicated":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -74,45 +74,47 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     ];
     assert_snapshot!(complaints(&Repo::bare(), "enqueue", &values), @r#"
     $ muse coord enqueue --json '  ' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"title must be non-empty: say in a few words what is to be done","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"title must be non-empty: say in a few words what is to be done","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "error":"--ttl must be between 1 and 315360000, got 0","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
+     "error":"--ttl must be between 1 and 315360000, got 0","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
-     "error":"--payload is too large (65542 bytes; max 65536)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
+     "error":"--payload is too large (65542 bytes; max 65536)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '[]' --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"invalid --payload: it must be a JSON object like {\"key\": 1}, not an array",
-     "status":"bad_payload"}
+     "status":"bad_payload","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{}' --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "error":"too many tags: 33 (max 32)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
+     "error":"too many tags: 33 (max 32)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{}' --tags t --queue ../x
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
-     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>",
+     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue",
+     "warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{}' --tags t --queue hotfix
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 8>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 8>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }
@@ -250,31 +252,27 @@ fn a_priority_is_any_i64_and_nothing_else() {
     let bad = ["9223372036854775808", "-9223372036854775809", "1.0", "high", ""];
     assert_snapshot!(with_each(&repo, "enqueue t", "--priority", bad), @"
     $ muse coord enqueue t --priority 9223372036854775808
-    2> error: invalid value '9223372036854775808' for '--priority <N>': number too large to fit in target type
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --priority must be between -9223372036854775808 and 9223372036854775807, got 9223372036854775808
+    exit 1
 
     $ muse coord enqueue t --priority -9223372036854775809
-    2> error: invalid value '-9223372036854775809' for '--priority <N>': number too small to fit in target type
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --priority must be between -9223372036854775808 and 9223372036854775807, got -9223372036854775809
+    exit 1
 
     $ muse coord enqueue t --priority 1.0
-    2> error: invalid value '1.0' for '--priority <N>': invalid digit found in string
+    2> error: invalid value '1.0' for '--priority <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --priority high
-    2> error: invalid value 'high' for '--priority <N>': invalid digit found in string
+    2> error: invalid value 'high' for '--priority <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --priority ''
-    2> error: invalid value '' for '--priority <N>': cannot parse integer from empty string
+    2> error: invalid value '' for '--priority <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -328,11 +326,11 @@ fn when_and_how_often_a_task_is_tried_shows_in_the_answer() {
     exit 0
 
     $ muse coord enqueue other --max-attempts 3 --backoff 2s:10m --at 2100-01-01T00:00:00+01:00 --after <id 1> --if-parent-fails run --unique k --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 2>","title":"child","priority":0,"queue":"default","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},"max_attempts":3,"backoff_seconds":2,
      "backoff_max_seconds":600,"scheduled_at":"<time 1>","after":["<id 1>"],"if_parent_fails":"run","unique":"k",
-     "deduplicated":true}
+     "deduplicated":true,"warnings":[]}
     exit 0
     "#);
 }
@@ -379,21 +377,21 @@ fn a_parent_that_is_not_there_is_refused() {
     let repo = Repo::new();
     assert_snapshot!(with_each(&repo, "enqueue t --json", "--after", [crate::NO_TASK, "7", ","]), @r#"
     $ muse coord enqueue t --json --after <id 1>
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"no task <id 1> here to wait for: enqueue that one first; nothing was enqueued",
-     "status":"not_found"}
+     "status":"not_found","warnings":[]}
     exit 1
 
     $ muse coord enqueue t --json --after 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
      "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
-     "status":"bad_task_id"}
+     "status":"bad_task_id","warnings":[]}
     exit 1
 
     $ muse coord enqueue t --json --after ,
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"invalid task id \"\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
-     "status":"bad_task_id"}
+     "status":"bad_task_id","warnings":[]}
     exit 1
     "#);
     assert_eq!(repo.tasks()["total"], 0);
@@ -428,9 +426,10 @@ fn of_one_key_there_is_one_task_at_a_time_in_a_queue() {
     exit 0
 
     $ muse coord enqueue third --unique k --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 1>","title":"first","priority":0,"queue":"default","ttl_seconds":86400,
-     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"unique":"k","deduplicated":true}
+     "created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"unique":"k","deduplicated":true,
+     "warnings":[]}
     exit 0
     "#);
     repo.given(["enqueue elsewhere --unique k --queue other", "claim --run-id a --queue default"]);
@@ -455,7 +454,7 @@ fn bad_plans_are_refused() {
     exit 1
 
     $ muse coord enqueue t --max-attempts many
-    2> error: invalid value 'many' for '--max-attempts <N>': invalid digit found in string
+    2> error: invalid value 'many' for '--max-attempts <N>': give a whole number, like 5
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -496,7 +495,7 @@ fn bad_plans_are_refused() {
     exit 1
 
     $ muse coord enqueue t --at 2200-01-01T00:00:00Z
-    2> ❌ invalid time "2200-01-01T00:00:00Z": give a time like 2026-11-24T18:00:00Z
+    2> ❌ time must be between 1970-01-01T00:00:00Z and 2112-09-17T23:53:47Z, got "2200-01-01T00:00:00Z"
     exit 1
     "#);
     assert_snapshot!(refused("--unique", &["", &"k".repeat(257)]), @"
@@ -534,14 +533,8 @@ fn bad_plans_are_refused() {
     exit 2
 
     $ muse coord enqueue t --if-parent-fails run
-    2> error: the following required arguments were not provided:
-    2>   --after <ID1,ID2>
-    2> 
-    2> Usage: muse coord enqueue [OPTIONS] <TITLE>
-    2>        muse coord enqueue [OPTIONS] --batch <FILE>
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --if-parent-fails is for a task that waits for others: give --after too
+    exit 1
 
     $ muse coord enqueue t --after <id 1> --if-parent-fails panic
     2> error: invalid value 'panic' for '--if-parent-fails <WHAT>'

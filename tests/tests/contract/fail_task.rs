@@ -27,10 +27,10 @@ fn failing_answers_the_claim_and_the_error() {
     exit 0
 
     $ muse coord fail-task <id 2> --run-id agent-1 --error 'timed out' --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"failed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":"timed out",
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
     assert_eq!(repo.tasks()["items"][1]["error"], "timed out");
@@ -57,10 +57,10 @@ fn a_message_is_not_required() {
     exit 0
 
     $ muse coord fail-task <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"failed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":"",
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -90,20 +90,21 @@ fn only_the_holder_of_a_claimed_task_can_fail_it_and_only_once() {
     "#);
     assert_snapshot!(repo.session(lines.map(|line| line + " --json")), @r#"
     $ muse coord fail-task <id 1> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","task_status":"pending",
+     "claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord fail-task <id 2> --run-id agent-2 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"task <id 2>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
-     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>"}
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord fail-task <id 3> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
-     "error":"no task <id 3> here: `muse coord tasks` lists those there are","status":"not_found"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
+     "error":"no task <id 3> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("fail-task {held} --run-id agent-1")).succeeded();
@@ -116,9 +117,9 @@ fn only_the_holder_of_a_claimed_task_can_fail_it_and_only_once() {
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
      "error":"task <id 2>: it was reported as failed at <time 5> by \"agent-1\"","status":"already_terminal",
-     "task_status":"failed","claimer_run_id":"agent-1","ended_at":"<time 5>"}
+     "task_status":"failed","claimer_run_id":"agent-1","ended_at":"<time 5>","warnings":[]}
     exit 1
     "#);
 }
@@ -136,19 +137,19 @@ fn a_nonce_pins_the_very_lease() {
         repo.coord(&format!("{line} {nonce}")),
     ]), @r#"
     $ muse coord claim --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
      "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}}}
+     "payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord fail-task <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
-     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord fail-task <id 1> --run-id agent-1 --claim-nonce <nonce 1>
@@ -175,31 +176,32 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     ];
     assert_snapshot!(complaints(&Repo::bare(), "fail-task", &values), @r#"
     $ muse coord fail-task --json --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --error 'eeeeeeeeeeeeeeeeeeee…' (4097 characters) 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord fail-task --json --run-id agent-1 --error 'eeeeeeeeeeeeeeeeeeee…' (4097 characters) 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"--error is too long (4097 characters; max 4096)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"--error is too long (4097 characters; max 4096)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord fail-task --json --run-id agent-1 --error 'timed out' 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
-     "status":"bad_task_id"}
+     "status":"bad_task_id","warnings":[]}
     exit 1
 
     $ muse coord fail-task --json --run-id agent-1 --error 'timed out' <id 1> --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"invalid claim nonce \"7\": give the 16 hexadecimal digits of `claim_nonce` as `claim` printed them",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord fail-task --json --run-id agent-1 --error 'timed out' <id 1> --claim-nonce <nonce 1>
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }

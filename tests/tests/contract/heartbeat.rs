@@ -27,10 +27,10 @@ fn a_heartbeat_answers_the_claim_with_the_lease_renewed_for_as_long_as_before() 
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 3 + 60s>",
      "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -45,10 +45,10 @@ fn a_heartbeat_may_ask_for_another_length_which_then_stays() {
         format!("heartbeat {id} --run-id agent-1"),
     ]), @r#"
     $ muse coord heartbeat <id 1> --run-id agent-1 --claim-ttl 120 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 2 + 120s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false}
+     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1
@@ -78,8 +78,9 @@ fn only_the_holder_of_a_claimed_task_can_renew_its_lease() {
     exit 1
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","task_status":"pending",
+     "claimer_run_id":null,"warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("cancel-task {pending} --run-id agent-1")).succeeded();
@@ -96,21 +97,21 @@ fn only_the_holder_of_a_claimed_task_can_renew_its_lease() {
     exit 1
 
     $ muse coord heartbeat <id 2> --run-id agent-2 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"task <id 2>: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
-     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord heartbeat <id 3> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"task <id 3>: it was completed at <time 4> by \"agent-1\"","status":"already_terminal",
-     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 4>"}
+     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 4>","warnings":[]}
     exit 1
 
     $ muse coord heartbeat <id 4> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "error":"no task <id 4> here: `muse coord tasks` lists those there are","status":"not_found"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
+     "error":"no task <id 4> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
     exit 1
     "#);
 }
@@ -126,31 +127,32 @@ fn values_are_checked_run_id_first_and_all_of_them_before_the_repository() {
     ];
     assert_snapshot!(complaints(&Repo::bare(), "heartbeat", &values), @r#"
     $ muse coord heartbeat --json --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --claim-ttl 86401 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 86401 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"--claim-ttl must be between 1 and 86400, got 86401","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"--claim-ttl must be between 1 and 86400, got 86401","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
-     "status":"bad_task_id"}
+     "status":"bad_task_id","warnings":[]}
     exit 1
 
     $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 <id 1> --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"invalid claim nonce \"7\": give the 16 hexadecimal digits of `claim_nonce` as `claim` printed them",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 <id 1> --claim-nonce <nonce 1>
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }
@@ -185,19 +187,19 @@ fn a_nonce_pins_the_very_lease() {
     let other = repo.coord(&format!("heartbeat {id} --run-id agent-1 --claim-nonce 00000000deadbeef --json"));
     assert_snapshot!(transcript([claimed, other]), @r#"
     $ muse coord claim --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
      "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}}}
+     "payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 5>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
-     "claimed_at":"<time 2>","expires_at":"<time 5>"}
+     "claimed_at":"<time 2>","expires_at":"<time 5>","warnings":[]}
     exit 1
     "#);
 }
@@ -230,7 +232,7 @@ fn progress_is_told_with_the_task_and_the_last_counts() {
     exit 1
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --progress half
-    2> error: invalid value 'half' for '--progress <FRACTION>': invalid float literal
+    2> error: invalid value 'half' for '--progress <FRACTION>': give a number from 0 to 1, like 0.4
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -272,21 +274,21 @@ fn a_holder_that_is_asked_to_stop_learns_it_by_its_next_heartbeat() {
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 3 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":1,"attempt":1,"cancel_requested":true,"cancel_requested_by":"orchestrator",
-     "cancel_reason":"not needed any more"}
+     "cancel_reason":"not needed any more","warnings":[]}
     exit 0
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
-     "total":1,"scheduled":0,"blocked":0,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 5>","tags":[],
-     "payload":{},"status":"claimed","claimer_run_id":"agent-1","expires_at":"<time 3 + 3600s>","generation":1,
-     "attempt":1,"result":null,"error":null,"cancel_requested":true,"cancel_requested_by":"orchestrator",
-     "cancel_reason":"not needed any more"}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 6>","total":1,
+     "scheduled":0,"blocked":0,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 5>","tags":[],"payload":{},
+     "status":"claimed","claimer_run_id":"agent-1","expires_at":"<time 3 + 3600s>","generation":1,"attempt":1,
+     "result":null,"error":null,"cancel_requested":true,"cancel_requested_by":"orchestrator",
+     "cancel_reason":"not needed any more"}],"warnings":[]}
     exit 0
 
     $ muse coord show <id 1>

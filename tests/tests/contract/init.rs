@@ -26,8 +26,8 @@ fn init_makes_the_coordination_directory_once_and_is_harmless_after() {
     exit 0
 
     $ muse coord init --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "path":"<repo>/.muse/coordination","created":false}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "path":"<repo>/.muse/coordination","created":false,"warnings":[]}
     exit 0
 
     $ muse coord enqueue 'Fix it'
@@ -44,8 +44,8 @@ fn init_makes_the_coordination_directory_once_and_is_harmless_after() {
     assert_eq!(fs::read_to_string(repo.coordination("format.json")).unwrap(), "{\"format\":1}\n");
     assert_snapshot!(Repo::bare().session(["init --json", "tasks"]), @r#"
     $ muse coord init --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "path":"<repo>/.muse/coordination","created":true}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "path":"<repo>/.muse/coordination","created":true,"warnings":[]}
     exit 0
 
     $ muse coord tasks

@@ -27,21 +27,21 @@ fn a_lease_that_ran_out_is_timed_out_with_its_last_holder_until_it_is_claimed_ag
     }
     assert_snapshot!(repo.session(["tasks --run-id late --status timed_out --json", "claim --run-id next --json"]), @r#"
     $ muse coord tasks --run-id late --status timed_out --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "total":1,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":1,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{},"status":"timed_out","claimer_run_id":"late","expires_at":"<time 2>","generation":1,
-     "attempt":1,"result":null,"error":null}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","total":1,
+     "scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":1,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"Fix it","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
+     "status":"timed_out","claimer_run_id":"late","expires_at":"<time 2>","generation":1,"attempt":1,
+     "result":null,"error":null}],"warnings":[]}
     exit 0
 
     $ muse coord claim --run-id next --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
      "task_id":"<id 1>","claimer_run_id":"next","claimed_at":"<time 4>","expires_at":"<time 4 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 4>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
      "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}}}
+     "payload":{}},"warnings":[]}
     exit 0
     "#);
     let listed = repo.tasks();
@@ -85,12 +85,12 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
         format!("cancel-task {id} --run-id late --json"),
     ]), @r#"
     $ muse coord claim --run-id next --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"next","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
      "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}}}
+     "payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord complete <id 1> --run-id late
@@ -98,32 +98,33 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
     exit 1
 
     $ muse coord complete <id 1> --run-id late --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
-     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord heartbeat <id 1> --run-id late --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
-     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord fail-task <id 1> --run-id late --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
      "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
-     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>"}
+     "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id late --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>",
      "error":"task <id 1>: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"next","generation":2,
      "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "hint":"--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks"}
+     "hint":"--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks",
+     "warnings":[]}
     exit 1
     "#);
     let completed = repo.coord(&format!("complete {id} --run-id next --json")).succeeded().json();
@@ -143,17 +144,17 @@ fn two_processes_of_one_run_id_cannot_finish_each_others_work_when_they_give_the
     let [first, second] = [first, second].map(|claimed| claimed.text_of("claim_nonce"));
     assert_snapshot!(with_each(&repo, &line, "--claim-nonce", [first.as_str(), second.as_str()]), @r#"
     $ muse coord complete <id 1> --run-id twin --json --claim-nonce <nonce 1>
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
      "error":"task <id 1>: the lease is lost: it belongs to \"twin\", who claimed it at <time 1> as generation 2 with a lease until <time 1 + 3600s>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"twin","generation":2,
-     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>"}
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord complete <id 1> --run-id twin --json --claim-nonce <nonce 2>
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"twin","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 2>","result":null,"error":null,
-     "generation":2,"attempt":2,"cancel_requested":false}
+     "generation":2,"attempt":2,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -189,17 +190,17 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
     exit 0
 
     $ muse coord claim --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "status":"empty","queue":null}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "status":"empty","queue":null,"warnings":[]}
     exit 1
 
     $ muse coord tasks --status expired --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
-     "total":2,"scheduled":0,"blocked":0,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":1,"limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"another",
-     "priority":0,"queue":"default","ttl_seconds":1,"created_by":"unknown","created_at":"<time 2>","tags":[],
-     "payload":{},"status":"expired","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,
-     "result":null,"error":null,"ended_at":"<time 3>"}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","total":2,
+     "scheduled":0,"blocked":0,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":1,"limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"another","priority":0,
+     "queue":"default","ttl_seconds":1,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},
+     "status":"expired","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
+     "error":null,"ended_at":"<time 3>"}],"warnings":[]}
     exit 0
 
     $ muse coord complete <id 2> --run-id agent-1
@@ -207,15 +208,15 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"task <id 2>: it expired at <time 3>, as nobody had claimed it in time","status":"already_terminal",
-     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>"}
+     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>","warnings":[]}
     exit 1
 
     $ muse coord cancel-task <id 2> --run-id agent-1 --force --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
      "error":"task <id 2>: it expired at <time 3>, as nobody had claimed it in time","status":"already_terminal",
-     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>"}
+     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>","warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("complete {id} --run-id agent-1")).succeeded();

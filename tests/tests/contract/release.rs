@@ -26,8 +26,8 @@ fn releasing_answers_the_task_which_waits_again_and_has_used_no_attempt() {
     exit 0
 
     $ muse coord release <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "task_id":"<id 2>","status":"pending","generation":1,"attempt":0}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "task_id":"<id 2>","status":"pending","generation":1,"attempt":0,"warnings":[]}
     exit 0
     "#);
     let tasks = repo.tasks();
@@ -56,24 +56,25 @@ fn the_next_holder_has_another_generation_and_the_former_one_is_refused() {
     exit 1
 
     $ muse coord release <id 1> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"task <id 1>: it is pending: claim it first","status":"not_claimed","task_status":"pending",
+     "claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord claim --run-id agent-2 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-2","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
      "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
      "generation":2,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
      "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
-     "payload":{}}}
+     "payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord complete <id 1> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"task <id 1>: the lease is lost: it belongs to \"agent-2\", who claimed it at <time 3> as generation 2 with a lease until <time 3 + 3600s>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-2","generation":2,
-     "claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>"}
+     "claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord release <id 1> --run-id agent-1
@@ -109,9 +110,9 @@ fn only_the_holder_of_a_claimed_task_can_release_it() {
     repo.coord(&format!("complete {held} --run-id agent-1")).succeeded();
     assert_snapshot!(repo.session([format!("release {held} --run-id agent-1 --json")]), @r#"
     $ muse coord release <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"task <id 2>: it was completed at <time 2> by \"agent-1\"","status":"already_terminal",
-     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 2>"}
+     "task_status":"completed","claimer_run_id":"agent-1","ended_at":"<time 2>","warnings":[]}
     exit 1
     "#);
 }
@@ -124,10 +125,10 @@ fn a_nonce_pins_the_very_lease() {
     let other = repo.coord(&format!("release {id} --run-id agent-1 --claim-nonce 00000000deadbeef --json"));
     assert_snapshot!(transcript([other]), @r#"
     $ muse coord release <id 1> --run-id agent-1 --claim-nonce <nonce 1> --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
      "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>; drop this work and claim anew",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
-     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>"}
+     "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>","warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("release {id} --run-id agent-1 --claim-nonce {nonce}")).succeeded();
@@ -143,26 +144,27 @@ fn values_are_checked_run_id_first_and_all_of_them_before_the_repository() {
     ];
     assert_snapshot!(complaints(&Repo::bare(), "release", &values), @r#"
     $ muse coord release --json --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord release --json --run-id agent-1 7 --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
      "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
-     "status":"bad_task_id"}
+     "status":"bad_task_id","warnings":[]}
     exit 1
 
     $ muse coord release --json --run-id agent-1 <id 1> --claim-nonce 7
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"invalid claim nonce \"7\": give the 16 hexadecimal digits of `claim_nonce` as `claim` printed them",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord release --json --run-id agent-1 <id 1> --claim-nonce <nonce 1>
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }
@@ -201,8 +203,8 @@ fn a_task_given_back_for_later_is_scheduled_and_has_used_no_attempt() {
     exit 0
 
     $ muse coord release <id 2> --run-id agent-1 --delay 1h --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "task_id":"<id 2>","status":"scheduled","generation":1,"attempt":0,"scheduled_at":"<time 3>"}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "task_id":"<id 2>","status":"scheduled","generation":1,"attempt":0,"scheduled_at":"<time 3>","warnings":[]}
     exit 0
     "#);
     repo.coord("claim --run-id agent-1").ended_with(1);

@@ -39,9 +39,10 @@ fn without_a_repository_every_command_ends_with_exit_code_2_and_says_what_to_run
     exit 2
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
     for command in commands {
@@ -90,12 +91,12 @@ fn muse_repo_root_names_the_repository_and_no_other_is_tried() {
         rooted("tasks --json", "missing"),
     ]), @r#"
     $ MUSE_REPO_ROOT=named muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "total":1,"scheduled":0,"blocked":0,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"named",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,
-     "result":null,"error":null}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","total":1,
+     "scheduled":0,"blocked":0,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"named","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
+     "status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
+     "error":null}],"warnings":[]}
     exit 0
 
     $ MUSE_REPO_ROOT=none muse coord tasks
@@ -104,9 +105,10 @@ fn muse_repo_root_names_the_repository_and_no_other_is_tried() {
     exit 2
 
     $ MUSE_REPO_ROOT=missing muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
     assert_eq!(rooted("tasks --json", "").succeeded().json()["items"][0]["title"], "here", "empty counts as unset");

@@ -24,10 +24,11 @@ fn a_failed_attempt_is_tried_again_until_there_are_none_left_and_every_error_sta
     let last = repo.coord(&fail("--error 'gave up'"));
     assert_snapshot!(coord_tests::transcript([first, second, last]), @r#"
     $ muse coord fail-task <id 1> --run-id agent-1 --error 'no network' --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
      "status":"pending","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":"no network",
-     "generation":1,"attempt":1,"cancel_requested":false,"scheduled_at":"<time 2>","attempts_left":2}
+     "generation":1,"attempt":1,"cancel_requested":false,"scheduled_at":"<time 2>","attempts_left":2,
+     "warnings":[]}
     exit 0
 
     $ muse coord fail-task <id 1> --run-id agent-1 --error 'still none'
@@ -125,8 +126,8 @@ fn a_task_that_did_not_complete_is_put_back_with_all_its_attempts() {
     exit 0
 
     $ muse coord retry <id 2> --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "task_id":"<id 2>","status":"pending","generation":0,"attempt":0}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "task_id":"<id 2>","status":"pending","generation":0,"attempt":0,"warnings":[]}
     exit 0
     "#);
     let claim = repo.coord("claim --run-id agent-2 --json").succeeded().json();
@@ -149,14 +150,15 @@ fn a_task_that_has_not_ended_or_completed_is_not_put_back() {
         String::from("retry 7"),
     ]), @r#"
     $ muse coord retry <id 1> --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"task <id 1>: it has not ended, so there is nothing to put back","status":"not_terminal"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"task <id 1>: it is pending and has not ended, so there is nothing to put back",
+     "status":"not_terminal","task_status":"pending","claimer_run_id":null,"warnings":[]}
     exit 1
 
     $ muse coord retry <id 2> --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"task <id 2>: it was completed at <time 2> by \"a\"","status":"already_terminal",
-     "task_status":"completed","claimer_run_id":"a","ended_at":"<time 2>"}
+     "task_status":"completed","claimer_run_id":"a","ended_at":"<time 2>","warnings":[]}
     exit 1
 
     $ muse coord retry <id 3>
@@ -170,15 +172,38 @@ fn a_task_that_has_not_ended_or_completed_is_not_put_back() {
 }
 
 #[test]
+fn a_refusal_tells_where_the_task_stands() {
+    let repo = Repo::new();
+    let id_of = |line: &str| repo.coord(&format!("{line} --json")).succeeded().text_of("task_id");
+    let later = id_of("enqueue later --delay 1h");
+    let next = id_of(&format!("enqueue next --after {later}"));
+    let told = |line: String, status: &str| {
+        let refused = repo.coord(&line).ended_with(1).json();
+        assert_eq!(refused["status"], status, "{line}");
+        (refused["task_status"].clone(), refused["scheduled_at"].is_string(), refused["blocked_on"].clone())
+    };
+    for (act, status) in
+        [("retry", "not_terminal"), ("complete --run-id a", "not_claimed"), ("heartbeat --run-id a", "not_claimed")]
+    {
+        assert_eq!(told(format!("{act} {later} --json"), status), ("scheduled".into(), true, json!(null)));
+        assert_eq!(told(format!("{act} {next} --json"), status), ("blocked".into(), false, later.as_str().into()));
+    }
+    let refused = repo.coord(&format!("complete {next} --run-id a")).ended_with(1);
+    assert!(refused.stderr.contains(&format!("it is blocked: it waits for task {later}")), "{refused}");
+    let refused = repo.coord(&format!("complete {later} --run-id a")).ended_with(1);
+    assert!(refused.stderr.contains("it is scheduled for 20"), "{refused}");
+}
+
+#[test]
 fn a_task_whose_key_another_one_has_is_not_put_back() {
     let repo = Repo::new();
     let id = repo.coord("enqueue first --unique k --json").succeeded().text_of("task_id");
     repo.given([format!("cancel-task {id} --run-id a"), String::from("enqueue second --unique k")]);
     assert_snapshot!(repo.coord(&format!("retry {id} --json")), @r#"
     $ muse coord retry <id 1> --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"task <id 1>: its unique key is that of <id 2> now, which has not ended; nothing was changed",
-     "status":"key_taken"}
+     "status":"key_taken","task_status":"cancelled","claimer_run_id":null,"live_task_id":"<id 2>","warnings":[]}
     exit 1
     "#);
 }

@@ -3,8 +3,10 @@
 
 use std::fs;
 
+use coord_core::error::CODES;
 use coord_tests::Repo;
 use insta::assert_snapshot;
+use regex_lite::Regex;
 use serde_json::Value;
 
 #[test]
@@ -28,6 +30,8 @@ fn every_command_in_the_help_has_a_schema_which_needs_no_repository_and_makes_no
 pub(super) fn commands(repo: &Repo) -> Vec<String> {
     let help = repo.muse(["coord", "--help"]).succeeded().stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What is told of one may take several lines.
+    let listed = listed.filter(|line| !line.starts_with("   "));
     let names = listed.filter_map(|line| line.split_whitespace().next()).map(String::from);
     names.filter(|name| name != "help").collect()
 }
@@ -35,6 +39,34 @@ pub(super) fn commands(repo: &Repo) -> Vec<String> {
 #[test]
 fn a_schema_tells_the_envelope_with_the_answer_or_an_error_in_it() {
     assert_snapshot!(Repo::bare().coord("--schema init").succeeded().stdout);
+}
+
+#[test]
+fn every_face_has_the_same_list_of_what_can_go_wrong() {
+    let told = Repo::bare().coord("--schema init").succeeded();
+    let schema: Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    let published = schema["oneOf"][1]["properties"]["status"]["enum"].as_array().expect("a closed list");
+    assert_eq!(published.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>(), CODES);
+
+    let words = |file: &str, from: &str, to: &str, word: &str| -> Vec<String> {
+        let text = fs::read_to_string(format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let list = text.split_once(from).unwrap().1.split_once(to).unwrap().0;
+        let words = Regex::new(word).unwrap();
+        words.captures_iter(list).map(|found| found[1].replace('-', "_")).collect()
+    };
+    let lists = [
+        words("README.md", "a `status`, which is\none of:", ".\n", "`([a-z_]+)`"),
+        words("wit/types.wit", "variant error {", "\n  }\n", r"(?m)^    ([a-z-]+)\("),
+        words("js/src/errors.ts", "const CLASSES", "};", r"(?m)^  ([a-z_]+):"),
+    ];
+    for list in lists {
+        assert_eq!(list, CODES);
+    }
+    // A table tells of each what to do, in an order of its own.
+    for (file, word) in [("wit/README.md", r"`([a-z-]+)`"), ("js/README.md", r"\| `([a-z_]+)` \|")] {
+        let told = words(file, "## Errors", "\n## ", word);
+        CODES.iter().for_each(|code| assert!(told.iter().any(|word| word == code), "{file}: {code}"));
+    }
 }
 
 #[test]
@@ -63,15 +95,15 @@ fn a_schema_is_told_instead_of_running_a_command() {
     exit 2
 
     $ muse coord --schema claim tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"--schema COMMAND stands instead of a command, and runs none\n\nUsage: muse coord [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 2
 
     $ muse coord --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 2>",
      "error":"a command is missing\n\nUsage: muse coord [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 2
     "#);
 }

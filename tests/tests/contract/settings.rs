@@ -28,8 +28,8 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
     exit 0
 
     $ muse coord pause code --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "queue":"code","paused":true,"max_in_flight":null,"changed":false}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","queue":"code",
+     "paused":true,"max_in_flight":null,"changed":false,"warnings":[]}
     exit 0
 
     $ muse coord claim --run-id b
@@ -41,8 +41,8 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
     exit 1
 
     $ muse coord claim --run-id b --queue code --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "status":"empty","queue":"code","paused":["code"]}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "status":"empty","queue":"code","paused":["code"],"warnings":[]}
     exit 1
 
     $ muse coord tasks --status pending
@@ -70,8 +70,8 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
     exit 0
 
     $ muse coord resume code --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "queue":"code","paused":false,"max_in_flight":null,"changed":false}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","queue":"code",
+     "paused":false,"max_in_flight":null,"changed":false,"warnings":[]}
     exit 0
     "#);
     assert_eq!(repo.coord("claim --run-id b --json").succeeded().json()["task"]["title"], "second");
@@ -105,15 +105,15 @@ fn no_more_tasks_of_a_limited_queue_are_claimed_at_once() {
     exit 0
 
     $ muse coord limit gpu --max-in-flight 2 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "queue":"gpu","paused":false,"max_in_flight":2,"changed":false}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","queue":"gpu",
+     "paused":false,"max_in_flight":2,"changed":false,"warnings":[]}
     exit 0
     "#);
     repo.given(["claim --run-id a"; 2]);
     assert_snapshot!(repo.coord("claim --run-id b --json"), @r#"
     $ muse coord claim --run-id b --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "status":"empty","queue":null,"full":["gpu"]}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "status":"empty","queue":null,"full":["gpu"],"warnings":[]}
     exit 1
     "#);
     let told = repo.coord("claim --run-id b").ended_with(1).stdout;
@@ -126,8 +126,8 @@ fn no_more_tasks_of_a_limited_queue_are_claimed_at_once() {
     repo.coord("claim --run-id b").succeeded();
     assert_snapshot!(repo.session(["limit gpu --max-in-flight none --json"]), @r#"
     $ muse coord limit gpu --max-in-flight none --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "queue":"gpu","paused":false,"max_in_flight":null,"changed":true}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","queue":"gpu",
+     "paused":false,"max_in_flight":null,"changed":true,"warnings":[]}
     exit 0
     "#);
 }
@@ -168,22 +168,16 @@ fn a_bad_queue_or_limit_is_refused() {
     exit 1
 
     $ muse coord limit code --max-in-flight 0
-    2> error: invalid value '0' for '--max-in-flight <N>': with 0 nothing would be claimed: `muse coord pause` says that
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --max-in-flight must be between 1 and 4294967295, got 0: with 0 nothing would be claimed, which `muse coord pause` says
+    exit 1
 
     $ muse coord limit code --max-in-flight -1
-    2> error: invalid value '-1' for '--max-in-flight <N>': give a number from 1 to 4294967295, or none
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --max-in-flight must be between 1 and 4294967295, got -1
+    exit 1
 
     $ muse coord limit code --max-in-flight 4294967296
-    2> error: invalid value '4294967296' for '--max-in-flight <N>': give a number from 1 to 4294967295, or none
-    2> 
-    2> For more information, try '--help'.
-    exit 2
+    2> ❌ --max-in-flight must be between 1 and 4294967295, got 4294967296
+    exit 1
 
     $ muse coord limit code
     2> error: the following required arguments were not provided:

@@ -73,7 +73,7 @@ fn a_task_is_shown_with_its_record_and_its_history() {
     exit 0
 
     $ muse coord show <id 1> --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
      "task_id":"<id 1>","title":"Fix it","priority":2,"queue":"default","ttl_seconds":86400,
      "created_by":"orchestrator","created_at":"<time 1>","tags":["code","urgent"],
      "payload":{"file":"billing.py"},"max_attempts":3,"backoff_seconds":0,"backoff_max_seconds":300,"unique":"k",
@@ -82,7 +82,7 @@ fn a_task_is_shown_with_its_record_and_its_history() {
      "run_id":"agent-1","generation":1,"attempt":1,"error":"no such file","scheduled_at":"<time 2>"},
      {"kind":"progress","at":"<time 3>","run_id":"agent-2","generation":2,"attempt":2,"progress":0.4,
      "note":"half way"},{"kind":"completed","at":"<time 4>","run_id":"agent-2","generation":2,"attempt":2,
-     "result":{"pr":42}}],"orphan_results":[]}
+     "result":{"pr":42}}],"orphan_results":[],"warnings":[]}
     exit 0
     "#);
 }
@@ -130,12 +130,13 @@ fn a_blocked_task_says_on_what_and_a_cancelled_one_why() {
     exit 0
 
     $ muse coord show <id 2> --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 2>","title":"first","priority":0,"queue":"default","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},"status":"cancelled",
      "claimer_run_id":"orchestrator","expires_at":"<time 2>","generation":0,"attempt":0,"result":null,
      "error":null,"reason":"not needed","ended_at":"<time 2>","history":[{"kind":"cancelled","at":"<time 2>",
-     "run_id":"orchestrator","generation":0,"attempt":0,"reason":"not needed"}],"orphan_results":[]}
+     "run_id":"orchestrator","generation":0,"attempt":0,"reason":"not needed"}],"orphan_results":[],
+     "warnings":[]}
     exit 0
     "#);
 }
@@ -225,8 +226,8 @@ fn a_task_that_is_not_there_is_said_to_be_none() {
     exit 1
 
     $ muse coord show <id 1> --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"no task <id 1> here: `muse coord tasks` lists those there are","status":"not_found"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"no task <id 1> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
     exit 1
 
     $ muse coord show 7

@@ -90,14 +90,15 @@ fn an_empty_queue_has_figures_and_bad_values_are_refused() {
     exit 0
 
     $ muse coord stats --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "total":0,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"window_seconds":3600,"queues":{}}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","total":0,
+     "scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"window_seconds":3600,"queues":{},"warnings":[]}
     exit 0
 
     $ muse coord stats --prometheus --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"--prometheus is a format of its own: leave --json out","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"--prometheus is a format of its own: leave --json and --print out","status":"bad_args",
+     "warnings":[]}
     exit 1
     "#);
     assert_snapshot!(with_each(&repo, "stats", "--window", ["-1", "315360001"]), @"

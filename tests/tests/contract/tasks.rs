@@ -26,9 +26,9 @@ fn an_empty_queue_is_a_success() {
     exit 0
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "total":0,"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","total":0,
+     "scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[],"warnings":[]}
     exit 0
     "#);
 }
@@ -58,15 +58,15 @@ fn each_status_is_listed_counted_and_filtered_by() {
     exit 0
 
     $ muse coord tasks --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 12>","warnings":[],
-     "total":7,"scheduled":0,"blocked":0,"pending":1,"claimed":1,"timed_out":1,"completed":1,"failed":1,
-     "cancelled":1,"expired":1,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"pending",
-     "priority":7,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 10>",
-     "tags":["a","b"],"payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,
-     "attempt":0,"result":null,"error":null},{"task_id":"<id 2>","title":"expired","priority":0,
-     "queue":"default","ttl_seconds":1,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},
-     "status":"expired","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
-     "error":null},{"task_id":"<id 3>","title":"timed_out","priority":0,"queue":"timed_out","ttl_seconds":86400,
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 12>","total":7,
+     "scheduled":0,"blocked":0,"pending":1,"claimed":1,"timed_out":1,"completed":1,"failed":1,"cancelled":1,
+     "expired":1,"limit":200,"truncated":false,"items":[{"task_id":"<id 1>","title":"pending","priority":7,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 10>","tags":["a","b"],
+     "payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,
+     "result":null,"error":null},{"task_id":"<id 2>","title":"expired","priority":0,"queue":"default",
+     "ttl_seconds":1,"created_by":"unknown","created_at":"<time 1>","tags":[],"payload":{},"status":"expired",
+     "claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,"error":null},
+     {"task_id":"<id 3>","title":"timed_out","priority":0,"queue":"timed_out","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},"status":"timed_out",
      "claimer_run_id":"timed_out-agent","expires_at":"<time 11>","generation":1,"attempt":1,"result":null,
      "error":null},{"task_id":"<id 4>","title":"claimed","priority":0,"queue":"claimed","ttl_seconds":86400,
@@ -81,7 +81,7 @@ fn each_status_is_listed_counted_and_filtered_by() {
      "error":"no such file","ended_at":"<time 7>"},{"task_id":"<id 7>","title":"cancelled","priority":0,
      "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 8>","tags":[],"payload":{},
      "status":"cancelled","claimer_run_id":"orchestrator","expires_at":"<time 9>","generation":0,"attempt":0,
-     "result":null,"error":null,"ended_at":"<time 9>"}]}
+     "result":null,"error":null,"ended_at":"<time 9>"}],"warnings":[]}
     exit 0
     "#);
     for status in ["pending", "claimed", "timed_out", "completed", "failed", "cancelled", "expired"] {
@@ -228,7 +228,7 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     ────────────────────────────────────────────────────────────────────────────────
     <id 1> ⏳pending       0 a            -                    1
 
-      (showing 1 of more than 1 — use --limit to see more)
+      (showing 1, there are more — use --limit to see more)
       (the next ones: --cursor <cursor>)
 
       (<s>)
@@ -247,12 +247,12 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     exit 0
 
     $ muse coord tasks --limit 1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "total":3,"scheduled":0,"blocked":0,"pending":3,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":1,"truncated":true,"next_cursor":"<cursor>","items":[{"task_id":"<id 1>",
-     "title":"1","priority":0,"queue":"a","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>",
-     "tags":[],"payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,
-     "attempt":0,"result":null,"error":null}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","total":3,
+     "scheduled":0,"blocked":0,"pending":3,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":1,"truncated":true,"next_cursor":"<cursor>","items":[{"task_id":"<id 1>","title":"1",
+     "priority":0,"queue":"a","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":{},"status":"pending","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,
+     "result":null,"error":null}],"warnings":[]}
     exit 0
     "#);
 }
@@ -264,24 +264,26 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
         [("--queue", &["../x", "hotfix"]), ("--run-id", &[&long_run_id, "agent-1"]), ("--limit", &["0", "200"])];
     assert_snapshot!(complaints(&Repo::bare(), "tasks", &values), @r#"
     $ muse coord tasks --json --queue ../x --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --limit 0
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue",
+     "warnings":[]}
     exit 1
 
     $ muse coord tasks --json --queue hotfix --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --limit 0
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
+     "error":"--run-id is too long (257 characters; max 256)","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord tasks --json --queue hotfix --run-id agent-1 --limit 0
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "error":"--limit must be between 1 and 10000, got 0","status":"bad_args"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
+     "error":"--limit must be between 1 and 10000, got 0","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord tasks --json --queue hotfix --run-id agent-1 --limit 200
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination"}
+     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "warnings":[]}
     exit 2
     "#);
 }
@@ -392,10 +394,10 @@ fn fields_leaves_of_each_task_only_what_was_asked_for_in_that_order() {
     ];
     assert_snapshot!(repo.session(lines), @r#"
     $ muse coord tasks --fields title,payload --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "total":2,"scheduled":0,"blocked":0,"pending":2,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"title":"Fix it","payload":{"n":1.50}},
-     {"title":"Later","payload":{}}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","total":2,
+     "scheduled":0,"blocked":0,"pending":2,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"title":"Fix it","payload":{"n":1.50}},{"title":"Later",
+     "payload":{}}],"warnings":[]}
     exit 0
 
     $ muse coord tasks --fields title,task_id,expires_at,tags
@@ -412,9 +414,9 @@ fn fields_leaves_of_each_task_only_what_was_asked_for_in_that_order() {
     exit 0
 
     $ muse coord tasks --fields title,title --limit 1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","warnings":[],
-     "total":2,"scheduled":0,"blocked":0,"pending":2,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":1,"truncated":true,"next_cursor":"<cursor>","items":[{"title":"Fix it"}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>","total":2,
+     "scheduled":0,"blocked":0,"pending":2,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":1,"truncated":true,"next_cursor":"<cursor>","items":[{"title":"Fix it"}],"warnings":[]}
     exit 0
     "#);
 }
@@ -522,23 +524,38 @@ fn what_is_not_due_or_waits_for_another_says_so() {
     exit 0
 
     $ muse coord tasks --status blocked --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","warnings":[],
-     "total":3,"scheduled":1,"blocked":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"child",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
-     "payload":{},"after":["<id 1>"],"status":"blocked","claimer_run_id":null,"expires_at":null,"generation":0,
-     "attempt":0,"result":null,"error":null,"blocked_on":"<id 1>"}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","total":3,
+     "scheduled":1,"blocked":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"child","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},
+     "after":["<id 1>"],"status":"blocked","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,
+     "result":null,"error":null,"blocked_on":"<id 1>"}],"warnings":[]}
     exit 0
 
     $ muse coord tasks --status scheduled --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
-     "total":3,"scheduled":1,"blocked":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,
-     "cancelled":0,"expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 3>","title":"later",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 4>","tags":[],
-     "payload":{},"scheduled_at":"<time 1>","status":"scheduled","claimer_run_id":null,"expires_at":null,
-     "generation":0,"attempt":0,"result":null,"error":null}]}
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","total":3,
+     "scheduled":1,"blocked":1,"pending":1,"claimed":0,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
+     "expired":0,"limit":200,"truncated":false,"items":[{"task_id":"<id 3>","title":"later","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 4>","tags":[],"payload":{},
+     "scheduled_at":"<time 1>","status":"scheduled","claimer_run_id":null,"expires_at":null,"generation":0,
+     "attempt":0,"result":null,"error":null}],"warnings":[]}
     exit 0
     "#);
+}
+
+#[test]
+fn a_cursor_of_another_order_is_refused() {
+    let repo = Repo::new();
+    repo.given(["enqueue a", "enqueue b", "enqueue c"]);
+    for (made, asked) in [("created", "claim"), ("-created", "created"), ("claim", "-ended"), ("ended", "-ended")] {
+        let cursor = repo.coord(&format!("tasks --limit 1 --sort {made} --json")).text_of("next_cursor");
+        let refused = repo.coord(&format!("tasks --sort {asked} --cursor {cursor} --json")).ended_with(1);
+        assert_eq!(refused.text_of("status"), "bad_args");
+        let says = format!("the cursor is of a listing with sort {made}, and this one has sort {asked}");
+        assert!(refused.text_of("error").starts_with(&says), "{refused}");
+        let next = repo.coord(&format!("tasks --limit 1 --sort {made} --cursor {cursor} --json")).succeeded().json();
+        assert_eq!(next["items"].as_array().unwrap().len(), 1);
+    }
 }
 
 #[test]
@@ -567,7 +584,7 @@ fn bad_times_orders_and_cursors_are_refused() {
     ");
     assert_snapshot!(with_each(&repo, "tasks", "--tags", ["t".repeat(65).as_str()]), @r#"
     $ muse coord tasks --tags ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt
-    2> ❌ invalid tag "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt": it needs a visible character and no comma
+    2> ❌ tag "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt" is too long (65 characters; max 64): give the 64 that a task keeps of it
     exit 1
     "#);
 }

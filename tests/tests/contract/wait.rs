@@ -27,12 +27,12 @@ fn a_wait_ends_with_the_last_task_and_tells_what_became_of_each() {
     let all_good = repo.coord(&format!("wait {good} --json"));
     assert_snapshot!(coord_tests::transcript([waited, text, all_good]), @r#"
     $ muse coord wait <id 1> <id 2> <id 3> --timeout 60 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "timed_out":false,"all_completed":false,"items":[{"task_id":"<id 1>","status":"completed","title":"good",
      "attempt":1,"ended_at":"<time 1>","result":{"pr":42},"error":null},{"task_id":"<id 2>","status":"failed",
      "title":"bad","attempt":1,"ended_at":"<time 2>","result":null,"error":"no such file"},{"task_id":"<id 3>",
      "status":"cancelled","title":"off","attempt":0,"ended_at":"<time 3>","result":null,"error":null,
-     "reason":"not needed"}]}
+     "reason":"not needed"}],"warnings":[]}
     exit 0
 
     $ muse coord wait <id 1> <id 2> <id 3> --all
@@ -52,9 +52,9 @@ fn a_wait_ends_with_the_last_task_and_tells_what_became_of_each() {
     exit 0
 
     $ muse coord wait <id 1> --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
      "timed_out":false,"all_completed":true,"items":[{"task_id":"<id 1>","status":"completed","title":"good",
-     "attempt":1,"ended_at":"<time 1>","result":{"pr":42},"error":null}]}
+     "attempt":1,"ended_at":"<time 1>","result":{"pr":42},"error":null}],"warnings":[]}
     exit 0
     "#);
 }
@@ -89,9 +89,9 @@ fn a_wait_whose_time_is_over_is_exit_code_1_and_tells_how_the_tasks_stand() {
     exit 1
 
     $ muse coord wait <id 1> --timeout 0 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "timed_out":true,"all_completed":false,"items":[{"task_id":"<id 1>","status":"pending","title":"Fix it",
-     "attempt":0,"result":null,"error":null}]}
+     "attempt":0,"result":null,"error":null}],"warnings":[]}
     exit 1
     "#);
     assert!((1.0..8.0).contains(&began.elapsed().as_secs_f64()));
@@ -115,9 +115,9 @@ fn a_task_that_is_gone_or_never_was_is_answered_at_once() {
     exit 0
 
     $ muse coord wait <id 1> --any --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
      "timed_out":false,"all_completed":false,"items":[{"task_id":"<id 1>","status":null,"result":null,
-     "error":null}]}
+     "error":null}],"warnings":[]}
     exit 0
     "#);
 }
@@ -154,9 +154,9 @@ fn bad_values_are_refused() {
     exit 2
 
     $ muse coord wait 7 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"invalid task id \"7\": it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
-     "status":"bad_task_id"}
+     "status":"bad_task_id","warnings":[]}
     exit 1
 
     $ muse coord wait <id 1> --all --any

@@ -64,8 +64,9 @@ fn bad_values_are_refused() {
     exit 1
 
     $ muse coord watch --queue ../x --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
-     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue"}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
+     "error":"invalid queue name \"../x\": use 1 to 64 letters, digits, '_' or '-'","status":"bad_queue",
+     "warnings":[]}
     exit 1
     "#);
 }
@@ -79,9 +80,9 @@ fn a_live_table_is_for_a_terminal_and_for_people() {
     exit 1
 
     $ muse coord tasks --watch --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"--watch draws on a terminal, as text: pipe `muse coord tasks`, or follow the changes by `muse coord watch`",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 1
     "#);
 }
@@ -91,7 +92,7 @@ fn a_live_table_is_drawn_over_itself_in_the_room_that_there_is() {
     let repo = Repo::new();
     repo.given(["enqueue first", "enqueue second", "enqueue third"]);
     let (screen, terminal) = terminal(90, 11);
-    let watching = repo.coord_call("tasks --watch --queue default").stdout(terminal).start();
+    let watching = repo.coord_call("tasks --watch --queue default").env("NO_COLOR", "1").stdout(terminal).start();
     let first = next_frame(&screen);
     repo.coord("claim --run-id agent-1").succeeded();
     let changed = std::iter::repeat_with(|| next_frame(&screen)).find(|frame| *frame != first).unwrap();
@@ -105,6 +106,28 @@ fn a_live_table_is_drawn_over_itself_in_the_room_that_there_is() {
     assert_eq!(changed[2], "  2 pending  1 claimed  0 timed_out  0 completed  0 failed  0 cancelled");
     assert!(first[7].starts_with("⏳pending") && changed[7].starts_with("🔒claimed"), "{first:?} {changed:?}");
     assert!(first[9].starts_with("  … and "), "{first:?}");
+}
+
+#[test]
+fn statuses_and_errors_have_a_colour_on_a_terminal_unless_no_color_is_set() {
+    let repo = Repo::new();
+    let id = repo.enqueue("work");
+    repo.claim("agent-1");
+    let on_screen = |line: &str, colours: bool| {
+        let (screen, terminal) = terminal(200, 40);
+        let call = repo.coord_call(line).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+        let call = if colours { call } else { call.env("NO_COLOR", "1") };
+        call.run();
+        let bytes = std::iter::from_fn(|| screen.recv_timeout(Duration::from_millis(300)).ok());
+        String::from_utf8(bytes.flatten().collect()).unwrap()
+    };
+    for line in ["tasks", &format!("show {id}"), "tasks --limit 0"] {
+        assert!(on_screen(line, true).contains("\x1b["), "{line}");
+        assert!(!on_screen(line, false).contains('\x1b'), "{line}");
+        assert!(!repo.coord(line).to_string().contains('\x1b'), "{line}");
+    }
+    assert!(on_screen("tasks", true).contains("\x1b[36m🔒claimed\x1b[0m"));
+    assert!(on_screen("tasks --limit 0", true).starts_with("\x1b[31m❌ --limit must be"));
 }
 
 /// A terminal: what comes onto its screen, and the end to write to.

@@ -62,7 +62,8 @@ fn no_id_and_no_nonce_leads_anywhere() {
     let hex = id.trim_start_matches("sha256:");
     let wrong = [
         format!("sha256:../../{}", &hex[6..]),
-        hex.to_string(),
+        hex[1..].to_string(),
+        hex.to_uppercase(),
         format!("SHA256:{hex}"),
         id.to_uppercase(),
         format!("{id}/"),

@@ -100,7 +100,7 @@ fn a_refusal_says_who_has_the_task_and_until_when() {
     let taken = repo.coord("claim --run-id quick --json").json();
     assert_eq!(taken["task_id"], id.as_str());
     let Err(Error::LeaseLost(tenure)) = library.complete(lease, None).unwrap() else { panic!("not refused") };
-    assert_eq!((tenure.run_id.as_str(), tenure.generation), ("quick", 2));
+    assert_eq!((tenure.status, tenure.run_id.as_str(), tenure.generation), (Status::Claimed, "quick", 2));
     assert!(tenure.expires_at > tenure.claimed_at);
 
     repo.coord(&format!("complete {id} --run-id quick")).succeeded();
@@ -117,7 +117,8 @@ fn a_released_task_waits_again_and_the_attempt_does_not_count() {
     library.release(lease, None).unwrap().unwrap();
     let item = library.item(&id).unwrap().unwrap();
     assert_eq!((item.status, item.attempt, item.claimer_run_id), (Status::Pending, 0, None));
-    assert_eq!(library.complete(lease, None).unwrap(), Err(Error::NotClaimed(id.clone())));
+    let Err(Error::NotClaimed(stands)) = library.complete(lease, None).unwrap() else { panic!("not refused") };
+    assert_eq!((&stands.task_id, stands.status), (&id, Status::Pending));
 
     let lease = library.claim(&claim_by("a")).unwrap().unwrap().unwrap();
     let record = library.claim_record(lease).unwrap();

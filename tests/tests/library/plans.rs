@@ -55,8 +55,10 @@ fn a_failed_attempt_is_followed_by_another_and_the_last_one_is_put_back_by_a_ret
     let record = library.fail(lease, "once").unwrap().unwrap();
     assert!(record.scheduled_at.is_some() && record.error.as_deref() == Some("once"), "{record:?}");
     assert_ne!(record.status, Status::Failed);
-    assert_eq!(library.heartbeat(lease, None).unwrap(), Err(Error::NotClaimed(id.clone())));
-    assert_eq!(library.retry(&id).unwrap(), Err(Error::NotTerminal(id.clone())));
+    let Err(Error::NotClaimed(stands)) = library.heartbeat(lease, None).unwrap() else { panic!("not refused") };
+    assert_eq!(stands.task_id, id);
+    let Err(Error::NotTerminal(stands)) = library.retry(&id).unwrap() else { panic!("not refused") };
+    assert_eq!(stands.task_id, id);
 
     let lease = library.claim(&ClaimOptions { wait_seconds: Some(5), ..claim_by("b") }).unwrap().unwrap().unwrap();
     assert_eq!(library.claim_record(lease).unwrap().attempt, 2);
@@ -124,6 +126,31 @@ fn a_task_waits_for_those_that_it_comes_after() {
 }
 
 #[test]
+fn a_refusal_tells_where_the_task_stands() {
+    let repo = Repo::new();
+    let mut library = library(&repo);
+    let later = add(&mut library, &NewTask { delay_seconds: Some(3_600), ..titled("later") });
+    let next = add(&mut library, &NewTask { after: vec![later.clone()], ..titled("next") });
+    let mut refused = |id: &str| match library.retry(id).unwrap() {
+        Err(Error::NotTerminal(stands)) => stands,
+        other => panic!("{other:?}"),
+    };
+    let stands = refused(&later);
+    assert_eq!((stands.status, stands.scheduled_at.is_some(), stands.blocked_on), (Status::Scheduled, true, None));
+    let stands = refused(&next);
+    assert_eq!((stands.status, stands.scheduled_at, stands.blocked_on), (Status::Blocked, None, Some(later)));
+}
+
+#[test]
+fn the_answer_to_a_cancel_tells_the_reason() {
+    let repo = Repo::new();
+    let mut library = library(&repo);
+    let id = add(&mut library, &titled("no longer"));
+    let record = library.cancel_for(&id, "boss", IfHeld::Refuse, Some("not needed")).unwrap().unwrap();
+    assert_eq!((record.status, record.reason.as_deref()), (Status::Cancelled, Some("not needed")));
+}
+
+#[test]
 fn of_the_tasks_with_one_key_one_lives() {
     let repo = Repo::new();
     let mut library = library(&repo);
@@ -139,7 +166,9 @@ fn of_the_tasks_with_one_key_one_lives() {
     library.cancel(&first.task.task_id, "boss", IfHeld::Refuse).unwrap().unwrap();
     let third = library.enqueue_or_find(&new).unwrap().unwrap();
     assert!(!third.deduplicated && third.task.task_id != first.task.task_id);
-    assert_eq!(library.retry(&first.task.task_id).unwrap(), Err(Error::KeyTaken(third.task.task_id)));
+    let Err(Error::KeyTaken(taken)) = library.retry(&first.task.task_id).unwrap() else { panic!("not refused") };
+    assert_eq!((taken.task_id, taken.status), (first.task.task_id, Status::Cancelled));
+    assert_eq!(taken.live_task_id, third.task.task_id);
 }
 
 #[test]

@@ -204,6 +204,11 @@ impl<'a, S: Store> Round<'a, S> {
         // A task of which an entry is aside has been in a person's or a doctor's hands. It waits for a person.
         if self.queue.scan_aside()?.tasks.contains(&id) {
             if self.queue.relocate(id)?.is_none() {
+                // A doctor has set its staged entry aside, as it never got its key, and died before this.
+                if self.age(&task) >= limits::ENQUEUE_MICROS && !self.queue.has_its_key(&task)? {
+                    self.diagnosis.leftovers.torn_records += 1;
+                    return self.clear_away(&path);
+                }
                 self.note(Note::EntryAside { task_id: id });
                 self.found(Some(id), path, Problem::NoEntry, Became::Left);
             }

@@ -123,6 +123,8 @@ impl<'a, S: Store> Mender<'a, S> {
                 Fence::Shelved => return Ok(Became::Mended),
                 Fence::Torn(_) | Fence::SeveralNames => break,
             };
+            // The marks come first, as in an enqueue; a sweep sees by them how the parents have ended.
+            self.queue.mark_parents([&*task].into_iter())?;
             let entry = Entry::first(&task);
             let home = layout::home(&entry, &task.record.queue);
             if self.queue.link(&fenced, &home.file(entry.name()))? != Linked::Gone {
