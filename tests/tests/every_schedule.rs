@@ -288,11 +288,13 @@ fn no_more_tasks_are_claimed_at_once_than_are_allowed() {
     explored_both_ways("two agents and two tasks of which one is allowed", &scenario, &[]);
 }
 
-/// Two agents, and another task that the first one holds as well.
-fn with_another() -> Scenario {
+/// Two agents, and another task that the first one holds as well. The second one enqueues a task that waits for both.
+fn with_another(meanwhile: Kind) -> Scenario {
     Scenario {
-        errands: 3,
-        errands_each: 2,
+        errands: 2,
+        errands_each: 1,
+        orders: Vec::new(),
+        begun: vec![meanwhile, Kind::EnqueueChildOfBoth],
         clocks: vec![0],
         another: true,
         given: vec![(0, Kind::Claim), (0, Kind::Claim)],
@@ -302,22 +304,15 @@ fn with_another() -> Scenario {
 
 #[test]
 fn what_a_blocked_task_waits_for_is_not_removed() {
-    let orders = vec![Kind::EnqueueChildOfBoth, Kind::CompleteOther, Kind::Gc];
-    explored_both_ways(
-        "two agents, one that waits for two, and a collection",
-        &Scenario { orders, ..with_another() },
-        &["a task is removed"],
-    );
+    let given = vec![(0, Kind::Claim), (0, Kind::Claim), (0, Kind::CompleteOther)];
+    let scenario = Scenario { given, ..with_another(Kind::Gc) };
+    explored_both_ways("two agents, one that waits for two, and a collection", &scenario, &["a task is removed"]);
 }
 
 #[test]
 fn a_task_is_called_off_as_soon_as_one_that_it_waits_for_fails() {
-    let orders = vec![Kind::EnqueueChildOfBoth, Kind::FailOther, Kind::Complete];
-    explored_both_ways(
-        "two agents, one that waits for two, and a failure",
-        &Scenario { orders, ..with_another() },
-        &[],
-    );
+    let scenario = with_another(Kind::FailOther);
+    explored_both_ways("two agents, one that waits for two, and a failure", &scenario, &[]);
 }
 
 #[test]

@@ -249,13 +249,12 @@ fn the_winner_of_a_key_that_is_shelved_beside_its_enqueuer_has_two_entries() {
     found(mistake, "a task has exactly one state entry", found_in(mistake, &scenario));
 }
 
-/// Two agents, of which the first holds two tasks.
-fn both_held_by_one() -> Scenario {
+/// Two agents, of which the first holds two tasks. The second one enqueues a task that waits for both.
+fn with_another(meanwhile: Kind) -> Scenario {
     Scenario {
         another: true,
         clocks: vec![0],
-        errands: 3,
-        errands_each: 2,
+        begun: vec![meanwhile, Kind::EnqueueChildOfBoth],
         given: vec![(0, Kind::Claim), (0, Kind::Claim)],
         ..two_agents()
     }
@@ -263,8 +262,8 @@ fn both_held_by_one() -> Scenario {
 
 #[test]
 fn a_collection_that_takes_away_what_is_waited_for_is_found() {
-    let orders = vec![Kind::EnqueueChildOfBoth, Kind::CompleteOther, Kind::Gc];
-    let scenario = Scenario { orders, ..both_held_by_one() };
+    let given = vec![(0, Kind::Claim), (0, Kind::Claim), (0, Kind::CompleteOther)];
+    let scenario = Scenario { given, ..with_another(Kind::Gc) };
     for mistake in [Mistake::ForgetTheMarks, Mistake::CollectWithoutASecondLook] {
         found(mistake, "no task is removed that has not ended, or that a blocked one", found_in(mistake, &scenario));
     }
@@ -273,7 +272,5 @@ fn a_collection_that_takes_away_what_is_waited_for_is_found() {
 #[test]
 fn a_task_that_waits_on_in_vain_is_found() {
     let mistake = Mistake::ForgetTheMarks;
-    let orders = vec![Kind::EnqueueChildOfBoth, Kind::FailOther];
-    let scenario = Scenario { orders, errands: 2, ..both_held_by_one() };
-    found(mistake, "nobody waits for what has happened", found_in(mistake, &scenario));
+    found(mistake, "nobody waits for what has happened", found_in(mistake, &with_another(Kind::FailOther)));
 }

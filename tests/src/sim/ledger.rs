@@ -655,7 +655,8 @@ impl Life {
     fn follow(&mut self, next: &Entry, errand: &Errand) -> Result<(), Broken> {
         let now = errand.now;
         let Some(last) = self.last_entry() else {
-            let first = next.version == 1 && next.generation == 0 && next.attempt == 0;
+            // The second one is that of a task that is brought in: it waits from then on.
+            let first = next.version <= 2 && next.generation == 0 && next.attempt == 0;
             expect(first, Promise::OnlyGrow, || format!("the first name is {next}"))?;
             return self.check_first(next);
         };
