@@ -26,8 +26,11 @@ use crate::run::Agent;
 /// How long an agent that is to be stopped may take to notice.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How many files are opened to wait for timers and signals, and by the library at work.
-const FILES: usize = 48;
+/// How many files are opened before the library opens any: to wait for timers and signals, and to run the agent.
+const FILES: usize = 12;
+
+/// How many bytes of addresses are reserved at least: 4 GiB for each memory of the agent and of the library.
+const ADDRESSES: u64 = 8 << 30;
 
 /// Runs the agent to its end, says what is to be said, and tells the exit code.
 pub(crate) fn run(arguments: &Arguments) -> i32 {
@@ -79,6 +82,10 @@ fn watch(arguments: &Arguments) -> Result<(End, Vec<String>), Failure> {
 fn check_system() -> Result<(), Failure> {
     let no_room = "too few files may be open: raise the limit on open files (`ulimit -n`)";
     process::check_room_for(FILES).map_err(|error| Failure::System(no_room, error))?;
+    if process::memory_limit().is_some_and(|limit| limit < ADDRESSES) {
+        let no_memory = "more than 8 GiB of addresses are needed: raise the limit on memory (`ulimit -v`)";
+        return Err(Failure::System(no_memory, io::ErrorKind::OutOfMemory.into()));
+    }
     let no_randomness = "no random numbers can be had: let this process call getrandom(2)";
     process::check_randomness().map_err(|error| Failure::System(no_randomness, error))
 }

@@ -27,8 +27,8 @@ fn an_agent_needs_no_device_and_no_standard_stream() {
 fn an_agent_that_can_have_too_few_files_or_too_little_memory_is_not_started_and_this_is_said() {
     let repo = Repo::new();
     let id = task(&repo, "complete");
-    let limits = (3..=48).step_by(3).map(|files| format!("ulimit -n {files}"));
-    let limits = limits.chain((40_000..=400_000).step_by(60_000).map(|kilobytes| format!("ulimit -v {kilobytes}")));
+    let limits = (5..=14).step_by(3).map(|files| format!("ulimit -n {files}"));
+    let limits = limits.chain((60_000..=8_000_000).step_by(794_000).map(|kilobytes| format!("ulimit -v {kilobytes}")));
     for limit in limits {
         let ended = repo.shell(&format!("{limit}; exec {}", command()));
         assert_eq!((ended.code, ended.stderr.contains("panicked")), (Some(1), false), "{limit}: {ended}");
