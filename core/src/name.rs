@@ -226,6 +226,11 @@ impl Nonce {
         Nonce(bits)
     }
 
+    /// The nonce for what an operation does besides what it was asked: no report of its own has it.
+    pub(crate) fn beside(self) -> Nonce {
+        Nonce(self.0 ^ 0xa5a5_5a5a_c3c3_3c3c)
+    }
+
     /// This nonce and those that count on from it: as many as are asked for.
     pub fn counted_on(self) -> impl FnMut() -> Nonce {
         let mut next = self.0;

@@ -239,7 +239,7 @@ impl<S: Store> Queue<S> {
         match self.link(record, &home.file(entry.name()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
             Linked::Now | Linked::Taken => Ok(Shelved::At(Located { dir: home, entry })),
-            Linked::Gone => self.shelved_by_a_doctor(task.id, nonce),
+            Linked::Gone => self.shelved_by_a_doctor(task.id, now, nonce),
         }
     }
 
@@ -267,7 +267,7 @@ impl<S: Store> Queue<S> {
 
     /// A doctor took this agent for dead and renamed the record under it, to shelve the task in its stead. Both do so then, and
     /// one succeeds.
-    fn shelved_by_a_doctor(&self, id: TaskId, nonce: Nonce) -> Result<Shelved, Error> {
+    fn shelved_by_a_doctor(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Shelved, Error> {
         let mut nonces = nonce.counted_on();
         for _ in 0..limits::RACES {
             if let Some(located) = self.find(id)? {
@@ -277,7 +277,7 @@ impl<S: Store> Queue<S> {
             if self.record_of(id)?.is_none() {
                 return Ok(Shelved::TakenAway);
             }
-            Mender::new(self, &mut nonces).shelve_again(id)?;
+            Mender::new(self, &mut nonces).shelve_again(id, now)?;
         }
         Err(Error::Contended)
     }

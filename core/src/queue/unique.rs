@@ -235,7 +235,7 @@ impl<S: Store> Queue<S> {
                 None => self.find(id)?,
             };
             let Some(located) = located else {
-                if self.is_nowhere(id, nonce)? {
+                if self.is_nowhere(id, now, nonce)? {
                     return Ok(None);
                 }
                 continue;
@@ -258,11 +258,11 @@ impl<S: Store> Queue<S> {
 
     /// True if a task that has a key and was found in no place has ended and been removed, or is in a person's hands. Else it is
     /// on its way, or a power cut took its entry, which is made again.
-    fn is_nowhere(&self, id: TaskId, nonce: Nonce) -> Result<bool, Error> {
+    fn is_nowhere(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         let Some((path, _)) = self.record_of(id)? else { return Ok(true) };
         if self.store.links(&path)? == Some(1) {
             let mut nonces = nonce.counted_on();
-            Mender::new(self, &mut nonces).shelve_again(id)?;
+            Mender::new(self, &mut nonces).shelve_again(id, now)?;
             return Ok(false);
         }
         Ok(self.is_purged(id)? || self.scan_aside()?.tasks.contains(&id))

@@ -227,7 +227,8 @@ impl<'a, S: Store> Round<'a, S> {
                 self.clear_away(&path)?;
             }
             Some(1) => {
-                let became = self.repaired(|mender| mender.shelve_again(id))?;
+                let now = self.now;
+                let became = self.repaired(|mender| mender.shelve_again(id, now))?;
                 self.found(Some(id), path, Problem::NoEntry, became);
             }
             Some(_) if self.queue.relocate(id)?.is_some() => {}

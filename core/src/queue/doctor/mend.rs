@@ -15,6 +15,7 @@ use crate::limits;
 use crate::name::Nonce;
 use crate::store::{DirRemoved, Linked, Moved, Store};
 use crate::task::Task;
+use crate::time::Timestamp;
 
 /// What came of a fence around a record.
 pub(in super::super) enum Fence {
@@ -115,7 +116,7 @@ impl<'a, S: Store> Mender<'a, S> {
     /// the old name links nothing any more; of several doctors one succeeds; and if it dies the next one begins with the
     /// new name. From then on nobody else can make an entry, so if the record has no other name there is none anywhere,
     /// and there will be none but this one.
-    pub(in super::super) fn shelve_again(&mut self, id: TaskId) -> Result<Became, Error> {
+    pub(in super::super) fn shelve_again(&mut self, id: TaskId, now: Timestamp) -> Result<Became, Error> {
         for _ in 0..LOOKS {
             let (fenced, task) = match self.fence(id)? {
                 Fence::Mine(fenced, task) => (fenced, task),
@@ -123,12 +124,14 @@ impl<'a, S: Store> Mender<'a, S> {
                 Fence::Shelved => return Ok(Became::Mended),
                 Fence::Torn(_) | Fence::SeveralNames => break,
             };
-            // The marks come first, as in an enqueue; a sweep sees by them how the parents have ended.
+            // The marks come first and the look at the parents last, as in an enqueue.
             self.queue.mark_parents([&*task].into_iter())?;
             let entry = Entry::first(&task);
             let home = layout::home(&entry, &task.record.queue);
             if self.queue.link(&fenced, &home.file(entry.name()))? != Linked::Gone {
                 self.queue.store().sync_dir(&home)?;
+                let nonce = self.nonce();
+                self.queue.look_at_parents(&Located { dir: home, entry }, now, nonce)?;
                 return Ok(Became::Mended);
             }
         }
