@@ -88,9 +88,9 @@ fn an_option_is_no_value_of_another_unless_it_stands_behind_its_equals_sign() {
         repo.coord("claim --run-id --format text"),
     ]), @r#"
     $ muse coord fail-task <id 1> --run-id a --error --json
-    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>","warnings":[],
+    {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"a value is required for '--error <MESSAGE>' but none was supplied\n\n  tip: to give --error the value '--json', write '--error=--json'\n\nFor more information, try '--help'.",
-     "status":"bad_args"}
+     "status":"bad_args","warnings":[]}
     exit 2
 
     $ muse coord fail-task <id 1> --run-id a --error --final --format text
