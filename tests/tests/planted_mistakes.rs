@@ -41,6 +41,7 @@ fn two_agents() -> Scenario {
         mishaps: 0,
         only_deaths: false,
         begun: Vec::new(),
+        ahead: 0,
         orders: Vec::new(),
         clocks: vec![1, 5],
         task: TASK,
@@ -235,9 +236,10 @@ fn a_key_that_is_not_on_disk_is_another_ones_after_a_power_cut() {
 fn the_winner_of_a_key_that_is_shelved_beside_its_enqueuer_has_two_entries() {
     let mistake = Mistake::ShelveTheWinnerBeside;
     let unique = New { is_unique: true, ..TASK };
-    let orders = vec![Kind::Enqueue, Kind::Claim];
     let scenario = Scenario {
-        orders,
+        orders: vec![Kind::Claim],
+        begun: vec![Kind::Enqueue; 2],
+        ahead: 2,
         errands: 3,
         errands_each: 2,
         clocks: vec![0],

@@ -52,6 +52,8 @@ pub struct Scenario {
     pub only_deaths: bool,
     /// What agents are at when it begins, by their numbers. Each is one of the errands.
     pub begun: Vec<Kind>,
+    /// How many of these are ahead: each has come, by itself, to its first change that others see.
+    pub ahead: usize,
     /// What they may be told to do.
     pub orders: Vec<Kind>,
     /// What an agent's clock may say when it is told, in seconds after the task was enqueued. Each errand chooses anew,
@@ -670,6 +672,10 @@ impl Model for Space {
         for (agent, kind) in self.scenario.begun.iter().enumerate() {
             let step = Step { agent, what: What::Begin(*kind, self.scenario.clocks[0]) };
             self.step(&mut now, &step).expect("nobody is in the way");
+            let looks = |now: &Now| now.agents[agent].busy.as_ref().is_some_and(|(_, call)| !call.changes());
+            while agent < self.scenario.ahead && looks(&now) {
+                self.step(&mut now, &Step { agent, what: What::Call }).expect("nobody is in the way");
+            }
         }
         Vec::from([now])
     }

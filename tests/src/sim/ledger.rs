@@ -510,7 +510,8 @@ impl Ledger {
         }
         let Some(id) = errand.order.task() else { return Ok(()) };
         let by_state = match errand.order {
-            Order::Retry(_) => ["not_terminal", "already_terminal", "key_taken"].contains(&code),
+            // Also one that would wait in vain.
+            Order::Retry(_) => ["not_terminal", "already_terminal", "key_taken", "error"].contains(&code),
             // A doctor that takes its enqueuer for dead may take what is to follow away.
             Order::CompleteAndEnqueue(..) if code == "not_found" => true,
             _ => ["not_claimed", "wrong_owner", "lease_lost", "already_terminal"].contains(&code),
