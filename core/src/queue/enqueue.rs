@@ -258,9 +258,11 @@ impl<S: Store> Queue<S> {
         match self.take_key(task, None, now, nonce)? {
             Keyed::Held => Ok(self.unlock(task)?.map_or(Shelved::TakenAway, Shelved::At)),
             Keyed::By(other) => {
-                self.unstage(task, record, entry)?;
-                self.unmark_parents(task)?;
-                Ok(Shelved::KeyTaken(other))
+                if self.unstage(task, record, entry)? {
+                    self.unmark_parents(task)?;
+                    return Ok(Shelved::KeyTaken(other));
+                }
+                Ok(self.find(task.id)?.map_or(Shelved::TakenAway, Shelved::At))
             }
         }
     }

@@ -27,7 +27,7 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, UniqueKey};
-use crate::store::{Linked, Moved, Store};
+use crate::store::{Linked, Moved, Removed, Store};
 use crate::task::{Record, Task};
 use crate::time::Timestamp;
 use crate::transition::{Command, Restart};
@@ -116,11 +116,15 @@ impl<S: Store> Queue<S> {
         key_of(task).map_or(Ok(Linked::Now), |dir| self.link(record, &dir.file(entry.name())))
     }
 
-    /// Removes what [`Queue::stage`] linked, and the record, of a task that did not get its key. Nobody knows of it.
-    pub(super) fn unstage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<(), Error> {
-        key_of(task).map(|dir| self.store.remove(&dir.file(entry.name()))).transpose()?;
-        self.store.remove(record)?;
-        Ok(())
+    /// Removes what [`Queue::stage`] linked, and the record, of a task that did not get its key. Nobody knows of it. False: it did get
+    /// the key, was moved to where it belongs, and has ended before this agent looked again.
+    pub(super) fn unstage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<bool, Error> {
+        let staged = key_of(task).map(|dir| self.store.remove(&dir.file(entry.name()))).transpose()?;
+        let was_staged = staged == Some(Removed::Now);
+        if was_staged {
+            self.store.remove(record)?;
+        }
+        Ok(was_staged)
     }
 
     /// Gives the task the key that it asks for, if it asks for one; else tells the live task that has it. One that is put back gets it
