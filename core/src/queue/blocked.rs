@@ -254,6 +254,10 @@ impl<S: Store> Queue<S> {
                         return Ok(fate);
                     }
                 }
+                Parent::Purged if completion.is_some() => {
+                    let reason = format!("{parent}, whose completion would have enqueued it, was removed");
+                    return Ok((Fate::Cancel, Some(reason)));
+                }
                 Parent::Purged => {
                     if let Some(fate) = if_parent(record, *parent, "removed") {
                         return Ok(fate);
@@ -275,6 +279,7 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             let located = match self.find(parent) {
                 Ok(Some(located)) => located,
+                Ok(None) if self.keep_from_removal(parent)? => continue,
                 Ok(None) if self.is_purged(parent)? || self.record_of(parent)?.is_none() => return Ok(Parent::Purged),
                 // A doctor will find its entry, or its record.
                 Ok(None) | Err(Error::Corrupt { .. }) => return Ok(Parent::Lives),

@@ -207,7 +207,7 @@ impl<S: Store> Queue<S> {
         let is_over = is_over(&located.entry, now);
         if is_over {
             // The errand may report on the same task, and would take this report for its own.
-            self.try_elapse(located, now, nonce.beside())?;
+            self.try_elapse(located, now, nonce.beside(located.entry.version))?;
         }
         Ok(is_over)
     }

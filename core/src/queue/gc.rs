@@ -89,9 +89,7 @@ impl<S: Store> Queue<S> {
         let id = located.entry.id;
         // An enqueuer marks or links first and looks at the parent then. So it sees the task here, or is seen here.
         if self.is_waited_for(id)? && self.record_of(id)?.is_some() {
-            let version = located.entry.version.saturating_add(1);
-            let back = Entry { version, ..located.entry.clone() };
-            if self.shift(located, &back, &layout::shelf_of(Shelf::Done, id))? == Moved::Here {
+            if let Some(back) = self.keep(located)? {
                 self.wake(&back, now, nonce)?;
             }
             return Ok(false);
@@ -103,6 +101,22 @@ impl<S: Store> Queue<S> {
             self.remove_all_of(&removing)?;
         }
         Ok(decided)
+    }
+
+    /// Puts a task back that is in `purged/`, as another one waits for it. Its entry then; `None`: another agent was faster, or it is
+    /// certain to be removed.
+    fn keep(&self, located: &Located) -> Result<Option<Entry>, Error> {
+        let back = Entry { version: located.entry.version.saturating_add(1), ..located.entry.clone() };
+        let home = layout::shelf_of(Shelf::Done, back.id);
+        Ok((self.shift(located, &back, &home)? == Moved::Here).then_some(back))
+    }
+
+    /// Keeps a task that a collection is about to remove, for one that waits for it. True if there was such a task, and it has to be
+    /// looked for again.
+    pub(super) fn keep_from_removal(&self, id: TaskId) -> Result<bool, Error> {
+        let about_to_go = self.entries_in(&layout::purged())?.into_iter().find(|located| located.entry.id == id);
+        about_to_go.as_ref().map(|located| self.keep(located)).transpose()?;
+        Ok(about_to_go.is_some())
     }
 
     /// Goes on with what collections began that died.

@@ -503,10 +503,15 @@ impl Space {
             "queues" => !self.scenario.all_kinds().any(Kind::sets),
             "runs" | "tags" => true,
             "scheduled" => self.scenario.puts_nothing_off(),
-            "claimed" | "done" | "records" | "purged" | "sweep" | "deadlines" if self.scenario.only_enqueues() => true,
-            // A record whose name was taken by itself moves on by a microsecond, and has another id.
+            "claimed" | "done" | "records" | "purged" | "sweep" | "deadlines"
+                if self.scenario.only_enqueues() && !self.scenario.has(Kind::Repair) =>
+            {
+                true
+            }
+            // A record whose name was taken by itself, or that a doctor took away, moves on by a microsecond, and has another id.
             _ => {
-                let settled = !(adds && self.scenario.mishaps > 0) && !self.scenario.all_kinds().any(Kind::imports);
+                let moves_on = self.scenario.mishaps > 0 || self.scenario.has(Kind::Repair);
+                let settled = !(adds && moves_on) && !self.scenario.all_kinds().any(Kind::imports);
                 ["claimed", "done"].contains(&dir.as_str()) && settled
             }
         }

@@ -289,7 +289,9 @@ impl Ledger {
             life.note_report(last.as_ref(), &entry, tree)?;
             life.last = Some(path.name.clone());
             life.check_reports(tree)?;
-            if is_first {
+            let waits_again = last.as_ref().is_some_and(|last| matches!(last.state, State::Ended(_)))
+                && matches!(entry.state, State::Blocked { .. });
+            if is_first || waits_again {
                 self.note_gone(id);
             }
             self.check_parents(id, last.as_ref(), &entry)?;
@@ -298,7 +300,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Notes which parents of a new task have been removed.
+    /// Notes which parents of a new task, or of one that is put back, have been removed.
     fn note_gone(&mut self, id: TaskId) {
         let is_gone = |parent: &TaskId| self.lives.get(parent).is_none_or(|life| life.purged);
         let gone = self.lives[&id].plan.after.iter().copied().filter(is_gone).collect();
@@ -317,7 +319,8 @@ impl Ledger {
             let waits = life.plan.after.contains(&id)
                 && life.last_entry().is_some_and(|entry| matches!(entry.state, State::Blocked { .. }));
             let promise = Promise::WhatIsWaitedForStays;
-            expect(!waits || !life.acknowledged, promise, || format!("{id} is removed, and {child} waits for it"))?;
+            let came_late = !life.acknowledged || life.gone.contains(&id);
+            expect(!waits || came_late, promise, || format!("{id} is removed, and {child} waits for it"))?;
             if waits {
                 life.gone.insert(id);
             }
@@ -364,11 +367,7 @@ impl Ledger {
 
     /// True if a task with this plan will not run, because of how this parent has ended.
     fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
-        self.ends_of(parent).any(|end| match plan.completion_of(parent) {
-            // Whoever is told that it is enqueued must see it run. One that came to its key later is of a completion that was refused.
-            Some(completion) => end.outcome != Ending::Completed || end.report != Some(completion),
-            None => end.outcome != Ending::Completed && plan.if_parent_fails == IfParentFails::Cancel,
-        })
+        self.ends_of(parent).any(|end| end.forbids(plan, parent))
     }
 
     fn ends_of(&self, id: TaskId) -> impl Iterator<Item = &End> {
@@ -540,8 +539,13 @@ impl Ledger {
             let over = !self.lives.get(&on).is_some_and(Life::is_alive);
             // Whichever is listed first: it is not to run, whatever becomes of the others.
             let ended = |parent: &&TaskId| !self.lives.get(*parent).is_some_and(Life::is_alive);
-            let in_vain = life.plan.after.iter().filter(ended).any(|parent| self.forbids(&life.plan, *parent));
-            let forgotten = in_vain || over && self.allows(&life.plan, on);
+            // A parent may have been put back since an earlier end.
+            let last_forbids =
+                |parent: &TaskId| self.ends_of(*parent).last().is_some_and(|end| end.forbids(&life.plan, *parent));
+            let in_vain = life.plan.after.iter().filter(ended).any(last_forbids);
+            // One that was removed before the task came to wait for it counts as not completed.
+            let goes_on = over && self.allows(&life.plan, on) && !life.gone.contains(&on);
+            let forgotten = in_vain || goes_on;
             expect(!forgotten, Promise::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
         }
         Ok(())
@@ -623,6 +627,15 @@ impl Plan {
 }
 
 impl End {
+    /// True if a task with this plan will not run, because this parent has ended so.
+    fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
+        match plan.completion_of(parent) {
+            // Whoever is told that it is enqueued must see it run. One that came to its key later is of a completion that was refused.
+            Some(completion) => self.outcome != Ending::Completed || self.report != Some(completion),
+            None => self.outcome != Ending::Completed && plan.if_parent_fails == IfParentFails::Cancel,
+        }
+    }
+
     /// True if a task that was to be enqueued by this completion is enqueued by this end.
     fn enqueues(&self, plan: &Plan, completion: Nonce) -> bool {
         let adopts = self.enqueues_key && plan.key.is_some();
