@@ -69,6 +69,9 @@ pub(super) fn run_retry(args: &args::Retry, repository: &Repository) -> Result<A
 impl Answer for PutBack {
     fn text(&self, page: &mut Page) {
         self.task.text(page);
+        if self.task.status != Status::Pending.as_str() {
+            page.field("Status", self.task.status);
+        }
         self.dependants.iter().for_each(|id| page.field("With it", id));
     }
 }
@@ -85,9 +88,6 @@ impl Released {
 impl Answer for Released {
     fn text(&self, page: &mut Page) {
         self.subject.text(self.heading, page);
-        if self.status != Status::Pending.as_str() {
-            page.field("Status", self.status);
-        }
         if let Some(at) = self.scheduled_at {
             page.field("Scheduled", at);
         }

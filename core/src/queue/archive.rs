@@ -367,7 +367,7 @@ impl<S: Store> Queue<S> {
         }
         match self.take_key(task, None, now, nonce)? {
             Keyed::Held => {
-                let located = self.unlock(task)?.ok_or(Error::Contended)?;
+                let located = self.unlock(task, now, nonce)?.ok_or(Error::Contended)?;
                 self.store.sync_dir(&located.dir)?;
                 self.look_at_parents(&located, now, nonce)?;
                 Ok(Imported::Now(task.id))

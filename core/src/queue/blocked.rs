@@ -9,7 +9,7 @@
 //! seen by the other. If an agent dies in between, a sweep makes up for it.
 //!
 //! Marks are there from before the task's entry until it is blocked no more, so `gc` sees by them that a task is still needed. Of an
-//! agent that dies a mark may stay. It is found out, and removed, by the agent that follows it.
+//! agent that dies a mark may stay, CM-19. It is found out, and removed, by the agent that follows it.
 
 use alloc::boxed::Box;
 use alloc::format;

@@ -256,7 +256,7 @@ impl<S: Store> Queue<S> {
             return Ok(Shelved::TakenAway);
         }
         match self.take_key(task, None, now, nonce)? {
-            Keyed::Held => Ok(self.unlock(task)?.map_or(Shelved::TakenAway, Shelved::At)),
+            Keyed::Held => Ok(self.unlock(task, now, nonce)?.map_or(Shelved::TakenAway, Shelved::At)),
             Keyed::By(other) => {
                 if self.unstage(task, record, entry)? {
                     self.unmark_parents(task)?;

@@ -165,10 +165,10 @@ impl<S: Store> Queue<S> {
 
     /// Moves a task that has its key from the key's directory to where it belongs. Where it stands then; `None`: nowhere, as a
     /// doctor took it for that of a dead enqueuer.
-    pub(super) fn unlock(&self, task: &Task) -> Result<Option<Located>, Error> {
+    pub(super) fn unlock(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
         let Some(dir) = key_of(task) else { return self.find(task.id) };
         match self.key(dir)?.staged(task.id) {
-            Some(staged) => self.shelve_staged(&staged, task),
+            Some(staged) => self.shelve_staged(&staged, task, now, nonce),
             None => self.find(task.id),
         }
     }
@@ -179,10 +179,21 @@ impl<S: Store> Queue<S> {
         Ok(self.key(dir)?.staged(task.id).is_some())
     }
 
-    fn shelve_staged(&self, staged: &Located, task: &Task) -> Result<Option<Located>, Error> {
+    fn shelve_staged(
+        &self,
+        staged: &Located,
+        task: &Task,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Option<Located>, Error> {
         let home = layout::home(&staged.entry, &task.record.queue);
         match self.shift(staged, &staged.entry, &home)? {
-            Moved::Here => Ok(Some(Located { dir: home, entry: staged.entry.clone() })),
+            Moved::Here => {
+                let located = Located { dir: home, entry: staged.entry.clone() };
+                // As whoever links an entry does: its enqueuer may be dead.
+                self.look_at_parents(&located, now, nonce)?;
+                Ok(Some(located))
+            }
             // Another agent did, and the task may have moved on since.
             Moved::Gone => self.find(task.id),
         }
@@ -233,7 +244,7 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             let located = match self.key(dir.clone())?.staged(id) {
                 Some(staged) => match self.task_at(&staged)? {
-                    Some(task) => self.shelve_staged(&staged, &task)?,
+                    Some(task) => self.shelve_staged(&staged, &task, now, nonce)?,
                     None => continue,
                 },
                 None => self.find(id)?,

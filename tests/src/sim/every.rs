@@ -499,7 +499,7 @@ impl Space {
             "blocked" if self.scenario.only_enqueues() => true,
             "tasks" => !adds && !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair),
             "blocked" => !adds,
-            "unique" => !self.scenario.adds.is_unique,
+            "unique" => !self.scenario.adds.is_unique && !self.scenario.task.is_unique,
             "queues" => !self.scenario.all_kinds().any(Kind::sets),
             "runs" | "tags" => true,
             "scheduled" => self.scenario.puts_nothing_off(),

@@ -819,7 +819,10 @@ impl Life {
             (State::Recalled(_), Ending::Cancelled) if !errand.order.cancels(last.id) => {
                 let given_back =
                     matches!(errand.order, Order::Release(of) | Order::ReleaseLater(of, _) if of == last.id);
-                (same && (late || given_back), Promise::NotBeforeItsTime)
+                // A claim gives back at once what is one too many of a limited queue.
+                let too_many =
+                    errand.order == Order::Claim && last.lease().is_some_and(|lease| lease.nonce == errand.nonce);
+                (same && (late || given_back || too_many), Promise::NotBeforeItsTime)
             }
             // Because of one that it waited for: that is seen where those are known.
             (State::Blocked { .. }, Ending::Cancelled) if end.by.is_none() => (true, Promise::ParentsFirst),

@@ -195,28 +195,30 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
     exit 1
 
     $ muse coord tasks --status expired --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>","total":2,
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","total":2,
      "scheduled":0,"blocked":0,"pending":0,"claimed":1,"timed_out":0,"completed":0,"failed":0,"cancelled":0,
      "expired":1,"limit":200,"truncated":false,"items":[{"task_id":"<id 2>","title":"another","priority":0,
      "queue":"default","ttl_seconds":1,"created_by":"unknown","created_at":"<time 2>","tags":[],"payload":{},
      "status":"expired","claimer_run_id":null,"expires_at":null,"generation":0,"attempt":0,"result":null,
-     "error":null,"ended_at":"<time 3>"}],"warnings":[]}
+     "error":null,"ended_at":"<time 2 + 1s>"}],"warnings":[]}
     exit 0
 
     $ muse coord complete <id 2> --run-id agent-1
-    2> ❌ task <id 2>: it expired at <time 3>, as nobody had claimed it in time
+    2> ❌ task <id 2>: it expired at <time 2 + 1s>, as nobody had claimed it in time
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-1 --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
-     "error":"task <id 2>: it expired at <time 3>, as nobody had claimed it in time","status":"already_terminal",
-     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>","warnings":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
+     "error":"task <id 2>: it expired at <time 2 + 1s>, as nobody had claimed it in time",
+     "status":"already_terminal","task_status":"expired","claimer_run_id":null,"ended_at":"<time 2 + 1s>",
+     "warnings":[]}
     exit 1
 
     $ muse coord cancel-task <id 2> --run-id agent-1 --force --json
-    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
-     "error":"task <id 2>: it expired at <time 3>, as nobody had claimed it in time","status":"already_terminal",
-     "task_status":"expired","claimer_run_id":null,"ended_at":"<time 3>","warnings":[]}
+    {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
+     "error":"task <id 2>: it expired at <time 2 + 1s>, as nobody had claimed it in time",
+     "status":"already_terminal","task_status":"expired","claimer_run_id":null,"ended_at":"<time 2 + 1s>",
+     "warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("complete {id} --run-id agent-1")).succeeded();

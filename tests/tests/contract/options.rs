@@ -341,7 +341,7 @@ fn nothing_of_the_machine_shows_in_what_is_said_of_a_file_or_of_a_line() {
     assert_snapshot!(said.join("\n"), @r#"
     ❌ line 1: cannot read standard input: I/O error; give a file or a pipe with lines of JSON; the 0 line(s) before are done, and are passed over when all is imported again
     ❌ cannot read --batch: I/O error; give a file or a pipe with lines of JSON
-    error: cannot read "/tmp": is a directory
+    ❌ cannot read "/tmp": is a directory; name a file that can be read, or - for standard input
     ❌ --batch line 1: priority must be a whole number between -9223372036854775808 and 9223372036854775807, got "5"
     ❌ --batch line 1: ttl_seconds must be a whole number between 1 and 315360000, got 1.5
     ❌ --batch line 1: max_attempts must be a whole number between 1 and 1000, got 99999999999999999999

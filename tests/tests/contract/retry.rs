@@ -127,7 +127,7 @@ fn a_task_that_did_not_complete_is_put_back_with_all_its_attempts() {
 
     $ muse coord retry <id 2> --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "task_id":"<id 2>","status":"pending","generation":0,"attempt":0,"warnings":[]}
+     "task_id":"<id 2>","status":"pending","generation":0,"attempt":0,"dependants":[],"warnings":[]}
     exit 0
     "#);
     let claim = repo.coord("claim --run-id agent-2 --json").succeeded().json();

@@ -212,11 +212,13 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   -V, --version  Print version
     2> 
     2> Options of every command:
-    2>   -j, --json             Answer with one JSON object on one line of stdout, errors too: short for
-    2>                          --format json
-    2>       --format <FORMAT>  How to answer; of --json and --format the last one counts [default: text]
-    2>                          [possible values: json, text]
-    2>   -h, --help             Print help: -h in short, --help with all there is to say
+    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too: short
+    2>                              for --format json
+    2>       --format <FORMAT>      How to answer; of --json and --format the last one counts [default:
+    2>                              text] [possible values: json, text]
+    2>       --print <FIELD,FIELD>  Print these fields of the answer, each value on a line of its own, and
+    2>                              nothing else on standard output
+    2>   -h, --help                 Print help: -h in short, --help with all there is to say
     exit 2
 
     $ muse coord
@@ -258,11 +260,13 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>                           Schema
     2> 
     2> Options of every command:
-    2>   -j, --json             Answer with one JSON object on one line of stdout, errors too: short for
-    2>                          --format json
-    2>       --format <FORMAT>  How to answer; of --json and --format the last one counts [default: text]
-    2>                          [possible values: json, text]
-    2>   -h, --help             Print help: -h in short, --help with all there is to say
+    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too: short
+    2>                              for --format json
+    2>       --format <FORMAT>      How to answer; of --json and --format the last one counts [default:
+    2>                              text] [possible values: json, text]
+    2>       --print <FIELD,FIELD>  Print these fields of the answer, each value on a line of its own, and
+    2>                              nothing else on standard output
+    2>   -h, --help                 Print help: -h in short, --help with all there is to say
     2> 
     2> Example:
     2>   muse coord enqueue "Refactor billing" --priority 5 --payload '{"file":"billing.py"}'

@@ -142,7 +142,8 @@ impl<'a, S: Store> Round<'a, S> {
         if self.age(task) < limits::ENQUEUE_MICROS {
             self.note(Note::Enqueuing { task_id: task.id });
         } else if self.queue.has_its_key(task)? {
-            let became = self.repaired(|mender| mender.unlock(task))?;
+            let now = self.now;
+            let became = self.repaired(|mender| mender.unlock(task, now))?;
             self.found(Some(task.id), staged.path(), Problem::NoEntry, became);
         } else {
             self.diagnosis.leftovers.torn_records += 1;

@@ -83,8 +83,9 @@ impl<'a, S: Store> Mender<'a, S> {
     }
 
     /// Moves a task that has its key, and stands only in the key's directory, to where it belongs.
-    pub(super) fn unlock(&mut self, task: &Task) -> Result<Became, Error> {
-        let Some(located) = self.queue.unlock(task)? else { return Ok(Became::Left) };
+    pub(super) fn unlock(&mut self, task: &Task, now: Timestamp) -> Result<Became, Error> {
+        let nonce = self.nonce();
+        let Some(located) = self.queue.unlock(task, now, nonce)? else { return Ok(Became::Left) };
         self.queue.store().sync_dir(&located.dir)?;
         Ok(Became::Mended)
     }
