@@ -202,11 +202,11 @@ fn of_three_who_enqueue_with_one_key_one_task_lives_and_each_is_answered() {
 fn a_doctor_who_takes_those_who_enqueue_with_one_key_for_dead_gives_it_to_nobody_else() {
     let unique = New { is_unique: true, ..TASK };
     let scenario = Scenario {
-        agents: 3,
-        errands: 3,
+        agents: 2,
+        errands: 2,
         errands_each: 1,
-        begun: vec![Kind::Enqueue, Kind::Enqueue, Kind::Repair],
-        ahead: 2,
+        begun: vec![Kind::Enqueue, Kind::Repair],
+        ahead: 1,
         clocks: vec![0],
         orders: Vec::new(),
         task: unique,
@@ -214,7 +214,7 @@ fn a_doctor_who_takes_those_who_enqueue_with_one_key_for_dead_gives_it_to_nobody
         given: vec![(0, Kind::Cancel)],
         ..two_agents()
     };
-    explored("two agents, one key and a doctor", &scenario);
+    explored("an agent, its key and a doctor", &scenario);
 }
 
 #[test]
@@ -334,7 +334,11 @@ fn nothing_is_removed_that_is_put_back() {
             "two agents, a task {}that is put back and a collection",
             if task.is_unique { "with a key " } else { "" }
         );
-        explored_both_ways(&what, &scenario, &["a task is removed", "a task is claimed that has ended"]);
+        if task.is_unique {
+            explored(&what, &scenario);
+        } else {
+            explored_both_ways(&what, &scenario, &["a task is removed", "a task is claimed that has ended"]);
+        }
     }
 }
 

@@ -223,7 +223,7 @@ fn syncs_as_a_whole(directory: &Path) -> bool {
     let open =
         |path: &Path| rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let opened = open(directory).or_else(|errno| directory.parent().map_or(Err(errno), open));
-    opened.is_ok_and(|opened| coord_store::syncs_as_a_whole(opened))
+    opened.is_ok_and(coord_store::syncs_as_a_whole)
 }
 
 /// WASI has no error of its own for a change on a read-only filesystem, but one for a change in a directory that was
