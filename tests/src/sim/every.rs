@@ -514,8 +514,8 @@ impl Space {
             // A record whose name was taken by itself, or that a doctor took away, moves on by a microsecond, and has another id.
             _ => {
                 let moves_on = self.scenario.mishaps > 0 || self.scenario.has(Kind::Repair);
-                let settled = !(adds && moves_on) && !self.scenario.all_kinds().any(Kind::imports);
-                ["claimed", "done"].contains(&dir.as_str()) && settled
+                let unsettled = adds && moves_on || self.scenario.all_kinds().any(Kind::imports);
+                ["claimed", "done"].contains(&dir.as_str()) && !unsettled
             }
         }
     }

@@ -7,7 +7,7 @@ use core::cmp::{Ordering, Reverse};
 use super::super::files::Located;
 use super::super::find::LOOKS;
 use super::super::{Queue, Status};
-use super::mend::Mender;
+use super::mend::{Fence, Mender};
 use super::scan::{Aside, Case, Scan};
 use super::{Became, Defect, Diagnosis, Note, Problem};
 use crate::entry::{Entry, State};
@@ -225,7 +225,11 @@ impl<'a, S: Store> Round<'a, S> {
             // Another task has its key: its enqueuer died before it could know.
             Some(1) if !self.queue.has_its_key(&task)? => {
                 self.diagnosis.leftovers.torn_records += 1;
-                self.clear_away(&path)?;
+                // Its enqueuer, if it lives after all, may stage it until the record has another name.
+                self.repaired(|mender| match mender.fence(id)? {
+                    Fence::Mine(path, _) => mender.set_aside(&path),
+                    Fence::Shelved | Fence::Gone | Fence::Torn(_) | Fence::SeveralNames => Ok(Became::Left),
+                })?;
             }
             Some(1) => {
                 let now = self.now;
