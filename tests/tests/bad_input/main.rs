@@ -2,7 +2,12 @@
 //! in the directory (`directory.rs`), is the disk and the terminal (`medium.rs`), or the system (`system.rs`).
 //!
 //! Each test has tasks that have nothing to do with what is bad; in the end they are still listed and claimable.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "as in tests: what a helper cannot do ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "as in tests: what a helper cannot do ends the test"
+)]
 
 mod directory;
 mod medium;
