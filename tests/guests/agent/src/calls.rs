@@ -118,7 +118,10 @@ fn one(call: &Call<'_>) -> Value {
             let cancelled = queue::cancel(&id, run_id.as_deref(), call.if_held(), call.text("reason").as_deref());
             answer(cancelled.map(|record| json!(record.task_id)))
         }
-        "retry" => answer(queue::retry(&id).map(|released| json!(format!("{:?}", released.status)))),
+        "retry" => {
+            let options = queue::RetryOptions { now: false, cascade: false };
+            answer(queue::retry(&id, options).map(|retried| json!(format!("{:?}", retried.task.status))))
+        }
         "show" => answer(queue::show(&id).map(|shown| json!(shown.item.task.title))),
         "tasks" => answer(tasks(call)),
         "wait" => answer(wait(call)),
