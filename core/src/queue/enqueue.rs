@@ -205,7 +205,7 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             let Some(record) = draft.record.take() else { return Ok(None) };
             let task = &draft.enqueued.task;
-            match self.shelve_first(task, &record, Entry::first(task), now, nonce)? {
+            match self.shelve_first(task, &record, now, nonce)? {
                 Shelved::At(located) => return Ok(Some(located)),
                 Shelved::KeyTaken(task) => {
                     draft.enqueued = Enqueued { task: *task, deduplicated: true };
@@ -223,16 +223,9 @@ impl<S: Store> Queue<S> {
     }
 
     /// Makes the first entry of a task whose record is written. The task exists from then on, unless another one has its key.
-    pub(super) fn shelve_first(
-        &self,
-        task: &Task,
-        record: &Path,
-        entry: Entry,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Shelved, Error> {
-        // One that has ended has no key.
-        if task.record.unique.is_some() && !entry.has_ended() {
+    fn shelve_first(&self, task: &Task, record: &Path, now: Timestamp, nonce: Nonce) -> Result<Shelved, Error> {
+        let entry = Entry::first(task);
+        if task.record.unique.is_some() {
             return self.shelve_with_key(task, record, &entry, now, nonce);
         }
         let home = layout::home(&entry, &task.record.queue);
@@ -243,7 +236,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// As [`Queue::shelve_first`], for a task that asks for a key.
+    /// Makes the entry of a task that asks for a key, once it has that.
     pub(super) fn shelve_with_key(
         &self,
         task: &Task,
