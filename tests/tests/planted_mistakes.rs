@@ -233,22 +233,26 @@ fn a_key_that_is_not_on_disk_is_another_ones_after_a_power_cut() {
 }
 
 #[test]
-fn the_winner_of_a_key_that_is_shelved_beside_its_enqueuer_has_two_entries() {
-    let mistake = Mistake::ShelveTheWinnerBeside;
+fn an_enqueuer_that_is_taken_for_dead_has_a_key_with_another() {
+    let mistake = Mistake::TakeTheEnqueuerForDead;
     let unique = New { is_unique: true, ..TASK };
     let scenario = Scenario {
-        orders: vec![Kind::Claim],
         begun: vec![Kind::Enqueue; 2],
         ahead: 2,
-        errands: 3,
-        errands_each: 2,
         clocks: vec![0],
         given: vec![(0, Kind::Cancel)],
         task: unique,
         adds: unique,
         ..two_agents()
     };
-    found(mistake, "a task has exactly one state entry", found_in(mistake, &scenario));
+    found(mistake, "of the tasks with one key one lives", found_in(mistake, &scenario));
+}
+
+#[test]
+fn who_leaves_after_giving_way_leaves_a_task_that_may_be_had() {
+    let mistake = Mistake::LeaveAfterGivingWay;
+    let scenario = Scenario { orders: vec![Kind::Claim], clocks: vec![1], limit: Some(1), ..two_agents() };
+    found(mistake, "nobody is told that there is nothing", found_in(mistake, &scenario));
 }
 
 /// Two agents, of which the first holds two tasks. The second one enqueues a task that waits for both.

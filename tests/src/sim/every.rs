@@ -29,7 +29,7 @@ use coord_core::limits;
 use coord_core::name::{Nonce, QueueName};
 use coord_core::store::mem::Tree;
 use coord_core::store::{Made, Stamp, StoreErrorKind};
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::agent::{self, Answer, Errand, New, Order, after, numbered};
 use super::call::{Call, Outcome, Reply, failed, repeated};
@@ -206,7 +206,7 @@ impl Scenario {
     pub fn explore(&self) -> Explored {
         let started = Instant::now();
         let space = Space::new(self.clone());
-        let checker = space.clone().checker().threads(2).spawn_bfs().join();
+        let checker = space.clone().checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
         let mut discoveries = checker.discoveries();
         let failure = discoveries.remove(KEPT).map(|path| space.schedule(&path.into_vec()));
         Explored {

@@ -2,8 +2,10 @@
 //! checker that does not find them is none.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use coord_core::TaskId;
 use coord_core::entry::{Ending, Entry, Outcome as Ended, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::QueueName;
@@ -61,8 +63,10 @@ pub enum Mistake {
     SyncNoProgress,
     /// Whoever gets a key does not wait until that is on disk.
     SyncNoKey,
-    /// Whoever asks for a key shelves the task that has it beside its enqueuer, by a name of its own.
-    ShelveTheWinnerBeside,
+    /// Whoever asks for a key takes the enqueuer of the task that has it for dead, as that task stands in no place yet.
+    TakeTheEnqueuerForDead,
+    /// Whoever gives a task back, as it is one too many, leaves without another look.
+    LeaveAfterGivingWay,
     /// Nobody looks at the marks of those that list a task among others that they wait for.
     ForgetTheMarks,
     /// A collection looks who waits for a task before it takes that away, and not afterwards.
@@ -91,6 +95,14 @@ struct Done {
     collects: bool,
     /// What it wrote to get a key.
     key: Option<Arc<[u8]>>,
+    /// The task that it asks for a key for.
+    asks_for: Option<TaskId>,
+    /// The tasks of enqueuers that it takes for dead.
+    dead: BTreeSet<TaskId>,
+    /// A key names its task, or did.
+    has_a_key: bool,
+    /// It has given a task back.
+    gave_way: bool,
 }
 
 impl Mistake {
@@ -112,7 +124,7 @@ impl Mistake {
                 let read_back = ask(Call::Exists(to))? == Outcome::Exists(true);
                 Ok(Outcome::Moved(if read_back { Moved::Here } else { Moved::Gone }))
             }
-            (Mistake::CreateThenWrite, Call::Link(from, to), Some(_)) => {
+            (Mistake::CreateThenWrite, Call::Link(from, to), Some(State::Ready { .. })) => {
                 if ask(Call::Create(to.clone(), [].into()))? != Outcome::Created(Created::Now) {
                     return ask(Call::Link(from, to));
                 }
@@ -197,6 +209,34 @@ impl Mistake {
             (Mistake::KeyWithoutALook, Call::Read(path, _), _) if done.key.is_some() && is_in("unique", &path.dir) => {
                 Ok(Outcome::Content(done.key.clone()))
             }
+            (Mistake::TakeTheEnqueuerForDead, Call::Link(from, to), _) if is_in("unique", &to.dir) => {
+                done.asks_for = done.asks_for.or(new.map(|entry| entry.id));
+                // It does so once, lest two do it to each other for ever.
+                done.has_a_key |= layout::parse_key_holder(&to.name).is_some();
+                ask(Call::Link(from, to))
+            }
+            (Mistake::TakeTheEnqueuerForDead, Call::List(dir), _) if is_in("unique", &dir) && !done.has_a_key => {
+                let reply = ask(Call::List(dir))?;
+                let Outcome::Names(Some(names)) = reply else { return Ok(reply) };
+                let staged = |name: &String| Entry::parse(name).map(|entry| entry.id);
+                let dead = |name: &String| staged(name).filter(|id| Some(*id) != done.asks_for);
+                done.dead.extend(names.iter().filter_map(dead));
+                Ok(Outcome::Names(Some(names.iter().filter(|name| dead(name).is_none()).cloned().collect())))
+            }
+            (Mistake::TakeTheEnqueuerForDead, Call::Read(path, _), _)
+                if layout::parse_record(&path.name).is_some_and(|id| done.dead.contains(&id)) =>
+            {
+                Ok(Outcome::Content(None))
+            }
+            (Mistake::LeaveAfterGivingWay, Call::Rename(from, to), Some(State::Ready { .. }))
+                if is_in("claimed", &from.dir) =>
+            {
+                done.gave_way = true;
+                ask(Call::Rename(from, to))
+            }
+            (Mistake::LeaveAfterGivingWay, Call::List(dir), _) if done.gave_way && is_in("ready", &dir) => {
+                Ok(Outcome::Names(None))
+            }
             (Mistake::ForgiveLapses, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
                 let forgiven = new.map(|entry| Entry { attempt: entry.attempt - 1, ..entry });
                 ask(Call::Rename(from, forgiven.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
@@ -245,12 +285,6 @@ impl Mistake {
             }
             (Mistake::SyncNoProgress, Call::SyncDir(dir), _) if is_in("claimed", &dir) => Ok(Outcome::Synced),
             (Mistake::SyncNoKey, Call::SyncDir(dir), _) if is_in("unique", &dir) => Ok(Outcome::Synced),
-            (Mistake::ShelveTheWinnerBeside, Call::Rename(from, to), Some(_)) if is_in("unique", &from.dir) => {
-                Ok(Outcome::Moved(match ask(Call::Link(from, to))? {
-                    Outcome::Linked(Linked::Now) => Moved::Here,
-                    _ => Moved::Gone,
-                }))
-            }
             (Mistake::ForgetTheMarks, Call::List(dir), _) if is_in("blocked", &dir) => {
                 Ok(match ask(Call::List(dir))? {
                     Outcome::Names(Some(names)) => {
