@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     /// WASI passes text, so an argument has to be text. Positions are counted from one.
     Argument { position: usize, value: OsString },
     /// This process may have too few bytes of addresses.
-    Memory { limit: u64 },
+    Memory { limit: u64, least: u64 },
     /// The system gives no random numbers.
     Randomness { source: io::Error },
     /// The search for the repository has nowhere to begin.
@@ -98,9 +98,12 @@ impl fmt::Display for Failure {
             Self::Argument { position, value } => {
                 write!(out, "argument {position} is not valid UTF-8: {value:?}; write it as UTF-8")
             }
-            Self::Memory { limit } => {
-                let limit = limit >> 10;
-                write!(out, "this process may have {limit} KiB of memory, and needs at least 160000: raise `ulimit -v`")
+            Self::Memory { limit, least } => {
+                let (limit, least) = (limit >> 10, least >> 10);
+                write!(
+                    out,
+                    "this process may have {limit} KiB of memory, and needs at least {least}: raise `ulimit -v`"
+                )
             }
             Self::Randomness { source } => {
                 let why = words(source);

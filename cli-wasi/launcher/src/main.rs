@@ -53,13 +53,14 @@ fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
     runtime.block_on(run(sandbox))
 }
 
-/// What cannot be enough: the component's memory alone takes so much, as its addresses are reserved twice
-/// (`config.rs`). It is checked since with far less any allocation may fail, by which Rust ends a process.
-const ADDRESSES: u64 = 136 << 20;
+/// As much memory as this process has to be allowed, in bytes. The component's takes 128 MiB of addresses, which are reserved twice
+/// (`config.rs`); the rest is what the runtime takes, with room. Less is refused, since there any allocation may fail, by which Rust
+/// ends a process, and wasmtime panics where it cannot have a stack for signals.
+const LEAST_MEMORY: u64 = 160_000 << 10;
 
 fn check_memory() -> Result<(), Failure> {
     match process::memory_limit() {
-        Some(limit) if limit < ADDRESSES => Err(Failure::Memory { limit }),
+        Some(limit) if limit < LEAST_MEMORY => Err(Failure::Memory { limit, least: LEAST_MEMORY }),
         _ => Ok(()),
     }
 }

@@ -37,6 +37,11 @@ pub(super) trait Hands {
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer>;
 }
 
+/// True for the warning that the limited queue has no more for now.
+pub(super) fn tells_of_a_full_queue(warning: &str) -> bool {
+    warning.contains(&format!("queue {LIMITED} is full: "))
+}
+
 /// One life of an agent, under one run id. It is over as soon as an answer does not come.
 pub(super) struct Agent<H, L> {
     run_id: String,

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use super::agent::Hands;
+use super::agent::{Hands, tells_of_a_full_queue};
 use super::history::{Answer, Op};
 use super::swarm::Slot;
 
@@ -108,19 +108,30 @@ impl Script<'_> {
             // It is dead. What it said before is still there.
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{error}");
         }
-        let mut said = String::new();
-        self.answers.read_line(&mut said).expect("what is said is text");
-        said
+        loop {
+            let mut said = String::new();
+            self.answers.read_line(&mut said).expect("what is said is text");
+            if !is_foreseen(&said) {
+                return said;
+            }
+        }
     }
 
     /// Waits until it has ended. Only who was killed, and said nothing else, may leave a question without an answer.
     fn end(&mut self, mut said: String) -> Option<Answer> {
         self.questions = None;
-        self.answers.read_to_string(&mut said).expect("what is said is text");
+        let mut rest = String::new();
+        self.answers.read_to_string(&mut rest).expect("what is said is text");
+        said.extend(rest.split_inclusive('\n').filter(|line| !is_foreseen(line)));
         let killed = self.slot.take_back();
         let what = format!("instead of an answer: {:?}", said.trim());
         (!killed || !said.is_empty()).then_some(Answer::Broken { what })
     }
+}
+
+/// A warning that whoever finds nothing is given, and what Node adds to the first one.
+fn is_foreseen(line: &str) -> bool {
+    line.contains("CoordWarning: ") && tells_of_a_full_queue(line) || line.starts_with("(Use `node --trace-warnings")
 }
 
 impl Drop for Script<'_> {

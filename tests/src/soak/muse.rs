@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use coord_core::Timestamp;
 use serde::Deserialize;
 
-use super::agent::Hands;
+use super::agent::{Hands, tells_of_a_full_queue};
 use super::history::{Answer, Holder, Label, Lease, Op, Task, Verdict};
 use super::swarm::Slot;
 
@@ -123,9 +123,9 @@ fn understood(op: &Op, printed: &str) -> Answer {
     }
 }
 
-/// Whoever finds nothing is told that a queue may have more, but for its limit.
+/// Whoever finds nothing is told so of a queue that may have more, but for its limit.
 fn is_foreseen(op: &Op, warning: &str) -> bool {
-    matches!(op, Op::Claim { .. }) && warning.contains("claimed at once")
+    matches!(op, Op::Claim { .. }) && tells_of_a_full_queue(warning)
 }
 
 impl Printed {
