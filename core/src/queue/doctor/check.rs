@@ -55,7 +55,9 @@ impl<'a, S: Store> Round<'a, S> {
     pub(super) fn run(mut self) -> Result<Diagnosis, Error> {
         let Scan { cases, drafts, tokens, mut foreign } = self.queue.scan()?;
         let aside = self.queue.scan_aside()?;
-        for (id, case) in &cases {
+        // To shelve a task is to look at those that it waits for, which moves them on. So these come last: the others are as they were seen.
+        let (standing, unshelved): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, case)| case.stands());
+        for (id, case) in standing.into_iter().chain(unshelved) {
             match self.check_task(*id, case, &aside) {
                 Err(Error::Store(error)) => self.note(Note::Failed(error)),
                 checked => checked?,

@@ -245,6 +245,13 @@ impl Scan {
     }
 }
 
+impl Case {
+    /// True if the task was seen in a place where agents look for it.
+    pub(super) fn stands(&self) -> bool {
+        self.sightings.iter().any(|located| !located.dir.is_below(&layout::unique_keys()))
+    }
+}
+
 impl Aside {
     fn add(&mut self, name: &str) {
         self.files += 1;
