@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coord_core::entry::Entry;
-use coord_core::layout;
+use coord_core::layout::{self, Path};
 use coord_core::name::{QueueName, RunId};
 use coord_core::queue::{
     Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Progress,
@@ -174,6 +174,35 @@ fn a_task_that_nobody_woke_is_woken_by_a_sweep() {
     world.queue.store().rename(&hidden, &blocked).unwrap();
     assert_eq!(world.status(child), Status::Blocked);
     world.claims(child);
+}
+
+#[test]
+fn a_task_whose_parent_was_removed_meanwhile_is_called_off_by_a_sweep() {
+    let world = World::new();
+    let [parent, other] = ["parent", "other"].map(|title| world.enqueue(title));
+    let [alone, among_others] =
+        [&[parent][..], &[parent, other]].map(|parents| world.after("child", parents, IfParentFails::Cancel));
+    let goes_on = world.after("child", &[parent], IfParentFails::Run);
+    // As it is if a collection takes the parent away, and the children's enqueuers, about to link them, die right after that.
+    let store = world.queue.store();
+    let blocked: Vec<_> = store.files().into_iter().filter(|path| path.dir == layout::blocked_on(parent)).collect();
+    let hidden = |path: &Path| layout::tmp().file(path.name.as_str());
+    for path in &blocked {
+        store.rename(path, &hidden(path)).unwrap();
+    }
+    world.claims(parent);
+    world.fail(parent, "broke");
+    let all = Gc { older_than_seconds: 0, keep_last: 0, dry_run: false };
+    assert_eq!(world.queue.gc(all, world.now(), world.nonce()).unwrap().removed, 1);
+    store.make_dir(&layout::blocked_on(parent)).unwrap();
+    for path in &blocked {
+        store.rename(&hidden(path), path).unwrap();
+    }
+    world.queue.sweep(world.now(), world.nonce()).unwrap();
+    let statuses = [alone, among_others, goes_on].map(|id| world.status(id));
+    assert_eq!(statuses, [Status::Cancelled, Status::Cancelled, Status::Pending]);
+    assert_eq!(world.item(alone).reason.unwrap().as_str(), format!("it waited for {parent}, which was removed"));
+    world.assert_healthy();
 }
 
 #[test]

@@ -34,8 +34,12 @@ use crate::transition::{Command, Fate, decide};
 impl<S: Store> Queue<S> {
     /// Moves on what waits for a task that has ended, and what waits for those that thereby end. How many it moved.
     pub(super) fn wake(&self, ended: &Entry, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
-        let (mut ended, mut moved) = (Vec::from([ended.clone()]), 0);
-        while let Some(parent) = ended.pop() {
+        Over::of(ended).map_or(Ok(0), |over| self.wake_those_of(over, now, nonce))
+    }
+
+    fn wake_those_of(&self, over: Over, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
+        let (mut all_over, mut moved) = (Vec::from([over]), 0);
+        while let Some(parent) = all_over.pop() {
             let dir = layout::blocked_on(parent.id);
             // Nobody waits for most tasks: to look is cheaper than to be refused a listing, which JavaScript throws.
             if self.store.stamp(&dir)?.is_none() {
@@ -47,7 +51,7 @@ impl<S: Store> Queue<S> {
                 match self.move_on(&located, now, nonce) {
                     Ok(Some(next)) => {
                         moved += u64::from(next.version > located.entry.version);
-                        ended.extend(next.has_ended().then_some(next));
+                        all_over.extend(Over::of(&next));
                     }
                     Ok(None) => {}
                     Err(Error::Corrupt { problem, .. }) => {
@@ -56,10 +60,10 @@ impl<S: Store> Queue<S> {
                     Err(error) => return Err(error),
                 }
             }
-            for child in names.iter().filter_map(|name| to_cancel(name, &parent)) {
+            for child in names.iter().filter_map(|name| parent.to_cancel(name)) {
                 let cancelled = self.cancel_marked(child, &parent, now, nonce)?;
                 moved += u64::from(cancelled.is_some());
-                ended.extend(cancelled);
+                all_over.extend(cancelled.as_ref().and_then(Over::of));
             }
             self.store.remove_dir(&dir)?;
         }
@@ -70,14 +74,13 @@ impl<S: Store> Queue<S> {
     fn cancel_marked(
         &self,
         child: TaskId,
-        parent: &Entry,
+        parent: &Over,
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Option<Entry>, Error> {
-        let State::Ended(Ending { outcome, .. }) = &parent.state else { return Ok(None) };
         let Marked::Blocked(blocked) = self.marked(child, parent.id)? else { return Ok(None) };
         let (located, task) = *blocked;
-        self.leave_blocked(&located, &task, Fate::Cancel, Some(in_vain(parent.id, outcome.as_str())), now, nonce)
+        self.leave_blocked(&located, &task, Fate::Cancel, Some(in_vain(parent.id, parent.became())), now, nonce)
     }
 
     /// How the task stands that a mark in the directory of `parent` tells of. The marks of one that is not blocked are removed.
@@ -298,8 +301,8 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Wakes tasks whose parent has ended without their having been told: CM-12. Looks at some parts of the shelf each time,
-    /// and at all of them if there are few names. How many it moved.
+    /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some parts of the shelf
+    /// each time, and at all of them if there are few names. How many it moved.
     pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
         let parts = self.parts_of(Shelf::Blocked)?;
         let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
@@ -309,23 +312,60 @@ impl<S: Store> Queue<S> {
             if names_read >= limits::BLOCKED_NAMES_PER_SWEEP {
                 break;
             }
-            for parent in self.ended_parents(part, &mut names_read)? {
-                moved += self.wake(&parent, now, nonce)?;
+            for parent in self.parents_over(part, &mut names_read)? {
+                moved += self.wake_those_of(parent, now, nonce)?;
             }
         }
         Ok(moved)
     }
 
-    /// The tasks that others wait for in this part of the blocked shelf, and that have ended. Names alone tell: a task and those
+    /// The tasks that others wait for in this part of the blocked shelf, and that are over. Names alone tell: a task and those
     /// that wait for it are fanned out by the same digits.
-    fn ended_parents(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<Entry>, Error> {
+    fn parents_over(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<Over>, Error> {
         let waited_for = self.store.list(part)?.unwrap_or_default();
         let Some((_, digits)) = part.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
         let done = self.store.list(&layout::shelf(Shelf::Done).child(digits))?.unwrap_or_default();
-        *names_read += waited_for.len() + done.len();
-        let waited_for = sorted::set(waited_for.iter().map(String::as_str));
-        let ended = done.iter().filter(|name| name.split('.').nth(1).is_some_and(|id| waited_for.contains(&id)));
-        Ok(ended.filter_map(|name| Entry::parse(name)).collect())
+        *names_read += 2 * waited_for.len() + done.len();
+        let mut waited_for = sorted::set(waited_for.iter().map(String::as_str));
+        let mut over = Vec::new();
+        for name in &done {
+            if name.split('.').nth(1).is_some_and(|id| waited_for.remove(id)) {
+                over.extend(Entry::parse(name).as_ref().and_then(Over::of));
+            }
+        }
+        // A collection may have removed a task just before another one came to wait for it, and whoever enqueued that may have died.
+        for id in waited_for.into_iter().filter_map(TaskId::from_hex) {
+            if !self.store.exists(&layout::record(id))? && self.record_of(id)?.is_none() {
+                over.push(Over { id, outcome: None });
+            }
+        }
+        Ok(over)
+    }
+}
+
+/// A task that is over, for those that wait for it: how it ended, or `None` if it was removed.
+struct Over {
+    id: TaskId,
+    outcome: Option<Outcome>,
+}
+
+impl Over {
+    /// `None` if it has not ended.
+    fn of(entry: &Entry) -> Option<Over> {
+        match &entry.state {
+            State::Ended(Ending { outcome, .. }) => Some(Over { id: entry.id, outcome: Some(*outcome) }),
+            _ => None,
+        }
+    }
+
+    fn became(&self) -> &'static str {
+        self.outcome.map_or("removed", Outcome::as_str)
+    }
+
+    /// The task that this name in its directory marks, if it is to be cancelled because of how this one ended.
+    fn to_cancel(&self, name: &str) -> Option<TaskId> {
+        let (child, policy) = layout::parse_mark(name)?;
+        (policy == IfParentFails::Cancel && self.outcome != Some(Outcome::Completed)).then_some(child)
     }
 }
 
@@ -365,11 +405,4 @@ fn marks_of(task: &Task) -> Vec<Path> {
     let Record { after, if_parent_fails, .. } = &task.record;
     let parents = if after.len() > 1 { after.as_slice() } else { &[] };
     parents.iter().map(|parent| layout::mark(*parent, task.id, if_parent_fails.unwrap_or_default())).collect()
-}
-
-/// The task that this name in the directory of an ended parent marks, if it is to be cancelled because of that.
-fn to_cancel(name: &str, parent: &Entry) -> Option<TaskId> {
-    let completed = matches!(&parent.state, State::Ended(Ending { outcome: Outcome::Completed, .. }));
-    let (child, policy) = layout::parse_mark(name).filter(|_| !completed)?;
-    (policy == IfParentFails::Cancel).then_some(child)
 }

@@ -575,7 +575,10 @@ impl Ledger {
             expect(ended || !life.acknowledged, Promise::CountsAddUp, || format!("{id} never ended: {life:?}"))?;
             expect(life.entries.len() == 1 || !life.acknowledged, Promise::NothingLost, || format!("{id}: {life:?}"))?;
             let called_off = life.ends.iter().any(|end| end.by.is_some() || end.outcome == Ending::Expired);
-            let others = life.plan.after.iter().skip(1).any(|parent| self.forbids(&life.plan, *parent));
+            let is_gone =
+                |parent: &TaskId| life.gone.contains(parent) || self.lives.get(parent).is_none_or(|life| life.purged);
+            let others =
+                life.plan.after.iter().skip(1).any(|parent| self.forbids(&life.plan, *parent) || is_gone(parent));
             let ran = !life.leases.is_empty() || called_off || others || stays;
             expect(ran || !life.is_wanted, Promise::AllOrNothing, || format!("{id} never ran: {life:?}"))?;
         }
