@@ -193,7 +193,7 @@ impl History {
     /// Takes down one line of a log.
     pub(super) fn note(&mut self, note: Note) {
         let Note { run_id, at, said } = note;
-        self.keep_count(&said);
+        self.keep_count(&run_id, &said);
         match said {
             Said::Began(op) => {
                 let earlier = self.under_way.insert(run_id.clone(), self.actions.len());
@@ -219,13 +219,19 @@ impl History {
     }
 
     /// A task counts as ended when somebody sets out to end it, for the answer may never come. If it is claimed after
-    /// all, it was not. One that is acknowledged when it has been claimed already is not counted anew.
-    fn keep_count(&mut self, said: &Said) {
+    /// all, it was not. One that is acknowledged when it has been claimed already is not counted anew. One that is to be put back
+    /// counts once it was: most are refused, and would be waited for by those who enqueue.
+    fn keep_count(&mut self, run_id: &str, said: &Said) {
         match said {
             Said::Began(Op::Settle { task, .. } | Op::Cancel { task, .. }) => self.set_open(task, false),
             Said::Got(Answer::Enqueued { task }) if !self.open.contains_key(task) => self.set_open(task, true),
             Said::Got(Answer::Claimed { task, .. }) => self.set_open(task, true),
-            Said::Began(Op::Retry { task }) => self.set_open(task, true),
+            Said::Got(Answer::PutBack) => {
+                let asked = self.under_way.get(run_id).and_then(|index| self.actions.get(*index));
+                if let Some(Op::Retry { task }) = asked.map(|action| action.op.clone()) {
+                    self.set_open(&task, true);
+                }
+            }
             Said::Began(_) | Said::Got(_) => {}
         }
     }
