@@ -211,7 +211,7 @@ impl<S: Store> Queue<S> {
         let (mut reports, mut is_whole) = self.report_lines(&entry)?;
         for _ in 0..LOOKS {
             // A report of progress whose place was taken is gone with the name that led to it.
-            let moved_on = self.find(id)?.filter(|found| !is_whole && found.entry != entry);
+            let moved_on = if is_whole { None } else { self.find(id)?.filter(|found| found.entry != entry) };
             let Some(Located { entry: next, .. }) = moved_on else { break };
             (entry, (reports, is_whole)) = (next.clone(), self.report_lines(&next)?);
         }
@@ -233,6 +233,10 @@ impl<S: Store> Queue<S> {
     /// The reports on a task that are whole. False if one is torn, or missing in the chain that its entry begins.
     fn report_lines(&self, entry: &Entry) -> Result<(Vec<ReportLine>, bool), Error> {
         let (mut lines, mut is_whole) = (Vec::new(), true);
+        // Nobody has reported on a task that nobody has held, unless its name leads there.
+        if entry.generation == 0 && entry.report.is_none() {
+            return Ok((lines, is_whole));
+        }
         for (version, nonce, path) in self.report_names(entry.id)? {
             let Some(content) = self.store.read(&path, limits::RECORD_BYTES)? else { continue };
             match raw(&content).filter(|_| serde_json::from_slice::<Report>(&content).is_ok()) {
