@@ -20,7 +20,7 @@ use crate::sorted;
 use crate::store::{Moved, Store};
 use crate::task::{Task, Terms};
 use crate::time::Timestamp;
-use crate::transition::{Claimant, Command, IfHeld, Refusal, Verdict, decide};
+use crate::transition::{Claimant, Command, IfHeld, Refusal, Verdict, decide, is_over};
 
 /// A task that waits again: its holder gave it back, or it was put back after it had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -423,7 +423,10 @@ impl<S: Store> Queue<S> {
                 None => self.find(id)?.ok_or(Error::NotFound { id })?,
             };
             // The task has ended, although nobody has moved it yet.
-            if self.as_it_stands(&located, now)?.has_ended() && self.settled_by_time(&located, now, nonce)? {
+            if is_over(&located.entry, now)
+                && self.as_it_stands(&located, now)?.has_ended()
+                && self.settled_by_time(&located, now, nonce)?
+            {
                 continue;
             }
             let next = match decide(&located.entry, command, now) {
