@@ -287,13 +287,19 @@ impl<S: Store> Queue<S> {
 
     fn retry_one(&self, id: TaskId, is_now: bool, now: Timestamp, nonce: Nonce) -> Result<Entry, Error> {
         let task = self.task(id)?.ok_or(Error::NotFound { id })?;
+        let mut announced: Option<Entry> = None;
         for _ in 0..limits::RACES {
             let located = self.find(id)?.ok_or(Error::NotFound { id })?;
+            // The key says that this agent puts it back, so another one that asked for the key has done that in its stead.
+            if let Some(next) = announced.take().filter(|next| next.version <= located.entry.version) {
+                return Ok(next);
+            }
             if self.settled_by_time(&located, now, nonce)? {
                 continue;
             }
             let again = Again { version: located.entry.version, at: now, is_now };
-            decide(&located.entry, &again.command(&task), now).map_err(|refusal| self.refused(id, refusal))?;
+            let next =
+                decide(&located.entry, &again.command(&task), now).map_err(|refusal| self.refused(id, refusal))?;
             if !is_now {
                 self.check_hope(&task, now, nonce)?;
             }
@@ -308,6 +314,7 @@ impl<S: Store> Queue<S> {
                     if let Some(next) = self.put_back(&located, again, nonce)? {
                         return Ok(next);
                     }
+                    announced = task.record.unique.is_some().then_some(next);
                 }
             }
         }

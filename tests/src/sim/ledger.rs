@@ -46,7 +46,7 @@ pub enum Promise {
     NobodyIsForgotten,
     /// Of the tasks of a queue with one key one lives.
     OneForAKey,
-    /// Whoever enqueues is told which task it is.
+    /// Whoever enqueues is told which task it is, and whoever puts one back that it is.
     EachIsAnswered,
     /// Time that has passed counts at once: nobody is told of a task that has expired as one that lives.
     TimeCounts,
@@ -119,6 +119,8 @@ struct Life {
     asked: u32,
     /// The reports that its name leads to, oldest first.
     reports: Vec<Reported>,
+    /// The errand that announced last that the task is put back, and so has done it, whoever renames it.
+    put_back_by: Option<Nonce>,
     /// The results that came too late, and whose senders were told so.
     orphans: BTreeSet<Path>,
     /// A completion that was accepted enqueued it.
@@ -256,6 +258,11 @@ impl Ledger {
             (Call::Remove(from), Ok(Outcome::Removed(Removed::Now))) => (Some(from), None),
             _ => return Ok(()),
         };
+        if let (Order::Retry(id), Some(to)) = (errand.order, come)
+            && layout::parse_key_holder(&to.name).is_some()
+        {
+            self.life(id).put_back_by = Some(errand.nonce);
+        }
         if let Some((id, ..)) = gone.and_then(|path| layout::parse_report(&path.name)) {
             self.lives.get(&id).map_or(Ok(()), |life| life.check_reports(tree))?;
         }
@@ -518,7 +525,13 @@ impl Ledger {
         let Some(id) = errand.order.task() else { return Ok(()) };
         let by_state = match errand.order {
             // Also one that would wait in vain.
-            Order::Retry(_) => ["not_terminal", "already_terminal", "key_taken", "error"].contains(&code),
+            Order::Retry(_) => {
+                let told = self.lives.get(&id).is_none_or(|life| life.put_back_by != Some(errand.nonce));
+                expect(told || code == "not_found", Promise::EachIsAnswered, || {
+                    format!("{errand} was refused: {code}, and it had put the task back")
+                })?;
+                ["not_terminal", "already_terminal", "key_taken", "error"].contains(&code)
+            }
             // A doctor that takes its enqueuer for dead may take what is to follow away.
             Order::CompleteAndEnqueue(..) if code == "not_found" => true,
             _ => ["not_claimed", "wrong_owner", "lease_lost", "already_terminal"].contains(&code),
@@ -1073,7 +1086,7 @@ impl fmt::Display for Promise {
             Promise::NobodyIsForgotten => "nobody waits for what has happened",
             Promise::OneForAKey => "of the tasks with one key one lives",
             Promise::TimeCounts => "time that has passed counts at once",
-            Promise::EachIsAnswered => "whoever enqueues is told which task it is",
+            Promise::EachIsAnswered => "whoever enqueues, or puts a task back, is told so",
             Promise::NoMoreThanAllowed => "there are no more leases than are allowed",
             Promise::NobodyLeavesWhatIsFree => {
                 "nobody is told that there is nothing while there is room for one more lease"
