@@ -52,7 +52,15 @@ impl Handle {
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
         let mut content = Vec::with_capacity(READ_AT_ONCE.min(max_bytes));
-        self.0.open(name)?.take(max_bytes as u64).read_to_end(&mut content)?;
+        let mut opened = self.0.open(name);
+        for _ in 0..LOOKS {
+            // The kernel gives up on a look beneath a directory while names change about it, which is no answer.
+            if !opened.as_ref().is_err_and(leads_outside) {
+                break;
+            }
+            opened = self.0.open(name);
+        }
+        opened?.take(max_bytes as u64).read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -110,6 +118,14 @@ impl Handle {
         // A directory is opened for searching only; syncing needs it opened for reading.
         Ok(self.0.open(path)?.sync_all()?)
     }
+}
+
+/// How often a file is opened whose path seems to lead out of the directory.
+const LOOKS: usize = 4;
+
+/// True for the words of `cap-std`, which are no error of the system's.
+fn leads_outside(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
 /// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on Linux

@@ -19,23 +19,29 @@ pub(super) fn are_kept(task: &Task, actions: &[&Action], findings: &mut Findings
         if may_be_given_back(earlier, won, actions) {
             continue;
         }
+        // A lease is dated when its claim began. Others may have had the task between the two, while whoever claims was stopped.
+        let granted = if next.generation == lease.generation + 1 { next.claimed_micros } else { won.wall_micros };
         // A heartbeat that came between the two is not known to be before or after, so only what was told counts.
-        if told.nanos < later.began.nanos && (next.claimed_micros < expires || won.wall_micros < expires) {
+        if told.nanos < later.began.nanos && (granted < expires || won.wall_micros < expires) {
             let what = format!("{} was given it while the lease of {} ran", later.run_id, earlier.run_id);
             findings.report(Some(task), what);
         }
     }
 }
 
-/// Whether the holder by `claim` set out to release the task before `moment`, or somebody to put it back after its
+/// Whether the holder by `claim` set out to release the task before `moment`, or somebody was about to put it back after its
 /// end, and was not refused.
 fn may_be_given_back(claim: &Action, moment: Moment, actions: &[&Action]) -> bool {
     let is_refused = |action: &Action| matches!(action.answer(), Some(Answer::Refused { .. }));
     actions.iter().any(|action| {
-        let by_its_holder = matches!(action.op, Op::Release { .. }) && action.run_id == claim.run_id;
-        (by_its_holder || matches!(action.op, Op::Retry { .. }))
-            && (claim.began.nanos..moment.nanos).contains(&action.began.nanos)
-            && !is_refused(action)
+        let by_its_holder = matches!(action.op, Op::Release { .. })
+            && action.run_id == claim.run_id
+            && (claim.began.nanos..moment.nanos).contains(&action.began.nanos);
+        // It may have been asked for before the claim, by an agent that was stopped.
+        let put_back = matches!(action.op, Op::Retry { .. })
+            && action.began.nanos < moment.nanos
+            && action.ended_at().is_none_or(|at| at.nanos > claim.began.nanos);
+        (by_its_holder || put_back) && !is_refused(action)
     })
 }
 
