@@ -33,7 +33,7 @@ impl Handle {
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
-        Ok(Handle(self.0.open_dir(path)?, self.1))
+        Ok(Handle(beneath(|| self.0.open_dir(path))?, self.1))
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
@@ -52,15 +52,7 @@ impl Handle {
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
         let mut content = Vec::with_capacity(READ_AT_ONCE.min(max_bytes));
-        let mut opened = self.0.open(name);
-        for _ in 0..LOOKS {
-            // The kernel gives up on a look beneath a directory while names change about it, which is no answer.
-            if !opened.as_ref().is_err_and(leads_outside) {
-                break;
-            }
-            opened = self.0.open(name);
-        }
-        opened?.take(max_bytes as u64).read_to_end(&mut content)?;
+        beneath(|| self.0.open(name))?.take(max_bytes as u64).read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -116,12 +108,24 @@ impl Handle {
 
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
         // A directory is opened for searching only; syncing needs it opened for reading.
-        Ok(self.0.open(path)?.sync_all()?)
+        Ok(beneath(|| self.0.open(path))?.sync_all()?)
     }
 }
 
-/// How often a file is opened whose path seems to lead out of the directory.
-const LOOKS: usize = 4;
+/// How often something is opened whose path seems to lead out of the directory.
+const LOOKS: usize = 5;
+
+/// Opens something beneath a directory. While names change about a look the kernel gives it up, and `cap-std` says that the
+/// path led outside. That is no answer, so it is asked again.
+fn beneath<T>(open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..LOOKS {
+        match open() {
+            Err(error) if leads_outside(&error) => {}
+            opened => return opened,
+        }
+    }
+    open()
+}
 
 /// True for the words of `cap-std`, which are no error of the system's.
 fn leads_outside(error: &io::Error) -> bool {

@@ -46,7 +46,7 @@ pub enum Promise {
     NobodyIsForgotten,
     /// Of the tasks of a queue with one key one lives.
     OneForAKey,
-    /// Whoever enqueues is told which task it is, and whoever puts one back that it is.
+    /// An agent that enqueues a task is told which one it is. An agent that puts a task back is told so.
     EachIsAnswered,
     /// Time that has passed counts at once: nobody is told of a task that has expired as one that lives.
     TimeCounts,

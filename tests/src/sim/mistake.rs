@@ -63,9 +63,9 @@ pub enum Mistake {
     SyncNoProgress,
     /// Whoever gets a key does not wait until that is on disk.
     SyncNoKey,
-    /// Whoever asks for a key takes the enqueuer of the task that has it for dead, as that task stands in no place yet.
+    /// An agent that asks for a key finds the task which has the key in no place yet, and takes its enqueuer for dead.
     TakeTheEnqueuerForDead,
-    /// Whoever gives a task back, as it is one too many, leaves without another look.
+    /// An agent that gives back a task, since it has one too many, does not look for another.
     LeaveAfterGivingWay,
     /// Nobody looks at the marks of those that list a task among others that they wait for.
     ForgetTheMarks,

@@ -219,8 +219,8 @@ impl History {
     }
 
     /// A task counts as ended when somebody sets out to end it, for the answer may never come. If it is claimed after
-    /// all, it was not. One that is acknowledged when it has been claimed already is not counted anew. One that is to be put back
-    /// counts once it was: most are refused, and would be waited for by those who enqueue.
+    /// all, it was not. One that is acknowledged when it has been claimed already is not counted anew. A task
+    /// that is to be put back counts once that is answered: most retries are refused, and orchestrators would wait for those tasks.
     fn keep_count(&mut self, run_id: &str, said: &Said) {
         match said {
             Said::Began(Op::Settle { task, .. } | Op::Cancel { task, .. }) => self.set_open(task, false),

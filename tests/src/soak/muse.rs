@@ -123,7 +123,7 @@ fn understood(op: &Op, printed: &str) -> Answer {
     }
 }
 
-/// Whoever finds nothing is told so of a queue that may have more, but for its limit.
+/// A claim that finds nothing is told of a limited queue that is full.
 fn is_foreseen(op: &Op, warning: &str) -> bool {
     matches!(op, Op::Claim { .. }) && tells_of_a_full_queue(warning)
 }
