@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 use coord_tests::{Repo, micros};
 
 #[test]
-fn a_waiting_agent_has_its_task_within_50_ms_and_costs_under_1_percent_of_a_core() {
+fn a_waiting_agent_has_its_task_within_50_ms_and_costs_under_1_percent_or_8_bare_timers() {
     let repo = Repo::new();
     repo.coord("init").succeeded();
     let mut delays: Vec<i64> = (0..15).map(|round| wake_up(&repo, round)).collect();
     delays.sort();
     let (median, worst) = (delays[delays.len() / 2], delays[delays.len() - 1]);
     let idle = idle(&repo);
-    report(&format!(
-        "claim --wait: wakes after {median} µs (median), {worst} µs (worst of 15); idle {:.2} % of a core, a bare timer {:.2} %",
-        idle.agent, idle.bare_timer
-    ));
+    let wakes = format!("wakes after {median} µs (median), {worst} µs (worst of 15)");
+    let Idle { agent, bare_timer } = idle;
+    report(&format!("claim --wait: {wakes}; idle {agent:.2} % of a core, a bare timer {bare_timer:.2} %"));
     assert!(median <= 50_000, "{delays:?}");
-    assert!(idle.agent < f64::max(1.0, BARE_TIMERS * idle.bare_timer), "{idle:?}");
+    assert!(agent < f64::max(1.0, BARE_TIMERS * bare_timer), "{idle:?}");
 }
 
-/// What a waiting agent may cost on a machine where even waking up is dear: so many times what a bare timer costs there. Where
-/// that timer costs 0.12 % of a core, this is the one percent.
+/// A waiting agent may cost one percent of a core, or so many times what a bare timer costs, where that is more: on a
+/// busy machine even waking up is dear. Where the timer costs 0.12 % of a core, the two bounds are the same.
 const BARE_TIMERS: f64 = 8.0;
 
-/// How often the bare timer wakes up: as often as a waiting agent.
+/// How often the bare timer wakes up. Not the product's own constant, by which an agent that looks too often would be
+/// allowed more.
 const TICK: Duration = Duration::from_millis(25);
 
-/// What was used in percent of one core, in the same time.
+/// The shares of one core that the agent and the timer took in the same seconds, in percent.
 #[derive(Debug, Clone, Copy)]
 struct Idle {
     agent: f64,
@@ -56,10 +56,8 @@ fn idle(repo: &Repo) -> Idle {
     // What else runs on the machine can only add to it, so the best of three times is the nearest.
     let times = (0..3).map(|_| {
         let timer = thread::spawn(bare_timer);
-        let (used_before, began) = (processor_nanos_of(waiting.id()), Instant::now());
-        let bare_timer = timer.join().unwrap();
-        let used = processor_nanos_of(waiting.id()) - used_before;
-        Idle { agent: used as f64 / began.elapsed().as_nanos() as f64 * 100.0, bare_timer }
+        let (agent, bare_timer) = share(|| nanos_of_process(waiting.id()), || timer.join().unwrap());
+        Idle { agent, bare_timer }
     });
     let best = times.min_by(|one, other| one.agent.total_cmp(&other.agent)).unwrap();
     waiting.kill();
@@ -68,22 +66,30 @@ fn idle(repo: &Repo) -> Idle {
 
 /// What a thread costs that does nothing but wake up for three seconds, in percent of a core.
 fn bare_timer() -> f64 {
-    let (used_before, began) = (processor_nanos("/proc/thread-self"), Instant::now());
-    while began.elapsed() < Duration::from_secs(3) {
-        thread::sleep(TICK);
-    }
-    let used = processor_nanos("/proc/thread-self") - used_before;
-    used as f64 / began.elapsed().as_nanos() as f64 * 100.0
+    let began = Instant::now();
+    let wake_up_and_sleep = || {
+        while began.elapsed() < Duration::from_secs(3) {
+            thread::sleep(TICK);
+        }
+    };
+    share(|| nanos_of_thread("/proc/thread-self"), wake_up_and_sleep).0
+}
+
+/// By how much `nanos` grew while something was done, in percent of the time that took, and what that gave.
+fn share<T>(nanos: impl Fn() -> u64, act: impl FnOnce() -> T) -> (f64, T) {
+    let (before, began) = (nanos(), Instant::now());
+    let given = act();
+    ((nanos() - before) as f64 / began.elapsed().as_nanos() as f64 * 100.0, given)
 }
 
 /// What the threads of a process have run for.
-fn processor_nanos_of(pid: u32) -> u64 {
+fn nanos_of_process(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    threads.map(|thread| processor_nanos(thread.unwrap().path())).sum()
+    threads.map(|thread| nanos_of_thread(thread.unwrap().path())).sum()
 }
 
 /// What a thread has run for, as Linux counts it.
-fn processor_nanos(thread: impl AsRef<Path>) -> u64 {
+fn nanos_of_thread(thread: impl AsRef<Path>) -> u64 {
     let times = fs::read_to_string(thread.as_ref().join("schedstat")).unwrap();
     times.split_whitespace().next().unwrap().parse().unwrap()
 }

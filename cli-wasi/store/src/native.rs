@@ -115,8 +115,8 @@ impl Handle {
 /// How often something is opened whose path seems to lead out of the directory.
 const LOOKS: usize = 5;
 
-/// Opens something beneath a directory. While names change about a look the kernel gives it up, and `cap-std` says that the
-/// path led outside. That is no answer, so it is asked again.
+/// Opens something beneath a directory. While names change about a look the kernel gives it up, and `cap-std` says that
+/// the path led outside. That is no answer, so it is asked again.
 fn beneath<T>(open: impl Fn() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..LOOKS {
         match open() {

@@ -219,8 +219,9 @@ impl History {
     }
 
     /// A task counts as ended when somebody sets out to end it, for the answer may never come. If it is claimed after
-    /// all, it was not. One that is acknowledged when it has been claimed already is not counted anew. A task
-    /// that is to be put back counts once that is answered: most retries are refused, and orchestrators would wait for those tasks.
+    /// all, it was not. A task may be claimed before its enqueue is answered; the answer does not count it again. A
+    /// task that is to be put back counts once that is answered: most retries are refused, and orchestrators would wait
+    /// for those tasks.
     fn keep_count(&mut self, run_id: &str, said: &Said) {
         match said {
             Said::Began(Op::Settle { task, .. } | Op::Cancel { task, .. }) => self.set_open(task, false),

@@ -19,7 +19,7 @@ pub(super) fn are_kept(task: &Task, actions: &[&Action], findings: &mut Findings
         if may_be_given_back(earlier, won, actions) {
             continue;
         }
-        // A lease is dated when its claim began. Others may have had the task between the two, while whoever claims was stopped.
+        // A lease is dated when its claim began. Others may have had the task in between, if the claimer was stopped.
         let granted = if next.generation == lease.generation + 1 { next.claimed_micros } else { won.wall_micros };
         // A heartbeat that came between the two is not known to be before or after, so only what was told counts.
         if told.nanos < later.began.nanos && (granted < expires || won.wall_micros < expires) {
@@ -29,8 +29,8 @@ pub(super) fn are_kept(task: &Task, actions: &[&Action], findings: &mut Findings
     }
 }
 
-/// Whether the holder by `claim` set out to release the task before `moment`, or somebody was about to put it back after its
-/// end, and was not refused.
+/// Whether the holder by `claim` set out to release the task before `moment`, or somebody was about to put it back
+/// after its end, and was not refused.
 fn may_be_given_back(claim: &Action, moment: Moment, actions: &[&Action]) -> bool {
     let is_refused = |action: &Action| matches!(action.answer(), Some(Answer::Refused { .. }));
     actions.iter().any(|action| {
