@@ -28,7 +28,7 @@ pub use tasks::FIELDS as TASK_FIELDS;
 use coord_core::name::Nonce;
 use coord_core::request::{self, BadRequest, Words};
 use coord_core::transition::Claimant;
-use coord_core::{Queue, TaskId};
+use coord_core::{Error, Queue, TaskId};
 use coord_store::{DirStore, Sync};
 use schemars::{JsonSchema, Schema};
 
@@ -230,13 +230,21 @@ struct OpenQueue {
 
 impl Repository {
     fn open(&self) -> Result<OpenQueue, Failure> {
+        self.open_by(Queue::open)
+    }
+
+    fn open_for_doctor(&self) -> Result<OpenQueue, Failure> {
+        self.open_by(Queue::open_for_doctor)
+    }
+
+    fn open_by(&self, open: fn(DirStore) -> Result<Queue<DirStore>, Error>) -> Result<OpenQueue, Failure> {
         let sync = self.sync()?;
         let mut grants = host::grants().into_iter();
         let Some(Grant { directory, name }) = grants.next() else { return Err(no_repository()) };
         if grants.next().is_some() {
             return Err(bad_args("more than one directory was granted: grant .muse/coordination alone"));
         }
-        let queue = Queue::open(DirStore::new(directory, sync))?;
+        let queue = open(DirStore::new(directory, sync))?;
         Ok(OpenQueue { queue, directory: name })
     }
 

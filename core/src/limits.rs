@@ -166,6 +166,10 @@ pub const HEAD_MICROS: u64 = 10_000;
 /// this is a few megabytes at the very most.
 pub const REMEMBERED: usize = 1_024;
 
+/// How many things that are in the way an operation tells of, and how many tasks that it cannot take a claim passes over: beyond,
+/// something is wrong with the directory as a whole.
+pub const PASSED_OVER: usize = 100;
+
 /// How old a record without an entry must be, by its own time, before a doctor takes its enqueuer for dead, in
 /// microseconds. It only spares a queue at work false alarms: a repair is safe beside an enqueuer that lives after all.
 pub const ENQUEUE_MICROS: u64 = 60_000_000;

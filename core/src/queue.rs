@@ -83,15 +83,17 @@ impl<S: Store> Queue<S> {
     /// Writes nothing. Fails with [`Error::UnsupportedFormat`] if the directory is of a newer format, and with
     /// [`Error::NotAQueue`] if it holds other things than a queue.
     pub fn open(store: S) -> Result<Queue<S>, Error> {
-        let formatted = match store.read(&layout::format(), limits::RECORD_BYTES)? {
-            Some(content) => {
-                check_format(&content)?;
-                true
-            }
-            None => {
-                check_holds_nothing_else(&store)?;
-                false
-            }
+        let formatted = is_formatted(&store)?;
+        Ok(Queue { store, formatted: Cell::new(formatted), memory: RefCell::default() })
+    }
+
+    /// As [`Queue::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a defect, and
+    /// [`Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
+    pub fn open_for_doctor(store: S) -> Result<Queue<S>, Error> {
+        let formatted = match is_formatted(&store) {
+            Err(Error::NoFormat { .. }) => false,
+            Err(Error::Store(error)) if error.is_of_one_place() && error.path == layout::format().to_string() => false,
+            formatted => formatted?,
         };
         Ok(Queue { store, formatted: Cell::new(formatted), memory: RefCell::default() })
     }
@@ -246,13 +248,8 @@ pub enum Finding {
         /// What is wrong with its record.
         problem: BadRecord,
     },
-    /// A task's record cannot be read by this agent. The task is left where it is.
-    Unreadable {
-        /// The task.
-        id: TaskId,
-        /// What the medium says.
-        error: StoreError,
-    },
+    /// Something is in the way, or is not open to this agent. What is behind it is left out.
+    PassedOver(StoreError),
     /// A report on a task cannot be read: its result, its error, or what was said before.
     ReportLost {
         /// The task.
@@ -267,10 +264,20 @@ impl fmt::Display for Finding {
                 write!(f, "task {id} was set aside: its record is {problem}; its entry is in aside/, nothing is lost")
             }
             Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
-            Finding::Unreadable { id, error } => write!(f, "task {id} is left out: {error}"),
+            Finding::PassedOver(error) => write!(f, "{} is passed over: {error}", error.path),
             Finding::ReportLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
         }
     }
+}
+
+/// False: it is empty, but for harmless things.
+fn is_formatted<S: Store>(store: &S) -> Result<bool, Error> {
+    let content = store.read(&layout::format(), limits::RECORD_BYTES)?;
+    match &content {
+        Some(content) => check_format(content)?,
+        None => check_holds_nothing_else(store)?,
+    }
+    Ok(content.is_some())
 }
 
 fn check_format(content: &[u8]) -> Result<(), Error> {

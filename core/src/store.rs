@@ -213,6 +213,17 @@ pub enum StoreErrorKind {
     Other,
 }
 
+impl StoreError {
+    /// True if the fault is that of one name, whatever it is: what is there is passed over, and the rest goes on. False if this agent
+    /// can do nothing at all for now.
+    pub fn is_of_one_place(&self) -> bool {
+        match self.kind {
+            StoreErrorKind::Denied | StoreErrorKind::WrongType | StoreErrorKind::Other => !self.path.is_empty(),
+            StoreErrorKind::ReadOnly | StoreErrorKind::Full | StoreErrorKind::TooManyOpen => false,
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let advice = match self.kind {

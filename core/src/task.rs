@@ -10,6 +10,7 @@ use crate::id::TaskId;
 use crate::json::{self, JsonObject};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag, Title, UniqueKey};
+use crate::store::{StoreError, StoreErrorKind};
 use crate::tags::TagSet;
 use crate::time::Timestamp;
 
@@ -196,6 +197,15 @@ pub enum BadRecord {
         /// The id that the content has.
         found: TaskId,
     },
+    /// It cannot be read.
+    Unreadable(StoreError),
+}
+
+impl BadRecord {
+    /// True if another agent may be able to read it: then it stays where it is.
+    pub(crate) fn is_for_others(&self) -> bool {
+        matches!(self, BadRecord::Unreadable(error) if error.kind != StoreErrorKind::WrongType)
+    }
 }
 
 impl From<serde_json::Error> for BadRecord {
@@ -209,6 +219,7 @@ impl fmt::Display for BadRecord {
         match self {
             BadRecord::Malformed { reason } => write!(f, "torn or not a task record ({reason})"),
             BadRecord::OtherContent { found } => write!(f, "altered: its content is that of {found}"),
+            BadRecord::Unreadable(error) => write!(f, "unreadable ({error})"),
         }
     }
 }

@@ -85,7 +85,7 @@ export class NodeStore implements Host {
 
   read(path: string, maxBytes: number): Uint8Array | undefined {
     return unlessMissing(() => {
-      const descriptor = openSync(this.#prefix + path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+      const descriptor = openSync(this.#prefix + path, READING);
       try {
         return readUpTo(descriptor, maxBytes);
       } finally {
@@ -144,6 +144,13 @@ export class NodeStore implements Host {
   }
 }
 
+/**
+ * How a file is opened to be read: no link is followed, and nobody is waited for. A FIFO in the directory would hold this process up
+ * until somebody writes into it; so it reads as empty.
+ */
+const READING =
+  constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
 /** What is taken over of a directory's mode: the rights, and that its group is that of all that is in it. */
 const SHARED = 0o2777;
 
@@ -155,7 +162,7 @@ export function modeOf(directory: string): number | undefined {
 /** Makes the names in a directory durable. On Windows, which cannot, it does nothing. */
 export function syncDirectory(directory: string): void {
   if (process.platform === 'win32') return;
-  const descriptor = openSync(directory, 'r');
+  const descriptor = openSync(directory, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
   try {
     fsyncSync(descriptor);
   } finally {
@@ -221,6 +228,8 @@ const KINDS: Record<string, string> = {
   ENOTDIR: 'wrong-type',
   EISDIR: 'wrong-type',
   ELOOP: 'wrong-type',
+  ENXIO: 'wrong-type',
+  ENODEV: 'wrong-type',
   EMFILE: 'too-many-open',
   ENFILE: 'too-many-open',
 };

@@ -1,5 +1,7 @@
-//! The two things that the component's filesystem does otherwise than that of `wasmtime-wasi`.
+//! The three things that the component's filesystem does otherwise than that of `wasmtime-wasi`.
 //!
+//! - Nothing but files and directories is opened: a FIFO in the directory would hold the command up until somebody writes into it, and
+//!   a device may act.
 //! - A directory is listed without a look at the metadata of each name, for its type, which costs several times as much as
 //!   reading the name; and the queue lives by names. The type is what the directory itself says, which may be that it does
 //!   not know.
@@ -10,12 +12,15 @@
 
 use std::sync::Mutex;
 
+use cap_primitives::fs::{FollowSymlinks, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat, syncfs};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
-use wasmtime_wasi::ResourceTable;
-use wasmtime_wasi::filesystem::Descriptor;
-use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, DirectoryEntry, ErrorCode};
+use wasmtime_wasi::filesystem::{Descriptor, Dir as Directory, File};
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, OpenFlags, PathFlags,
+};
+use wasmtime_wasi::{OpenMode, ResourceTable};
 
 use crate::sandbox::Sandbox;
 
@@ -27,7 +32,7 @@ struct Listing(Mutex<Dir>);
 
 type Stream = Resource<Listing>;
 
-/// Takes the place of four definitions that were linked before.
+/// Takes the place of five definitions that were linked before.
 pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut interface = linker.instance(INTERFACE)?;
@@ -35,6 +40,12 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
         store.data_mut().table().delete(Stream::new_own(stream))?;
         Ok(())
     })?;
+    interface.func_wrap(
+        "[method]descriptor.open-at",
+        |mut store: Store<'_>, (directory, path_flags, path, how, flags)| {
+            Ok((open_at(store.data_mut().table(), &directory, path_flags, &path, how, flags)?,))
+        },
+    )?;
     interface.func_wrap("[method]descriptor.read-directory", |mut store: Store<'_>, (directory,)| {
         Ok((listing(store.data_mut().table(), &directory)?,))
     })?;
@@ -49,6 +60,58 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 }
 
 type Store<'a> = StoreContextMut<'a, Sandbox>;
+
+fn open_at(
+    table: &mut ResourceTable,
+    directory: &Resource<Descriptor>,
+    path_flags: PathFlags,
+    path: &String,
+    how: OpenFlags,
+    flags: DescriptorFlags,
+) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
+    let Descriptor::Dir(directory) = table.get(directory)? else { return Ok(Err(ErrorCode::NotDirectory)) };
+    match opened(directory, path_flags, path, how, flags) {
+        Ok(descriptor) => Ok(Ok(table.push(descriptor)?)),
+        Err(code) => Ok(Err(code)),
+    }
+}
+
+/// Waits for nobody. What is neither a file nor a directory is closed again without having been read.
+fn opened(
+    Directory { dir, perms, .. }: &Directory,
+    path_flags: PathFlags,
+    path: &str,
+    how: OpenFlags,
+    flags: DescriptorFlags,
+) -> Result<Descriptor, ErrorCode> {
+    let (creates, truncates) = (how.contains(OpenFlags::CREATE), how.contains(OpenFlags::TRUNCATE));
+    let (is_new, is_directory) = (how.contains(OpenFlags::EXCLUSIVE), how.contains(OpenFlags::DIRECTORY));
+    let writes = creates || truncates || flags.contains(DescriptorFlags::WRITE);
+    let reads = flags.contains(DescriptorFlags::READ) || !flags.contains(DescriptorFlags::WRITE);
+    if is_directory && (creates || truncates || is_new) {
+        return Err(ErrorCode::Invalid);
+    }
+    if writes && perms.write_not_permitted() {
+        return Err(ErrorCode::NotPermitted);
+    }
+    let waits_for_nobody = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let kind = if is_directory { OFlags::DIRECTORY } else { OFlags::empty() };
+    let follow = if path_flags.contains(PathFlags::SYMLINK_FOLLOW) { FollowSymlinks::Yes } else { FollowSymlinks::No };
+    let mut options = OpenOptions::new();
+    options.read(reads).write(writes).truncate(truncates).create(creates && !is_new).create_new(creates && is_new);
+    options.custom_flags((waits_for_nobody | kind).bits().cast_signed()).follow(follow);
+    let file = cap_primitives::fs::open(dir, path.as_ref(), &options)?;
+    let file_type = file.metadata()?.file_type();
+    let mut mode = OpenMode::empty();
+    mode.set(OpenMode::READ, reads);
+    mode.set(OpenMode::WRITE, writes);
+    match () {
+        () if file_type.is_dir() => Ok(Descriptor::Dir(Directory::new(file, *perms, mode, true))),
+        () if is_directory => Err(ErrorCode::NotDirectory),
+        () if file_type.is_file() => Ok(Descriptor::File(File::new(file, *perms, mode, true))),
+        () => Err(ErrorCode::NoDevice),
+    }
+}
 
 fn listing(table: &mut ResourceTable, directory: &Resource<Descriptor>) -> wasmtime::Result<Result<Stream, ErrorCode>> {
     let Descriptor::Dir(directory) = table.get(directory)? else { return Ok(Err(ErrorCode::NotDirectory)) };
@@ -105,8 +168,7 @@ mod tests {
     use std::fs;
     use std::os::unix::ffi::OsStrExt as _;
 
-    use wasmtime_wasi::filesystem::Dir as Opened;
-    use wasmtime_wasi::{FsPerms, OpenMode};
+    use wasmtime_wasi::FsPerms;
 
     use super::*;
 
@@ -122,7 +184,7 @@ mod tests {
         let opened = openat(rustix::fs::CWD, root, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
 
         let mut table = ResourceTable::new();
-        let opened = Opened::new(opened.into(), FsPerms::ReadOnly, OpenMode::READ, true);
+        let opened = Directory::new(opened.into(), FsPerms::ReadOnly, OpenMode::READ, true);
         let opened = table.push(Descriptor::Dir(opened)).unwrap();
         let stream = listing(&mut table, &opened).unwrap().unwrap();
         let mut told = Vec::new();

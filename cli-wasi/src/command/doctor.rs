@@ -70,7 +70,7 @@ const FOREIGN_SHOWN: usize = 20;
 
 pub(super) fn run(args: &args::Doctor, repository: &Repository) -> Result<Answered<Examined>, Failure> {
     let sync = repository.sync()?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = repository.open_for_doctor()?;
     let mut nonces = nonce()?.counted_on();
     let diagnosis = if args.repair { queue.repair(host::now(), &mut nonces)? } else { queue.examine(host::now())? };
     let medium = queue.probe(host::now(), nonces())?;

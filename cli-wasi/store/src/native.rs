@@ -52,7 +52,8 @@ impl Handle {
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
         let mut content = Vec::with_capacity(READ_AT_ONCE.min(max_bytes));
-        beneath(|| self.0.open(name))?.take(max_bytes as u64).read_to_end(&mut content)?;
+        let options = reading(Expected::File);
+        beneath(|| self.0.open_with(name, &options))?.take(max_bytes as u64).read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -108,7 +109,8 @@ impl Handle {
 
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
         // A directory is opened for searching only; syncing needs it opened for reading.
-        Ok(beneath(|| self.0.open(path))?.sync_all()?)
+        let options = reading(Expected::Directory);
+        Ok(beneath(|| self.0.open_with(path, &options))?.sync_all()?)
     }
 }
 
@@ -130,6 +132,36 @@ fn beneath<T>(open: impl Fn() -> io::Result<T>) -> io::Result<T> {
 /// True for the words of `cap-std`, which are no error of the system's.
 fn leads_outside(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
+/// What there ought to be under a name.
+#[derive(Clone, Copy)]
+enum Expected {
+    File,
+    Directory,
+}
+
+/// How to open something for reading without waiting for anybody: a FIFO in the directory would hold the agent up until somebody
+/// writes into it. Such a one reads as empty.
+#[cfg(unix)]
+fn reading(what: Expected) -> OpenOptions {
+    use cap_std::fs::OpenOptionsExt as _;
+    use rustix::fs::OFlags;
+    let kind = match what {
+        Expected::File => OFlags::empty(),
+        Expected::Directory => OFlags::DIRECTORY,
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY | kind).bits().cast_signed());
+    options
+}
+
+/// Elsewhere there are no FIFOs among files.
+#[cfg(not(unix))]
+fn reading(_what: Expected) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    options
 }
 
 /// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on Linux
@@ -244,7 +276,8 @@ impl From<io::Error> for Failure {
 #[cfg(unix)]
 fn kind_by_number(error: &io::Error) -> Option<StoreErrorKind> {
     match rustix::io::Errno::from_io_error(error)? {
-        rustix::io::Errno::LOOP => Some(StoreErrorKind::WrongType),
+        // A socket, or a device that is none.
+        rustix::io::Errno::LOOP | rustix::io::Errno::NXIO | rustix::io::Errno::NODEV => Some(StoreErrorKind::WrongType),
         rustix::io::Errno::MFILE | rustix::io::Errno::NFILE => Some(StoreErrorKind::TooManyOpen),
         _ => None,
     }

@@ -201,7 +201,9 @@ impl From<ErrorCode> for Failure {
             ErrorCode::ReadOnly => StoreErrorKind::ReadOnly,
             ErrorCode::Access | ErrorCode::NotPermitted => StoreErrorKind::Denied,
             ErrorCode::InsufficientSpace | ErrorCode::Quota => StoreErrorKind::Full,
-            ErrorCode::NotDirectory | ErrorCode::IsDirectory | ErrorCode::Loop => StoreErrorKind::WrongType,
+            ErrorCode::NotDirectory | ErrorCode::IsDirectory | ErrorCode::Loop | ErrorCode::NoDevice => {
+                StoreErrorKind::WrongType
+            }
             _ => StoreErrorKind::Other,
         };
         Failure::Other(kind, words(code))

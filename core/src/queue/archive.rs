@@ -156,6 +156,7 @@ impl<S: Store> Queue<S> {
                 }
             }
         }
+        findings.extend(self.take_findings());
         Ok(findings)
     }
 

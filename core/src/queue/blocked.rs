@@ -42,13 +42,13 @@ impl<S: Store> Queue<S> {
         while let Some(parent) = all_over.pop() {
             let dir = layout::blocked_on(parent.id);
             // Nobody waits for most tasks: to look is cheaper than to be refused a listing, which JavaScript throws.
-            if self.store.stamp(&dir)?.is_none() {
+            if self.unless_in_the_way(self.store.stamp(&dir))?.flatten().is_none() {
                 continue;
             }
-            let Some(names) = self.store.list(&dir)? else { continue };
+            let names = self.names_in(&dir)?;
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
                 let located = Located { dir: dir.clone(), entry };
-                match self.move_on(&located, now, nonce) {
+                match self.unless_in_the_way(self.move_on(&located, now, nonce)).map(Option::flatten) {
                     Ok(Some(next)) => {
                         moved += u64::from(next.version > located.entry.version);
                         all_over.extend(Over::of(&next));
@@ -61,11 +61,11 @@ impl<S: Store> Queue<S> {
                 }
             }
             for child in names.iter().filter_map(|name| parent.to_cancel(name)) {
-                let cancelled = self.cancel_marked(child, &parent, now, nonce)?;
+                let cancelled = self.unless_in_the_way(self.cancel_marked(child, &parent, now, nonce))?.flatten();
                 moved += u64::from(cancelled.is_some());
                 all_over.extend(cancelled.as_ref().and_then(Over::of));
             }
-            self.store.remove_dir(&dir)?;
+            self.unless_in_the_way(self.store.remove_dir(&dir))?;
         }
         Ok(moved)
     }
@@ -280,12 +280,15 @@ impl<S: Store> Queue<S> {
     /// What a parent has come to at `now`. If it may expire, a sweep is told when.
     fn end_of(&self, parent: TaskId, now: Timestamp, nonce: Nonce) -> Result<Parent, Error> {
         for _ in 0..limits::RACES {
-            let located = match self.find(parent) {
-                Ok(Some(located)) => located,
-                Ok(None) if self.keep_from_removal(parent)? => continue,
-                Ok(None) if self.is_purged(parent)? || self.record_of(parent)?.is_none() => return Ok(Parent::Purged),
+            let located = match self.unless_in_the_way(self.find(parent)) {
+                Ok(Some(Some(located))) => located,
+                Ok(None) => return Ok(Parent::Lives),
+                Ok(Some(None)) if self.keep_from_removal(parent)? => continue,
+                Ok(Some(None)) if self.is_purged(parent)? || self.record_of(parent)?.is_none() => {
+                    return Ok(Parent::Purged);
+                }
                 // A doctor will find its entry, or its record.
-                Ok(None) | Err(Error::Corrupt { .. }) => return Ok(Parent::Lives),
+                Ok(Some(None)) | Err(Error::Corrupt { .. }) => return Ok(Parent::Lives),
                 Err(error) => return Err(error),
             };
             if self.settled_by_time(&located, now, nonce)? {
@@ -322,9 +325,9 @@ impl<S: Store> Queue<S> {
     /// The tasks that others wait for in this part of the blocked shelf, and that are over. Names alone tell: a task and those
     /// that wait for it are fanned out by the same digits.
     fn parents_over(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<Over>, Error> {
-        let waited_for = self.store.list(part)?.unwrap_or_default();
+        let waited_for = self.names_in(part)?;
         let Some((_, digits)) = part.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
-        let done = self.store.list(&layout::shelf(Shelf::Done).child(digits))?.unwrap_or_default();
+        let done = self.names_in(&layout::shelf(Shelf::Done).child(digits))?;
         *names_read += 2 * waited_for.len() + done.len();
         let mut waited_for = sorted::set(waited_for.iter().map(String::as_str));
         let mut over = Vec::new();
@@ -335,11 +338,18 @@ impl<S: Store> Queue<S> {
         }
         // A collection may have removed a task just before another one came to wait for it, and whoever enqueued that may have died.
         for id in waited_for.into_iter().filter_map(TaskId::from_hex) {
-            if !self.store.exists(&layout::record(id))? && self.record_of(id)?.is_none() {
-                over.push(Over { id, outcome: None });
+            match self.unless_in_the_way(self.has_record(id)) {
+                Ok(Some(false)) => over.push(Over { id, outcome: None }),
+                Ok(_) | Err(Error::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(over)
+    }
+
+    fn has_record(&self, id: TaskId) -> Result<bool, Error> {
+        // Most are under their first name.
+        Ok(self.store.exists(&layout::record(id))? || self.record_of(id)?.is_some())
     }
 }
 

@@ -81,6 +81,7 @@ impl TaskWatch {
             };
             self.seen.insert(id, Sight { version, status: Status::of(&entry, now), told });
         }
+        findings.extend(queue.take_findings());
         Ok((changes, findings))
     }
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::layout::{self, TimedShelf};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag};
-use crate::store::{Moved, Store};
+use crate::store::{Moved, Store, StoreErrorKind};
 use crate::tags::{Choice, TagSet};
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -98,7 +98,8 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Claim, Error> {
-        let mut findings = self.sweep_if_due(now, nonce)?;
+        // What is wrong with the directory of the sweeps is no reason to claim nothing.
+        let mut findings = self.unless_in_the_way(self.sweep_if_due(now, nonce))?.unwrap_or_default();
         let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from memory.
         if claimed.is_none() && self.memory.borrow_mut().forget_dirs() {
@@ -112,6 +113,7 @@ impl<S: Store> Queue<S> {
         self.memory.borrow_mut().walked = true;
         let is_told = claimed.is_none() && is_full;
         let closed = if is_told { self.closed_to(request, &closed, now)? } else { Closed::default() };
+        findings.extend(self.take_findings());
         Ok(Claim { claimed, closed, findings })
     }
 
@@ -210,6 +212,8 @@ impl<S: Store> Queue<S> {
         Ok(Onward::Next)
     }
 
+    /// Takes a task, if it is one that the agent asked for. What can fail is done before the rename, so that after an error nobody
+    /// has the task; one that cannot be taken stays where it is, and keeps nobody from the next.
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
         let Attempt { request, command, now, nonce, .. } = attempt;
         if !self.admits(&request.choice, located)? {
@@ -220,15 +224,35 @@ impl<S: Store> Queue<S> {
             Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
             Err(_) => return Ok(Take::Unfit),
         };
+        let task = match self.task_at(located) {
+            Ok(Some(task)) => task,
+            Ok(None) => return Ok(Take::Gone),
+            Err(Error::Corrupt { problem, .. }) => {
+                attempt.findings.extend(self.set_aside(located, problem)?);
+                return Ok(Take::Unfit);
+            }
+            Err(error) => return Err(error),
+        };
         if let Some(lease) = next.lease() {
             self.spill(&lease.holder, &request.run_id, *nonce)?;
         }
         let home = layout::shelf_of(layout::Shelf::Claimed, next.id);
-        if self.shift(located, &next, &home)? == Moved::Gone {
-            return Ok(Take::Gone);
+        match self.shift(located, &next, &home) {
+            Ok(Moved::Here) => {}
+            Ok(Moved::Gone) => return Ok(Take::Gone),
+            // Another user's, who lets nobody move it; or something is where its lease would stand.
+            Err(Error::Store(error))
+                if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind)
+                    && attempt.denied < limits::PASSED_OVER =>
+            {
+                attempt.denied += 1;
+                self.memory.borrow_mut().pass_over(error);
+                return Ok(Take::Unfit);
+            }
+            Err(error) => return Err(error),
         }
         // CM-3: if the agent dies from here on, the lease runs out and another takes over.
-        self.read_claimed(Located { dir: home, entry: next }, request, attempt.findings)
+        self.claimed(task, Located { dir: home, entry: next }, request)
     }
 
     /// True if the task behind an entry has the tags that are asked for. No record is opened, unless the text of its tags is lost.
@@ -261,29 +285,14 @@ impl<S: Store> Queue<S> {
         Ok(read)
     }
 
-    fn read_claimed(
-        &self,
-        located: Located,
-        request: &ClaimRequest,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Take, Error> {
-        match self.task_at(&located) {
-            Ok(Some(task)) => {
-                let claimer = request.run_id.as_str().into();
-                let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
-                // The first holder comes before anybody who could be late.
-                let orphans = if located.entry.generation > 1 { self.orphans(task.id)? } else { Vec::new() };
-                self.memory.borrow_mut().hold(located);
-                Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record, orphans }))))
-            }
-            Err(Error::Corrupt { problem, .. }) => {
-                findings.extend(self.set_aside(&located, problem)?);
-                Ok(Take::Unfit)
-            }
-            // Somebody cancelled the task, or its lease ran out, before this agent came to read it.
-            Ok(None) => Ok(Take::Gone),
-            Err(error) => Err(error),
-        }
+    fn claimed(&self, task: Task, located: Located, request: &ClaimRequest) -> Result<Take, Error> {
+        let claimer = request.run_id.as_str().into();
+        let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
+        // The first holder comes before anybody who could be late. What cannot be read now is told by `show`.
+        let is_first = located.entry.generation == 1;
+        let orphans = if is_first { Vec::new() } else { self.orphans(task.id).unwrap_or_default() };
+        self.memory.borrow_mut().hold(located);
+        Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record, orphans }))))
     }
 }
 
@@ -298,13 +307,15 @@ struct Attempt<'a> {
     lost_races: usize,
     /// How many entries it met whose time had run out.
     expired: usize,
+    /// How many entries it met that it may not move.
+    denied: usize,
     findings: &'a mut Vec<Finding>,
 }
 
 impl Attempt<'_> {
     fn new<'a>(request: &'a ClaimRequest, now: Timestamp, nonce: Nonce, findings: &'a mut Vec<Finding>) -> Attempt<'a> {
         let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
-        Attempt { request, command, now, nonce, claimed: None, lost_races: 0, expired: 0, findings }
+        Attempt { request, command, now, nonce, claimed: None, lost_races: 0, expired: 0, denied: 0, findings }
     }
 }
 

@@ -91,6 +91,8 @@ pub enum Problem {
     ReportLost,
     /// There are tasks, but no `format.json`.
     NoFormat,
+    /// Something that cannot be listed where a directory of the queue would be. Agents pass it over.
+    InTheWay(StoreError),
 }
 
 /// What became of a defect.
@@ -181,6 +183,7 @@ impl Problem {
             Problem::WrongPlace { .. } => "wrong_place",
             Problem::ReportLost => "report_lost",
             Problem::NoFormat => "no_format",
+            Problem::InTheWay(_) => "in_the_way",
         }
     }
 }
@@ -197,6 +200,7 @@ impl fmt::Display for Problem {
             Problem::WrongPlace { home } => write!(f, "nobody looks for the task here: it belongs to {home}"),
             Problem::ReportLost => f.write_str("the result or error of the task is missing or torn"),
             Problem::NoFormat => f.write_str("there are tasks, but nothing says which format they follow"),
+            Problem::InTheWay(error) => write!(f, "in the way of a directory of the queue: {error}"),
         }
     }
 }

@@ -51,6 +51,7 @@ impl<S: Store> Queue<S> {
         let mut findings = Vec::new();
         let taken_back = self.sweep_claimed(now, nonce, &mut findings)?.moved;
         self.sweep_waiting(now, nonce, &mut findings)?;
+        findings.extend(self.take_findings());
         Ok(Sweep { taken_back, findings })
     }
 
@@ -60,7 +61,7 @@ impl<S: Store> Queue<S> {
         if self.memory.borrow().sweeps_later(now) {
             return Ok(findings);
         }
-        let names = self.store.list(&layout::sweep())?.unwrap_or_default();
+        let names = self.names_in(&layout::sweep())?;
         let tokens = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
         let tokens: Vec<Timestamp> = sorted::by_key(tokens, |token| *token);
         let Some((latest, earlier)) = tokens.split_last() else {
@@ -73,7 +74,7 @@ impl<S: Store> Queue<S> {
         };
         for token in earlier {
             // Two agents made the first token at the same time. One is enough.
-            self.store.remove(&layout::sweep_token(*token))?;
+            self.unless_in_the_way(self.store.remove(&layout::sweep_token(*token)))?;
         }
         // A token further ahead than any sweep puts it was written by a clock that has been set back since.
         let stray = latest.micros_since(now) > *limits::SWEEP_MICROS.end();
@@ -132,24 +133,24 @@ impl<S: Store> Queue<S> {
             let last = if order == Ordering::Less { "~" } else { &second };
             for (inner, _) in self.names_until(&outer, last)? {
                 let inner = outer.child(&inner);
-                for name in self.store.list(&inner)?.unwrap_or_default() {
+                for name in self.names_in(&inner)? {
                     let Some((at, id)) = layout::parse_deadline(&name).filter(|(at, _)| *at <= now) else { continue };
                     moved += u64::from(self.pass_deadline(id, now, nonce, findings)? == Moved::Here);
                     // CM-20: if the agent dies before this, the next sweep looks at the task again.
-                    self.store.remove(&layout::deadline(id, at))?;
+                    self.unless_in_the_way(self.store.remove(&layout::deadline(id, at)))?;
                     if moved >= limits::DUE_PER_SWEEP {
                         return Ok(moved);
                     }
                 }
-                self.store.remove_dir(&inner)?;
+                self.unless_in_the_way(self.store.remove_dir(&inner))?;
             }
-            self.store.remove_dir(&outer)?;
+            self.unless_in_the_way(self.store.remove_dir(&outer))?;
         }
         Ok(moved)
     }
 
     fn names_until(&self, dir: &Dir, last: &str) -> Result<Vec<(String, Ordering)>, Error> {
-        let names = self.store.list(dir)?.unwrap_or_default().into_iter();
+        let names = self.names_in(dir)?.into_iter();
         let compared = names.map(|name| (name.as_str().cmp(last), name)).filter(|(order, _)| order.is_le());
         Ok(compared.map(|(order, name)| (name, order)).collect())
     }
@@ -164,8 +165,10 @@ impl<S: Store> Queue<S> {
         let mut moved = Moved::Gone;
         // One that was not yet due becomes ready first.
         for _ in 0..2 {
-            match self.find(id) {
-                Ok(Some(located)) if self.elapse(&located, now, nonce, findings)? == Moved::Here => moved = Moved::Here,
+            match self.unless_in_the_way(self.find(id)) {
+                Ok(Some(Some(located))) if self.elapse(&located, now, nonce, findings)? == Moved::Here => {
+                    moved = Moved::Here;
+                }
                 // A claim or a doctor sets it aside.
                 Ok(_) | Err(Error::Corrupt { .. }) => break,
                 Err(error) => return Err(error),
@@ -245,12 +248,8 @@ impl<S: Store> Queue<S> {
                 findings.extend(self.set_aside(located, problem)?);
                 Ok(Moved::Gone)
             }
-            // Perhaps another agent may read it. It must not keep this one from all other tasks.
-            Err(Error::Store(error)) => {
-                findings.push(Finding::Unreadable { id: located.entry.id, error });
-                Ok(Moved::Gone)
-            }
-            moved => moved,
+            // It must not keep this agent from all other tasks.
+            moved => Ok(self.unless_in_the_way(moved)?.unwrap_or(Moved::Gone)),
         }
     }
 

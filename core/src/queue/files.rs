@@ -77,6 +77,8 @@ impl<S: Store> Queue<S> {
     fn make_chain(&self, dir: &Dir, changed: &mut BTreeSet<Dir>) -> Result<(), Error> {
         for _ in 0..limits::RACES {
             match (self.store.make_dir(dir)?, dir.split()) {
+                // Something has the name, and is no directory: a link that leads nowhere.
+                (Made::Taken, Some(_)) if self.store.stamp(dir)?.is_none() => {}
                 (Made::Now | Made::Taken, Some((parent, _))) => {
                     changed.insert(parent);
                     return Ok(());
@@ -88,7 +90,8 @@ impl<S: Store> Queue<S> {
                 (_, None) => return Ok(()),
             }
         }
-        Err(Error::Contended)
+        let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
+        Err(Error::Store(StoreError { operation: "make directory", path: dir.as_str().into(), kind, detail }))
     }
 
     /// Fails if the queue that was opened has been taken away since. For those who look again and again: an empty
@@ -162,7 +165,7 @@ impl<S: Store> Queue<S> {
 
     /// The run id in `runs/` that a holder points at; `None` if it is missing or torn.
     pub(super) fn spilled(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
-        let content = self.store.read(&layout::run(holder), limits::RECORD_BYTES)?;
+        let content = self.unless_in_the_way(self.store.read(&layout::run(holder), limits::RECORD_BYTES))?.flatten();
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }
 
@@ -178,13 +181,13 @@ impl<S: Store> Queue<S> {
     pub(super) fn record_of(&self, id: TaskId) -> Result<Option<(Path, Vec<u8>)>, Error> {
         let first = layout::record(id);
         for _ in 0..LOOKS {
-            if let Some(content) = self.store.read(&first, limits::RECORD_BYTES)? {
+            if let Some(content) = self.read_record(id, &first)? {
                 return Ok(Some((first, content)));
             }
             let mut names = self.store.list(&first.dir)?.unwrap_or_default();
             names.retain(|name| layout::parse_record(name) == Some(id));
             for path in sorted::by(names, String::cmp).into_iter().map(|name| first.dir.file(name)) {
-                if let Some(content) = self.store.read(&path, limits::RECORD_BYTES)? {
+                if let Some(content) = self.read_record(id, &path)? {
                     return Ok(Some((path, content)));
                 }
             }
@@ -194,8 +197,39 @@ impl<S: Store> Queue<S> {
 
     /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.
     pub(super) fn task_at(&self, located: &Located) -> Result<Option<Task>, Error> {
-        let content = self.store.read(&located.path(), limits::RECORD_BYTES)?;
+        let content = self.read_record(located.entry.id, &located.path())?;
         content.map(|content| decoded(located.entry.id, &content)).transpose()
+    }
+
+    /// What a task's record, or its entry, holds. One that cannot be read is as bad as one that is torn.
+    fn read_record(&self, id: TaskId, path: &Path) -> Result<Option<Vec<u8>>, Error> {
+        self.store.read(path, limits::RECORD_BYTES).map_err(|error| match error.is_of_one_place() {
+            true => Error::Corrupt { id, problem: BadRecord::Unreadable(error) },
+            false => error.into(),
+        })
+    }
+
+    /// The names in a directory; none if it is not there. One that cannot be listed is passed over and told of, so that it costs only
+    /// what is in it. Every walk over names goes by this; only who has to be sure of one task asks the store itself.
+    pub(super) fn names_in(&self, dir: &Dir) -> Result<Vec<String>, Error> {
+        Ok(self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default())
+    }
+
+    /// What the store answered; `None`: something is in the way, or not open to this agent, which is noted to be told.
+    pub(super) fn unless_in_the_way<T>(&self, answer: Result<T, impl Into<Error>>) -> Result<Option<T>, Error> {
+        match answer.map_err(Into::into) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Store(error)) if error.is_of_one_place() => {
+                self.memory.borrow_mut().pass_over(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was in the way of the operations since this was asked last, and was passed over.
+    pub fn take_findings(&self) -> Vec<Finding> {
+        self.memory.borrow_mut().take_passed_over().into_iter().map(Finding::PassedOver).collect()
     }
 
     /// Where an entry goes that is to become `next`; `None` if it has moved on. Only a place on the ready shelf depends on
@@ -212,11 +246,15 @@ impl<S: Store> Queue<S> {
         Ok(queue.map(|queue| layout::home(next, &queue)))
     }
 
-    /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody.
+    /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody. One that another agent may be able to
+    /// read stays.
     pub(super) fn set_aside(&self, located: &Located, problem: BadRecord) -> Result<Option<Finding>, Error> {
+        if problem.is_for_others() {
+            return Ok(Some(Finding::LeftOut { id: located.entry.id, problem }));
+        }
         let aside = layout::aside(&located.entry);
-        let moved = self.shift(located, &located.entry, &aside.dir)?;
-        Ok((moved == Moved::Here).then_some(Finding::SetAside { id: located.entry.id, problem }))
+        let moved = self.unless_in_the_way(self.shift(located, &located.entry, &aside.dir))?;
+        Ok((moved == Some(Moved::Here)).then_some(Finding::SetAside { id: located.entry.id, problem }))
     }
 }
 

@@ -52,10 +52,17 @@ impl<S: Store> Queue<S> {
         let mut collected = Collected::default();
         for (place, (at, located)) in ended.iter().enumerate() {
             let is_old = at.plus_micros(age) <= now;
-            if place < gc.keep_last || !is_old || self.is_waited_for(located.entry.id)? {
+            if place < gc.keep_last || !is_old || self.may_be_waited_for(located.entry.id)? {
                 collected.kept += 1;
-            } else if gc.dry_run || self.remove(located, now, nonce)? {
+            } else if gc.dry_run {
                 collected.removed += 1;
+            } else {
+                match self.unless_in_the_way(self.remove(located, now, nonce))? {
+                    Some(true) => collected.removed += 1,
+                    Some(false) => {}
+                    // It cannot be moved, and stays.
+                    None => collected.kept += 1,
+                }
             }
         }
         Ok(collected)
@@ -68,6 +75,11 @@ impl<S: Store> Queue<S> {
             ended.extend(seen.entry().ended_at().map(|at| (at, seen.located().clone())));
         }
         Ok(sorted::by_key(ended, |(at, located)| Reverse((*at, located.entry.id))))
+    }
+
+    /// Also where something is in the way of a certain answer.
+    fn may_be_waited_for(&self, id: TaskId) -> Result<bool, Error> {
+        Ok(self.unless_in_the_way(self.is_waited_for(id))?.unwrap_or(true))
     }
 
     /// False: another agent has put it back, or removes it, or a task waits for it by now.
@@ -121,9 +133,13 @@ impl<S: Store> Queue<S> {
 
     /// Goes on with what collections began that died.
     fn finish_purges(&self, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
-        self.entries_in(&layout::removing())?.iter().try_for_each(|located| self.remove_all_of(located))?;
-        let begun = self.entries_in(&layout::purged())?;
-        begun.iter().try_for_each(|located| self.purge(located, now, nonce).map(drop))
+        for located in self.entries_in(&layout::removing())? {
+            self.unless_in_the_way(self.remove_all_of(&located))?;
+        }
+        for located in self.entries_in(&layout::purged())? {
+            self.unless_in_the_way(self.purge(&located, now, nonce))?;
+        }
+        Ok(())
     }
 
     fn remove_all_of(&self, located: &Located) -> Result<(), Error> {

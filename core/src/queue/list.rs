@@ -283,7 +283,9 @@ impl<S: Store> Queue<S> {
         let item = self.item(task, &entry, now, &mut findings)?;
         let mut history: Vec<Report> = self.history(&entry)?.into_iter().filter_map(|(_, report)| report).collect();
         history.reverse();
-        Ok(Shown { item, history, orphans: self.orphans(id)?, findings })
+        let orphans = self.orphans(id)?;
+        findings.extend(self.take_findings());
+        Ok(Shown { item, history, orphans, findings })
     }
 
     /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the shelves are read
@@ -334,6 +336,7 @@ impl<S: Store> Queue<S> {
         if let Matching::Exactly(count) = &mut count {
             *count -= left_out;
         }
+        findings.extend(self.take_findings());
         Ok(Listing { counts, items, matching: count, next, findings })
     }
 
@@ -377,7 +380,7 @@ impl<S: Store> Queue<S> {
     fn blocked_entries(&self) -> Result<Vec<Located>, Error> {
         let mut entries = Vec::new();
         for part in self.parts_of(Shelf::Blocked)? {
-            for parent in self.store.list(&part)?.unwrap_or_default() {
+            for parent in self.names_in(&part)? {
                 entries.extend(self.entries_in(&part.child(&parent))?);
             }
         }
@@ -403,7 +406,6 @@ impl<S: Store> Queue<S> {
         match found {
             Ok(task) => Ok(task.map(Ok)),
             Err(Error::Corrupt { problem, .. }) => Ok(Some(Err(Finding::LeftOut { id, problem }))),
-            Err(Error::Store(error)) => Ok(Some(Err(Finding::Unreadable { id, error }))),
             Err(error) => Err(error),
         }
     }
@@ -415,7 +417,7 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         findings: &mut Vec<Finding>,
     ) -> Result<Item, Error> {
-        let latest = self.latest_report(entry)?.map(|(_, report)| report);
+        let latest = self.unless_in_the_way(self.latest_report(entry))?.flatten().map(|(_, report)| report);
         if entry.report.is_some() && latest.is_none() {
             findings.push(Finding::ReportLost { id: entry.id });
         }

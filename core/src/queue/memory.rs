@@ -11,6 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 
 use super::claim::ClaimRequest;
 use super::files::Located;
@@ -19,7 +20,7 @@ use crate::id::TaskId;
 use crate::layout::{Dir, TimedShelf};
 use crate::limits;
 use crate::name::{Nonce, QueueName, Tag};
-use crate::store::Stamp;
+use crate::store::{Stamp, StoreError};
 use crate::tags::{Choice, TagSet};
 use crate::time::Timestamp;
 
@@ -35,6 +36,7 @@ pub(super) struct Memory {
     sweep: Option<(Timestamp, Timestamp)>,
     tags: BTreeMap<String, Rc<Vec<Tag>>>,
     queues: BTreeMap<TaskId, QueueName>,
+    passed_over: Vec<StoreError>,
 }
 
 /// The names at the head of the shelf that a claim read and did not come to.
@@ -176,6 +178,19 @@ impl Memory {
             self.queues.pop_first();
         }
         self.queues.insert(id, queue);
+    }
+
+    /// Notes what was in the way, to be told once, however often it is met.
+    pub(super) fn pass_over(&mut self, error: StoreError) {
+        let is_known = self.passed_over.iter().any(|known| known.path == error.path);
+        if !is_known && self.passed_over.len() < limits::PASSED_OVER {
+            self.passed_over.push(error);
+        }
+    }
+
+    /// What was in the way, which is not remembered any more.
+    pub(super) fn take_passed_over(&mut self) -> Vec<StoreError> {
+        mem::take(&mut self.passed_over)
     }
 
     /// Remembers that the next sweep is due at `due`, as seen `now`.

@@ -18,7 +18,7 @@ use crate::layout::{self, Path};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note};
 use crate::sorted;
-use crate::store::Store;
+use crate::store::{Store, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// What somebody reported on a task, as it stands in `records/`.
@@ -143,27 +143,27 @@ impl<S: Store> Queue<S> {
         Ok(self.store.sync_dir(&path.dir)?)
     }
 
-    /// The results on a task that came too late, oldest first.
+    /// The results on a task that came too late, oldest first, as far as they can be read.
     pub(super) fn orphans(&self, id: TaskId) -> Result<Vec<Report>, Error> {
         let mut orphans: Vec<Report> = Vec::new();
-        for (version, _, path) in self.report_names(id)? {
+        for (version, _, path) in self.unless_in_the_way(self.report_names(id))?.unwrap_or_default() {
             if version == 0 {
-                orphans.extend(self.read_report(&path)?);
+                orphans.extend(self.unless_in_the_way(self.read_report(&path))?.flatten());
             }
         }
         Ok(sorted::by_key(orphans, |report| report.at))
     }
 
     /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a report
-    /// is missing or torn.
+    /// is missing or torn, or cannot be read. To be told, not to be decided by.
     pub(super) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
         let mut history = Vec::new();
         let Some(mut nonce) = entry.report else { return Ok(history) };
-        let mut names = self.report_names(entry.id)?;
+        let mut names = self.unless_in_the_way(self.report_names(entry.id))?.unwrap_or_default();
         loop {
             // None is led to twice, whatever a report may say.
             let report = match led_to(&names, nonce).map(|place| names.swap_remove(place)) {
-                Some((_, _, path)) => self.read_report(&path)?,
+                Some((_, _, path)) => self.unless_in_the_way(self.read_report(&path))?.flatten(),
                 None => None,
             };
             let previous = report.as_ref().and_then(|report| report.previous);
@@ -211,7 +211,11 @@ impl<S: Store> Queue<S> {
     }
 
     fn read_report(&self, path: &Path) -> Result<Option<Report>, Error> {
-        let content = self.store.read(path, limits::RECORD_BYTES)?;
+        let content = match self.store.read(path, limits::RECORD_BYTES) {
+            // What is no file is no report, whoever looks.
+            Err(error) if error.kind == StoreErrorKind::WrongType => None,
+            content => content?,
+        };
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }
 }

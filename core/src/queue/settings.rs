@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use super::Queue;
 use super::claim::{ClaimRequest, Claimed};
@@ -76,7 +77,7 @@ impl Settings {
 impl<S: Store> Queue<S> {
     /// What is set for queues. Of several limits for one queue the lowest counts.
     pub fn settings(&self) -> Result<Settings, Error> {
-        Ok(Settings::of(&self.store.list(&layout::queue_settings())?.unwrap_or_default()))
+        Ok(Settings::of(&self.names_in(&layout::queue_settings())?))
     }
 
     /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused before.
@@ -110,7 +111,7 @@ impl<S: Store> Queue<S> {
         if let Some(max) = max {
             self.create(&layout::max_in_flight(queue, max), b"\n")?;
         }
-        for name in self.store.list(&layout::queue_settings())?.unwrap_or_default() {
+        for name in self.names_in(&layout::queue_settings())? {
             if let Some((of, Setting::MaxInFlight(other))) = parse_setting(&name)
                 && of == *queue
                 && Some(other) != max
@@ -123,7 +124,8 @@ impl<S: Store> Queue<S> {
 
     /// The queues that nothing can be claimed from now: those that are paused, and those with as many leases as they may have.
     pub(super) fn closed_queues(&self, now: Timestamp) -> Result<ClosedQueues, Error> {
-        let settings = Settings::of(&self.remembered_names(&layout::queue_settings(), now)?);
+        let names = self.unless_in_the_way(self.remembered_names(&layout::queue_settings(), now))?;
+        let settings = Settings::of(&names.unwrap_or_default());
         let mut queues: Vec<QueueName> = settings.paused.iter().cloned().collect();
         if !settings.max_in_flight.is_empty() {
             let in_flight = self.in_flight(now)?;
@@ -165,7 +167,8 @@ impl<S: Store> Queue<S> {
     ) -> Result<bool, Error> {
         let queue = &claimed.task.record.queue;
         let Some(max) = settings.max_in_flight.get(queue) else { return Ok(false) };
-        if self.in_flight(now)?.of(queue) <= u64::from(*max) {
+        let in_flight = self.in_flight(now);
+        if in_flight.as_ref().is_ok_and(|in_flight| in_flight.of(queue) <= u64::from(*max)) {
             return Ok(false);
         }
         // CM-17: if the agent dies here, it is one too many no longer than its lease.
@@ -173,7 +176,7 @@ impl<S: Store> Queue<S> {
         let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
         match self.release(claimed.task.id, claimant, 0, now, nonce) {
             // Refused: somebody has called it off, or taken it over, meanwhile.
-            Ok(_) | Err(Error::Refused { .. }) => Ok(true),
+            Ok(_) | Err(Error::Refused { .. }) => in_flight.map(|_| true),
             Err(error) => Err(error),
         }
     }
@@ -227,11 +230,16 @@ enum Setting {
 /// What a name in `queues/` says. No queue has a dot in its name.
 fn parse_setting(name: &str) -> Option<(QueueName, Setting)> {
     let (queue, word) = name.split_once('.')?;
-    let setting = match word.strip_prefix("max") {
-        Some(max) => Setting::MaxInFlight(max.parse().ok()?),
-        None => (word == "paused").then_some(Setting::Paused)?,
+    let queue: QueueName = queue.parse().ok()?;
+    let (setting, path) = match word.strip_prefix("max") {
+        Some(max) => {
+            let max: NonZeroU32 = max.parse().ok()?;
+            (Setting::MaxInFlight(max.get()), layout::max_in_flight(&queue, max.get()))
+        }
+        None => (Setting::Paused, layout::paused(&queue)),
     };
-    Some((queue.parse().ok()?, setting))
+    // Only as it is written can it be taken off again.
+    (path.name == name).then_some((queue, setting))
 }
 
 /// True for a name that stands in `queues/`.

@@ -14,7 +14,7 @@ use crate::layout::{self, Dir, Shelf, TimedShelf};
 use crate::limits;
 use crate::name::{Nonce, QueueName};
 use crate::sorted;
-use crate::store::{Store, StoreErrorKind};
+use crate::store::Store;
 use crate::time::Timestamp;
 
 /// How to go through a shelf that is sorted by time.
@@ -99,7 +99,7 @@ impl<S: Store> Queue<S> {
 
     /// The entries of one of the other shelves, or of the part of it that is named.
     pub(super) fn entries_in(&self, dir: &Dir) -> Result<Vec<Located>, Error> {
-        let names = self.store.list(dir)?.unwrap_or_default();
+        let names = self.names_in(dir)?;
         let located = |name: String| Some(Located { dir: dir.clone(), entry: Entry::parse(&name)? });
         Ok(names.into_iter().filter_map(located).collect())
     }
@@ -107,16 +107,18 @@ impl<S: Store> Queue<S> {
     /// The parts of one of the other shelves.
     pub(super) fn parts_of(&self, shelf: Shelf) -> Result<Vec<Dir>, Error> {
         let dir = layout::shelf(shelf);
-        let names = self.store.list(&dir)?.unwrap_or_default();
+        let names = self.names_in(&dir)?;
         Ok(names.iter().filter(|name| layout::is_part(name)).map(|name| dir.child(name)).collect())
     }
 
     fn ready_queues(&self, walk: &mut Walk<'_>) -> Result<Vec<QueueName>, Error> {
-        self.note(&TimedShelf::ready(), None, walk)?;
-        let names = match walk.empties {
-            Empties::Keep => self.read_names(&TimedShelf::ready())?,
-            Empties::Remove(now) => self.remembered_names(&TimedShelf::ready(), now)?,
-        };
+        let shelf = TimedShelf::ready();
+        let note = self.note(&shelf, None, walk);
+        let names = note.and_then(|()| match walk.empties {
+            Empties::Keep => self.read_names(&shelf),
+            Empties::Remove(now) => self.remembered_names(&shelf, now),
+        });
+        let names = self.unless_in_the_way(names)?.unwrap_or_default();
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
@@ -169,16 +171,12 @@ impl<S: Store> Queue<S> {
     /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
     /// of time is past; an enqueuer who needs it all the same makes it again.
     fn names_on(&self, shelf: &TimedShelf, walk: &mut Walk<'_>) -> Result<Rc<Vec<String>>, Error> {
-        self.note(&shelf.dir, shelf.filled_until(), walk)?;
-        let names = match walk.empties {
+        let note = self.note(&shelf.dir, shelf.filled_until(), walk);
+        let names = note.and_then(|()| match walk.empties {
             Empties::Keep => self.read_names(&shelf.dir),
             Empties::Remove(now) => self.names_for_claim(shelf, now),
-        };
-        match names {
-            // Somebody's file where a directory of the queue would be.
-            Err(Error::Store(error)) if error.kind == StoreErrorKind::WrongType => Ok(Rc::default()),
-            names => names,
-        }
+        });
+        Ok(self.unless_in_the_way(names)?.unwrap_or_default())
     }
 
     fn names_for_claim(&self, shelf: &TimedShelf, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
@@ -196,7 +194,8 @@ impl<S: Store> Queue<S> {
 
     fn leave_empty(&self, shelf: &TimedShelf, now: Timestamp) -> Result<(), Error> {
         if self.is_out_of_use(shelf, now)? {
-            self.store.remove_dir(&shelf.dir)?;
+            // Whoever may remove it will.
+            self.unless_in_the_way(self.store.remove_dir(&shelf.dir))?;
         } else if shelf.is_leaf() {
             self.memory.borrow_mut().see_empty(&shelf.dir, now);
         }

@@ -102,6 +102,7 @@ impl<S: Store> Queue<S> {
         for (queue, max) in max_in_flight {
             stats.queues.entry(queue).or_default().max_in_flight = Some(max);
         }
+        stats.findings.extend(self.take_findings());
         Ok(stats)
     }
 }

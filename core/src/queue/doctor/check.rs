@@ -6,7 +6,7 @@ use core::cmp::{Ordering, Reverse};
 
 use super::super::files::Located;
 use super::super::find::LOOKS;
-use super::super::{Queue, Status};
+use super::super::{Queue, Status, is_formatted};
 use super::mend::{Fence, Mender};
 use super::scan::{Aside, Case, Scan};
 use super::{Became, Defect, Diagnosis, Note, Problem};
@@ -53,7 +53,11 @@ impl<'a, S: Store> Round<'a, S> {
     }
 
     pub(super) fn run(mut self) -> Result<Diagnosis, Error> {
-        let Scan { cases, drafts, tokens, mut foreign } = self.queue.scan()?;
+        let Scan { cases, drafts, tokens, mut foreign, in_the_way } = self.queue.scan()?;
+        for (path, error) in in_the_way {
+            let became = self.repaired(|mender| mender.clear_the_way(&path))?;
+            self.found(None, path, Problem::InTheWay(error), became);
+        }
         let aside = self.queue.scan_aside()?;
         // To shelve a task is to look at those that it waits for, which moves them on. So these come last: the others are as they were seen.
         let (standing, unshelved): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, case)| case.stands());
@@ -280,12 +284,18 @@ impl<'a, S: Store> Round<'a, S> {
     }
 
     fn check_format(&mut self, has_tasks: bool) -> Result<(), Error> {
-        let format = layout::format();
-        if self.queue.formatted.get() || !has_tasks || self.queue.store().exists(&format)? {
+        let (format, queue, now) = (layout::format(), self.queue, self.now);
+        let is_there = queue.store().exists(&format)?;
+        if queue.formatted.get() || !has_tasks && !is_there {
             return Ok(());
         }
-        let (queue, now) = (self.queue, self.now);
-        let became = self.repaired(|mender| queue.init(now, mender.nonce()).map(|_| Became::Mended))?;
+        let became = self.repaired(|mender| {
+            // Since this doctor came another one may have made it.
+            if is_there && !is_formatted(queue.store()).unwrap_or(false) {
+                mender.set_aside(&format)?;
+            }
+            queue.init(now, mender.nonce()).map(|_| Became::Mended)
+        })?;
         self.found(None, format, Problem::NoFormat, became);
         Ok(())
     }

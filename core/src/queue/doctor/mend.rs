@@ -2,6 +2,7 @@
 //! came to a directory is durable before the next step relies on it.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 
 use super::super::Queue;
 use super::super::files::Located;
@@ -51,6 +52,24 @@ impl<'a, S: Store> Mender<'a, S> {
     /// Moves a file to `aside/`.
     pub(super) fn set_aside(&mut self, path: &Path) -> Result<Became, Error> {
         Ok(self.moved_aside(path)?.map_or(Became::Left, |_| Became::SetAside))
+    }
+
+    /// Moves what is in the way of a directory to `aside/`, and makes the directory if there always has to be one.
+    pub(super) fn clear_the_way(&mut self, path: &Path) -> Result<Became, Error> {
+        let dir = path.dir.child(&path.name);
+        let became = match dir == layout::aside_shelf() {
+            false => self.set_aside(path)?,
+            true => {
+                let kept = layout::tmp().file(self.nonce().to_string());
+                self.rename(path, &kept)?;
+                self.queue.make_dirs(&dir)?;
+                self.set_aside(&kept)?
+            }
+        };
+        if layout::halls().any(|hall| hall == dir) {
+            self.queue.make_dirs(&dir)?;
+        }
+        Ok(became)
     }
 
     /// Moves a record to `aside/` that does not hold its task. If it does by now, it is given back.

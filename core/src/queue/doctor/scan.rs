@@ -2,18 +2,19 @@
 //! have moved on before the next directory is read.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::super::Queue;
 use super::super::files::Located;
+use super::super::find::LOOKS;
 use super::super::settings::is_setting;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Path, Shelf, TimedShelf};
 use crate::name::{Nonce, QueueName};
-use crate::store::{Store, StoreErrorKind};
+use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// All names there are, by what they tell.
@@ -23,6 +24,8 @@ pub(super) struct Scan {
     pub(super) drafts: Vec<Path>,
     pub(super) tokens: Vec<Timestamp>,
     pub(super) foreign: Vec<Path>,
+    /// What cannot be read where a directory of the queue would be.
+    pub(super) in_the_way: Vec<(Path, StoreError)>,
 }
 
 /// The names that belong to one task.
@@ -78,7 +81,7 @@ impl<S: Store> Queue<S> {
         self.scan_flat(&layout::sweep(), &mut scan, |scan, name| {
             layout::parse_sweep_token(name).map(|token| scan.tokens.push(token)).is_some()
         })?;
-        let drafts = self.names_in(&layout::tmp(), &mut scan)?;
+        let drafts = self.scan_names(&layout::tmp(), &mut scan)?;
         scan.drafts = drafts.into_iter().map(|name| layout::tmp().file(name)).collect();
         Ok(scan)
     }
@@ -87,20 +90,19 @@ impl<S: Store> Queue<S> {
     pub(in super::super) fn scan_aside(&self) -> Result<Aside, Error> {
         let mut aside = Aside::default();
         let shelf = layout::aside_shelf();
-        for name in self.store().list(&shelf)?.unwrap_or_default() {
-            match name.parse::<Nonce>() {
-                Ok(repair) => {
-                    let names = self.store().list(&layout::aside_by(repair))?.unwrap_or_default();
-                    names.iter().for_each(|name| aside.add(name));
-                }
-                Err(_) => aside.add(&name),
+        for name in self.names_in(&shelf)? {
+            let repair = name.parse::<Nonce>().ok();
+            let names = repair.map(|repair| self.unless_in_the_way(self.store().list(&layout::aside_by(repair))));
+            match names.transpose()?.flatten() {
+                Some(names) => names.unwrap_or_default().iter().for_each(|name| aside.add(name)),
+                None => aside.add(&name),
             }
         }
         Ok(aside)
     }
 
     fn scan_root(&self, scan: &mut Scan) -> Result<(), Error> {
-        for name in self.names_in(&Dir::root(), scan)? {
+        for name in self.scan_names(&Dir::root(), scan)? {
             let known = layout::ROOT_NAMES.contains(&name.as_str()) || layout::HARMLESS_NAMES.contains(&name.as_str());
             if !known {
                 scan.foreign.push(Dir::root().file(name));
@@ -117,13 +119,13 @@ impl<S: Store> Queue<S> {
         scan: &mut Scan,
         known: &mut dyn FnMut(&mut Scan, &Dir, String) -> Option<()>,
     ) -> Result<(), Error> {
-        for part in self.names_in(whole, scan)? {
+        for part in self.scan_names(whole, scan)? {
             if !layout::is_part(&part) {
                 scan.entry_or_foreign(whole, part);
                 continue;
             }
             let part = whole.child(&part);
-            for name in self.names_in(&part, scan)? {
+            for name in self.scan_names(&part, scan)? {
                 if known(scan, &part, name.clone()).is_none() {
                     scan.entry_or_foreign(&part, name);
                 }
@@ -134,7 +136,7 @@ impl<S: Store> Queue<S> {
 
     fn scan_ready(&self, scan: &mut Scan) -> Result<(), Error> {
         let root = TimedShelf::ready();
-        for name in self.names_in(&root, scan)? {
+        for name in self.scan_names(&root, scan)? {
             match name.parse::<QueueName>() {
                 Ok(queue) => self.scan_shelf(&TimedShelf::queue(&queue), scan)?,
                 Err(_) => scan.entry_or_foreign(&root, name),
@@ -145,17 +147,17 @@ impl<S: Store> Queue<S> {
 
     fn scan_blocked(&self, scan: &mut Scan) -> Result<(), Error> {
         let whole = layout::shelf(Shelf::Blocked);
-        for part in self.names_in(&whole, scan)? {
+        for part in self.scan_names(&whole, scan)? {
             if !layout::is_part(&part) {
                 scan.entry_or_foreign(&whole, part);
                 continue;
             }
             let part = whole.child(&part);
-            for parent in self.names_in(&part, scan)? {
+            for parent in self.scan_names(&part, scan)? {
                 match TaskId::from_hex(&parent) {
                     Some(parent) => {
                         let dir = layout::blocked_on(parent);
-                        let mut names = self.names_in(&dir, scan)?;
+                        let mut names = self.scan_names(&dir, scan)?;
                         names.retain(|name| layout::parse_mark(name).is_none());
                         names.into_iter().for_each(|name| scan.entry_or_foreign(&dir, name));
                     }
@@ -168,15 +170,15 @@ impl<S: Store> Queue<S> {
 
     fn scan_keys(&self, scan: &mut Scan) -> Result<(), Error> {
         let whole = layout::unique_keys();
-        for queue in self.names_in(&whole, scan)? {
+        for queue in self.scan_names(&whole, scan)? {
             if queue.parse::<QueueName>().is_err() {
                 scan.foreign.push(whole.file(queue));
                 continue;
             }
             let queue = whole.child(&queue);
-            for key in self.names_in(&queue, scan)? {
+            for key in self.scan_names(&queue, scan)? {
                 let key = queue.child(&key);
-                let mut names = self.names_in(&key, scan)?;
+                let mut names = self.scan_names(&key, scan)?;
                 names.retain(|name| layout::parse_key_holder(name).is_none());
                 names.into_iter().for_each(|name| scan.entry_or_foreign(&key, name));
             }
@@ -186,9 +188,9 @@ impl<S: Store> Queue<S> {
 
     fn scan_deadlines(&self, scan: &mut Scan) -> Result<(), Error> {
         let whole = layout::deadlines();
-        for outer in self.names_in(&whole, scan)? {
+        for outer in self.scan_names(&whole, scan)? {
             let outer = whole.child(&outer);
-            for inner in self.names_in(&outer, scan)? {
+            for inner in self.scan_names(&outer, scan)? {
                 self.scan_flat(&outer.child(&inner), scan, |_, name| layout::parse_deadline(name).is_some())?;
             }
         }
@@ -196,7 +198,7 @@ impl<S: Store> Queue<S> {
     }
 
     fn scan_shelf(&self, shelf: &TimedShelf, scan: &mut Scan) -> Result<(), Error> {
-        for name in self.names_in(&shelf.dir, scan)? {
+        for name in self.scan_names(&shelf.dir, scan)? {
             match shelf.child(&name) {
                 Some(child) => self.scan_shelf(&child, scan)?,
                 None => scan.entry_or_foreign(&shelf.dir, name),
@@ -211,7 +213,7 @@ impl<S: Store> Queue<S> {
         scan: &mut Scan,
         mut known: impl FnMut(&mut Scan, &str) -> bool,
     ) -> Result<(), Error> {
-        for name in self.names_in(dir, scan)? {
+        for name in self.scan_names(dir, scan)? {
             if !known(scan, &name) {
                 scan.foreign.push(dir.file(name));
             }
@@ -219,16 +221,27 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// The names in a directory. Somebody's file where a directory of the queue would be is foreign.
-    fn names_in(&self, dir: &Dir, scan: &mut Scan) -> Result<Vec<String>, Error> {
-        match (self.store().list(dir), dir.split()) {
-            (Ok(names), _) => Ok(names.unwrap_or_default()),
-            (Err(error), Some((parent, name))) if error.kind == StoreErrorKind::WrongType => {
-                scan.foreign.push(parent.file(name));
-                Ok(Vec::new())
+    /// The names in a directory. What is in its place, or is not open to this agent, is in the way.
+    fn scan_names(&self, dir: &Dir, scan: &mut Scan) -> Result<Vec<String>, Error> {
+        let Some((parent, name)) = dir.split() else { return Ok(self.store().list(dir)?.unwrap_or_default()) };
+        let (mut error, place) = (None, parent.file(name));
+        for _ in 0..LOOKS {
+            match self.store().list(dir) {
+                Ok(Some(names)) => return Ok(names),
+                Ok(None) if !self.store().exists(&place)? => return Ok(Vec::new()),
+                Ok(None) => {
+                    let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
+                    error = Some(StoreError { operation: "list", path: place.to_string(), kind, detail });
+                }
+                Err(found) if found.is_of_one_place() => {
+                    error = Some(found);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
             }
-            (Err(error), _) => Err(error.into()),
         }
+        scan.in_the_way.extend(error.map(|error| (place, error)));
+        Ok(Vec::new())
     }
 }
 
