@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1….tbilling             waiting, never claimed or given back
-//! 0667c8dd1b2c3.<id>.p5.v2.g1.a1.claimed.c….h….e….n….agent-7           held by agent-7
-//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.recalled.r….c….h….e….n….agent-7       the same, and somebody asks agent-7 to stop
+//! 0667c8dd1b2c3.<id>.p5.v2.g1.a1.claimed.qbilling.c….h….e….n….agent-7           held by agent-7
+//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.recalled.qbilling.r….c….h….e….n….agent-7       the same, and somebody asks agent-7 to stop
 //! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.lapsed.tbilling.c….h….e….n….agent-7   its lease ran out; claimable again
 //! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.scheduled.u….r….                      waits for its time: a delay, a back-off
 //! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.blocked.o<id>                         waits for another task
@@ -12,7 +12,7 @@
 //!
 //! The fields, in order: when the task was enqueued, id, priority, version (every rename adds one), generation (every
 //! new holder adds one), attempt (a release takes it back), state; then `x` until when it may wait, `t` its tags, `u` when it is due,
-//! `o` the task that it waits for, `d` when it ended, `r` the nonce of the latest report on it in `records/`, `c` when it was
+//! `o` the task that it waits for, `q` the queue, so that the claimed tasks of one can be counted by names, `d` when it ended, `r` the nonce of the latest report on it in `records/`, `c` when it was
 //! claimed, `h` the last heartbeat, `e` when the lease expires, `n` the
 //! lease's nonce, and the holder. Times are microseconds since 1970 and all numbers but the priority are lower-case
 //! hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of enqueuing.
@@ -25,7 +25,7 @@ use core::fmt;
 
 use crate::id::{Hex, TaskId, short_digest};
 use crate::limits;
-use crate::name::{Nonce, RunId};
+use crate::name::{Nonce, QueueName, RunId};
 use crate::tags::TagSet;
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -49,6 +49,8 @@ pub struct Entry {
     pub state: State,
     /// The nonce of the latest report on the task, in `records/`; each report names the one before.
     pub report: Option<Nonce>,
+    /// The queue. The name tells of it while the task is held; before, the directory does.
+    pub queue: Option<QueueLabel>,
 }
 
 /// Where a task is in its life.
@@ -132,6 +134,31 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder(String);
 
+/// A queue as the name of a claimed task can hold it: its own name if that is short, else `~` and a digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueLabel(String);
+
+impl QueueLabel {
+    /// The label of a queue.
+    pub fn of(queue: &QueueName) -> QueueLabel {
+        let name = queue.as_str();
+        if name.len() <= limits::QUEUE_LABEL_BYTES {
+            return QueueLabel(name.to_string());
+        }
+        QueueLabel("~".chars().chain(short_digest(name).chars()).take(limits::QUEUE_LABEL_BYTES).collect())
+    }
+
+    fn parse(text: &str) -> Option<QueueLabel> {
+        let good = match text.strip_prefix('~') {
+            Some(digits) => {
+                digits.len() == limits::QUEUE_LABEL_BYTES - 1 && digits.bytes().all(crate::id::is_lower_hex)
+            }
+            None => text.len() <= limits::QUEUE_LABEL_BYTES && text.parse::<QueueName>().is_ok(),
+        };
+        good.then(|| QueueLabel(text.to_string()))
+    }
+}
+
 impl Entry {
     /// The first entry of a task, made by `enqueue`. The record alone decides what it is.
     pub fn first(task: &Task) -> Entry {
@@ -145,7 +172,7 @@ impl Entry {
             },
         };
         let (created_at, priority) = (record.created_at, record.priority);
-        Entry { id: *id, created_at, priority, version: 1, generation: 0, attempt: 0, state, report: None }
+        Entry { id: *id, created_at, priority, version: 1, generation: 0, attempt: 0, state, report: None, queue: None }
     }
 
     /// Reads a name. `None`: not one that this crate writes, so a foreign file.
@@ -155,8 +182,8 @@ impl Entry {
         let id = TaskId::from_hex(fields.next()?)?;
         let priority = fields.tagged("p")?.parse().ok()?;
         let [version, generation, attempt] = [fields.number("v")?, fields.number("g")?, fields.number("a")?];
-        let (state, report) = State::parse(&mut fields)?;
-        let entry = Entry { id, created_at, priority, version, generation, attempt, state, report };
+        let (state, report, queue) = State::parse(&mut fields)?;
+        let entry = Entry { id, created_at, priority, version, generation, attempt, state, report, queue };
         let counted = entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION;
         let held = entry.lease().is_none_or(|Lease { holder, .. }| holder.spilled() || fits(&holder.0, entry.priority));
         (counted && held && entry.name() == name).then_some(entry)
@@ -198,6 +225,18 @@ impl Entry {
             | State::Blocked { .. }
             | State::Claimed(_)
             | State::Recalled(_)
+            | State::Ended(_) => None,
+        }
+    }
+
+    /// The queue, if the name tells of it: while the task is held.
+    fn queue_told(&self) -> Option<&QueueLabel> {
+        match &self.state {
+            State::Claimed(_) | State::Recalled(_) => self.queue.as_ref(),
+            State::Scheduled { .. }
+            | State::Blocked { .. }
+            | State::Ready { .. }
+            | State::Lapsed { .. }
             | State::Ended(_) => None,
         }
     }
@@ -274,6 +313,7 @@ impl fmt::Display for Entry {
             State::Recalled(_) => f.write_str(".recalled")?,
             State::Ended(ending) => write!(f, ".{}.d{}", ending.outcome.as_str(), Time(ending.ended_at))?,
         }
+        self.queue_told().iter().try_for_each(|queue| write!(f, ".q{}", queue.0))?;
         self.tags().iter().try_for_each(|tags| write!(f, ".t{}", tags.as_str()))?;
         self.report.iter().try_for_each(|nonce| write!(f, ".r{nonce}"))?;
         self.lease().iter().try_for_each(|lease| write!(f, "{lease}"))
@@ -288,8 +328,8 @@ impl fmt::Display for Lease {
 }
 
 impl State {
-    /// Reads the state, and the nonce of the report, which stands before the lease.
-    fn parse(fields: &mut Fields<'_>) -> Option<(State, Option<Nonce>)> {
+    /// Reads the state, the nonce of the report, which stands before the lease, and the queue, which stands before that.
+    fn parse(fields: &mut Fields<'_>) -> Option<(State, Option<Nonce>, Option<QueueLabel>)> {
         let word = fields.next()?;
         if let Some(outcome) = Outcome::parse(word) {
             let (ended_at, report) = (fields.time("d")?, fields.report()?);
@@ -298,7 +338,7 @@ impl State {
                 Outcome::Cancelled if !fields.0.is_empty() => Some(Lease::parse(fields)?),
                 Outcome::Cancelled | Outcome::Expired => None,
             };
-            return Some((State::Ended(Ending { outcome, ended_at, lease }), report));
+            return Some((State::Ended(Ending { outcome, ended_at, lease }), report, None));
         }
         let state = match word {
             "scheduled" => State::Scheduled { due: fields.time("u")? },
@@ -306,16 +346,17 @@ impl State {
             "ready" => State::Ready { pending_until: fields.time("x")?, tags: fields.tags()? },
             "lapsed" => {
                 let (tags, report) = (fields.tags()?, fields.report()?);
-                return Some((State::Lapsed { lease: Lease::parse(fields)?, tags }, report));
+                return Some((State::Lapsed { lease: Lease::parse(fields)?, tags }, report, None));
             }
             "claimed" | "recalled" => {
-                let (report, lease) = (fields.report()?, Lease::parse(fields)?);
+                let (queue, report) = (fields.queue()?, fields.report()?);
+                let lease = Lease::parse(fields)?;
                 let state = if word == "claimed" { State::Claimed(lease) } else { State::Recalled(lease) };
-                return Some((state, report));
+                return Some((state, report, queue));
             }
             _ => return None,
         };
-        Some((state, fields.report()?))
+        Some((state, fields.report()?, None))
     }
 }
 
@@ -381,6 +422,11 @@ impl<'a> Fields<'a> {
         Some(if self.0.starts_with('r') { Some(self.tagged("r")?.parse().ok()?) } else { None })
     }
 
+    /// The queue, if one comes next. `None`: what comes next is none.
+    fn queue(&mut self) -> Option<Option<QueueLabel>> {
+        Some(if self.0.starts_with('q') { Some(QueueLabel::parse(self.tagged("q")?)?) } else { None })
+    }
+
     /// The tags, of which there may be none. `None`: what comes next are none.
     fn tags(&mut self) -> Option<TagSet> {
         if self.0.starts_with('t') { TagSet::parse(self.tagged("t")?) } else { Some(TagSet::default()) }
@@ -427,6 +473,8 @@ const _: () = assert!(
 );
 /// A lapsed lease has tags in place of an outcome and its time.
 const _: () = assert!(".lapsed.t".len() + limits::TAGS_BYTES <= ".completed.d".len() + TIME_BYTES);
+/// A lease has a queue in place of an outcome and its time.
+const _: () = assert!(".recalled.q".len() + limits::QUEUE_LABEL_BYTES <= ".completed.d".len() + TIME_BYTES);
 /// A blocked task has no lease, but the id of another.
 const _: () = assert!(
     TIME_BYTES
@@ -464,6 +512,7 @@ mod tests {
             attempt: 0,
             state: state_at_first,
             report: None,
+            queue: None,
         };
         entry.state = state(&entry);
         entry
@@ -504,6 +553,12 @@ mod tests {
         ]);
         for outcome in [Outcome::Completed, Outcome::Failed, Outcome::Cancelled] {
             entries.push(entry(priority, |e| ending(outcome, Some(lease(e, run_id)))));
+        }
+        let is_held = |entry: &&Entry| matches!(entry.state, State::Claimed(_) | State::Recalled(_));
+        let held: Vec<Entry> = entries.iter().filter(is_held).cloned().collect();
+        for queue in ["default", "of-14-letters-", &"q".repeat(limits::QUEUE_BYTES)] {
+            let queue = Some(QueueLabel::of(&queue.parse().unwrap()));
+            entries.extend(held.iter().map(|entry| Entry { queue: queue.clone(), ..entry.clone() }));
         }
         let reported = entries.clone().into_iter();
         entries.extend(reported.map(|entry| Entry { report: Some(Nonce::from_bits(u64::MAX)), ..entry }));

@@ -9,7 +9,7 @@
 //! blocked/<aa>/<parent id>/<entry>   waits for another task; <aa> is the first byte of that one's id
 //! blocked/<aa>/<parent id>/<id>.<if it fails>   a mark: a blocked task with several parents has this one among them
 //! deadlines/<t1>/<t2>/<time>.<id>    when a task expires that others wait for
-//! ready/<queue>/<prio>/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
+//! ready/<queue>/<prio>…/<t1>/<t2>/<t3>/<t4>/<entry>   claimable; directories and names sort in claim order
 //! claimed/<a>/<entry>                held
 //! done/<aa>/<entry>                  ended
 //! purged/<entry>                     ended, and about to be removed by `gc`, unless a task waits for it
@@ -27,13 +27,17 @@
 //! tmp/                               files on their way to a name that must appear whole
 //! ```
 //!
-//! `<aa>` is the first byte of the id, `<a>` its first digit: the claimed tasks are few and are read often as a whole. `<prio>` counts down from the largest i64, so that the highest comes first.
+//! `<aa>` is the first byte of the id, `<a>` its first digit: the claimed tasks are few and are read often as a whole. `<prio>` sorts the highest first. Each
+//! priority from -127 to 127 has a directory of its own, with three hexadecimal digits; all others of one bit length share one, and their
+//! further bits, eight at most to a name, are further directories: so a claim reads at most 368 names and then 256 at a time, however
+//! many priorities there are.
 //! `<t1>` to `<t4>` are cut out of the microsecond of enqueuing, or of the time when the task is due, so that no directory on the way to the head of a queue
 //! has more than 128 of them (four above a year of backlog) and a burst of 20,000 tasks a second leaves 164 in a leaf.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::entry::{Entry, Holder, State, Time};
 use crate::id::TaskId;
@@ -418,7 +422,9 @@ pub fn home(entry: &Entry, queue: &QueueName) -> Dir {
 
 /// The directory of a queue's waiting tasks of one priority that were enqueued in one span of 8 ms.
 pub fn ready_leaf(queue: &QueueName, priority: i64, created_at: Timestamp) -> Dir {
-    leaf_of(TimedShelf::queue(queue).dir.child(&priority_name(priority)), created_at)
+    let shelf = TimedShelf::queue(queue).dir;
+    let dir = PriorityPlace::of(priority).names().iter().fold(shelf, |dir, name| dir.child(name));
+    leaf_of(dir, created_at)
 }
 
 /// The directory of the tasks that are due in one span of 8 ms.
@@ -441,10 +447,18 @@ pub struct TimedShelf {
     pub dir: Dir,
     /// The queue that it belongs to, below `ready/`.
     pub queue: Option<QueueName>,
-    /// How many time digits are known, from none at `scheduled/` or a priority's directory to all at a leaf; `None`: a queue.
-    depth: Option<usize>,
-    /// The known digits of the microsecond, as a number.
-    prefix: u64,
+    level: Level,
+}
+
+/// How far down a directory of a shelf is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    /// A queue: priorities come next.
+    Queue,
+    /// A part of a queue's priorities, so many bits of which are still open.
+    Priorities { bits_open: u32 },
+    /// So many time digits are known, from none at `scheduled/` or a priority's directory to all at a leaf. The known ones as a number.
+    Times { depth: usize, prefix: u64 },
 }
 
 impl TimedShelf {
@@ -456,12 +470,19 @@ impl TimedShelf {
     /// The directory of one queue.
     pub fn queue(queue: &QueueName) -> TimedShelf {
         let dir = TimedShelf::ready().child(queue.as_str());
-        TimedShelf { dir, queue: Some(queue.clone()), depth: None, prefix: 0 }
+        TimedShelf { dir, queue: Some(queue.clone()), level: Level::Queue }
     }
 
     /// `scheduled/`.
     pub fn scheduled() -> TimedShelf {
-        TimedShelf { dir: Dir::root().child("scheduled"), queue: None, depth: Some(0), prefix: 0 }
+        let level = Level::Times { depth: 0, prefix: 0 };
+        TimedShelf { dir: Dir::root().child("scheduled"), queue: None, level }
+    }
+
+    /// The queue whose waiting tasks stand in this directory; `None`: it is on another shelf.
+    pub fn queue_of(dir: &Dir) -> Option<QueueName> {
+        let below = dir.0.strip_prefix(&*TimedShelf::ready().0)?.strip_prefix('/')?;
+        below.split('/').next()?.parse().ok()
     }
 
     /// True if the entries are of one of these queues.
@@ -471,43 +492,59 @@ impl TimedShelf {
 
     /// True if the directory holds entries, not directories.
     pub fn is_leaf(&self) -> bool {
-        self.depth == Some(TIME_DIGITS.len())
+        matches!(self.level, Level::Times { depth, .. } if depth == TIME_DIGITS.len())
     }
 
     /// The shelf that a child directory of this one is; `None`: a foreign name, or this is a leaf.
     pub fn child(&self, name: &str) -> Option<TimedShelf> {
-        let (depth, prefix) = match self.depth {
-            None => {
-                parse_priority_name(name)?;
-                (0, 0)
+        let level = match self.level {
+            Level::Queue => Level::below_priorities(PriorityPlace::bits_open_below(name)?),
+            Level::Priorities { bits_open } => {
+                let digit = PriorityPlace::next_digit(bits_open);
+                digit.parse(name)?;
+                Level::below_priorities(bits_open - digit.bits)
             }
-            Some(depth) => {
+            Level::Times { depth, prefix } => {
                 let digit = TIME_DIGITS.get(depth)?;
-                (depth + 1, (self.prefix << digit.bits) | digit.parse(name)?)
+                Level::Times { depth: depth + 1, prefix: (prefix << digit.bits) | digit.parse(name)? }
             }
         };
-        Some(TimedShelf { dir: self.dir.child(name), queue: self.queue.clone(), depth: Some(depth), prefix })
+        Some(TimedShelf { dir: self.dir.child(name), queue: self.queue.clone(), level })
     }
 
     /// The beginning of the span of time that the tasks below here are of; `None`: no beginning.
     pub fn begins_at(&self) -> Option<Timestamp> {
-        let depth = self.depth.filter(|&depth| depth > 0)?;
-        Some(Timestamp::from_micros(self.prefix << bits_below(depth)))
+        let (depth, prefix) = self.times()?;
+        Some(Timestamp::from_micros(prefix << bits_below(depth)))
     }
 
     /// The end of the span of time that the tasks below here are of; `None`: no end, or far away.
     pub fn filled_until(&self) -> Option<Timestamp> {
-        let depth = self.depth.filter(|&depth| depth > 0)?;
-        Some(Timestamp::from_micros((self.prefix + 1) << bits_below(depth)))
+        let (depth, prefix) = self.times()?;
+        Some(Timestamp::from_micros((prefix + 1) << bits_below(depth)))
+    }
+
+    /// How many time digits are known, and which; `None`: none.
+    fn times(&self) -> Option<(usize, u64)> {
+        match self.level {
+            Level::Times { depth, prefix } if depth > 0 => Some((depth, prefix)),
+            Level::Queue | Level::Priorities { .. } | Level::Times { .. } => None,
+        }
     }
 }
 
-/// One directory level's share of the microsecond of enqueuing.
-struct TimeDigit {
+impl Level {
+    fn below_priorities(bits_open: u32) -> Level {
+        if bits_open > 0 { Level::Priorities { bits_open } } else { Level::Times { depth: 0, prefix: 0 } }
+    }
+}
+
+/// One directory level's share of a number.
+struct Digit {
     bits: u32,
 }
 
-impl TimeDigit {
+impl Digit {
     fn width(&self) -> usize {
         self.bits.div_ceil(4) as usize
     }
@@ -526,8 +563,7 @@ impl TimeDigit {
 const LEAF_BITS: u32 = 13;
 
 /// Then come 1 s, 2 min and 5 h to a directory, 128 of each in the next; the first level counts the spans of 5 h.
-const TIME_DIGITS: [TimeDigit; 4] =
-    [TimeDigit { bits: 18 }, TimeDigit { bits: 7 }, TimeDigit { bits: 7 }, TimeDigit { bits: 7 }];
+const TIME_DIGITS: [Digit; 4] = [Digit { bits: 18 }, Digit { bits: 7 }, Digit { bits: 7 }, Digit { bits: 7 }];
 
 const _: () = assert!(LEAF_BITS + 18 + 3 * 7 == 52 && crate::limits::TIME_MICROS == (1 << 52) - 1);
 
@@ -536,30 +572,130 @@ fn bits_below(depth: usize) -> u32 {
     LEAF_BITS + TIME_DIGITS.iter().skip(depth).map(|digit| digit.bits).sum::<u32>()
 }
 
-fn priority_name(priority: i64) -> String {
-    // Flipping the sign bit orders i64 as u64; subtracting from the largest turns the order round.
-    format!("{:016x}", u64::MAX - (priority.cast_unsigned() ^ (1 << 63)))
+/// Where a priority stands among all of them.
+struct PriorityPlace {
+    /// Which of the groups it is in: a group is one priority near zero, or all of one sign and bit length.
+    group: u64,
+    /// How many bits tell the priorities of the group apart.
+    bits_open: u32,
+    /// Those bits, the highest priority first.
+    offset: u64,
 }
 
-fn parse_priority_name(name: &str) -> Option<i64> {
-    let good = name.len() == 16 && name.bytes().all(crate::id::is_lower_hex);
-    let turned = u64::from_str_radix(name, 16).ok().filter(|_| good)?;
-    Some(((u64::MAX - turned) ^ (1 << 63)).cast_signed())
+impl PriorityPlace {
+    /// The priorities up to here, and down to here below zero, are groups of their own.
+    const NEAR: i64 = 127;
+    /// The bit length of the nearest one that is not.
+    const SHORTEST: u32 = 8;
+    /// The groups of the positive ones come first, that of 63 bits before all.
+    const NEAR_GROUPS: core::ops::RangeInclusive<u64> = 56..=310;
+    /// The last one is that of the 64 bits of the smallest i64.
+    const LAST_GROUP: u64 = 367;
+    /// The digits of a group.
+    const GROUP: Digit = Digit { bits: 9 };
+
+    fn of(priority: i64) -> PriorityPlace {
+        let near = (-Self::NEAR..=Self::NEAR).contains(&priority);
+        if near {
+            let group = Self::NEAR_GROUPS.start() + Self::NEAR.abs_diff(priority);
+            return PriorityPlace { group, bits_open: 0, offset: 0 };
+        }
+        let magnitude = priority.unsigned_abs();
+        let bits_open = u64::BITS - 1 - magnitude.leading_zeros();
+        let all_open = (1 << bits_open) - 1;
+        match priority > 0 {
+            true => PriorityPlace {
+                group: u64::from(62 - bits_open),
+                bits_open,
+                offset: all_open - (magnitude & all_open),
+            },
+            false => PriorityPlace {
+                group: Self::NEAR_GROUPS.end() + u64::from(bits_open + 2 - Self::SHORTEST),
+                bits_open,
+                offset: magnitude & all_open,
+            },
+        }
+    }
+
+    /// The names of the directories that it comes to.
+    fn names(&self) -> Vec<String> {
+        let mut names = Vec::from([Self::GROUP.name(self.group)]);
+        let mut bits_open = self.bits_open;
+        while bits_open > 0 {
+            let digit = Self::next_digit(bits_open);
+            bits_open -= digit.bits;
+            names.push(digit.name((self.offset >> bits_open) & ((1 << digit.bits) - 1)));
+        }
+        names
+    }
+
+    /// How many bits tell the priorities of the group with this name apart; `None`: it is no group's name.
+    fn bits_open_below(name: &str) -> Option<u32> {
+        let group = Self::GROUP.parse(name).filter(|group| *group <= Self::LAST_GROUP)?;
+        let far = |groups_from_near: u64| u32::try_from(groups_from_near).ok().map(|far| far + Self::SHORTEST - 2);
+        match group {
+            positive if positive < *Self::NEAR_GROUPS.start() => far(Self::NEAR_GROUPS.start() - positive),
+            negative if negative > *Self::NEAR_GROUPS.end() => far(negative - Self::NEAR_GROUPS.end()),
+            _ => Some(0),
+        }
+    }
+
+    /// The next digit of a number that has so many bits left: all but the first have eight bits.
+    fn next_digit(bits_open: u32) -> Digit {
+        Digit { bits: (bits_open + 7) % 8 + 1 }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The directories that a priority comes to, joined.
+    fn path_of(priority: i64) -> String {
+        PriorityPlace::of(priority).names().join("/")
+    }
+
     #[test]
-    fn priorities_sort_highest_first() {
-        let priorities = [i64::MAX, 1 << 40, 5, 1, 0, -1, -7, i64::MIN];
-        let names = priorities.map(priority_name);
-        assert!(names.is_sorted());
-        assert_eq!(names.each_ref().map(|name| parse_priority_name(name)), priorities.map(Some));
-        for bad in ["", "0", "7FFFFFFFFFFFFFFF", "+fffffffffffffff"] {
-            assert_eq!(parse_priority_name(bad), None);
+    fn priorities_sort_highest_first_and_each_has_its_own_place() {
+        let around = |at: i64| (-300..=300).map(move |by| at.saturating_add(by));
+        let powers = (7..63).map(|bits| 1_i64 << bits);
+        let centres = powers.flat_map(|power| [power, -power]).chain([0, i64::MAX, i64::MIN]);
+        let mut priorities: Vec<i64> = centres.flat_map(around).collect();
+        priorities.sort_unstable_by_key(|priority| core::cmp::Reverse(*priority));
+        priorities.dedup();
+        let paths: Vec<String> = priorities.iter().map(|priority| path_of(*priority)).collect();
+        for (pair, of) in core::iter::zip(paths.windows(2), priorities.windows(2)) {
+            assert!(pair[0] < pair[1], "{of:?}: {pair:?}");
         }
+    }
+
+    #[test]
+    fn a_priorities_names_read_back_down_to_the_times() {
+        for priority in [i64::MAX, 1 << 40, 60_000, 1_000, 128, 127, 5, 0, -7, -127, -128, -60_000, i64::MIN + 1, i64::MIN] {
+            let mut shelf = TimedShelf::queue(&QueueName::default_queue());
+            for name in PriorityPlace::of(priority).names() {
+                assert!(!matches!(shelf.level, Level::Times { .. }), "{priority}");
+                shelf = shelf.child(&name).unwrap();
+            }
+            assert_eq!(shelf.level, Level::Times { depth: 0, prefix: 0 }, "{priority}");
+        }
+        let queue = TimedShelf::queue(&QueueName::default_queue());
+        for bad in ["", "0", "0b", "170", "1ff", "0B7", "+b7", "00b7"] {
+            assert_eq!(queue.child(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn few_names_stand_beside_each_other_however_many_priorities_there_are() {
+        let mut beside: alloc::collections::BTreeMap<String, alloc::collections::BTreeSet<String>> = Default::default();
+        for priority in (-70_000..70_000).chain((0..40_000).map(|n| i64::MAX - n * 230_584_300_921_369)) {
+            let mut above = String::new();
+            for name in PriorityPlace::of(priority).names() {
+                beside.entry(above.clone()).or_default().insert(name.clone());
+                above = above + "/" + &name;
+            }
+        }
+        assert!(beside.values().all(|names| names.len() <= 368), "{:?}", beside.values().map(|names| names.len()).max());
     }
 
     #[test]

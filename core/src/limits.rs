@@ -99,8 +99,30 @@ pub const BATCH_MICROS_APART: u64 = 64;
 /// with another of the 256 parts each second.
 pub const BLOCKED_NAMES_PER_SWEEP: usize = 500;
 
-/// How many due tasks one sweep moves to the ready shelf. There may be more; the next claim that finds nothing moves them.
-pub const DUE_PER_SWEEP: u64 = 10_000;
+/// How much an operation does for others at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// How many tasks it moves and directories it reads.
+    pub steps: u64,
+    /// For how long, in microseconds; `None`: as long as the steps take.
+    pub micros: Option<u64>,
+}
+
+/// What a claim does before it takes a task, of each of these: leases that ran out, scheduled tasks that are due, tasks that
+/// others wait for and that expired, blocked tasks whose parent has ended. It makes 64 tasks claimable for one that it takes.
+pub const BEFORE_A_CLAIM: Allowance = Allowance { steps: 64, micros: Some(5_000) };
+
+/// The same for a claim that has found nothing, before it says so.
+pub const BEFORE_EMPTY: Allowance = Allowance { steps: 10_000, micros: Some(250_000) };
+
+/// The same for who asks for a sweep.
+pub const ON_DEMAND: Allowance = Allowance { steps: u64::MAX, micros: None };
+
+/// How many tasks that waited for one that has ended are moved by the agent that ended it.
+pub const WOKEN_PER_END: u64 = 10_000;
+
+/// As how many steps a task counts that ends, with a report that is flushed.
+pub const STEPS_PER_END: u64 = 16;
 
 /// How many of a unique key's last numbers stay. One would do if a listing were one step on every medium: an agent that makes a file of
 /// a number that was removed long ago must see, in its next listing, a higher one that stands still meanwhile.
@@ -115,6 +137,9 @@ pub const NAME_BYTES: usize = 255;
 
 /// Room in a name for a task's tags. Longer ones stand as a digest.
 pub const TAGS_BYTES: usize = 16;
+
+/// Room in the name of a claimed task for its queue. A longer one stands as a digest of 52 bits.
+pub const QUEUE_LABEL_BYTES: usize = 14;
 
 /// Room in a name for the priority's digits and the holder together; `entry` shows the sum.
 pub const PRIORITY_AND_HOLDER_BYTES: usize = 42;
@@ -132,15 +157,21 @@ pub const TIME_MICROS: u64 = (1 << 52) - 1;
 /// means that another agent got something done, so only a storm on one single task can reach it.
 pub const RACES: usize = 1_000;
 
-/// How many waiting tasks whose time ran out one claim moves to the ended ones; it passes by any more.
-pub const EXPIRED_PER_CLAIM: usize = 64;
-
 /// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
 pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
 
 /// What a sweep adds to the time until the next one for each claimed task that it read, in microseconds. Reading a
 /// name takes 1 to 5 µs, so sweeping costs at most a twentieth of one core however many leases there are.
 pub const SWEEP_MICROS_PER_LEASE: u64 = 100;
+
+/// How many times as long as a sweep took it is until the next one, where it has left nothing that is due.
+pub const SWEEP_PAUSE: u64 = 20;
+
+/// The same where it has moved tasks and left some: a fifth of one core works for them, whoever it belongs to.
+pub const SWEEP_PAUSE_IF_DUE: u64 = 4;
+
+/// Shortest time until the next sweep after one that left something, in microseconds.
+pub const SWEEP_MICROS_IF_DUE: u64 = 20_000;
 
 /// How long an empty directory of the ready shelf must have been out of use before it is removed, in microseconds, so that
 /// enqueuers whose clocks differ a little do not see it vanish under them at once.

@@ -6,6 +6,7 @@
 
 mod archive;
 mod blocked;
+mod budget;
 mod changes;
 mod claim;
 mod doctor;

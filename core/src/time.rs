@@ -1,4 +1,5 @@
-//! Points in time. The crate has no clock: `now` is always an argument.
+//! Points in time. The crate has no clock of its own: `now` is an argument, or a [`Clock`] is where it may take long until the time
+//! is needed.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -38,6 +39,24 @@ impl Timestamp {
     /// Microseconds from `earlier` to here; zero when it is not earlier.
     pub fn micros_since(self, earlier: Timestamp) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Tells the time, each time anew. A function that does is one, and so is a [`Timestamp`], which stands still.
+pub trait Clock {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+impl Clock for Timestamp {
+    fn now(&self) -> Timestamp {
+        *self
+    }
+}
+
+impl<F: Fn() -> Timestamp> Clock for F {
+    fn now(&self) -> Timestamp {
+        self()
     }
 }
 

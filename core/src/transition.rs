@@ -498,7 +498,8 @@ fn end(
 
 fn next(entry: &Entry, state: State, report: Option<Nonce>) -> Result<Entry, Refusal> {
     let version = entry.version.checked_add(1).ok_or(Refusal::WornOut)?;
-    Ok(Entry { version, state, report: report.or(entry.report), ..entry.clone() })
+    let queue = entry.queue.clone().filter(|_| matches!(state, State::Claimed(_) | State::Recalled(_)));
+    Ok(Entry { version, state, report: report.or(entry.report), queue, ..entry.clone() })
 }
 
 impl Refusal {
@@ -574,6 +575,8 @@ impl fmt::Display for Tenure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::QueueLabel;
+    use crate::name::QueueName;
     use crate::tags::TagSet;
     use crate::task::Backoff;
     use alloc::string::ToString;
@@ -668,6 +671,7 @@ mod tests {
             attempt: 0,
             state: State::Ready { pending_until: at(100), tags },
             report: None,
+            queue: Some(QueueLabel::of(&QueueName::default_queue())),
         }
     }
 

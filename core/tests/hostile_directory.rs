@@ -76,6 +76,7 @@ fn a_record_that_is_too_long_is_read_in_part_and_set_aside() {
         attempt: 0,
         state,
         report: None,
+        queue: None,
     };
     let home = layout::home(&entry, &"default".parse().unwrap());
     let store = filled(&[], |_| true);

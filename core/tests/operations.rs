@@ -394,7 +394,7 @@ fn a_claim_passes_by_more_expired_tasks_than_it_moves() {
     world.queue.store().mutations.take();
     assert_eq!(world.claim("agent").unwrap().task.id, fresh);
     let renames = world.queue.store().mutations.take().iter().filter(|mutation| **mutation == "rename").count();
-    assert!(renames <= limits::EXPIRED_PER_CLAIM + 2, "{renames}");
+    assert!(renames <= usize::try_from(limits::BEFORE_A_CLAIM.steps).unwrap() + 2, "{renames}");
     let counts = world.queue.tasks(&everything(), world.now()).unwrap().counts;
     assert_eq!([Status::Expired, Status::Claimed].map(|status| counts.of(status)), [100, 1]);
 }

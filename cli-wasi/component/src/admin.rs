@@ -23,7 +23,7 @@ impl Guest for Coord {
 
     fn sweep() -> Result<u64, Error> {
         Instance::with(|instance| {
-            let swept = instance.queue()?.sweep(now(), nonce())?;
+            let swept = instance.queue()?.sweep(now, nonce())?;
             instance.warn_of(&swept.findings);
             Ok(swept.taken_back)
         })

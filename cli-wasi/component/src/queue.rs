@@ -58,7 +58,7 @@ impl Guest for Coord {
         Instance::with(|instance| {
             while !claimed.is_empty() && claimed.len() < max {
                 let Claim { claimed: another, findings, .. } =
-                    match instance.queue()?.claim(waiting.request(), Thoroughness::Full, now(), nonce()) {
+                    match instance.queue()?.claim(waiting.request(), Thoroughness::Full, now, nonce()) {
                         Ok(claim) => claim,
                         // Those before are the caller's, who would not learn of them by an error.
                         Err(error) => {
@@ -140,7 +140,7 @@ impl Guest for Coord {
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
             let step = Instance::with(|instance| {
-                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
+                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now, nonce())?)
             })?;
             match step {
                 EndStep::Sleep(time) => instance::sleep(time),
@@ -177,7 +177,7 @@ fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<Claimed>, Error> {
 }
 
 fn take_step(instance: &mut Instance, waiting: &mut WaitingClaim, stopwatch: &Stopwatch) -> Result<Step, Error> {
-    Ok(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
+    Ok(waiting.step(instance.queue()?, stopwatch.elapsed(), now, nonce())?)
 }
 
 /// The tasks, if each is within its limits, and what was cut off them. Whatever is told of one names its place.

@@ -99,6 +99,9 @@ pub(super) struct Empty {
     #[schemars(with = "Vec<schema::QueueName>")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     full: Vec<QueueName>,
+    /// True if more is due than one claim moves for all: the next one goes on with it.
+    #[serde(skip_serializing_if = "is_false")]
+    more_is_due: bool,
     /// With `--max`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<Mine>>,
@@ -122,7 +125,7 @@ pub(super) fn run(
     let max_bytes = max_bytes(args.max_bytes)?;
     let queue = Rc::new(repository.open()?.queue);
     let Claim { claimed, closed, findings } = loop {
-        match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
+        match waiting.step(&queue, stopwatch.elapsed(), host::now, nonce()?)? {
             Step::Done(claim) => break *claim,
             Step::Sleep(time) => host::sleep(time),
         }
@@ -145,7 +148,7 @@ pub(super) fn run(
     while claims.len() < max {
         // What was claimed is answered, whatever happens to the rest.
         let next =
-            nonce().and_then(|nonce| Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now(), nonce)?));
+            nonce().and_then(|nonce| Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now, nonce)?));
         match next {
             Ok(Claim { claimed, findings, .. }) => {
                 warnings.extend(findings.iter().map(Finding::to_string));
@@ -235,10 +238,10 @@ impl Empty {
     fn new(request: &ClaimRequest, closed: &Closed, claims: Option<Vec<Mine>>, waited: Option<Duration>) -> Empty {
         let queue = if let [queue] = request.queues.as_slice() { Some(queue.clone()) } else { None };
         let queues = request.queues.iter().map(QueueName::to_string).collect();
-        let Closed { paused, full } = closed.clone();
+        let Closed { paused, full, more_is_due } = closed.clone();
         let full = full.into_iter().map(|(queue, _)| queue).collect();
         let (reasons, chosen) = (closed.reasons(), !request.choice.is_any());
-        Empty { status: "empty", queue, paused, full, claims, reasons, queues, chosen, waited }
+        Empty { status: "empty", queue, paused, full, more_is_due, claims, reasons, queues, chosen, waited }
     }
 
     fn text(&self, page: &mut Page) {

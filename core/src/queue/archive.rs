@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::budget::Budget;
 use super::doctor::{Fence, Mender};
 use super::enqueue::Shelved;
 use super::files::Located;
@@ -170,7 +171,8 @@ impl<S: Store> Queue<S> {
         let (mut nonces, mut told) = (nonce.counted_on(), Vec::new());
         let (mut found, mut moved) = (self.every_entry()?, false);
         for seen in found.values() {
-            moved |= self.elapse(seen.located(), now, nonces(), &mut told) == Ok(Moved::Here);
+            let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
+            moved |= self.elapse(seen.located(), now, nonces(), &mut told, &mut budget) == Ok(Moved::Here);
         }
         if moved {
             found = self.every_entry()?;
@@ -358,7 +360,9 @@ impl<S: Store> Queue<S> {
         match located.entry.state {
             // As in an enqueue, no end goes unnoticed.
             State::Blocked { .. } => drop(self.look_at_parents(&located, now, nonce)?),
-            State::Ended(_) => drop(self.wake(&located.entry, now, nonce)?),
+            State::Ended(_) => {
+                self.wake(&located.entry, now, nonce, &mut Budget::of_steps(limits::WOKEN_PER_END))?;
+            }
             _ => {}
         }
         Ok(if is_recalled { Imported::Cancelled(id) } else { Imported::Now(id) })

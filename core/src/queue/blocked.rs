@@ -17,6 +17,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Queue;
+use super::budget::Budget;
+use super::expire::Swept;
 use super::files::Located;
 use super::reports::{Report, ReportKind};
 use crate::entry::{Ending, Entry, Outcome, State};
@@ -32,12 +34,19 @@ use crate::time::Timestamp;
 use crate::transition::{Command, Fate, decide};
 
 impl<S: Store> Queue<S> {
-    /// Moves on what waits for a task that has ended, and what waits for those that thereby end. How many it moved.
-    pub(super) fn wake(&self, ended: &Entry, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
-        Over::of(ended).map_or(Ok(0), |over| self.wake_those_of(over, now, nonce))
+    /// Moves on what waits for a task that has ended, and what waits for those that thereby end. What `budget` leaves, the next
+    /// sweeps do. How many it moved.
+    pub(super) fn wake(
+        &self,
+        ended: &Entry,
+        now: Timestamp,
+        nonce: Nonce,
+        budget: &mut Budget<'_>,
+    ) -> Result<u64, Error> {
+        Over::of(ended).map_or(Ok(0), |over| self.wake_those_of(over, now, nonce, budget))
     }
 
-    fn wake_those_of(&self, over: Over, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
+    fn wake_those_of(&self, over: Over, now: Timestamp, nonce: Nonce, budget: &mut Budget<'_>) -> Result<u64, Error> {
         let (mut all_over, mut moved) = (Vec::from([over]), 0);
         while let Some(parent) = all_over.pop() {
             let dir = layout::blocked_on(parent.id);
@@ -47,10 +56,14 @@ impl<S: Store> Queue<S> {
             }
             let names = self.names_in(&dir)?;
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
+                if !budget.step() {
+                    return Ok(moved);
+                }
                 let located = Located { dir: dir.clone(), entry };
                 match self.unless_in_the_way(self.move_on(&located, now, nonce)).map(Option::flatten) {
                     Ok(Some(next)) => {
                         moved += u64::from(next.version > located.entry.version);
+                        budget.spend(if next.has_ended() { limits::STEPS_PER_END } else { 0 });
                         all_over.extend(Over::of(&next));
                     }
                     Ok(None) => {}
@@ -61,8 +74,12 @@ impl<S: Store> Queue<S> {
                 }
             }
             for child in names.iter().filter_map(|name| parent.to_cancel(name)) {
+                if !budget.step() {
+                    return Ok(moved);
+                }
                 let cancelled = self.unless_in_the_way(self.cancel_marked(child, &parent, now, nonce))?.flatten();
                 moved += u64::from(cancelled.is_some());
+                budget.spend(if cancelled.is_some() { limits::STEPS_PER_END } else { 0 });
                 all_over.extend(cancelled.as_ref().and_then(Over::of));
             }
             self.unless_in_the_way(self.store.remove_dir(&dir))?;
@@ -305,21 +322,26 @@ impl<S: Store> Queue<S> {
     }
 
     /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some parts of the shelf
-    /// each time, and at all of them if there are few names. How many it moved.
-    pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce) -> Result<u64, Error> {
+    /// each time, and at all of them if there are few names.
+    pub(super) fn wake_forgotten(
+        &self,
+        now: Timestamp,
+        nonce: Nonce,
+        budget: &mut Budget<'_>,
+    ) -> Result<Swept, Error> {
         let parts = self.parts_of(Shelf::Blocked)?;
         let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
         let first = turn % parts.len().max(1);
         let (mut moved, mut names_read) = (0, 0);
         for part in parts.iter().cycle().skip(first).take(parts.len()) {
-            if names_read >= limits::BLOCKED_NAMES_PER_SWEEP {
+            if names_read >= limits::BLOCKED_NAMES_PER_SWEEP || !budget.step() {
                 break;
             }
             for parent in self.parents_over(part, &mut names_read)? {
-                moved += self.wake_those_of(parent, now, nonce)?;
+                moved += self.wake_those_of(parent, now, nonce, budget)?;
             }
         }
-        Ok(moved)
+        Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
     /// The tasks that others wait for in this part of the blocked shelf, and that are over. Names alone tell: a task and those

@@ -6,13 +6,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
+use super::budget::Budget;
 use super::files::Located;
 use super::reports::Report;
 use super::settings::{Closed, ClosedQueues};
 use super::shelves::{Empties, Onward, Walk};
 use super::watch::Watch;
 use super::{ClaimRecord, Finding, Queue, Status};
-use crate::entry::{Entry, State};
+use crate::entry::{Entry, QueueLabel, State};
 use crate::error::Error;
 use crate::layout::{self, TimedShelf};
 use crate::limits;
@@ -20,7 +21,7 @@ use crate::name::{Nonce, QueueName, RunId, Tag};
 use crate::store::{Moved, Store, StoreErrorKind};
 use crate::tags::{Choice, TagSet};
 use crate::task::Task;
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 use crate::transition::{Command, Refusal, decide, is_over};
 
 /// What an agent asks for.
@@ -40,6 +41,11 @@ impl ClaimRequest {
     /// For any task of any queue.
     pub fn any(run_id: RunId, lease_seconds: i64) -> ClaimRequest {
         ClaimRequest { run_id, queues: Vec::new(), choice: Choice::default(), lease_seconds }
+    }
+
+    /// True if the agent asks for tasks of this queue.
+    pub(super) fn means(&self, queue: &QueueName) -> bool {
+        self.queues.is_empty() || self.queues.contains(queue)
     }
 }
 
@@ -79,14 +85,16 @@ impl<S: Store> Queue<S> {
     ///
     /// Of all who claim at once exactly one gets a task; the others get the next ones. The cost does not depend on how
     /// many tasks wait, are held or have ended. A claim is not synced: after a power cut the task may be free again.
+    ///
+    /// `clock` is read for each task that is tried, so a lease lasts as long as was asked from when its holder has it.
     pub fn claim(
         &self,
         request: &ClaimRequest,
         thoroughness: Thoroughness,
-        now: Timestamp,
+        clock: impl Clock,
         nonce: Nonce,
     ) -> Result<Claim, Error> {
-        self.claim_or_watch(request, thoroughness, None, now, nonce)
+        self.claim_or_watch(request, thoroughness, None, clock, nonce)
     }
 
     /// As [`Queue::claim`]; if there is nothing, `watch` then tells by [`Queue::has_stirred`] when to ask again.
@@ -95,24 +103,30 @@ impl<S: Store> Queue<S> {
         request: &ClaimRequest,
         thoroughness: Thoroughness,
         mut watch: Option<&mut Watch>,
-        now: Timestamp,
+        clock: impl Clock,
         nonce: Nonce,
     ) -> Result<Claim, Error> {
+        let clock = &clock;
         // What is wrong with the directory of the sweeps is no reason to claim nothing.
-        let mut findings = self.unless_in_the_way(self.sweep_if_due(now, nonce))?.unwrap_or_default();
-        let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
+        let mut findings = self.unless_in_the_way(self.sweep_if_due(clock, nonce))?.unwrap_or_default();
+        let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from memory.
         if claimed.is_none() && self.memory.borrow_mut().forget_dirs() {
-            (claimed, closed) = self.take_head(request, watch.as_deref_mut(), now, nonce, &mut findings)?;
+            (claimed, closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
         }
-        let is_full = thoroughness == Thoroughness::Full;
-        if claimed.is_none() && is_full && self.sweep_all(now, nonce, &mut findings)?.moved > 0 {
-            self.memory.borrow_mut().forget_dirs();
-            (claimed, closed) = self.take_head(request, watch, now, nonce, &mut findings)?;
+        let (is_full, mut more_is_due) = (thoroughness == Thoroughness::Full, false);
+        if claimed.is_none() && is_full {
+            let swept = self.sweep_all(clock, limits::BEFORE_EMPTY, nonce, &mut findings)?;
+            more_is_due = swept.is_cut;
+            if swept.moved > 0 {
+                self.memory.borrow_mut().forget_dirs();
+                (claimed, closed) = self.take_head(request, watch, clock, nonce, &mut findings)?;
+            }
         }
         self.memory.borrow_mut().walked = true;
         let is_told = claimed.is_none() && is_full;
-        let closed = if is_told { self.closed_to(request, &closed, now)? } else { Closed::default() };
+        let closed = if is_told { self.closed_to(request, &closed, clock.now())? } else { Closed::default() };
+        let closed = Closed { more_is_due: is_told && more_is_due, ..closed };
         findings.extend(self.take_findings());
         Ok(Claim { claimed, closed, findings })
     }
@@ -123,19 +137,21 @@ impl<S: Store> Queue<S> {
         &self,
         request: &ClaimRequest,
         mut watch: Option<&mut Watch>,
-        now: Timestamp,
+        clock: &dyn Clock,
         nonce: Nonce,
         findings: &mut Vec<Finding>,
     ) -> Result<(Option<Claimed>, ClosedQueues), Error> {
-        let mut closed = self.closed_queues(now)?;
-        let mut attempt = Attempt::new(request, now, nonce, findings);
+        let mut closed = self.closed_queues(request, clock.now())?;
+        let mut attempt = Attempt::new(request, clock, nonce, findings);
         for _ in 0..limits::RACES {
             let before = (attempt.lost_races, attempt.expired);
             if self.try_leftovers(&mut attempt, &closed.queues)?.is_continue() {
                 self.try_shelf(&mut attempt, &closed.queues, watch.as_deref_mut())?;
             }
             match attempt.claimed.take() {
-                Some(taken) if self.gives_way(&taken, &closed, now, nonce)? => closed = self.closed_queues(now)?,
+                Some(taken) if self.gives_way(&taken, &closed, clock.now(), nonce)? => {
+                    closed = self.closed_queues(request, clock.now())?;
+                }
                 Some(taken) => return Ok((Some(taken), closed)),
                 // What waited for one that expired may be ready now.
                 None if (attempt.lost_races, attempt.expired) == before => return Ok((None, closed)),
@@ -203,9 +219,9 @@ impl<S: Store> Queue<S> {
                 attempt.lost_races += 1;
                 return Ok(Onward::Elsewhere);
             }
-            Take::Expired if attempt.expired < limits::EXPIRED_PER_CLAIM => {
+            Take::Expired if attempt.budget.step() => {
                 attempt.expired += 1;
-                self.elapse(located, attempt.now, attempt.nonce, attempt.findings)?;
+                self.elapse(located, attempt.now, attempt.nonce, attempt.findings, &mut attempt.budget)?;
             }
             Take::Expired | Take::Unfit => {}
         }
@@ -215,15 +231,13 @@ impl<S: Store> Queue<S> {
     /// Takes a task, if it is one that the agent asked for. What can fail is done before the rename, so that after an error nobody
     /// has the task; one that cannot be taken stays where it is, and keeps nobody from the next.
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
-        let Attempt { request, command, now, nonce, .. } = attempt;
+        let Attempt { request, command, nonce, .. } = attempt;
         if !self.admits(&request.choice, located)? {
             return Ok(Take::Unfit);
         }
-        let next = match decide(&located.entry, command, *now) {
-            Ok(next) => next,
-            Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
-            Err(_) => return Ok(Take::Unfit),
-        };
+        if is_over(&located.entry, attempt.now) {
+            return Ok(Take::Expired);
+        }
         let task = match self.task_at(located) {
             Ok(Some(task)) => task,
             Ok(None) => return Ok(Take::Gone),
@@ -233,9 +247,15 @@ impl<S: Store> Queue<S> {
             }
             Err(error) => return Err(error),
         };
-        if let Some(lease) = next.lease() {
-            self.spill(&lease.holder, &request.run_id, *nonce)?;
-        }
+        self.spill(&located.entry.holder(&request.run_id), &request.run_id, *nonce)?;
+        // The lease begins now, however long it took to come here.
+        attempt.now = attempt.clock.now();
+        let queue = Some(QueueLabel::of(&task.record.queue));
+        let next = match decide(&Entry { queue, ..located.entry.clone() }, command, attempt.now) {
+            Ok(next) => next,
+            Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
+            Err(_) => return Ok(Take::Unfit),
+        };
         let home = layout::shelf_of(layout::Shelf::Claimed, next.id);
         match self.shift(located, &next, &home) {
             Ok(Moved::Here) => {}
@@ -300,22 +320,43 @@ impl<S: Store> Queue<S> {
 struct Attempt<'a> {
     request: &'a ClaimRequest,
     command: Command,
+    clock: &'a dyn Clock,
+    /// When it was looked at last.
     now: Timestamp,
     nonce: Nonce,
     claimed: Option<Claimed>,
     /// How many entries others were faster with.
     lost_races: usize,
-    /// How many entries it met whose time had run out.
+    /// How many entries it met, and moved, whose time had run out.
     expired: usize,
+    /// How many more of them it moves; it passes by the others.
+    budget: Budget<'a>,
     /// How many entries it met that it may not move.
     denied: usize,
     findings: &'a mut Vec<Finding>,
 }
 
 impl Attempt<'_> {
-    fn new<'a>(request: &'a ClaimRequest, now: Timestamp, nonce: Nonce, findings: &'a mut Vec<Finding>) -> Attempt<'a> {
+    fn new<'a>(
+        request: &'a ClaimRequest,
+        clock: &'a dyn Clock,
+        nonce: Nonce,
+        findings: &'a mut Vec<Finding>,
+    ) -> Attempt<'a> {
         let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
-        Attempt { request, command, now, nonce, claimed: None, lost_races: 0, expired: 0, denied: 0, findings }
+        Attempt {
+            request,
+            command,
+            clock,
+            now: clock.now(),
+            nonce,
+            claimed: None,
+            lost_races: 0,
+            expired: 0,
+            budget: Budget::of(limits::BEFORE_A_CLAIM, clock),
+            denied: 0,
+            findings,
+        }
     }
 }
 

@@ -95,7 +95,7 @@ impl WaitingEnd {
         nonce: Nonce,
     ) -> Result<EndStep, Error> {
         // Where this agent may not write, those who work there sweep.
-        self.findings.extend(queue.sweep_if_due(now, nonce).unwrap_or_default());
+        self.findings.extend(queue.sweep_if_due(&now, nonce).unwrap_or_default());
         self.look(queue, now)?;
         let is_over = self.is_over();
         if !is_over && elapsed < self.wait {

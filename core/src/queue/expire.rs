@@ -11,6 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::budget::Budget;
 use super::files::Located;
 use super::reports::{Report, ReportKind};
 use super::shelves::{Empties, Onward, Walk};
@@ -19,12 +20,12 @@ use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf, TimedShelf};
-use crate::limits;
+use crate::limits::{self, Allowance};
 use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{Created, Moved, Store};
 use crate::task::Terms;
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 use crate::transition::{Command, as_of, decide, is_over, needs_terms};
 
 /// What a sweep on demand did.
@@ -41,23 +42,26 @@ pub struct Sweep {
 pub(super) struct Swept {
     /// How many claimed tasks it read.
     pub(super) leases: u64,
-    /// How many it took back.
+    /// How many tasks it moved.
     pub(super) moved: u64,
+    /// True if there may be more to move.
+    pub(super) is_cut: bool,
 }
 
 impl<S: Store> Queue<S> {
-    /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do so by themselves, about once a second.
-    pub fn sweep(&self, now: Timestamp, nonce: Nonce) -> Result<Sweep, Error> {
+    /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do some of that by
+    /// themselves, about once a second.
+    pub fn sweep(&self, clock: impl Clock, nonce: Nonce) -> Result<Sweep, Error> {
         let mut findings = Vec::new();
-        let taken_back = self.sweep_claimed(now, nonce, &mut findings)?.moved;
-        self.sweep_waiting(now, nonce, &mut findings)?;
+        let taken_back = self.sweep_claimed(&clock, limits::ON_DEMAND, nonce, &mut findings)?.moved;
+        self.sweep_waiting(&clock, limits::ON_DEMAND, nonce, &mut findings)?;
         findings.extend(self.take_findings());
         Ok(Sweep { taken_back, findings })
     }
 
-    /// Sweeps if the token says that it is time and nobody else was faster to take it.
-    pub(super) fn sweep_if_due(&self, now: Timestamp, nonce: Nonce) -> Result<Vec<Finding>, Error> {
-        let mut findings = Vec::new();
+    /// Sweeps a little if the token says that it is time and nobody else was faster to take it.
+    pub(super) fn sweep_if_due(&self, clock: &dyn Clock, nonce: Nonce) -> Result<Vec<Finding>, Error> {
+        let (now, mut findings) = (clock.now(), Vec::new());
         if self.memory.borrow().sweeps_later(now) {
             return Ok(findings);
         }
@@ -68,7 +72,7 @@ impl<S: Store> Queue<S> {
             if self.formatted.get() {
                 // CM-8: the token was lost, or never made durable.
                 self.place_sweep_token(now)?;
-                self.sweep_all(now, nonce, &mut findings)?;
+                self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, &mut findings)?;
             }
             return Ok(findings);
         };
@@ -85,47 +89,97 @@ impl<S: Store> Queue<S> {
         let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());
         if self.store.rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Here {
             // CM-8: if the agent dies here, the next sweep is a second late.
-            let swept = self.sweep_all(now, nonce, &mut findings)?;
-            self.postpone_sweep(now, shortest, swept.leases)?;
+            let swept = self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, &mut findings)?;
+            let later = swept.next_sweep(now, clock.now());
+            if later != shortest {
+                self.store.rename(&layout::sweep_token(shortest), &layout::sweep_token(later))?;
+            }
         }
         Ok(findings)
     }
 
-    /// Draws every consequence of time having passed that no claim meets on its way.
-    pub(super) fn sweep_all(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
-        let mut swept = self.sweep_claimed(now, nonce, findings)?;
-        swept.moved += self.sweep_waiting(now, nonce, findings)?;
-        Ok(swept)
+    /// Draws the consequences of time having passed that no claim meets on its way: of each kind as many as `allowance` says.
+    pub(super) fn sweep_all(
+        &self,
+        clock: &dyn Clock,
+        allowance: Allowance,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Swept, Error> {
+        let claimed = self.sweep_claimed(clock, allowance, nonce, findings)?;
+        let waiting = self.sweep_waiting(clock, allowance, nonce, findings)?;
+        Ok(claimed.and(waiting))
     }
 
-    /// Takes back every lease that has run out.
-    fn sweep_claimed(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
-        let mut swept = Swept::default();
-        for part in self.parts_of(Shelf::Claimed)? {
-            for located in self.entries_in(&part)? {
+    /// Takes back leases that have run out. Begins anywhere, so that what several sweeps leave is not always the same.
+    fn sweep_claimed(
+        &self,
+        clock: &dyn Clock,
+        allowance: Allowance,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Swept, Error> {
+        let (now, mut budget, mut swept) = (clock.now(), Budget::of(allowance, clock), Swept::default());
+        let parts = self.parts_of(Shelf::Claimed)?;
+        let first = usize::try_from(nonce.bits() % 16).unwrap_or(0);
+        for part in parts.iter().cycle().skip(first).take(parts.len()) {
+            if !budget.step() {
+                break;
+            }
+            for located in self.entries_in(part)? {
                 swept.leases += 1;
-                swept.moved += u64::from(self.elapse(&located, now, nonce, findings)? == Moved::Here);
+                if is_over(&located.entry, now) && budget.step() {
+                    let moved = self.elapse(&located, now, nonce, findings, &mut budget)?;
+                    swept.moved += u64::from(moved == Moved::Here);
+                }
             }
         }
-        Ok(swept)
+        Ok(Swept { is_cut: budget.is_spent(), ..swept })
     }
 
     /// Moves scheduled tasks that are due to the ready shelf and expired ones that others wait for to `done/`, and wakes blocked ones
-    /// that were forgotten. Reads the heads of the first two and a few names of the third. How many it moved.
-    fn sweep_waiting(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<u64, Error> {
+    /// that were forgotten. Reads the heads of the first two and a few names of the third.
+    fn sweep_waiting(
+        &self,
+        clock: &dyn Clock,
+        allowance: Allowance,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Swept, Error> {
+        let ripened = self.sweep_scheduled(clock.now(), nonce, findings, &mut Budget::of(allowance, clock))?;
+        let expired = self.sweep_deadlines(clock.now(), nonce, findings, &mut Budget::of(allowance, clock))?;
+        let woken = self.wake_forgotten(clock.now(), nonce, &mut Budget::of(allowance, clock))?;
+        Ok(ripened.and(expired).and(woken))
+    }
+
+    fn sweep_scheduled(
+        &self,
+        now: Timestamp,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+        budget: &mut Budget<'_>,
+    ) -> Result<Swept, Error> {
         let mut walk = Walk { until: Some(now), ..Walk::all(Empties::Remove(now)) };
         let mut moved = 0;
         let mut ripen = |_: &TimedShelf, located| {
-            moved += u64::from(self.elapse(&located, now, nonce, findings)? == Moved::Here);
-            Ok(if moved < limits::DUE_PER_SWEEP { Onward::Next } else { Onward::Stop })
+            if !budget.step() {
+                return Ok(Onward::Stop);
+            }
+            moved += u64::from(self.elapse(&located, now, nonce, findings, budget)? == Moved::Here);
+            Ok(Onward::Next)
         };
         let _ended_early = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut ripen)?;
-        moved += self.sweep_deadlines(now, nonce, findings)?;
-        Ok(moved + self.wake_forgotten(now, nonce)?)
+        Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
-    /// Moves the tasks whose deadline has passed, if they have expired. How many it moved.
-    fn sweep_deadlines(&self, now: Timestamp, nonce: Nonce, findings: &mut Vec<Finding>) -> Result<u64, Error> {
+    /// Moves the tasks whose deadline has passed, if they have expired.
+    fn sweep_deadlines(
+        &self,
+        now: Timestamp,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+        budget: &mut Budget<'_>,
+    ) -> Result<Swept, Error> {
         let [first, second] = layout::deadline_digits(now);
         let (whole, mut moved) = (layout::deadlines(), 0);
         for (outer, order) in self.names_until(&whole, &first)? {
@@ -135,18 +189,18 @@ impl<S: Store> Queue<S> {
                 let inner = outer.child(&inner);
                 for name in self.names_in(&inner)? {
                     let Some((at, id)) = layout::parse_deadline(&name).filter(|(at, _)| *at <= now) else { continue };
-                    moved += u64::from(self.pass_deadline(id, now, nonce, findings)? == Moved::Here);
+                    if !budget.step() {
+                        return Ok(Swept { leases: 0, moved, is_cut: true });
+                    }
+                    moved += u64::from(self.pass_deadline(id, now, nonce, findings, budget)? == Moved::Here);
                     // CM-20: if the agent dies before this, the next sweep looks at the task again.
                     self.unless_in_the_way(self.store.remove(&layout::deadline(id, at)))?;
-                    if moved >= limits::DUE_PER_SWEEP {
-                        return Ok(moved);
-                    }
                 }
                 self.unless_in_the_way(self.store.remove_dir(&inner))?;
             }
             self.unless_in_the_way(self.store.remove_dir(&outer))?;
         }
-        Ok(moved)
+        Ok(Swept { leases: 0, moved, is_cut: false })
     }
 
     fn names_until(&self, dir: &Dir, last: &str) -> Result<Vec<(String, Ordering)>, Error> {
@@ -161,14 +215,16 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
         findings: &mut Vec<Finding>,
+        budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
         let mut moved = Moved::Gone;
         // One that was not yet due becomes ready first.
         for _ in 0..2 {
             match self.unless_in_the_way(self.find(id)) {
-                Ok(Some(Some(located))) if self.elapse(&located, now, nonce, findings)? == Moved::Here => {
-                    moved = Moved::Here;
-                }
+                Ok(Some(Some(located))) => match self.elapse(&located, now, nonce, findings, budget)? {
+                    Moved::Here => moved = Moved::Here,
+                    Moved::Gone => break,
+                },
                 // A claim or a doctor sets it aside.
                 Ok(_) | Err(Error::Corrupt { .. }) => break,
                 Err(error) => return Err(error),
@@ -210,7 +266,8 @@ impl<S: Store> Queue<S> {
         let is_over = is_over(&located.entry, now);
         if is_over {
             // The errand may report on the same task, and would take this report for its own.
-            self.try_elapse(located, now, nonce.beside(located.entry.version))?;
+            let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
+            self.try_elapse(located, now, nonce.beside(located.entry.version), &mut budget)?;
         }
         Ok(is_over)
     }
@@ -239,11 +296,12 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
         findings: &mut Vec<Finding>,
+        budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
         if !is_over(&located.entry, now) {
             return Ok(Moved::Gone);
         }
-        match self.try_elapse(located, now, nonce) {
+        match self.try_elapse(located, now, nonce, budget) {
             Err(Error::Corrupt { problem, .. }) => {
                 findings.extend(self.set_aside(located, problem)?);
                 Ok(Moved::Gone)
@@ -253,7 +311,13 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn try_elapse(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<Moved, Error> {
+    fn try_elapse(
+        &self,
+        located: &Located,
+        now: Timestamp,
+        nonce: Nonce,
+        budget: &mut Budget<'_>,
+    ) -> Result<Moved, Error> {
         let terms = match located.entry.state {
             // It ends, whatever its record says.
             State::Ready { .. } | State::Recalled(_) => Terms::default(),
@@ -276,7 +340,7 @@ impl<S: Store> Queue<S> {
         }
         let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };
         match decide(&located.entry, &command, now) {
-            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce),
+            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce, budget),
             Err(_) => Ok(Moved::Gone),
         }
     }
@@ -285,14 +349,28 @@ impl<S: Store> Queue<S> {
     pub(super) fn place_sweep_token(&self, now: Timestamp) -> Result<(), Error> {
         self.create(&layout::sweep_token(now), b"").map(|_| ())
     }
+}
 
-    /// With many leases a sweep takes longer, so the next one comes later.
-    fn postpone_sweep(&self, now: Timestamp, token: Timestamp, leases: u64) -> Result<(), Error> {
-        let pause = leases.saturating_mul(limits::SWEEP_MICROS_PER_LEASE);
-        let later = now.plus_micros(pause.clamp(*limits::SWEEP_MICROS.start(), *limits::SWEEP_MICROS.end()));
-        if later > token {
-            self.store.rename(&layout::sweep_token(token), &layout::sweep_token(later))?;
+impl Swept {
+    /// Both.
+    fn and(self, other: Swept) -> Swept {
+        Swept {
+            leases: self.leases + other.leases,
+            moved: self.moved + other.moved,
+            is_cut: self.is_cut || other.is_cut,
         }
-        Ok(())
+    }
+
+    /// When to sweep again: the later the longer a sweep takes, and soon if it has left something that is due.
+    fn next_sweep(self, began: Timestamp, now: Timestamp) -> Timestamp {
+        let (took, longest) = (now.micros_since(began), *limits::SWEEP_MICROS.end());
+        let pause = match self.is_cut && self.moved > 0 {
+            true => took.saturating_mul(limits::SWEEP_PAUSE_IF_DUE).max(limits::SWEEP_MICROS_IF_DUE),
+            false => took
+                .saturating_mul(limits::SWEEP_PAUSE)
+                .max(self.leases.saturating_mul(limits::SWEEP_MICROS_PER_LEASE))
+                .max(*limits::SWEEP_MICROS.start()),
+        };
+        now.plus_micros(pause.min(longest))
     }
 }

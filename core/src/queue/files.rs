@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 
 use super::find::LOOKS;
 use super::{Finding, Queue};
-use crate::entry::{Entry, Holder, State};
+use crate::entry::{Entry, Holder, QueueLabel, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path};
+use crate::layout::{self, Dir, Path, TimedShelf};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::sorted;
@@ -25,6 +25,12 @@ pub(super) struct Located {
 }
 
 impl Located {
+    /// An entry that was seen in `dir`. Of one on the ready shelf that tells the queue.
+    pub(super) fn at(dir: Dir, entry: Entry) -> Located {
+        let queue = TimedShelf::queue_of(&dir).map(|queue| QueueLabel::of(&queue)).or(entry.queue);
+        Located { dir, entry: Entry { queue, ..entry } }
+    }
+
     pub(super) fn path(&self) -> Path {
         self.dir.file(self.entry.name())
     }

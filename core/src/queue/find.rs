@@ -55,7 +55,7 @@ impl<S: Store> Queue<S> {
                 // Reading a whole name takes a microsecond, and it is one of many. No holder is as long as an id.
                 let Some(entry) = name.contains(&hex).then(|| Entry::parse(&name)).flatten() else { continue };
                 if newest.as_ref().is_none_or(|newest| newest.entry.version < entry.version) {
-                    newest = Some(Located { dir: dir.clone(), entry });
+                    newest = Some(Located::at(dir.clone(), entry));
                 }
             }
         }

@@ -8,11 +8,13 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::Queue;
+use super::budget::Budget;
 use super::files::Located;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Shelf};
+use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{Moved, Store};
@@ -102,7 +104,7 @@ impl<S: Store> Queue<S> {
         // An enqueuer marks or links first and looks at the parent then. So it sees the task here, or is seen here.
         if self.is_waited_for(id)? && self.record_of(id)?.is_some() {
             if let Some(back) = self.keep(located)? {
-                self.wake(&back, now, nonce)?;
+                self.wake(&back, now, nonce, &mut Budget::of_steps(limits::WOKEN_PER_END))?;
             }
             return Ok(false);
         }

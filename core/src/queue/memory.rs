@@ -35,7 +35,6 @@ pub(super) struct Memory {
     leases: BTreeMap<TaskId, Located>,
     sweep: Option<(Timestamp, Timestamp)>,
     tags: BTreeMap<String, Rc<Vec<Tag>>>,
-    queues: BTreeMap<TaskId, QueueName>,
     passed_over: Vec<StoreError>,
 }
 
@@ -165,19 +164,6 @@ impl Memory {
             self.tags.pop_first();
         }
         self.tags.insert(set.as_str().into(), tags);
-    }
-
-    /// The queue of a task whose record was read before: it never becomes another.
-    pub(super) fn queue(&self, id: TaskId) -> Option<QueueName> {
-        self.queues.get(&id).cloned()
-    }
-
-    /// Remembers the queue of a task.
-    pub(super) fn know_queue(&mut self, id: TaskId, queue: QueueName) {
-        if self.queues.len() >= limits::REMEMBERED {
-            self.queues.pop_first();
-        }
-        self.queues.insert(id, queue);
     }
 
     /// Notes what was in the way, to be told once, however often it is met.

@@ -10,8 +10,9 @@ use core::num::NonZeroU32;
 use super::Queue;
 use super::claim::{ClaimRequest, Claimed};
 use super::files::Located;
+use crate::entry::QueueLabel;
 use crate::error::Error;
-use crate::layout::{self, Shelf};
+use crate::layout::{self, Shelf, TimedShelf};
 use crate::name::{Nonce, QueueName};
 use crate::sorted;
 use crate::store::{Created, Removed, Store};
@@ -34,6 +35,9 @@ pub struct Closed {
     pub paused: Vec<QueueName>,
     /// Those of which as many tasks are claimed as may be at once, each with that number.
     pub full: Vec<(QueueName, u32)>,
+    /// True if more is due than one claim does for all: leases that ran out, tasks whose time has come or whose parent has ended. The
+    /// next claim goes on with it.
+    pub more_is_due: bool,
 }
 
 impl Closed {
@@ -46,7 +50,8 @@ impl Closed {
                 "queue {queue} is full: {max} of its tasks are claimed, as many as `muse coord limit {queue}` allows"
             )
         });
-        paused.chain(full).collect()
+        let due = self.more_is_due.then(|| "more tasks are due than one claim moves: claim again".into());
+        paused.chain(full).chain(due).collect()
     }
 }
 
@@ -98,7 +103,7 @@ impl<S: Store> Queue<S> {
     /// At most so many tasks of this queue are claimed at once from now on; `None`: any number. Those that are claimed already
     /// stay so.
     ///
-    /// A claim of a limited queue looks at every claimed task. It counts before, and again when it has one, and gives that
+    /// A claim of a limited queue reads the name of every claimed task. It counts before, and again when it has one, and gives that
     /// back if they are too many, to look anew. Leases that ran out do not count, so a holder that is heard of again may be one too many.
     pub fn limit_in_flight(
         &self,
@@ -122,15 +127,24 @@ impl<S: Store> Queue<S> {
         Ok(self.store.sync_dir(&layout::queue_settings())?)
     }
 
-    /// The queues that nothing can be claimed from now: those that are paused, and those with as many leases as they may have.
-    pub(super) fn closed_queues(&self, now: Timestamp) -> Result<ClosedQueues, Error> {
+    /// The queues that nothing can be claimed from now: those that are paused, and of those that are asked for and not empty the ones
+    /// with as many leases as they may have.
+    pub(super) fn closed_queues(&self, request: &ClaimRequest, now: Timestamp) -> Result<ClosedQueues, Error> {
         let names = self.unless_in_the_way(self.remembered_names(&layout::queue_settings(), now))?;
         let settings = Settings::of(&names.unwrap_or_default());
         let mut queues: Vec<QueueName> = settings.paused.iter().cloned().collect();
-        if !settings.max_in_flight.is_empty() {
-            let in_flight = self.in_flight(now)?;
-            let full = settings.max_in_flight.iter().filter(|(queue, max)| in_flight.of(queue) >= u64::from(**max));
-            queues.extend(full.map(|(queue, _)| queue.clone()));
+        let mut in_flight = None;
+        for (queue, max) in settings.max_in_flight.iter().filter(|(queue, _)| request.means(queue)) {
+            if self.unless_in_the_way(self.store.stamp(&TimedShelf::queue(queue).dir))?.flatten().is_none() {
+                continue;
+            }
+            let in_flight = match &mut in_flight {
+                Some(in_flight) => in_flight,
+                none => none.insert(self.in_flight(now)?),
+            };
+            if in_flight.of(queue) >= u64::from(*max) {
+                queues.push(queue.clone());
+            }
         }
         Ok(ClosedQueues { queues, settings })
     }
@@ -142,9 +156,8 @@ impl<S: Store> Queue<S> {
         ClosedQueues { queues, settings }: &ClosedQueues,
         now: Timestamp,
     ) -> Result<Closed, Error> {
-        let is_meant = |queue: &&QueueName| request.queues.is_empty() || request.queues.contains(queue);
         let mut closed = Closed::default();
-        for queue in sorted::set(queues.iter().filter(is_meant)) {
+        for queue in sorted::set(queues.iter().filter(|queue| request.means(queue))) {
             match settings.max_in_flight.get(queue) {
                 _ if !self.has_for(request, queue, now)? => {}
                 Some(max) if !settings.paused.contains(queue) => closed.full.push((queue.clone(), *max)),
@@ -181,13 +194,13 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// How many leases run, by queue. The queue of a claimed task stands in its record.
+    /// How many leases run, by queue. The names of the claimed tasks tell.
     fn in_flight(&self, now: Timestamp) -> Result<InFlight, Error> {
         let mut in_flight = InFlight::default();
         for part in self.parts_of(Shelf::Claimed)? {
-            for located in self.entries_in(&part)? {
-                if lease_is_live(&located.entry.state, now)
-                    && let Some(queue) = self.queue_of(&located)?
+            for Located { entry, .. } in self.entries_in(&part)? {
+                if lease_is_live(&entry.state, now)
+                    && let Some(queue) = entry.queue
                 {
                     *in_flight.0.entry(queue).or_default() += 1;
                 }
@@ -195,30 +208,14 @@ impl<S: Store> Queue<S> {
         }
         Ok(in_flight)
     }
-
-    fn queue_of(&self, located: &Located) -> Result<Option<QueueName>, Error> {
-        let id = located.entry.id;
-        let known = self.memory.borrow().queue(id);
-        if known.is_some() {
-            return Ok(known);
-        }
-        let task = match self.task(id) {
-            // It is nobody's to count.
-            Err(Error::Corrupt { .. }) => None,
-            task => task?,
-        };
-        let queue = task.map(|task| task.record.queue);
-        queue.iter().for_each(|queue| self.memory.borrow_mut().know_queue(id, queue.clone()));
-        Ok(queue)
-    }
 }
 
 #[derive(Default)]
-struct InFlight(BTreeMap<QueueName, u64>);
+struct InFlight(BTreeMap<QueueLabel, u64>);
 
 impl InFlight {
     fn of(&self, queue: &QueueName) -> u64 {
-        self.0.get(queue).copied().unwrap_or(0)
+        self.0.get(&QueueLabel::of(queue)).copied().unwrap_or(0)
     }
 }
 

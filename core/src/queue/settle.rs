@@ -4,6 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::budget::Budget;
 use super::enqueue::Enqueued;
 use super::files::Located;
 use super::reports::{Report, ReportKind, Written};
@@ -443,7 +444,8 @@ impl<S: Store> Queue<S> {
             if let (Command::Cancel { run_id, nonce, .. }, Some(lease)) = (command, next.lease()) {
                 self.spill(&lease.holder, run_id, *nonce)?;
             }
-            if self.step(&located, &next, report, now, nonce)? == Moved::Here {
+            let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
+            if self.step(&located, &next, report, now, nonce, &mut budget)? == Moved::Here {
                 if matches!(next.state, State::Claimed(_) | State::Recalled(_)) {
                     let dir = layout::shelf_of(Shelf::Claimed, id);
                     self.memory.borrow_mut().hold(Located { dir, entry: next.clone() });
@@ -454,7 +456,7 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Renames, and wakes who waited for a task that ended.
+    /// Renames, and wakes who waited for a task that ended, as far as `budget` allows.
     pub(super) fn step(
         &self,
         located: &Located,
@@ -462,12 +464,13 @@ impl<S: Store> Queue<S> {
         report: Option<&Report>,
         now: Timestamp,
         nonce: Nonce,
+        budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
         let Some(home) = self.next_home(located, next)? else { return Ok(Moved::Gone) };
         let moved = self.rename_with(report, located, next, &home)?;
         if moved == Moved::Here && next.has_ended() {
             // CM-12: if the agent dies here, the next sweeps wake them.
-            self.wake(next, now, nonce)?;
+            self.wake(next, now, nonce, budget)?;
         }
         if moved == Moved::Here && matches!(located.entry.state, State::Blocked { .. }) {
             self.task(next.id)?.map(|task| self.unmark_parents(&task)).transpose()?;

@@ -10,11 +10,11 @@ use crate::layout::Dir;
 use crate::limits;
 use crate::name::Nonce;
 use crate::store::Store;
-use crate::time::Timestamp;
+use crate::time::Clock;
 
 /// A claim that goes on until there is a task or its time is over.
 ///
-/// It neither sleeps nor looks at a clock: whoever drives it does.
+/// It does not sleep: whoever drives it does.
 #[derive(Debug)]
 pub struct WaitingClaim {
     request: ClaimRequest,
@@ -72,12 +72,12 @@ impl WaitingClaim {
         &mut self,
         queue: &Queue<S>,
         elapsed: Duration,
-        now: Timestamp,
+        clock: impl Clock,
         nonce: Nonce,
     ) -> Result<Step, Error> {
         let thoroughness = match &self.watch {
             Some(watch) if elapsed < self.wait => {
-                if !queue.has_stirred(watch, now)? {
+                if !queue.has_stirred(watch, clock.now())? {
                     return Ok(self.sleep(elapsed));
                 }
                 Thoroughness::Quick
@@ -87,7 +87,7 @@ impl WaitingClaim {
         };
         let last = elapsed >= self.wait;
         let watch = (!last).then(|| self.watch.get_or_insert_default());
-        let claim = queue.claim_or_watch(&self.request, thoroughness, watch, now, nonce)?;
+        let claim = queue.claim_or_watch(&self.request, thoroughness, watch, clock, nonce)?;
         self.findings.extend(claim.findings);
         if claim.claimed.is_none() && !last {
             return Ok(self.sleep(elapsed));

@@ -8,7 +8,7 @@
 
 #![allow(dead_code, reason = "each of the tests uses what it needs")]
 
-use coord_core::entry::{Ending, Entry, Lease, Outcome, State};
+use coord_core::entry::{Ending, Entry, Lease, Outcome, QueueLabel, State};
 use coord_core::name::{Nonce, QueueName, RunId, Tag, Title};
 use coord_core::queue::{NewTask, Plan, Start};
 use coord_core::tags::TagSet;
@@ -91,16 +91,19 @@ pub fn entry() -> BoxedStrategy<Entry> {
     let version = prop_oneof![1_u32..5, Just(limits::VERSION - 1), Just(limits::VERSION), any::<u32>()];
     let numbers = (integer(), version, count(), count());
     let lease = (run_id(), time(), time(), time(), nonce());
-    let rest = (time(), proptest::option::of(nonce()), tags(), task_id());
+    let rest = (time(), proptest::option::of(nonce()), tags(), task_id(), proptest::option::of(queue_name()));
     (task_id(), time(), numbers, 0..11, lease, rest)
         .prop_map(|(id, created_at, numbers, state, lease, rest)| {
             let (priority, version, generation, attempt) = numbers;
             let (run_id, claimed_at, heartbeat_at, expires_at, nonce) = lease;
-            let (ended_at, report, tags, on) = rest;
+            let (ended_at, report, tags, on, queue) = rest;
             let tags = TagSet::of(&tags);
             let scheduled = State::Scheduled { due: expires_at };
+            // Other names do not tell it.
+            let queue = queue.filter(|_| (2..=3).contains(&state)).map(|queue| QueueLabel::of(&queue));
+            let state_at_first = scheduled.clone();
             let first =
-                Entry { id, created_at, priority, version, generation, attempt, state: scheduled.clone(), report };
+                Entry { id, created_at, priority, version, generation, attempt, state: state_at_first, report, queue };
             let lease = Lease { holder: first.holder(&run_id), claimed_at, heartbeat_at, expires_at, nonce };
             let ended = |outcome, lease| State::Ended(Ending { outcome, ended_at, lease });
             let state = match state {

@@ -299,7 +299,7 @@ impl Waiting {
     /// Looks for a task, `elapsed` milliseconds after the claim began. A number: so many milliseconds until the next look. A
     /// text: the answer.
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        match self.claim.step(&queue.0, from_millis(elapsed), queue.now(), queue.store().nonce())? {
+        match self.claim.step(&queue.0, from_millis(elapsed), || queue.now(), queue.store().nonce())? {
             Step::Sleep(time) => Ok(millis(time)),
             Step::Done(claim) => {
                 let Claim { claimed, closed, findings } = *claim;
