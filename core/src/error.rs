@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::id::TaskId;
 use crate::queue::Status;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 use crate::task::BadRecord;
 use crate::transition::Refusal;
 
@@ -75,14 +75,16 @@ pub enum Error {
     },
     /// So many others changed the same thing at the same time that this agent never got its turn.
     Contended,
-    /// The medium failed. What was asked may or may not have happened: whoever asks again for a task's end or heartbeat
-    /// learns it; who enqueues or claims again may have done it twice.
+    /// The medium failed before anything was changed that was asked for.
     Store(StoreError),
+    /// The medium failed at the very step that was asked for, or before that was durable: it may have taken effect or not. Who asks
+    /// again for a task's end or heartbeat learns it; who enqueues without a unique key, or claims, again may have done it twice.
+    Unknown(StoreError),
 }
 
 /// The stable words for programs, all there are: those of [`Error::code`], of [`crate::request::BadRequest::code`], and of
 /// what a face finds wrong by itself. `status` in JSON, and the error's name on every other face.
-pub const CODES: [&str; 15] = [
+pub const CODES: [&str; 16] = [
     "bad_args",
     "bad_payload",
     "bad_queue",
@@ -97,10 +99,27 @@ pub const CODES: [&str; 15] = [
     "not_a_repository",
     "unsupported_format",
     "io_error",
+    "unknown",
     "error",
 ];
 
 impl Error {
+    /// The same for a call that makes the change that was asked for: unless the medium has refused it, it may have taken effect.
+    pub(crate) fn of_the_change(self) -> Error {
+        match self {
+            Error::Store(error) if error.kind == StoreErrorKind::Other => Error::Unknown(error),
+            error => error,
+        }
+    }
+
+    /// The same for a call that comes after the change.
+    pub(crate) fn after_the_change(self) -> Error {
+        match self {
+            Error::Store(error) => Error::Unknown(error),
+            error => error,
+        }
+    }
+
     /// Where the task stands that was asked about, if the task's state is why.
     pub fn task_status(&self) -> Option<Status> {
         match self {
@@ -118,6 +137,7 @@ impl Error {
             Error::Refused { refusal, .. } => refusal.code(),
             Error::UnsupportedFormat { .. } | Error::NoFormat { .. } => "unsupported_format",
             Error::Store(_) => "io_error",
+            Error::Unknown(_) => "unknown",
             Error::WaitsInVain { .. }
             | Error::Corrupt { .. }
             | Error::Unencodable(_)
@@ -172,6 +192,9 @@ impl fmt::Display for Error {
             ),
             Error::Contended => write!(f, "too many agents changed the same task at once; try again"),
             Error::Store(error) => fmt::Display::fmt(error, f),
+            Error::Unknown(error) => {
+                write!(f, "{error}; it may have taken effect all the same: `muse coord tasks` and `show` tell")
+            }
         }
     }
 }

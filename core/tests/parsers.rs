@@ -284,14 +284,14 @@ fn the_ready_shelf_sorts_as_tasks_are_claimed() {
 
 #[test]
 fn a_directory_is_part_of_a_shelf_only_if_it_is_spelled_as_one() {
-    let names = prop_oneof![text(), "[0-9a-f]{1,20}", damaged("[0-9a-f]{16}", "0", &["+"])];
+    let names = prop_oneof![text(), "[0-9a-f]{1,20}", damaged("[0-3][0-9a-f]{2}", "0", &["+"])];
     check(32, (queue_name(), time(), names, 0_usize..6), |(queue, at, name, depth)| {
         let leaf = layout::ready_leaf(&queue, 0, at);
         let on_the_way = leaf.as_str().split('/').skip(2).take(depth);
         let shelf = on_the_way.fold(TimedShelf::queue(&queue), |shelf, name| shelf.child(name).unwrap());
-        let width = [16, 5, 2, 2, 2, 0][depth];
+        let width = [3, 5, 2, 2, 2, 0][depth];
         let is_hex = name.len() == width && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
-        let largest = [u64::MAX, (1 << 18) - 1, 127, 127, 127, 0][depth];
+        let largest = [367, (1 << 18) - 1, 127, 127, 127, 0][depth];
         let is_child = depth < 5 && is_hex && u64::from_str_radix(&name, 16).unwrap() <= largest;
         assert_eq!(shelf.child(&name).is_some(), is_child, "{name} at {depth}");
         let is_token = name.len() == 13 && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));

@@ -19,6 +19,7 @@ export type Code =
   | 'not_a_repository'
   | 'unsupported_format'
   | 'io_error'
+  | 'unknown'
   | 'error';
 
 /** Why an operation did not do what was asked. Unless its class says otherwise, nothing changed. */
@@ -141,16 +142,19 @@ export class NotARepositoryError extends CoordError {}
 /** The directory follows a protocol that this version does not know. Use a newer one. */
 export class UnsupportedFormatError extends CoordError {}
 
-/**
- * The medium failed. What was asked may or may not have happened: whoever asks again for a task's end or heartbeat learns it;
- * who enqueues or claims again may have done it twice.
- */
+/** The medium failed before anything was changed that was asked for, unless it is an {@link UnknownOutcomeError}. */
 export class IoError extends CoordError {
   /** What is wrong, as far as a program would act on it. */
   declare readonly kind: 'read-only' | 'denied' | 'full' | 'wrong-type' | 'other';
   /** Of `enqueueMany`: the tasks that had been enqueued before, and stay. Of the 256 after them some may have been, too. */
   declare readonly enqueued?: Enqueued[];
 }
+
+/**
+ * The medium failed at the very step that was asked for, or before that was durable: it may have taken effect or not. Who asks again for
+ * a task's end or heartbeat learns it; who enqueues without a unique key, or claims, again may have done it twice.
+ */
+export class UnknownOutcomeError extends IoError {}
 
 const CLASSES: Record<Code, typeof CoordError> = {
   bad_args: BadArgsError,
@@ -167,6 +171,7 @@ const CLASSES: Record<Code, typeof CoordError> = {
   not_a_repository: NotARepositoryError,
   unsupported_format: UnsupportedFormatError,
   io_error: IoError,
+  unknown: UnknownOutcomeError,
   error: CoordError,
 };
 

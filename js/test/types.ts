@@ -243,6 +243,7 @@ type CodeWord =
   | 'not_a_repository'
   | 'unsupported_format'
   | 'io_error'
+  | 'unknown'
   | 'error';
 
 export function telling(error: unknown): string | undefined {

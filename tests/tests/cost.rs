@@ -1,15 +1,16 @@
 //! What a command costs as a whole process, as ratios measured side by side in one run.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
+use std::cell::Cell;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use coord_core::name::QueueName;
-use coord_core::queue::{Batch, Cancelling, NewTask, Plan, Start};
+use coord_core::queue::{Batch, Cancelling, ClaimRequest, NewTask, Plan, Start, Thoroughness};
 use coord_core::transition::IfHeld;
 use coord_core::{JsonObject, Queue, TaskId};
 use coord_store::{DirStore, Handle, Sync};
-use coord_tests::Repo;
+use coord_tests::{Repo, micros};
 use muse_cli::host;
 
 #[test]
@@ -27,6 +28,90 @@ fn a_claim_costs_the_same_beside_a_hundred_thousand_tasks_that_cannot_be_claimed
         fill(&repo, A_FEW);
         assert_claims_cost_as_on_few_tasks(&repo, kind);
     }
+}
+
+#[test]
+fn a_claim_costs_the_same_whatever_another_queue_holds() {
+    for (kind, many) in [("dependants that are woken", 10_000), ("live leases", 2_000), ("priorities", 3_000)] {
+        assert_claims_cost_as_beside_nothing(kind, many);
+    }
+}
+
+/// The same with what it takes minutes to make and to remove: `cargo xtask test -- --test cost -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes minutes"]
+fn a_claim_costs_the_same_whatever_another_queue_holds_however_much_that_is() {
+    for (kind, many) in [("dependants that are woken", 100_000), ("live leases", 8_000), ("priorities", 60_000)] {
+        assert_claims_cost_as_beside_nothing(kind, many);
+    }
+}
+
+/// A claim of one queue, as a whole process, beside another queue that holds something, and beside one that holds nothing. Of each
+/// lease of ten seconds at least 95 % are left when the process has ended.
+fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
+    const ROUNDS: usize = 61;
+    let repos = [0, many].map(|many| {
+        let repo = Repo::new();
+        fill_another(&repo, kind, many);
+        let queue = open(&repo);
+        enqueue(&queue, (0..ROUNDS + 10).map(|number| of_queue("mine", new_task(number, Plan::default()))).collect());
+        queue.limit_in_flight(&"rare".parse().unwrap(), Some(1), host::now(), host::nonce().unwrap()).unwrap();
+        repo
+    });
+    let least_left = Cell::new(f64::INFINITY);
+    let claim = |repo: &Repo| {
+        let call = repo.coord_call("claim --run-id agent --queue mine --claim-ttl 10 --json").env("MUSE_COORD_SYNC", "off");
+        let began = Instant::now();
+        let claimed = call.run().succeeded();
+        let took = began.elapsed();
+        let left = micros(&claimed.text_of("expires_at")) - i64::try_from(host::now().micros()).unwrap();
+        least_left.set(least_left.get().min(left as f64 / 1e6));
+        took
+    };
+    let [beside_nothing, beside_many] = medians(ROUNDS, [&|| claim(&repos[0]), &|| claim(&repos[1])]);
+    let (ratio, left) = (beside_many / beside_nothing, least_left.get());
+    report(&format!(
+        "claim of another queue beside {many} {kind}: {:.2} ms, {ratio:.2}x; of 10 s at least {left:.2} s were left",
+        beside_many * 1e3
+    ));
+    assert!(ratio <= 1.3, "{kind}: {ratio}");
+    assert!(left >= 9.5, "{kind}: {left} s");
+}
+
+/// Puts so many of something into the queue `evil`.
+fn fill_another(repo: &Repo, kind: &str, many: usize) {
+    let queue = open(repo);
+    let evil = |number: usize, plan: Plan| of_queue("evil", new_task(number, plan));
+    let now_and_nonce = || (host::now(), host::nonce().unwrap());
+    match kind {
+        "dependants that are woken" => {
+            let parent = enqueue(&queue, vec![evil(0, Plan::default())])[0];
+            let after = || Plan { after: vec![parent], ..Plan::default() };
+            enqueue(&queue, (0..many).map(|number| evil(number, after())).collect());
+            let (now, nonce) = now_and_nonce();
+            // Wakes some of them, and leaves the others to the sweeps.
+            queue.cancel(parent, Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse), now, nonce).unwrap();
+        }
+        "live leases" => {
+            enqueue(&queue, (0..many).map(|number| evil(number, Plan::default())).collect());
+            let request = ClaimRequest::any("filler".parse().unwrap(), 86_400);
+            (0..many).for_each(|_| {
+                let claim = queue.claim(&request, Thoroughness::Full, host::now, host::nonce().unwrap()).unwrap();
+                assert!(claim.claimed.is_some());
+            });
+        }
+        _ => {
+            let of_priority = |number: usize| NewTask {
+                priority: 1_000 + i64::try_from(number).unwrap(),
+                ..evil(number, Plan::default())
+            };
+            enqueue(&queue, (0..many).map(of_priority).collect());
+        }
+    }
+}
+
+fn of_queue(queue: &str, new: NewTask) -> NewTask {
+    NewTask { queue: queue.parse().unwrap(), ..new }
 }
 
 /// As many tasks as are claimed, and some more.

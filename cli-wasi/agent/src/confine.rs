@@ -227,6 +227,11 @@ impl Confined {
                 warn(&message);
                 Error::IoError(IoError { kind, message: format!("the medium failed; {veil}") })
             }
+            (Error::Unknown(IoError { kind, message }), Some(_)) => {
+                warn(&message);
+                let message = format!("the medium failed, and it is not known what was changed; {veil}");
+                Error::Unknown(IoError { kind, message })
+            }
             (Error::Error(message), Some(_)) => {
                 warn(&message);
                 Error::Error(format!("the queue failed; {veil}"))
@@ -281,7 +286,9 @@ impl From<wasmtime::Error> for Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Refused(Error::IoError(IoError { message, .. }) | Error::Error(message)) => f.write_str(message),
+            Refusal::Refused(
+                Error::IoError(IoError { message, .. }) | Error::Unknown(IoError { message, .. }) | Error::Error(message),
+            ) => f.write_str(message),
             Refusal::Refused(error) => write!(f, "{error:?}"),
             Refusal::Broken(error) => write!(f, "{error:#}"),
         }

@@ -168,6 +168,7 @@ impl From<coord_core::Error> for Error {
             }),
             Core::UnsupportedFormat { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
+            Core::Unknown(StoreError { kind, .. }) => Error::Unknown(types::IoError { kind: kind.into(), message }),
             Core::WaitsInVain { .. }
             | Core::Corrupt { .. }
             | Core::Unencodable(_)

@@ -351,17 +351,18 @@ impl<S: Store> Queue<S> {
                 // A doctor took this agent for dead, or another import goes on with the task.
                 Shelved::TakenAway => return Err(Error::Contended),
             }
-        } else if self.link(&record, &located.path())? == Linked::Gone
-            && !self.take_place_of_first(task, &mut located)?
+        } else if self.link(&record, &located.path()).map_err(Error::of_the_change)? == Linked::Gone
+            && !self.take_place_of_first(task, &mut located).map_err(Error::of_the_change)?
         {
             return Ok(Imported::Already(id));
         }
-        self.store.sync_dir(&located.dir)?;
+        self.store.sync_dir(&located.dir).map_err(|error| Error::from(error).after_the_change())?;
         match located.entry.state {
             // As in an enqueue, no end goes unnoticed.
-            State::Blocked { .. } => drop(self.look_at_parents(&located, now, nonce)?),
+            State::Blocked { .. } => drop(self.or_leave(self.look_at_parents(&located, now, nonce))),
             State::Ended(_) => {
-                self.wake(&located.entry, now, nonce, &mut Budget::of_steps(limits::WOKEN_PER_END))?;
+                let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
+                self.or_leave(self.wake(&located.entry, now, nonce, &mut budget));
             }
             _ => {}
         }
@@ -374,11 +375,12 @@ impl<S: Store> Queue<S> {
         if !self.is_staged(task)? {
             return Ok(Imported::Already(task.id));
         }
-        match self.take_key(task, None, now, nonce)? {
+        match self.take_key(task, None, now, nonce).map_err(Error::after_the_change)? {
             Keyed::Held => {
-                let located = self.unlock(task, now, nonce)?.ok_or(Error::Contended)?;
-                self.store.sync_dir(&located.dir)?;
-                self.look_at_parents(&located, now, nonce)?;
+                let unlocked = self.unlock(task, now, nonce).map_err(Error::after_the_change)?;
+                let located = unlocked.ok_or(Error::Contended)?;
+                self.store.sync_dir(&located.dir).map_err(|error| Error::from(error).after_the_change())?;
+                self.or_leave(self.look_at_parents(&located, now, nonce));
                 Ok(Imported::Now(task.id))
             }
             Keyed::By(_) => Ok(Imported::KeyTaken(task.id)),

@@ -241,8 +241,8 @@ impl<S: Store> Queue<S> {
             return Ok(None);
         }
         if !matches!(next.state, State::Blocked { .. }) {
-            self.unmark_parents(task)?;
-            self.note_deadline(&next, task.record.ttl_seconds)?;
+            self.or_leave(self.unmark_parents(task));
+            self.or_leave(self.note_deadline(&next, task.record.ttl_seconds));
         }
         Ok(Some(next))
     }

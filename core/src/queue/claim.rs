@@ -269,7 +269,7 @@ impl<S: Store> Queue<S> {
                 self.memory.borrow_mut().pass_over(error);
                 return Ok(Take::Unfit);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.of_the_change()),
         }
         // CM-3: if the agent dies from here on, the lease runs out and another takes over.
         self.claimed(task, Located { dir: home, entry: next }, request)

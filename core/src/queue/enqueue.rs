@@ -159,15 +159,17 @@ impl<S: Store> Queue<S> {
         // CM-1: until here the tasks are records that no entry points at.
         let mut linked = Vec::new();
         for draft in &mut drafts {
-            linked.extend(self.link_first(draft, now, nonce)?);
+            let of_the_change =
+                if linked.is_empty() { Error::of_the_change } else { Error::after_the_change };
+            linked.extend(self.link_first(draft, now, nonce).map_err(of_the_change)?);
         }
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
         for dir in sorted::set(linked.iter().map(|located| &located.dir)) {
-            self.store.sync_dir(dir)?;
+            self.store.sync_dir(dir).map_err(|error| Error::from(error).after_the_change())?;
         }
         for located in &linked {
             // CM-13: if the agent dies before, a sweep does.
-            self.look_at_parents(located, now, nonce)?;
+            self.or_leave(self.look_at_parents(located, now, nonce));
         }
         Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
     }
@@ -248,11 +250,12 @@ impl<S: Store> Queue<S> {
         if self.stage(task, record, entry)? == Linked::Gone {
             return Ok(Shelved::TakenAway);
         }
-        match self.take_key(task, None, now, nonce)? {
-            Keyed::Held => Ok(self.unlock(task, now, nonce)?.map_or(Shelved::TakenAway, Shelved::At)),
+        // From here on any agent that asks for the key may give it to this task.
+        match self.take_key(task, None, now, nonce).map_err(Error::after_the_change)? {
+            Keyed::Held => Ok(self.unlock(task, now, nonce).map_err(Error::after_the_change)?.map_or(Shelved::TakenAway, Shelved::At)),
             Keyed::By(other) => {
-                if self.unstage(task, record, entry)? {
-                    self.unmark_parents(task)?;
+                if self.unstage(task, record, entry).map_err(Error::after_the_change)? {
+                    self.or_leave(self.unmark_parents(task));
                     return Ok(Shelved::KeyTaken(other));
                 }
                 Ok(self.find(task.id)?.map_or(Shelved::TakenAway, Shelved::At))

@@ -225,11 +225,23 @@ impl<S: Store> Queue<S> {
     pub(super) fn unless_in_the_way<T>(&self, answer: Result<T, impl Into<Error>>) -> Result<Option<T>, Error> {
         match answer.map_err(Into::into) {
             Ok(answer) => Ok(Some(answer)),
-            Err(Error::Store(error)) if error.is_of_one_place() => {
+            Err(Error::Store(error) | Error::Unknown(error)) if error.is_of_one_place() => {
                 self.memory.borrow_mut().pass_over(error);
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// What comes after a change and is left undone if it fails: the next sweeps do it, so the change is answered as it is.
+    pub(super) fn or_leave<T>(&self, answer: Result<T, impl Into<Error>>) -> Option<T> {
+        match answer.map_err(Into::into) {
+            Ok(answer) => Some(answer),
+            Err(Error::Store(error) | Error::Unknown(error)) => {
+                self.memory.borrow_mut().pass_over(error);
+                None
+            }
+            Err(_) => None,
         }
     }
 

@@ -88,15 +88,15 @@ impl<S: Store> Queue<S> {
     /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused before.
     pub fn pause(&self, queue: &QueueName, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         self.init(now, nonce)?;
-        let made = self.create(&layout::paused(queue), b"\n")?;
-        self.store.sync_dir(&layout::queue_settings())?;
+        let made = self.create(&layout::paused(queue), b"\n").map_err(Error::of_the_change)?;
+        self.sync_settings()?;
         Ok(made == Created::Now)
     }
 
     /// Ends a pause. False: there was none.
     pub fn resume(&self, queue: &QueueName) -> Result<bool, Error> {
-        let removed = self.store.remove(&layout::paused(queue))?;
-        self.store.sync_dir(&layout::queue_settings())?;
+        let removed = self.store.remove(&layout::paused(queue)).map_err(|error| Error::from(error).of_the_change())?;
+        self.sync_settings()?;
         Ok(removed == Removed::Now)
     }
 
@@ -114,17 +114,22 @@ impl<S: Store> Queue<S> {
     ) -> Result<(), Error> {
         self.init(now, nonce)?;
         if let Some(max) = max {
-            self.create(&layout::max_in_flight(queue, max), b"\n")?;
+            self.create(&layout::max_in_flight(queue, max), b"\n").map_err(Error::of_the_change)?;
         }
         for name in self.names_in(&layout::queue_settings())? {
             if let Some((of, Setting::MaxInFlight(other))) = parse_setting(&name)
                 && of == *queue
                 && Some(other) != max
             {
-                self.store.remove(&layout::max_in_flight(queue, other))?;
+                let removed = self.store.remove(&layout::max_in_flight(queue, other));
+                removed.map_err(|error| Error::from(error).after_the_change())?;
             }
         }
-        Ok(self.store.sync_dir(&layout::queue_settings())?)
+        self.sync_settings()
+    }
+
+    fn sync_settings(&self) -> Result<(), Error> {
+        self.store.sync_dir(&layout::queue_settings()).map_err(|error| Error::from(error).after_the_change())
     }
 
     /// The queues that nothing can be claimed from now: those that are paused, and of those that are asked for and not empty the ones
@@ -190,7 +195,8 @@ impl<S: Store> Queue<S> {
         match self.release(claimed.task.id, claimant, 0, now, nonce) {
             // Refused: somebody has called it off, or taken it over, meanwhile.
             Ok(_) | Err(Error::Refused { .. }) => in_flight.map(|_| true),
-            Err(error) => Err(error),
+            // It is held, and its holder is not told of it.
+            Err(error) => Err(error.after_the_change()),
         }
     }
 

@@ -304,7 +304,9 @@ impl<S: Store> Queue<S> {
             if !is_now {
                 self.check_hope(&task, now, nonce)?;
             }
-            match self.take_key(&task, Some(again), now, nonce)? {
+            // Once it is in the key's file that the task is put back, any agent that asks for the key may do it.
+            let with_key = |error: Error| if task.record.unique.is_some() { error.after_the_change() } else { error };
+            match self.take_key(&task, Some(again), now, nonce).map_err(with_key)? {
                 Keyed::By(other) if other.id != id => {
                     return Err(Error::KeyTaken { id, status: Status::of(&located.entry, now), by: other.id });
                 }
@@ -312,7 +314,7 @@ impl<S: Store> Queue<S> {
                 Keyed::By(_) => {}
                 // If the agent dies here, the next one that asks for its key puts it back.
                 Keyed::Held => {
-                    if let Some(next) = self.put_back(&located, again, nonce)? {
+                    if let Some(next) = self.put_back(&located, again, nonce).map_err(with_key)? {
                         return Ok(next);
                     }
                     announced = task.record.unique.is_some().then_some(next);
@@ -334,9 +336,10 @@ impl<S: Store> Queue<S> {
         if self.rename_with(None, located, &next, &home)? == Moved::Gone {
             return Ok(None);
         }
-        self.note_deadline(&next, task.record.ttl_seconds)?;
-        let moved_on = self.look_at_parents(&Located { dir: home, entry: next.clone() }, again.at, nonce)?;
-        Ok(Some(moved_on.unwrap_or(next)))
+        self.or_leave(self.note_deadline(&next, task.record.ttl_seconds));
+        let moved_on =
+            self.or_leave(self.look_at_parents(&Located { dir: home, entry: next.clone() }, again.at, nonce));
+        Ok(Some(moved_on.flatten().unwrap_or(next)))
     }
 
     /// Puts back what was cancelled because of tasks that are put back, and what was cancelled because of that.
@@ -470,10 +473,11 @@ impl<S: Store> Queue<S> {
         let moved = self.rename_with(report, located, next, &home)?;
         if moved == Moved::Here && next.has_ended() {
             // CM-12: if the agent dies here, the next sweeps wake them.
-            self.wake(next, now, nonce, budget)?;
+            self.or_leave(self.wake(next, now, nonce, budget));
         }
         if moved == Moved::Here && matches!(located.entry.state, State::Blocked { .. }) {
-            self.task(next.id)?.map(|task| self.unmark_parents(&task)).transpose()?;
+            let unmarked = self.task(next.id).and_then(|task| task.map_or(Ok(()), |task| self.unmark_parents(&task)));
+            self.or_leave(unmarked);
         }
         Ok(moved)
     }
@@ -488,7 +492,8 @@ impl<S: Store> Queue<S> {
     ) -> Result<Moved, Error> {
         let written = report.map(|report| self.write_report(&located.entry, next, report)).transpose()?;
         let Written { path, superseded } = written.unwrap_or_default();
-        let took_effect = match (self.shift(located, next, home)?, next.report.filter(|_| path.is_some())) {
+        let shifted = self.shift(located, next, home).map_err(Error::of_the_change)?;
+        let took_effect = match (shifted, next.report.filter(|_| path.is_some())) {
             (Moved::Here, _) => Some(true),
             (Moved::Gone, None) => Some(false),
             (Moved::Gone, Some(nonce)) => self.leads_to(next.id, nonce),
@@ -499,7 +504,7 @@ impl<S: Store> Queue<S> {
         // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
         if moved == Moved::Here && (says_something || superseded.is_some()) {
             // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once this returns.
-            self.store.sync_dir(home)?;
+            self.store.sync_dir(home).map_err(|error| Error::from(error).after_the_change())?;
         }
         // CM-5: the report of a rename that was lost to another agent is garbage, and so is one whose place was taken.
         let garbage = match took_effect {
@@ -507,7 +512,7 @@ impl<S: Store> Queue<S> {
             Some(false) => path,
             None => None,
         };
-        garbage.map(|path| self.store.remove(&path)).transpose()?;
+        garbage.map(|path| self.or_leave(self.store.remove(&path)));
         Ok(moved)
     }
 
@@ -541,8 +546,8 @@ impl<S: Store> Queue<S> {
         }
         let requests =
             |(_, report): (Nonce, Option<Report>)| report.filter(|of| of.kind == ReportKind::CancelRequested);
-        // Whoever asked said so before the name did; the text may be lost all the same.
-        let report = self.history(entry)?.into_iter().find_map(requests).unwrap_or_default();
+        // Whoever asked said so before the name did; the text may be lost, or unreadable, all the same.
+        let report = self.or_leave(self.history(entry)).unwrap_or_default().into_iter().find_map(requests).unwrap_or_default();
         Ok(Some(CancelRequest { run_id: report.run_id, reason: report.reason.map(String::from) }))
     }
 

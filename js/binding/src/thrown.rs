@@ -97,7 +97,7 @@ impl From<Error> for Thrown {
             Error::Refused { id, refusal, who } => {
                 Facts { task_id: Some(id.to_string()), run_id: who, ..Facts::of(&refusal) }
             }
-            Error::Store(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
+            Error::Store(error) | Error::Unknown(error) => Facts { kind: Some(word(error.kind)), ..Facts::default() },
             _ => Facts::default(),
         };
         Thrown { code, message, facts: Box::new(Facts { task_status, ..facts }) }

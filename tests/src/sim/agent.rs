@@ -150,6 +150,8 @@ pub enum Answer {
     Done,
     /// The queue does not allow it: the error's stable word.
     Refused(&'static str),
+    /// The medium failed, and nothing happened that was asked for.
+    Failed,
     /// It is not known what happened: the medium failed.
     Unknown,
 }
@@ -165,7 +167,8 @@ pub const LONG_NAMED: usize = 4;
 fn told(answer: Result<Answer, Error>) -> Answer {
     match answer {
         Ok(answer) => answer,
-        Err(Error::Store(_)) => Answer::Unknown,
+        Err(Error::Store(_)) => Answer::Failed,
+        Err(Error::Unknown(_)) => Answer::Unknown,
         Err(error) => Answer::Refused(error.code()),
     }
 }

@@ -454,7 +454,7 @@ impl Ledger {
                 self.note_orphan(errand, code, tree)?;
                 self.check_refusal(errand, code)
             }
-            Answer::Nothing | Answer::Done | Answer::Unknown => Ok(()),
+            Answer::Nothing | Answer::Done | Answer::Failed | Answer::Unknown => Ok(()),
         }
     }
 
