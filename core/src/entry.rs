@@ -262,6 +262,14 @@ impl Holder {
         self.0.starts_with('~')
     }
 
+    /// True if this is the holder that the run id is: of a long one the digest tells.
+    pub fn is_of(&self, run_id: &RunId) -> bool {
+        match self.0.strip_prefix('~') {
+            Some(digest) => short_digest(run_id.as_str()) == digest,
+            None => self.0 == escaped(run_id.as_str()),
+        }
+    }
+
     /// The holder's letters in the name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -26,6 +26,11 @@ impl JsonObject {
     /// Reads an object of at most [`limits::JSON_BYTES`] bytes, nested at most [`limits::JSON_DEPTH`] deep, in which no
     /// object has one name twice: readers would differ on its value, and RFC 8785 is for JSON without (RFC 7493).
     pub fn parse(text: &str) -> Result<JsonObject, BadJson> {
+        // Reading takes many times a text's bytes of memory. One that is a little too large is read all the same: what
+        // is wrong with its content is told first.
+        if text.len() > limits::RECORD_BYTES {
+            return Err(BadJson::TooLarge { bytes: text.len() });
+        }
         match serde_json::from_str::<Value>(text) {
             Ok(value @ Value::Object(_)) if value.depth() <= limits::JSON_DEPTH => {}
             Ok(Value::Object(_)) => return Err(BadJson::TooDeep),
@@ -290,6 +295,9 @@ mod tests {
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(limits::JSON_BYTES - 7));
         assert_eq!(JsonObject::parse(&large).unwrap_err().to_string(), "too large (65537 bytes; max 65536)");
         assert!(JsonObject::parse(&large.replacen("xx", "x", 1)).is_ok());
+        // Not JSON at all, which is not looked at.
+        let huge = "x".repeat(limits::RECORD_BYTES + 1);
+        assert_eq!(JsonObject::parse(&huge).unwrap_err(), BadJson::TooLarge { bytes: huge.len() });
     }
 
     #[test]

@@ -202,6 +202,11 @@ pub fn report(id: TaskId, version: u32, nonce: Nonce) -> Path {
     reports_of(id).file(name)
 }
 
+/// The mark of a task that was brought in from elsewhere. No lease has this nonce, but by a chance of one in 2^64.
+pub fn import_mark(id: TaskId) -> Path {
+    report(id, 0, Nonce::from_bits(0))
+}
+
 /// The directory of the reports on a task, and on others.
 pub fn reports_of(id: TaskId) -> Dir {
     reports().child(&id.fan_out(2))

@@ -132,6 +132,32 @@ pub const KEY_NUMBERS_KEPT: u64 = 8;
 /// `JSON_BYTES`), or one error message, and texts whose characters take up to twelve bytes when JSON escapes them.
 pub const RECORD_BYTES: usize = 262_144;
 
+/// How many bytes of one task an export writes at most: its record, and as many of the latest reports on it as fit. The
+/// reports on all attempts that a task may have do, unless they are of a great length.
+pub const EXPORT_BYTES: usize = 16 * RECORD_BYTES;
+
+/// Longest line that an import reads, in bytes: what an export writes of one task, each byte as the six that JSON may
+/// escape it by.
+pub const LINE_BYTES: usize = 6 * EXPORT_BYTES;
+
+/// How many bytes of lines an import holds whose tasks wait for others that may come later in the same input.
+pub const DEFERRED_BYTES: usize = 2 * LINE_BYTES;
+
+/// How many results that came too late are kept for a task, the newest: each claim answers all of them.
+pub const LATE_RESULTS: usize = 4;
+
+/// How many of them are read where there are more: in a directory in which an earlier version kept all of them.
+pub const LATE_RESULTS_READ: usize = 4 * LATE_RESULTS;
+
+/// How many bytes a claim's answer has at least, whatever `--max-bytes` says: what its holder cannot do without.
+pub const CLAIM_BYTES_LEAST: usize = 2_048;
+
+/// How many warnings an answer about many tasks has.
+pub const WARNINGS: usize = 1_000;
+
+/// How many bytes of an answer are held that cannot be printed as they come.
+pub const HELD_BYTES: usize = 67_108_864;
+
 /// Longest name of a directory entry, in bytes: what ext4, XFS, btrfs, APFS and NTFS have in common.
 pub const NAME_BYTES: usize = 255;
 
@@ -152,6 +178,13 @@ pub const GENERATION: u32 = 0xff_ffff;
 
 /// Latest time that a name can say, in microseconds since 1970: thirteen hexadecimal digits, the year 2112.
 pub const TIME_MICROS: u64 = (1 << 52) - 1;
+
+/// Highest version that a task is taken to have come to by itself: half of what there is. With the rest it goes on for
+/// as long again.
+pub const VERSION_CREDIBLE: u32 = VERSION / 2;
+
+/// The same for its generation, and its attempt.
+pub const GENERATION_CREDIBLE: u32 = GENERATION / 2;
 
 /// How often one operation tries again after it lost a race, before it gives up with `Error::Contended`. Each loss
 /// means that another agent got something done, so only a storm on one single task can reach it.
@@ -211,6 +244,10 @@ pub const TRIAL_MICROS: u64 = 60_000_000;
 
 /// How far ahead of a doctor's clock a name may be before the doctor says so, in microseconds.
 pub const CLOCK_AHEAD_MICROS: u64 = 60_000_000;
+
+/// How far ahead of the clock a time may be that something has happened at, in microseconds: a day, more than a wrong
+/// time zone makes. A doctor tells of times beyond as a defect, and an import refuses them.
+pub const AHEAD_MICROS: u64 = 86_400_000_000;
 
 const _: () = assert!(JSON_BYTES * 2 < RECORD_BYTES);
 const _: () = assert!(ERROR_CHARS * 12 + TITLE_CHARS * 12 < RECORD_BYTES);

@@ -4,6 +4,7 @@
 //! All agents are equal and any may die anywhere: what an operation leaves half done is invisible, or finished by
 //! whoever meets it. The rows of the crash matrix in `PROTOCOL.md` are cited as CM-1, CM-2 and so on.
 
+mod agreement;
 mod archive;
 mod blocked;
 mod budget;
@@ -48,6 +49,7 @@ use crate::transition::lease_is_live;
 
 use memory::Memory;
 
+pub use agreement::Disagreement;
 pub use archive::{BadLine, ImportError, Imported};
 pub use changes::{Change, TaskWatch};
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
@@ -56,8 +58,8 @@ pub use ends::{EndStep, Until, Waited, WaitingEnd};
 pub use enqueue::{Batch, Enqueued, NewTask, Plan, Start};
 pub use expire::Sweep;
 pub use gc::{Collected, Gc};
-pub use list::{Counts, Cursor, Filter, Item, Listing, Matching, Shown, Sort};
-pub use reports::{Report, ReportKind};
+pub use list::{Counts, Cursor, Filter, Item, Listing, Matching, Shown, Sort, TaskList};
+pub use reports::{Import, Report, ReportKind};
 pub use settings::{Closed, Settings};
 pub use settle::{CancelRequest, Cancelling, Completed, Failing, Progress, Released, Retried, Retrying};
 pub use stats::{QueueStats, Spread, Stats};
@@ -256,6 +258,13 @@ pub enum Finding {
         /// The task.
         id: TaskId,
     },
+    /// A task has so many reports that an export leaves out the oldest.
+    HistoryCut {
+        /// The task.
+        id: TaskId,
+        /// How many are left out.
+        reports: usize,
+    },
 }
 
 impl fmt::Display for Finding {
@@ -267,6 +276,10 @@ impl fmt::Display for Finding {
             Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
             Finding::PassedOver(error) => write!(f, "{} is passed over: {error}", error.path),
             Finding::ReportLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
+            Finding::HistoryCut { id, reports } => {
+                let max = limits::EXPORT_BYTES;
+                write!(f, "the oldest {reports} report(s) on task {id} are left out, which has more than {max} bytes")
+            }
         }
     }
 }

@@ -172,6 +172,7 @@ impl From<&Problem> for wit::Problem {
             Problem::ReportLost => wit::Problem::ReportLost,
             Problem::NoFormat => wit::Problem::NoFormat,
             Problem::InTheWay(_) => wit::Problem::InTheWay,
+            Problem::Disagrees(_) => wit::Problem::Disagrees,
         }
     }
 }

@@ -117,7 +117,7 @@ impl Guest for Coord {
     fn show(id: String) -> Result<wit::Shown, Error> {
         let id = request::task_id(&id)?;
         Instance::with(|instance| {
-            let Shown { item, history, orphans, findings } = instance.queue()?.show(id, now())?;
+            let Shown { item, history, orphans, findings, .. } = instance.queue()?.show(id, now())?;
             instance.warn_of(&findings);
             Ok(wit::Shown { item: item.into(), history: reports(&history), orphan_results: reports(&orphans) })
         })

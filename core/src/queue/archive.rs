@@ -7,18 +7,19 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::num::NonZeroU32;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::budget::Budget;
+use super::agreement::{Disagreement, disagreement};
 use super::doctor::{Fence, Mender};
 use super::enqueue::Shelved;
 use super::files::Located;
 use super::find::LOOKS;
-use super::reports::Report;
+use super::reports::{Import, Report, chain};
 use super::unique::Keyed;
 use super::{Finding, Queue, Settings};
 use crate::entry::{Ending, Entry, Outcome, State};
@@ -101,9 +102,18 @@ pub enum Imported {
     },
 }
 
-/// A line that is none of an export. Nothing was changed.
+/// A line that is none of an export, or that tells of a task that no queue makes. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadLine {
+    /// More than an export writes of one task. It was not looked into.
+    TooLong {
+        /// The line, or a part of it.
+        what: &'static str,
+        /// How long it is at least, in bytes.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
+    },
     /// Not what an export writes.
     Malformed {
         /// The parser's words.
@@ -113,6 +123,8 @@ pub enum BadLine {
     Record(BadRecord),
     /// The name is none that a task of that id has.
     Entry,
+    /// The name, the record, the reports and the run id do not agree.
+    Disagrees(Disagreement),
 }
 
 /// Why a line was not imported.
@@ -211,12 +223,17 @@ impl<S: Store> Queue<S> {
                 return Ok(None);
             }
         };
-        let (mut reports, mut is_whole) = self.report_lines(&entry)?;
+        let room = limits::EXPORT_BYTES.saturating_sub(content.len() + limits::RECORD_BYTES);
+        let mut told = self.report_lines(&entry, room)?;
         for _ in 0..LOOKS {
             // A report of progress whose place was taken is gone with the name that led to it.
-            let moved_on = if is_whole { None } else { self.find(id)?.filter(|found| found.entry != entry) };
+            let moved_on = if told.is_whole { None } else { self.find(id)?.filter(|found| found.entry != entry) };
             let Some(Located { entry: next, .. }) = moved_on else { break };
-            (entry, (reports, is_whole)) = (next.clone(), self.report_lines(&next)?);
+            (entry, told) = (next.clone(), self.report_lines(&next, room)?);
+        }
+        let Told { reports, is_whole, left_out } = told;
+        if left_out > 0 {
+            findings.push(Finding::HistoryCut { id, reports: left_out });
         }
         let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled());
         let run_id = holder.map(|holder| self.spilled(holder)).transpose()?;
@@ -233,22 +250,49 @@ impl<S: Store> Queue<S> {
         text_of(&TaskLine { task_id: id, entry: entry.to_string(), record, reports, run_id, removed }).map(Some)
     }
 
-    /// The reports on a task that are whole. False if one is torn, or missing in the chain that its entry begins.
-    fn report_lines(&self, entry: &Entry) -> Result<(Vec<ReportLine>, bool), Error> {
-        let (mut lines, mut is_whole) = (Vec::new(), true);
+    /// The reports on a task that are whole, the newest of them as far as there is room for, those that came too late
+    /// first.
+    fn report_lines(&self, entry: &Entry, mut room: usize) -> Result<Told, Error> {
+        let mut told = Told { reports: Vec::new(), is_whole: true, left_out: 0 };
         // Nobody has reported on a task that nobody has held, unless its name leads there.
         if entry.generation == 0 && entry.report.is_none() {
-            return Ok((lines, is_whole));
+            return Ok(told);
         }
-        for (version, nonce, path) in self.report_names(entry.id)? {
-            let Some(content) = self.store.read(&path, limits::RECORD_BYTES)? else { continue };
-            match raw(&content).filter(|_| serde_json::from_slice::<Report>(&content).is_ok()) {
-                Some(content) => lines.push(ReportLine { version, nonce, content }),
-                None => is_whole = false,
+        let names = self.reports_to_tell(entry.id)?;
+        for (place, (version, nonce, path)) in names.iter().enumerate() {
+            let Some(content) = self.store.read(path, limits::RECORD_BYTES)? else { continue };
+            let Some(content) = raw(&content).filter(|content| read(content).is_some()) else {
+                told.is_whole = false;
+                continue;
+            };
+            let bytes = content.get().len() + REPORT_LINE_BYTES;
+            if bytes > room {
+                told.left_out = names.len() - place;
+                break;
             }
+            room -= bytes;
+            told.reports.push(ReportLine { version: *version, nonce: *nonce, content });
         }
-        let chain_is_whole = self.history(entry)?.iter().all(|(_, report)| report.is_some());
-        Ok((lines, is_whole && chain_is_whole))
+        let chain = chain_of(entry, &told.reports)?;
+        if told.left_out > 0 {
+            told.end_chain(&chain)?;
+        } else {
+            told.is_whole &= chain.iter().all(|(_, report)| report.is_some());
+        }
+        // As they came.
+        told.reports.reverse();
+        Ok(told)
+    }
+
+    /// The reports on a task: some of those that came too late, then the others, newest first.
+    fn reports_to_tell(&self, id: TaskId) -> Result<Vec<(u32, Nonce, Path)>, Error> {
+        let (mark, mut late) = (layout::import_mark(id), 0);
+        let mut names = self.report_names(id)?;
+        names.retain(|(version, _, path)| {
+            late += usize::from(*version == 0);
+            *path != mark && (*version > 0 || late <= limits::LATE_RESULTS_READ)
+        });
+        Ok(sorted::by_key(names, |(version, ..)| Reverse(version.wrapping_sub(1))))
     }
 
     /// Those that a blocked task is to wait for and that are not in the queue.
@@ -267,8 +311,11 @@ impl<S: Store> Queue<S> {
     /// Brings back what [`Queue::export`] has written, durably: a task, or what is set for a queue.
     ///
     /// A task that was held waits now: a lease is for one directory. If its holder was asked to stop, it ends as cancelled. One that
-    /// waits to be claimed does so from now on, as long as its record says.
+    /// waits to be claimed does so from now on, as long as its record says. A task whose name, record and reports do
+    /// not agree is refused, as a doctor would tell of it. What cannot be proven, who has held the task and how it
+    /// ended, is marked as imported.
     pub fn import(&self, line: &str, now: Timestamp, nonce: Nonce) -> Result<Imported, ImportError> {
+        check_length("the line", line, limits::LINE_BYTES)?;
         let line: TaskLine = match serde_json::from_str(line) {
             Ok(line) => line,
             Err(error) => {
@@ -277,12 +324,10 @@ impl<S: Store> Queue<S> {
                 return Ok(self.set(settings, now, nonce)?);
             }
         };
+        check_length("its record", line.record.get(), limits::RECORD_BYTES)?;
         let task = Task::decode_foreign(line.task_id, line.record.get().as_bytes()).map_err(BadLine::Record)?;
         let entry = Entry::parse(&line.entry).filter(|entry| entry.id == task.id).ok_or(BadLine::Entry)?;
-        let (created_at, priority) = (task.record.created_at, task.record.priority);
-        if (entry.created_at, entry.priority) != (created_at, priority) {
-            return Err(BadLine::Entry.into());
-        }
+        line.check(&task, &entry, now)?;
         Ok(self.bring_back(&task, entry, &line, now, nonce)?)
     }
 
@@ -328,9 +373,12 @@ impl<S: Store> Queue<S> {
         let Some(record) = self.record_of_its_own(id, line, nonce)? else {
             return self.bring_back_staged(task, now, nonce);
         };
-        for ReportLine { version, nonce, content } in &line.reports {
+        for ReportLine { version, nonce, content } in line.reports_to_keep() {
             let path = layout::report(id, *version, *nonce);
             self.create_whole(&path, content.get())?;
+        }
+        if entry.generation > 0 || entry.has_ended() || !line.reports.is_empty() {
+            self.mark_as_imported(id, &Import { at: now, report: entry.report })?;
         }
         self.spill_tags(&task.record.tags, nonce)?;
         if let (Some(lease), Some(run_id)) = (entry.lease(), &line.run_id) {
@@ -436,6 +484,81 @@ impl<S: Store> Queue<S> {
     }
 }
 
+/// The reports on a task, as a line tells them.
+struct Told {
+    reports: Vec<ReportLine>,
+    /// False if one is torn, or missing in the chain that the entry begins.
+    is_whole: bool,
+    /// How many there was no room for.
+    left_out: usize,
+}
+
+/// What a report costs in a line beside its content, at most.
+const REPORT_LINE_BYTES: usize = 80;
+
+impl Told {
+    /// Ends the chain at the last report that there was room for.
+    fn end_chain(&mut self, chain: &[(Nonce, Option<Report>)]) -> Result<(), Error> {
+        let Some((nonce, report)) = chain.iter().rev().find_map(|(nonce, report)| Some((nonce, report.as_ref()?)))
+        else {
+            return Ok(());
+        };
+        let ended = Report { previous: None, ..report.clone() };
+        let content = serde_json::value::to_raw_value(&ended).map_err(|error| Error::Unencodable(error.into()))?;
+        if let Some(line) = self.reports.iter_mut().find(|line| line.version > 0 && line.nonce == *nonce) {
+            line.content = content;
+        }
+        Ok(())
+    }
+}
+
+/// The reports among these that an entry leads to.
+fn chain_of(entry: &Entry, reports: &[ReportLine]) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
+    let names = reports.iter().map(|line| (line.version, line.nonce, &line.content)).collect();
+    chain(entry.report, names, |content| Ok(read(content)))
+}
+
+fn read(content: &RawValue) -> Option<Report> {
+    serde_json::from_str(content.get()).ok()
+}
+
+impl TaskLine {
+    /// Whether what the line says can be: the same that a doctor looks at, once the task is there.
+    fn check(&self, task: &Task, entry: &Entry, now: Timestamp) -> Result<(), BadLine> {
+        let mut put_off_to = Vec::new();
+        for line in &self.reports {
+            check_length("a report", line.content.get(), limits::RECORD_BYTES)?;
+            let report: Report = serde_json::from_str(line.content.get()).map_err(|error| BadLine::Malformed {
+                reason: format!("the report of nonce {} is none: {error}", line.nonce),
+            })?;
+            if report.at.micros_since(now) > limits::AHEAD_MICROS {
+                return Err(BadLine::Disagrees(Disagreement::Ahead { at: report.at }));
+            }
+            put_off_to.extend(report.scheduled_at);
+        }
+        let chain = chain_of(entry, &self.reports).unwrap_or_default();
+        let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled());
+        let is_another = |run_id: &RunId| holder.is_some_and(|holder| !holder.is_of(run_id));
+        let disagreement = match &self.run_id {
+            Some(run_id) if is_another(run_id) => Some(Disagreement::RunId),
+            _ => disagreement(entry, task, &chain, &put_off_to, now),
+        };
+        disagreement.map_or(Ok(()), |disagreement| Err(BadLine::Disagrees(disagreement)))
+    }
+
+    /// The reports, of those that came too late the newest.
+    fn reports_to_keep(&self) -> impl Iterator<Item = &ReportLine> {
+        let (late, others): (Vec<_>, Vec<_>) = self.reports.iter().partition(|line| line.version == 0);
+        let late = sorted::by_key(late, |line| Reverse(read(&line.content).map(|report| report.at)));
+        others.into_iter().chain(late.into_iter().take(limits::LATE_RESULTS))
+    }
+}
+
+fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), BadLine> {
+    let bytes = text.len();
+    if bytes > max { Err(BadLine::TooLong { what, bytes, max }) } else { Ok(()) }
+}
+
 impl Settings {
     fn lines(&self) -> Vec<SettingsLine> {
         let queues = sorted::set(self.paused.iter().chain(self.max_in_flight.keys()));
@@ -464,7 +587,7 @@ fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
             State::Ended(Ending { outcome: Outcome::Cancelled, ended_at: now, lease: Some(lease) })
         }
         State::Scheduled { due } if due <= now => ready(if entry.generation == 0 { from_now } else { never }),
-        State::Ready { pending_until, .. } if pending_until < never => ready(from_now),
+        State::Ready { pending_until, .. } if pending_until < never || entry.generation == 0 => ready(from_now),
         State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } | State::Ended(_) => {
             return entry;
         }
@@ -530,6 +653,10 @@ impl core::fmt::Display for BadLine {
             BadLine::Malformed { reason } => write!(f, "not a line that `export` prints: {reason}"),
             BadLine::Record(problem) => write!(f, "its record is {problem}"),
             BadLine::Entry => f.write_str("its entry is none of that task"),
+            BadLine::TooLong { what, bytes, max } => {
+                write!(f, "{what} has {bytes} bytes or more, and an export writes at most {max}")
+            }
+            BadLine::Disagrees(disagreement) => write!(f, "it tells of a task that no queue makes: {disagreement}"),
         }
     }
 }

@@ -49,15 +49,30 @@ impl TaskWatch {
     /// Costs a reading of all names, and of the record of each task that has changed. Fails if the queue has been
     /// taken away.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(Vec<Change>, Vec<Finding>), Error> {
+        let mut changes = Vec::new();
+        let findings = self.step_by_step(queue, now, |change| {
+            changes.push(change);
+            Ok::<(), Error>(())
+        })?;
+        Ok((changes, findings))
+    }
+
+    /// As [`TaskWatch::step`]; each change is given to `take` as it is read, so that no more than one is held.
+    pub fn step_by_step<S: Store, E: From<Error>>(
+        &mut self,
+        queue: &Queue<S>,
+        now: Timestamp,
+        mut take: impl FnMut(Change) -> Result<(), E>,
+    ) -> Result<Vec<Finding>, E> {
         queue.check_is_there()?;
-        let (mut changes, mut findings) = (Vec::new(), Vec::new());
+        let mut findings = Vec::new();
         let entries = queue.every_entry_as_of(now)?;
         let mut gone: Vec<TaskId> = self.seen.keys().filter(|id| !entries.contains_key(id)).copied().collect();
         // A task that moves all the while may be missed by a look: only one whose record is gone was removed.
         gone.retain(|id| !matches!(queue.record_of(*id), Ok(Some(_))));
         for id in gone {
             if self.seen.remove(&id).is_some_and(|sight| sight.told) {
-                changes.push(Change { id, item: None });
+                take(Change { id, item: None })?;
             }
         }
         let moved = entries.into_iter().filter(|(id, seen)| self.is_news(*id, seen.entry(), now)).collect();
@@ -69,7 +84,7 @@ impl TaskWatch {
                     let wanted = self.queue.as_ref().is_none_or(|queue| *queue == task.record.queue);
                     let wanted = wanted && self.tags.iter().all(has);
                     if wanted {
-                        changes.push(Change { id, item: Some(queue.item(task, &entry, now, &mut findings)?) });
+                        take(Change { id, item: Some(queue.item(task, &entry, now, &mut findings)?) })?;
                     }
                     wanted
                 }
@@ -82,7 +97,7 @@ impl TaskWatch {
             self.seen.insert(id, Sight { version, status: Status::of(&entry, now), told });
         }
         findings.extend(queue.take_findings());
-        Ok((changes, findings))
+        Ok(findings)
     }
 
     fn is_news(&self, id: TaskId, entry: &crate::entry::Entry, now: Timestamp) -> bool {

@@ -17,7 +17,7 @@ mod scan;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Counts, Queue};
+use super::{Counts, Disagreement, Queue};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::Path;
@@ -93,6 +93,8 @@ pub enum Problem {
     NoFormat,
     /// Something that cannot be listed where a directory of the queue would be. Agents pass it over.
     InTheWay(StoreError),
+    /// A task whose name, record, reports and run id do not agree: no queue makes such a one.
+    Disagrees(Disagreement),
 }
 
 /// What became of a defect.
@@ -184,6 +186,7 @@ impl Problem {
             Problem::ReportLost => "report_lost",
             Problem::NoFormat => "no_format",
             Problem::InTheWay(_) => "in_the_way",
+            Problem::Disagrees(_) => "disagrees",
         }
     }
 }
@@ -201,6 +204,7 @@ impl fmt::Display for Problem {
             Problem::ReportLost => f.write_str("the result or error of the task is missing or torn"),
             Problem::NoFormat => f.write_str("there are tasks, but nothing says which format they follow"),
             Problem::InTheWay(error) => write!(f, "in the way of a directory of the queue: {error}"),
+            Problem::Disagrees(disagreement) => write!(f, "no queue makes such a task: {disagreement}"),
         }
     }
 }

@@ -152,25 +152,39 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Writes down a run id that is too long for a name, before a name points at it.
+    /// Writes down a run id that is too long for a name, before a name points at it. A text that is torn, or not the
+    /// one that the digest is of, is moved out of the way.
     pub(super) fn spill(&self, holder: &Holder, run_id: &RunId, nonce: Nonce) -> Result<(), Error> {
-        let path = layout::run(holder);
-        if !holder.spilled() || self.store.exists(&path)? {
+        if !holder.spilled() {
             return Ok(());
+        }
+        let path = layout::run(holder);
+        // One that this agent may not read only serves to be shown.
+        let Some(found) = self.unless_in_the_way(self.store.read(&path, limits::RECORD_BYTES))? else { return Ok(()) };
+        match found.map(|content| serde_json::from_slice::<RunId>(&content)) {
+            Some(Ok(found)) if holder.is_of(&found) => return Ok(()),
+            Some(_) => drop(self.shift_file(&path, &layout::aside_by(nonce).file(path.name.as_str()))?),
+            None => {}
         }
         let content = serde_json::Value::from(run_id.as_str()).to_string();
         self.publish(&path, content.as_bytes(), nonce).map(|_| ())
     }
 
-    /// The run id of a holder; the letters of the name if the text is missing or cannot be read. It only serves to be
-    /// shown, so it is no reason to fail what has taken effect already.
+    /// The run id of a holder; the letters of the name if the text is missing or cannot be trusted. It only serves to
+    /// be shown, so it is no reason to fail what has taken effect already.
     pub(super) fn run_id_text(&self, holder: &Holder) -> String {
         let spilled = || self.spilled(holder).ok()?;
         holder.run_id().or_else(spilled).map_or_else(|| holder.as_str().into(), String::from)
     }
 
-    /// The run id in `runs/` that a holder points at; `None` if it is missing or torn.
+    /// The run id in `runs/` that a holder points at; `None` if it is missing, torn, or not the one that the digest is
+    /// of.
     pub(super) fn spilled(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
+        Ok(self.spilled_text(holder)?.filter(|run_id| holder.is_of(run_id)))
+    }
+
+    /// The run id in the file in `runs/` that a holder points at, whosever it is; `None` if it is missing or torn.
+    pub(super) fn spilled_text(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
         let content = self.unless_in_the_way(self.store.read(&layout::run(holder), limits::RECORD_BYTES))?.flatten();
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }

@@ -1,6 +1,7 @@
 //! Finding a task by its id, while others move it about.
 
 use super::Queue;
+use super::agreement::places_to_wait;
 use super::files::Located;
 use crate::entry::Entry;
 use crate::error::Error;
@@ -37,9 +38,7 @@ impl<S: Store> Queue<S> {
 
     /// The entry of a task that is scheduled or blocked. When it is due, and what it waits for, its record tells, or a report on it.
     fn find_waiting(&self, id: TaskId, record: &Record) -> Result<Option<Located>, Error> {
-        let parents = record.after.iter().map(|parent| layout::blocked_on(*parent));
-        let times = record.scheduled_at.into_iter().chain(self.times_put_off_to(id)?);
-        for dir in parents.chain(times.map(layout::scheduled_leaf)) {
+        for dir in places_to_wait(record, self.times_put_off_to(id)?) {
             if let Some(located) = self.newest_in([&dir], id)? {
                 return Ok(Some(located));
             }

@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use alloc::vec::{self, Vec};
 use core::fmt;
 
 use super::files::Located;
 use super::find::LOOKS;
-use super::reports::{Report, ReportKind};
+use super::reports::{Import, Report, ReportKind};
 use super::settle::tells_the_end;
 use super::shelves::{Empties, Onward, Walk};
 use super::{CancelRequest, Finding, Progress, Queue, Status};
@@ -18,7 +18,7 @@ use crate::id::TaskId;
 use crate::json::JsonObject;
 use crate::layout::{Shelf, TimedShelf};
 use crate::limits;
-use crate::name::{ErrorMessage, Note, QueueName, RunId, Tag};
+use crate::name::{ErrorMessage, Nonce, Note, QueueName, RunId, Tag};
 use crate::sorted;
 use crate::store::Store;
 use crate::task::Task;
@@ -171,6 +171,63 @@ pub struct Listing {
     pub findings: Vec<Finding>,
 }
 
+/// A listing that gives its tasks one by one, so that whoever passes them on holds no more than one.
+#[derive(Debug)]
+pub struct TaskList {
+    /// How many tasks stand where, over all queues.
+    pub counts: Counts,
+    /// Where the next listing goes on, if there are more.
+    pub next_cursor: Option<Cursor>,
+    page: vec::IntoIter<Listed>,
+    now: Timestamp,
+    matching: Matching,
+    /// How many there were on the page that could not be given.
+    left_out: usize,
+    findings: Vec<Finding>,
+}
+
+/// A task of a page. What had to be read to know that it matches is held, if it is small.
+#[derive(Debug)]
+struct Listed {
+    seen: Seen,
+    task: Option<Box<Task>>,
+}
+
+/// How much of payloads a page holds whose tasks had to be read to be chosen, in bytes.
+const PAGE_BYTES: usize = 4 << 20;
+
+impl TaskList {
+    /// The next task; `None`: that was all, or as many as were asked for. `queue` is the one that the list is of.
+    pub fn next<S: Store>(&mut self, queue: &Queue<S>) -> Result<Option<Item>, Error> {
+        while let Some(Listed { seen, task }) = self.page.next() {
+            let task = match task {
+                Some(task) => Some(Ok(*task)),
+                None => queue.task_of(&seen)?,
+            };
+            match task {
+                None => self.left_out += 1,
+                Some(Err(finding)) => {
+                    self.left_out += 1;
+                    self.findings.push(finding);
+                }
+                Some(Ok(task)) => return queue.item(task, seen.entry(), self.now, &mut self.findings).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many match, as far as they can be read, and what was not as it should be.
+    pub fn end<S: Store>(self, queue: &Queue<S>) -> (Matching, Vec<Finding>) {
+        let TaskList { matching, left_out, mut findings, .. } = self;
+        findings.extend(queue.take_findings());
+        let matching = match matching {
+            Matching::Exactly(count) => Matching::Exactly(count.saturating_sub(left_out)),
+            more @ Matching::MoreThan(_) => more,
+        };
+        (matching, findings)
+    }
+}
+
 /// How many tasks match a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matching {
@@ -191,8 +248,12 @@ pub struct Shown {
     pub item: Item,
     /// What was reported of it, oldest first: each attempt that failed, and how it ended.
     pub history: Vec<Report>,
-    /// Results that were reported too late, oldest first. They do not count.
+    /// Results that were reported too late, oldest first. They do not count. No more than [`limits::LATE_RESULTS`].
     pub orphans: Vec<Report>,
+    /// When the task was brought in from elsewhere, if it was and had been held or had ended by then.
+    pub imported: Option<Import>,
+    /// How many of the history, the oldest, came with it.
+    pub imported_reports: usize,
     /// What was not as it should be.
     pub findings: Vec<Finding>,
 }
@@ -281,16 +342,33 @@ impl<S: Store> Queue<S> {
         let entry = self.as_it_stands(&located, now)?;
         let task = self.task(id)?.ok_or(Error::NotFound { id })?;
         let item = self.item(task, &entry, now, &mut findings)?;
-        let mut history: Vec<Report> = self.history(&entry)?.into_iter().filter_map(|(_, report)| report).collect();
+        let imported = self.imported(id)?;
+        let chain = self.history(&entry)?;
+        let imported_reports = imported.as_ref().map_or(0, |mark| imported_of(&chain, mark));
+        let mut history: Vec<Report> = chain.into_iter().filter_map(|(_, report)| report).collect();
         history.reverse();
         let orphans = self.orphans(id)?;
         findings.extend(self.take_findings());
-        Ok(Shown { item, history, orphans, findings })
+        Ok(Shown { item, history, orphans, imported, imported_reports, findings })
     }
 
     /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the shelves are read
     /// counts once, where it was seen at its highest version.
+    ///
+    /// Holds all that is listed: payloads and results of 10,000 tasks may be more than a sandbox has memory for.
+    /// [`Queue::list`] gives them one by one.
     pub fn tasks(&self, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
+        let (mut list, mut items) = (self.list(filter, now)?, Vec::new());
+        while let Some(item) = list.next(self)? {
+            items.push(item);
+        }
+        let (counts, next) = (list.counts.clone(), list.next_cursor);
+        let (matching, findings) = list.end(self);
+        Ok(Listing { counts, items, matching, next, findings })
+    }
+
+    /// As [`Queue::tasks`], each task to be read when it is asked for.
+    pub fn list(&self, filter: &Filter, now: Timestamp) -> Result<TaskList, Error> {
         let seen = self.every_entry_as_of(now)?;
         let mut counts = Counts::default();
         let mut matching: Vec<Seen> = Vec::new();
@@ -302,42 +380,48 @@ impl<S: Store> Queue<S> {
             }
         }
         let matching = sorted::by_key(matching, |seen| filter.sort.place(seen.entry()));
-        self.listing(matching, counts, filter, now)
+        let mut findings = Vec::new();
+        let (mut page, matching) = if filter.reads_records() {
+            self.page_of_records(matching, filter, &mut findings)?
+        } else {
+            let count = Matching::Exactly(matching.len());
+            let page = matching.into_iter().take(filter.limit.saturating_add(1));
+            (page.map(|seen| Listed { seen, task: None }).collect(), count)
+        };
+        // One more than was asked for says that there are more.
+        let is_more = page.len() > filter.limit;
+        page.truncate(filter.limit);
+        let last = page.last().filter(|_| is_more).map(|listed| filter.sort.place(listed.seen.entry()));
+        let next_cursor = last.map(|place| Cursor { sort: filter.sort, place });
+        Ok(TaskList { counts, next_cursor, page: page.into_iter(), now, matching, left_out: 0, findings })
     }
 
-    fn listing(&self, matching: Vec<Seen>, counts: Counts, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
-        let (mut items, mut findings) = (Vec::new(), Vec::new());
-        let (mut count, mut next) = (Matching::Exactly(matching.len()), None);
-        let (mut left_out, mut last) = (0, None);
-        for seen in &matching {
-            // What matches by its name alone is counted already; a queue or tags take a look at one task more.
-            if items.len() == filter.limit && !filter.reads_records() {
-                next = last;
-                break;
-            }
-            match self.task_of(seen)? {
-                None => left_out += 1,
-                Some(Err(finding)) => {
-                    left_out += 1;
-                    findings.push(finding);
+    /// The first tasks that match by their records, one more than the limit if there are so many.
+    fn page_of_records(
+        &self,
+        matching: Vec<Seen>,
+        filter: &Filter,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(Vec<Listed>, Matching), Error> {
+        let (mut page, mut room) = (Vec::new(), PAGE_BYTES);
+        for seen in matching {
+            match self.task_of(&seen)? {
+                Some(Ok(task)) if filter.admits(&task) => {
+                    if page.len() == filter.limit {
+                        page.push(Listed { seen, task: None });
+                        return Ok((page, Matching::MoreThan(filter.limit)));
+                    }
+                    let bytes = task.record.payload.text().len();
+                    let is_held = bytes <= room;
+                    room -= if is_held { bytes } else { 0 };
+                    page.push(Listed { seen, task: is_held.then(|| Box::new(task)) });
                 }
-                Some(Ok(task)) if !filter.admits(&task) => left_out += 1,
-                Some(Ok(_)) if items.len() == filter.limit => {
-                    count = Matching::MoreThan(items.len());
-                    next = last;
-                    break;
-                }
-                Some(Ok(task)) => {
-                    items.push(self.item(task, seen.entry(), now, &mut findings)?);
-                    last = Some(Cursor { sort: filter.sort, place: filter.sort.place(seen.entry()) });
-                }
+                Some(Err(finding)) => findings.push(finding),
+                Some(Ok(_)) | None => {}
             }
         }
-        if let Matching::Exactly(count) = &mut count {
-            *count -= left_out;
-        }
-        findings.extend(self.take_findings());
-        Ok(Listing { counts, items, matching: count, next, findings })
+        let count = Matching::Exactly(page.len());
+        Ok((page, count))
     }
 
     /// Every task's newest entry. The claimed shelf is read twice, for a task that goes back to the ready shelf or is
@@ -463,7 +547,18 @@ impl<S: Store> Queue<S> {
     }
 }
 
+/// How many reports came with an import: those from the one that was the latest then. That may have been of progress
+/// and be gone.
+fn imported_of(chain: &[(Nonce, Option<Report>)], mark: &Import) -> usize {
+    let Some(latest) = mark.report else { return 0 };
+    let reports = chain.iter().filter_map(|(nonce, report)| Some((*nonce, report.as_ref()?.at)));
+    let later = reports.clone().take_while(|(nonce, _)| *nonce != latest).count();
+    let all = reports.clone().count();
+    if later < all { all - later } else { reports.filter(|(_, at)| *at < mark.at).count() }
+}
+
 /// An entry as the listing saw it, and the queue if its place told. There may be millions, to be sorted: what is moved is small.
+#[derive(Debug)]
 pub(super) struct Seen {
     located: Box<Located>,
     /// What time has made of it, if that is something else.

@@ -18,7 +18,7 @@ use crate::layout::{self, Path};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note};
 use crate::sorted;
-use crate::store::{Store, StoreErrorKind};
+use crate::store::{Created, Store, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// What somebody reported on a task, as it stands in `records/`.
@@ -58,6 +58,19 @@ pub struct Report {
     /// The report before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Nonce>,
+}
+
+/// The mark of a task that was brought in from elsewhere by [`Queue::import`], in a file of its own to which nothing
+/// points. What had been reported on the task by then, who had held it, and that it had ended, is what the line said,
+/// and was not seen here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Import {
+    /// When.
+    #[serde(rename = "imported_at")]
+    pub at: Timestamp,
+    /// The latest report that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Nonce>,
 }
 
 /// What a report is of.
@@ -130,10 +143,29 @@ impl<S: Store> Queue<S> {
         Ok(Written { path: Some(path), superseded })
     }
 
-    /// Keeps a result that came too late, one for each lease: whoever holds the task now may want it.
+    /// Keeps a result that came too late, one for each lease, and of all of them the newest: whoever holds the task now
+    /// may want it.
     pub(super) fn keep_orphan(&self, id: TaskId, nonce: Nonce, report: &Report) -> Result<(), Error> {
         let path = layout::report(id, 0, nonce);
-        if self.store.exists(&path)? { Ok(()) } else { self.create_report(&path, report) }
+        if self.store.exists(&path)? {
+            return Ok(());
+        }
+        self.create_report(&path, report)?;
+        let paths = self.orphan_paths(id)?;
+        if paths.len() <= limits::LATE_RESULTS {
+            return Ok(());
+        }
+        let mut dated = Vec::new();
+        for path in paths {
+            // One that is torn is of nobody who was told that it is kept.
+            let at = self.unless_in_the_way(self.read_report(&path))?.flatten().map(|report| report.at);
+            dated.push((at, path));
+        }
+        let newest_last = sorted::by_key(dated, |(at, path)| (*at, path.clone()));
+        let too_many = newest_last.len().saturating_sub(limits::LATE_RESULTS);
+        // Of agents that keep one each at once, each sees its own and removes none but older ones.
+        newest_last.iter().take(too_many).try_for_each(|(_, path)| self.store.remove(path).map(drop))?;
+        Ok(())
     }
 
     fn create_report(&self, path: &Path, report: &Report) -> Result<(), Error> {
@@ -143,37 +175,55 @@ impl<S: Store> Queue<S> {
         Ok(self.store.sync_dir(&path.dir)?)
     }
 
-    /// The results on a task that came too late, oldest first, as far as they can be read.
+    /// The results on a task that came too late, oldest first, as far as they can be read. No more than
+    /// [`limits::LATE_RESULTS`].
     pub(super) fn orphans(&self, id: TaskId) -> Result<Vec<Report>, Error> {
         let mut orphans: Vec<Report> = Vec::new();
-        for (version, _, path) in self.unless_in_the_way(self.report_names(id))?.unwrap_or_default() {
-            if version == 0 {
-                orphans.extend(self.unless_in_the_way(self.read_report(&path))?.flatten());
+        let paths = self.unless_in_the_way(self.orphan_paths(id))?.unwrap_or_default();
+        for path in paths.into_iter().take(limits::LATE_RESULTS_READ) {
+            orphans.extend(self.unless_in_the_way(self.read_report(&path))?.flatten());
+            if orphans.len() > limits::LATE_RESULTS {
+                orphans = sorted::by_key(orphans, |report| report.at);
+                orphans.remove(0);
             }
         }
         Ok(sorted::by_key(orphans, |report| report.at))
     }
 
+    /// Where the results on a task are that came too late.
+    fn orphan_paths(&self, id: TaskId) -> Result<Vec<Path>, Error> {
+        let mark = layout::import_mark(id);
+        let names = self.report_names(id)?.into_iter();
+        Ok(names.filter(|(version, _, path)| *version == 0 && *path != mark).map(|(_, _, path)| path).collect())
+    }
+
+    /// Marks a task as one that was brought in from elsewhere, before its entry is there.
+    pub(super) fn mark_as_imported(&self, id: TaskId, mark: &Import) -> Result<(), Error> {
+        let mut content = serde_json::to_vec(mark).map_err(|error| Error::Unencodable(error.into()))?;
+        content.push(b'\n');
+        let path = layout::import_mark(id);
+        if self.create(&path, &content)? == Created::Taken && self.imported(id)?.is_none() {
+            // An import died that was about to.
+            self.store.remove(&path)?;
+            self.create(&path, &content)?;
+        }
+        Ok(self.store.sync_dir(&path.dir)?)
+    }
+
+    /// When a task was brought in from elsewhere, if it was.
+    pub(super) fn imported(&self, id: TaskId) -> Result<Option<Import>, Error> {
+        let content = self.unless_in_the_way(self.store.read(&layout::import_mark(id), limits::RECORD_BYTES))?;
+        Ok(content.flatten().and_then(|content| serde_json::from_slice(&content).ok()))
+    }
+
     /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a report
     /// is missing or torn, or cannot be read. To be told, not to be decided by.
     pub(super) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
-        let mut history = Vec::new();
-        let Some(mut nonce) = entry.report else { return Ok(history) };
-        let mut names = self.unless_in_the_way(self.report_names(entry.id))?.unwrap_or_default();
-        loop {
-            // None is led to twice, whatever a report may say.
-            let report = match led_to(&names, nonce).map(|place| names.swap_remove(place)) {
-                Some((_, _, path)) => self.unless_in_the_way(self.read_report(&path))?.flatten(),
-                None => None,
-            };
-            let previous = report.as_ref().and_then(|report| report.previous);
-            history.push((nonce, report));
-            match previous {
-                Some(previous) => nonce = previous,
-                None => break,
-            }
+        if entry.report.is_none() {
+            return Ok(Vec::new());
         }
-        Ok(history)
+        let names = self.unless_in_the_way(self.report_names(entry.id))?.unwrap_or_default();
+        chain(entry.report, names, |path| Ok(self.unless_in_the_way(self.read_report(&path))?.flatten()))
     }
 
     /// The latest report that an entry's name points at, and where it is; `None`: there is none, or it is missing or torn.
@@ -220,9 +270,28 @@ impl<S: Store> Queue<S> {
     }
 }
 
+/// The reports that a nonce leads to, newest first, each as `read` reads it. The last one is `None` if one is missing.
+pub(super) fn chain<T>(
+    mut next: Option<Nonce>,
+    mut names: Vec<(u32, Nonce, T)>,
+    mut read: impl FnMut(T) -> Result<Option<Report>, Error>,
+) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
+    let mut chain = Vec::new();
+    while let Some(nonce) = next {
+        // None is led to twice, whatever a report may say.
+        let report = match led_to(&names, nonce).map(|place| names.swap_remove(place)) {
+            Some((_, _, place)) => read(place)?,
+            None => None,
+        };
+        next = report.as_ref().and_then(|report| report.previous);
+        chain.push((nonce, report));
+    }
+    Ok(chain)
+}
+
 /// Which of the reports on a task a nonce leads to. A result that came too late has the nonce of its lease, which another report
 /// can have; and a try that lost its race may have left one of the same nonce behind: the one that was led to came later.
-fn led_to(names: &[(u32, Nonce, Path)], nonce: Nonce) -> Option<usize> {
+fn led_to<T>(names: &[(u32, Nonce, T)], nonce: Nonce) -> Option<usize> {
     let places = names.iter().enumerate().filter(|(_, (version, named, _))| *version > 0 && *named == nonce);
     places.max_by_key(|(_, (version, ..))| *version).map(|(place, _)| place)
 }

@@ -4,8 +4,10 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
 
+use super::super::agreement::{Disagreement, disagreement};
 use super::super::files::Located;
 use super::super::find::LOOKS;
+use super::super::reports::Report;
 use super::super::{Queue, Status, is_formatted};
 use super::mend::{Fence, Mender};
 use super::scan::{Aside, Case, Scan};
@@ -136,9 +138,13 @@ impl<'a, S: Store> Round<'a, S> {
             self.found(Some(task.id), misplaced, Problem::WrongPlace { home }, became);
         }
         self.check_record(&located)?;
-        let needed = self.check_reports(&located)?;
-        self.note_run(&located.entry)?;
+        let history = self.check_reports(&located)?;
+        self.check_run(&located.entry)?;
+        if self.check_agreement(&mut located, &task, &history)? == Became::SetAside {
+            return Ok(());
+        }
         self.note_times(&located);
+        let needed = history.into_iter().map(|(nonce, _)| nonce).collect();
         if alone { self.clear_reports(&located.entry, case, &needed, aside) } else { Ok(()) }
     }
 
@@ -186,8 +192,8 @@ impl<'a, S: Store> Round<'a, S> {
         Ok(())
     }
 
-    /// Looks at the reports that the entry leads to. Their nonces, whether or not they can be read.
-    fn check_reports(&mut self, located: &Located) -> Result<BTreeSet<Nonce>, Error> {
+    /// Looks at the reports that the entry leads to, and tells them.
+    fn check_reports(&mut self, located: &Located) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
         let history = self.queue.history(&located.entry)?;
         if let Some((nonce, None)) = history.last() {
             // One of progress is removed once another has taken its place: then the entry has another name, too.
@@ -196,7 +202,35 @@ impl<'a, S: Store> Round<'a, S> {
                 self.found(Some(located.entry.id), path, Problem::ReportLost, Became::Left);
             }
         }
-        Ok(history.into_iter().map(|(nonce, _)| nonce).collect())
+        Ok(history)
+    }
+
+    /// Looks whether what belongs to the task agrees: what no queue makes was put there by somebody, or altered. No
+    /// agent could go on with it, or would be told what nobody did, so it waits in `aside/` for a person.
+    fn check_agreement(
+        &mut self,
+        located: &mut Located,
+        task: &Task,
+        history: &[(Nonce, Option<Report>)],
+    ) -> Result<Became, Error> {
+        let is_put_off = located.entry.due().is_some();
+        let put_off_to = if is_put_off { self.queue.times_put_off_to(task.id)? } else { Vec::new() };
+        let Some(disagreement) = disagreement(&located.entry, task, history, &put_off_to, self.now) else {
+            return Ok(Became::Left);
+        };
+        // It has moved on meanwhile, and what was read last is of its next name.
+        if !self.queue.store().exists(&located.path())? {
+            return Ok(Became::Left);
+        }
+        let (path, now) = (located.path(), self.now);
+        let became = match disagreement {
+            // The report that told it is lost, which is told: it goes on when it is due.
+            Disagreement::Due { .. } if history.iter().any(|(_, report)| report.is_none()) => return Ok(Became::Left),
+            Disagreement::Ahead { .. } => self.repaired(|mender| mender.date_back(located, task, now))?,
+            _ => self.repaired(|mender| mender.set_aside(&path))?,
+        };
+        self.found(Some(task.id), path, Problem::Disagrees(disagreement), became);
+        Ok(became)
     }
 
     /// Looks at a task without an entry: a record that is cut off is one that was never acknowledged; a whole one is a
@@ -313,13 +347,23 @@ impl<'a, S: Store> Round<'a, S> {
         Ok(())
     }
 
-    fn note_run(&mut self, entry: &Entry) -> Result<(), Error> {
+    /// Looks at the text of a run id that is too long for a name. It only serves to be shown; but the text of another
+    /// run id would be shown for every task of this agent.
+    fn check_run(&mut self, entry: &Entry) -> Result<(), Error> {
         let Some(holder) = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled()) else {
             return Ok(());
         };
         let path = layout::run(holder);
-        if self.runs.insert(path.clone()) && self.queue.spilled(holder)?.is_none() {
-            self.note(Note::RunLost(path));
+        if !self.runs.insert(path.clone()) {
+            return Ok(());
+        }
+        match self.queue.spilled_text(holder)? {
+            None => self.note(Note::RunLost(path)),
+            Some(run_id) if holder.is_of(&run_id) => {}
+            Some(_) => {
+                let became = self.repaired(|mender| mender.set_aside(&path))?;
+                self.found(None, path, Problem::Disagrees(Disagreement::RunId), became);
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::super::Queue;
 use super::super::files::Located;
 use super::super::find::LOOKS;
 use super::Became;
-use crate::entry::Entry;
+use crate::entry::{Ending, Entry, Lease, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
@@ -98,6 +98,22 @@ impl<'a, S: Store> Mender<'a, S> {
         }
         self.queue.store().sync_dir(home)?;
         located.dir = home.clone();
+        Ok(Became::Mended)
+    }
+
+    /// Says of what is said to have happened ahead of the clock that it happened now: as the next name of the task.
+    /// When it was enqueued is part of its record, and stays.
+    pub(super) fn date_back(&mut self, located: &mut Located, task: &Task, now: Timestamp) -> Result<Became, Error> {
+        let next = dated_back(&located.entry, now);
+        if next.state == located.entry.state {
+            return Ok(Became::Left);
+        }
+        let home = layout::home(&next, &task.record.queue);
+        if self.queue.shift(located, &next, &home)? == Moved::Gone {
+            return Ok(Became::Left);
+        }
+        self.queue.store().sync_dir(&home)?;
+        *located = Located { dir: home, entry: next };
         Ok(Became::Mended)
     }
 
@@ -216,4 +232,25 @@ impl<'a, S: Store> Mender<'a, S> {
         store.sync_dir(&to.dir)?;
         Ok(Moved::Here)
     }
+}
+
+/// The entry with no time in it at which something has happened that is later than now.
+fn dated_back(entry: &Entry, now: Timestamp) -> Entry {
+    let back = |lease: &Lease| {
+        let lasts = lease.expires_at.micros_since(lease.heartbeat_at);
+        let (claimed_at, heartbeat_at) = (lease.claimed_at.min(now), lease.heartbeat_at.min(now));
+        Lease { claimed_at, heartbeat_at, expires_at: heartbeat_at.plus_micros(lasts), ..lease.clone() }
+    };
+    let state = match &entry.state {
+        State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => entry.state.clone(),
+        State::Lapsed { lease, tags } => State::Lapsed { lease: back(lease), tags: tags.clone() },
+        State::Claimed(lease) => State::Claimed(back(lease)),
+        State::Recalled(lease) => State::Recalled(back(lease)),
+        State::Ended(ending) => State::Ended(Ending {
+            ended_at: ending.ended_at.min(now),
+            lease: ending.lease.as_ref().map(back),
+            ..ending.clone()
+        }),
+    };
+    Entry { state, version: entry.version.saturating_add(1), ..entry.clone() }
 }

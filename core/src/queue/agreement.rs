@@ -1,0 +1,197 @@
+//! Whether what belongs to a task agrees: its name, its record, and the reports that the name leads to.
+//!
+//! One function, [`disagreement`], is asked before a task is brought in from elsewhere and by doctors; it has what was
+//! read, and reads nothing. [`places_to_wait`] is where `find` looks, so what it says of a place is what `find` does.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::entry::{Entry, Lease, Outcome, State};
+use crate::id::TaskId;
+use crate::layout::{self, Dir};
+use crate::limits;
+use crate::name::{Nonce, RunId};
+use crate::task::{Record, Task};
+use crate::time::Timestamp;
+
+use super::reports::{Report, ReportKind};
+
+/// What of a task's name does not agree with the rest. No queue makes such a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disagreement {
+    /// Its name tells another time of enqueuing, or another priority, than its record.
+    Record,
+    /// It waits for a task that its record does not list, so nobody finds it or wakes it.
+    Parent {
+        /// That one.
+        on: TaskId,
+    },
+    /// It is put off to a time that neither its record nor a report tells, so nobody finds it.
+    Due {
+        /// The time.
+        due: Timestamp,
+    },
+    /// Its counters are so close to their ends that nobody could go on with it.
+    WornOut {
+        /// How many names it says it has had.
+        version: u32,
+        /// How many holders.
+        generation: u32,
+    },
+    /// Its counters do not fit each other: more holders than names, more attempts than holders, or held by nobody.
+    Counters {
+        /// How many names it says it has had.
+        version: u32,
+        /// How many holders.
+        generation: u32,
+        /// How many attempts.
+        attempt: u32,
+    },
+    /// It has been completed by one agent, as its name says, and by another, as the report does.
+    CompletedBy {
+        /// The one that the report tells.
+        reported: String,
+    },
+    /// It was reported as completed, which is final, and has not ended so.
+    Completed,
+    /// A report on it is of a later holder than the name tells of.
+    Report {
+        /// The report's.
+        generation: u32,
+    },
+    /// The text of its holder's run id is that of another run id.
+    RunId,
+    /// Something is said to have happened more than a day from now.
+    Ahead {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// The reports that a task's name leads to, newest first, with the nonce of each; a last one of `None` is lost.
+pub(super) type Chain = [(Nonce, Option<Report>)];
+
+/// What does not agree; `None`: all does. `put_off_to` are the times that any report on the task tells.
+pub(super) fn disagreement(
+    entry: &Entry,
+    task: &Task,
+    chain: &Chain,
+    put_off_to: &[Timestamp],
+    now: Timestamp,
+) -> Option<Disagreement> {
+    let record = &task.record;
+    if (entry.id, entry.created_at, entry.priority) != (task.id, record.created_at, record.priority) {
+        return Some(Disagreement::Record);
+    }
+    counters(entry).or_else(|| place(entry, record, put_off_to)).or_else(|| reports(entry, chain)).or_else(|| {
+        let at = latest_time(entry, chain).filter(|at| at.micros_since(now) > limits::AHEAD_MICROS)?;
+        Some(Disagreement::Ahead { at })
+    })
+}
+
+/// Where a task may wait that is blocked or put off: what it waits for, and when it is due, its record tells, or a
+/// report on it.
+pub(super) fn places_to_wait(
+    record: &Record,
+    put_off_to: impl IntoIterator<Item = Timestamp>,
+) -> impl Iterator<Item = Dir> {
+    let parents = record.after.iter().map(|parent| layout::blocked_on(*parent));
+    let times = record.scheduled_at.into_iter().chain(put_off_to);
+    parents.chain(times.map(layout::scheduled_leaf))
+}
+
+fn place(entry: &Entry, record: &Record, put_off_to: &[Timestamp]) -> Option<Disagreement> {
+    let disagreement = match entry.state {
+        State::Blocked { on } => Disagreement::Parent { on },
+        State::Scheduled { due } => Disagreement::Due { due },
+        State::Ready { .. } | State::Lapsed { .. } | State::Claimed(_) | State::Recalled(_) | State::Ended(_) => {
+            return None;
+        }
+    };
+    let home = layout::home(entry, &record.queue);
+    let is_found = places_to_wait(record, put_off_to.iter().copied()).any(|place| place == home);
+    (!is_found).then_some(disagreement)
+}
+
+/// Each holder is a new name, and each attempt a new holder.
+fn counters(entry: &Entry) -> Option<Disagreement> {
+    let Entry { version, generation, attempt, .. } = *entry;
+    if version > limits::VERSION_CREDIBLE || generation > limits::GENERATION_CREDIBLE {
+        return Some(Disagreement::WornOut { version, generation });
+    }
+    let was_held = match &entry.state {
+        State::Lapsed { .. } | State::Claimed(_) | State::Recalled(_) => true,
+        State::Ended(ending) => matches!(ending.outcome, Outcome::Completed | Outcome::Failed),
+        State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => false,
+    };
+    let fit = generation < version && attempt <= generation && (generation > 0 || !was_held);
+    (!fit).then_some(Disagreement::Counters { version, generation, attempt })
+}
+
+fn reports(entry: &Entry, chain: &Chain) -> Option<Disagreement> {
+    let completion = match &entry.state {
+        State::Ended(ending) if ending.outcome == Outcome::Completed => ending.lease.as_ref(),
+        _ => None,
+    };
+    for (place, report) in chain.iter().filter_map(|(_, report)| report.as_ref()).enumerate() {
+        if report.generation > entry.generation {
+            return Some(Disagreement::Report { generation: report.generation });
+        }
+        if report.kind != ReportKind::Completed {
+            continue;
+        }
+        match completion.filter(|_| place == 0) {
+            Some(lease) if is_by(report, lease) => {}
+            Some(_) => return Some(Disagreement::CompletedBy { reported: report.run_id.clone() }),
+            None => return Some(Disagreement::Completed),
+        }
+    }
+    None
+}
+
+fn is_by(report: &Report, lease: &Lease) -> bool {
+    report.run_id.parse::<RunId>().is_ok_and(|run_id| lease.holder.is_of(&run_id))
+}
+
+/// The latest time at which anything is said to have happened. When a lease ends, or a task is due, is to come.
+fn latest_time(entry: &Entry, chain: &Chain) -> Option<Timestamp> {
+    let lease = entry.lease().map(|lease| lease.claimed_at.max(lease.heartbeat_at));
+    let reported = chain.iter().filter_map(|(_, report)| Some(report.as_ref()?.at)).max();
+    [Some(entry.created_at), lease, entry.ended_at(), reported].into_iter().flatten().max()
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disagreement::Record => {
+                f.write_str("its name tells another time of enqueuing, or another priority, than its record")
+            }
+            Disagreement::Parent { on } => write!(f, "it waits for {on}, which its record does not list"),
+            Disagreement::Due { due } => {
+                write!(f, "it is put off to {due}, which neither its record nor a report on it tells")
+            }
+            Disagreement::WornOut { version, generation } => write!(
+                f,
+                "it says that it has had {version} names (max {}) and {generation} holders (max {})",
+                limits::VERSION_CREDIBLE,
+                limits::GENERATION_CREDIBLE
+            ),
+            Disagreement::Counters { version, generation, attempt } => write!(
+                f,
+                "its counters do not fit each other: {version} name(s), {generation} holder(s), {attempt} attempt(s)"
+            ),
+            Disagreement::CompletedBy { reported } => {
+                let reported = crate::name::shortened(reported);
+                write!(f, "its name says that another agent has completed it than {reported}, which the report names")
+            }
+            Disagreement::Completed => f.write_str("it was reported as completed, and its name says something else"),
+            Disagreement::Report { generation } => {
+                write!(f, "a report on it is of holder {generation}, later than the last one that its name tells of")
+            }
+            Disagreement::RunId => f.write_str("the text of its holder's run id is that of another run id"),
+            Disagreement::Ahead { at } => {
+                write!(f, "it says that something happened at {at}, more than a day ahead of this machine's clock")
+            }
+        }
+    }
+}
