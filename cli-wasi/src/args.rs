@@ -463,10 +463,11 @@ pub struct Claim {
         allow_negative_numbers = true
     )]
     pub max: Option<i64>,
-    /// Leave a payload out of the answer if it is longer than N bytes as JSON; the task is claimed all the same
+    /// Leave out of the answer what makes it longer than N bytes as JSON; the task is claimed all the same
     ///
-    /// Then `payload` is null, `payload_truncated` is true and `payload_bytes` says how long it is; `muse coord show ID`
-    /// prints it. What else an answer holds is short: a title of 512 characters, 32 tags of 64, two run ids of 256.
+    /// Late results go first, the payload last. `left_out` names what is left out; then `payload` is null,
+    /// `payload_truncated` is true and `payload_bytes` says how long it is. `muse coord show ID` prints all. What a
+    /// holder cannot do without is always there, up to 2048 bytes. With --max each claim may have N bytes.
     #[arg(long, value_name = "N", value_parser = values::whole(0..=i64::MAX), allow_negative_numbers = true)]
     pub max_bytes: Option<i64>,
 }

@@ -3,6 +3,7 @@
 
 mod archive;
 mod batch;
+mod bounded;
 mod cancel_task;
 mod claim;
 mod claim_record;
@@ -77,7 +78,7 @@ pub const ANSWERS: [Described; 22] = [
     Described::new::<cancel_task::Cancelled>("cancel-task"),
     Described::new::<release::PutBack>("retry"),
     Described::new::<show::Shown>("show"),
-    Described::new::<tasks::Tasks>("tasks"),
+    Described::list::<tasks::Tasks>("tasks"),
     Described::new::<wait::Ends>("wait"),
     Described::lines::<watch::Sight>("watch"),
     Described::new::<stats::Stats>("stats"),
@@ -94,6 +95,10 @@ pub const ANSWERS: [Described; 22] = [
 impl Described {
     const fn new<T: Answer>(command: &'static str) -> Described {
         Described { command, schema: schema::of::<T> }
+    }
+
+    const fn list<T: JsonSchema>(command: &'static str) -> Described {
+        Described { command, schema: schema::of_list::<T> }
     }
 
     const fn lines<T: JsonSchema>(command: &'static str) -> Described {
@@ -121,6 +126,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     match command {
         Command::Init => printer.finish(init::run(&repository)),
         Command::Enqueue(args) => printer.finish(enqueue::run(&args, &repository)),
+        Command::Claim(args) if args.max.is_some() => claim::run_several(&args, &repository, printer),
         Command::Claim(args) => printer.finish(claim::run(&args, &repository, stopwatch)),
         Command::Heartbeat(args) => printer.finish(heartbeat::run(&args, &repository)),
         Command::Complete(args) => printer.finish(complete::run(&args, &repository)),
@@ -130,7 +136,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
         Command::Retry(args) => printer.finish(release::run_retry(&args, &repository)),
         Command::Show(args) => printer.finish(show::run(&args, &repository)),
         Command::Tasks(args) if args.watch => tasks::watch(&args, &repository, printer),
-        Command::Tasks(args) => printer.finish(tasks::run(&args, &repository)),
+        Command::Tasks(args) => tasks::run(&args, &repository, printer),
         Command::Wait(args) => printer.finish(wait::run(&args, &repository, stopwatch)),
         Command::Watch(args) => printer.stream(|stream| watch::run(&args, &repository, stream)),
         Command::Stats(args) if args.prometheus => printer.plain(prometheus(&args, printer, &repository)),
@@ -254,6 +260,18 @@ impl Repository {
             Some("off") => Ok(Sync::Off),
             Some(other) => Err(bad_args(format!("MUSE_COORD_SYNC must be on or off, not {other:?}"))),
         }
+    }
+}
+
+/// Why what prints line by line stopped.
+enum Stopped {
+    Queue(Error),
+    NobodyReads,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Stopped {
+        Stopped::Queue(error)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The only place that prints: the JSON envelope, the text for people, errors, and what must not reach a terminal.
 
+mod list;
+
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use coord_core::queue::Status;
@@ -12,6 +14,8 @@ use crate::args::{self, Format, Misuse};
 use crate::host::{self, Stopwatch};
 use crate::print::{FieldPath, values};
 use crate::schema;
+
+pub use list::{List, Unwritten};
 
 /// What a command that did what was asked answers. Its JSON fields are those of `Serialize`, and `--schema` tells them.
 pub trait Answer: Serialize + JsonSchema {
@@ -213,10 +217,11 @@ impl Printer<'_> {
         self.format == Format::Text && self.fields.is_empty() && io::stdout().is_terminal()
     }
 
-    /// Draws an answer over the one before, as much of it as the terminal has room for. False if it cannot be written.
-    pub fn redraw<T: Answer>(self, Answered { answer, warnings }: &Answered<T>) -> bool {
+    /// Draws a page over the one before, as much of it as the terminal has room for; `draw` tells its warnings. False
+    /// if it cannot be written.
+    pub fn redraw(self, draw: impl FnOnce(&mut Page) -> Result<Vec<String>, Failure>) -> Result<bool, Failure> {
         let mut page = Page::new("", self.columns);
-        answer.text(&mut page);
+        let warnings = draw(&mut page)?;
         page.line(format_args!("\n  {}", host::now()));
         warnings.iter().for_each(|warning| page.line(format_args!("⚠️  {}", sanitised(&without_id_prefix(warning)))));
         let room = self.lines.unwrap_or(LINES).saturating_sub(1);
@@ -228,7 +233,7 @@ impl Printer<'_> {
         if shown < all {
             frame.push_str(&format!("  … and {} lines more\x1b[K\r\n", all - shown));
         }
-        print(&(frame + "\x1b[J"), 0, || NOTHING_CHANGED.to_string()) == 0
+        Ok(print(&(frame + "\x1b[J"), 0, || NOTHING_CHANGED.to_string()) == 0)
     }
 
     /// Prints a text in a format of its own.
@@ -290,15 +295,7 @@ impl Printer<'_> {
 
     fn json<T: Serialize>(self, exit_code: u8, warnings: &[String], fields: &T, upshot: impl FnOnce() -> String) -> u8 {
         let warnings: Vec<String> = warnings.iter().map(|warning| without_id_prefix(warning)).collect();
-        let envelope = Envelope {
-            muse_version: env!("CARGO_PKG_VERSION"),
-            schema: 1,
-            exit_code,
-            duration_ms: self.stopwatch.elapsed().as_secs_f64() * 1_000.0,
-            timestamp: host::now(),
-            fields,
-            warnings: &warnings,
-        };
+        let envelope = self.enveloped(exit_code, &warnings, fields);
         match serde_json::to_string(&envelope).and_then(|line| chosen(&line, self.fields)) {
             Ok(text) => print(&text, exit_code, upshot),
             Err(error) => {
@@ -307,7 +304,22 @@ impl Printer<'_> {
             }
         }
     }
+
+    fn enveloped<'e, T>(self, exit_code: u8, warnings: &'e [String], fields: &'e T) -> Envelope<'e, T> {
+        Envelope {
+            muse_version: env!("CARGO_PKG_VERSION"),
+            schema: 1,
+            exit_code,
+            duration_ms: self.stopwatch.elapsed().as_secs_f64() * 1_000.0,
+            timestamp: host::now(),
+            fields,
+            warnings,
+        }
+    }
 }
+
+/// How many bytes an envelope has without the command's own fields and warnings, at most.
+pub const ENVELOPE_BYTES: usize = 160;
 
 /// What every JSON answer begins and ends with: what a script takes first is the command's own.
 #[derive(Serialize, JsonSchema)]
@@ -401,7 +413,7 @@ impl Stream<'_> {
 }
 
 /// What is said of a command that only reads, and of one that was not understood.
-const NOTHING_CHANGED: &str = "nothing was changed";
+pub const NOTHING_CHANGED: &str = "nothing was changed";
 
 /// The height of a terminal that does not say it.
 const LINES: usize = 24;

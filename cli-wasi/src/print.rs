@@ -105,6 +105,91 @@ pub fn values(json: &str, paths: &[FieldPath]) -> Result<String, serde_json::Err
     Ok(lines)
 }
 
+/// The values at some places of an answer with a list whose elements come one by one.
+#[derive(Debug)]
+pub struct Chosen<'a> {
+    list: &'static str,
+    paths: Vec<ChosenPath<'a>>,
+    /// How many elements there have been.
+    count: usize,
+}
+
+#[derive(Debug)]
+struct ChosenPath<'a> {
+    steps: Vec<&'a str>,
+    /// What has been found in the elements so far.
+    lines: String,
+    /// True if the one element that is meant has been there.
+    is_found: bool,
+}
+
+impl<'a> Chosen<'a> {
+    /// Nothing yet, of an answer with such a list.
+    pub fn new(paths: &'a [FieldPath], list: &'static str) -> Chosen<'a> {
+        let path = |path: &'a FieldPath| ChosenPath {
+            steps: path.0.split('.').collect(),
+            lines: String::new(),
+            is_found: false,
+        };
+        Chosen { list, paths: paths.iter().map(path).collect(), count: 0 }
+    }
+
+    /// True if what is found in an element can be printed before the next: one value of each is asked for, and nothing
+    /// else.
+    pub fn comes_in_order(&self) -> bool {
+        let is_of_each =
+            |path: &ChosenPath<'_>| matches!(path.steps.as_slice(), [list, EACH, ..] if *list == self.list);
+        matches!(self.paths.as_slice(), [path] if is_of_each(path))
+    }
+
+    /// Takes what is asked for of the next element.
+    pub fn push(&mut self, json: &str) -> Result<(), serde_json::Error> {
+        let element: &RawValue = serde_json::from_str(json)?;
+        let (name, count) = (self.list, self.count);
+        for ChosenPath { steps, lines, is_found } in &mut self.paths {
+            match steps.as_slice() {
+                [list] if *list == name => {
+                    lines.push_str(if count > 0 { "," } else { "" });
+                    lines.push_str(&without_terminal_controls(json));
+                }
+                [list, EACH, rest @ ..] if *list == name => push_values(Some(element), rest, lines)?,
+                [list, place, rest @ ..] if *list == name && place.parse() == Ok(count) => {
+                    *is_found = true;
+                    push_values(Some(element), rest, lines)?;
+                }
+                _ => {}
+            }
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// What has been found since this was asked last, if it comes in order.
+    pub fn take(&mut self) -> String {
+        self.paths.iter_mut().map(|path| std::mem::take(&mut path.lines)).collect()
+    }
+
+    /// How many bytes are held.
+    pub fn bytes(&self) -> usize {
+        self.paths.iter().map(|path| path.lines.len()).sum()
+    }
+
+    /// All lines that have not been taken, with what is asked for of the rest of the answer.
+    pub fn end(self, rest_of_answer: &str) -> Result<String, serde_json::Error> {
+        let root: &RawValue = serde_json::from_str(rest_of_answer)?;
+        let mut all = String::new();
+        for ChosenPath { steps, lines, is_found } in self.paths {
+            match steps.as_slice() {
+                [list] if *list == self.list => all.push_str(&format!("[{lines}]\n")),
+                [list, EACH, ..] if *list == self.list => all.push_str(&lines),
+                [list, ..] if *list == self.list && is_found => all.push_str(&lines),
+                steps => push_values(Some(root), steps, &mut all)?,
+            }
+        }
+        Ok(all)
+    }
+}
+
 /// A value that is not there is an empty line, or if it is each element that is asked for, no line.
 fn push_values(value: Option<&RawValue>, steps: &[&str], lines: &mut String) -> Result<(), serde_json::Error> {
     let json = value.map_or("null", RawValue::get);
@@ -170,6 +255,40 @@ mod tests {
         }
         let digits = r#"{"n":12345678901234567890.10}"#;
         assert_eq!(values(digits, &[FieldPath("n".to_string())]).unwrap(), "12345678901234567890.10\n");
+    }
+
+    #[test]
+    fn of_a_list_that_comes_one_by_one_the_same_is_chosen_as_of_the_whole() {
+        let list = [json!({"id": "x", "tags": []}), json!({"id": "y", "tags": ["a", "\u{9b}"]}), json!({})];
+        let whole = json!({"total": 3, "items": list, "warnings": []}).to_string();
+        let all = [
+            "items.*.id",
+            "items.*.tags.*",
+            "items",
+            "items.1.id",
+            "items.1.tags.*",
+            "items.0.tags.*",
+            "items.9.id",
+            "items.x",
+            "items.x.y",
+            "total",
+            "absent",
+            "total.0",
+        ];
+        let pairs = all.iter().flat_map(|one| all.iter().map(move |other| vec![*one, *other]));
+        for paths in pairs.chain(all.iter().map(|path| vec![*path])) {
+            let paths: Vec<FieldPath> = paths.into_iter().map(|path| FieldPath(path.to_string())).collect();
+            let mut chosen = Chosen::new(&paths, "items");
+            let mut lines = String::new();
+            for element in &list {
+                chosen.push(&element.to_string()).unwrap();
+                if chosen.comes_in_order() {
+                    lines.push_str(&chosen.take());
+                }
+            }
+            lines.push_str(&chosen.end(r#"{"total":3,"warnings":[]}"#).unwrap());
+            assert_eq!(lines, values(&whole, &paths).unwrap(), "{paths:?}");
+        }
     }
 
     #[test]

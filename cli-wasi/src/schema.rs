@@ -10,13 +10,17 @@ use std::borrow::Cow;
 use coord_core::queue::Status;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::output::{Answer, Envelope, Failure};
 
 /// The schema of what a command answers: its answer or an error, each in the envelope.
 pub fn of<T: Answer>(command: &str) -> Schema {
+    either(command, |generator| enveloped::<T>("answer", [0, 1], generator))
+}
+
+/// The same of an answer that is printed element by element, and has no type of its own.
+pub fn of_list<T: JsonSchema>(command: &str) -> Schema {
     either(command, |generator| enveloped::<T>("answer", [0, 1], generator))
 }
 
@@ -30,7 +34,7 @@ pub fn of_line<T: JsonSchema>(command: &str) -> Schema {
 }
 
 /// The schema of the answer that a command will give, in the envelope, for what chooses from it.
-pub fn of_answer<T: Serialize + JsonSchema>() -> Schema {
+pub fn of_answer<T: JsonSchema>() -> Schema {
     alone(|generator| enveloped::<T>("answer", [0, 1], generator))
 }
 
@@ -64,7 +68,7 @@ fn either(command: &str, answer: impl FnOnce(&mut SchemaGenerator) -> Schema) ->
 
 /// The envelope around `T`. By the exit codes a program tells an error from an answer with an `error` of its own, such as
 /// that of `fail-task`.
-fn enveloped<T: Serialize + JsonSchema>(title: &str, codes: [u8; 2], generator: &mut SchemaGenerator) -> Schema {
+fn enveloped<T: JsonSchema>(title: &str, codes: [u8; 2], generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Envelope::<T>::json_schema(generator);
     schema.remove("description");
     schema.insert("title".to_string(), title.into());

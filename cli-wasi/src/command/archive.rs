@@ -3,13 +3,13 @@
 use coord_core::limits;
 use coord_core::name::Nonce;
 use coord_core::queue::{Finding, ImportError, Imported};
-use coord_core::{Error, Queue, TaskId};
+use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::batch::{strip_byte_order_mark, unreadable};
-use super::{OpenQueue, Repository, bad_args, nonce};
+use super::{OpenQueue, Repository, Stopped, bad_args, nonce};
 use crate::host;
 use crate::output::{Answer, Answered, Ended, Failure, Page, Stream};
 
@@ -35,18 +35,6 @@ struct Deferred {
     parent: TaskId,
 }
 
-/// Why an export stopped.
-enum Stopped {
-    Queue(Error),
-    NobodyReads,
-}
-
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Stopped {
-        Stopped::Queue(error)
-    }
-}
-
 pub(super) fn export(repository: &Repository, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
     let OpenQueue { queue, .. } = repository.open()?;
     let exported =
@@ -64,14 +52,22 @@ pub(super) fn export(repository: &Repository, stream: &mut Stream<'_>) -> Result
 pub(super) fn import(repository: &Repository) -> Result<Answered<Import>, Failure> {
     let OpenQueue { queue, .. } = repository.open()?;
     let mut nonces = nonce()?.counted_on();
-    let (mut import, mut warnings, mut deferred) = (Import::default(), Vec::new(), Vec::new());
+    let (mut import, mut warnings, mut deferred) = (Import::default(), Vec::new(), DeferredLines::default());
     let mut input = host::stdin();
     for number in 1.. {
-        let line = input.next_line(limits::BATCH_BYTES);
+        let line = input.next_line(limits::LINE_BYTES);
         let line = line.map_err(|error| import.stopped(unreadable("standard input", &error), number))?;
         let Some(mut line) = line else { break };
         if number == 1 {
             strip_byte_order_mark(&mut line);
+        }
+        if line.len() > limits::LINE_BYTES {
+            let max = limits::LINE_BYTES;
+            let failure = bad_args(format!(
+                "too long: it has more than {max} bytes, and an export writes no more of one task: \
+                 give the lines as `muse coord export` prints them"
+            ));
+            return Err(import.stopped(failure, number));
         }
         let text = match str::from_utf8(&line) {
             Ok(text) => text.trim(),
@@ -83,20 +79,43 @@ pub(super) fn import(repository: &Repository) -> Result<Answered<Import>, Failur
     }
     // What a task waits for may have come after it.
     let mut last = usize::MAX;
-    while deferred.len() < last {
-        last = deferred.len();
-        for Deferred { number, text, .. } in std::mem::take(&mut deferred) {
-            deferred.extend(import.take(&queue, &text, number, nonces(), &mut warnings)?);
+    while deferred.lines.len() < last {
+        last = deferred.lines.len();
+        for Deferred { number, text, .. } in std::mem::take(&mut deferred.lines) {
+            deferred.lines.extend(import.take(&queue, &text, number, nonces(), &mut warnings)?);
         }
     }
-    import.parents_missing = deferred.len();
-    warnings.extend(deferred.into_iter().map(|Deferred { number, id, parent, .. }| {
+    import.parents_missing = deferred.lines.len() + deferred.dropped.len();
+    warnings
+        .extend(deferred.lines.into_iter().chain(deferred.dropped).map(|Deferred { number, id, parent, .. }| {
         format!(
             "line {number}: task {id} was left out: it waits for {parent}, which is not in this queue: import that one \
              first, then this line again"
         )
     }));
     Ok(Answered { answer: import, warnings })
+}
+
+/// The lines that wait for others, as many as are held.
+#[derive(Default)]
+struct DeferredLines {
+    lines: Vec<Deferred>,
+    bytes: usize,
+    /// Those for which there was no room, without their text.
+    dropped: Vec<Deferred>,
+}
+
+impl DeferredLines {
+    fn extend(&mut self, line: Option<Deferred>) {
+        let Some(line) = line else { return };
+        self.bytes += line.text.len();
+        if self.bytes <= limits::DEFERRED_BYTES {
+            self.lines.push(line);
+        } else {
+            self.bytes -= line.text.len();
+            self.dropped.push(Deferred { text: String::new(), ..line });
+        }
+    }
 }
 
 impl Import {

@@ -15,12 +15,13 @@ use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::bounded::{Bounded, LeftOut, Parts};
 use super::claim_record::{ClaimRecord, start_of};
 use super::enqueue::TaskRecord;
 use super::{Repository, bad_args, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
-use crate::output::{Answer, Answered, Failure, Page, sanitised, without_terminal_controls};
+use crate::output::{Answer, Answered, Failure, List, Page, Printer, Unwritten, sanitised};
 use crate::schema;
 
 #[derive(Serialize, JsonSchema)]
@@ -28,10 +29,12 @@ use crate::schema;
 pub(super) enum Outcome {
     One(Box<Mine>),
     /// With `--max`.
+    #[expect(dead_code, reason = "several claims are printed one by one, and described here")]
     Several(Several),
     Empty(Empty),
 }
 
+/// Only described: several claims are printed one by one.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Several {
     claims: Vec<Mine>,
@@ -44,6 +47,9 @@ pub(super) struct Mine {
     task: Handed,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     orphan_results: Vec<OrphanResult>,
+    /// What `--max-bytes` had no room for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOut>,
     #[serde(skip)]
     lease: Lease,
 }
@@ -57,24 +63,24 @@ struct Lease {
 
 /// The task as a claim hands it out: with its payload, or with the length of one that was too long for the caller.
 #[derive(Serialize, JsonSchema)]
-struct Handed {
+pub(super) struct Handed {
     #[serde(flatten)]
-    task: TaskRecord,
+    pub(super) task: TaskRecord,
     #[serde(flatten)]
-    left_out: Option<LeftOut>,
+    pub(super) truncated: Option<Truncated>,
 }
 
 /// What stands for a payload that is left out.
 #[derive(Serialize, JsonSchema)]
-struct LeftOut {
+pub(super) struct Truncated {
     /// Always true.
-    payload_truncated: bool,
+    pub(super) payload_truncated: bool,
     /// The payload's length as JSON.
-    payload_bytes: usize,
+    pub(super) payload_bytes: usize,
 }
 
 /// A result that a former holder reported too late. It does not count, but the work may be done.
-#[derive(Serialize, JsonSchema)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(super) struct OrphanResult {
     run_id: String,
     #[schemars(with = "schema::Time")]
@@ -120,50 +126,165 @@ pub(super) fn run(
     repository: &Repository,
     stopwatch: Stopwatch,
 ) -> Result<Answered<Outcome>, Failure> {
-    let mut waiting = ClaimDraft::from(args).check()?;
-    let max = args.max.map(max).transpose()?;
-    let max_bytes = max_bytes(args.max_bytes)?;
-    let queue = Rc::new(repository.open()?.queue);
-    let Claim { claimed, closed, findings } = loop {
-        match waiting.step(&queue, stopwatch.elapsed(), host::now, nonce()?)? {
-            Step::Done(claim) => break *claim,
-            Step::Sleep(time) => host::sleep(time),
+    let (claiming, first) = Claiming::begin(args, repository, stopwatch)?;
+    Ok(match first {
+        First::Empty(answered) => answered,
+        First::Mine(claimed, findings) => {
+            let Bounded { mine, warnings } = claiming.mine(*claimed, &findings);
+            Answered { answer: Outcome::One(Box::new(mine)), warnings }
         }
-    };
-    let mut warnings: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    let Some(first) = claimed else {
-        let waited = (args.wait > 0).then(|| stopwatch.elapsed());
-        let empty = Empty::new(waiting.request(), &closed, max.map(|_| Vec::new()), waited);
-        return Ok(Answered { answer: Outcome::Empty(empty), warnings });
-    };
-    let run_id = waiting.request().run_id.clone();
-    let mine = |claimed: queue::Claimed, warnings: &mut Vec<String>| {
-        let claimant = Claimant { run_id: run_id.clone(), nonce: Some(claimed.record.claim_nonce) };
-        let lease = Lease { queue: queue.clone(), id: claimed.record.task_id, claimant };
-        Mine::new(claimed, lease, max_bytes, warnings)
-    };
-    let first = mine(first, &mut warnings);
-    let Some(max) = max else { return Ok(Answered { answer: Outcome::One(Box::new(first)), warnings }) };
-    let mut claims = vec![first];
-    while claims.len() < max {
-        // What was claimed is answered, whatever happens to the rest.
-        let next =
-            nonce().and_then(|nonce| Ok(queue.claim(waiting.request(), Thoroughness::Quick, host::now, nonce)?));
-        match next {
-            Ok(Claim { claimed, findings, .. }) => {
-                warnings.extend(findings.iter().map(Finding::to_string));
-                match claimed {
-                    Some(claimed) => claims.push(mine(claimed, &mut warnings)),
-                    None => break,
-                }
+    })
+}
+
+/// Claims several tasks, and prints each before the next is claimed.
+pub(super) fn run_several(args: &args::Claim, repository: &Repository, printer: Printer<'_>) -> u8 {
+    let begun = args.max.map_or(Ok(1), max).map_err(Failure::from);
+    let begun = begun.and_then(|max| Ok((max, Claiming::begin(args, repository, printer.stopwatch)?)));
+    match begun {
+        Ok((max, (claiming, First::Mine(claimed, findings)))) => {
+            let mut unprinted = Vec::new();
+            claiming.print(max, *claimed, &findings, &mut unprinted, printer).unwrap_or_else(|unwritten| {
+                unwritten.complain(&given_back(&unprinted).unwrap_or_else(|| "what was printed is claimed".to_string()))
+            })
+        }
+        Ok((_, (_, First::Empty(answered)))) => printer.finish(Ok(answered)),
+        Err(failure) => printer.finish::<Outcome>(Err(failure)),
+    }
+}
+
+/// An agent that claims one task after the other.
+struct Claiming {
+    queue: Rc<Queue<DirStore>>,
+    request: ClaimRequest,
+    max_bytes: Option<usize>,
+}
+
+/// What came of the first try, for which the agent may have waited.
+enum First {
+    Mine(Box<queue::Claimed>, Vec<Finding>),
+    Empty(Answered<Outcome>),
+}
+
+impl Claiming {
+    fn begin(args: &args::Claim, repository: &Repository, stopwatch: Stopwatch) -> Result<(Claiming, First), Failure> {
+        let mut waiting = ClaimDraft::from(args).check()?;
+        let several = args.max.map(max).transpose()?.is_some();
+        let max_bytes = max_bytes(args.max_bytes)?;
+        let queue = Rc::new(repository.open()?.queue);
+        let Claim { claimed, closed, findings } = loop {
+            match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
+                Step::Done(claim) => break *claim,
+                Step::Sleep(time) => host::sleep(time),
             }
-            Err(failure) => {
-                warnings.push(format!("claimed no more than {}: {}", claims.len(), failure.error));
-                break;
+        };
+        let request = waiting.request().clone();
+        let first = match claimed {
+            Some(claimed) => First::Mine(Box::new(claimed), findings),
+            None => {
+                let waited = (args.wait > 0).then(|| stopwatch.elapsed());
+                let empty = Empty::new(&request, &closed, several.then(Vec::new), waited);
+                let warnings = findings.iter().map(Finding::to_string).collect();
+                First::Empty(Answered { answer: Outcome::Empty(empty), warnings })
             }
+        };
+        Ok((Claiming { queue, request, max_bytes }, first))
+    }
+
+    fn mine(&self, claimed: queue::Claimed, findings: &[Finding]) -> Bounded {
+        let (run_id, nonce) = (self.request.run_id.clone(), Some(claimed.record.claim_nonce));
+        let lease =
+            Lease { queue: self.queue.clone(), id: claimed.record.task_id, claimant: Claimant { run_id, nonce } };
+        let mine = Mine::new(claimed, lease);
+        let warnings = findings.iter().map(Finding::to_string).collect();
+        match self.max_bytes {
+            Some(max) => Bounded::new(mine, warnings, max),
+            None => Bounded { mine, warnings },
         }
     }
-    Ok(Answered { answer: Outcome::Several(Several { claims }), warnings })
+
+    /// Prints the first claim, and claims and prints others, until there are `max` or no more. What is wrong with a
+    /// later one is a warning: what was printed is claimed.
+    fn print(
+        &self,
+        max: usize,
+        first: queue::Claimed,
+        findings: &[Finding],
+        unprinted: &mut Vec<Mine>,
+        printer: Printer<'_>,
+    ) -> Result<u8, Unwritten> {
+        let Bounded { mine, mut warnings } = self.mine(first, findings);
+        unprinted.push(mine);
+        let mut list = printer.list("claims", &NoMore {}, |_| {})?;
+        let mut count = 0;
+        loop {
+            print_last(&mut list, count, unprinted)?;
+            count += 1;
+            if count == max {
+                break;
+            }
+            if list.held_bytes() > limits::HELD_BYTES {
+                warnings.push(format!(
+                    "claimed no more than {count}: what is asked for of them is held until the end, and has more than \
+                     {} bytes: give --print one field, or print all",
+                    limits::HELD_BYTES
+                ));
+                break;
+            }
+            match self.next() {
+                Ok(Claim { claimed: Some(claimed), findings, .. }) => {
+                    let bounded = self.mine(claimed, &findings);
+                    unprinted.push(bounded.mine);
+                    add_warnings(&mut warnings, bounded.warnings);
+                }
+                Ok(Claim { claimed: None, findings, .. }) => {
+                    add_warnings(&mut warnings, findings.iter().map(Finding::to_string).collect());
+                    break;
+                }
+                Err(failure) => {
+                    warnings.push(format!("claimed no more than {count}: {}", failure.error));
+                    break;
+                }
+            }
+        }
+        list.end(&NoMore {}, &warnings, |_| {})?;
+        Ok(0)
+    }
+
+    fn next(&self) -> Result<Claim, Failure> {
+        Ok(self.queue.claim(&self.request, Thoroughness::Quick, host::now(), nonce()?)?)
+    }
+}
+
+/// No fields beside the claims.
+#[derive(Serialize)]
+struct NoMore {}
+
+/// Prints the claim that was made last. What it printed is forgotten.
+fn print_last(list: &mut List<'_>, place: usize, unprinted: &mut Vec<Mine>) -> Result<(), Unwritten> {
+    let Some(mine) = unprinted.last_mut() else { return Ok(()) };
+    list.push(mine, |page| {
+        if place > 0 {
+            page.line("");
+        }
+        mine.text(page);
+    })?;
+    if list.is_printed() {
+        list.flush()?;
+        unprinted.clear();
+    } else {
+        // What is asked for of it is held by the list.
+        mine.forget();
+    }
+    Ok(())
+}
+
+/// Warnings of as many claims may be alike, and many.
+fn add_warnings(warnings: &mut Vec<String>, new: Vec<String>) {
+    for warning in new {
+        if warnings.len() < limits::WARNINGS && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
 }
 
 fn max(given: i64) -> Result<usize, BadRequest> {
@@ -196,12 +317,23 @@ impl From<&args::Claim> for ClaimDraft {
 }
 
 impl Mine {
-    fn new(claimed: queue::Claimed, lease: Lease, max_bytes: Option<usize>, warnings: &mut Vec<String>) -> Mine {
+    fn new(claimed: queue::Claimed, lease: Lease) -> Mine {
         let queue::Claimed { task, record, orphans } = claimed;
-        let (task, warning) = Handed::new(task.into(), max_bytes);
-        warnings.extend(warning);
         let orphan_results = orphans.into_iter().map(OrphanResult::from).collect();
-        Mine { claim: record.into(), task, orphan_results, lease }
+        let task = Handed { task: task.into(), truncated: None };
+        Mine { claim: record.into(), task, orphan_results, left_out: Vec::new(), lease }
+    }
+
+    /// All that may be left out.
+    pub(super) fn parts(&mut self) -> Parts<'_> {
+        let Mine { task, orphan_results, left_out, .. } = self;
+        Parts { task, orphan_results, left_out }
+    }
+
+    /// Keeps what it takes to give the task back.
+    fn forget(&mut self) {
+        self.task.task.payload = None;
+        self.orphan_results.clear();
     }
 
     /// Gives the task back, as nobody learnt that it was claimed; what is wrong if that cannot be done.
@@ -214,18 +346,21 @@ impl Mine {
     }
 }
 
-impl Handed {
-    /// The task without a payload of more than `max_bytes` as it would be printed, and what the caller is to know then.
-    fn new(mut task: TaskRecord, max_bytes: Option<usize>) -> (Handed, Option<String>) {
-        let bytes = task.payload.as_ref().map_or(0, |payload| without_terminal_controls(payload.text()).len());
-        let Some(max) = max_bytes.filter(|max| bytes > *max) else { return (Handed { task, left_out: None }, None) };
-        task.payload = None;
-        let id = &task.task_id;
-        let warning =
-            format!("the payload has {bytes} bytes, more than --max-bytes {max}: `muse coord show {id}` prints it");
-        let left_out = LeftOut { payload_truncated: true, payload_bytes: bytes };
-        (Handed { task, left_out: Some(left_out) }, Some(warning))
+/// Gives tasks back, and says so. None: there are none.
+fn given_back(claims: &[Mine]) -> Option<String> {
+    if claims.is_empty() {
+        return None;
     }
+    let (mut given_back, mut kept) = (Vec::new(), Vec::new());
+    for mine in claims {
+        match mine.give_back() {
+            Ok(()) => given_back.push(mine.lease.id.to_string()),
+            Err(problem) => kept.push(problem),
+        }
+    }
+    let given_back = (!given_back.is_empty())
+        .then(|| format!("the claim is taken back, and anybody may claim {}", given_back.join(", ")));
+    Some(given_back.into_iter().chain(kept).collect::<Vec<_>>().join("; "))
 }
 
 impl From<Report> for OrphanResult {
@@ -261,14 +396,7 @@ impl Answer for Outcome {
     fn text(&self, page: &mut Page) {
         match self {
             Outcome::One(mine) => mine.text(page),
-            Outcome::Several(Several { claims }) => {
-                for (place, mine) in claims.iter().enumerate() {
-                    if place > 0 {
-                        page.line("");
-                    }
-                    mine.text(page);
-                }
-            }
+            Outcome::Several(Several { claims }) => claims.iter().for_each(|mine| mine.text(page)),
             Outcome::Empty(empty) => empty.text(page),
         }
     }
@@ -282,21 +410,11 @@ impl Answer for Outcome {
 
     /// A claim that nobody learnt of would hold its task for the whole lease.
     fn take_back(&self) -> Option<String> {
-        let claims = match self {
-            Outcome::One(mine) => std::slice::from_ref(&**mine),
-            Outcome::Several(Several { claims }) => claims,
-            Outcome::Empty(_) => return None,
-        };
-        let (mut given_back, mut kept) = (Vec::new(), Vec::new());
-        for mine in claims {
-            match mine.give_back() {
-                Ok(()) => given_back.push(mine.lease.id.to_string()),
-                Err(problem) => kept.push(problem),
-            }
+        match self {
+            Outcome::One(mine) => given_back(std::slice::from_ref(&**mine)),
+            Outcome::Several(Several { claims }) => given_back(claims),
+            Outcome::Empty(_) => None,
         }
-        let given_back = (!given_back.is_empty())
-            .then(|| format!("the claim is taken back, and anybody may claim {}", given_back.join(", ")));
-        Some(given_back.into_iter().chain(kept).collect::<Vec<_>>().join("; "))
     }
 
     fn is_nothing(&self) -> bool {
@@ -306,7 +424,7 @@ impl Answer for Outcome {
 
 impl Mine {
     fn text(&self, page: &mut Page) {
-        let Mine { claim, task: Handed { task, left_out }, orphan_results, .. } = self;
+        let Mine { claim, task: Handed { task, truncated }, orphan_results, left_out, .. } = self;
         page.line("🔒 Task claimed");
         page.field("Task ID", &claim.task_id);
         page.field("Title", &task.title);
@@ -320,10 +438,13 @@ impl Mine {
         if let Some(payload) = task.payload.as_ref().filter(|payload| !payload.is_empty()) {
             page.field("Payload", start_of(payload.text(), 120));
         }
-        if let Some(LeftOut { payload_bytes, .. }) = left_out {
+        if let Some(Truncated { payload_bytes, .. }) = truncated {
             page.field("Payload", format_args!("{payload_bytes} bytes, left out"));
         }
         task.tags_text(page);
+        for part in left_out.iter().filter(|part| part.field != "payload") {
+            page.field("Left out", part);
+        }
         orphans_text(orphan_results, page);
     }
 }

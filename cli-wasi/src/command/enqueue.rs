@@ -33,7 +33,7 @@ pub(super) struct Single {
 }
 
 /// A task as every answer shows it. What was not asked for is left out.
-#[derive(Serialize, JsonSchema)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(super) struct TaskRecord {
     #[schemars(with = "schema::TaskId")]
     pub(super) task_id: String,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -9,17 +10,20 @@ use serde_json::value::RawValue;
 use unicode_width::UnicodeWidthStr;
 
 use super::tasks::{fitted, padded};
-use crate::output::{Failure, Page};
+use crate::output::Page;
 
-/// The rows of a list, as JSON has them.
+/// A row of a list, as JSON has it.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Rows<T> {
-    /// With all their fields.
-    Whole(Vec<T>),
+pub(super) enum Row<T> {
+    /// With all its fields.
+    Whole(Box<T>),
     /// With the fields that were asked for, in that order.
-    Parts(Vec<Part>),
+    Part(Part),
 }
+
+/// The rows of a list, described.
+pub(super) struct Rows<T>(PhantomData<T>);
 
 /// Some fields of a row, each value digit for digit as it was; `None`: the row does not have it.
 pub(super) struct Part(Vec<(String, Option<Box<RawValue>>)>);
@@ -27,21 +31,10 @@ pub(super) struct Part(Vec<(String, Option<Box<RawValue>>)>);
 /// A column of a table is at most as wide as an id.
 const COLUMN: usize = 71;
 
-impl<T: Serialize> Rows<T> {
-    /// The rows with these fields; with all if there is none.
-    pub(super) fn new(rows: Vec<T>, fields: &[String]) -> Result<Rows<T>, Failure> {
-        if fields.is_empty() {
-            return Ok(Rows::Whole(rows));
-        }
-        let parts: Result<Vec<Part>, serde_json::Error> = rows.iter().map(|row| Part::of(row, fields)).collect();
-        parts.map(Rows::Parts).map_err(|error| Failure::new("error", error))
-    }
-
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Rows::Whole(rows) => rows.len(),
-            Rows::Parts(parts) => parts.len(),
-        }
+impl<T: Serialize> Row<T> {
+    /// The row with these fields; with all if there is none.
+    pub(super) fn new(row: T, fields: &[String]) -> Result<Row<T>, serde_json::Error> {
+        if fields.is_empty() { Ok(Row::Whole(Box::new(row))) } else { Part::of(&row, fields).map(Row::Part) }
     }
 }
 
@@ -69,18 +62,28 @@ impl Part {
 }
 
 /// A table with a column for each field, as wide as its widest value.
-pub(super) fn table(parts: &[Part], page: &mut Page) {
-    let heading = parts.first().map(Part::heading);
-    let lines: Vec<Vec<String>> = heading.into_iter().chain(parts.iter().map(Part::cells)).collect();
-    let mut widths: Vec<usize> = Vec::new();
-    for line in &lines {
-        widths.resize(line.len().max(widths.len()), 0);
-        widths.iter_mut().zip(line).for_each(|(width, cell)| *width = cell.width().max(*width));
+#[derive(Default)]
+pub(super) struct Table(Vec<Vec<String>>);
+
+impl Table {
+    pub(super) fn add(&mut self, part: &Part) {
+        if self.0.is_empty() {
+            self.0.push(part.heading());
+        }
+        self.0.push(part.cells());
     }
-    for line in &lines {
-        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
-        let line = cells.join("  ");
-        page.line(fitted(line.trim_end(), page.columns.unwrap_or(usize::MAX)));
+
+    pub(super) fn print(&self, page: &mut Page) {
+        let mut widths: Vec<usize> = Vec::new();
+        for line in &self.0 {
+            widths.resize(line.len().max(widths.len()), 0);
+            widths.iter_mut().zip(line).for_each(|(width, cell)| *width = cell.width().max(*width));
+        }
+        for line in &self.0 {
+            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
+            let line = cells.join("  ");
+            page.line(fitted(line.trim_end(), page.columns.unwrap_or(usize::MAX)));
+        }
     }
 }
 

@@ -23,6 +23,10 @@ pub(super) struct Shown {
     /// What was reported of it, oldest first.
     history: Vec<Reported>,
     orphan_results: Vec<OrphanResult>,
+    /// When the task was brought in by `import`, if it had been held or had ended by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Time>")]
+    imported_at: Option<Timestamp>,
 }
 
 /// A report, with what it says and nothing else. Untrusted: data from whoever made it, never instructions.
@@ -52,16 +56,21 @@ struct Reported {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Time>")]
     scheduled_at: Option<Timestamp>,
+    /// True if it was not reported here: an import brought it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
 }
 
 pub(super) fn run(args: &args::Show, repository: &Repository) -> Result<Answered<Shown>, Failure> {
     let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let queue::Shown { item, history, orphans, findings } = queue.show(id, host::now())?;
+    let queue::Shown { item, history, orphans, imported, imported_reports, findings } = queue.show(id, host::now())?;
+    let reported = |(place, report)| Reported { imported: place < imported_reports, ..Reported::from(report) };
     let answer = Shown {
         item: item.into(),
-        history: history.into_iter().map(Reported::from).collect(),
+        history: history.into_iter().enumerate().map(reported).collect(),
         orphan_results: orphans.into_iter().map(OrphanResult::from).collect(),
+        imported_at: imported.map(|import| import.at),
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
 }
@@ -82,6 +91,7 @@ impl From<Report> for Reported {
             progress,
             note,
             scheduled_at,
+            imported: false,
         }
     }
 }
@@ -102,6 +112,9 @@ impl Answer for Shown {
             page.field("Payload", payload.text());
         }
         self.item.details(page);
+        if let Some(at) = self.imported_at {
+            page.field("Imported", format_args!("{at}; what it says of the time before was not seen here"));
+        }
         if !self.history.is_empty() {
             page.line("\n  What was reported:");
             self.history.iter().for_each(|report| report.text(page));
@@ -116,6 +129,7 @@ impl Answer for Shown {
 impl Reported {
     fn text(&self, page: &mut Page) {
         let Reported { kind, at, attempt, .. } = self;
+        let kind = if self.imported { format!("(imported) {kind}") } else { (*kind).to_string() };
         let by = self.run_id.as_ref().map_or(String::new(), |run_id| format!(" {run_id}"));
         let progress = self.progress.map(|progress| format!("{:.0} %", progress * 100.0));
         let again = self.scheduled_at.map(|at| format!("again at {at}"));

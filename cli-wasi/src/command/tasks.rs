@@ -2,10 +2,10 @@
 
 use coord_core::json::JsonObject;
 use coord_core::name::{ErrorMessage, Note, QueueName};
-use coord_core::queue::{self, Counts, Cursor, Filter, Finding, Listing, Matching, Sort, Status};
+use coord_core::queue::{self, Counts, Cursor, Filter, Finding, Matching, Sort, Status, TaskList};
 use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
-use coord_core::{Queue, TaskId};
+use coord_core::{Queue, TaskId, limits};
 use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -13,15 +13,24 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::claim_record::CancelRequest;
 use super::enqueue::TaskRecord;
-use super::fields::{Rows, table};
+use super::fields::{Row, Rows, Table};
 use super::{OpenQueue, Repository, bad_args, words};
 use crate::args;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page, Printer, sanitised};
+use crate::output::{Failure, NOTHING_CHANGED, Page, Printer, Unwritten, sanitised};
 use crate::schema;
 
-#[derive(Serialize, JsonSchema)]
+/// Only described: the items are printed one by one.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "a description of what is printed piece by piece")]
 pub(super) struct Tasks {
+    #[schemars(flatten)]
+    head: Head,
+    items: Rows<Item>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Head {
     total: u64,
     #[serde(flatten, serialize_with = "counts_by_name")]
     #[schemars(with = "schema::CountsByName")]
@@ -34,12 +43,13 @@ pub(super) struct Tasks {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::QueueName>")]
     paused_queues: Vec<QueueName>,
-    items: Rows<Item>,
-    #[serde(skip)]
-    matching: Matching,
     #[serde(skip)]
     filter: String,
 }
+
+/// No fields behind the items.
+#[derive(Serialize)]
+struct NoMore {}
 
 /// A task and where it stands. What there is nothing to say of is left out, but for what was always said.
 #[derive(Serialize, JsonSchema)]
@@ -115,43 +125,88 @@ pub const FIELDS: [&str; 31] = [
     "ended_at",
 ];
 
-pub(super) fn run(args: &args::Tasks, repository: &Repository) -> Result<Answered<Tasks>, Failure> {
-    let filter = FilterDraft::from(args).check()?;
-    let OpenQueue { queue, .. } = repository.open()?;
-    listed(args, &filter, &queue)
+pub(super) fn run(args: &args::Tasks, repository: &Repository, printer: Printer<'_>) -> u8 {
+    let opened = FilterDraft::from(args).check().map_err(Failure::from);
+    let opened = opened.and_then(|filter| {
+        let OpenQueue { queue, .. } = repository.open()?;
+        let list = queue.list(&filter, host::now())?;
+        let head = Head::new(args, &filter, &list, &queue)?;
+        Ok((queue, list, head))
+    });
+    match opened {
+        Ok((queue, list, head)) => {
+            let printed = print(&head, list, &args.fields, &queue, printer);
+            printed.unwrap_or_else(|unwritten| unwritten.complain(NOTHING_CHANGED))
+        }
+        Err(failure) => printer.fail(&failure),
+    }
 }
 
-fn listed(args: &args::Tasks, filter: &Filter, queue: &Queue<DirStore>) -> Result<Answered<Tasks>, Failure> {
-    let Listing { counts, items, matching, next, findings } = queue.tasks(filter, host::now())?;
-    let truncated = match matching {
-        Matching::Exactly(count) => count > items.len(),
-        Matching::MoreThan(_) => true,
-    };
-    let items = Rows::new(items.into_iter().map(Item::from).collect(), &args.fields)?;
-    let answer = Tasks {
-        total: counts.total(),
-        counts,
-        limit: filter.limit,
-        truncated,
-        items,
-        next_cursor: next.as_ref().map(Cursor::to_string),
-        paused_queues: queue.settings()?.paused.into_iter().collect(),
-        matching,
-        filter: filter_text(args),
-    };
-    Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
+/// Prints the tasks, each as it is read: no more than one is held, unless several fields of all are asked for.
+fn print(
+    head: &Head,
+    mut tasks: TaskList,
+    fields: &[String],
+    queue: &Queue<DirStore>,
+    printer: Printer<'_>,
+) -> Result<u8, Unwritten> {
+    let mut rows = TextRows::new(fields, printer.columns);
+    let mut list = printer.list("items", head, |page| head.text(page))?;
+    let (mut shown, mut failure) = (0, None);
+    loop {
+        match tasks.next(queue) {
+            Ok(Some(item)) => {
+                let row = Row::new(item.into(), fields)?;
+                list.push(&row, |page| rows.add(&row, page))?;
+                shown += 1;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                failure = Some(error.to_string());
+                break;
+            }
+        }
+        if list.held_bytes() > limits::HELD_BYTES {
+            let max = limits::HELD_BYTES;
+            let way_out = "give --print one field, or ask for fewer tasks by --limit";
+            let held = format!("what is asked for is held until the end, and has more than {max} bytes: {way_out}");
+            return Ok(printer.fail(&bad_args(held)));
+        }
+    }
+    let (matching, findings) = tasks.end(queue);
+    let (exit_code, stopped) =
+        (u8::from(failure.is_some()), failure.map(|error| format!("only {shown} shown: {error}")));
+    let warnings: Vec<String> = stopped.into_iter().chain(findings.iter().map(Finding::to_string)).collect();
+    list.end(&NoMore {}, &warnings, |page| {
+        rows.end(shown, page);
+        head.end_text(shown, matching, page);
+    })?;
+    Ok(exit_code)
+}
+
+impl Head {
+    fn new(args: &args::Tasks, filter: &Filter, list: &TaskList, queue: &Queue<DirStore>) -> Result<Head, Failure> {
+        Ok(Head {
+            total: list.counts.total(),
+            counts: list.counts.clone(),
+            limit: filter.limit,
+            truncated: list.next_cursor.is_some(),
+            next_cursor: list.next_cursor.as_ref().map(Cursor::to_string),
+            paused_queues: queue.settings()?.paused.into_iter().collect(),
+            filter: filter_text(args),
+        })
+    }
 }
 
 /// Draws the table anew each second, until the process is interrupted or nobody looks any more.
 pub(super) fn watch(args: &args::Tasks, repository: &Repository, printer: Printer<'_>) -> u8 {
     if !printer.is_live() {
         let way_out = "pipe `muse coord tasks`, or follow the changes by `muse coord watch`";
-        let failure = bad_args(format!("--watch draws on a terminal, as text: {way_out}"));
-        return printer.finish::<Tasks>(Err(failure));
+        return printer.fail(&bad_args(format!("--watch draws on a terminal, as text: {way_out}")));
     }
     match redrawn(args, repository, printer) {
         Ok(()) => 1,
-        Err(failure) => printer.finish::<Tasks>(Err(failure)),
+        Err(failure) => printer.fail(&failure),
     }
 }
 
@@ -162,7 +217,23 @@ fn redrawn(args: &args::Tasks, repository: &Repository, printer: Printer) -> Res
     loop {
         queue.check_is_there()?;
         let (columns, lines) = host::terminal_size();
-        if !(Printer { columns, lines, ..printer }).redraw(&listed(args, &filter, &queue)?) {
+        let printer = Printer { columns, lines, ..printer };
+        let is_drawn = printer.redraw(|page| {
+            let mut list = queue.list(&filter, host::now())?;
+            let head = Head::new(args, &filter, &list, &queue)?;
+            head.text(page);
+            let (mut rows, mut shown) = (TextRows::new(&args.fields, columns), 0);
+            while let Some(item) = list.next(&queue)? {
+                let row = Row::new(Item::from(item), &args.fields).map_err(|error| Failure::new("error", error))?;
+                rows.add(&row, page);
+                shown += 1;
+            }
+            let (matching, findings) = list.end(&queue);
+            rows.end(shown, page);
+            head.end_text(shown, matching, page);
+            Ok(findings.iter().map(Finding::to_string).collect())
+        })?;
+        if !is_drawn {
             return Ok(());
         }
         host::sleep(host::SECOND);
@@ -269,7 +340,7 @@ pub(super) fn counts_by_name<S: Serializer>(counts: &Counts, serializer: S) -> R
     serializer.collect_map(Status::ALL.map(|status| (status.as_str(), counts.of(status))))
 }
 
-impl Answer for Tasks {
+impl Head {
     fn text(&self, page: &mut Page) {
         let width = page.columns.unwrap_or(PAGE_COLUMNS);
         page.line(format_args!("Task queue — {} task(s)", self.total));
@@ -282,18 +353,12 @@ impl Answer for Tasks {
             page.line(fitted(&format!("  paused: {}", paused.join(", ")), width));
         }
         page.line("─".repeat(width.min(PAGE_COLUMNS)));
-        if self.items.len() == 0 {
-            page.line("\n  (no tasks matching filter)");
-            return;
-        }
-        page.line("");
-        match &self.items {
-            Rows::Whole(items) => Columns::for_width(page.columns).table(items, page),
-            Rows::Parts(parts) => table(parts, page),
-        }
+    }
+
+    /// How many are shown, if there are more.
+    fn end_text(&self, shown: usize, matching: Matching, page: &mut Page) {
         if self.truncated {
-            let shown = self.items.len();
-            let of = match self.matching {
+            let of = match matching {
                 Matching::Exactly(count) => format!(" of {count}"),
                 // They are not counted: that would take a look at each record.
                 Matching::MoreThan(_) => ", there are more".to_string(),
@@ -304,9 +369,7 @@ impl Answer for Tasks {
             page.line(format_args!("  (the next ones: --cursor {cursor})"));
         }
     }
-}
 
-impl Tasks {
     /// The counts, over as many lines as the width asks for.
     fn counts_text(&self, page: &mut Page, width: usize) {
         let mut line = String::new();
@@ -326,6 +389,37 @@ impl Tasks {
     }
 }
 
+/// The table of a list whose rows come one by one.
+enum TextRows {
+    /// Of columns that are as wide whatever comes.
+    Whole(Columns),
+    /// Of fields, each as wide as its widest value: so what is shown of them is held.
+    Parts(Table),
+}
+
+impl TextRows {
+    fn new(fields: &[String], columns: Option<usize>) -> TextRows {
+        if fields.is_empty() { TextRows::Whole(Columns::for_width(columns)) } else { TextRows::Parts(Table::default()) }
+    }
+
+    fn add(&mut self, row: &Row<Item>, page: &mut Page) {
+        match (self, row) {
+            (TextRows::Whole(columns), Row::Whole(item)) => columns.add(item, page),
+            (TextRows::Parts(table), Row::Part(part)) => table.add(part),
+            (TextRows::Whole(_), Row::Part(_)) | (TextRows::Parts(_), Row::Whole(_)) => {}
+        }
+    }
+
+    fn end(&mut self, count: usize, page: &mut Page) {
+        if count == 0 {
+            page.line("\n  (no tasks matching filter)");
+        } else if let TextRows::Parts(table) = self {
+            page.line("");
+            table.print(page);
+        }
+    }
+}
+
 /// The width of a page that is not a terminal's.
 const PAGE_COLUMNS: usize = 80;
 
@@ -340,20 +434,26 @@ struct Columns {
     width: Option<usize>,
     id_beside: bool,
     title: usize,
+    has_heading: bool,
 }
 
 impl Columns {
     fn for_width(columns: Option<usize>) -> Columns {
-        let Some(width) = columns else { return Columns { width: None, id_beside: true, title: 40 } };
+        let Some(width) = columns else {
+            return Columns { width: None, id_beside: true, title: 40, has_heading: false };
+        };
         let id_beside = width >= ID_COLUMNS + FIXED_COLUMNS + 20;
         let taken = FIXED_COLUMNS + if id_beside { ID_COLUMNS } else { 0 };
-        Columns { width: columns, id_beside, title: width.saturating_sub(taken).clamp(10, 80) }
+        Columns { width: columns, id_beside, title: width.saturating_sub(taken).clamp(10, 80), has_heading: false }
     }
 
-    fn table(&self, items: &[Item], page: &mut Page) {
-        page.line(self.cut(&self.heading(), 0));
-        page.line("─".repeat(page.columns.unwrap_or(PAGE_COLUMNS).min(PAGE_COLUMNS)));
-        items.iter().for_each(|item| self.row(item, page));
+    fn add(&mut self, item: &Item, page: &mut Page) {
+        if !std::mem::replace(&mut self.has_heading, true) {
+            page.line("");
+            page.line(self.cut(&self.heading(), 0));
+            page.line("─".repeat(page.columns.unwrap_or(PAGE_COLUMNS).min(PAGE_COLUMNS)));
+        }
+        self.row(item, page);
     }
 
     fn heading(&self) -> String {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tasks::Item;
-use super::{OpenQueue, Repository, words};
+use super::{OpenQueue, Repository, Stopped, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
 use crate::output::{Ended, Failure, Stream};
@@ -50,12 +50,14 @@ pub(super) fn run(args: &args::Watch, repository: &Repository, stream: &mut Stre
     let mut watch = TaskWatch::new(filter.queue, filter.tags);
     loop {
         let look = Stopwatch::start();
-        let (changes, findings) = watch.step(&queue, host::now())?;
-        for change in changes {
-            if !stream.json(&Sight::from(change)) {
-                return Ok(Ended::NobodyReads);
-            }
-        }
+        let told = watch.step_by_step(&queue, host::now(), |change| {
+            if stream.json(&Sight::from(change)) { Ok(()) } else { Err(Stopped::NobodyReads) }
+        });
+        let findings = match told {
+            Ok(findings) => findings,
+            Err(Stopped::NobodyReads) => return Ok(Ended::NobodyReads),
+            Err(Stopped::Queue(error)) => return Err(error.into()),
+        };
         if !stream.flush() {
             return Ok(Ended::NobodyReads);
         }

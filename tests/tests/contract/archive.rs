@@ -63,8 +63,11 @@ fn what_was_exported_is_imported_under_its_ids_with_results_and_history() {
 
 fn shown(repo: &Repo, id: &str) -> Value {
     let mut shown = repo.coord(&format!("show {id} --json")).succeeded().json();
-    for field in ["duration_ms", "timestamp"] {
+    for field in ["duration_ms", "timestamp", "imported_at"] {
         shown.as_object_mut().unwrap().remove(field);
+    }
+    for report in shown["history"].as_array_mut().unwrap() {
+        report.as_object_mut().unwrap().remove("imported");
     }
     shown
 }
@@ -158,4 +161,70 @@ fn a_chunk_without_what_its_tasks_wait_for_is_left_out_and_told() {
     // In one input the order does not matter.
     let told = import(&[children.trim(), parents].join("\n")).succeeded().json();
     assert_eq!((&told["imported"], &told["parents_missing"]), (&json!(2), &json!(0)));
+}
+
+#[test]
+fn what_nobody_can_prove_is_shown_as_imported() {
+    let (from, to) = (with_tasks(), Repo::new());
+    let exported = from.coord("export").succeeded().stdout;
+    to.coord_call("import").input(&exported).run().succeeded();
+    let mut marked = Vec::new();
+    for item in to.tasks()["items"].as_array().unwrap() {
+        let shown = to.coord(&format!("show {} --json", item["task_id"].as_str().unwrap())).succeeded().json();
+        let reports = shown["history"].as_array().unwrap();
+        assert!(reports.iter().all(|report| report["imported"] == true), "{shown}");
+        if shown.get("imported_at").is_some() {
+            marked.push(shown["title"].as_str().unwrap().to_string());
+        }
+    }
+    marked.sort();
+    assert_eq!(marked, ["done", "failing", "held"]);
+    let done = to.coord("tasks --status completed --print items.0.task_id").succeeded().stdout;
+    let text = to.coord(&format!("show {}", done.trim())).succeeded().stdout;
+    assert!(text.contains("Imported:   20") && text.contains("(imported) completed a: {\"pr\":42}"), "{text}");
+}
+
+#[test]
+fn a_forged_line_is_refused_by_its_number_and_the_reason() {
+    let (from, to) = (Repo::new(), Repo::new());
+    let id = from.enqueue("t");
+    let pending = from.coord("export").succeeded().stdout;
+    let run_id = "an-agent-whose-run-id-is-too-long-for-the-name-of-a-task";
+    from.coord(&format!("claim --run-id {run_id}")).succeeded();
+    from.coord(&format!(r#"complete {id} --run-id {run_id} --result {{"pr":42}}"#)).succeeded();
+    let completed = from.coord("export").succeeded().stdout;
+    let forged = |line: &str, change: &dyn Fn(&str) -> String| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        line["entry"] = change(line["entry"].as_str().unwrap()).into();
+        line.to_string()
+    };
+    let ended = completed.split(".completed.d").nth(1).unwrap()[..13].to_string();
+    let state = |new: &'static str| move |entry: &str| entry.split(".ready.").next().unwrap().to_string() + new;
+    let other = format!("blocked.o{}", "0".repeat(64)).leak();
+    for (line, reason) in [
+        (completed.replace(run_id, "MALLORY"), "the text of its holder's run id is that of another run id"),
+        (forged(&pending, &|entry| entry.replace(".v1.", ".vffffffff.")), "it says that it has had 4294967295 names"),
+        (forged(&pending, &state(format!(".{other}").leak())), "which its record does not list"),
+        (forged(&pending, &state(".scheduled.ufffffffffffff")), "which neither its record nor a report on it tells"),
+        (
+            forged(&completed, &|entry| entry.replace(&ended, "fffffffffffff")),
+            "more than a day ahead of this machine's clock",
+        ),
+    ] {
+        let outcome = to.coord_call("import --json").input(format!("\n{line}\n")).run().ended_with(1);
+        let error = outcome.text_of("error");
+        assert!(
+            error.starts_with("line 2: it tells of a task that no queue makes: ") && error.contains(reason),
+            "{error}"
+        );
+    }
+    assert_eq!(to.tasks()["total"], 0);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_refused_with_the_limit() {
+    let to = Repo::new();
+    let outcome = to.coord_call("import --json").input("\n".to_string() + &" ".repeat(30 << 20)).run().ended_with(1);
+    let error = outcome.text_of("error");
+    assert!(error.starts_with("line 2: too long: it has more than 25165824 bytes"), "{error}");
 }

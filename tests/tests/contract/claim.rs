@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use coord_tests::{Repo, transcript};
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::{complaints, with, with_each};
 
@@ -415,45 +416,79 @@ fn each_of_several_claims_has_a_nonce_of_its_own() {
 }
 
 #[test]
-fn a_payload_of_more_than_max_bytes_is_left_out_and_its_task_claimed_all_the_same() {
+fn what_max_bytes_has_no_room_for_is_left_out_and_the_task_claimed_all_the_same() {
     let repo = Repo::new();
     let payload = r#"{"text":"é"}"#;
     assert_eq!(payload.len(), 13);
     for _ in 0..3 {
-        repo.muse(["coord", "enqueue", "t", "--payload", payload]).succeeded();
+        repo.muse(["coord", "enqueue", "t", "--payload", payload, "--tags", "a,b"]).succeeded();
     }
-    let fits = repo.coord("claim --run-id a --max-bytes 13 --json").succeeded().json();
+    let fits = repo.coord("claim --run-id a --max-bytes 1000 --json").succeeded().json();
     assert_eq!(fits["task"]["payload"]["text"], "é");
-    assert_eq!((fits["task"].get("payload_truncated"), fits["task"].get("payload_bytes")), (None, None));
-    assert_eq!(fits["warnings"], serde_json::json!([]));
+    assert_eq!((fits["task"].get("payload_truncated"), fits.get("left_out")), (None, None));
+    assert_eq!(fits["warnings"], json!([]));
 
     let lines = ["claim --run-id a --max-bytes 12 --json", "claim --run-id a --max-bytes 0"];
-    assert_snapshot!(repo.session(lines), @r#"
-    $ muse coord claim --run-id a --max-bytes 12 --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
-     "task_id":"<id 1>","claimer_run_id":"a","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"t","priority":0,
-     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":null,"payload_truncated":true,"payload_bytes":13},
-     "warnings":["the payload has 13 bytes, more than --max-bytes 12: `muse coord show <bare id 1>` prints it"]}
-    exit 0
-
-    $ muse coord claim --run-id a --max-bytes 0
-
-    🔒 Task claimed
-      Task ID:    <id 2>
-      Title:      t
-      Claimer:    a
-      Queue:      default  priority=0
-      Expires in: 3600s (<time 4>)
-      Payload:    13 bytes, left out
-
-      (<s>)
-    2> ⚠️  the payload has 13 bytes, more than --max-bytes 0: `muse coord show <bare id 2>` prints it
-    exit 0
-    "#);
+    assert_snapshot!(repo.session(lines), @"");
     assert_eq!(repo.tasks()["claimed"], 3);
+}
+
+#[test]
+fn the_whole_answer_of_a_claim_is_bounded_and_what_is_left_out_is_counted() {
+    let repo = Repo::new();
+    let wide = "\u{e0041}".repeat(256);
+    let tags: Vec<String> = (0..32).map(|number| format!("{number}{}", "t".repeat(60))).collect();
+    let parent = repo.enqueue("parent");
+    let parents: Vec<String> = (0..20).map(|_| repo.enqueue("parent")).collect();
+    let (after, title) = ([parent.clone()].into_iter().chain(parents).collect::<Vec<_>>().join(","), wide.repeat(2));
+    let payload = json!({"text": "x".repeat(5_000)}).to_string();
+    let words =
+        ["coord", "enqueue", &title, "--queue", "q", "--run-id", &wide, "--tags", &tags.join(","), "--after", &after];
+    repo.muse(words.into_iter().chain(["--if-parent-fails", "run", "--unique", &wide, "--payload", &payload]))
+        .succeeded();
+    repo.given(["claim --run-id p --queue default --max 21 --json".to_string()]);
+    for id in after.split(',') {
+        repo.coord(&format!("complete {id} --run-id p")).succeeded();
+    }
+    // Five leases that ran out, and a late result of each.
+    let mut leases = Vec::new();
+    for agent in 0..5 {
+        let claim =
+            repo.coord(&format!("claim --run-id late-{agent} --queue q --claim-ttl 1 --json")).succeeded().json();
+        leases
+            .push((claim["task_id"].as_str().unwrap().to_string(), claim["claim_nonce"].as_str().unwrap().to_string()));
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+    }
+    let claim = repo.coord("claim --run-id last --queue q --claim-ttl 1 --json").succeeded().json();
+    assert_eq!(claim["task"]["after"].as_array().unwrap().len(), 21);
+    for (agent, (id, nonce)) in leases.iter().enumerate() {
+        let result = json!({"n": agent, "text": "y".repeat(3_000)}).to_string();
+        let run_id = format!("late-{agent}");
+        let words = ["coord", "complete", id, "--run-id", &run_id, "--claim-nonce", nonce, "--result", &result];
+        repo.muse(words).ended_with(1);
+    }
+    let mut left_out = Vec::new();
+    for max in [0, 1_000, 2_048, 4_096, 9_000, 13_000, 20_000, 40_000, 100_000] {
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        let claimed =
+            repo.coord(&format!("claim --run-id a --queue q --claim-ttl 1 --max-bytes {max} --json")).succeeded();
+        let (bytes, answer) = (claimed.stdout.len(), claimed.json());
+        assert!(bytes <= max.max(2_048), "{bytes} for --max-bytes {max}: {claimed}");
+        let named: Vec<String> = answer["left_out"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|part| {
+                let count = part["count"].as_u64().map_or(String::new(), |count| format!("{count} "));
+                format!("{count}{}", part["field"].as_str().unwrap())
+            })
+            .collect();
+        left_out.push(format!("{max}: {}", named.join(", ")));
+        assert_eq!(answer["warnings"].as_array().unwrap().len(), usize::from(!named.is_empty()));
+        let late = answer["orphan_results"].as_array().map_or(&[][..], Vec::as_slice);
+        assert!(late.iter().all(|late| late["result"]["n"].as_u64() > Some(0)), "the newest four are kept");
+    }
+    assert_snapshot!(left_out.join("\n"), @"");
 }
 
 #[test]
@@ -463,6 +498,44 @@ fn max_bytes_counts_a_payload_as_it_is_printed() {
     repo.muse(["coord", "enqueue", "t", "--payload", "{\"a\":\"\u{202e}\"}"]).succeeded();
     let claimed = repo.coord("claim --run-id a --max-bytes 13 --json").succeeded().json();
     assert_eq!(claimed["task"]["payload_bytes"], 14);
+}
+
+#[test]
+fn each_of_several_claims_is_printed_before_the_next_is_made() {
+    let repo = Repo::new();
+    let line = json!({"title": "t", "payload": {"text": "x".repeat(65_500)}}).to_string() + "\n";
+    repo.coord_call("enqueue --batch - --run-id o").input(line.repeat(4)).run().succeeded();
+    // A pipe takes 64 KB: so the first claim is not printed before somebody reads.
+    let claiming = repo.coord_call("claim --run-id a --max 3 --json").start();
+    let claimed = || repo.coord("stats --json").succeeded().json()["queues"]["default"]["claimed"].as_u64();
+    while claimed() == Some(0) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(claimed(), Some(1));
+    let claims = claiming.finish().succeeded().json();
+    assert_eq!((claims["claims"].as_array().unwrap().len(), claimed()), (3, Some(3)));
+}
+
+#[test]
+fn of_several_claims_only_what_could_not_be_printed_is_taken_back() {
+    let repo = Repo::new();
+    let line = json!({"title": "t", "payload": {"text": "x".repeat(65_500)}}).to_string() + "\n";
+    repo.coord_call("enqueue --batch - --run-id o").input(line.repeat(4)).run().succeeded();
+    // Whoever reads has the first claim, and the start of the second.
+    let read = repo.shell(r#""$MUSE" coord claim --run-id a --max 4 --json | head -c 70000 > /dev/null"#);
+    assert!(read.stderr.contains("the claim is taken back"), "{read}");
+    assert_eq!((&repo.tasks()["claimed"], &repo.tasks()["pending"]), (&json!(1), &json!(3)), "{read}");
+}
+
+#[test]
+fn of_several_claims_fields_are_printed_as_of_a_whole_answer() {
+    let repo = Repo::new();
+    repo.given(["enqueue a --queue x", "enqueue b --queue x", "enqueue c --queue y", "enqueue d --queue y"]);
+    let one = repo.coord("claim --run-id a --queue x --max 9 --print claims.*.task.title").succeeded().stdout;
+    let two =
+        "claim --run-id a --queue y --max 9 --print claims.*.task.title --print exit_code --print claims.1.task.queue";
+    assert_eq!((one.as_str(), repo.coord(two).succeeded().stdout.as_str()), ("a\nb\n", "c\nd\n0\ny\n"));
 }
 
 #[test]
