@@ -12,6 +12,7 @@
 
 use std::sync::Mutex;
 
+use cap_fs_ext::OpenOptionsFollowExt as _;
 use cap_primitives::fs::{FollowSymlinks, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat, syncfs};
 use wasmtime::StoreContextMut;
