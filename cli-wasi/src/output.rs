@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use coord_core::queue::Status;
 use coord_core::time::Timestamp;
 use coord_core::transition::Refusal;
+use muse_terminal::{sanitised, sanitised_json};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
@@ -490,75 +491,14 @@ fn colour_of(status: Status) -> Option<&'static str> {
     }
 }
 
-/// A text from outside for a terminal: what would act there (escape sequences, C0 and C1 controls, overrides of the
-/// writing direction, invisible tag characters) stands as its code point in braces.
-pub fn sanitised(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if acts_on_a_terminal(c) { Shown::Escaped(c.escape_unicode()) } else { Shown::Plain(Some(c)) })
-        .collect()
-}
-
 /// As [`sanitised`], for a text of several lines that this program composed.
 fn sanitised_lines(text: &str) -> String {
     text.lines().map(|line| sanitised(line) + "\n").collect()
 }
 
-enum Shown {
-    Plain(Option<char>),
-    Escaped(std::char::EscapeUnicode),
-}
-
-impl Iterator for Shown {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        match self {
-            Shown::Plain(c) => c.take(),
-            Shown::Escaped(escape) => escape.next(),
-        }
-    }
-}
-
-fn acts_on_a_terminal(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
 /// A line of JSON as it is printed: whole, or the fields that are asked for.
 fn chosen(json: &str, fields: &[FieldPath]) -> Result<String, serde_json::Error> {
-    if fields.is_empty() { Ok(without_terminal_controls(json) + "\n") } else { values(json, fields) }
-}
-
-/// JSON whose strings hold nothing that acts on a terminal. Such characters only occur in strings, where JSON has an
-/// escape for each.
-pub fn without_terminal_controls(json: &str) -> String {
-    let mut line = String::with_capacity(json.len());
-    json.chars().for_each(|c| push_escaped(c, &mut line));
-    line
-}
-
-/// A text on one line without quotes: what acts on a terminal, a line break too, stands as JSON escapes it.
-pub fn on_one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => line.push_str("\\n"),
-            '\r' => line.push_str("\\r"),
-            '\t' => line.push_str("\\t"),
-            _ => push_escaped(c, &mut line),
-        }
-    }
-    line
-}
-
-fn push_escaped(c: char, line: &mut String) {
-    if acts_on_a_terminal(c) {
-        let mut units = [0; 2];
-        line.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-    } else {
-        line.push(c);
-    }
+    if fields.is_empty() { Ok(sanitised_json(json) + "\n") } else { values(json, fields) }
 }
 
 /// A warning in which a script that looks for `sha256:…` finds no id: the ones that it is after are the answer's own.
@@ -603,29 +543,5 @@ fn warn(warning: &str) {
 fn complain(line: &str) {
     match writeln!(io::stderr(), "{line}") {
         Ok(()) | Err(_) => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_from_outside_acts_on_a_terminal() {
-        let nasty = "a\u{1b}]0;x\u{7}b\u{9b}31mc\u{202e}d\u{2066}e\r\nf\u{e0041}g\u{7f}";
-        assert_eq!(
-            sanitised(nasty),
-            "a\\u{1b}]0;x\\u{7}b\\u{9b}31mc\\u{202e}d\\u{2066}e\\u{d}\\u{a}f\\u{e0041}g\\u{7f}"
-        );
-        assert_eq!(sanitised("Ünïcödé 漢字 👩‍🚀"), "Ünïcödé 漢字 👩‍🚀");
-    }
-
-    #[test]
-    fn json_keeps_its_meaning_without_what_acts_on_a_terminal() {
-        let nasty = "a\u{1b}\u{9b}\u{202e}\u{e0041}\u{7f}漢";
-        let json = serde_json::to_string(nasty).unwrap();
-        let line = without_terminal_controls(&json);
-        assert!(!line.chars().any(acts_on_a_terminal), "{line}");
-        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), nasty);
     }
 }

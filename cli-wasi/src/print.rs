@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::str::FromStr;
 
+use muse_terminal::{on_one_line, sanitised_json};
 use schemars::Schema;
 use serde_json::Value;
 use serde_json::value::RawValue;
-
-use crate::output::{on_one_line, without_terminal_controls};
 
 /// Where a value stands: names, places in lists and `*` for each element, with dots between them.
 #[derive(Clone, Debug)]
@@ -219,7 +218,7 @@ fn push_values(value: Option<&RawValue>, steps: &[&str], lines: &mut String) -> 
 fn line(json: &str) -> String {
     match serde_json::from_str::<Option<String>>(json) {
         Ok(text) => on_one_line(&text.unwrap_or_default()),
-        Err(_) => without_terminal_controls(json),
+        Err(_) => sanitised_json(json),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is said to whoever runs the agent, on standard error, and the exit codes. The only place that prints.
 //!
-//! Guaranteed: a line for each thing, without control characters. The agent writes to standard error, too, what it likes.
+//! Guaranteed: a line for each thing, in which nothing is hidden or acts on a terminal. The agent writes to standard
+//! error, too, what it likes.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use coord_core::store::StoreError;
 use coord_store::process::words;
+use muse_terminal::sanitised;
 
 use crate::sandbox::GRANTED_IN_WORDS;
 
@@ -134,7 +136,7 @@ pub(crate) fn last_words(lines: Vec<String>) {
 
 fn say(line: &str) {
     // If it can't be said there is nowhere left to say so. The exit code still tells.
-    _ = writeln!(io::stderr(), "{}", line.replace(char::is_control, "\u{fffd}"));
+    _ = writeln!(io::stderr(), "{}", sanitised(line));
 }
 
 /// Paths and names are escaped, in quotes.

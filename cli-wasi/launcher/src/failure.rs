@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use coord_core::Timestamp;
 use coord_core::store::StoreError;
 use coord_store::process::{stream_is_unusable, words};
+use muse_terminal::{sanitised, sanitised_json};
 use serde::Serialize;
 
 /// A reason why the component did not run, or did not end by itself.
@@ -45,7 +46,7 @@ impl Failure {
         };
         if !answered {
             // Were this a failure, too, there would be nowhere left to report it. The exit code still tells.
-            _ = writeln!(io::stderr(), "❌ {self}");
+            _ = writeln!(io::stderr(), "❌ {}", sanitised(&self.to_string()));
         }
         ExitCode::from(self.exit_code())
     }
@@ -62,7 +63,7 @@ impl Failure {
             status,
             warnings: [],
         };
-        writeln!(io::stdout(), "{}", serde_json::to_string(&answer)?)
+        writeln!(io::stdout(), "{}", sanitised_json(&serde_json::to_string(&answer)?))
     }
 
     /// The status in JSON. None: the component may have answered already, and standard output holds one object.

@@ -12,6 +12,7 @@ use coord_core::time::Timestamp;
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
+use muse_terminal::{sanitised, sanitised_json};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ use super::enqueue::TaskRecord;
 use super::{Repository, bad_args, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
-use crate::output::{Answer, Answered, Failure, List, Page, Printer, Unwritten, sanitised};
+use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
 #[derive(Serialize, JsonSchema)]
@@ -346,10 +347,17 @@ impl Mine {
     }
 }
 
-/// Gives tasks back, and says so. None: there are none.
-fn given_back(claims: &[Mine]) -> Option<String> {
-    if claims.is_empty() {
-        return None;
+impl Handed {
+    /// The task without a payload of more than `max_bytes` as it would be printed, and what the caller is to know then.
+    fn new(mut task: TaskRecord, max_bytes: Option<usize>) -> (Handed, Option<String>) {
+        let bytes = task.payload.as_ref().map_or(0, |payload| sanitised_json(payload.text()).len());
+        let Some(max) = max_bytes.filter(|max| bytes > *max) else { return (Handed { task, left_out: None }, None) };
+        task.payload = None;
+        let id = &task.task_id;
+        let warning =
+            format!("the payload has {bytes} bytes, more than --max-bytes {max}: `muse coord show {id}` prints it");
+        let left_out = LeftOut { payload_truncated: true, payload_bytes: bytes };
+        (Handed { task, left_out: Some(left_out) }, Some(warning))
     }
     let (mut given_back, mut kept) = (Vec::new(), Vec::new());
     for mine in claims {

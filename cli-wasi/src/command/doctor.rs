@@ -4,13 +4,14 @@ use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, No
 use coord_core::store::StoreError;
 use coord_store::Sync;
 use schemars::JsonSchema;
+use muse_terminal::sanitised;
 use serde::Serialize;
 
 use super::tasks::counts_by_name;
 use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page, sanitised};
+use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
 #[derive(Serialize, JsonSchema)]

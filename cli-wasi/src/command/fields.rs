@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use muse_terminal::{fitted, padded, width};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use unicode_width::UnicodeWidthStr;
 
-use super::tasks::{fitted, padded};
-use crate::output::Page;
+use crate::output::{Failure, Page};
 
 /// A row of a list, as JSON has it.
 #[derive(Serialize)]
@@ -62,15 +61,13 @@ impl Part {
 }
 
 /// A table with a column for each field, as wide as its widest value.
-#[derive(Default)]
-pub(super) struct Table(Vec<Vec<String>>);
-
-impl Table {
-    pub(super) fn add(&mut self, part: &Part) {
-        if self.0.is_empty() {
-            self.0.push(part.heading());
-        }
-        self.0.push(part.cells());
+pub(super) fn table(parts: &[Part], page: &mut Page) {
+    let heading = parts.first().map(Part::heading);
+    let lines: Vec<Vec<String>> = heading.into_iter().chain(parts.iter().map(Part::cells)).collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for line in &lines {
+        widths.resize(line.len().max(widths.len()), 0);
+        widths.iter_mut().zip(line).for_each(|(widest, cell)| *widest = width(cell).max(*widest));
     }
 
     pub(super) fn print(&self, page: &mut Page) {

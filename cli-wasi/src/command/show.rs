@@ -5,6 +5,7 @@ use coord_core::name::{ErrorMessage, Note};
 use coord_core::queue::{self, Finding, Report};
 use coord_core::request;
 use coord_core::time::Timestamp;
+use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use super::tasks::{Item, icon};
 use super::{OpenQueue, Repository};
 use crate::args;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page, sanitised};
+use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
 #[derive(Serialize, JsonSchema)]

@@ -7,9 +7,9 @@ use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
 use coord_core::{Queue, TaskId, limits};
 use coord_store::DirStore;
+use muse_terminal::{fitted, padded, sanitised};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::claim_record::CancelRequest;
 use super::enqueue::TaskRecord;
@@ -17,7 +17,7 @@ use super::fields::{Row, Rows, Table};
 use super::{OpenQueue, Repository, bad_args, words};
 use crate::args;
 use crate::host;
-use crate::output::{Failure, NOTHING_CHANGED, Page, Printer, Unwritten, sanitised};
+use crate::output::{Answer, Answered, Failure, Page, Printer};
 use crate::schema;
 
 /// Only described: the items are printed one by one.
@@ -505,25 +505,6 @@ pub(super) fn icon(status: Status) -> &'static str {
     }
 }
 
-/// The text with spaces behind it, as wide as `columns`.
-pub(super) fn padded(text: &str, columns: usize) -> String {
-    text.to_string() + &" ".repeat(columns.saturating_sub(text.width()))
-}
-
-/// A text from outside, made harmless and cut to `columns`; `…` tells of the cut.
-pub(super) fn fitted(text: &str, columns: usize) -> String {
-    let text = sanitised(text);
-    if text.width() <= columns {
-        return text;
-    }
-    let mut width = 1;
-    let fits = |c: &char| {
-        width += c.width().unwrap_or(0);
-        width <= columns
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -537,14 +518,5 @@ mod tests {
         described.sort_unstable();
         fields.sort_unstable();
         assert_eq!(fields, described);
-    }
-
-    #[test]
-    fn a_text_is_fitted_by_its_width_on_the_screen() {
-        assert_eq!(fitted("short", 5), "short");
-        assert_eq!(fitted("longer", 5), "long…");
-        assert_eq!(fitted("漢字漢字", 5), "漢字…");
-        assert_eq!(fitted("漢字漢字", 8), "漢字漢字");
-        assert_eq!(padded("漢", 4), "漢  ");
     }
 }

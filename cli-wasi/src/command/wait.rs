@@ -9,6 +9,7 @@ use coord_core::name::{ErrorMessage, Note, Title};
 use coord_core::queue::{EndStep, Finding, Item, Status, Until, Waited, WaitingEnd};
 use coord_core::request;
 use coord_core::time::Timestamp;
+use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ use super::tasks::icon;
 use super::{OpenQueue, Repository, nonce};
 use crate::args;
 use crate::host::{self, Stopwatch};
-use crate::output::{Answer, Answered, Failure, Page, sanitised};
+use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
 #[derive(Serialize, JsonSchema)]

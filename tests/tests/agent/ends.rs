@@ -60,6 +60,15 @@ fn what_an_agent_held_is_given_back_when_it_breaks_down() {
 }
 
 #[test]
+fn in_what_is_said_of_an_agent_nothing_is_hidden() {
+    let repo = Repo::new();
+    let id = task(&repo, "keep");
+    let ended = repo.agent("--run-id 'age\u{e0101}\u{3164}nt\u{202e}'").run().ended_with(0);
+    assert!(ended.stderr.starts_with("warning: \"age\\u{e0101}\\u{3164}nt\\u{202e}\" left the task "), "{ended}");
+    assert_eq!(item(&repo, &id)["status"], "pending");
+}
+
+#[test]
 fn an_agent_gives_a_task_back_by_itself_and_can_claim_it_again() {
     let repo = Repo::new();
     let id = task(&repo, "release and wait");

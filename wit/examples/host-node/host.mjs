@@ -50,9 +50,9 @@ function work({ queue }, runId) {
   }
 }
 
-/** What others wrote, without what would steer a terminal. */
+/** What others wrote, without what would steer a terminal or not be seen. */
 function printable(text) {
-  return text.replace(/\p{Cc}/gu, '');
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, '');
 }
 
 async function main([directory, runId, command, ...rest]) {
