@@ -45,7 +45,7 @@ pub(crate) fn build(workspace: &Workspace, library: &Path) -> Result<PathBuf> {
 fn build_rust(workspace: &Workspace, output: &Path) -> Result<()> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build --profile component --package coord-agent-example --target wasm32-wasip2").run()?;
+    cmd!(sh, "cargo build --locked --profile component --package coord-agent-example --target wasm32-wasip2").run()?;
     let built = workspace.target()?.join("wasm32-wasip2/component/agent-rust.wasm");
     fs::copy(&built, output).with_context(|| format!("cannot copy {}", built.display()))?;
     Ok(())
@@ -61,7 +61,7 @@ fn build_js(workspace: &Workspace, output: &Path) -> Result<()> {
         ["agent.js", "build.mjs", "node_modules", "package-lock.json", "wit"].map(|name| source.join(name));
     let wit = workspace.root.join("wit");
     unless_made_of(&digest(&[&lock])?, &packages, || {
-        cmd!(sh, "npm ci --no-audit --no-fund --prefix {source}").run()?;
+        cmd!(sh, "npm ci --ignore-scripts --no-audit --no-fund --prefix {source}").run()?;
         Ok(())
     })?;
     let sources: [&Path; 6] = [&program, &build, &lock, &world, &wit, &wit.join("deps")];

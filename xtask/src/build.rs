@@ -23,7 +23,8 @@ pub(crate) struct Launcher {
 }
 
 /// How cargo is told to build, test or check everything else: always together, for the same reason.
-pub(crate) const OTHERS: [&str; 5] = ["--release", "--workspace", "--exclude", "muse-launcher", "--all-features"];
+pub(crate) const OTHERS: [&str; 6] =
+    ["--locked", "--release", "--workspace", "--exclude", "muse-launcher", "--all-features"];
 
 /// What has been built, by absolute paths.
 pub(crate) struct Built {
@@ -79,7 +80,7 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
 /// beside any C library. There `getrandom` looks for its system call by `dlsym`, which finds nothing in such a
 /// program, and falls back on `/dev/urandom`, which may not be there: so it is told.
 pub(crate) fn launcher(workspace: &Workspace) -> Result<Launcher> {
-    let mut arguments = ["--package", "muse-launcher", "--profile", "product"].map(str::to_owned).to_vec();
+    let mut arguments = ["--locked", "--package", "muse-launcher", "--profile", "product"].map(str::to_owned).to_vec();
     let mut directory = workspace.target()?;
     if let Some(triple) = links_statically(workspace)? {
         directory.push(&triple);

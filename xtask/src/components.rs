@@ -15,7 +15,8 @@ use xshell::cmd;
 pub(crate) fn command(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build --profile component --package muse-cli --bin muse-cli --target wasm32-wasip2").run()?;
+    cmd!(sh, "cargo build --locked --profile component --package muse-cli --bin muse-cli --target wasm32-wasip2")
+        .run()?;
     Ok(built(workspace, "wasm32-wasip2")?.join("muse-cli.wasm"))
 }
 
@@ -23,7 +24,8 @@ pub(crate) fn command(workspace: &Workspace) -> Result<PathBuf> {
 pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build --profile component --package muse-component --target wasm32-unknown-unknown").run()?;
+    cmd!(sh, "cargo build --locked --profile component --package muse-component --target wasm32-unknown-unknown")
+        .run()?;
     let directory = built(workspace, "wasm32-unknown-unknown")?;
     encode(&directory.join("muse_coord.wasm"), directory.join("muse-coord.wasm"))
 }
@@ -32,7 +34,8 @@ pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
 pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build --profile component --package coord-store --examples --target wasm32-wasip2").run()?;
+    cmd!(sh, "cargo build --locked --profile component --package coord-store --examples --target wasm32-wasip2")
+        .run()?;
     Ok(built(workspace, "wasm32-wasip2")?.join("examples"))
 }
 
@@ -40,7 +43,7 @@ pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
 pub(crate) fn guest_agent(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build --profile component --package coord-guest-agent --target wasm32-wasip2").run()?;
+    cmd!(sh, "cargo build --locked --profile component --package coord-guest-agent --target wasm32-wasip2").run()?;
     Ok(built(workspace, "wasm32-wasip2")?.join("coord-guest-agent.wasm"))
 }
 

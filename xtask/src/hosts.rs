@@ -56,7 +56,11 @@ pub(crate) fn python_with(
         cmd!(sh, "python3 -m venv --clear {environment}").run().with_context(|| {
             format!("{needs} python3, 3.10 or newer, with venv: on Debian the packages python3 and python3-venv")
         })?;
-        cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check --requirement {requirements}").run()?;
+        cmd!(
+            sh,
+            "{python} -m pip install --quiet --disable-pip-version-check --require-hashes --requirement {requirements}"
+        )
+        .run()?;
         Ok(())
     })?;
     Ok(python)
@@ -82,7 +86,7 @@ fn translated(workspace: &Workspace, component: &Path) -> Result<PathBuf> {
     let packages = fs::read(example.join("package-lock.json"))?;
     unless_made_of(&packages, &example.join("node_modules"), || {
         let npm = tools::on_path("npm").context("the host in Node needs npm, too: on Debian the package npm")?;
-        cmd!(sh, "{npm} ci --no-audit --no-fund").run()?;
+        cmd!(sh, "{npm} ci --ignore-scripts --no-audit --no-fund").run()?;
         Ok(())
     })?;
     let translated = [packages, fs::read(component)?].concat();

@@ -67,7 +67,8 @@ pub(crate) fn bind(workspace: &Workspace, features: &[&str], output: &Path) -> R
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
     let features = features.iter().map(|feature| format!("--features={feature}"));
-    cmd!(sh, "cargo build --profile module --package coord-js --target wasm32-unknown-unknown {features...}").run()?;
+    cmd!(sh, "cargo build --locked --profile module --package coord-js --target wasm32-unknown-unknown {features...}")
+        .run()?;
     let module = workspace.target()?.join("wasm32-unknown-unknown/module/muse_coord_js.wasm");
     Bindgen::new()
         .input_path(&module)
@@ -86,7 +87,7 @@ pub(crate) fn install(workspace: &Workspace, directory: &Path) -> Result<()> {
     let sh = &workspace.shell;
     let lock = fs::read(directory.join("package-lock.json"))?;
     unless_made_of(&lock, &directory.join("node_modules"), || {
-        cmd!(sh, "npm ci --no-audit --no-fund --prefix {directory}").run()?;
+        cmd!(sh, "npm ci --ignore-scripts --no-audit --no-fund --prefix {directory}").run()?;
         Ok(())
     })
 }

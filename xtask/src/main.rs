@@ -16,6 +16,7 @@ mod js;
 mod lint;
 mod setup;
 mod soak;
+mod supply;
 mod test;
 mod tools;
 mod workspace;

@@ -30,7 +30,7 @@ impl Workspace {
     /// Cargo's target directory, wherever the user's settings put it.
     pub(crate) fn target(&self) -> Result<PathBuf> {
         let sh = &self.shell;
-        let metadata = cmd!(sh, "cargo metadata --format-version 1 --no-deps --offline").quiet().read()?;
+        let metadata = cmd!(sh, "cargo metadata --locked --format-version 1 --no-deps --offline").quiet().read()?;
         let metadata: serde_json::Value =
             serde_json::from_str(&metadata).context("cargo metadata did not answer with JSON")?;
         let directory = metadata
