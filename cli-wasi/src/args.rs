@@ -250,8 +250,9 @@ TIME is like 2026-11-24T18:00:00Z, in any offset.";
 pub enum Command {
     /// Make the repository's coordination directory; harmless if it is there
     ///
-    /// In $MUSE_REPO_ROOT, else in the repository that this directory is in, else right here. Below another
-    /// repository, `MUSE_REPO_ROOT=. muse coord init` makes one right here.
+    /// In $MUSE_REPO_ROOT, else in the repository that this directory is in, else right here. Below another repository,
+    /// `MUSE_REPO_ROOT=. muse coord init` makes one right here. A queue that came with a clone or a copy, in which
+    /// nothing works until then, is taken over with its tasks.
     Init,
     /// Add a task to the queue, or with --batch many
     #[command(

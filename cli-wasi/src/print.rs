@@ -149,7 +149,7 @@ impl<'a> Chosen<'a> {
             match steps.as_slice() {
                 [list] if *list == name => {
                     lines.push_str(if count > 0 { "," } else { "" });
-                    lines.push_str(&without_terminal_controls(json));
+                    lines.push_str(&sanitised_json(json));
                 }
                 [list, EACH, rest @ ..] if *list == name => push_values(Some(element), rest, lines)?,
                 [list, place, rest @ ..] if *list == name && place.parse() == Ok(count) => {

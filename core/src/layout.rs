@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! format.json                        which protocol this directory follows
+//! anchor.json                        the same file: git or a copy makes two of them
 //! tasks/<aa>/<id>.json               the task as enqueued
 //! tasks/<aa>/prepared                says that the directories of tasks with this first byte are on disk
 //! tasks/<aa>/<id>.<nonce>.json       the same, once a doctor has mended the task
@@ -115,8 +116,9 @@ pub fn halls() -> impl Iterator<Item = Dir> {
 }
 
 /// The names that the queue puts into the root. Any other there belongs to somebody else.
-pub const ROOT_NAMES: [&str; 17] = [
+pub const ROOT_NAMES: [&str; 18] = [
     "format.json",
+    "anchor.json",
     "tasks",
     "scheduled",
     "blocked",
@@ -141,6 +143,12 @@ pub const HARMLESS_NAMES: [&str; 3] = [".gitignore", ".gitkeep", ".DS_Store"];
 /// `format.json`.
 pub fn format() -> Path {
     Dir::root().file("format.json")
+}
+
+/// The second name of `format.json`. Where that has one name alone the queue was not made in this place, but came with
+/// a copy.
+pub fn anchor() -> Path {
+    Dir::root().file("anchor.json")
 }
 
 /// The directory for half-made files.

@@ -42,7 +42,7 @@ use crate::json::JsonObject;
 use crate::layout::{self, Dir};
 use crate::limits;
 use crate::name::{self, ErrorMessage, Nonce};
-use crate::store::{Store, StoreError};
+use crate::store::{Linked, Store, StoreError};
 use crate::task::BadRecord;
 use crate::time::Timestamp;
 use crate::transition::lease_is_live;
@@ -110,9 +110,24 @@ impl<S: Store> Queue<S> {
         self.make_all_dirs(layout::halls())?;
         self.place_sweep_token(now)?;
         let content = format!("{{\"format\":{FORMAT}}}\n");
-        let made = self.publish(&layout::format(), content.as_bytes(), nonce)?;
+        self.publish(&layout::anchor(), content.as_bytes(), nonce)?;
+        let made = self.link(&layout::anchor(), &layout::format())? == Linked::Now;
+        self.store.sync_dir(&Dir::root())?;
         self.formatted.set(true);
         Ok(made)
+    }
+
+    /// Has a queue that came with a copy count as made here: `format.json` is given its second name again. True if this
+    /// call did.
+    pub fn adopt(&self) -> Result<bool, Error> {
+        let (format, anchor) = (layout::format(), layout::anchor());
+        if self.store.links(&format)? != Some(1) {
+            return Ok(false);
+        }
+        self.store.remove(&anchor)?;
+        let adopted = self.link(&format, &anchor)? == Linked::Now;
+        self.store.sync_dir(&Dir::root())?;
+        Ok(adopted)
     }
 
     /// The store that the queue is in.
@@ -292,6 +307,20 @@ fn is_formatted<S: Store>(store: &S) -> Result<bool, Error> {
         None => check_holds_nothing_else(store)?,
     }
     Ok(content.is_some())
+}
+
+/// True if a file says, as `format.json` does, that the queue is of this version's format; false if it says nothing, or
+/// cannot be read.
+fn says_format<S: Store>(store: &S, path: &layout::Path) -> Result<bool, Error> {
+    match store.read(path, limits::RECORD_BYTES) {
+        Ok(Some(content)) => match check_format(&content) {
+            Err(Error::NoFormat { .. }) => Ok(false),
+            said => said.map(|()| true),
+        },
+        Ok(None) => Ok(false),
+        Err(error) if error.is_of_one_place() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn check_format(content: &[u8]) -> Result<(), Error> {

@@ -32,7 +32,7 @@ import { now } from './clock.ts';
 export class NodeStore implements Host {
   readonly #prefix: string;
   readonly #sync: boolean;
-  /** The mode of the coordination directory, which all that is made is given, whatever the umask is; not on Windows. */
+  /** The mode that all that is made is given, whatever the umask is; not on Windows. */
   readonly #mode: number | undefined;
   readonly #nonces = new BigUint64Array(64);
   #used = 64;
@@ -40,7 +40,7 @@ export class NodeStore implements Host {
   constructor(directory: string, sync: boolean) {
     this.#prefix = `${directory}/`;
     this.#sync = sync;
-    this.#mode = modeOf(directory);
+    this.#mode = modeWithin(directory);
   }
 
   now(): number {
@@ -60,7 +60,7 @@ export class NodeStore implements Host {
   create(path: string, content: Uint8Array): Outcome {
     return attempt(() => {
       const file = this.#prefix + path;
-      const descriptor = openSync(file, 'wx');
+      const descriptor = openSync(file, 'wx', this.#mode === undefined ? undefined : this.#mode & 0o666);
       try {
         if (this.#mode !== undefined) this.#share(file, fstatSync(descriptor).mode, this.#mode & 0o666);
         write(descriptor, content);
@@ -120,7 +120,7 @@ export class NodeStore implements Host {
   makeDir(dir: string): Outcome {
     return attempt(() => {
       const path = this.#prefix + dir;
-      mkdirSync(path);
+      mkdirSync(path, this.#mode === undefined ? undefined : { mode: this.#mode & 0o777 });
       if (this.#mode !== undefined) this.#share(path, lstatSync(path).mode, this.#mode);
     });
   }
@@ -148,15 +148,21 @@ export class NodeStore implements Host {
  * How a file is opened to be read: no link is followed, and nobody is waited for. A FIFO in the directory would hold this process up
  * until somebody writes into it; so it reads as empty.
  */
-const READING =
-  constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /** What is taken over of a directory's mode: the rights, and that its group is that of all that is in it. */
 const SHARED = 0o2777;
 
-/** The mode that what is made in a directory is to have; `undefined` on Windows, where there are none. */
-export function modeOf(directory: string): number | undefined {
-  return process.platform === 'win32' ? undefined : statSync(directory).mode & SHARED;
+/**
+ * The mode that what is made in a directory is to have: its owner's alone; its group's, too, or everybody's, where
+ * these may write there. `undefined` on Windows, where there are none.
+ */
+export function modeWithin(directory: string): number | undefined {
+  if (process.platform === 'win32') return undefined;
+  const { mode } = statSync(directory);
+  const group = (mode & 0o020) === 0 ? 0 : 0o2070;
+  const others = (mode & 0o002) === 0 || (mode & 0o1000) !== 0 ? 0 : 0o007;
+  return 0o700 | (mode & (group | others));
 }
 
 /** Makes the names in a directory durable. On Windows, which cannot, it does nothing. */

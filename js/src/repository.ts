@@ -3,7 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import { BadArgsError, IoError, NotARepositoryError } from './errors.ts';
-import { failureOf, modeOf, syncDirectory } from './node-store.ts';
+import { failureOf, modeWithin, syncDirectory } from './node-store.ts';
+import { distrust } from './trust.ts';
 import type { OpenOptions } from './types.ts';
 
 /** An environment variable; `undefined` if it is not set, is empty, or may not be read: an option can say the same. */
@@ -22,9 +23,10 @@ export function coordinationDirectory({ root, init = false }: OpenOptions, sync:
   const named = root ?? variable('MUSE_REPO_ROOT');
   const start = resolve(named instanceof URL ? fileURLToPath(named) : (named ?? process.cwd()));
   try {
-    const found = named === undefined ? upward(start) : repositoryAt(start);
+    const found = (named === undefined ? upward(start) : repositoryAt(start)) ?? (init ? start : undefined);
+    const why = found === undefined || named !== undefined ? undefined : distrust(found, variable('SUDO_UID'));
+    if (why !== undefined) throw new Untrusted(why);
     if (found !== undefined) return made(found, sync);
-    if (init) return made(start, sync);
   } catch (error) {
     throw notUsable(start, named !== undefined, error);
   }
@@ -62,8 +64,8 @@ function made(root: string, sync: boolean): string {
     if (lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink()) {
       throw new InTheWay(`it is a link to ${JSON.stringify(readlinkSync(directory))}, which is not there`);
     }
-    mkdirSync(directory, { recursive: true });
-    takeModeFromAbove(directory);
+    mkdirSync(root, { recursive: true });
+    [join(root, '.muse'), directory].forEach(makeOne);
     // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
     if (sync) [join(root, '.muse'), root].forEach(syncDirectory);
   } else if (!found.isDirectory()) {
@@ -75,13 +77,22 @@ function made(root: string, sync: boolean): string {
 /** Something else than a directory is where the coordination directory should be. */
 class InTheWay extends Error {}
 
-/** A group that shares `.muse` shares the queue. Of a directory whose mode cannot be set nothing more can be wanted. */
-function takeModeFromAbove(directory: string): void {
+/** A repository that was found by searching, and that somebody else may have put there. */
+class Untrusted extends Error {}
+
+/** Nobody else may look into it, not for a moment, unless it is for those who may write above it. */
+function makeOne(directory: string): void {
   try {
-    const [mode, wanted] = [modeOf(directory), modeOf(dirname(directory))];
-    if (wanted !== undefined && wanted !== mode) chmodSync(directory, wanted);
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if ((error as { code?: string }).code === 'EEXIST') return;
+    throw error;
+  }
+  try {
+    const wanted = modeWithin(dirname(directory));
+    if (wanted !== undefined && wanted !== 0o700) chmodSync(directory, wanted);
   } catch {
-    // It is there, with the mode that the umask gave it.
+    // Of a directory whose mode cannot be set nothing more can be wanted.
   }
 }
 
@@ -92,6 +103,7 @@ const ADVICE: Record<string, string> = {
 };
 
 function notUsable(root: string, isNamed: boolean, error: unknown): Error {
+  if (error instanceof Untrusted) return withKind(new IoError('io_error', error.message), 'other');
   const { name } = error as Error;
   const directory = join(root, '.muse', 'coordination');
   const grant =
@@ -101,8 +113,11 @@ function notUsable(root: string, isNamed: boolean, error: unknown): Error {
   const [kind, words] = error instanceof InTheWay ? (['wrong-type', error.message] as const) : failureOf(error);
   const advice = ADVICE[kind] ?? how;
   const message = `cannot open the coordination directory ${JSON.stringify(directory)}: ${words}${advice}`;
-  const failure = new IoError('io_error', message, { cause: error });
-  return Object.defineProperty(failure, 'kind', { value: kind === 'too-many-open' ? 'other' : kind, enumerable: true });
+  return withKind(new IoError('io_error', message, { cause: error }), kind === 'too-many-open' ? 'other' : kind);
+}
+
+function withKind(failure: IoError, kind: string): Error {
+  return Object.defineProperty(failure, 'kind', { value: kind, enumerable: true });
 }
 
 /** Whether what is acknowledged is to be synced. */

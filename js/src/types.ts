@@ -431,8 +431,9 @@ export interface Collected {
 /** Which queue to open. */
 export interface OpenOptions {
   /**
-   * The directory that holds `.muse`. Default: as the command line finds it, `$MUSE_REPO_ROOT`, else the nearest directory
-   * upward from the current one that holds `.muse`.
+   * The directory that holds `.muse`. Default: as the command line finds it, `$MUSE_REPO_ROOT`, else the nearest
+   * directory upward from the current one that holds `.muse`. What is found by searching must be this user's, root's,
+   * or shared with a group, and its queue made there; what is named is trusted as it is.
    */
   root?: string | URL;
   /** Make `.muse` if it is not there, as `muse coord init` does. Default: false. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import * as coord from '@muse/coord';
-import { codeOf, freshQueue, repository } from './support.mjs';
+import { codeOf, freshQueue, muse, repository } from './support.mjs';
 
 const { openQueue } = coord;
 const ID = `sha256:${'0'.repeat(64)}`;
@@ -344,17 +344,63 @@ test('what is in the place of the directory is named, and nothing is made where 
   }
 });
 
-test('what is made has the mode of the coordination directory, whatever the umask is', async (t) => {
+test('what is made is open to those who may write in the directory alone, whatever the umask is', async (t) => {
+  for (
+    const [above, directory, file] of [
+      // More than any umask leaves.
+      [0o2777, '2777', '666'],
+      [0o2775, '2770', '660'],
+      [0o755, '700', '600'],
+    ]
+  ) {
+    const root = repository(t);
+    chmodSync(join(root, '.muse'), above);
+    const queue = await openQueue({ root });
+    const { taskId } = await queue.enqueue({ title: 'a', unique: 'k', tags: ['one', 'two', 'three', 'four', 'five'] });
+    await queue.enqueue({ title: 'b', after: [taskId] });
+    await (await queue.claim({ runId: 'a' })).complete({ pr: 42 });
+    const made = readdirSync(join(root, '.muse'), { recursive: true, withFileTypes: true });
+    for (const entry of made) {
+      const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o7777;
+      assert.equal(mode.toString(8), entry.isDirectory() ? directory : file, entry.name);
+    }
+  }
+});
+
+test('a queue that came with a copy is refused until somebody takes it over or names it', async (t) => {
   const root = repository(t);
-  // More than any umask leaves.
-  chmodSync(join(root, '.muse'), 0o2777);
-  const queue = await openQueue({ root });
-  const { taskId } = await queue.enqueue({ title: 'a', unique: 'k', tags: ['one', 'two', 'three', 'four', 'five'] });
-  await queue.enqueue({ title: 'b', after: [taskId] });
-  await (await queue.claim({ runId: 'a' })).complete({ pr: 42 });
-  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
-    const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o7777;
-    assert.equal(mode.toString(8), entry.isDirectory() ? '2777' : '666', entry.name);
+  await (await openQueue({ root })).enqueue({ title: 'theirs' });
+  const copy = join(repository(t), 'copy');
+  cpSync(root, copy, { recursive: true });
+  const before = process.cwd();
+  t.after(() => process.chdir(before));
+  process.chdir(copy);
+  await assert.rejects(openQueue(), (error) => {
+    assert.deepEqual([error.code, error.kind], ['io_error', 'other']);
+    assert.match(error.message, /it came with a copy of the repository, and so did its tasks.*`muse coord init` in /);
+    return true;
+  });
+  assert.equal((await (await openQueue({ root: copy })).claim({ runId: 'a' })).task.title, 'theirs');
+  muse(copy, 'init');
+  assert.equal(await (await openQueue()).claim({ runId: 'b' }), undefined);
+});
+
+test('a repository that is a link, or that everybody may write in, is refused unless it is named', async (t) => {
+  const other = repository(t);
+  const before = process.cwd();
+  t.after(() => process.chdir(before));
+  for (
+    const [make, why] of [
+      [(root) => symlinkSync(join(other, '.muse'), join(root, '.muse')), /it is a link to .*another project's/],
+      [(root) => (mkdirSync(join(root, '.muse')), chmodSync(join(root, '.muse'), 0o777)), /everybody on this machine/],
+    ]
+  ) {
+    const root = join(repository(t), 'inside');
+    mkdirSync(root);
+    make(root);
+    process.chdir(root);
+    await assert.rejects(openQueue(), (error) => error.code === 'io_error' && why.test(error.message));
+    await openQueue({ root });
   }
 });
 

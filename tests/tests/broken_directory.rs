@@ -260,7 +260,8 @@ fn what_belongs_to_another_user_is_passed_over() {
         fs::create_dir_all(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     }
-    queue.ok("enqueue first --priority 9");
+    // Root does not trust what it finds of others.
+    queue.repo.coord_call("enqueue first --priority 9").env("MUSE_REPO_ROOT", &everything).run().succeeded();
     for file in files_below(&queue.repo.coordination("ready/default")) {
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     }

@@ -7,7 +7,7 @@ use std::env;
 use std::path::PathBuf;
 
 use coord_store::process;
-use coord_store::repository::{self, Start};
+use coord_store::repository::{self, Purpose, Start};
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
@@ -113,7 +113,7 @@ fn linked(engine: &Engine) -> wasmtime::Result<BetweenPre<Granted>> {
 /// The coordination directory of the repository that this process is in, which is made if it is missing.
 fn directory() -> Result<PathBuf, Failure> {
     let start = Start::of_this_process().map_err(Failure::CurrentDirectory)?;
-    let directory = start.found().ok_or(Failure::NoRepository)?;
+    let directory = start.found(Purpose::Work).map_err(Failure::Directory)?.ok_or(Failure::NoRepository)?;
     repository::ready(&directory).map_err(Failure::Directory)?;
     process::share_as(&directory);
     Ok(directory)

@@ -7,11 +7,15 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use coord_store::repository::Purpose;
+
 /// A command line, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invocation {
     /// It is `muse coord init`: a repository is wanted here if there is none around.
     pub(crate) init: bool,
+    /// What the repository is wanted for.
+    pub(crate) purpose: Purpose,
     /// Errors are wanted as a JSON object on standard output.
     pub(crate) json: bool,
     /// The file that the command is to read.
@@ -24,12 +28,14 @@ impl Invocation {
     /// Reads the arguments without the program's name.
     pub(crate) fn read(mut arguments: Vec<OsString>) -> Self {
         let options = before_double_dash(&arguments);
-        let (init, json) = (command(options).is_some_and(|command| command == "init"), wants_json(options));
+        let is = |name: &str| command(options).is_some_and(|command| command == name);
+        let (init, json) = (is("init"), wants_json(options));
+        let purpose = if init || is("doctor") { Purpose::Judge } else { Purpose::Work };
         let input = input(options).and_then(|Input { place, instead, file }| {
             *arguments.get_mut(place)? = instead;
             Some(file)
         });
-        Self { init, json, input, arguments }
+        Self { init, purpose, json, input, arguments }
     }
 }
 

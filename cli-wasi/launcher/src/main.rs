@@ -1,8 +1,8 @@
 //! `muse`: finds the repository, grants its coordination directory, and runs the embedded component on it.
 //!
 //! Everything that `muse coord` does is in the component. This program decides four things: which directory is granted
-//! (as `coord_store::repository` finds it), what else is (`sandbox.rs`), how the component is loaded (`artifact.rs`), and what is said when
-//! that cannot be done (`failure.rs`).
+//! (as `coord_store::repository` finds it, and trusts it), what else is (`sandbox.rs`), how the component is loaded
+//! (`artifact.rs`), and what is said when that cannot be done (`failure.rs`).
 //!
 //! Guaranteed: the exit code is the component's own; the component sees no other file than those below the coordination
 //! directory, and what is on its standard input; nothing is compiled when it starts. Not guaranteed: anything about the queue.
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
     check_memory()?;
     process::check_randomness().map_err(|source| Failure::Randomness { source })?;
-    let sandbox = Sandbox::new(&invocation.arguments, coordination_directory(invocation.init), &invocation.input)?;
+    let sandbox = Sandbox::new(invocation, coordination_directory(invocation))?;
     // Timers need the runtime. Sockets would need its other driver; there are none.
     let runtime = runtime::Builder::new_current_thread()
         .enable_time()
@@ -67,11 +67,14 @@ fn check_memory() -> Result<(), Failure> {
 
 /// The directory that the command works in, whether it exists yet or not; none without a repository. A failure to find
 /// it matters only if the component asks for it: help is given even where the current directory is gone.
-fn coordination_directory(init: bool) -> Option<Result<PathBuf, Failure>> {
-    match Start::of_this_process() {
-        Ok(start) if init => Some(Ok(start.found().unwrap_or_else(|| start.here()))),
-        Ok(start) => start.found().map(Ok),
-        Err(source) => Some(Err(Failure::CurrentDirectory { source })),
+fn coordination_directory(&Invocation { init, purpose, .. }: &Invocation) -> Option<Result<PathBuf, Failure>> {
+    let start = match Start::of_this_process() {
+        Ok(start) => start,
+        Err(source) => return Some(Err(Failure::CurrentDirectory { source })),
+    };
+    match start.found(purpose) {
+        Ok(None) if init => Some(start.here().map_err(Failure::Directory)),
+        found => found.map_err(Failure::Directory).transpose(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, six variables,
+//! What the component is given, in full: its arguments, the standard streams, the clocks, randomness, a few variables,
 //! and one directory.
 //!
 //! Guaranteed: it cannot name anything else. Sockets are not even linked, so a component that imports them doesn't
@@ -14,6 +14,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use coord_core::store::StoreError;
+use coord_store::repository::Purpose;
 use coord_store::{process, repository};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use wasmtime::StoreContextMut;
@@ -29,6 +30,7 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::Failure;
+use crate::invocation::Invocation;
 
 /// The state behind the component's imports.
 pub(crate) struct Sandbox {
@@ -42,9 +44,8 @@ impl Sandbox {
     /// Grants the arguments (without the program's name) and the coordination directory, or the reason why it cannot be
     /// found. A file to read stands for standard input.
     pub(crate) fn new(
-        arguments: &[OsString],
+        Invocation { arguments, purpose, input, .. }: &Invocation,
         directory: Option<Result<PathBuf, Failure>>,
-        input: &Option<PathBuf>,
     ) -> Result<Self, Failure> {
         let mut wasi = WasiCtx::builder();
         // The component is alone on this thread: a file operation need not be sent to another one.
@@ -52,10 +53,15 @@ impl Sandbox {
         grant_streams(&mut wasi);
         grant_arguments(&mut wasi, arguments)?;
         grant_variables(&mut wasi);
-        if let Some(Ok(directory)) = &directory
-            && syncs_as_a_whole(directory)
-        {
-            wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
+        if let Some(Ok(directory)) = &directory {
+            if syncs_as_a_whole(directory) {
+                wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
+            }
+            if *purpose == Purpose::Judge
+                && let Some(who) = repository::open_to_others(directory)
+            {
+                wasi.env(coord_store::OPEN_TO_OTHERS, who);
+            }
         }
         Ok(Self { wasi: wasi.build(), table: ResourceTable::new(), directory, input: input.clone() })
     }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::claim::{Handed, Mine, OrphanResult, Truncated};
-use crate::output::{ENVELOPE_BYTES, without_terminal_controls};
+use crate::output::ENVELOPE_BYTES;
 
 /// A claim and its warnings, within a bound.
 pub(super) struct Bounded {
@@ -172,7 +172,7 @@ fn cut(text: &str) -> Option<String> {
 
 /// How long a value is as it is printed.
 fn bytes_of(value: &impl Serialize) -> usize {
-    serde_json::to_string(value).map_or(0, |json| without_terminal_controls(&json).len())
+    serde_json::to_string(value).map_or(0, |json| sanitised_json(&json).len())
 }
 
 impl fmt::Display for LeftOut {

@@ -173,7 +173,7 @@ impl Claiming {
         let max_bytes = max_bytes(args.max_bytes)?;
         let queue = Rc::new(repository.open()?.queue);
         let Claim { claimed, closed, findings } = loop {
-            match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
+            match waiting.step(&queue, stopwatch.elapsed(), host::now, nonce()?)? {
                 Step::Done(claim) => break *claim,
                 Step::Sleep(time) => host::sleep(time),
             }
@@ -252,7 +252,7 @@ impl Claiming {
     }
 
     fn next(&self) -> Result<Claim, Failure> {
-        Ok(self.queue.claim(&self.request, Thoroughness::Quick, host::now(), nonce()?)?)
+        Ok(self.queue.claim(&self.request, Thoroughness::Quick, host::now, nonce()?)?)
     }
 }
 
@@ -347,17 +347,10 @@ impl Mine {
     }
 }
 
-impl Handed {
-    /// The task without a payload of more than `max_bytes` as it would be printed, and what the caller is to know then.
-    fn new(mut task: TaskRecord, max_bytes: Option<usize>) -> (Handed, Option<String>) {
-        let bytes = task.payload.as_ref().map_or(0, |payload| sanitised_json(payload.text()).len());
-        let Some(max) = max_bytes.filter(|max| bytes > *max) else { return (Handed { task, left_out: None }, None) };
-        task.payload = None;
-        let id = &task.task_id;
-        let warning =
-            format!("the payload has {bytes} bytes, more than --max-bytes {max}: `muse coord show {id}` prints it");
-        let left_out = LeftOut { payload_truncated: true, payload_bytes: bytes };
-        (Handed { task, left_out: Some(left_out) }, Some(warning))
+/// Gives tasks back, and says so. None: there are none.
+fn given_back(claims: &[Mine]) -> Option<String> {
+    if claims.is_empty() {
+        return None;
     }
     let (mut given_back, mut kept) = (Vec::new(), Vec::new());
     for mine in claims {

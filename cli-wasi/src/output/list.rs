@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::{Page, Printer, complain, reason, warn, without_id_prefix, without_terminal_controls};
+use super::{Page, Printer, complain, reason, warn, without_id_prefix};
 use crate::args::Format;
 use crate::host;
 use crate::print::Chosen;
@@ -52,7 +52,7 @@ impl<'a> Printer<'a> {
             let envelope = self.envelope(0, &[], head)?;
             let beginning = envelope.strip_suffix(END_OF_AN_ENVELOPE).unwrap_or(&envelope).to_string();
             if self.fields.is_empty() {
-                let beginning = without_terminal_controls(&beginning);
+                let beginning = sanitised_json(&beginning);
                 stdout.write_all(format!("{beginning}\"{name}\":[").as_bytes())?;
                 Form::Json
             } else {
@@ -73,7 +73,7 @@ impl List<'_> {
         match &mut self.form {
             Form::Json => {
                 let comma = if self.count > 0 { "," } else { "" };
-                let json = without_terminal_controls(&serde_json::to_string(element)?);
+                let json = sanitised_json(&serde_json::to_string(element)?);
                 self.stdout.write_all(format!("{comma}{json}").as_bytes())?;
             }
             Form::Fields(chosen, _) => {
@@ -120,7 +120,7 @@ impl List<'_> {
         let told: Vec<String> = warnings.iter().map(|warning| without_id_prefix(warning)).collect();
         let told = format!("{tail}\"warnings\":{}}}", serde_json::to_string(&told)?);
         match self.form {
-            Form::Json => self.stdout.write_all(format!("],{}\n", without_terminal_controls(&told)).as_bytes())?,
+            Form::Json => self.stdout.write_all(format!("],{}\n", sanitised_json(&told)).as_bytes())?,
             Form::Fields(chosen, beginning) => {
                 self.stdout.write_all(chosen.end(&(beginning + &told))?.as_bytes())?;
                 warnings.iter().for_each(|warning| warn(warning));

@@ -21,6 +21,8 @@ mod native;
 pub mod process;
 #[cfg(not(target_family = "wasm"))]
 pub mod repository;
+#[cfg(not(target_family = "wasm"))]
+mod trust;
 #[cfg(target_family = "wasm")]
 mod wasi;
 
@@ -52,6 +54,9 @@ const READ_AT_ONCE: usize = 8_192;
 /// A host that syncs the whole filesystem when a component syncs the data of a directory says so by this variable. Others need not,
 /// and WASI has no call for it.
 pub const SYNCS_FILESYSTEM: &str = "MUSE_COORD_HOST_SYNCS_FILESYSTEM";
+
+/// A host that can tell who else may look into the directory says so by this variable, in words. WASI has no modes.
+pub const OPEN_TO_OTHERS: &str = "MUSE_COORD_HOST_OPEN_TO_OTHERS";
 
 /// So many files are not synced one by one where their whole filesystem can be.
 const SYNCED_TOGETHER: usize = 64;

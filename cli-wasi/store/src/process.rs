@@ -5,6 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+#[cfg(unix)]
+use crate::trust::mode_within;
+
 /// The standard streams that nothing can be handed over by: bit 0 for standard input, and so on.
 static UNUSABLE: AtomicU8 = AtomicU8::new(0);
 
@@ -139,16 +142,16 @@ pub fn words(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_string()
 }
 
-/// From now on gives what this process makes the mode of this directory: who may read and write there may also read
-/// and write the new files, and do in new directories what they may do in this one. Which group a new file belongs
-/// to, the directory decides by its setgid bit. A directory that cannot be looked at changes nothing.
+/// From now on has only the owner, and those who may write in this directory, read and write what this process makes
+/// there. Which group a new file belongs to, the directory decides by its setgid bit. A directory that cannot be looked
+/// at changes nothing.
 ///
 /// This is the process's own setting. A library must leave it to its program.
 #[cfg(unix)]
 pub fn share_as(directory: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     if let Ok(metadata) = directory.metadata() {
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(!metadata.permissions().mode() & 0o777));
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(!mode_within(metadata.permissions().mode()) & 0o777));
     }
 }
 

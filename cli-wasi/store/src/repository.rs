@@ -4,9 +4,10 @@
 //! `$MUSE_REPO_ROOT` that holds no `.muse/` is no repository, and nothing else is tried: work must not land in a queue
 //! that nobody named. Only `init` makes one: there, or in the current directory.
 //!
-//! Guaranteed: the name of a directory that was made here survives a crash of the machine, unless
-//! `MUSE_COORD_SYNC=off`. It has the mode of `.muse`, whatever the umask is, so that a group that shares `.muse`
-//! shares the queue. Not guaranteed: that the directory found is a queue; its format is the queue's to judge.
+//! Guaranteed: one that was found by searching may be trusted (`trust.rs`), or is refused. The name of a directory that
+//! was made here survives a crash of the machine, unless `MUSE_COORD_SYNC=off`. Only its owner may look into it, unless
+//! a group that may write above shares the queue, whatever the umask is. Not guaranteed: that the directory found is a
+//! queue; its format is the queue's to judge.
 
 use std::env;
 use std::fs::{self, File};
@@ -16,6 +17,9 @@ use std::path::{Path, PathBuf};
 use coord_core::store::{StoreError, StoreErrorKind};
 
 use crate::Failure;
+use crate::trust;
+
+pub use crate::trust::open_to_others;
 
 /// Where the search begins.
 #[derive(Debug)]
@@ -24,6 +28,15 @@ pub enum Start {
     Named(PathBuf),
     /// The current directory: this one or the nearest above it.
     Current(PathBuf),
+}
+
+/// What the repository is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To work in its queue.
+    Work,
+    /// To look at a queue that may have come with a copy, or to take it over.
+    Judge,
 }
 
 impl Start {
@@ -35,19 +48,28 @@ impl Start {
         }
     }
 
-    /// The repository's coordination directory, whether it exists yet or not; none without a repository.
-    pub fn found(&self) -> Option<PathBuf> {
+    /// The repository's coordination directory, whether it exists yet or not; none without a repository. Fails where
+    /// one was found that is not to be trusted: the search does not go on, as work must not land in a queue that nobody
+    /// meant.
+    pub fn found(&self, purpose: Purpose) -> Result<Option<PathBuf>, StoreError> {
         let root = match self {
             Start::Named(root) => is_repository(root).then_some(root.as_path()),
             Start::Current(directory) => directory.ancestors().find(|ancestor| is_repository(ancestor)),
         };
-        root.map(coordination_directory)
+        if let (Start::Current(_), Some(root)) = (self, root) {
+            trust::check(root, purpose)?;
+        }
+        Ok(root.map(coordination_directory))
     }
 
-    /// The coordination directory of the repository that `init` makes where there is none.
-    pub fn here(&self) -> PathBuf {
+    /// The coordination directory of the repository that `init` makes where there is none. Fails where it could not be
+    /// trusted afterwards.
+    pub fn here(&self) -> Result<PathBuf, StoreError> {
+        if let Start::Current(directory) = self {
+            trust::check(directory, Purpose::Judge)?;
+        }
         match self {
-            Start::Named(path) | Start::Current(path) => coordination_directory(path),
+            Start::Named(path) | Start::Current(path) => Ok(coordination_directory(path)),
         }
     }
 }
@@ -82,8 +104,13 @@ fn shown(directory: &Path) -> String {
 }
 
 fn create(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    take_mode_from_above(directory);
+    if let Some(muse) = directory.parent() {
+        if let Some(root) = muse.parent() {
+            fs::create_dir_all(root)?;
+        }
+        create_one(muse)?;
+    }
+    create_one(directory)?;
     if env::var_os("MUSE_COORD_SYNC").is_some_and(|value| value == "off") {
         return Ok(());
     }
@@ -91,18 +118,31 @@ fn create(directory: &Path) -> io::Result<()> {
     directory.ancestors().skip(1).take(2).try_for_each(|parent| File::open(parent)?.sync_all())
 }
 
-/// Of a directory whose mode cannot be set nothing more can be wanted.
+/// Nobody else may look into it, not for a moment, unless it is for those who may write above it.
 #[cfg(unix)]
-fn take_mode_from_above(directory: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = |path: &Path| path.metadata().ok().map(|metadata| metadata.permissions().mode() & 0o2777);
-    if let Some(wanted) = directory.parent().and_then(mode).filter(|wanted| mode(directory) != Some(*wanted)) {
+fn create_one(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let mode = |path: &Path| path.metadata().ok().map(|metadata| metadata.permissions().mode());
+    match fs::DirBuilder::new().mode(0o700).create(directory) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let wanted = directory.parent().and_then(mode).map(trust::mode_within);
+    if let Some(wanted) = wanted.filter(|wanted| mode(directory).map(|mode| mode & 0o2777) != Some(*wanted)) {
+        // Of a directory whose mode cannot be set nothing more can be wanted.
         _ = fs::set_permissions(directory, fs::Permissions::from_mode(wanted));
     }
+    Ok(())
 }
 
 #[cfg(not(unix))]
-fn take_mode_from_above(_directory: &Path) {}
+fn create_one(directory: &Path) -> io::Result<()> {
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
 
 fn coordination_directory(root: &Path) -> PathBuf {
     root.join(".muse").join("coordination")
@@ -134,7 +174,7 @@ mod tests {
             ("outer/inner/below/further", "outer/inner/.muse/coordination"),
         ] {
             let start = Start::Current(temp.path().join(current));
-            assert_eq!(start.found(), Some(temp.path().join(expected)));
+            assert_eq!(start.found(Purpose::Work).unwrap(), Some(temp.path().join(expected)));
         }
     }
 
@@ -142,9 +182,9 @@ mod tests {
     fn a_named_root_is_used_as_it_is() {
         let temp = nested();
         let outer = Start::Named(temp.path().join("outer"));
-        assert_eq!(outer.found(), Some(temp.path().join("outer/.muse/coordination")));
+        assert_eq!(outer.found(Purpose::Work).unwrap(), Some(temp.path().join("outer/.muse/coordination")));
         let below = Start::Named(temp.path().join("outer/inner/below"));
-        assert_eq!(below.found(), None);
+        assert_eq!(below.found(Purpose::Work).unwrap(), None);
     }
 
     #[test]
@@ -152,8 +192,8 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().to_owned();
         for start in [Start::Named(path.clone()), Start::Current(path.clone())] {
-            assert_eq!(start.found(), None);
-            assert_eq!(start.here(), path.join(".muse/coordination"));
+            assert_eq!(start.found(Purpose::Work).unwrap(), None);
+            assert_eq!(start.here().unwrap(), path.join(".muse/coordination"));
         }
     }
 
@@ -162,7 +202,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         fs::write(temp.path().join(".muse"), "").unwrap();
         let start = Start::Current(temp.path().to_owned());
-        assert_eq!(start.found(), None);
+        assert_eq!(start.found(Purpose::Work).unwrap(), None);
     }
 
     #[test]
@@ -176,16 +216,27 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_that_is_made_takes_its_mode_from_the_one_above() {
+    fn a_directory_that_is_made_is_open_to_those_who_may_write_above_and_to_nobody_else() {
         use std::os::unix::fs::PermissionsExt as _;
-        let temp = nested();
-        for mode in [0o700, 0o755, 0o2775, 0o777] {
-            let muse = temp.path().join("outer/.muse");
-            fs::set_permissions(&muse, fs::Permissions::from_mode(mode)).unwrap();
-            let directory = muse.join("coordination");
-            ready(&directory).unwrap();
-            assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o7777, mode);
-            fs::remove_dir(&directory).unwrap();
+        let temp = tempfile::tempdir().unwrap();
+        for (mode, within) in [
+            (0o700, 0o700),
+            (0o755, 0o700),
+            (0o750, 0o700),
+            (0o2755, 0o700),
+            (0o775, 0o770),
+            (0o2775, 0o2770),
+            (0o777, 0o777),
+            (0o1777, 0o770),
+        ] {
+            fs::set_permissions(temp.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let muse = temp.path().join(".muse");
+            ready(&muse.join("coordination")).unwrap();
+            for made in [muse.join("coordination"), muse] {
+                let is = fs::metadata(&made).unwrap().permissions().mode() & 0o7777;
+                assert_eq!(is, within, "{made:?} below {mode:o}: {is:o}");
+                fs::remove_dir(&made).unwrap();
+            }
         }
     }
 

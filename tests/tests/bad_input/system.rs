@@ -173,21 +173,25 @@ fn a_coordination_directory_that_is_none_is_named_with_a_way_out() {
 }
 
 #[test]
-fn a_coordination_directory_that_is_a_link_to_another_is_that_other() {
+fn a_coordination_directory_that_is_a_link_to_another_is_that_other_if_it_is_named() {
     let repo = Repo::new();
     fs::create_dir(repo.path("elsewhere")).unwrap();
     symlink("../elsewhere", repo.path(".muse/coordination")).unwrap();
-    let id = repo.enqueue("t");
-    assert_eq!(repo.claim("a"), id);
+    for line in ["enqueue t", "claim --run-id a"] {
+        repo.coord_call(line).env("MUSE_REPO_ROOT", repo.path("")).run().succeeded();
+    }
     assert!(repo.path("elsewhere/format.json").is_file());
 }
 
 #[test]
-fn what_is_made_has_the_mode_of_the_coordination_directory_whatever_the_umask() {
-    for (directory, file, umask) in [(0o2775, 0o664, "022"), (0o2777, 0o666, "077"), (0o750, 0o640, "0")] {
+fn what_is_made_is_open_to_those_who_may_write_in_the_directory_whatever_the_umask() {
+    for (above, directory, file, umask) in
+        [(0o2775, 0o2770, 0o660, "022"), (0o2777, 0o2777, 0o666, "077"), (0o755, 0o700, 0o600, "0")]
+    {
         let repo = Repo::new();
-        fs::set_permissions(repo.path(".muse"), Permissions::from_mode(directory)).unwrap();
+        fs::set_permissions(repo.path(".muse"), Permissions::from_mode(above)).unwrap();
         let script = r#"
+            export MUSE_REPO_ROOT=.
             id() { grep -o 'sha256:[0-9a-f]*' | head -n 1; }
             a=$("$MUSE" coord enqueue a --run-id a --unique k --tags one,two,three,four,five,six --json | id)
             "$MUSE" coord enqueue b --run-id a --after "$a"

@@ -27,7 +27,7 @@ fn init_makes_the_coordination_directory_once_and_is_harmless_after() {
 
     $ muse coord init --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "path":"<repo>/.muse/coordination","created":false,"warnings":[]}
+     "path":"<repo>/.muse/coordination","created":false,"adopted":false,"warnings":[]}
     exit 0
 
     $ muse coord enqueue 'Fix it'
@@ -45,7 +45,7 @@ fn init_makes_the_coordination_directory_once_and_is_harmless_after() {
     assert_snapshot!(Repo::bare().session(["init --json", "tasks"]), @r#"
     $ muse coord init --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "path":"<repo>/.muse/coordination","created":true,"warnings":[]}
+     "path":"<repo>/.muse/coordination","created":true,"adopted":false,"warnings":[]}
     exit 0
 
     $ muse coord tasks

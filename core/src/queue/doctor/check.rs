@@ -7,8 +7,7 @@ use core::cmp::{Ordering, Reverse};
 use super::super::agreement::{Disagreement, disagreement};
 use super::super::files::Located;
 use super::super::find::LOOKS;
-use super::super::reports::Report;
-use super::super::{Queue, Status, is_formatted};
+use super::super::{Queue, Status, says_format};
 use super::mend::{Fence, Mender};
 use super::scan::{Aside, Case, Scan};
 use super::{Became, Defect, Diagnosis, Note, Problem};
@@ -325,8 +324,10 @@ impl<'a, S: Store> Round<'a, S> {
         }
         let became = self.repaired(|mender| {
             // Since this doctor came another one may have made it.
-            if is_there && !is_formatted(queue.store()).unwrap_or(false) {
-                mender.set_aside(&format)?;
+            for name in [&format, &layout::anchor()] {
+                if queue.store().exists(name)? && !says_format(queue.store(), name)? {
+                    mender.set_aside(name)?;
+                }
             }
             queue.init(now, mender.nonce()).map(|_| Became::Mended)
         })?;

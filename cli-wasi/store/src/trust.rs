@@ -1,0 +1,160 @@
+//! Whose queue it is: what is looked at once, when a repository was found by searching, before anything in it is read.
+//!
+//! A search upward finds whatever somebody has put there. So of a repository that was found, the directory that holds
+//! `.muse`, `.muse` itself and the coordination directory must each be
+//! - a directory, no link to another place;
+//! - this user's or root's, or one that its owner shares with a group of this user by letting that group write;
+//! - not everybody's to write in, unless it is sticky, so that nobody can exchange what others have made there.
+//!
+//! And the queue must have been made in this place. `format.json` has a second name, `anchor.json`, and git, `cp -r` or
+//! an archive that was sent make two files of them: a queue with one name came along with something else, and its tasks
+//! are its author's.
+//!
+//! Whoever names the repository, by `MUSE_REPO_ROOT`, has decided all this. Root trusts what git lets it trust: its own
+//! directories and those of the user who called `sudo`.
+//!
+//! Guaranteed: at most five looks, none of which opens anything. Not guaranteed: anything against another process of
+//! this user.
+
+use std::fs::{self, Metadata};
+use std::path::Path;
+
+use coord_core::layout;
+use coord_core::store::{StoreError, StoreErrorKind};
+
+use crate::repository::Purpose;
+
+/// Fails unless this process may trust the repository in `root`. What is not there yet can be trusted.
+pub(crate) fn check(root: &Path, purpose: Purpose) -> Result<(), StoreError> {
+    let muse = root.join(".muse");
+    let coordination = muse.join("coordination");
+    for directory in [root, &muse, &coordination] {
+        match fs::symlink_metadata(directory) {
+            Ok(found) => check_directory(root, directory, &found)?,
+            // What this process may not look at it cannot open either, and then it says so.
+            Err(_) => return Ok(()),
+        }
+    }
+    if purpose == Purpose::Work { check_is_original(root, &coordination) } else { Ok(()) }
+}
+
+fn check_directory(root: &Path, directory: &Path, found: &Metadata) -> Result<(), StoreError> {
+    if found.is_symlink() {
+        let target = fs::read_link(directory).unwrap_or_default();
+        return Err(refused(root, directory, format!("it is a link to {target:?}, which may be another project's")));
+    }
+    // A file in the place is refused with other words, by whoever opens it.
+    if !found.is_dir() {
+        return Ok(());
+    }
+    match distrust(found) {
+        Some(why) => Err(refused(root, directory, why)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn distrust(found: &Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (owner, mode) = (found.uid(), found.mode());
+    if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+        return Some("everybody on this machine may exchange what is in it".to_string());
+    }
+    if is_own(owner) || mode & 0o020 != 0 && is_in_group(found.gid()) {
+        return None;
+    }
+    let user = rustix::process::geteuid().as_raw();
+    Some(format!("it belongs to user {owner}, and this is user {user}, whom no group shares it with"))
+}
+
+/// Elsewhere directories have other owners than numbers tell.
+#[cfg(not(unix))]
+fn distrust(_found: &Metadata) -> Option<String> {
+    None
+}
+
+#[cfg(unix)]
+fn is_own(owner: u32) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    let sudoer = || std::env::var_os("SUDO_UID").and_then(|uid| uid.to_str()?.parse().ok());
+    owner == user || owner == 0 || user == 0 && sudoer() == Some(owner)
+}
+
+#[cfg(unix)]
+fn is_in_group(group: u32) -> bool {
+    let others = rustix::process::getgroups().unwrap_or_default();
+    rustix::process::getegid().as_raw() == group || others.iter().any(|other| other.as_raw() == group)
+}
+
+/// A queue that is just being made has no `format.json`, and its directories are empty until it has.
+fn check_is_original(root: &Path, coordination: &Path) -> Result<(), StoreError> {
+    let format = coordination.join(layout::format().name);
+    let why = match names(&format) {
+        Some(1) => "it came with a copy of the repository, and so did its tasks",
+        None if holds_tasks(coordination) && names(&format).is_none() => "it holds tasks, but no format.json",
+        _ => return Ok(()),
+    };
+    let path = format!("the queue in {coordination:?}");
+    let detail = format!(
+        "{why}: look at it by `muse coord doctor`; to take it over as it is: `muse coord init` in {root:?}, or name it for one \
+         command by MUSE_REPO_ROOT"
+    );
+    Err(StoreError { operation: "trust", path, kind: StoreErrorKind::Other, detail })
+}
+
+/// How many names a file has; none if there is no such file.
+#[cfg(unix)]
+fn names(file: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::symlink_metadata(file).ok().map(|found| found.nlink())
+}
+
+/// Elsewhere that is not told.
+#[cfg(not(unix))]
+fn names(file: &Path) -> Option<u64> {
+    fs::symlink_metadata(file).ok().map(|_| 2)
+}
+
+fn holds_tasks(coordination: &Path) -> bool {
+    let holds = |name: &layout::Dir| {
+        fs::read_dir(coordination.join(name.as_str())).is_ok_and(|mut names| names.next().is_some())
+    };
+    layout::halls().filter(|hall| *hall != layout::sweep() && *hall != layout::tmp()).any(|hall| holds(&hall))
+}
+
+fn refused(root: &Path, directory: &Path, why: String) -> StoreError {
+    let detail = format!("{why}; if you trust it, name it: MUSE_REPO_ROOT={root:?}");
+    StoreError { operation: "trust", path: format!("{directory:?}"), kind: StoreErrorKind::Other, detail }
+}
+
+/// Who else than its owner may look into a coordination directory, in words, with what to do; none if nobody may but a
+/// group that shares it.
+#[cfg(unix)]
+pub fn open_to_others(directory: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = |path: &Path| fs::metadata(path).ok().map(|found| found.mode());
+    let (mode, above) = (mode(directory)?, directory.parent().and_then(mode)?);
+    let [group, others] = [0o070, 0o007].map(|whose| if above & whose & 0o011 == 0 { 0 } else { mode & whose });
+    match () {
+        () if others & 0o002 != 0 => {
+            Some("everybody on this machine may write in it: `chmod -R o= .muse` changes that")
+        }
+        () if others != 0 => Some("everybody on this machine may look into it: `chmod -R o= .muse` changes that"),
+        () if group != 0 && group & 0o020 == 0 => Some("its group may look into it: `chmod -R g= .muse` changes that"),
+        () => None,
+    }
+}
+
+/// Elsewhere it is not told.
+#[cfg(not(unix))]
+pub fn open_to_others(_directory: &Path) -> Option<&'static str> {
+    None
+}
+
+/// The mode of what is made in a directory of this mode: its owner's alone; its group's, too, or everybody's, where
+/// these may write. To be read only is no way to share a queue: each command of an agent moves something in it.
+pub fn mode_within(above: u32) -> u32 {
+    let group = if above & 0o020 == 0 { 0 } else { 0o2070 };
+    let others = if above & 0o002 == 0 || above & 0o1000 != 0 { 0 } else { 0o007 };
+    0o700 | above & (group | others)
+}
