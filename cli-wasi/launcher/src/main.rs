@@ -12,7 +12,6 @@ coord_store::look_before_main!();
 mod artifact;
 mod config;
 mod failure;
-mod filesystem;
 mod invocation;
 mod sandbox;
 

@@ -106,7 +106,7 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
     l.instance(PREOPENS)?
         .func_wrap("get-directories", |mut store: Store<'_>, ()| Ok((store.data_mut().directories()?,)))?;
-    crate::filesystem::link(l)?;
+    muse_filesystem::link(l)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     random::random::add_to_linker::<_, WasiRandom>(l, |sandbox| sandbox.wasi.random())?;

@@ -1,6 +1,8 @@
-//! The three things that the component's filesystem does otherwise than that of `wasmtime-wasi`.
+//! The three things that the filesystem of our components does otherwise than that of `wasmtime-wasi`: in `muse` and in
+//! `muse-agent`.
 //!
-//! - Nothing but files and directories is opened: a FIFO in the directory would hold the command up until somebody writes into it, and
+//! - Nothing but files and directories is opened: a FIFO in the directory would hold the component up until somebody
+//!   writes into it, and
 //!   a device may act.
 //! - A directory is listed without a look at the metadata of each name, for its type, which costs several times as much as
 //!   reading the name; and the queue lives by names. The type is what the directory itself says, which may be that it does
@@ -21,9 +23,7 @@ use wasmtime_wasi::filesystem::{Descriptor, Dir as Directory, File};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, OpenFlags, PathFlags,
 };
-use wasmtime_wasi::{OpenMode, ResourceTable};
-
-use crate::sandbox::Sandbox;
+use wasmtime_wasi::{OpenMode, ResourceTable, WasiView};
 
 /// The interface that the functions below stand in, as this version of `wasmtime-wasi` names it.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
@@ -34,33 +34,46 @@ struct Listing(Mutex<Dir>);
 type Stream = Resource<Listing>;
 
 /// Takes the place of five definitions that were linked before.
-pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+pub fn link<T: WasiView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut interface = linker.instance(INTERFACE)?;
-    interface.resource("directory-entry-stream", ResourceType::host::<Listing>(), |mut store, stream| {
-        store.data_mut().table().delete(Stream::new_own(stream))?;
-        Ok(())
-    })?;
-    interface.func_wrap(
-        "[method]descriptor.open-at",
-        |mut store: Store<'_>, (directory, path_flags, path, how, flags)| {
-            Ok((open_at(store.data_mut().table(), &directory, path_flags, &path, how, flags)?,))
+    interface.resource(
+        "directory-entry-stream",
+        ResourceType::host::<Listing>(),
+        |mut store: Store<'_, T>, stream| {
+            table(&mut store).delete(Stream::new_own(stream))?;
+            Ok(())
         },
     )?;
-    interface.func_wrap("[method]descriptor.read-directory", |mut store: Store<'_>, (directory,)| {
-        Ok((listing(store.data_mut().table(), &directory)?,))
+    interface.func_wrap(
+        "[method]descriptor.open-at",
+        |mut store: Store<'_, T>, (directory, path_flags, path, how, flags): OpenAt| {
+            Ok((open_at(table(&mut store), &directory, path_flags, &path, how, flags)?,))
+        },
+    )?;
+    interface.func_wrap("[method]descriptor.read-directory", |mut store: Store<'_, T>, (directory,)| {
+        Ok((listing(table(&mut store), &directory)?,))
     })?;
-    interface.func_wrap("[method]directory-entry-stream.read-directory-entry", |mut store: Store<'_>, (stream,)| {
-        Ok((next(store.data_mut().table().get(&stream)?),))
-    })?;
-    interface.func_wrap("[method]descriptor.sync-data", |mut store: Store<'_>, (descriptor,)| {
-        Ok((sync_data(store.data_mut().table().get(&descriptor)?),))
+    interface
+        .func_wrap("[method]directory-entry-stream.read-directory-entry", |mut store: Store<'_, T>, (stream,)| {
+            Ok((next(table(&mut store).get(&stream)?),))
+        })?;
+    interface.func_wrap("[method]descriptor.sync-data", |mut store: Store<'_, T>, (descriptor,)| {
+        Ok((sync_data(table(&mut store).get(&descriptor)?),))
     })?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-type Store<'a> = StoreContextMut<'a, Sandbox>;
+type Store<'a, T> = StoreContextMut<'a, T>;
+
+/// What is given to `open-at`: the directory, how to take a link, the path, how to open it, and for what.
+type OpenAt = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
+
+/// What the component has open.
+fn table<'a, T: WasiView>(store: &'a mut Store<'_, T>) -> &'a mut ResourceTable {
+    store.data_mut().ctx().table
+}
 
 fn open_at(
     table: &mut ResourceTable,
