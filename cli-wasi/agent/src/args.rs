@@ -7,6 +7,8 @@ use bytesize::ByteSize;
 use clap::Parser;
 use coord_core::name::{QueueName, RunId};
 
+use crate::output::Output;
+
 const AFTER_HELP: &str = "\
 Example:
   muse coord enqueue \"Refactor billing\" --queue code
@@ -23,8 +25,9 @@ Exit codes:
 
 /// Run an agent, a WebAssembly component that has the task queue and nothing else
 ///
-/// The agent is a component of world `muse:coord/agent`. It can open no file and no connection, acts under its run id and
-/// no other, and is given its run id as MUSE_RUN_ID. Tasks that it held and did not settle are given back when it ends.
+/// The agent is a component of world `muse:coord/agent`. It can open no file and no connection, acts under its run id
+/// and no other, and is given its run id as MUSE_RUN_ID. Tasks that it claimed and did not settle are given back when
+/// it ends. A second SIGINT, SIGTERM or SIGHUP ends this program before that is done.
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -43,6 +46,20 @@ pub(crate) struct Arguments {
     /// How long the agent may run: 30s, 5m, 2h; without it, until it ends
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
     pub(crate) timeout: Option<Duration>,
+    /// How much memory compiling the agent may take; its file may be as large. Compiling counts for --timeout, and may
+    /// take 5 minutes of processor time
+    #[arg(long, default_value = "512MiB", value_name = "SIZE")]
+    pub(crate) compile_memory: ByteSize,
+    /// How many tasks the agent may add in all, follow-ups too; without it, any number
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tasks: Option<u64>,
+    /// The agent may add tasks until so many wait to be claimed, in its queue or, without --queue, in all; those that
+    /// are due later or wait for another count once they can be claimed
+    #[arg(long, value_name = "N")]
+    pub(crate) max_pending: Option<usize>,
+    /// What becomes of what the agent prints
+    #[arg(long, default_value = "inherit", value_name = "HOW")]
+    pub(crate) agent_output: Output,
 }
 
 #[cfg(test)]
@@ -70,9 +87,17 @@ mod tests {
 
     #[test]
     fn what_is_no_size_time_run_id_or_queue_is_refused() {
-        for bad in
-            [["--memory", "much"], ["--timeout", "30"], ["--timeout", "later"], ["--queue", "a/b"], ["--run-id", ""]]
-        {
+        for bad in [
+            ["--memory", "much"],
+            ["--compile-memory", "-1"],
+            ["--timeout", "30"],
+            ["--timeout", "later"],
+            ["--queue", "a/b"],
+            ["--run-id", ""],
+            ["--max-tasks", "-1"],
+            ["--max-pending", "some"],
+            ["--agent-output", "loud"],
+        ] {
             let words = ["muse-agent", "a.wasm", "--run-id=r"]
                 .into_iter()
                 .filter(|word| bad[0] != "--run-id" || *word != "--run-id=r");

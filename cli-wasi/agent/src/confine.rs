@@ -21,11 +21,15 @@
 //!    listing. Warnings and the words of errors may name any task or file: those that are not about what the agent itself
 //!    passed in or may look at go to standard error, to whoever runs it, and the agent gets the error's case and no words.
 //!
-//! Not kept from it: how long a call takes; that the directory as a whole is broken, full or written by a newer version;
-//! how many tasks it adds, and so the disk. An agent that knows the id of another queue's task whose record cannot be read
-//! could tell by the error that it is there; it can bring about neither. Who is not confined may add tasks that wait across
-//! queues: then this agent sees the id that a task of its queue waits for, and how that one ended if it takes its own with
-//! it; and what it makes of a task lets those go on that wait for it elsewhere.
+//! 5. **It adds no more than it may.** Whatever adds tasks asks [`Confined::may_add`] first, which refuses all of them
+//!    or none, by
+//!    `--max-tasks` and `--max-pending`. Agents that add at once to one queue may together go beyond the latter.
+//!
+//! Not kept from it: how long a call takes; that the directory as a whole is broken, full or written by a newer
+//! version. An agent that knows the id of another queue's task whose record cannot be read could tell by the error that
+//! it is there; it can bring about neither. Who is not confined may add tasks that wait across queues: then this agent
+//! sees the id that a task of its queue waits for, and how that one ended if it takes its own with it; and what it
+//! makes of a task lets those go on that wait for it elsewhere.
 
 mod answers;
 mod convert;
@@ -34,13 +38,17 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use coord_core::name::{QueueName, RunId};
+use coord_core::queue::Holding;
 use wasmtime::component::{Resource, ResourceAny, ResourceTable};
 
+use crate::args::Arguments;
 use crate::bindings::exports::muse::coord::queue as library;
 use crate::bindings::muse::coord::queue::NewTask;
 use crate::bindings::muse::coord::types::{self, Error, IoError, TaskId};
-use crate::held::{Held, Key, LEASES};
+use crate::held::{Held, LEASES};
+use crate::leash::Leash;
 use crate::library::{Library, Source};
+use crate::quota::Quota;
 use crate::report::warn;
 
 /// How many warnings that the agent did not ask for are kept for it.
@@ -56,6 +64,8 @@ pub(crate) struct Confined {
     /// How many handles the agent has.
     handles: usize,
     held: Held,
+    leash: Leash,
+    quota: Quota,
     /// Warnings that the agent may read.
     told: Vec<String>,
 }
@@ -64,7 +74,7 @@ pub(crate) struct Confined {
 #[derive(Clone)]
 pub struct Lease {
     handle: ResourceAny,
-    key: Key,
+    holding: Holding,
 }
 
 /// Why a call of the agent is not answered as it hoped.
@@ -77,22 +87,25 @@ pub enum Refusal {
 }
 
 impl Confined {
-    /// The queue for an agent that runs as `run_id`, and works on `queue` alone if that is given.
+    /// The queue for an agent that was started so.
     pub(crate) async fn new(
         source: Source,
-        run_id: RunId,
-        queue: Option<QueueName>,
+        arguments: &Arguments,
         held: Held,
+        leash: Leash,
     ) -> wasmtime::Result<Confined> {
-        let library = source.open().await?;
+        let Arguments { run_id, queue, max_tasks, max_pending, .. } = arguments;
+        let library = source.open(&leash).await?;
         Ok(Confined {
-            run_id,
-            queue,
+            run_id: run_id.clone(),
+            queue: queue.clone(),
             source,
             library,
             leases: ResourceTable::new(),
             handles: 0,
             held,
+            leash,
+            quota: Quota { max_tasks: *max_tasks, max_pending: *max_pending, added: 0 },
             told: Vec::new(),
         })
     }
@@ -184,9 +197,9 @@ impl Confined {
         let (queue, store) = self.library.queue();
         let task = queue.lease().call_task(&mut *store, handle).await?;
         let record = queue.lease().call_claim_record(store, handle).await?;
-        let key = self.held.note(&task, record);
+        let holding = self.held.note(&task, &record)?;
         self.handles += 1;
-        Ok(self.leases.push(Lease { handle, key }).map_err(wasmtime::Error::from)?)
+        Ok(self.leases.push(Lease { handle, holding }).map_err(wasmtime::Error::from)?)
     }
 
     fn lease(&self, lease: &Resource<Lease>) -> Result<Lease, Refusal> {
@@ -204,18 +217,32 @@ impl Confined {
         }
     }
 
+    /// Nothing, if the agent may add so many tasks now.
+    fn may_add(&self, new: usize) -> Result<(), Refusal> {
+        self.quota.check(new, self.source.directory(), self.queue.as_ref())
+    }
+
+    /// Counts the tasks that a call added. One that the medium failed may have added all of them.
+    fn count_added<T>(&mut self, given: usize, answer: &Result<T, Error>, added: impl FnOnce(&T) -> usize) {
+        self.quota.count(match answer {
+            Ok(answer) => added(answer),
+            Err(Error::IoError(_)) => given,
+            Err(_) => 0,
+        });
+    }
+
     /// What the library answered to the holder of a lease.
-    fn answered<T>(&self, key: &Key, answer: Result<T, Error>) -> Result<T, Refusal> {
+    fn answered<T>(&self, holding: &Holding, answer: Result<T, Error>) -> Result<T, Refusal> {
         answer.map_err(|error| {
-            self.held.learn(key, &error);
+            self.held.learn(holding, &error);
             self.veiled(error)
         })
     }
 
     /// As [`Confined::answered`], where success ends the lease.
-    fn settled<T>(&self, key: &Key, answer: Result<T, Error>) -> Result<T, Refusal> {
-        let answer = self.answered(key, answer)?;
-        self.held.forget(key);
+    fn settled<T>(&self, holding: &Holding, answer: Result<T, Error>) -> Result<T, Refusal> {
+        let answer = self.answered(holding, answer)?;
+        self.held.forget(holding);
         Ok(answer)
     }
 

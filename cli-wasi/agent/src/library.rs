@@ -1,13 +1,11 @@
 //! The queue: the library component that is part of this program, and the one directory that it is granted.
 //!
 //! Guaranteed: nothing else than the directory, clocks and randomness is linked, as `wit/world.wit` promises for world
-//! `coord`. A call is never cut while it works: it only pauses where a claim waits, and there no task has been taken.
+//! `coord`. While the agent runs no call is cut: it only pauses where a claim waits, and there no task has been taken.
+//! When the agent is stopped every call fails at the next thing that it asks of the system (`leash.rs`), as if the
+//! process had been killed there.
 
-use std::env;
-use std::path::PathBuf;
-
-use coord_store::process;
-use coord_store::repository::{self, Purpose, Start};
+use coord_store::Sync;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
@@ -19,7 +17,8 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use crate::bindings::exports::muse::coord::admin::Durability;
 use crate::bindings::exports::muse::coord::queue::Guest;
 use crate::bindings::{Between, BetweenPre};
-use crate::report::Failure;
+use crate::directory::Directory;
+use crate::leash::Leash;
 
 /// What one instance of the library may use: as much as the longest listing there is, twice.
 const MEMORY: usize = 512 << 20;
@@ -28,8 +27,7 @@ const MEMORY: usize = 512 << 20;
 #[derive(Clone)]
 pub(crate) struct Source {
     pre: BetweenPre<Granted>,
-    directory: PathBuf,
-    durability: Durability,
+    directory: Directory,
 }
 
 /// An instance of the library. It serves one caller and one call at a time.
@@ -46,19 +44,22 @@ pub(crate) struct Granted {
 }
 
 impl Source {
-    /// The library, to work in the directory that this process is meant to work in.
-    pub(crate) fn of_this_process(engine: &Engine) -> Result<Source, Failure> {
-        let (directory, durability) = (directory()?, durability()?);
-        let pre = linked(engine).map_err(Failure::Start)?;
-        Ok(Source { pre, directory, durability })
+    /// The library, to work in a directory.
+    pub(crate) fn of(directory: Directory, engine: &Engine) -> wasmtime::Result<Source> {
+        Ok(Source { pre: linked(engine)?, directory })
     }
 
-    /// A new instance.
-    pub(crate) async fn open(&self) -> wasmtime::Result<Library> {
+    /// What it works on.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// A new instance, which can be cut off.
+    pub(crate) async fn open(&self, leash: &Leash) -> wasmtime::Result<Library> {
         let mut wasi = WasiCtx::builder();
         // Whoever calls waits for the answer anyway: a file operation need not be sent to another thread.
         wasi.allow_blocking_current_thread(true);
-        wasi.preopened_dir(&self.directory, ".", FsPerms::ReadWrite)?;
+        wasi.preopened_dir(self.directory.path(), ".", FsPerms::ReadWrite)?;
         let limits = StoreLimitsBuilder::new().memory_size(MEMORY).build();
         let granted = Granted { wasi: wasi.build(), table: ResourceTable::new(), limits };
         let mut store = Store::new(self.pre.engine(), granted);
@@ -66,8 +67,13 @@ impl Source {
         // The library is never interrupted. What stops an agent does not stop it (see `watch.rs`).
         store.set_epoch_deadline(u64::MAX / 2);
         store.set_hostcall_fuel(MEMORY);
+        leash.hold(&mut store);
         let world = self.pre.instantiate_async(&mut store).await?;
-        world.muse_coord_admin().call_set_durability(&mut store, self.durability).await?;
+        let durability = match self.directory.sync() {
+            Sync::On => Durability::Synced,
+            Sync::Off => Durability::Unsynced,
+        };
+        world.muse_coord_admin().call_set_durability(&mut store, durability).await?;
         Ok(Library { store, world })
     }
 }
@@ -91,7 +97,7 @@ impl WasiView for Granted {
     }
 }
 
-/// The library as it was compiled by `precompile.rs`. This is the only unsafe code.
+/// The library as it was compiled by `precompile.rs`.
 #[expect(unsafe_code, reason = "machine code made elsewhere is run: wasmtime cannot check it, see SAFETY")]
 fn component(engine: &Engine) -> wasmtime::Result<Component> {
     let compiled = include_bytes!(env!(
@@ -110,30 +116,14 @@ fn linked(engine: &Engine) -> wasmtime::Result<BetweenPre<Granted>> {
     BetweenPre::new(linker.instantiate_pre(&component(engine)?)?)
 }
 
-/// The coordination directory of the repository that this process is in, which is made if it is missing.
-fn directory() -> Result<PathBuf, Failure> {
-    let start = Start::of_this_process().map_err(Failure::CurrentDirectory)?;
-    let directory = start.found(Purpose::Work).map_err(Failure::Directory)?.ok_or(Failure::NoRepository)?;
-    repository::ready(&directory).map_err(Failure::Directory)?;
-    process::share_as(&directory);
-    Ok(directory)
-}
-
-/// What `MUSE_COORD_SYNC` says: all who share a directory must agree.
-fn durability() -> Result<Durability, Failure> {
-    match env::var_os("MUSE_COORD_SYNC").unwrap_or_default().to_string_lossy().as_ref() {
-        "" | "on" => Ok(Durability::Synced),
-        "off" => Ok(Durability::Unsynced),
-        other => Err(Failure::Sync(other.to_string())),
-    }
-}
-
 fn link(l: &mut Linker<Granted>) -> wasmtime::Result<()> {
     streams::error::add_to_linker::<_, Table>(l, |granted| &mut granted.table)?;
     streams::poll::add_to_linker::<_, Table>(l, |granted| &mut granted.table)?;
     streams::streams::add_to_linker::<_, Table>(l, |granted| &mut granted.table)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Granted::filesystem)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Granted::filesystem)?;
+    #[cfg(unix)]
+    muse_filesystem::link(l)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Granted::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Granted::clocks)?;
     random::random::add_to_linker::<_, WasiRandom>(l, |granted| granted.wasi.random())

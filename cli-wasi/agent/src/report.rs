@@ -1,4 +1,5 @@
-//! What is said to whoever runs the agent, on standard error, and the exit codes. The only place that prints.
+//! What is said to whoever runs the agent, on standard error, and the exit codes. The only place that prints, but for
+//! what the agent itself prints (`output.rs`).
 //!
 //! Guaranteed: a line for each thing, in which nothing is hidden or acts on a terminal. The agent writes to standard
 //! error, too, what it likes.
@@ -10,6 +11,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use coord_core::Error;
 use coord_core::store::StoreError;
 use coord_store::process::words;
 use muse_terminal::sanitised;
@@ -38,6 +40,17 @@ pub(crate) enum Failure {
     NoAgent(PathBuf, String),
     /// It is an agent, but asks for what agents are not given.
     Imports(PathBuf, Vec<String>),
+    /// It cannot be compiled within the bounds, for this reason.
+    NotCompiled(PathBuf, String),
+    /// What the process that compiles agents said.
+    Told {
+        /// In its words.
+        words: String,
+        /// Whether it is up to who named the agent.
+        is_usage: bool,
+    },
+    /// The queue cannot be looked at.
+    Queue(Error),
     /// This program can't do its work.
     Start(wasmtime::Error),
 }
@@ -63,6 +76,13 @@ pub(crate) enum End {
     },
     /// It was stopped.
     Stopped(Stop),
+    /// A second signal came before all was given back that it held.
+    Killed {
+        /// The first.
+        first: &'static str,
+        /// The second.
+        second: &'static str,
+    },
 }
 
 /// Why an agent was stopped.
@@ -72,6 +92,26 @@ pub(crate) enum Stop {
     Timeout(Duration),
     /// By this signal.
     Signal(&'static str),
+}
+
+impl Failure {
+    /// Whether whoever started this program can mend it by naming something else.
+    pub(crate) fn is_usage(&self) -> bool {
+        match self {
+            Failure::CurrentDirectory(_)
+            | Failure::NoRepository
+            | Failure::Sync(_)
+            | Failure::Unreadable(..)
+            | Failure::NoAgent(..)
+            | Failure::Imports(..) => true,
+            Failure::Directory(_)
+            | Failure::System(..)
+            | Failure::NotCompiled(..)
+            | Failure::Queue(_)
+            | Failure::Start(_) => false,
+            Failure::Told { is_usage, .. } => *is_usage,
+        }
+    }
 }
 
 impl End {
@@ -84,10 +124,8 @@ impl End {
     pub(crate) fn exit_code(&self) -> i32 {
         match self {
             End::Exited { code, .. } => *code,
-            End::Faulted { .. }
-            | End::Stopped(_)
-            | End::NotStarted(Failure::Directory(_) | Failure::System(..) | Failure::Start(_)) => 1,
-            End::NotStarted(_) => 2,
+            End::Faulted { .. } | End::Stopped(_) | End::Killed { .. } => 1,
+            End::NotStarted(failure) => 1 + i32::from(failure.is_usage()),
         }
     }
 
@@ -107,6 +145,10 @@ impl End {
                 Some(format!("{run_id:?} was stopped: it ran for {time}, as long as --timeout lets it"))
             }
             End::Stopped(Stop::Signal(name)) => Some(format!("{run_id:?} was stopped by {name}")),
+            End::Killed { first, second } => Some(format!(
+                "{run_id:?} was stopped by {first}, and {second} ended this program before all that it held was given \
+                 back"
+            )),
         }
     }
 }
@@ -136,7 +178,12 @@ pub(crate) fn last_words(lines: Vec<String>) {
 
 fn say(line: &str) {
     // If it can't be said there is nowhere left to say so. The exit code still tells.
-    _ = writeln!(io::stderr(), "{}", sanitised(line));
+    _ = writeln!(io::stderr(), "{}", harmless(line));
+}
+
+/// A line without what acts on a terminal.
+pub(crate) fn harmless(line: &str) -> String {
+    line.replace(char::is_control, "\u{fffd}")
 }
 
 /// Paths and names are escaped, in quotes.
@@ -158,6 +205,9 @@ impl fmt::Display for Failure {
             Failure::Imports(path, imports) => {
                 write!(f, "{path:?} is not run: it imports {}; an agent may import {GRANTED_IN_WORDS}", imports.join(", "))
             }
+            Failure::NotCompiled(path, why) => write!(f, "{path:?} cannot be compiled: {why}"),
+            Failure::Told { words, .. } => f.write_str(words),
+            Failure::Queue(error) => write!(f, "cannot look at the queue: {error}"),
             Failure::Start(error) => write!(f, "cannot start: {error:#}"),
         }
     }

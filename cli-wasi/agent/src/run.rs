@@ -1,6 +1,7 @@
-//! The agent's thread: reads and compiles the agent, puts it in its sandbox, and runs it until it ends or is stopped.
+//! The agent, from its file to its end: compiled in a process of its own, run on a thread of its own until it ends or
+//! is stopped.
 
-use std::fs;
+use std::thread;
 
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -11,8 +12,10 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::args::Arguments;
 use crate::bounds::Bounds;
+use crate::compile;
 use crate::confine::Confined;
 use crate::held::Held;
+use crate::leash::Leash;
 use crate::library::Source;
 use crate::report::{End, Failure};
 use crate::sandbox::{self, Sandbox};
@@ -24,12 +27,37 @@ pub(crate) struct Agent {
     pub(crate) source: Source,
     /// Where it is noted what the agent holds.
     pub(crate) held: Held,
+    /// What cuts it off from the queue.
+    pub(crate) leash: Leash,
 }
 
 impl Agent {
     /// Runs it until it ends, or until something is heard through `stopped`; then the answer does not matter.
-    pub(crate) fn run(self, stopped: oneshot::Receiver<()>) -> End {
-        let ran = self.prepare().and_then(|agent| {
+    pub(crate) async fn run(self, mut stopped: oneshot::Receiver<()>) -> End {
+        let compiled = tokio::select! {
+            compiled = compile::compiled(&self.arguments.agent, self.arguments.compile_memory) => compiled,
+            _ = &mut stopped => return End::crashed(),
+        };
+        match compiled {
+            Ok(machine_code) => self.run_on_a_thread(machine_code, stopped).await,
+            Err(failure) => End::NotStarted(failure),
+        }
+    }
+
+    async fn run_on_a_thread(self, machine_code: Vec<u8>, stopped: oneshot::Receiver<()>) -> End {
+        let (tell_end, end) = oneshot::channel();
+        let started = thread::Builder::new().spawn(move || {
+            // If nobody listens the process is about to end.
+            _ = tell_end.send(self.run_here(machine_code, stopped));
+        });
+        match started {
+            Ok(_) => end.await.unwrap_or_else(|_| End::crashed()),
+            Err(error) => End::NotStarted(Failure::Start(error.into())),
+        }
+    }
+
+    fn run_here(self, machine_code: Vec<u8>, stopped: oneshot::Receiver<()>) -> End {
+        let ran = self.prepare(machine_code).and_then(|agent| {
             let runtime = runtime::Builder::new_current_thread().enable_time().build();
             let runtime = runtime.map_err(|error| Failure::Start(error.into()))?;
             runtime.block_on(self.run_prepared(&agent, stopped)).map_err(Failure::Start)
@@ -37,20 +65,11 @@ impl Agent {
         ran.unwrap_or_else(End::NotStarted)
     }
 
-    /// The agent, compiled, if it is one and asks for nothing that agents are not given.
-    fn prepare(&self) -> Result<CommandPre<Sandbox>, Failure> {
-        let file = &self.arguments.agent;
-        let no_agent = |why: String| Failure::NoAgent(file.clone(), why);
-        let bytes = fs::read(file).map_err(|error| Failure::Unreadable(file.clone(), error))?;
-        if let Some(kind) = other_kind(&bytes) {
-            return Err(no_agent(kind.to_string()));
-        }
-        let component =
-            Component::new(&self.engine, bytes).map_err(|error| no_agent(error.root_cause().to_string()))?;
-        let strange = sandbox::not_granted(&self.engine, &component);
-        if !strange.is_empty() {
-            return Err(Failure::Imports(file.clone(), strange));
-        }
+    /// The agent, if it asks for what agents are given in the way in which they are given it.
+    fn prepare(&self, machine_code: Vec<u8>) -> Result<CommandPre<Sandbox>, Failure> {
+        let no_agent = |why: String| Failure::NoAgent(self.arguments.agent.clone(), why);
+        let component = loaded(&self.engine, &machine_code).map_err(Failure::Start)?;
+        drop(machine_code);
         let mut linker = Linker::new(&self.engine);
         sandbox::link(&mut linker).map_err(Failure::Start)?;
         let linked = linker.instantiate_pre(&component).map_err(|error| no_agent(format!("{error:#}")))?;
@@ -58,9 +77,9 @@ impl Agent {
     }
 
     async fn run_prepared(&self, agent: &CommandPre<Sandbox>, stopped: oneshot::Receiver<()>) -> wasmtime::Result<End> {
-        let Arguments { run_id, queue, memory, .. } = &self.arguments;
-        let queue = Confined::new(self.source.clone(), run_id.clone(), queue.clone(), self.held.clone()).await?;
-        let mut store = Sandbox::store(&self.engine, run_id.as_str(), queue, Bounds::new(*memory));
+        let Agent { arguments, engine, source, held, leash } = self;
+        let queue = Confined::new(source.clone(), arguments, held.clone(), leash.clone()).await?;
+        let mut store = Sandbox::store(engine, arguments, queue, Bounds::new(arguments.memory));
         let ran = async {
             let instance = agent.instantiate_async(&mut store).await?;
             instance.wasi_cli_run().call_run(&mut store).await
@@ -74,13 +93,11 @@ impl Agent {
     }
 }
 
-/// What a file is that is no component, by how it begins.
-fn other_kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes.get(..8) {
-        Some([b'\0', b'a', b's', b'm', 1, 0, 0, 0]) => Some("it is a WebAssembly module, not a component"),
-        Some([b'\0', b'a', b's', b'm', ..]) => None,
-        _ => Some("it is not WebAssembly"),
-    }
+#[expect(unsafe_code, reason = "machine code made elsewhere is run: wasmtime cannot check it, see SAFETY")]
+fn loaded(engine: &Engine, machine_code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes come from `Engine::precompile_component` in a process of this very program, under the same
+    // `config()`, which is checked, through a pipe that nobody else has.
+    unsafe { Component::deserialize(engine, machine_code) }
 }
 
 /// An agent ends by returning, or by calling `exit`, which unwinds it as an error. Any other error is a fault.

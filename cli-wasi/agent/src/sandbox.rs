@@ -1,13 +1,12 @@
 //! What an agent is given, in full: the queue, its standard output and standard error, clocks, randomness, and its run id
 //! as `MUSE_RUN_ID`.
 //!
-//! Guaranteed: nothing else is linked, and a component that imports anything else is refused before any of it runs.
-//! `wasi:filesystem` is linked, because the standard libraries of languages import it, but no directory is granted, so
-//! that there is nothing to open. What the agent prints is passed on as it is; show it to no terminal that you would
-//! not show the agent to.
+//! Guaranteed: nothing else is linked, and a component that imports anything else is refused before any of it is
+//! compiled. `wasi:filesystem` is linked, because the standard libraries of languages import it, but no directory is
+//! granted, so that there is nothing to open. What the agent prints is passed on as it is unless `--agent-output` says
+//! otherwise; show that to no terminal that you would not show the agent to.
 
-use coord_store::process;
-use wasmtime::component::{Component, HasData, HasSelf, Linker, ResourceTable};
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
@@ -16,9 +15,11 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io as streams, random
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::args::Arguments;
 use crate::bindings::muse::coord::{queue, types};
 use crate::bounds::{self, Bounds};
 use crate::confine::Confined;
+use crate::output;
 
 /// What [`link`] links, without versions. A name that is missing here is refused all the same; one too many is refused later,
 /// by the linker.
@@ -64,16 +65,11 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// A place for an agent that has this queue and these bounds.
-    pub(crate) fn store(engine: &Engine, run_id: &str, queue: Confined, bounds: Bounds) -> Store<Sandbox> {
+    pub(crate) fn store(engine: &Engine, arguments: &Arguments, queue: Confined, bounds: Bounds) -> Store<Sandbox> {
+        let Arguments { run_id, agent_output, .. } = arguments;
         let mut wasi = WasiCtx::builder();
-        wasi.arg("agent").env("MUSE_RUN_ID", run_id).max_random_size(RANDOM_BYTES);
-        // What it prints to a stream that is closed is dropped.
-        if !process::stream_is_unusable(1) {
-            wasi.inherit_stdout();
-        }
-        if !process::stream_is_unusable(2) {
-            wasi.inherit_stderr();
-        }
+        wasi.arg("agent").env("MUSE_RUN_ID", run_id.as_str()).max_random_size(RANDOM_BYTES);
+        output::give(&mut wasi, *agent_output, run_id);
         let mut table = ResourceTable::new();
         table.set_max_capacity(bounds::HANDLES);
         let mut store = Store::new(engine, Sandbox { wasi: wasi.build(), table, queue, bounds });
@@ -97,12 +93,9 @@ impl WasiView for Sandbox {
     }
 }
 
-/// What a component imports that agents are not given, with versions.
-pub(crate) fn not_granted(engine: &Engine, component: &Component) -> Vec<String> {
-    let component_type = component.component_type();
-    let names = component_type.imports(engine).map(|(name, _)| name);
-    let is_granted = |name: &&str| GRANTED.contains(&name.split('@').next().unwrap_or(name));
-    names.filter(|name| !is_granted(name)).map(str::to_string).collect()
+/// Tells whether agents are given what has this name, with its version.
+pub(crate) fn is_granted(import: &str) -> bool {
+    GRANTED.contains(&import.split('@').next().unwrap_or(import))
 }
 
 /// Links what agents are given.

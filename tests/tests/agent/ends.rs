@@ -31,10 +31,22 @@ fn the_agents_exit_code_is_passed_on() {
     let ended = repo.agent("--run-id agent-1").run().ended_with(3);
     assert_given_back(&repo, &id, &ended);
     let failing = Repo::new();
-    failing.given(["init"]);
-    std::fs::write(failing.coordination("format.json"), "{\"format\":2}").unwrap();
-    let ended = failing.agent("--run-id agent-1").run().ended_with(1);
-    assert!(ended.stderr.starts_with("agent: Error::UnsupportedFormat("), "{ended}");
+    task(&failing, "claim from another queue");
+    let ended = failing.agent("--run-id agent-1 --queue default").run().ended_with(1);
+    assert!(ended.stderr.starts_with("agent: Error::BadQueue("), "{ended}");
+}
+
+#[test]
+fn an_agent_is_not_begun_where_the_queue_cannot_be_looked_at() {
+    let repo = Repo::new();
+    repo.given(["init"]);
+    std::fs::write(repo.coordination("format.json"), "{\"format\":2}").unwrap();
+    let ended = repo.agent("--run-id agent-1").run().ended_with(1);
+    assert!(
+        ended.stderr.starts_with("error: cannot look at the queue: this directory follows another format"),
+        "{ended}"
+    );
+    assert_eq!(ended.stdout, "");
 }
 
 #[test]

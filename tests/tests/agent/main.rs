@@ -6,7 +6,9 @@
 mod bounds;
 mod confined;
 mod ends;
+mod output;
 mod plans;
+mod quotas;
 mod refused;
 mod stopped;
 mod system;

@@ -23,6 +23,15 @@ fn a_component_that_asks_for_what_agents_are_not_given_is_refused_by_the_name_of
     }
 }
 
+/// It has something to run, and understands something else by a claim.
+const OTHER_CLAIM: &str = r#"
+    (component
+      (import "muse:coord/queue@0.1.0" (instance (export "claim" (func))))
+      (core module $module (func (export "run") (result i32) (i32.const 0)))
+      (core instance $instance (instantiate $module))
+      (func $run (result (result)) (canon lift (core func $instance "run")))
+      (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run))))"#;
+
 #[test]
 fn a_file_that_is_no_agent_is_refused() {
     let repo = Repo::new();
@@ -30,7 +39,7 @@ fn a_file_that_is_no_agent_is_refused() {
     assert_snapshot!(transcript([
         run(&repo, "(component)"),
         run(&repo, "(module)"),
-        run(&repo, "(component (import \"muse:coord/queue@0.1.0\" (instance (export \"claim\" (func)))))"),
+        run(&repo, OTHER_CLAIM),
         repo.agent_of("agent.js", "--run-id agent-1").run(),
         repo.agent_of("none.wasm", "--run-id agent-1").run(),
     ]));
@@ -45,6 +54,8 @@ fn wrong_usage_is_refused() {
         repo.agent("--run-id agent-1 --queue a/b").run(),
         repo.agent("--run-id agent-1 --memory much").run(),
         repo.agent("--run-id agent-1 --timeout 30").run(),
+        repo.agent("--run-id agent-1 --max-tasks some").run(),
+        repo.agent("--run-id agent-1 --agent-output loud").run(),
         repo.agent("--run-id agent-1").env("MUSE_COORD_SYNC", "nonsense").run(),
         Repo::bare().agent("--run-id agent-1").run(),
     ]));

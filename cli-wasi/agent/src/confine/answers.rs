@@ -26,18 +26,22 @@ impl queue::Host for Confined {
         for parent in &new.after {
             self.may_touch(parent).await?;
         }
+        self.may_add(1)?;
         self.set_warnings_aside().await?;
         let (queue, store) = self.library.queue();
         let answer = queue.call_enqueue(store, &new).await?;
+        self.count_added(1, &answer, |enqueued| usize::from(!enqueued.deduplicated));
         self.tell_warnings().await?;
         answer.map(convert::enqueued).map_err(|error| self.veiled(error))
     }
 
     async fn enqueue_all(&mut self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>, Refusal> {
         let tasks = self.all_own(tasks).await?;
+        self.may_add(tasks.len())?;
         self.set_warnings_aside().await?;
         let (queue, store) = self.library.queue();
         let answer = queue.call_enqueue_all(store, &tasks).await?;
+        self.count_added(tasks.len(), &answer, |enqueued| new_among(enqueued));
         self.tell_warnings().await?;
         answer.map(convert::all_enqueued).map_err(|error| self.veiled(error))
     }
@@ -45,30 +49,33 @@ impl queue::Host for Confined {
     async fn claim(&mut self, options: ClaimOptions) -> Result<Option<Resource<Lease>>, Refusal> {
         self.room()?;
         let options = self.own_claim(options)?;
-        let (queue, store) = self.library.queue();
-        let answer = queue.call_claim(store, &options).await?;
-        let claimed = match answer.map_err(|error| self.veiled(error))? {
-            Some(handle) => Some(self.handle(handle).await?),
-            None => None,
-        };
+        let claimed = self.claim_one(&options).await?;
         self.set_warnings_aside().await?;
         Ok(claimed)
     }
 
-    /// No more than the agent may have.
+    /// No more than the agent may have. One by one, so that an agent which is stopped meanwhile takes no more of them.
     async fn claim_many(&mut self, options: ClaimOptions, max: u32) -> Result<Vec<Resource<Lease>>, Refusal> {
         let room = self.room()?;
         let options = self.own_claim(options)?;
-        let max = match usize::try_from(max) {
-            // Out of its limits: the library says so.
-            Ok(given) if given > limits::BATCH => max,
-            _ => max.min(u32::try_from(room).unwrap_or(u32::MAX)),
+        let most = match usize::try_from(max) {
+            Ok(given) if (1..=limits::BATCH).contains(&given) => given.min(room),
+            _ => return self.refused_claims(&options, max).await,
         };
-        let (queue, store) = self.library.queue();
-        let answer = queue.call_claim_many(store, &options, max).await?;
-        let mut claimed = Vec::new();
-        for handle in answer.map_err(|error| self.veiled(error))? {
-            claimed.push(self.handle(handle).await?);
+        let mut claimed: Vec<Resource<Lease>> = self.claim_one(&options).await?.into_iter().collect();
+        let options = library::ClaimOptions { wait_seconds: None, ..options };
+        while !claimed.is_empty() && claimed.len() < most {
+            tokio::task::yield_now().await;
+            match self.claim_one(&options).await {
+                Ok(Some(another)) => claimed.push(another),
+                Ok(None) => break,
+                // Those before are the agent's, which would not learn of them by an error.
+                Err(Refusal::Refused(error)) => {
+                    self.tell(vec![format!("no more than {} tasks were claimed: {error:?}", claimed.len())]);
+                    break;
+                }
+                Err(broken) => return Err(broken),
+            }
         }
         self.set_warnings_aside().await?;
         Ok(claimed)
@@ -129,7 +136,7 @@ impl queue::Host for Confined {
     async fn tasks(&mut self, filter: Filter) -> Result<Listing, Refusal> {
         let queue_name = self.chosen(filter.queue.clone())?;
         let filter = library::Filter { queue: queue_name, ..convert::filter(filter) };
-        let mut library = self.source.open().await?;
+        let mut library = self.source.open(&self.leash).await?;
         let (queue, store) = library.queue();
         let answer = queue.call_tasks(store, &filter).await.map_err(too_long)?;
         let mut listing = answer.map_err(|error| self.veiled(error))?;
@@ -169,6 +176,29 @@ impl queue::Host for Confined {
 }
 
 impl Confined {
+    /// Claims a task, and notes it.
+    async fn claim_one(&mut self, options: &library::ClaimOptions) -> Result<Option<Resource<Lease>>, Refusal> {
+        let (queue, store) = self.library.queue();
+        let answer = queue.call_claim(store, options).await?;
+        match answer.map_err(|error| self.veiled(error))? {
+            Some(handle) => Ok(Some(self.handle(handle).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// What the library answers to a number that is out of its limits: an error, in its own words.
+    async fn refused_claims(
+        &mut self,
+        options: &library::ClaimOptions,
+        max: u32,
+    ) -> Result<Vec<Resource<Lease>>, Refusal> {
+        let (queue, store) = self.library.queue();
+        match queue.call_claim_many(store, options, max).await? {
+            Ok(_) => Err(wasmtime::Error::msg("a claim of no number was answered").into()),
+            Err(error) => Err(self.veiled(error)),
+        }
+    }
+
     /// A claim by this agent, from queues that it is given.
     fn own_claim(&self, options: ClaimOptions) -> Result<library::ClaimOptions, Refusal> {
         let run_id = self.acting(options.run_id.as_deref())?.to_string();
@@ -227,17 +257,17 @@ impl queue::HostLease for Confined {
         seconds: Option<u32>,
         progress: Option<Progress>,
     ) -> Result<ClaimRecord, Refusal> {
-        let Lease { handle, key } = self.lease(&lease)?;
+        let Lease { handle, holding } = self.lease(&lease)?;
         let (queue, store) = self.library.queue();
         let answer = queue.lease().call_heartbeat(store, handle, seconds, progress.as_ref()).await?;
-        self.answered(&key, answer)
+        self.answered(&holding, answer)
     }
 
     async fn complete(&mut self, lease: Resource<Lease>, result: Option<String>) -> Result<ClaimRecord, Refusal> {
-        let Lease { handle, key } = self.lease(&lease)?;
+        let Lease { handle, holding } = self.lease(&lease)?;
         let (queue, store) = self.library.queue();
         let answer = queue.lease().call_complete(store, handle, result.as_ref()).await?;
-        self.settled(&key, answer)
+        self.settled(&holding, answer)
     }
 
     async fn complete_and_enqueue(
@@ -246,27 +276,29 @@ impl queue::HostLease for Confined {
         result: Option<String>,
         follow_ups: Vec<NewTask>,
     ) -> Result<Completed, Refusal> {
-        let Lease { handle, key } = self.lease(&lease)?;
+        let Lease { handle, holding } = self.lease(&lease)?;
         let follow_ups = self.all_own(follow_ups).await?;
+        self.may_add(follow_ups.len())?;
         self.set_warnings_aside().await?;
         let (queue, store) = self.library.queue();
         let answer = queue.lease().call_complete_and_enqueue(store, handle, result.as_ref(), &follow_ups).await?;
+        self.count_added(follow_ups.len(), &answer, |completed| new_among(&completed.enqueued));
         self.tell_warnings().await?;
-        self.settled(&key, answer).map(convert::completed)
+        self.settled(&holding, answer).map(convert::completed)
     }
 
     async fn fail(&mut self, lease: Resource<Lease>, reason: String, is_final: bool) -> Result<ClaimRecord, Refusal> {
-        let Lease { handle, key } = self.lease(&lease)?;
+        let Lease { handle, holding } = self.lease(&lease)?;
         let (queue, store) = self.library.queue();
         let answer = queue.lease().call_fail(store, handle, &reason, is_final).await?;
-        self.settled(&key, answer)
+        self.settled(&holding, answer)
     }
 
     async fn release(&mut self, lease: Resource<Lease>, delay_seconds: Option<u32>) -> Result<Released, Refusal> {
-        let Lease { handle, key } = self.lease(&lease)?;
+        let Lease { handle, holding } = self.lease(&lease)?;
         let (queue, store) = self.library.queue();
         let answer = queue.lease().call_release(store, handle, delay_seconds).await?;
-        self.settled(&key, answer)
+        self.settled(&holding, answer)
     }
 
     /// The lease runs on, and stays on the list of what the agent holds.
@@ -276,6 +308,11 @@ impl queue::HostLease for Confined {
         let (_, store) = self.library.queue();
         handle.resource_drop_async(store).await
     }
+}
+
+/// How many of these were not there before.
+fn new_among(enqueued: &[library::Enqueued]) -> usize {
+    enqueued.iter().filter(|enqueued| !enqueued.deduplicated).count()
 }
 
 /// A listing fails in its own instance, and the agent can go on.

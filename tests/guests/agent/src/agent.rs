@@ -61,6 +61,12 @@ fn act(lease: Lease) -> Result<(), Error> {
             Ok(())
         }
         "hoard" => hoard(&lease),
+        "claim many" => claim_many(),
+        "claim from another queue" => {
+            queue::claim(&ClaimOptions { queues: vec!["other".to_string()], ..options(None) }).map(|_| ())
+        }
+        "a large result" => large_result(&lease),
+        "say" => say(&lease, payload.get("text").and_then(Value::as_str).unwrap_or_default()),
         "outlast" => outlast(&lease),
         "lose" => lease.heartbeat(Some(1), None).map(|_| sleep()),
         "wait" => queue::claim(&options(Some(600))).map(|_| ()),
@@ -133,6 +139,27 @@ fn hoard(lease: &Lease) -> Result<(), Error> {
     println!("{} and then {refusal:?}", leases.len());
     complete(lease, &json!({}))?;
     exit(0)
+}
+
+/// Claims a thousand tasks in one call, for as long as can be, and keeps them.
+fn claim_many() -> Result<(), Error> {
+    let leases = queue::claim_many(&ClaimOptions { lease_seconds: Some(86_400), ..options(None) }, 1_000)?;
+    std::mem::forget(leases);
+    sleep()
+}
+
+/// Reports a result of almost as many bytes as go through one call: an object of many small values.
+fn large_result(lease: &Lease) -> Result<(), Error> {
+    let result = format!("{{\"zeros\":[0{}]}}", ",0".repeat(15 << 19));
+    println!("{:?}", lease.complete(Some(&result)));
+    sleep()
+}
+
+/// Prints to both streams, and does not end its last line.
+fn say(lease: &Lease, text: &str) -> Result<(), Error> {
+    print!("{text}");
+    eprint!("{text}");
+    complete(lease, &json!({}))
 }
 
 /// What there is around it.

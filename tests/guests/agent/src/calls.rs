@@ -102,6 +102,16 @@ fn one(call: &Call<'_>) -> Value {
             let enqueued = queue::enqueue_all(&new_tasks(call.0.get("tasks")));
             answer(enqueued.map(|all| all.iter().map(told).collect()))
         }
+        "complete and enqueue" => {
+            let claimed = queue::claim(&call.claim_options());
+            answer(claimed.and_then(|lease| match lease {
+                Some(lease) => {
+                    let completed = lease.complete_and_enqueue(None, &new_tasks(call.0.get("tasks")))?;
+                    Ok(completed.enqueued.iter().map(told).collect())
+                }
+                None => Ok(Value::Null),
+            }))
+        }
         "claim" => {
             let claimed = queue::claim(&call.claim_options());
             answer(claimed.map(|lease| json!(lease.map(|lease| lease.task().title))))
