@@ -23,14 +23,15 @@ pub mod soak;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs;
-use std::io::{self, Seek, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use wait4::Wait4;
 
 pub use mounted::Mounted;
 pub use shown::micros;
@@ -259,6 +260,20 @@ impl Call {
     pub fn run(mut self) -> Outcome {
         let output = self.command.output().expect("the process starts");
         Outcome::new(output, self.coord, self.shown, self.placeholders)
+    }
+
+    /// Runs it to its end with this standard output, which the outcome doesn't hold, and tells how many bytes of memory
+    /// it took at its peak. That is never less than this process takes, so what is large is better given and taken by
+    /// files.
+    pub fn measured(mut self, stdout: &File) -> (Outcome, u64) {
+        let mut stderr = tempfile::tempfile().expect("make a temporary file");
+        let open = |file: &File| Stdio::from(file.try_clone().expect("open a file again"));
+        self.command.stdout(open(stdout)).stderr(open(&stderr));
+        let ended = self.command.spawn().and_then(Wait4::wait4).expect("the process runs to its end");
+        let mut told = Vec::new();
+        stderr.rewind().and_then(|()| stderr.read_to_end(&mut told)).expect("read a temporary file");
+        let output = Output { status: ended.status, stdout: Vec::new(), stderr: told };
+        (Outcome::new(output, self.coord, self.shown, self.placeholders), ended.rusage.maxrss)
     }
 
     /// Starts it, so that it runs beside others.
