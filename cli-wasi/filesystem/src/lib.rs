@@ -12,11 +12,13 @@
 //!
 //! Guaranteed: nothing is read but names of a directory that was opened through the sandbox.
 
+use std::io;
 use std::sync::Mutex;
 
 use cap_fs_ext::OpenOptionsFollowExt as _;
 use cap_primitives::fs::{FollowSymlinks, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat, syncfs};
+use rustix::io::Errno;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::filesystem::{Descriptor, Dir as Directory, File};
@@ -114,7 +116,7 @@ fn opened(
     let mut options = OpenOptions::new();
     options.read(reads).write(writes).truncate(truncates).create(creates && !is_new).create_new(creates && is_new);
     options.custom_flags((waits_for_nobody | kind).bits().cast_signed()).follow(follow);
-    let file = cap_primitives::fs::open(dir, path.as_ref(), &options)?;
+    let file = cap_primitives::fs::open(dir, path.as_ref(), &options).map_err(open_failed)?;
     let file_type = file.metadata()?.file_type();
     let mut mode = OpenMode::empty();
     mode.set(OpenMode::READ, reads);
@@ -125,6 +127,11 @@ fn opened(
         () if file_type.is_file() => Ok(Descriptor::File(File::new(file, *perms, mode, true))),
         () => Err(ErrorCode::NoDevice),
     }
+}
+
+/// A socket cannot be opened at all. WASI has no code for that, and a fault of the medium it is not.
+fn open_failed(error: io::Error) -> ErrorCode {
+    if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) { ErrorCode::NoDevice } else { error.into() }
 }
 
 fn listing(table: &mut ResourceTable, directory: &Resource<Descriptor>) -> wasmtime::Result<Result<Stream, ErrorCode>> {
@@ -172,8 +179,8 @@ fn descriptor_type(file_type: FileType) -> DescriptorType {
     }
 }
 
-fn error_code(errno: rustix::io::Errno) -> ErrorCode {
-    std::io::Error::from(errno).into()
+fn error_code(errno: Errno) -> ErrorCode {
+    io::Error::from(errno).into()
 }
 
 #[cfg(test)]

@@ -201,9 +201,13 @@ impl From<ErrorCode> for Failure {
             ErrorCode::ReadOnly => StoreErrorKind::ReadOnly,
             ErrorCode::Access | ErrorCode::NotPermitted => StoreErrorKind::Denied,
             ErrorCode::InsufficientSpace | ErrorCode::Quota => StoreErrorKind::Full,
-            ErrorCode::NotDirectory | ErrorCode::IsDirectory | ErrorCode::Loop | ErrorCode::NoDevice => {
-                StoreErrorKind::WrongType
-            }
+            // A host may open a directory to be read as a file, and refuse the reading by the code for a bad
+            // descriptor.
+            ErrorCode::NotDirectory
+            | ErrorCode::IsDirectory
+            | ErrorCode::Loop
+            | ErrorCode::NoDevice
+            | ErrorCode::BadDescriptor => StoreErrorKind::WrongType,
             _ => StoreErrorKind::Other,
         };
         Failure::Other(kind, words(code))
