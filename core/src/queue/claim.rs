@@ -296,7 +296,7 @@ impl<S: Store> Queue<S> {
         if let Some(known) = self.memory.borrow().tags(tags) {
             return Ok(Some(known));
         }
-        let content = self.store.read(&layout::tag_text(tags), limits::RECORD_BYTES)?;
+        let content = self.unless_in_the_way(self.store.read(&layout::tag_text(tags), limits::RECORD_BYTES))?.flatten();
         let read: Option<Vec<Tag>> = content.and_then(|content| serde_json::from_slice(&content).ok());
         let read = read.filter(|read| TagSet::of(read) == *tags).map(Rc::new);
         if let Some(read) = &read {
