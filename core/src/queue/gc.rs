@@ -3,22 +3,30 @@
 //! The task is first renamed to `purged/`, so that nobody puts it back meanwhile. Then the collector looks whether a task waits for it:
 //! if so the entry goes back to `done/`, else to `purged/removing/`, of which one rename succeeds. Then what belongs to it is removed,
 //! its entry last. If the agent dies in between, the next collection goes on from there.
+//!
+//! Then what no task needs any more: the texts of tags, deadlines, and directories that are made as they are needed.
+//! The numbers of unique keys stay; PROTOCOL.md says why.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::Queue;
 use super::budget::Budget;
 use super::files::Located;
-use crate::entry::Entry;
+use super::list::Seen;
+use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Shelf};
-use crate::limits;
+use crate::layout::{self, Dir, Shelf, TimedShelf};
 use crate::name::Nonce;
 use crate::sorted;
-use crate::store::{Moved, Store};
+use crate::store::{DirRemoved, Moved, Store};
+use crate::tags::TagSet;
 use crate::time::Timestamp;
+
+/// No shelf has so many levels of directories: whatever is deeper is somebody's.
+const MOST_LEVELS: usize = 32;
 
 /// What to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +57,8 @@ impl<S: Store> Queue<S> {
         if !gc.dry_run {
             self.finish_purges(now, nonce)?;
         }
-        let ended = self.ended(now)?;
+        let all = self.every_entry_as_of(now)?;
+        let ended = ended_among(all.values());
         let age = u64::try_from(gc.older_than_seconds).unwrap_or(0).saturating_mul(1_000_000);
         let mut collected = Collected::default();
         for (place, (at, located)) in ended.iter().enumerate() {
@@ -67,16 +76,76 @@ impl<S: Store> Queue<S> {
                 }
             }
         }
+        if !gc.dry_run {
+            self.remove_tag_texts(all.values().map(Seen::entry))?;
+            self.remove_deadlines_of_nobody()?;
+            self.remove_empty_dirs()?;
+        }
         Ok(collected)
     }
 
-    /// The tasks that have ended by now, and when, the latest first.
-    fn ended(&self, now: Timestamp) -> Result<Vec<(Timestamp, Located)>, Error> {
-        let mut ended = Vec::new();
-        for seen in self.every_entry_as_of(now)?.into_values() {
-            ended.extend(seen.entry().ended_at().map(|at| (at, seen.located().clone())));
+    /// Removes the texts of tags that no task needs which has not ended, as far as this collection has seen.
+    ///
+    /// A task that is enqueued, or put back, at the same time may lose the text of its tags. That costs a claim which
+    /// chooses by tags a look at the task's record, and nothing else.
+    fn remove_tag_texts<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Result<(), Error> {
+        let texts = self.names_in(&layout::tag_texts())?;
+        if texts.is_empty() {
+            return Ok(());
         }
-        Ok(sorted::by_key(ended, |(at, located)| Reverse((*at, located.entry.id))))
+        let mut needed = BTreeSet::new();
+        for entry in entries.filter(|entry| !entry.has_ended()) {
+            let set = match &entry.state {
+                State::Ready { tags, .. } | State::Lapsed { tags, .. } => Some(tags.clone()),
+                // Only its record tells. Whatever cannot be read now is read when the task is claimed.
+                _ => self.task(entry.id).ok().flatten().map(|task| TagSet::of(&task.record.tags)),
+            };
+            needed.extend(set.filter(TagSet::spilled).map(|set| layout::tag_text(&set).name));
+        }
+        for text in texts.into_iter().filter(|name| layout::is_tag_text(name) && !needed.contains(name)) {
+            self.unless_in_the_way(self.store.remove(&layout::tag_texts().file(text)))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what says when tasks expire that were removed.
+    fn remove_deadlines_of_nobody(&self) -> Result<(), Error> {
+        for first in self.names_in(&layout::deadlines())? {
+            let first = layout::deadlines().child(&first);
+            for second in self.names_in(&first)? {
+                let dir = first.child(&second);
+                for name in self.names_in(&dir)? {
+                    let Some((_, id)) = layout::parse_deadline(&name) else { continue };
+                    if matches!(self.record_of(id), Ok(None)) {
+                        self.unless_in_the_way(self.store.remove(&dir.file(name)))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the directories that are made as they are needed and that nothing is in: whoever needs one makes it
+    /// again.
+    fn remove_empty_dirs(&self) -> Result<(), Error> {
+        let shelves =
+            [TimedShelf::ready(), TimedShelf::scheduled().dir, layout::deadlines(), layout::shelf(Shelf::Blocked)];
+        shelves.iter().try_for_each(|shelf| self.trim(shelf, MOST_LEVELS).map(|_| ()))
+    }
+
+    /// Removes the empty directories below this one. True if nothing is left in it.
+    fn trim(&self, dir: &Dir, levels: usize) -> Result<bool, Error> {
+        let (names, mut is_empty) = (self.names_in(dir)?, true);
+        for name in names {
+            // No directory of the queue has a dot in its name, and whatever else is on these shelves has one.
+            let may_go = levels > 0 && !name.contains('.');
+            let below = dir.child(&name);
+            let is_removed = may_go
+                && self.trim(&below, levels - 1)?
+                && self.unless_in_the_way(self.store.remove_dir(&below))? == Some(DirRemoved::Now);
+            is_empty &= is_removed;
+        }
+        Ok(is_empty)
     }
 
     /// Also where something is in the way of a certain answer.
@@ -167,4 +236,10 @@ impl<S: Store> Queue<S> {
         }
         Ok(false)
     }
+}
+
+/// The tasks that have ended by now, and when, the latest first.
+fn ended_among<'a>(all: impl Iterator<Item = &'a Seen>) -> Vec<(Timestamp, Located)> {
+    let ended = all.filter_map(|seen| Some((seen.entry().ended_at()?, seen.located().clone()))).collect();
+    sorted::by_key(ended, |(at, located): &(Timestamp, Located)| Reverse((*at, located.entry.id)))
 }
