@@ -160,7 +160,7 @@ impl<S: Store> Queue<S> {
                 if given.contains(&entry.id) || before.is_empty() {
                     due.pop();
                     if given.insert(entry.id)
-                        && let Some(line) = self.line_of(entry.clone(), now, &mut findings)?
+                        && let Some(line) = self.line_unless_bad(entry, now, &mut findings)?
                     {
                         take(line)?;
                     }
@@ -212,6 +212,23 @@ impl<S: Store> Queue<S> {
         Ok(after.iter().filter(|parent| !given.contains(parent)).filter_map(|parent| entries.get(parent)).collect())
     }
 
+    /// The line of a task; `None`: it has been removed meanwhile, or it cannot be read or trusted, which is told and
+    /// keeps no other task out of the export.
+    fn line_unless_bad(
+        &self,
+        entry: &Entry,
+        now: Timestamp,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<String>, Error> {
+        match self.unless_in_the_way(self.line_of(entry.clone(), now, findings)) {
+            Err(Error::Corrupt { id, problem }) => {
+                findings.push(Finding::LeftOut { id, problem });
+                Ok(None)
+            }
+            line => Ok(line?.flatten()),
+        }
+    }
+
     /// The line of a task; `None`: it has been removed meanwhile, or its record cannot be trusted, which is told.
     fn line_of(&self, mut entry: Entry, now: Timestamp, findings: &mut Vec<Finding>) -> Result<Option<String>, Error> {
         let id = entry.id;
@@ -258,17 +275,12 @@ impl<S: Store> Queue<S> {
         if entry.generation == 0 && entry.report.is_none() {
             return Ok(told);
         }
-        let names = self.reports_to_tell(entry.id)?;
-        for (place, (version, nonce, path)) in names.iter().enumerate() {
-            let Some(content) = self.store.read(path, limits::RECORD_BYTES)? else { continue };
-            let Some(content) = raw(&content).filter(|content| read(content).is_some()) else {
-                told.is_whole = false;
-                continue;
-            };
-            let bytes = content.get().len() + REPORT_LINE_BYTES;
-            if bytes > room {
-                told.left_out = names.len() - place;
-                break;
+        for (version, nonce, path) in self.report_names(entry.id)? {
+            let read = self.unless_in_the_way(self.store.read(&path, limits::RECORD_BYTES))?.flatten();
+            let Some(content) = read else { continue };
+            match raw(&content).filter(|_| serde_json::from_slice::<Report>(&content).is_ok()) {
+                Some(content) => lines.push(ReportLine { version, nonce, content }),
+                None => is_whole = false,
             }
             room -= bytes;
             told.reports.push(ReportLine { version: *version, nonce: *nonce, content });

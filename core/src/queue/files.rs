@@ -215,6 +215,19 @@ impl<S: Store> Queue<S> {
         Ok(None)
     }
 
+    /// Where a task's record is, and the task or why it holds none: [`Queue::record_of`] for whoever has something to
+    /// say of each record.
+    pub(super) fn record_file(&self, id: TaskId) -> Result<Option<(Path, Result<Task, BadRecord>)>, Error> {
+        match self.record_of(id) {
+            Ok(found) => Ok(found.map(|(path, content)| (path, Task::decode(id, &content)))),
+            Err(Error::Corrupt { problem: BadRecord::Unreadable(error), .. }) => {
+                let name = error.path.rsplit('/').next().unwrap_or_default();
+                Ok(Some((layout::record(id).dir.file(name), Err(BadRecord::Unreadable(error)))))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.
     pub(super) fn task_at(&self, located: &Located) -> Result<Option<Task>, Error> {
         let content = self.read_record(located.entry.id, &located.path())?;

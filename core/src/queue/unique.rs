@@ -280,7 +280,7 @@ impl<S: Store> Queue<S> {
             Mender::new(self, &mut nonces).shelve_again(id, now)?;
             return Ok(false);
         }
-        Ok(self.is_purged(id)? || self.scan_aside()?.tasks.contains(&id))
+        Ok(self.is_purged(id)? || self.scan_aside()?.tasks.contains_key(&id))
     }
 }
 

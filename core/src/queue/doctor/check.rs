@@ -54,7 +54,11 @@ impl<'a, S: Store> Round<'a, S> {
     }
 
     pub(super) fn run(mut self) -> Result<Diagnosis, Error> {
-        let Scan { cases, drafts, tokens, mut foreign, in_the_way } = self.queue.scan()?;
+        let Scan { cases, drafts, tokens, mut foreign, mut in_the_way, .. } = self.queue.scan()?;
+        foreign.sort();
+        self.diagnosis.foreign = foreign;
+        // First what is in the way of setting anything aside.
+        in_the_way.sort_by_key(|(path, _)| path.dir.child(&path.name) != layout::aside_shelf());
         for (path, error) in in_the_way {
             let became = self.repaired(|mender| mender.clear_the_way(&path))?;
             self.found(None, path, Problem::InTheWay(error), became);
@@ -69,8 +73,6 @@ impl<'a, S: Store> Round<'a, S> {
             }
         }
         self.check_format(!cases.is_empty())?;
-        foreign.sort();
-        self.diagnosis.foreign = foreign;
         for draft in &drafts {
             self.check_draft(draft)?;
         }
@@ -81,7 +83,10 @@ impl<'a, S: Store> Round<'a, S> {
     }
 
     fn check_task(&mut self, id: TaskId, case: &Case, aside: &Aside) -> Result<(), Error> {
-        let present = self.queue.present(id, &case.sightings)?;
+        let mut present = self.queue.present(id, &case.sightings)?;
+        if present.is_empty() {
+            present = self.queue.present(id, &case.strays)?;
+        }
         let (alone, any) = (present.len() == 1, present.first().map(|(located, _)| located.clone()));
         let (whole, bad): (Vec<_>, Vec<_>) = present.into_iter().partition(|(_, content)| content.is_ok());
         let left_bad = self.check_contents(bad)?;
@@ -176,12 +181,12 @@ impl<'a, S: Store> Round<'a, S> {
     /// Looks at the record in `tasks/`, which is the same file as the entry, unless something happened to it.
     fn check_record(&mut self, located: &Located) -> Result<(), Error> {
         let id = located.entry.id;
-        let Some((path, content)) = self.queue.record_of(id)? else {
+        let Some((path, record)) = self.queue.record_file(id)? else {
             let became = self.repaired(|mender| mender.link_record_back(located))?;
             self.found(Some(id), layout::record(id), Problem::RecordMissing, became);
             return Ok(());
         };
-        if let Err(problem) = Task::decode(id, &content) {
+        if let Err(problem) = record {
             let became = self.repaired(|mender| match mender.set_record_aside(id, &path)? {
                 Became::SetAside => mender.link_record_back(located),
                 became => Ok(became),
@@ -235,19 +240,32 @@ impl<'a, S: Store> Round<'a, S> {
     /// Looks at a task without an entry: a record that is cut off is one that was never acknowledged; a whole one is a
     /// task to be shelved again, once it is certain that it has no entry anywhere.
     fn check_unshelved(&mut self, id: TaskId) -> Result<(), Error> {
-        let Some((path, content)) = self.queue.record_of(id)? else { return Ok(()) };
-        let Ok(task) = Task::decode(id, &content) else {
-            self.diagnosis.leftovers.torn_records += 1;
-            self.repaired(|mender| mender.set_record_aside(id, &path))?;
-            return Ok(());
+        let Some((path, record)) = self.queue.record_file(id)? else { return Ok(()) };
+        let task = match record {
+            Ok(task) => task,
+            Err(problem) => {
+                let became = self.repaired(|mender| mender.set_record_aside(id, &path))?;
+                match problem {
+                    BadRecord::Unreadable(_) => self.found(Some(id), path, Problem::RecordBad(problem), became),
+                    _ => self.diagnosis.leftovers.torn_records += 1,
+                }
+                return Ok(());
+            }
         };
         // A task of which an entry is aside has been in a person's or a doctor's hands. It waits for a person.
-        if self.queue.scan_aside()?.tasks.contains(&id) {
+        if let Some(lost) = self.queue.scan_aside()?.tasks.remove(&id) {
             if self.queue.relocate(id)?.is_none() {
                 // A doctor has set its staged entry aside, as it never got its key, and died before this.
                 if self.age(&task) >= limits::ENQUEUE_MICROS && !self.queue.has_its_key(&task)? {
                     self.diagnosis.leftovers.torn_records += 1;
                     return self.clear_away(&path);
+                }
+                // Unless what is aside is no name of the record, but something that had taken the place of one.
+                if self.queue.store().links(&path)? == Some(1) {
+                    let now = self.now;
+                    let became = self.repaired(|mender| mender.reinstate(&lost, now))?;
+                    self.found(Some(id), path, Problem::NoEntry, became);
+                    return Ok(());
                 }
                 self.note(Note::EntryAside { task_id: id });
                 self.found(Some(id), path, Problem::NoEntry, Became::Left);
@@ -276,9 +294,27 @@ impl<'a, S: Store> Round<'a, S> {
                 self.found(Some(id), path, Problem::NoEntry, became);
             }
             Some(_) if self.queue.relocate(id)?.is_some() => {}
-            Some(links) => self.note(Note::SeveralNames { task_id: id, links }),
+            Some(links) => {
+                self.note(Note::SeveralNames { task_id: id, links });
+                if self.foreign_names_of(id, links)? + 1 == links {
+                    self.found(Some(id), path, Problem::NoEntry, Became::Left);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// How many of the names that no queue gives are links to the record of a task, which has so many names. No agent
+    /// moves them: so if they are all of its names but one, it has no entry.
+    fn foreign_names_of(&self, id: TaskId, links: u64) -> Result<u64, Error> {
+        let store = self.queue.store();
+        let mut names = 0;
+        for path in &self.diagnosis.foreign {
+            let may_be = store.links(path).is_ok_and(|there| there == Some(links));
+            let content = if may_be { store.read(path, limits::RECORD_BYTES).ok().flatten() } else { None };
+            names += u64::from(content.is_some_and(|content| Task::decode(id, &content).is_ok()));
+        }
+        Ok(names)
     }
 
     /// Sets reports aside whose rename can succeed no more: it would need the exact name that the task had before

@@ -2,7 +2,7 @@
 //! came to a directory is durable before the next step relies on it.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::format;
 
 use super::super::Queue;
 use super::super::files::Located;
@@ -14,8 +14,8 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::Nonce;
-use crate::store::{DirRemoved, Linked, Moved, Store};
-use crate::task::Task;
+use crate::store::{DirRemoved, Linked, Moved, Store, StoreErrorKind};
+use crate::task::{Record, Task};
 use crate::time::Timestamp;
 
 /// What came of a fence around a record.
@@ -59,12 +59,7 @@ impl<'a, S: Store> Mender<'a, S> {
         let dir = path.dir.child(&path.name);
         let became = match dir == layout::aside_shelf() {
             false => self.set_aside(path)?,
-            true => {
-                let kept = layout::tmp().file(self.nonce().to_string());
-                self.rename(path, &kept)?;
-                self.queue.make_dirs(&dir)?;
-                self.set_aside(&kept)?
-            }
+            true => self.moved_beside(path)?.map_or(Became::Left, |_| Became::SetAside),
         };
         if layout::halls().any(|hall| hall == dir) {
             self.queue.make_dirs(&dir)?;
@@ -77,7 +72,8 @@ impl<'a, S: Store> Mender<'a, S> {
     /// A writer that was stopped in the middle may go on; what it writes is then in `aside/`, and its link fails.
     pub(in super::super) fn set_record_aside(&mut self, id: TaskId, path: &Path) -> Result<Became, Error> {
         let Some(aside) = self.moved_aside(path)? else { return Ok(Became::Left) };
-        let content = self.queue.store().read(&aside, limits::RECORD_BYTES)?.unwrap_or_default();
+        // What is no file, or shown to nobody, holds no task.
+        let content = self.queue.store().read(&aside, limits::RECORD_BYTES).ok().flatten().unwrap_or_default();
         if Task::decode(id, &content).is_err() {
             return Ok(Became::SetAside);
         }
@@ -174,11 +170,31 @@ impl<'a, S: Store> Mender<'a, S> {
         Ok(Became::Left)
     }
 
+    /// Gives a task an entry again whose last one is in `aside/` and is no link to its record: something else had
+    /// taken its place.
+    ///
+    /// It stands as that name told, under the next version: so a doctor that is late and sets the old name aside does
+    /// not meet it.
+    pub(super) fn reinstate(&mut self, lost: &Entry, now: Timestamp) -> Result<Became, Error> {
+        let Fence::Mine(fenced, task) = self.fence(lost.id)? else { return Ok(Became::Left) };
+        let Record { priority, created_at, ref queue, .. } = task.record;
+        let Some(version) = lost.version.checked_add(1) else { return Ok(Became::Left) };
+        let entry = Entry { version, priority, created_at, ..lost.clone() };
+        let home = layout::home(&entry, queue);
+        if self.queue.link(&fenced, &home.file(entry.name()))? == Linked::Gone {
+            return Ok(Became::Left);
+        }
+        self.queue.store().sync_dir(&home)?;
+        let nonce = self.nonce();
+        self.queue.look_at_parents(&Located { dir: home, entry }, now, nonce)?;
+        Ok(Became::Mended)
+    }
+
     /// Takes the record of a task that has no entry away from everybody else.
     pub(in super::super) fn fence(&mut self, id: TaskId) -> Result<Fence, Error> {
         let store = self.queue.store();
-        let Some((path, content)) = self.queue.record_of(id)? else { return Ok(Fence::Gone) };
-        let Ok(task) = Task::decode(id, &content) else { return Ok(Fence::Torn(path)) };
+        let Some((path, record)) = self.queue.record_file(id)? else { return Ok(Fence::Gone) };
+        let Ok(task) = record else { return Ok(Fence::Torn(path)) };
         let fenced = layout::record_again(id, self.nonce());
         if self.rename(&path, &fenced)? == Moved::Gone {
             return Ok(Fence::Gone);
@@ -197,14 +213,26 @@ impl<'a, S: Store> Mender<'a, S> {
     /// Where the file went; `None`: it was gone.
     fn moved_aside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
         let aside = self.place_aside(&path.name)?;
-        if self.rename(path, &aside)? == Moved::Here {
-            return Ok(Some(aside));
+        match self.rename(path, &aside) {
+            Ok(Moved::Here) => return Ok(Some(aside)),
+            Ok(Moved::Gone) => {}
+            // A directory that this agent may not write gets no other directory above it. Another name it can get.
+            Err(Error::Store(error)) if error.kind == StoreErrorKind::Denied => return self.moved_beside(path),
+            Err(error) => return Err(error),
         }
         // Only this repair knows of the directory, which is empty unless it has set something aside before.
         if self.queue.store().remove_dir(&aside.dir)? == DirRemoved::Now {
             self.aside = None;
         }
         Ok(None)
+    }
+
+    /// Gives something a name, in the directory that it is in, which no queue gives and which nobody looks for.
+    fn moved_beside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
+        let name = format!(".aside.{}.{}", self.nonce(), path.name);
+        let short = name.get(..limits::NAME_BYTES).unwrap_or(&name);
+        let beside = path.dir.file(short);
+        Ok((self.rename(path, &beside)? == Moved::Here).then_some(beside))
     }
 
     /// A free name in a directory that only this repair uses.

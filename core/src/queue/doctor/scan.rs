@@ -13,9 +13,16 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Path, Shelf, TimedShelf};
+use crate::limits;
 use crate::name::{Nonce, QueueName};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
+
+/// How deep a directory is looked through that is nobody's: as deep as the ready shelf, seen from the root.
+const STRANGE_DEPTH: usize = 8;
+
+/// How many names are read in such directories in all.
+const STRANGE_NAMES: usize = 100_000;
 
 /// All names there are, by what they tell.
 #[derive(Default)]
@@ -26,6 +33,8 @@ pub(super) struct Scan {
     pub(super) foreign: Vec<Path>,
     /// What cannot be read where a directory of the queue would be.
     pub(super) in_the_way: Vec<(Path, StoreError)>,
+    /// How many names have been read in directories that are nobody's.
+    strange: usize,
 }
 
 /// The names that belong to one task.
@@ -33,6 +42,9 @@ pub(super) struct Scan {
 pub(super) struct Case {
     /// Its entries, each as often as it was seen at a new place.
     pub(super) sightings: Vec<Located>,
+    /// Those in directories that no queue makes: perhaps one of the queue's that a hand has moved, perhaps somebody's
+    /// copy.
+    pub(super) strays: Vec<Located>,
     /// The reports on it, with the version and the nonce of each.
     pub(super) reports: Vec<(Path, u32, Nonce)>,
 }
@@ -41,8 +53,8 @@ pub(super) struct Case {
 #[derive(Default)]
 pub(in super::super) struct Aside {
     pub(super) files: usize,
-    /// The tasks of which an entry is there.
-    pub(in super::super) tasks: BTreeSet<TaskId>,
+    /// The tasks of which an entry is there, and of several that of the highest version.
+    pub(in super::super) tasks: BTreeMap<TaskId, Entry>,
     /// The reports that such entries point at.
     pub(super) reports: BTreeSet<(TaskId, Nonce)>,
 }
@@ -81,8 +93,16 @@ impl<S: Store> Queue<S> {
         self.scan_flat(&layout::sweep(), &mut scan, |scan, name| {
             layout::parse_sweep_token(name).map(|token| scan.tokens.push(token)).is_some()
         })?;
+        for name in self.scan_names(&layout::aside_shelf(), &mut scan)? {
+            if name.parse::<Nonce>().is_ok() {
+                self.scan_names(&layout::aside_shelf().child(&name), &mut scan)?;
+            }
+        }
         let drafts = self.scan_names(&layout::tmp(), &mut scan)?;
         scan.drafts = drafts.into_iter().map(|name| layout::tmp().file(name)).collect();
+        for path in scan.foreign.clone() {
+            self.scan_strange(&path.dir.child(&path.name), &mut scan, STRANGE_DEPTH)?;
+        }
         Ok(scan)
     }
 
@@ -178,10 +198,22 @@ impl<S: Store> Queue<S> {
             let queue = whole.child(&queue);
             for key in self.scan_names(&queue, scan)? {
                 let key = queue.child(&key);
-                let mut names = self.scan_names(&key, scan)?;
-                names.retain(|name| layout::parse_key_holder(name).is_none());
-                names.into_iter().for_each(|name| scan.entry_or_foreign(&key, name));
+                for name in self.scan_names(&key, scan)? {
+                    match layout::parse_key_holder(&name) {
+                        Some(_) => self.scan_file(key.file(name), scan)?,
+                        None => scan.entry_or_foreign(&key, name),
+                    }
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// Whoever asks for a key reads this. What cannot be read is in the way.
+    fn scan_file(&self, path: Path, scan: &mut Scan) -> Result<(), Error> {
+        match self.store().read(&path, limits::RECORD_BYTES) {
+            Err(error) if error.is_of_one_place() => scan.in_the_way.push((path, error)),
+            read => drop(read?),
         }
         Ok(())
     }
@@ -216,6 +248,25 @@ impl<S: Store> Queue<S> {
         for name in self.scan_names(dir, scan)? {
             if !known(scan, &name) {
                 scan.foreign.push(dir.file(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for entries in a directory that is nobody's. What cannot be listed is in nobody's way.
+    fn scan_strange(&self, dir: &Dir, scan: &mut Scan, depth: usize) -> Result<(), Error> {
+        let names = match self.store().list(dir) {
+            Err(error) if error.is_of_one_place() => return Ok(()),
+            names => names?.unwrap_or_default(),
+        };
+        for name in names {
+            scan.strange += 1;
+            match Entry::parse(&name) {
+                Some(entry) => scan.case(entry.id).strays.push(Located { dir: dir.clone(), entry }),
+                None if depth > 0 && scan.strange < STRANGE_NAMES => {
+                    self.scan_strange(&dir.child(&name), scan, depth - 1)?;
+                }
+                None => {}
             }
         }
         Ok(())
@@ -269,7 +320,10 @@ impl Aside {
     fn add(&mut self, name: &str) {
         self.files += 1;
         let Some(entry) = Entry::parse(name) else { return };
-        self.tasks.insert(entry.id);
         self.reports.extend(entry.report.map(|nonce| (entry.id, nonce)));
+        let known = self.tasks.entry(entry.id).or_insert_with(|| entry.clone());
+        if known.version < entry.version {
+            *known = entry;
+        }
     }
 }
