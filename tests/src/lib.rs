@@ -15,6 +15,7 @@
 //! stock wasmtime, `MUSE_AGENT` the built `muse-agent`, `MUSE_GUEST_AGENT` an agent that does what its tasks say.
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
+pub mod damage;
 mod mounted;
 mod schema;
 mod shown;
@@ -23,8 +24,9 @@ pub mod soak;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::fs;
+use std::io::{self, Seek, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -227,6 +229,26 @@ impl Call {
     /// In another directory than the repository's root.
     pub fn dir(mut self, path: impl AsRef<Path>) -> Call {
         self.command.current_dir(path);
+        self
+    }
+
+    /// As another user, which only root may ask for.
+    pub fn as_user(mut self, id: u32) -> Call {
+        self.command.uid(id).gid(id);
+        self
+    }
+
+    /// Killed if it takes longer: then its exit code is 137. To be asked for before all else.
+    pub fn within_seconds(mut self, seconds: u32) -> Call {
+        let mut command = Command::new("timeout");
+        command
+            .args(["-s", "KILL", &seconds.to_string()])
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.command.get_current_dir().unwrap_or(Path::new(".")));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command = command;
         self
     }
 

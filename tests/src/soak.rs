@@ -21,6 +21,7 @@ mod native;
 mod place;
 mod report;
 mod swarm;
+mod vandal;
 
 use std::collections::HashSet;
 use std::thread;
@@ -54,6 +55,9 @@ pub struct Options {
     /// How often one of them is killed
     #[arg(long)]
     pub kill_every_ms: u64,
+    /// Something is put in the way of the queue every second
+    #[arg(long)]
+    pub vandal: bool,
     /// What all choices follow from [default: another each time]
     #[arg(long)]
     pub seed: Option<u64>,
@@ -70,7 +74,7 @@ pub fn run(options: &Options) -> Report {
     let kill_every = Duration::from_millis(options.kill_every_ms.max(1));
     let chaos = swarm.run(time, kill_every, &mut SmallRng::seed_from_u64(seed));
     drain::drain(&swarm, "drain");
-    let complaints = heal(&swarm);
+    let complaints = heal(&swarm, options.vandal);
 
     let (listing, findings) = drain::listing(&swarm);
     let completed = swarm.completed();
@@ -84,11 +88,12 @@ pub fn run(options: &Options) -> Report {
 }
 
 /// What killed enqueuers left is found and put right by the doctor, and worked off. What else he finds is told.
-fn heal(swarm: &Swarm) -> Vec<String> {
+fn heal(swarm: &Swarm, was_vandalised: bool) -> Vec<String> {
     // Until then a doctor takes an enqueuer that was killed for one at work.
     thread::sleep(Duration::from_micros(limits::ENQUEUE_MICROS));
     let diagnosis = drain::doctor(swarm, &[]);
-    let mut complaints = unexplained(diagnosis.defects, &swarm.history());
+    let of_agents = diagnosis.defects.into_iter().filter(|defect| !was_vandalised || defect.code != "in_the_way");
+    let mut complaints = unexplained(of_agents.collect(), &swarm.history());
     if !diagnosis.healthy {
         drain::doctor(swarm, &["--repair"]);
         let left = drain::doctor(swarm, &[]);

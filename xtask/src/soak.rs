@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// How often one of them is killed
     #[arg(long, default_value_t = 50)]
     kill_every_ms: u64,
+    /// Put something in the way of the queue every second
+    #[arg(long)]
+    vandal: bool,
     /// What all choices follow from [default: another each time]
     #[arg(long)]
     seed: Option<u64>,
@@ -49,9 +52,10 @@ fn javascript(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
 impl Options {
     /// The same for the program.
     fn words(&self) -> Vec<String> {
-        let Options { minutes, agents, javascript, kill_every_ms, seed } = self;
+        let Options { minutes, agents, javascript, kill_every_ms, vandal, seed } = self;
         let mut words = vec![format!("--minutes={minutes}"), format!("--agents={agents}")];
         words.extend([format!("--javascript={javascript}"), format!("--kill-every-ms={kill_every_ms}")]);
+        words.extend(vandal.then(|| "--vandal".to_string()));
         words.extend(seed.map(|seed| format!("--seed={seed}")));
         words
     }

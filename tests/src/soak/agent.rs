@@ -42,6 +42,11 @@ pub(super) fn tells_of_a_full_queue(warning: &str) -> bool {
     warning.contains(&format!("queue {LIMITED} is full: "))
 }
 
+/// True for the warning that something is in the way.
+pub(super) fn tells_of_something_in_the_way(warning: &str) -> bool {
+    warning.contains(" is passed over: ")
+}
+
 /// One life of an agent, under one run id. It is over as soon as an answer does not come.
 pub(super) struct Agent<H, L> {
     run_id: String,

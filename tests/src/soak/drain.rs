@@ -4,7 +4,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use coord_core::queue::{Filter, Item, Status};
+use coord_core::queue::{Filter, Finding, Item, Status};
 use muse_cli::host;
 use serde::Deserialize;
 
@@ -49,7 +49,8 @@ pub(super) fn drain(swarm: &Swarm, run_id: &str) {
 /// Every task, and what was not as it should be on the way.
 pub(super) fn listing(swarm: &Swarm) -> (Listing, Vec<String>) {
     let tasks = tasks(swarm, usize::MAX);
-    let findings = tasks.findings.iter().map(|finding| finding.to_string()).collect();
+    let told = tasks.findings.iter().filter(|finding| !matches!(finding, Finding::PassedOver(_)));
+    let findings = told.map(|finding| finding.to_string()).collect();
     (tasks.items.into_iter().map(|item| (item.task.id.to_string(), listed(item))).collect(), findings)
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use coord_core::Timestamp;
 use serde::Deserialize;
 
-use super::agent::{Hands, tells_of_a_full_queue};
+use super::agent::{Hands, tells_of_a_full_queue, tells_of_something_in_the_way};
 use super::history::{Answer, Holder, Label, Lease, Op, Task, Verdict};
 use super::swarm::Slot;
 
@@ -123,9 +123,9 @@ fn understood(op: &Op, printed: &str) -> Answer {
     }
 }
 
-/// A claim that finds nothing is told of a limited queue that is full.
+/// A claim that finds nothing is told of a limited queue that is full; and a vandal may be about.
 fn is_foreseen(op: &Op, warning: &str) -> bool {
-    matches!(op, Op::Claim { .. }) && tells_of_a_full_queue(warning)
+    matches!(op, Op::Claim { .. }) && tells_of_a_full_queue(warning) || tells_of_something_in_the_way(warning)
 }
 
 impl Printed {

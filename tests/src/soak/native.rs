@@ -13,7 +13,7 @@ use std::thread;
 
 use coord_core::name::ErrorMessage;
 use coord_core::queue::{
-    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Gc, NewTask, Plan, Retrying, Thoroughness,
+    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Finding, Gc, NewTask, Plan, Retrying, Thoroughness,
 };
 use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{JsonObject, Queue, limits};
@@ -162,7 +162,7 @@ fn claimant(run_id: &str, nonce: &Option<String>) -> Result<Claimant, Box<dyn Er
 }
 
 fn claimed(claim: Claim) -> Result<Answer, Box<dyn Error>> {
-    if let Some(finding) = claim.findings.first() {
+    if let Some(finding) = claim.findings.iter().find(|finding| !matches!(finding, Finding::PassedOver(_))) {
         return Err(finding.to_string().into());
     }
     let Some(Claimed { task, record, .. }) = claim.claimed else { return Ok(Answer::Empty) };

@@ -105,6 +105,9 @@ impl fmt::Display for Report {
             c.denos_killed
         )?;
         writeln!(f, "stops        {} for longer than any lease", c.stops)?;
+        if c.planted > 0 {
+            writeln!(f, "in the way   {} things were put there", c.planted)?;
+        }
         writeln!(f, "unknown      {} commands without an answer", n.unknown)?;
         writeln!(f, "enqueued     {}, and {} recovered of those without an answer", n.enqueued, n.recovered)?;
         writeln!(

@@ -22,6 +22,7 @@ use super::history::{Answer, History, Note, Said};
 use super::javascript::{Programs, Runtime};
 use super::kind::{Face, Kind, Role, kinds};
 use super::muse::{self, Muse};
+use super::vandal::vandalise;
 
 /// About so many tasks are kept waiting or held, half of them by the dead.
 const BACKLOG: usize = 120;
@@ -42,6 +43,8 @@ pub(super) struct Swarm {
     pub(super) directory: PathBuf,
     /// `None` if no agent is one.
     javascript: Option<Programs>,
+    /// True if somebody puts things in the way.
+    vandal: bool,
     history: Mutex<History>,
     slots: Vec<Slot>,
 }
@@ -63,6 +66,8 @@ pub(super) struct Chaos {
     pub(super) denos_killed: u64,
     /// Processes that were stopped for longer than any lease, and went on then.
     pub(super) stops: u64,
+    /// Things that were put in the way.
+    pub(super) planted: u64,
 }
 
 /// The place of one agent, or of the two in one native process.
@@ -87,7 +92,8 @@ impl Swarm {
         let javascript = (options.javascript > 0).then(Programs::named);
         let slots = kinds(options).into_iter().map(|kind| Slot { kind, life: Mutex::default() }).collect();
         let (muse, directory) = (muse::program(), repository.join(".muse/coordination"));
-        Swarm { muse, repository, directory, javascript, history: Mutex::default(), slots }
+        let (vandal, history) = (options.vandal, Mutex::default());
+        Swarm { muse, repository, directory, javascript, vandal, history, slots }
     }
 
     /// Lets them work for that long, and kills one every `kill_every`.
@@ -98,8 +104,11 @@ impl Swarm {
                 let seeds = SmallRng::seed_from_u64(rng.next_u64());
                 scope.spawn(move || self.fill(slot, number, seeds));
             }
-            let chaos = self.torment(end, kill_every, rng);
+            let mut seeds = SmallRng::seed_from_u64(rng.next_u64());
+            let vandal = self.vandal.then(|| scope.spawn(move || vandalise(&self.directory, end, &mut seeds)));
+            let mut chaos = self.torment(end, kill_every, rng);
             self.slots.iter().for_each(Slot::close);
+            chaos.planted = vandal.map_or(0, |vandal| vandal.join().expect("the vandal ends"));
             chaos
         })
     }
