@@ -128,9 +128,10 @@ impl<S: Store> Queue<S> {
     /// Removes the directories that are made as they are needed and that nothing is in: whoever needs one makes it
     /// again.
     fn remove_empty_dirs(&self) -> Result<(), Error> {
-        let shelves =
-            [TimedShelf::ready(), TimedShelf::scheduled().dir, layout::deadlines(), layout::shelf(Shelf::Blocked)];
-        shelves.iter().try_for_each(|shelf| self.trim(shelf, MOST_LEVELS).map(|_| ()))
+        let by_time = [TimedShelf::ready(), TimedShelf::scheduled().dir, layout::deadlines()];
+        // The parts of the blocked shelf stay: there are never more than 256.
+        let shelves = by_time.into_iter().chain(self.parts_of(Shelf::Blocked)?);
+        shelves.into_iter().try_for_each(|shelf| self.trim(&shelf, MOST_LEVELS).map(|_| ()))
     }
 
     /// Removes the empty directories below this one. True if nothing is left in it.
