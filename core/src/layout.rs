@@ -617,11 +617,9 @@ impl PriorityPlace {
         let bits_open = u64::BITS - 1 - magnitude.leading_zeros();
         let all_open = (1 << bits_open) - 1;
         match priority > 0 {
-            true => PriorityPlace {
-                group: u64::from(62 - bits_open),
-                bits_open,
-                offset: all_open - (magnitude & all_open),
-            },
+            true => {
+                PriorityPlace { group: u64::from(62 - bits_open), bits_open, offset: all_open - (magnitude & all_open) }
+            }
             false => PriorityPlace {
                 group: Self::NEAR_GROUPS.end() + u64::from(bits_open + 2 - Self::SHORTEST),
                 bits_open,
@@ -684,7 +682,9 @@ mod tests {
 
     #[test]
     fn a_priorities_names_read_back_down_to_the_times() {
-        for priority in [i64::MAX, 1 << 40, 60_000, 1_000, 128, 127, 5, 0, -7, -127, -128, -60_000, i64::MIN + 1, i64::MIN] {
+        for priority in
+            [i64::MAX, 1 << 40, 60_000, 1_000, 128, 127, 5, 0, -7, -127, -128, -60_000, i64::MIN + 1, i64::MIN]
+        {
             let mut shelf = TimedShelf::queue(&QueueName::default_queue());
             for name in PriorityPlace::of(priority).names() {
                 assert!(!matches!(shelf.level, Level::Times { .. }), "{priority}");
@@ -708,7 +708,11 @@ mod tests {
                 above = above + "/" + &name;
             }
         }
-        assert!(beside.values().all(|names| names.len() <= 368), "{:?}", beside.values().map(|names| names.len()).max());
+        assert!(
+            beside.values().all(|names| names.len() <= 368),
+            "{:?}",
+            beside.values().map(|names| names.len()).max()
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{self, Dir};
+use crate::layout::{self, Dir, TimedShelf};
 use crate::limits;
 use crate::name::{self, ErrorMessage, Nonce};
 use crate::store::{Linked, Store, StoreError};
@@ -98,6 +98,8 @@ impl<S: Store> Queue<S> {
         let formatted = match is_formatted(&store) {
             Err(Error::NoFormat { .. }) => false,
             Err(Error::Store(error)) if error.is_of_one_place() && error.path == layout::format().to_string() => false,
+            // Somebody's hand has renamed it: what is beside it is a queue's.
+            Err(Error::NotAQueue { .. }) if holds_a_queue(&store)? => false,
             formatted => formatted?,
         };
         Ok(Queue { store, formatted: Cell::new(formatted), memory: RefCell::default() })
@@ -311,18 +313,14 @@ fn is_formatted<S: Store>(store: &S) -> Result<bool, Error> {
     Ok(content.is_some())
 }
 
-/// True if a file says, as `format.json` does, that the queue is of this version's format; false if it says nothing, or
-/// cannot be read.
-fn says_format<S: Store>(store: &S, path: &layout::Path) -> Result<bool, Error> {
-    match store.read(path, limits::RECORD_BYTES) {
-        Ok(Some(content)) => match check_format(&content) {
-            Err(Error::NoFormat { .. }) => Ok(false),
-            said => said.map(|()| true),
-        },
-        Ok(None) => Ok(false),
-        Err(error) if error.is_of_one_place() => Ok(false),
-        Err(error) => Err(error.into()),
+/// True if the directory holds records and the shelves of those who made them.
+fn holds_a_queue<S: Store>(store: &S) -> Result<bool, Error> {
+    for dir in [layout::tasks(), layout::sweep(), TimedShelf::ready()] {
+        if store.list(&dir)?.is_none() {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 fn check_format(content: &[u8]) -> Result<(), Error> {

@@ -231,7 +231,8 @@ const ILLNESSES: &[Illness] = &[
                 let state = State::Ready { pending_until: created_at.plus_seconds(10_000), tags: TagSet::default() };
                 let priority = 0;
                 let (generation, attempt, report) = (0, 0, None);
-                let entry = Entry { id, created_at, priority, version, generation, attempt, state, report, queue: None };
+                let entry =
+                    Entry { id, created_at, priority, version, generation, attempt, state, report, queue: None };
                 world.link(&first, &first.dir.file(entry.to_string()));
             }
         },

@@ -101,12 +101,8 @@ impl World {
         let task = self.queue().task(id).unwrap().unwrap();
         let dir = layout::ready_leaf(&task.record.queue, task.record.priority, task.record.created_at);
         let entry = Entry::first(&task);
-        let command = Command::Cancel {
-            run_id: world::agent(),
-            if_held: IfHeld::Refuse,
-            nonce: self.nonce(),
-            report: None,
-        };
+        let command =
+            Command::Cancel { run_id: world::agent(), if_held: IfHeld::Refuse, nonce: self.nonce(), report: None };
         let next = decide(&entry, &command, self.now()).unwrap();
         let home = layout::home(&next, &queue.parse().unwrap());
         assert_eq!(self.store.rename(&dir.file(entry.name()), &home.file(next.name())).unwrap(), Moved::Here);

@@ -112,8 +112,8 @@ fn tempfile_in(directory: &Path) -> PathBuf {
 const DIRECTORIES: [&str; 20] = [
     "ready/zzz",
     "ready/other",
-    "ready/default/7fffffffffffffff/00000",
-    "ready/default/8000000000000001",
+    "ready/default/0b7/00000",
+    "ready/default/0b8",
     "scheduled/00000",
     "blocked/00",
     "blocked/ff",
@@ -146,7 +146,7 @@ const COMMANDS: [&str; 14] = [
     "show HELD --json",
     "heartbeat HELD --run-id holder --json",
     "gc --older-than 1d --json",
-    "watch --count 1",
+    "tasks --status claimed --json",
     "wait DONE --timeout 1 --json",
     "pause elsewhere --json",
     "limit elsewhere --max-in-flight 3 --json",
@@ -261,7 +261,9 @@ fn what_is_in_the_place_of_a_directory_costs_only_what_would_be_in_it() {
         eprintln!("{place}: {thing:?}");
         queue.is_of_use(cell);
         let doctor = queue.run("doctor --json");
-        let tells = !NAMES_ALONE.iter().any(|hall| place.starts_with(hall));
+        // `gc` has removed an empty directory, whoever may look into it.
+        let is_there = queue.repo.coordination(place).symlink_metadata().is_ok();
+        let tells = is_there && !NAMES_ALONE.iter().any(|hall| place.starts_with(hall));
         assert!(doctor.stdout.contains("\"in_the_way\"") || !tells, "{place}: {thing:?}: {doctor}");
         assert!(doctor.code == Some(1) || !tells, "{place}: {thing:?}: {doctor}");
         queue.ok("doctor --repair");

@@ -60,7 +60,8 @@ fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
     });
     let least_left = Cell::new(f64::INFINITY);
     let claim = |repo: &Repo| {
-        let call = repo.coord_call("claim --run-id agent --queue mine --claim-ttl 10 --json").env("MUSE_COORD_SYNC", "off");
+        let call =
+            repo.coord_call("claim --run-id agent --queue mine --claim-ttl 10 --json").env("MUSE_COORD_SYNC", "off");
         let began = Instant::now();
         let claimed = call.run().succeeded();
         let took = began.elapsed();

@@ -12,8 +12,8 @@ use coord_core::layout;
 use coord_core::name::{Nonce, QueueName};
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::Tree;
-use coord_core::transition::is_over;
 use coord_core::task::IfParentFails;
+use coord_core::transition::is_over;
 use coord_core::{Task, TaskId};
 use coord_tests::report;
 use coord_tests::sim::agent::{Answer, Errand, LONG_NAMED, New, Order, after};
@@ -330,7 +330,8 @@ fn all_may_fail(what: &str, cases: &[Case]) {
             for n in 1.. {
                 let Some((world, answer)) = fail(case, n, *failing) else { break };
                 let context = format!("{}, call {n}, {failing:?}, answered {answer:?}", case.name);
-                let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(case, world, answer, *failing)));
+                let checked =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(case, world, answer, *failing)));
                 assert!(checked.is_ok(), "{context}");
                 told.insert((case.name, matches!(answer, Answer::Failed | Answer::Unknown)));
                 failures += 1;

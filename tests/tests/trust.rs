@@ -14,6 +14,7 @@ const BOB: u32 = 4_202;
 #[test]
 fn the_queue_of_another_user_is_refused_with_the_way_out() {
     let Some(repo) = shared_place() else { return };
+    fs::remove_dir(repo.path(".muse")).unwrap();
     chmod(&repo.path(""), 0o1777);
     by(ANNE, &repo, "mkdir .muse && \"$COORD\" init").succeeded();
     by(BOB, &repo, "mkdir below").succeeded();
@@ -41,6 +42,7 @@ fn the_queue_of_another_user_is_refused_with_the_way_out() {
 #[test]
 fn root_trusts_its_own_and_whoever_called_sudo() {
     let Some(repo) = shared_place() else { return };
+    fs::remove_dir(repo.path(".muse")).unwrap();
     chown(&repo.path(""), ANNE, ANNE);
     by(ANNE, &repo, "mkdir .muse && \"$COORD\" enqueue t").succeeded();
     let refused = repo.coord("tasks").ended_with(1).stderr;

@@ -314,7 +314,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Refused(
-                Error::IoError(IoError { message, .. }) | Error::Unknown(IoError { message, .. }) | Error::Error(message),
+                Error::IoError(IoError { message, .. })
+                | Error::Unknown(IoError { message, .. })
+                | Error::Error(message),
             ) => f.write_str(message),
             Refusal::Refused(error) => write!(f, "{error:?}"),
             Refusal::Broken(error) => write!(f, "{error:#}"),

@@ -140,7 +140,7 @@ impl Guest for Coord {
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
             let step = Instance::with(|instance| {
-                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now, nonce())?)
+                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
             })?;
             match step {
                 EndStep::Sleep(time) => instance::sleep(time),

@@ -323,12 +323,7 @@ impl<S: Store> Queue<S> {
 
     /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some parts of the shelf
     /// each time, and at all of them if there are few names.
-    pub(super) fn wake_forgotten(
-        &self,
-        now: Timestamp,
-        nonce: Nonce,
-        budget: &mut Budget<'_>,
-    ) -> Result<Swept, Error> {
+    pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce, budget: &mut Budget<'_>) -> Result<Swept, Error> {
         let parts = self.parts_of(Shelf::Blocked)?;
         let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
         let first = turn % parts.len().max(1);

@@ -159,8 +159,7 @@ impl<S: Store> Queue<S> {
         // CM-1: until here the tasks are records that no entry points at.
         let mut linked = Vec::new();
         for draft in &mut drafts {
-            let of_the_change =
-                if linked.is_empty() { Error::of_the_change } else { Error::after_the_change };
+            let of_the_change = if linked.is_empty() { Error::of_the_change } else { Error::after_the_change };
             linked.extend(self.link_first(draft, now, nonce).map_err(of_the_change)?);
         }
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
@@ -252,7 +251,10 @@ impl<S: Store> Queue<S> {
         }
         // From here on any agent that asks for the key may give it to this task.
         match self.take_key(task, None, now, nonce).map_err(Error::after_the_change)? {
-            Keyed::Held => Ok(self.unlock(task, now, nonce).map_err(Error::after_the_change)?.map_or(Shelved::TakenAway, Shelved::At)),
+            Keyed::Held => Ok(self
+                .unlock(task, now, nonce)
+                .map_err(Error::after_the_change)?
+                .map_or(Shelved::TakenAway, Shelved::At)),
             Keyed::By(other) => {
                 if self.unstage(task, record, entry).map_err(Error::after_the_change)? {
                     self.or_leave(self.unmark_parents(task));

@@ -547,7 +547,8 @@ impl<S: Store> Queue<S> {
         let requests =
             |(_, report): (Nonce, Option<Report>)| report.filter(|of| of.kind == ReportKind::CancelRequested);
         // Whoever asked said so before the name did; the text may be lost, or unreadable, all the same.
-        let report = self.or_leave(self.history(entry)).unwrap_or_default().into_iter().find_map(requests).unwrap_or_default();
+        let report =
+            self.or_leave(self.history(entry)).unwrap_or_default().into_iter().find_map(requests).unwrap_or_default();
         Ok(Some(CancelRequest { run_id: report.run_id, reason: report.reason.map(String::from) }))
     }
 

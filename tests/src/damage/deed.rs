@@ -181,8 +181,8 @@ impl Victim<'_> {
         let aa = &hex[..2];
         let places = [
             "ready/zzz".to_string(),
-            "ready/default/8000000000000009".to_string(),
-            "ready/default/7fffffffffffffff/00000".to_string(),
+            "ready/default/0bf".to_string(),
+            "ready/default/0b7/00000".to_string(),
             "scheduled/00000".to_string(),
             format!("blocked/{aa}"),
             format!("blocked/{aa}/{hex}"),

@@ -25,7 +25,7 @@ fn what_an_agent_prints_is_passed_on_as_it_is_unless_asked() {
 #[test]
 fn what_an_agent_prints_is_prefixed_line_by_line_and_made_harmless() {
     let ended = printed("--agent-output prefix");
-    let lines = "\"agent-1\": warning: forged\n\"agent-1\": \u{fffd}[2Jred\n\"agent-1\": no end\n";
+    let lines = "\"agent-1\": warning: forged\n\"agent-1\": \\u{1b}[2Jred\n\"agent-1\": no end\n";
     assert_eq!([ended.stdout, ended.stderr], [format!("\"agent-1\": say: say\n{lines}"), lines.to_string()]);
 }
 

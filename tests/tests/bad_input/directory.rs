@@ -228,7 +228,10 @@ fn foreign_files_in_every_directory_are_neither_in_the_way_nor_touched() {
     let listed = repo.tasks();
 
     let total = counted["total"].as_u64().unwrap();
-    assert_eq!((&listed["total"], &listed["warnings"]), (&(total + 1).into(), &serde_json::json!([])));
+    assert_eq!(listed["total"], total + 1);
+    // Beside queues any name is one of a queue. What is no directory there is told.
+    let told: Vec<&str> = listed["warnings"].as_array().unwrap().iter().map(|told| told.as_str().unwrap()).collect();
+    assert!(told.len() == 2 && told.iter().all(|told| told.starts_with("ready/foreign")), "{told:?}");
     assert_eq!(listed["items"].as_array().unwrap().len() as u64, total + 1);
     bystanders.are_unharmed(&repo);
     assert_eq!(foreign_files(&repo), before);

@@ -429,7 +429,33 @@ fn what_max_bytes_has_no_room_for_is_left_out_and_the_task_claimed_all_the_same(
     assert_eq!(fits["warnings"], json!([]));
 
     let lines = ["claim --run-id a --max-bytes 12 --json", "claim --run-id a --max-bytes 0"];
-    assert_snapshot!(repo.session(lines), @"");
+    assert_snapshot!(repo.session(lines), @r#"
+    $ muse coord claim --run-id a --max-bytes 12 --json
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
+     "task_id":"<id 1>","claimer_run_id":"a","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
+     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
+     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"t","priority":0,
+     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "payload":null,"payload_truncated":true,"payload_bytes":13},"left_out":[{"field":"payload","bytes":13},
+     {"field":"tags","bytes":9,"count":2}],
+     "warnings":["--max-bytes 12 leaves out payload (13 bytes), 2 of tags (9 bytes): `muse coord show <bare id 1>` prints all"]}
+    exit 0
+
+    $ muse coord claim --run-id a --max-bytes 0
+
+    🔒 Task claimed
+      Task ID:    <id 2>
+      Title:      t
+      Claimer:    a
+      Queue:      default  priority=0
+      Expires in: 3600s (<time 4>)
+      Payload:    13 bytes, left out
+      Left out:   2 of tags (9 bytes)
+
+      (<s>)
+    2> ⚠️  --max-bytes 0 leaves out payload (13 bytes), 2 of tags (9 bytes): `muse coord show <bare id 2>` prints all
+    exit 0
+    "#);
     assert_eq!(repo.tasks()["claimed"], 3);
 }
 
@@ -457,7 +483,7 @@ fn the_whole_answer_of_a_claim_is_bounded_and_what_is_left_out_is_counted() {
             repo.coord(&format!("claim --run-id late-{agent} --queue q --claim-ttl 1 --json")).succeeded().json();
         leases
             .push((claim["task_id"].as_str().unwrap().to_string(), claim["claim_nonce"].as_str().unwrap().to_string()));
-        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        std::thread::sleep(Duration::from_millis(1_100));
     }
     let claim = repo.coord("claim --run-id last --queue q --claim-ttl 1 --json").succeeded().json();
     assert_eq!(claim["task"]["after"].as_array().unwrap().len(), 21);
@@ -469,7 +495,7 @@ fn the_whole_answer_of_a_claim_is_bounded_and_what_is_left_out_is_counted() {
     }
     let mut left_out = Vec::new();
     for max in [0, 1_000, 2_048, 4_096, 9_000, 13_000, 20_000, 40_000, 100_000] {
-        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        std::thread::sleep(Duration::from_millis(1_100));
         let claimed =
             repo.coord(&format!("claim --run-id a --queue q --claim-ttl 1 --max-bytes {max} --json")).succeeded();
         let (bytes, answer) = (claimed.stdout.len(), claimed.json());
@@ -488,7 +514,17 @@ fn the_whole_answer_of_a_claim_is_bounded_and_what_is_left_out_is_counted() {
         let late = answer["orphan_results"].as_array().map_or(&[][..], Vec::as_slice);
         assert!(late.iter().all(|late| late["result"]["n"].as_u64() > Some(0)), "the newest four are kept");
     }
-    assert_snapshot!(left_out.join("\n"), @"");
+    assert_snapshot!(left_out.join("\n"), @"
+    0: payload, title, created_by, unique, 32 tags, 21 after, 4 orphan_results
+    1000: payload, title, created_by, unique, 32 tags, 21 after, 4 orphan_results
+    2048: payload, title, created_by, unique, 32 tags, 21 after, 4 orphan_results
+    4096: payload, title, created_by, unique, 21 after, 4 orphan_results
+    9000: title, created_by, unique, 21 after, 4 orphan_results
+    13000: created_by, unique, 32 tags, 21 after, 4 orphan_results
+    20000: unique, 4 orphan_results
+    40000: 
+    100000:
+    ");
 }
 
 #[test]
@@ -507,11 +543,11 @@ fn each_of_several_claims_is_printed_before_the_next_is_made() {
     repo.coord_call("enqueue --batch - --run-id o").input(line.repeat(4)).run().succeeded();
     // A pipe takes 64 KB: so the first claim is not printed before somebody reads.
     let claiming = repo.coord_call("claim --run-id a --max 3 --json").start();
-    let claimed = || repo.coord("stats --json").succeeded().json()["queues"]["default"]["claimed"].as_u64();
+    let claimed = || repo.coord("stats --json").succeeded().json()["queues"]["default"]["counts"]["claimed"].as_u64();
     while claimed() == Some(0) {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     assert_eq!(claimed(), Some(1));
     let claims = claiming.finish().succeeded().json();
     assert_eq!((claims["claims"].as_array().unwrap().len(), claimed()), (3, Some(3)));
