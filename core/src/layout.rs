@@ -321,6 +321,18 @@ pub fn aside_by(nonce: Nonce) -> Dir {
     aside_shelf().child(&nonce.to_string())
 }
 
+/// The name that something gets which a repair sets aside where it is, since it may not move it to `aside/`.
+pub fn set_aside_in_place(nonce: Nonce, name: &str) -> String {
+    format!("{SET_ASIDE}{nonce}.{name}")
+}
+
+/// True for such a name.
+pub fn is_set_aside(name: &str) -> bool {
+    name.starts_with(SET_ASIDE)
+}
+
+const SET_ASIDE: &str = ".aside.";
+
 /// The directory of the records.
 pub fn tasks() -> Dir {
     Dir::root().child("tasks")

@@ -245,7 +245,9 @@ impl<S: Store> Queue<S> {
     /// The names in a directory; none if it is not there. One that cannot be listed is passed over and told of, so that it costs only
     /// what is in it. Every walk over names goes by this; only who has to be sure of one task asks the store itself.
     pub(super) fn names_in(&self, dir: &Dir) -> Result<Vec<String>, Error> {
-        Ok(self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default())
+        let mut names = self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default();
+        names.retain(|name| !layout::is_set_aside(name));
+        Ok(names)
     }
 
     /// What the store answered; `None`: something is in the way, or not open to this agent, which is noted to be told.

@@ -303,7 +303,7 @@ impl<'a> Trial<'a> {
 
     /// Without it there is no queue, until a doctor has mended it.
     fn has_format(&self) -> bool {
-        !self.deeds.iter().any(|deed| deed.concerns("format.json"))
+        !self.deeds.iter().any(|deed| deed.concerns("format.json") || deed.concerns("anchor.json"))
     }
 
     fn note_complaint(&mut self, answered: &Answered) {

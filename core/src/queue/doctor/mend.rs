@@ -2,7 +2,6 @@
 //! came to a directory is durable before the next step relies on it.
 
 use alloc::boxed::Box;
-use alloc::format;
 
 use super::super::Queue;
 use super::super::files::Located;
@@ -229,7 +228,7 @@ impl<'a, S: Store> Mender<'a, S> {
 
     /// Gives something a name, in the directory that it is in, which no queue gives and which nobody looks for.
     fn moved_beside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
-        let name = format!(".aside.{}.{}", self.nonce(), path.name);
+        let name = layout::set_aside_in_place(self.nonce(), &path.name);
         let short = name.get(..limits::NAME_BYTES).unwrap_or(&name);
         let beside = path.dir.file(short);
         Ok((self.rename(path, &beside)? == Moved::Here).then_some(beside))

@@ -278,7 +278,7 @@ impl<S: Store> Queue<S> {
         let (mut error, place) = (None, parent.file(name));
         for _ in 0..LOOKS {
             match self.store().list(dir) {
-                Ok(Some(names)) => return Ok(names),
+                Ok(Some(names)) => return Ok(names.into_iter().filter(|name| !layout::is_set_aside(name)).collect()),
                 Ok(None) if !self.store().exists(&place)? => return Ok(Vec::new()),
                 Ok(None) => {
                     let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
