@@ -498,13 +498,14 @@ impl Space {
         let above_leaf = self.leaf.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
         match hall(dir) {
             // What is enqueued by the clock by which the task was comes into the same leaf.
-            "ready" => above_leaf && (!adds || self.scenario.clocks == [0]),
+            "ready" => above_leaf && !self.scenario.has(Kind::Gc) && (!adds || self.scenario.clocks == [0]),
             "blocked" if self.scenario.only_enqueues() => true,
             "tasks" => !adds && !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair),
             "blocked" => !adds,
             "unique" => !self.scenario.adds.is_unique && !self.scenario.task.is_unique,
             "queues" => !self.scenario.all_kinds().any(Kind::sets),
-            "runs" | "tags" => true,
+            "runs" => true,
+            "tags" => !self.scenario.has(Kind::Gc),
             "scheduled" => self.scenario.puts_nothing_off(),
             "claimed" | "done" | "records" | "purged" | "sweep" | "deadlines"
                 if self.scenario.only_enqueues() && !self.scenario.has(Kind::Repair) =>
