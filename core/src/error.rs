@@ -1,6 +1,6 @@
 //! What an operation of the queue can end in when it does not do what was asked.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::id::TaskId;
@@ -116,6 +116,10 @@ impl Error {
     pub(crate) fn after_the_change(self) -> Error {
         match self {
             Error::Store(error) => Error::Unknown(error),
+            error @ (Error::Contended | Error::Corrupt { .. }) => {
+                let (operation, detail) = ("finish the change", error.to_string());
+                Error::Unknown(StoreError { operation, path: String::new(), kind: StoreErrorKind::Other, detail })
+            }
             error => error,
         }
     }
@@ -175,11 +179,17 @@ impl fmt::Display for Error {
                 write!(f, "task {id}: its record {} is {problem}; nothing was changed", crate::layout::record(*id))
             }
             Error::Unencodable(problem) => write!(f, "what was to be written is {problem}"),
-            Error::UnsupportedFormat { found } => write!(
-                f,
-                "this directory follows another format ({found}; this version knows {}); use a newer muse for it",
-                crate::queue::FORMAT
-            ),
+            Error::UnsupportedFormat { found } => {
+                let ours = crate::queue::FORMAT;
+                write!(f, "this directory follows another format ({found}; this version knows {ours}); ")?;
+                match found.parse::<u32>() {
+                    Ok(found) if found < ours => f.write_str(
+                        "`muse coord export` of the version that made it, and `import` of this one in another directory, take \
+                         its tasks over",
+                    ),
+                    _ => f.write_str("use a newer muse for it"),
+                }
+            }
             Error::NoFormat { found } => write!(
                 f,
                 "format.json does not say which format this directory follows: it holds {found:?}, where this version \

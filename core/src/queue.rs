@@ -60,8 +60,8 @@ pub use enqueue::{Batch, Enqueued, NewTask, Plan, Start};
 pub use expire::Sweep;
 pub use gc::{Collected, Gc};
 pub use hosting::Holding;
-pub use list::{Counts, Cursor, Filter, Item, Listing, Matching, Shown, Sort};
-pub use reports::{Report, ReportKind};
+pub use list::{Counts, Cursor, Filter, Item, Listing, Matching, Shown, Sort, TaskList};
+pub use reports::{Import, Report, ReportKind};
 pub use settings::{Closed, Settings};
 pub use settle::{CancelRequest, Cancelling, Completed, Failing, Progress, Released, Retried, Retrying};
 pub use stats::{QueueStats, Spread, Stats};
@@ -70,9 +70,9 @@ pub use watch::Watch;
 
 /// The number of the protocol that this version writes and reads.
 ///
-/// To change the protocol: give it a new number, read the old one as before, and let only `init` of an empty directory
-/// write the new one. A version that does not know a number touches nothing.
-pub const FORMAT: u32 = 1;
+/// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how its
+/// tasks come over: by an export of the version that knows it.
+pub const FORMAT: u32 = 2;
 
 /// A queue in a store.
 #[derive(Debug)]
@@ -121,11 +121,16 @@ impl<S: Store> Queue<S> {
         Ok(made)
     }
 
+    /// True if `format.json` has one name only, as it has in a copy of the directory.
+    pub fn is_copy(&self) -> Result<bool, Error> {
+        Ok(self.store.links(&layout::format())? == Some(1))
+    }
+
     /// Has a queue that came with a copy count as made here: `format.json` is given its second name again. True if this
     /// call did.
     pub fn adopt(&self) -> Result<bool, Error> {
         let (format, anchor) = (layout::format(), layout::anchor());
-        if self.store.links(&format)? != Some(1) {
+        if !self.is_copy()? {
             return Ok(false);
         }
         self.store.remove(&anchor)?;
@@ -311,6 +316,20 @@ fn is_formatted<S: Store>(store: &S) -> Result<bool, Error> {
         None => check_holds_nothing_else(store)?,
     }
     Ok(content.is_some())
+}
+
+/// True if a file says, as `format.json` does, that the queue is of this version's format; false if it says nothing, or
+/// cannot be read.
+fn says_format<S: Store>(store: &S, path: &layout::Path) -> Result<bool, Error> {
+    match store.read(path, limits::RECORD_BYTES) {
+        Ok(Some(content)) => match check_format(&content) {
+            Err(Error::NoFormat { .. }) => Ok(false),
+            said => said.map(|()| true),
+        },
+        Ok(None) => Ok(false),
+        Err(error) if error.is_of_one_place() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// True if the directory holds records and the shelves of those who made them.

@@ -65,7 +65,8 @@ pub trait Store {
     /// or not, and so may a file that is renamed within this directory. Names that are not UTF-8 are left out.
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError>;
 
-    /// What becomes another whenever a name in the directory comes or goes; `None` if there is no such directory.
+    /// What becomes another whenever a name in the directory comes or goes; `None` if there is no such directory. Where
+    /// something else has the name, a store may say so by an error: a link is nothing that the queue makes.
     ///
     /// Two changes within [`crate::limits::STAMP_GRAIN_MICROS`] may leave the same stamp.
     fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError>;
@@ -218,7 +219,9 @@ impl StoreError {
     /// can do nothing at all for now.
     pub fn is_of_one_place(&self) -> bool {
         match self.kind {
-            StoreErrorKind::Denied | StoreErrorKind::WrongType | StoreErrorKind::Other => !self.path.is_empty(),
+            StoreErrorKind::Denied | StoreErrorKind::WrongType => !self.path.is_empty(),
+            // Of a directory or a file right below the root: then it is the medium.
+            StoreErrorKind::Other => self.path.contains('/'),
             StoreErrorKind::ReadOnly | StoreErrorKind::Full | StoreErrorKind::TooManyOpen => false,
         }
     }

@@ -311,6 +311,7 @@ const ILLNESSES: &[Illness] = &[
         left: 0,
     },
     Illness { code: "no_format", became: &[Became::Mended], make: |world, _| world.remove(&layout::format()), left: 1 },
+    Illness { code: "copied", became: &[Became::Mended], make: |world, _| world.remove(&layout::anchor()), left: 1 },
 ];
 
 /// A queue with one task and this illness, an hour later.

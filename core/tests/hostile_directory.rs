@@ -181,7 +181,7 @@ fn as_name(text: String) -> String {
 }
 
 fn content() -> BoxedStrategy<Vec<u8>> {
-    let good = select(vec!["{\"format\":1}", "{\"result\":{\"a\":1}}", "{\"error\":\"no\"}", "\"agent-7\""])
+    let good = select(vec!["{\"format\":2}", "{\"result\":{\"a\":1}}", "{\"error\":\"no\"}", "\"agent-7\""])
         .prop_map(String::from);
     let record = record().prop_map(|record| String::from_utf8(Task::encode(record).unwrap().1).unwrap());
     let texts = damaged(prop_oneof![good.clone(), record], ",", &["{", "null", "\"\\ud800\"", "1e999"]);
@@ -307,7 +307,7 @@ fn filled(things: &[Thing], wanted: impl Fn(&Path) -> bool) -> Frugal {
         }
     }
     // Unless somebody's is there.
-    store.place(&layout::format(), b"{\"format\":1}");
+    store.place(&layout::format(), b"{\"format\":2}");
     store
 }
 

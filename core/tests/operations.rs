@@ -547,8 +547,11 @@ fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
         assert_eq!(store.files().len(), 1);
         error
     };
-    let newer = refused("format.json", b"{\"format\":2,\"x\":1}");
-    assert_eq!(newer, Error::UnsupportedFormat { found: "2".to_string() });
+    for (number, way_out) in [("3", "newer muse"), ("1", "`muse coord export` of the version that made it")] {
+        let refused = refused("format.json", format!("{{\"format\":{number},\"x\":1}}").as_bytes());
+        assert_eq!(refused, Error::UnsupportedFormat { found: number.to_string() });
+        assert!(refused.to_string().contains(way_out), "{refused}");
+    }
     for content in ["garbage", "", "[]", "{\"format\":-1}"] {
         assert_eq!(refused("format.json", content.as_bytes()), Error::NoFormat { found: content.to_string() });
     }
@@ -711,4 +714,16 @@ impl Store for Counting {
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
         self.inner.sync_dir(dir)
     }
+}
+
+#[test]
+fn a_setting_counts_only_as_the_queue_spells_it() {
+    let world = World::new();
+    world.enqueue("work");
+    for name in ["default.max+1", "default.max007", "default.max0", "default.max1.5", "default.Paused"] {
+        world.queue.store().create(&Dir::root().child("queues").file(name), b"").unwrap();
+    }
+    assert!(world.claim("agent").is_some());
+    let foreign = world.queue.examine(world.now()).unwrap().foreign;
+    assert_eq!(foreign.len(), 5, "{foreign:?}");
 }

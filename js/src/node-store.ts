@@ -21,6 +21,7 @@ import process from 'node:process';
 import type { Host } from '../generated/muse_coord.js';
 import { Outcome } from '../generated/muse_coord.js';
 import { now } from './clock.ts';
+import { groupOfThisProcess } from './trust.ts';
 
 /**
  * A real directory as the queue's store, by `node:fs` in calls that return when they are done. Node and Deno have them both.
@@ -110,7 +111,9 @@ export class NodeStore implements Host {
   }
 
   stamp(dir: string): number | undefined {
-    return unlessMissing(() => statSync(this.#prefix + dir, { throwIfNoEntry: false })?.mtimeMs);
+    const found = unlessMissing(() => lstatSync(this.#prefix + dir, { throwIfNoEntry: false }));
+    if (found?.isDirectory() === false) throw failure({ code: 'ENOTDIR', message: 'ENOTDIR: not a directory' });
+    return found?.mtimeMs;
   }
 
   remove(path: string): Outcome {
@@ -155,13 +158,15 @@ const SHARED = 0o2777;
 
 /**
  * The mode that what is made in a directory is to have: its owner's alone; its group's, too, or everybody's, where
- * these may write there. `undefined` on Windows, where there are none.
+ * these may write there (`mode_within` of the command line argues why). `undefined` on Windows, where there are none.
  */
 export function modeWithin(directory: string): number | undefined {
   if (process.platform === 'win32') return undefined;
-  const { mode } = statSync(directory);
-  const group = (mode & 0o020) === 0 ? 0 : 0o2070;
-  const others = (mode & 0o002) === 0 || (mode & 0o1000) !== 0 ? 0 : 0o007;
+  const { mode, gid } = statSync(directory);
+  const isSticky = (mode & 0o1002) === 0o1002;
+  const isTheGroups = (mode & 0o2000) !== 0 || gid === groupOfThisProcess();
+  const group = (mode & 0o020) === 0 || isSticky || !isTheGroups ? 0 : 0o2070;
+  const others = (mode & 0o002) === 0 || isSticky ? 0 : 0o007;
   return 0o700 | (mode & (group | others));
 }
 

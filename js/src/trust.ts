@@ -13,18 +13,22 @@ export function distrust(root: string, sudoer: string | undefined): string | und
   const users = usersOfThisProcess(sudoer);
   if (users === undefined) return undefined;
   const coordination = join(root, '.muse', 'coordination');
+  let groupsCount = true;
   for (const directory of [root, join(root, '.muse'), coordination]) {
     const found = look(directory);
-    if (found === undefined) return undefined;
+    // What may not be looked at here is not granted, or not there: what is below is looked at all the same.
+    if (found === undefined) continue;
     const why = found.isSymbolicLink()
       ? `it is a link to ${JSON.stringify(readlinkSync(directory))}, which may be another project's`
       : found.isDirectory()
-      ? distrustOf(found, users)
+      ? distrustOf(found, groupsCount ? users : { ...users, groups: [] })
       : undefined;
+    // In a place such as /tmp anybody may make a directory, and share it with a group that all are in.
+    groupsCount &&= (Number(found.mode) & 0o002) === 0;
     if (why !== undefined) {
       return `cannot trust ${JSON.stringify(directory)}: ${why}; if you trust it, name it: { root } or MUSE_REPO_ROOT=${
         JSON.stringify(root)
-      }`;
+      }; if not, name the directory that is to have a queue of its own`;
     }
   }
   const why = notOriginal(coordination);
@@ -49,6 +53,11 @@ function usersOfThisProcess(sudoer: string | undefined): Users | undefined {
   const self = process.geteuid();
   const owners = self === 0 && sudoer !== undefined ? [0, Number(sudoer)] : [self, 0];
   return { self, owners, groups: [process.getegid(), ...(process.getgroups?.() ?? [])] };
+}
+
+/** The group of what this process makes, where the directory does not say; `undefined`: it may not know. */
+export function groupOfThisProcess(): number | undefined {
+  return mayAskWhoItIs() ? process.getegid?.() : undefined;
 }
 
 function mayAskWhoItIs(): boolean {
@@ -86,7 +95,9 @@ function notOriginal(coordination: string): string | undefined {
   const format = join(coordination, 'format.json');
   const found = look(format);
   if (found !== undefined) {
-    return Number(found.nlink) === 1 ? 'it came with a copy of the repository, and so did its tasks' : undefined;
+    return Number(found.nlink) === 1
+      ? 'it came with a copy of the repository, as did its tasks, or its anchor.json was removed'
+      : undefined;
   }
   // A queue that is just being made has no `format.json`, and its directories are empty until it has.
   const holdsTasks = names(coordination).some((name) =>

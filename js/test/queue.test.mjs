@@ -311,7 +311,7 @@ test('a directory that is no queue, or of another format, is refused and left al
   mkdirSync(directory);
   writeFileSync(join(directory, 'format.json'), '{"format":99}');
   await assert.rejects(openQueue({ root }), coord.UnsupportedFormatError);
-  writeFileSync(join(directory, 'format.json'), '{"format":1}');
+  writeFileSync(join(directory, 'format.json'), '{"format":2}');
   writeFileSync(join(directory, 'ready'), 'in the way');
   const queue = await openQueue({ root });
   await assert.rejects(queue.enqueue({ title: 'a' }), (error) => {
@@ -377,7 +377,7 @@ test('a queue that came with a copy is refused until somebody takes it over or n
   process.chdir(copy);
   await assert.rejects(openQueue(), (error) => {
     assert.deepEqual([error.code, error.kind], ['io_error', 'other']);
-    assert.match(error.message, /it came with a copy of the repository, and so did its tasks.*`muse coord init` in /);
+    assert.match(error.message, /it came with a copy of the repository, as did its tasks.*`muse coord init` in /);
     return true;
   });
   assert.equal((await (await openQueue({ root: copy })).claim({ runId: 'a' })).task.title, 'theirs');

@@ -5,6 +5,7 @@
 //! Each cell runs some of the commands, the next cell the next ones; with `MUSE_TEST_EVERY_CELL` set each runs all of
 //! them. Where the tests run as root the commands run as another user, for whom rights and owners mean something.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "which cell failed is shown, and of a test that succeeds nothing")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};

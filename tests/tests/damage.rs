@@ -4,7 +4,7 @@ use coord_tests::{damage, report};
 
 #[test]
 fn in_damaged_directories_every_undamaged_task_is_given_out_and_the_doctor_knows() {
-    let outcome = damage::run(damage::Options { directories: 200, seed: 1, only: None });
+    let outcome = damage::run(damage::Options { directories: 500, seed: 1, only: None });
     report(&outcome);
     assert!(outcome.passed());
 }

@@ -309,7 +309,9 @@ fn with_another(meanwhile: Kind) -> Scenario {
 fn what_a_blocked_task_waits_for_is_not_removed() {
     let given = vec![(0, Kind::Claim), (0, Kind::Claim), (0, Kind::CompleteOther)];
     let scenario = Scenario { given, ..with_another(Kind::Gc) };
-    explored_both_ways("two agents, one that waits for two, and a collection", &scenario, &["a task is removed"]);
+    // A collection looks at every directory: with a mishap there are too many states, and random schedules have to do.
+    let seen = explored("two agents, one that waits for two, and a collection", &scenario).seen;
+    assert!(seen.contains(&"a task is removed"), "{seen:?}");
 }
 
 #[test]
@@ -334,10 +336,14 @@ fn nothing_is_removed_that_is_put_back() {
             "two agents, a task {}that is put back and a collection",
             if task.is_unique { "with a key " } else { "" }
         );
-        if task.is_unique {
-            explored(&what, &scenario);
-        } else {
-            explored_both_ways(&what, &scenario, &["a task is removed", "a task is claimed that has ended"]);
+        let seen = explored(&what, &scenario).seen;
+        for happening in ["a task is removed", "a task is claimed that has ended"] {
+            assert!(seen.contains(&happening), "it never happens that {happening}");
+        }
+        // A collection looks at every directory: with three errands and a mishap there are millions of states.
+        if !task.is_unique {
+            let scenario = Scenario { errands: 2, mishaps: 1, ..scenario };
+            explored(&format!("{what}, with two errands and a mishap"), &scenario);
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) use child::{Order, run};
 const TIME: Duration = Duration::from_secs(300);
 
 /// How many threads compile at once, at most: each needs memory of its own.
-const THREADS: usize = 4;
+const THREADS: usize = 2;
 
 /// How much is kept of what the process says when it breaks down.
 const LAST_WORDS: u64 = 4_096;

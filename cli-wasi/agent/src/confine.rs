@@ -222,11 +222,12 @@ impl Confined {
         self.quota.check(new, self.source.directory(), self.queue.as_ref())
     }
 
-    /// Counts the tasks that a call added. One that the medium failed may have added all of them.
+    /// Counts the tasks that a call added. One that failed may have added all of them: of a batch those before are there.
     fn count_added<T>(&mut self, given: usize, answer: &Result<T, Error>, added: impl FnOnce(&T) -> usize) {
         self.quota.count(match answer {
             Ok(answer) => added(answer),
-            Err(Error::IoError(_)) => given,
+            Err(Error::Unknown(_)) => given,
+            Err(Error::IoError(_) | Error::Error(_)) if given > 1 => given,
             Err(_) => 0,
         });
     }

@@ -14,7 +14,7 @@ use coord_core::task::Task;
 use coord_core::time::Timestamp;
 use coord_core::transition::Claimant;
 use coord_core::{Error, Queue};
-use coord_store::repository::{self, Start};
+use coord_store::repository::{self, Purpose, Start};
 use coord_store::{DirStore, Handle, Sync, process};
 
 use crate::report::Failure;
@@ -33,7 +33,7 @@ impl Directory {
     /// The coordination directory of the repository that this process is in, which is made if it is missing.
     pub(crate) fn of_this_process() -> Result<Directory, Failure> {
         let start = Start::of_this_process().map_err(Failure::CurrentDirectory)?;
-        let path = start.found().ok_or(Failure::NoRepository)?;
+        let path = start.found(Purpose::Work).map_err(Failure::Directory)?.ok_or(Failure::NoRepository)?;
         repository::ready(&path).map_err(Failure::Directory)?;
         process::share_as(&path);
         Ok(Directory { path, sync: sync()? })

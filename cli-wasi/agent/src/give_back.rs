@@ -81,8 +81,9 @@ impl Holder {
         let view = match self.directory.open() {
             Ok(view) => view,
             Err(error) => {
-                let failed = |(holding, named)| tell.send(Step::Became(holding, Some(named), Err(error.clone())));
-                known.into_iter().try_for_each(failed)?;
+                for (holding, named) in known {
+                    tell.send(Step::Became(holding, Some(named), Err(error.clone())))?;
+                }
                 return Ok(tell.send(Step::Warning(self.not_looked_up(&error)))?);
             }
         };
@@ -104,7 +105,9 @@ impl Holder {
         match view.held_by(&self.run_id) {
             Ok((mut held, findings)) => {
                 held.retain(|holding| !self.before.contains(&holding.nonce));
-                findings.iter().try_for_each(|finding| tell.send(Step::Warning(finding.to_string())))?;
+                for finding in findings {
+                    tell.send(Step::Warning(finding.to_string()))?;
+                }
                 tell.send(Step::Found(held.clone()))?;
                 Ok(held)
             }

@@ -183,7 +183,7 @@ fn say(line: &str) {
 
 /// A line without what acts on a terminal.
 pub(crate) fn harmless(line: &str) -> String {
-    line.replace(char::is_control, "\u{fffd}")
+    sanitised(line)
 }
 
 /// Paths and names are escaped, in quotes.

@@ -171,6 +171,7 @@ impl From<&Problem> for wit::Problem {
             Problem::WrongPlace { .. } => wit::Problem::WrongPlace,
             Problem::ReportLost => wit::Problem::ReportLost,
             Problem::NoFormat => wit::Problem::NoFormat,
+            Problem::Copied => wit::Problem::Copied,
             Problem::InTheWay(_) => wit::Problem::InTheWay,
             Problem::Disagrees(_) => wit::Problem::Disagrees,
         }

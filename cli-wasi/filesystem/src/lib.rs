@@ -81,7 +81,7 @@ fn open_at(
     table: &mut ResourceTable,
     directory: &Resource<Descriptor>,
     path_flags: PathFlags,
-    path: &String,
+    path: &str,
     how: OpenFlags,
     flags: DescriptorFlags,
 ) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {

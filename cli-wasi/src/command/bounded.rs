@@ -3,6 +3,7 @@
 use std::fmt;
 
 use coord_core::name::{RunId, Title};
+use muse_terminal::sanitised_json;
 use schemars::JsonSchema;
 use serde::Serialize;
 

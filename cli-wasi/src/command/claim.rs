@@ -12,7 +12,7 @@ use coord_core::time::Timestamp;
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
-use muse_terminal::{sanitised, sanitised_json};
+use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ use super::enqueue::TaskRecord;
 use super::{Repository, bad_args, nonce, words};
 use crate::args;
 use crate::host::{self, Stopwatch};
-use crate::output::{Answer, Answered, Failure, Page};
+use crate::output::{Answer, Answered, Failure, List, Page, Printer, Unwritten};
 use crate::schema;
 
 #[derive(Serialize, JsonSchema)]
@@ -107,7 +107,7 @@ pub(super) struct Empty {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     full: Vec<QueueName>,
     /// True if more is due than one claim moves for all: the next one goes on with it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     more_is_due: bool,
     /// With `--max`: none.
     #[serde(skip_serializing_if = "Option::is_none")]

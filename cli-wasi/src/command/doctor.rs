@@ -1,8 +1,7 @@
 //! `muse coord doctor`: what is wrong in the coordination directory, and with `--repair` mending it.
 
-use coord_core::layout;
 use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
-use coord_core::store::{Store as _, StoreError};
+use coord_core::store::StoreError;
 use coord_store::Sync;
 use muse_terminal::sanitised;
 use schemars::JsonSchema;
@@ -67,10 +66,6 @@ struct Filesystem {
     not_tried: Option<String>,
 }
 
-/// Of a queue that commands refuse to work in.
-const COPIED: &str =
-    "this queue was not made here, but came with a copy: `muse coord init` takes it over with its tasks";
-
 /// How many foreign names are shown.
 const FOREIGN_SHOWN: usize = 20;
 
@@ -81,9 +76,6 @@ pub(super) fn run(args: &args::Doctor, repository: &Repository) -> Result<Answer
     let diagnosis = if args.repair { queue.repair(host::now(), &mut nonces)? } else { queue.examine(host::now())? };
     let medium = queue.probe(host::now(), nonces())?;
     let mut answer = Examined::new(args.repair, &diagnosis, &medium, sync);
-    if queue.store().links(&layout::format()).is_ok_and(|links| links == Some(1)) {
-        answer.notes.push(COPIED.to_string());
-    }
     answer.notes.extend(args::environment(coord_store::OPEN_TO_OTHERS));
     Ok(Answered { answer, warnings: Vec::new() })
 }

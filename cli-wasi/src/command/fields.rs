@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::output::{Failure, Page};
+use crate::output::Page;
 
 /// A row of a list, as JSON has it.
 #[derive(Serialize)]
@@ -61,23 +61,25 @@ impl Part {
 }
 
 /// A table with a column for each field, as wide as its widest value.
-pub(super) fn table(parts: &[Part], page: &mut Page) {
-    let heading = parts.first().map(Part::heading);
-    let lines: Vec<Vec<String>> = heading.into_iter().chain(parts.iter().map(Part::cells)).collect();
-    let mut widths: Vec<usize> = Vec::new();
-    for line in &lines {
-        widths.resize(line.len().max(widths.len()), 0);
-        widths.iter_mut().zip(line).for_each(|(widest, cell)| *widest = width(cell).max(*widest));
+#[derive(Default)]
+pub(super) struct Table(Vec<Vec<String>>);
+
+impl Table {
+    pub(super) fn add(&mut self, part: &Part) {
+        if self.0.is_empty() {
+            self.0.push(part.heading());
+        }
+        self.0.push(part.cells());
     }
 
     pub(super) fn print(&self, page: &mut Page) {
         let mut widths: Vec<usize> = Vec::new();
         for line in &self.0 {
             widths.resize(line.len().max(widths.len()), 0);
-            widths.iter_mut().zip(line).for_each(|(width, cell)| *width = cell.width().max(*width));
+            widths.iter_mut().zip(line).for_each(|(widest, cell)| *widest = width(cell).max(*widest));
         }
         for line in &self.0 {
-            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
+            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, widest)| padded(cell, *widest)).collect();
             let line = cells.join("  ");
             page.line(fitted(line.trim_end(), page.columns.unwrap_or(usize::MAX)));
         }

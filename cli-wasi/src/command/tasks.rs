@@ -17,7 +17,7 @@ use super::fields::{Row, Rows, Table};
 use super::{OpenQueue, Repository, bad_args, words};
 use crate::args;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page, Printer};
+use crate::output::{Failure, NOTHING_CHANGED, Page, Printer, Unwritten};
 use crate::schema;
 
 /// Only described: the items are printed one by one.

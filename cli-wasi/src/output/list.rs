@@ -6,6 +6,7 @@
 
 use std::io::{self, BufWriter, Write};
 
+use muse_terminal::sanitised_json;
 use serde::Serialize;
 
 use super::{Page, Printer, complain, reason, warn, without_id_prefix};

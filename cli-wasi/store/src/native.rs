@@ -74,7 +74,10 @@ impl Handle {
     }
 
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
-        let metadata = if path == "." { self.0.dir_metadata()? } else { self.0.metadata(path)? };
+        let metadata = if path == "." { self.0.dir_metadata()? } else { self.0.symlink_metadata(path)? };
+        if !metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory).into());
+        }
         let modified = metadata.modified()?.into_std();
         let time = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Stamp::from_parts(time.as_secs(), time.subsec_nanos()))

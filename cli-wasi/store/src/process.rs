@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(unix)]
+#[cfg(unix)]
 use crate::trust::mode_within;
 
 /// The standard streams that nothing can be handed over by: bit 0 for standard input, and so on.
@@ -149,9 +150,8 @@ pub fn words(error: &io::Error) -> String {
 /// This is the process's own setting. A library must leave it to its program.
 #[cfg(unix)]
 pub fn share_as(directory: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
     if let Ok(metadata) = directory.metadata() {
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(!mode_within(metadata.permissions().mode()) & 0o777));
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(!mode_within(&metadata) & 0o777));
     }
 }
 

@@ -128,7 +128,8 @@ fn create_one(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(error),
     }
-    let wanted = directory.parent().and_then(mode).map(trust::mode_within);
+    let above = directory.parent().and_then(|above| above.metadata().ok());
+    let wanted = above.as_ref().map(trust::mode_within);
     if let Some(wanted) = wanted.filter(|wanted| mode(directory).map(|mode| mode & 0o2777) != Some(*wanted)) {
         // Of a directory whose mode cannot be set nothing more can be wanted.
         _ = fs::set_permissions(directory, fs::Permissions::from_mode(wanted));
@@ -227,7 +228,7 @@ mod tests {
             (0o775, 0o770),
             (0o2775, 0o2770),
             (0o777, 0o777),
-            (0o1777, 0o770),
+            (0o1777, 0o700),
         ] {
             fs::set_permissions(temp.path(), fs::Permissions::from_mode(mode)).unwrap();
             let muse = temp.path().join(".muse");

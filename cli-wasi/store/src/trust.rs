@@ -3,7 +3,8 @@
 //! A search upward finds whatever somebody has put there. So of a repository that was found, the directory that holds
 //! `.muse`, `.muse` itself and the coordination directory must each be
 //! - a directory, no link to another place;
-//! - this user's or root's, or one that its owner shares with a group of this user by letting that group write;
+//! - this user's or root's, or one that its owner shares with a group of this user by letting that group write, though
+//!   not in a place such as `/tmp`, where anybody may make one;
 //! - not everybody's to write in, unless it is sticky, so that nobody can exchange what others have made there.
 //!
 //! And the queue must have been made in this place. `format.json` has a second name, `anchor.json`, and git, `cp -r` or
@@ -28,9 +29,13 @@ use crate::repository::Purpose;
 pub(crate) fn check(root: &Path, purpose: Purpose) -> Result<(), StoreError> {
     let muse = root.join(".muse");
     let coordination = muse.join("coordination");
+    let mut groups_count = true;
     for directory in [root, &muse, &coordination] {
         match fs::symlink_metadata(directory) {
-            Ok(found) => check_directory(root, directory, &found)?,
+            Ok(found) => {
+                check_directory(root, directory, &found, groups_count)?;
+                groups_count &= !is_everybodys(&found);
+            }
             // What this process may not look at it cannot open either, and then it says so.
             Err(_) => return Ok(()),
         }
@@ -38,7 +43,7 @@ pub(crate) fn check(root: &Path, purpose: Purpose) -> Result<(), StoreError> {
     if purpose == Purpose::Work { check_is_original(root, &coordination) } else { Ok(()) }
 }
 
-fn check_directory(root: &Path, directory: &Path, found: &Metadata) -> Result<(), StoreError> {
+fn check_directory(root: &Path, directory: &Path, found: &Metadata, groups_count: bool) -> Result<(), StoreError> {
     if found.is_symlink() {
         let target = fs::read_link(directory).unwrap_or_default();
         return Err(refused(root, directory, format!("it is a link to {target:?}, which may be another project's")));
@@ -47,20 +52,21 @@ fn check_directory(root: &Path, directory: &Path, found: &Metadata) -> Result<()
     if !found.is_dir() {
         return Ok(());
     }
-    match distrust(found) {
+    match distrust(found, groups_count) {
         Some(why) => Err(refused(root, directory, why)),
         None => Ok(()),
     }
 }
 
+/// `groups_count`: who shares it with a group of this user has been let in here.
 #[cfg(unix)]
-fn distrust(found: &Metadata) -> Option<String> {
+fn distrust(found: &Metadata, groups_count: bool) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
     let (owner, mode) = (found.uid(), found.mode());
     if mode & 0o002 != 0 && mode & 0o1000 == 0 {
         return Some("everybody on this machine may exchange what is in it".to_string());
     }
-    if is_own(owner) || mode & 0o020 != 0 && is_in_group(found.gid()) {
+    if is_own(owner) || groups_count && mode & 0o020 != 0 && is_in_group(found.gid()) {
         return None;
     }
     let user = rustix::process::geteuid().as_raw();
@@ -69,8 +75,21 @@ fn distrust(found: &Metadata) -> Option<String> {
 
 /// Elsewhere directories have other owners than numbers tell.
 #[cfg(not(unix))]
-fn distrust(_found: &Metadata) -> Option<String> {
+fn distrust(_found: &Metadata, _groups_count: bool) -> Option<String> {
     None
+}
+
+/// True of a place such as `/tmp`, where anybody may make a directory and share it with a group that all are in.
+#[cfg(unix)]
+fn is_everybodys(found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    found.mode() & 0o002 != 0
+}
+
+/// Elsewhere no modes tell.
+#[cfg(not(unix))]
+fn is_everybodys(_found: &Metadata) -> bool {
+    false
 }
 
 #[cfg(unix)]
@@ -90,7 +109,7 @@ fn is_in_group(group: u32) -> bool {
 fn check_is_original(root: &Path, coordination: &Path) -> Result<(), StoreError> {
     let format = coordination.join(layout::format().name);
     let why = match names(&format) {
-        Some(1) => "it came with a copy of the repository, and so did its tasks",
+        Some(1) => "it came with a copy of the repository, as did its tasks, or its anchor.json was removed",
         None if holds_tasks(coordination) && names(&format).is_none() => "it holds tasks, but no format.json",
         _ => return Ok(()),
     };
@@ -123,7 +142,9 @@ fn holds_tasks(coordination: &Path) -> bool {
 }
 
 fn refused(root: &Path, directory: &Path, why: String) -> StoreError {
-    let detail = format!("{why}; if you trust it, name it: MUSE_REPO_ROOT={root:?}");
+    let detail = format!(
+        "{why}; if you trust it, name it: MUSE_REPO_ROOT={root:?}; if not, name the directory that is to have a queue of its own"
+    );
     StoreError { operation: "trust", path: format!("{directory:?}"), kind: StoreErrorKind::Other, detail }
 }
 
@@ -151,10 +172,17 @@ pub fn open_to_others(_directory: &Path) -> Option<&'static str> {
     None
 }
 
-/// The mode of what is made in a directory of this mode: its owner's alone; its group's, too, or everybody's, where
-/// these may write. To be read only is no way to share a queue: each command of an agent moves something in it.
-pub fn mode_within(above: u32) -> u32 {
-    let group = if above & 0o020 == 0 { 0 } else { 0o2070 };
-    let others = if above & 0o002 == 0 || above & 0o1000 != 0 { 0 } else { 0o007 };
-    0o700 | above & (group | others)
+/// The mode of what is made in a directory: its owner's alone; its group's, too, or everybody's, where these may write. To be
+/// read only is no way to share a queue: each command of an agent moves something in it.
+///
+/// The group's only if what is made there is that group's, and not in a place such as `/tmp`, whose group shares nothing.
+#[cfg(unix)]
+pub fn mode_within(above: &Metadata) -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = above.mode();
+    let is_sticky = mode & 0o1002 == 0o1002;
+    let is_the_groups = mode & 0o2000 != 0 || above.gid() == rustix::process::getegid().as_raw();
+    let group = if mode & 0o020 == 0 || is_sticky || !is_the_groups { 0 } else { 0o2070 };
+    let others = if mode & 0o002 == 0 || is_sticky { 0 } else { 0o007 };
+    0o700 | mode & (group | others)
 }

@@ -5,7 +5,7 @@
 
 use coord_core::store::{Stamp, StoreErrorKind};
 use wasip2::filesystem::preopens;
-use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags};
 
 use super::{Failure, READ_AT_ONCE, Sync};
 
@@ -104,8 +104,13 @@ impl Handle {
 
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
         let stat = if path == "." { self.descriptor.stat() } else { self.descriptor.stat_at(PathFlags::empty(), path) };
-        let modified = stat.map_err(|code| self.failed(code))?.data_modification_timestamp;
-        Ok(modified.map_or(Stamp::from_parts(0, 0), |time| Stamp::from_parts(time.seconds, time.nanoseconds)))
+        let stat = stat.map_err(|code| self.failed(code))?;
+        if stat.type_ != DescriptorType::Directory {
+            return Err(ErrorCode::NotDirectory.into());
+        }
+        Ok(stat
+            .data_modification_timestamp
+            .map_or(Stamp::from_parts(0, 0), |time| Stamp::from_parts(time.seconds, time.nanoseconds)))
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, Failure> {

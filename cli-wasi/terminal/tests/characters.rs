@@ -1,6 +1,7 @@
 //! Which characters are let through, of all that there are, and how wide a text is then.
 
 #![cfg(not(target_os = "wasi"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use muse_terminal::{Piece, fitted, is_hidden, on_one_line, padded, pieces, sanitised, sanitised_json, width};
 use proptest::prelude::*;

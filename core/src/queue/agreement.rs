@@ -6,7 +6,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::entry::{Entry, Lease, Outcome, State};
+use crate::entry::{Entry, Lease, Outcome, QueueLabel, State};
 use crate::id::TaskId;
 use crate::layout::{self, Dir};
 use crate::limits;
@@ -21,6 +21,8 @@ use super::reports::{Report, ReportKind};
 pub enum Disagreement {
     /// Its name tells another time of enqueuing, or another priority, than its record.
     Record,
+    /// Its name tells another queue than its record.
+    Queue,
     /// It waits for a task that its record does not list, so nobody finds it or wakes it.
     Parent {
         /// That one.
@@ -82,6 +84,9 @@ pub(super) fn disagreement(
     let record = &task.record;
     if (entry.id, entry.created_at, entry.priority) != (task.id, record.created_at, record.priority) {
         return Some(Disagreement::Record);
+    }
+    if entry.queue.as_ref().is_some_and(|queue| *queue != QueueLabel::of(&record.queue)) {
+        return Some(Disagreement::Queue);
     }
     counters(entry).or_else(|| place(entry, record, put_off_to)).or_else(|| reports(entry, chain)).or_else(|| {
         let at = latest_time(entry, chain).filter(|at| at.micros_since(now) > limits::AHEAD_MICROS)?;
@@ -166,6 +171,7 @@ impl fmt::Display for Disagreement {
             Disagreement::Record => {
                 f.write_str("its name tells another time of enqueuing, or another priority, than its record")
             }
+            Disagreement::Queue => f.write_str("its name tells another queue than its record"),
             Disagreement::Parent { on } => write!(f, "it waits for {on}, which its record does not list"),
             Disagreement::Due { due } => {
                 write!(f, "it is put off to {due}, which neither its record nor a report on it tells")

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::agreement::{Disagreement, disagreement};
+use super::budget::Budget;
 use super::doctor::{Fence, Mender};
 use super::enqueue::Shelved;
 use super::files::Located;
@@ -275,12 +276,18 @@ impl<S: Store> Queue<S> {
         if entry.generation == 0 && entry.report.is_none() {
             return Ok(told);
         }
-        for (version, nonce, path) in self.report_names(entry.id)? {
-            let read = self.unless_in_the_way(self.store.read(&path, limits::RECORD_BYTES))?.flatten();
-            let Some(content) = read else { continue };
-            match raw(&content).filter(|_| serde_json::from_slice::<Report>(&content).is_ok()) {
-                Some(content) => lines.push(ReportLine { version, nonce, content }),
-                None => is_whole = false,
+        let names = self.reports_to_tell(entry.id)?;
+        for (place, (version, nonce, path)) in names.iter().enumerate() {
+            let read_whole = self.unless_in_the_way(self.store.read(path, limits::RECORD_BYTES))?.flatten();
+            let Some(content) = read_whole else { continue };
+            let Some(content) = raw(&content).filter(|content| read(content).is_some()) else {
+                told.is_whole = false;
+                continue;
+            };
+            let bytes = content.get().len() + REPORT_LINE_BYTES;
+            if bytes > room {
+                told.left_out = names.len() - place;
+                break;
             }
             room -= bytes;
             told.reports.push(ReportLine { version: *version, nonce: *nonce, content });

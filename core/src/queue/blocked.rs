@@ -54,7 +54,8 @@ impl<S: Store> Queue<S> {
             if self.unless_in_the_way(self.store.stamp(&dir))?.flatten().is_none() {
                 continue;
             }
-            let names = self.names_in(&dir)?;
+            // Those that stay blocked for good are not always the first: what several sweeps leave is not always the same.
+            let names = turned(self.names_in(&dir)?, nonce);
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
                 if !budget.step() {
                     return Ok(moved);
@@ -67,9 +68,11 @@ impl<S: Store> Queue<S> {
                         all_over.extend(Over::of(&next));
                     }
                     Ok(None) => {}
-                    Err(Error::Corrupt { problem, .. }) => {
+                    Err(Error::Corrupt { id, problem, .. }) if id == located.entry.id => {
                         self.set_aside(&located, problem)?;
                     }
+                    // Another one's, which its own sweep or claim meets.
+                    Err(Error::Corrupt { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -308,14 +311,19 @@ impl<S: Store> Queue<S> {
                 Ok(Some(None)) | Err(Error::Corrupt { .. }) => return Ok(Parent::Lives),
                 Err(error) => return Err(error),
             };
-            if self.settled_by_time(&located, now, nonce)? {
-                continue;
+            match self.settled_by_time(&located, now, nonce) {
+                Ok(false) => {}
+                Ok(true) => continue,
+                // A claim or a doctor sets it aside.
+                Err(Error::Corrupt { id, .. }) if id == parent => return Ok(Parent::Lives),
+                Err(error) => return Err(error),
             }
             if let State::Ended(Ending { outcome, .. }) = located.entry.state {
                 return Ok(Parent::Ended(located.entry, outcome));
             }
-            let ttl_seconds = self.terms_at(&located)?.ttl_seconds;
-            self.note_deadline(&located.entry, ttl_seconds)?;
+            if let Some(terms) = self.terms_at(&located)? {
+                self.note_deadline(&located.entry, terms.ttl_seconds)?;
+            }
             return Ok(Parent::Lives);
         }
         Err(Error::Contended)
@@ -332,7 +340,10 @@ impl<S: Store> Queue<S> {
             if names_read >= limits::BLOCKED_NAMES_PER_SWEEP || !budget.step() {
                 break;
             }
-            for parent in self.parents_over(part, &mut names_read)? {
+            for parent in turned(self.parents_over(part, &mut names_read)?, nonce) {
+                if budget.is_spent() {
+                    break;
+                }
                 moved += self.wake_those_of(parent, now, nonce, budget)?;
             }
         }
@@ -432,4 +443,11 @@ fn marks_of(task: &Task) -> Vec<Path> {
     let Record { after, if_parent_fails, .. } = &task.record;
     let parents = if after.len() > 1 { after.as_slice() } else { &[] };
     parents.iter().map(|parent| layout::mark(*parent, task.id, if_parent_fails.unwrap_or_default())).collect()
+}
+
+/// The same in the same order, but from any place on, and then from the first.
+fn turned<T>(mut all: Vec<T>, nonce: Nonce) -> Vec<T> {
+    let places = u64::try_from(all.len()).unwrap_or(u64::MAX).max(1);
+    all.rotate_left(usize::try_from(nonce.bits() % places).unwrap_or(0));
+    all
 }

@@ -6,34 +6,47 @@
 use crate::limits::Allowance;
 use crate::time::{Clock, Timestamp};
 
-/// What is left of an allowance.
+/// What is left of an allowance. Its time begins with the first step, which there always is: on a slow medium, too, something
+/// is done.
 pub(super) struct Budget<'a> {
     steps: u64,
-    until: Option<(&'a dyn Clock, Timestamp)>,
+    time: Option<(&'a dyn Clock, u64)>,
+    until: Option<Timestamp>,
     is_spent: bool,
 }
 
 impl Budget<'_> {
-    /// All of `allowance`, from now on.
+    /// All of `allowance`.
     pub(super) fn of(allowance: Allowance, clock: &dyn Clock) -> Budget<'_> {
-        let until = allowance.micros.map(|micros| (clock, clock.now().plus_micros(micros)));
-        Budget { steps: allowance.steps, until, is_spent: false }
+        let time = allowance.micros.map(|micros| (clock, micros));
+        Budget { steps: allowance.steps, time, until: None, is_spent: false }
     }
 
     /// So many steps, however long they take.
     pub(super) fn of_steps(steps: u64) -> Budget<'static> {
-        Budget { steps, until: None, is_spent: false }
+        Budget { steps, time: None, until: None, is_spent: false }
     }
 
     /// Takes one step, such as a task that is moved or a directory that is read. False: nothing is left, and so not everything is done.
     pub(super) fn step(&mut self) -> bool {
-        let is_late = || self.until.is_some_and(|(clock, until)| clock.now() >= until);
-        self.is_spent = self.is_spent || self.steps == 0 || is_late();
-        self.steps = self.steps.saturating_sub(1);
+        let goes_on = self.goes_on();
+        self.spend(1);
+        goes_on
+    }
+
+    /// True if there may be another step. For a look at what may turn out to stay as it is: only time bounds those.
+    pub(super) fn goes_on(&mut self) -> bool {
+        self.is_spent = self.is_spent || self.steps == 0 || self.is_late();
         !self.is_spent
     }
 
-    /// Counts a step that took as long as `steps` do.
+    fn is_late(&mut self) -> bool {
+        let Some((clock, micros)) = self.time else { return false };
+        let now = clock.now();
+        now >= *self.until.get_or_insert(now.plus_micros(micros))
+    }
+
+    /// Counts so many steps.
     pub(super) fn spend(&mut self, steps: u64) {
         self.steps = self.steps.saturating_sub(steps);
     }

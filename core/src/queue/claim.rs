@@ -108,16 +108,17 @@ impl<S: Store> Queue<S> {
     ) -> Result<Claim, Error> {
         let clock = &clock;
         // What is wrong with the directory of the sweeps is no reason to claim nothing.
-        let mut findings = self.unless_in_the_way(self.sweep_if_due(clock, nonce))?.unwrap_or_default();
+        let mut findings = Vec::new();
+        let swept = self.unless_in_the_way(self.sweep_if_due(clock, nonce, &mut findings))?.unwrap_or_default();
         let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from memory.
         if claimed.is_none() && self.memory.borrow_mut().forget_dirs() {
             (claimed, closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
         }
-        let (is_full, mut more_is_due) = (thoroughness == Thoroughness::Full, false);
+        let (is_full, mut more_is_due) = (thoroughness == Thoroughness::Full, swept.leaves_more());
         if claimed.is_none() && is_full {
             let swept = self.sweep_all(clock, limits::BEFORE_EMPTY, nonce, &mut findings)?;
-            more_is_due = swept.is_cut;
+            more_is_due = swept.leaves_more();
             if swept.moved > 0 {
                 self.memory.borrow_mut().forget_dirs();
                 (claimed, closed) = self.take_head(request, watch, clock, nonce, &mut findings)?;
@@ -126,7 +127,7 @@ impl<S: Store> Queue<S> {
         self.memory.borrow_mut().walked = true;
         let is_told = claimed.is_none() && is_full;
         let closed = if is_told { self.closed_to(request, &closed, clock.now())? } else { Closed::default() };
-        let closed = Closed { more_is_due: is_told && more_is_due, ..closed };
+        let closed = Closed { more_is_due: claimed.is_none() && more_is_due, ..closed };
         findings.extend(self.take_findings());
         Ok(Claim { claimed, closed, findings })
     }
@@ -261,11 +262,7 @@ impl<S: Store> Queue<S> {
             Ok(Moved::Here) => {}
             Ok(Moved::Gone) => return Ok(Take::Gone),
             // Another user's, who lets nobody move it; or something is where its lease would stand.
-            Err(Error::Store(error))
-                if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind)
-                    && attempt.denied < limits::PASSED_OVER =>
-            {
-                attempt.denied += 1;
+            Err(Error::Store(error)) if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind) => {
                 self.memory.borrow_mut().pass_over(error);
                 return Ok(Take::Unfit);
             }
@@ -331,8 +328,6 @@ struct Attempt<'a> {
     expired: usize,
     /// How many more of them it moves; it passes by the others.
     budget: Budget<'a>,
-    /// How many entries it met that it may not move.
-    denied: usize,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -354,7 +349,6 @@ impl Attempt<'_> {
             lost_races: 0,
             expired: 0,
             budget: Budget::of(limits::BEFORE_A_CLAIM, clock),
-            denied: 0,
             findings,
         }
     }

@@ -91,7 +91,10 @@ pub enum Problem {
     ReportLost,
     /// There are tasks, but no `format.json`.
     NoFormat,
-    /// Something that cannot be listed where a directory of the queue would be. Agents pass it over.
+    /// `format.json` has one name only. Whoever finds the queue by searching takes it for a copy, and does not work in it.
+    Copied,
+    /// Something that cannot be listed where a directory of the queue would be, or not read where the text of a run id
+    /// would be. Agents pass it over.
     InTheWay(StoreError),
     /// A task whose name, record, reports and run id do not agree: no queue makes such a one.
     Disagrees(Disagreement),
@@ -185,6 +188,7 @@ impl Problem {
             Problem::WrongPlace { .. } => "wrong_place",
             Problem::ReportLost => "report_lost",
             Problem::NoFormat => "no_format",
+            Problem::Copied => "copied",
             Problem::InTheWay(_) => "in_the_way",
             Problem::Disagrees(_) => "disagrees",
         }
@@ -203,7 +207,11 @@ impl fmt::Display for Problem {
             Problem::WrongPlace { home } => write!(f, "nobody looks for the task here: it belongs to {home}"),
             Problem::ReportLost => f.write_str("the result or error of the task is missing or torn"),
             Problem::NoFormat => f.write_str("there are tasks, but nothing says which format they follow"),
-            Problem::InTheWay(error) => write!(f, "in the way of a directory of the queue: {error}"),
+            Problem::Copied => f.write_str(
+                "it is no second name of format.json, so the queue came with a copy, or a hand removed it: nobody who finds the \
+                 queue by searching works in it; `muse coord init` takes it over with its tasks, and so does a repair",
+            ),
+            Problem::InTheWay(error) => write!(f, "in the way of the queue: {error}"),
             Problem::Disagrees(disagreement) => write!(f, "no queue makes such a task: {disagreement}"),
         }
     }

@@ -95,7 +95,7 @@ impl WaitingEnd {
         nonce: Nonce,
     ) -> Result<EndStep, Error> {
         // Where this agent may not write, those who work there sweep.
-        self.findings.extend(queue.sweep_if_due(&now, nonce).unwrap_or_default());
+        _ = queue.sweep_if_due(&now, nonce, &mut self.findings);
         self.look(queue, now)?;
         let is_over = self.is_over();
         if !is_over && elapsed < self.wait {
@@ -146,12 +146,12 @@ impl WaitingEnd {
 impl Part {
     /// Strikes off what has ended. If it is not `due` and nothing has changed it costs one call.
     fn look<S: Store>(&mut self, dir: &Dir, due: bool, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
-        let stamp = queue.store().stamp(dir)?;
+        let stamp = queue.unless_in_the_way(queue.store().stamp(dir))?.flatten();
         let changed = core::mem::replace(&mut self.stamp, stamp) != stamp;
         if !(due || changed || stamp.is_some_and(|stamp| stamp.is_young(now))) {
             return Ok(());
         }
-        let names = queue.store().list(dir)?.unwrap_or_default();
+        let names = queue.names_in(dir)?;
         let ended = sorted::set(names.iter().filter_map(|name| TaskId::from_hex(name.split('.').nth(1)?)));
         self.pending.retain(|id, _| !ended.contains(id));
         let mut gone = Vec::new();

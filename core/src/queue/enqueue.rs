@@ -124,9 +124,10 @@ impl Batch {
         if step.is_empty() {
             return Ok(None);
         }
-        let now = now.max(self.next_at);
+        let (is_first, now) = (self.next_at == Timestamp::default(), now.max(self.next_at));
         self.next_at = apart(now, step.len());
-        queue.enqueue_all(step, now, nonce).map(Some)
+        let enqueued = queue.enqueue_all(step, now, nonce);
+        enqueued.map(Some).map_err(|error| if is_first { error } else { error.after_the_change() })
     }
 }
 
@@ -303,7 +304,14 @@ impl<S: Store> Queue<S> {
             draft.content = content;
             match created {
                 Created::Now => draft.record = Some(path),
-                Created::Taken | Created::NoDir => self.write_record(draft)?,
+                Created::NoDir => self.write_record(draft)?,
+                // Not under this id again: who has it may be this very agent, whose reply was lost, and a doctor may have moved
+                // that record to shelve it.
+                Created::Taken => {
+                    draft.put_off(1)?;
+                    self.prepare([draft.enqueued.task.id])?;
+                    self.write_record(draft)?;
+                }
             }
         }
         Ok(())

@@ -48,6 +48,14 @@ pub(super) struct Swept {
     pub(super) is_cut: bool,
 }
 
+impl Swept {
+    /// True if it moved tasks, and left some to move. One that could move nothing of all that it looked at would not do better
+    /// a moment later.
+    pub(super) fn leaves_more(&self) -> bool {
+        self.is_cut && self.moved > 0
+    }
+}
+
 impl<S: Store> Queue<S> {
     /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do some of that by
     /// themselves, about once a second.
@@ -60,10 +68,15 @@ impl<S: Store> Queue<S> {
     }
 
     /// Sweeps a little if the token says that it is time and nobody else was faster to take it.
-    pub(super) fn sweep_if_due(&self, clock: &dyn Clock, nonce: Nonce) -> Result<Vec<Finding>, Error> {
-        let (now, mut findings) = (clock.now(), Vec::new());
+    pub(super) fn sweep_if_due(
+        &self,
+        clock: &dyn Clock,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Swept, Error> {
+        let now = clock.now();
         if self.memory.borrow().sweeps_later(now) {
-            return Ok(findings);
+            return Ok(Swept::default());
         }
         let names = self.names_in(&layout::sweep())?;
         let tokens = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
@@ -72,9 +85,9 @@ impl<S: Store> Queue<S> {
             if self.formatted.get() {
                 // CM-8: the token was lost, or never made durable.
                 self.place_sweep_token(now)?;
-                self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, &mut findings)?;
+                return self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, findings);
             }
-            return Ok(findings);
+            return Ok(Swept::default());
         };
         for token in earlier {
             // Two agents made the first token at the same time. One is enough.
@@ -84,18 +97,19 @@ impl<S: Store> Queue<S> {
         let stray = latest.micros_since(now) > *limits::SWEEP_MICROS.end();
         if *latest > now && !stray {
             self.memory.borrow_mut().sweep_at(*latest, now);
-            return Ok(findings);
+            return Ok(Swept::default());
         }
         let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());
-        if self.store.rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Here {
-            // CM-8: if the agent dies here, the next sweep is a second late.
-            let swept = self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, &mut findings)?;
-            let later = swept.next_sweep(now, clock.now());
-            if later != shortest {
-                self.store.rename(&layout::sweep_token(shortest), &layout::sweep_token(later))?;
-            }
+        if self.store.rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Gone {
+            return Ok(Swept::default());
         }
-        Ok(findings)
+        // CM-8: if the agent dies here, the next sweep is a second late.
+        let swept = self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, findings)?;
+        let later = swept.next_sweep(now, clock.now());
+        if later != shortest {
+            self.store.rename(&layout::sweep_token(shortest), &layout::sweep_token(later))?;
+        }
+        Ok(swept)
     }
 
     /// Draws the consequences of time having passed that no claim meets on its way: of each kind as many as `allowance` says.
@@ -128,9 +142,12 @@ impl<S: Store> Queue<S> {
             }
             for located in self.entries_in(part)? {
                 swept.leases += 1;
-                if is_over(&located.entry, now) && budget.step() {
-                    let moved = self.elapse(&located, now, nonce, findings, &mut budget)?;
-                    swept.moved += u64::from(moved == Moved::Here);
+                if is_over(&located.entry, now)
+                    && budget.goes_on()
+                    && self.elapse(&located, now, nonce, findings, &mut budget)? == Moved::Here
+                {
+                    budget.spend(1);
+                    swept.moved += 1;
                 }
             }
         }
@@ -162,10 +179,14 @@ impl<S: Store> Queue<S> {
         let mut walk = Walk { until: Some(now), ..Walk::all(Empties::Remove(now)) };
         let mut moved = 0;
         let mut ripen = |_: &TimedShelf, located| {
-            if !budget.step() {
+            // Those at the head that nobody here may move keep none of the others back.
+            if !budget.goes_on() {
                 return Ok(Onward::Stop);
             }
-            moved += u64::from(self.elapse(&located, now, nonce, findings, budget)? == Moved::Here);
+            if self.elapse(&located, now, nonce, findings, budget)? == Moved::Here {
+                budget.spend(1);
+                moved += 1;
+            }
             Ok(Onward::Next)
         };
         let _ended_early = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut ripen)?;
@@ -189,10 +210,12 @@ impl<S: Store> Queue<S> {
                 let inner = outer.child(&inner);
                 for name in self.names_in(&inner)? {
                     let Some((at, id)) = layout::parse_deadline(&name).filter(|(at, _)| *at <= now) else { continue };
-                    if !budget.step() {
+                    if !budget.goes_on() {
                         return Ok(Swept { leases: 0, moved, is_cut: true });
                     }
-                    moved += u64::from(self.pass_deadline(id, now, nonce, findings, budget)? == Moved::Here);
+                    let Some(passed) = self.pass_deadline(id, now, nonce, findings, budget)? else { continue };
+                    budget.spend(1);
+                    moved += u64::from(passed == Moved::Here);
                     // CM-20: if the agent dies before this, the next sweep looks at the task again.
                     self.unless_in_the_way(self.store.remove(&layout::deadline(id, at)))?;
                 }
@@ -209,6 +232,7 @@ impl<S: Store> Queue<S> {
         Ok(compared.map(|(order, name)| (name, order)).collect())
     }
 
+    /// Whether the task was moved; `None`: it has expired and could not be moved, so its deadline stays for the next sweep.
     fn pass_deadline(
         &self,
         id: TaskId,
@@ -216,21 +240,24 @@ impl<S: Store> Queue<S> {
         nonce: Nonce,
         findings: &mut Vec<Finding>,
         budget: &mut Budget<'_>,
-    ) -> Result<Moved, Error> {
+    ) -> Result<Option<Moved>, Error> {
         let mut moved = Moved::Gone;
         // One that was not yet due becomes ready first.
         for _ in 0..2 {
             match self.unless_in_the_way(self.find(id)) {
-                Ok(Some(Some(located))) => match self.elapse(&located, now, nonce, findings, budget)? {
-                    Moved::Here => moved = Moved::Here,
-                    Moved::Gone => break,
-                },
+                Ok(Some(Some(located))) if is_over(&located.entry, now) => {
+                    moved = self.elapse(&located, now, nonce, findings, budget)?;
+                    if moved == Moved::Gone {
+                        return Ok(None);
+                    }
+                }
+                Ok(Some(_)) => break,
                 // A claim or a doctor sets it aside.
-                Ok(_) | Err(Error::Corrupt { .. }) => break,
+                Ok(None) | Err(Error::Corrupt { .. }) => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
-        Ok(moved)
+        Ok(Some(moved))
     }
 
     /// Tells the sweeps when a task expires, if others wait for it. Not synced: CM-20.
@@ -240,7 +267,7 @@ impl<S: Store> Queue<S> {
             State::Scheduled { due } if entry.generation == 0 => due.plus_seconds(ttl_seconds),
             _ => return Ok(()),
         };
-        if self.store.stamp(&layout::blocked_on(entry.id))?.is_none() {
+        if self.unless_in_the_way(self.store.stamp(&layout::blocked_on(entry.id)))?.flatten().is_none() {
             return Ok(());
         }
         let deadline = layout::deadline(entry.id, at);
@@ -258,7 +285,9 @@ impl<S: Store> Queue<S> {
         if !is_over(&located.entry, now) {
             return Ok(located.entry.clone());
         }
-        Ok(as_of(&located.entry, &self.terms_at(located)?, now))
+        // Of one whose record cannot be read nobody can tell.
+        let terms = self.terms_at(located)?;
+        Ok(terms.map_or_else(|| located.entry.clone(), |terms| as_of(&located.entry, &terms, now)))
     }
 
     /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False: none.
@@ -272,10 +301,10 @@ impl<S: Store> Queue<S> {
         Ok(is_over)
     }
 
-    /// The terms of the task, as far as what time makes of it depends on them.
-    pub(super) fn terms_at(&self, located: &Located) -> Result<Terms, Error> {
+    /// The terms of the task, as far as what time makes of it depends on them; `None`: its record cannot be read.
+    pub(super) fn terms_at(&self, located: &Located) -> Result<Option<Terms>, Error> {
         if !needs_terms(&located.entry) {
-            return Ok(Terms::default());
+            return Ok(Some(Terms::default()));
         }
         let task = match self.task_at(located) {
             // It has moved on since it was seen; its record has not.
@@ -283,9 +312,8 @@ impl<S: Store> Queue<S> {
             task => task,
         };
         match task {
-            // Nothing says how often it may be tried.
-            Err(Error::Corrupt { .. }) => Ok(Terms::default()),
-            task => Ok(task?.map(|task| task.record.terms()).unwrap_or_default()),
+            Err(Error::Corrupt { .. }) => Ok(None),
+            task => Ok(Some(task?.map(|task| task.record.terms()).unwrap_or_default())),
         }
     }
 
@@ -364,7 +392,7 @@ impl Swept {
     /// When to sweep again: the later the longer a sweep takes, and soon if it has left something that is due.
     fn next_sweep(self, began: Timestamp, now: Timestamp) -> Timestamp {
         let (took, longest) = (now.micros_since(began), *limits::SWEEP_MICROS.end());
-        let pause = match self.is_cut && self.moved > 0 {
+        let pause = match self.leaves_more() && self.moved > 0 {
             true => took.saturating_mul(limits::SWEEP_PAUSE_IF_DUE).max(limits::SWEEP_MICROS_IF_DUE),
             false => took
                 .saturating_mul(limits::SWEEP_PAUSE)

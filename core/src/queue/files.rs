@@ -17,6 +17,9 @@ use crate::sorted;
 use crate::store::{Created, Linked, Made, Moved, Store, StoreError, StoreErrorKind};
 use crate::task::{BadRecord, Task};
 
+/// What a file that should hold a task holds.
+pub(super) type Decoded = Result<Task, BadRecord>;
+
 /// An entry and the directory that it was seen in.
 #[derive(Clone, Debug)]
 pub(super) struct Located {
@@ -217,7 +220,7 @@ impl<S: Store> Queue<S> {
 
     /// Where a task's record is, and the task or why it holds none: [`Queue::record_of`] for whoever has something to
     /// say of each record.
-    pub(super) fn record_file(&self, id: TaskId) -> Result<Option<(Path, Result<Task, BadRecord>)>, Error> {
+    pub(super) fn record_file(&self, id: TaskId) -> Result<Option<(Path, Decoded)>, Error> {
         match self.record_of(id) {
             Ok(found) => Ok(found.map(|(path, content)| (path, Task::decode(id, &content)))),
             Err(Error::Corrupt { problem: BadRecord::Unreadable(error), .. }) => {

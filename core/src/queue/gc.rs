@@ -19,6 +19,7 @@ use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, Dir, Shelf, TimedShelf};
+use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{DirRemoved, Moved, Store};
@@ -68,10 +69,9 @@ impl<S: Store> Queue<S> {
             } else if gc.dry_run {
                 collected.removed += 1;
             } else {
-                match self.unless_in_the_way(self.remove(located, now, nonce))? {
+                match self.unless_it_stays(self.remove(located, now, nonce))? {
                     Some(true) => collected.removed += 1,
                     Some(false) => {}
-                    // It cannot be moved, and stays.
                     None => collected.kept += 1,
                 }
             }
@@ -79,7 +79,7 @@ impl<S: Store> Queue<S> {
         if !gc.dry_run {
             self.remove_tag_texts(all.values().map(Seen::entry))?;
             self.remove_deadlines_of_nobody()?;
-            self.remove_empty_dirs()?;
+            self.remove_empty_dirs(now)?;
         }
         Ok(collected)
     }
@@ -125,33 +125,51 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Removes the directories that are made as they are needed and that nothing is in: whoever needs one makes it
-    /// again.
-    fn remove_empty_dirs(&self) -> Result<(), Error> {
-        let by_time = [TimedShelf::ready(), TimedShelf::scheduled().dir, layout::deadlines()];
+    /// Removes the directories that are made as they are needed, that nothing is in, and in which nothing has changed for a
+    /// while: whoever needs one makes it again.
+    fn remove_empty_dirs(&self, now: Timestamp) -> Result<(), Error> {
+        for shelf in [TimedShelf::ready(), TimedShelf::scheduled().dir, layout::deadlines()] {
+            self.trim(&shelf, now, MOST_LEVELS)?;
+        }
         // The parts of the blocked shelf stay: there are never more than 256.
-        let shelves = by_time.into_iter().chain(self.parts_of(Shelf::Blocked)?);
-        shelves.into_iter().try_for_each(|shelf| self.trim(&shelf, MOST_LEVELS).map(|_| ()))
+        for part in self.parts_of(Shelf::Blocked)? {
+            let names = self.names_in(&part)?;
+            for parent in names.iter().filter_map(|name| TaskId::from_hex(name)) {
+                self.trim_away(&layout::blocked_on(parent), now, 0)?;
+            }
+        }
+        Ok(())
     }
 
-    /// Removes the empty directories below this one. True if nothing is left in it.
-    fn trim(&self, dir: &Dir, levels: usize) -> Result<bool, Error> {
-        let (names, mut is_empty) = (self.names_in(dir)?, true);
-        for name in names {
+    /// Removes the empty directories below this one. True if nothing is left in it, and it has stood still.
+    fn trim(&self, dir: &Dir, now: Timestamp, levels: usize) -> Result<bool, Error> {
+        // Before this collection changes it by what it removes.
+        let stood_still = self.has_stood_still(dir, limits::EMPTY_SHELF_MICROS, now);
+        let mut may_go = self.unless_in_the_way(stood_still)?.unwrap_or(false);
+        for name in self.names_in(dir)? {
             // No directory of the queue has a dot in its name, and whatever else is on these shelves has one.
-            let may_go = levels > 0 && !name.contains('.');
-            let below = dir.child(&name);
-            let is_removed = may_go
-                && self.trim(&below, levels - 1)?
-                && self.unless_in_the_way(self.store.remove_dir(&below))? == Some(DirRemoved::Now);
-            is_empty &= is_removed;
+            let is_dir = levels > 0 && !name.contains('.');
+            may_go &= is_dir && self.trim_away(&dir.child(&name), now, levels - 1)?;
         }
-        Ok(is_empty)
+        Ok(may_go)
+    }
+
+    /// True if the directory is gone.
+    fn trim_away(&self, dir: &Dir, now: Timestamp, levels: usize) -> Result<bool, Error> {
+        Ok(self.trim(dir, now, levels)? && self.unless_in_the_way(self.store.remove_dir(dir))? == Some(DirRemoved::Now))
+    }
+
+    /// `None`: the task cannot be moved, or nobody can read what it is. It stays, and keeps no other one from being removed.
+    fn unless_it_stays<T>(&self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
+        match answer {
+            Err(Error::Corrupt { .. }) => Ok(None),
+            answer => self.unless_in_the_way(answer),
+        }
     }
 
     /// Also where something is in the way of a certain answer.
     fn may_be_waited_for(&self, id: TaskId) -> Result<bool, Error> {
-        Ok(self.unless_in_the_way(self.is_waited_for(id))?.unwrap_or(true))
+        Ok(self.unless_it_stays(self.is_waited_for(id))?.unwrap_or(true))
     }
 
     /// False: another agent has put it back, or removes it, or a task waits for it by now.
@@ -206,10 +224,10 @@ impl<S: Store> Queue<S> {
     /// Goes on with what collections began that died.
     fn finish_purges(&self, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
         for located in self.entries_in(&layout::removing())? {
-            self.unless_in_the_way(self.remove_all_of(&located))?;
+            self.unless_it_stays(self.remove_all_of(&located))?;
         }
         for located in self.entries_in(&layout::purged())? {
-            self.unless_in_the_way(self.purge(&located, now, nonce))?;
+            self.unless_it_stays(self.purge(&located, now, nonce))?;
         }
         Ok(())
     }

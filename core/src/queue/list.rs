@@ -16,7 +16,7 @@ use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{Shelf, TimedShelf};
+use crate::layout::{self, Shelf, TimedShelf};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note, QueueName, RunId, Tag};
 use crate::sorted;
@@ -199,7 +199,7 @@ const PAGE_BYTES: usize = 4 << 20;
 impl TaskList {
     /// The next task; `None`: that was all, or as many as were asked for. `queue` is the one that the list is of.
     pub fn next<S: Store>(&mut self, queue: &Queue<S>) -> Result<Option<Item>, Error> {
-        while let Some(Listed { seen, task }) = self.page.next() {
+        for Listed { seen, task } in self.page.by_ref() {
             let task = match task {
                 Some(task) => Some(Ok(*task)),
                 None => queue.task_of(&seen)?,
@@ -464,8 +464,9 @@ impl<S: Store> Queue<S> {
     fn blocked_entries(&self) -> Result<Vec<Located>, Error> {
         let mut entries = Vec::new();
         for part in self.parts_of(Shelf::Blocked)? {
-            for parent in self.names_in(&part)? {
-                entries.extend(self.entries_in(&part.child(&parent))?);
+            let names = self.names_in(&part)?;
+            for parent in names.iter().filter_map(|name| TaskId::from_hex(name)) {
+                entries.extend(self.entries_in(&layout::blocked_on(parent))?);
             }
         }
         Ok(entries)

@@ -116,7 +116,7 @@ impl<S: Store> Queue<S> {
         if let Some(max) = max {
             self.create(&layout::max_in_flight(queue, max), b"\n").map_err(Error::of_the_change)?;
         }
-        for name in self.names_in(&layout::queue_settings())? {
+        for name in self.names_in(&layout::queue_settings()).map_err(Error::after_the_change)? {
             if let Some((of, Setting::MaxInFlight(other))) = parse_setting(&name)
                 && of == *queue
                 && Some(other) != max

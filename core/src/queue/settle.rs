@@ -281,7 +281,7 @@ impl<S: Store> Queue<S> {
         let entry = self.retry_one(id, retrying.is_now, now, nonce)?;
         let mut retried = Retried { released: Released::of(&entry, now), dependants: Vec::new(), left: Vec::new() };
         if retrying.cascade {
-            self.retry_dependants(&mut retried, now, nonce)?;
+            self.retry_dependants(&mut retried, now, nonce).map_err(Error::after_the_change)?;
         }
         Ok(retried)
     }
@@ -367,12 +367,9 @@ impl<S: Store> Queue<S> {
                     put_back.insert(task.id);
                     retried.dependants.push(task.id);
                 }
-                Err(error @ (Error::WaitsInVain { .. } | Error::KeyTaken { .. })) => {
-                    retried.left.push((task.id, error))
-                }
                 // Another agent put it back, or removed it.
                 Err(Error::Refused { .. } | Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) => retried.left.push((task.id, error)),
             }
         }
         Ok(())

@@ -231,8 +231,13 @@ impl<S: Store> Queue<S> {
             Some(_) => limits::EMPTY_LEAF_MICROS,
             None => limits::EMPTY_SHELF_MICROS,
         };
-        let changed = self.store.stamp(&shelf.dir)?;
-        Ok(changed.is_some_and(|stamp| passed(stamp.micros(), stood_still_for)))
+        self.has_stood_still(&shelf.dir, stood_still_for, now)
+    }
+
+    /// True if nothing has changed in the directory for so many microseconds.
+    pub(super) fn has_stood_still(&self, dir: &Dir, micros: u64, now: Timestamp) -> Result<bool, Error> {
+        let changed = self.store.stamp(dir)?;
+        Ok(changed.is_some_and(|stamp| stamp.micros().saturating_add(micros) <= now.micros()))
     }
 
     fn note(&self, dir: &Dir, filled_until: Option<Timestamp>, walk: &mut Walk<'_>) -> Result<(), Error> {

@@ -21,6 +21,8 @@ pub struct WaitingClaim {
     wait: Duration,
     look_every: Duration,
     watch: Option<Watch>,
+    /// At the last look not all was done that time had made due.
+    more_is_due: bool,
     findings: Vec<Finding>,
 }
 
@@ -45,7 +47,8 @@ pub enum Step {
 impl WaitingClaim {
     /// A claim that has not begun. With a `wait` of zero it does not wait.
     pub fn new(request: ClaimRequest, wait: Duration) -> WaitingClaim {
-        WaitingClaim { request, wait, look_every: limits::LOOK_EVERY, watch: None, findings: Vec::new() }
+        let look_every = limits::LOOK_EVERY;
+        WaitingClaim { request, wait, look_every, watch: None, more_is_due: false, findings: Vec::new() }
     }
 
     /// What is asked for.
@@ -76,19 +79,20 @@ impl WaitingClaim {
         nonce: Nonce,
     ) -> Result<Step, Error> {
         let thoroughness = match &self.watch {
-            Some(watch) if elapsed < self.wait => {
+            // Who waits has the time to go on with what is due, until that is done.
+            Some(watch) if elapsed < self.wait && !self.more_is_due => {
                 if !queue.has_stirred(watch, clock.now())? {
                     return Ok(self.sleep(elapsed));
                 }
                 Thoroughness::Quick
             }
-            // The first look, and the last one.
             _ => Thoroughness::Full,
         };
         let last = elapsed >= self.wait;
         let watch = (!last).then(|| self.watch.get_or_insert_default());
         let claim = queue.claim_or_watch(&self.request, thoroughness, watch, clock, nonce)?;
         self.findings.extend(claim.findings);
+        self.more_is_due = claim.closed.more_is_due;
         if claim.claimed.is_none() && !last {
             return Ok(self.sleep(elapsed));
         }
@@ -97,6 +101,7 @@ impl WaitingClaim {
     }
 
     fn sleep(&self, elapsed: Duration) -> Step {
-        Step::Sleep(self.look_every.min(self.wait.saturating_sub(elapsed)))
+        let look_every = if self.more_is_due { limits::LOOK_EVERY } else { self.look_every };
+        Step::Sleep(look_every.min(self.wait.saturating_sub(elapsed)))
     }
 }

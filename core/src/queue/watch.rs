@@ -52,7 +52,7 @@ impl<S: Store> Queue<S> {
         }
         for (dir, seen) in &watch.seen {
             let was_young = seen.is_some_and(|stamp| stamp.is_young(watch.looked_at));
-            if was_young || self.store.stamp(dir)? != *seen {
+            if was_young || self.unless_in_the_way(self.store.stamp(dir))?.flatten() != *seen {
                 return Ok(true);
             }
         }

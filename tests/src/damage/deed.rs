@@ -93,7 +93,8 @@ pub(super) struct Victim<'a> {
 pub fn plant(root: &Path, rng: &mut SmallRng) -> bool {
     let id = TaskId::of_canonical(&rng.random::<u64>().to_le_bytes());
     let victim = Victim { root, owner: None, outside: Path::new("../../.."), tasks: &[id] };
-    let beside = all_below(root).any(rng).with_file_name(["README.md", ".git", "zz", "x~"][rng.random_range(0..4)]);
+    let foreign = ["README.md", ".git", "zz", "x~"].choose(rng).expect("there are some");
+    let beside = all_below(root).any(rng).with_file_name(foreign);
     let place = if rng.random() { victim.unused_place(rng) } else { beside };
     let there = fs::symlink_metadata(root.join(&place)).is_ok();
     let is_there_above = root.join(&place).parent().is_some_and(Path::is_dir);
@@ -148,6 +149,12 @@ impl Deed {
                 | Kind::Sparse
         );
         is_thing && self.is_of_directory
+    }
+
+    /// The directory in which nobody may write any more.
+    pub(super) fn write_protected(&self) -> Option<&Path> {
+        let is_meant = self.kind == Kind::ReadOnly && self.is_of_directory;
+        self.touched.first().filter(|_| is_meant).map(PathBuf::as_path)
     }
 
     /// True if it was done to a file that has this in its name.
@@ -207,10 +214,13 @@ impl Victim<'_> {
         PathBuf::from(places.choose(rng).expect("there are some"))
     }
 
-    /// What was planted belongs to whom the commands run as, or, as often as not, to another user.
+    /// What was planted belongs to whom the commands run as, or, as often as not, to another user. A directory always
+    /// does: another user's that everybody may read looks like one of the queue's to all but those who write in it. So
+    /// does a copy, which is made in place of a file that nobody has given away.
     fn give_away(&self, kind: Kind, place: &Path, rng: &mut SmallRng) {
         let path = self.root.join(place);
-        if let Some(owner) = self.owner.filter(|_| kind != Kind::Disown && rng.random()) {
+        let is_given = matches!(kind, Kind::Directory | Kind::FullDirectory | Kind::Copy) || rng.random();
+        if let Some(owner) = self.owner.filter(|_| kind != Kind::Disown && is_given) {
             for path in [path.clone(), path.join("README.md"), path.join("00"), path.join("00/00")] {
                 // What is not there was not planted.
                 lchown(path, Some(owner), Some(owner)).unwrap_or_default();
@@ -225,6 +235,8 @@ impl Victim<'_> {
         let to = |target: &str| format!("{up}{}/{target}", self.outside.display());
         let here = || vec![place.to_owned()];
         match kind {
+            // To open anything else may wait for somebody.
+            Kind::Copy | Kind::Ages if !is_file_or_directory(&path) => return Err(io::ErrorKind::InvalidInput.into()),
             Kind::Remove => cleared(&path, true)?,
             Kind::Empty => of_file(&path)?.set_len(0)?,
             Kind::Tear => {
@@ -259,10 +271,10 @@ impl Victim<'_> {
             Kind::Fifo => instead(&path, fifo)?,
             Kind::Socket => instead(&path, |path| in_its_directory(path, |name| UnixListener::bind(name).map(drop)))?,
             Kind::Sparse => instead(&path, |path| File::create(path)?.set_len(64 << 30))?,
-            Kind::Forbid => fs::set_permissions(&path, Permissions::from_mode(0o000))?,
-            Kind::ReadOnly => fs::set_permissions(&path, Permissions::from_mode(0o500))?,
+            Kind::Forbid => set_mode(&path, 0o000)?,
+            Kind::ReadOnly => set_mode(&path, 0o500)?,
             Kind::Disown => {
-                fs::set_permissions(&path, Permissions::from_mode(0o700))?;
+                set_mode(&path, 0o700)?;
                 lchown(&path, Some(1), Some(1))?;
             }
             Kind::Rename => {
@@ -360,6 +372,18 @@ fn of_file(path: &Path) -> io::Result<File> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// Of what is there, and not of what it may be a link to.
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_symlink() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+fn is_file_or_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() || there.is_dir())
 }
 
 fn flip(file: &mut File, rng: &mut SmallRng) -> io::Result<()> {

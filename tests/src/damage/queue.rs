@@ -1,5 +1,6 @@
 //! A queue with tasks in every state, made by the library itself, ten minutes ago: so that no doctor takes an
 //! enqueuer to be at work.
+#![expect(clippy::indexing_slicing, reason = "each list is as long as it is asked for")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! One directory: made, damaged, worked in, repaired, and worked in again.
+#![expect(clippy::indexing_slicing, reason = "of what an answer does not have, it reads null")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
@@ -120,12 +121,14 @@ impl<'a> Trial<'a> {
         let doctor = self.muse("doctor --json");
         self.was_healthy = doctor.code == Some(0);
         self.look_around();
-        if self.has_format() {
+        // Else there is no queue, or a copy of one, until a doctor has mended it.
+        if self.was_healthy || self.has_format() {
             self.claim_all("before the repair");
             self.check_claimed("");
+            self.settle_some(rng);
         }
-        self.settle_some(rng);
         self.check_word_of_the_doctor();
+        self.give_access();
         self.repair();
         self.go_on();
         self.check_claimed_once();
@@ -224,13 +227,26 @@ impl<'a> Trial<'a> {
         {
             self.complaints.push("something is in the place of a directory".to_string());
         }
+        let may_not_write = self.deeds.iter().any(|deed| deed.write_protected().is_some());
         let tasks = self.place.path().join(".muse/coordination");
         let is_recorded = |id: &TaskId| tasks.join(layout::record(*id).to_string()).is_file();
         let kept_back = self.tasks.claimable.iter().filter(|id| is_recorded(id) && !self.was_claimed(**id));
+        let kept_back = kept_back.filter(|_| !may_not_write);
         let told: Vec<String> = kept_back.map(|id| format!("nobody is given {id}")).collect();
         self.complaints.extend(told);
-        let complaints = std::mem::take(&mut self.complaints);
+        let is_of_rights = |what: &String| what.contains("give this user access");
+        let mut complaints = std::mem::take(&mut self.complaints);
+        complaints.retain(|what| !(may_not_write && is_of_rights(what)));
         self.violations.extend(complaints.into_iter().map(|what| format!("the doctor said healthy, but {what}")));
+    }
+
+    /// What lacks only the right to write is seen by whoever writes there, and no doctor: a person does what commands
+    /// say then.
+    fn give_access(&self) {
+        let root = self.place.path().join(".muse/coordination");
+        for directory in self.deeds.iter().filter_map(Deed::write_protected) {
+            fs::set_permissions(root.join(directory), Permissions::from_mode(0o700)).unwrap_or_default();
+        }
     }
 
     fn repair(&mut self) {
@@ -301,7 +317,6 @@ impl<'a> Trial<'a> {
         !self.deeds.iter().any(is_hurt)
     }
 
-    /// Without it there is no queue, until a doctor has mended it.
     fn has_format(&self) -> bool {
         !self.deeds.iter().any(|deed| deed.concerns("format.json") || deed.concerns("anchor.json"))
     }

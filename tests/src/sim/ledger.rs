@@ -119,8 +119,9 @@ struct Life {
     asked: u32,
     /// The reports that its name leads to, oldest first.
     reports: Vec<Reported>,
-    /// The errand that announced last that the task is put back, and so has done it, whoever renames it.
-    put_back_by: Option<Nonce>,
+    /// The errand that announced last that the task is put back, and so has done it, whoever renames it; and the version that the
+    /// task had then.
+    put_back_by: Option<(Nonce, u32)>,
     /// The results that came too late, and whose senders were told so.
     orphans: BTreeSet<Path>,
     /// A completion that was accepted enqueued it.
@@ -261,7 +262,8 @@ impl Ledger {
         if let (Order::Retry(id), Some(to)) = (errand.order, come)
             && layout::parse_key_holder(&to.name).is_some()
         {
-            self.life(id).put_back_by = Some(errand.nonce);
+            let life = self.life(id);
+            life.put_back_by = Some((errand.nonce, life.version()));
         }
         if let Some((id, ..)) = gone.and_then(|path| layout::parse_report(&path.name)) {
             self.lives.get(&id).map_or(Ok(()), |life| life.check_reports(tree))?;
@@ -526,7 +528,12 @@ impl Ledger {
         let by_state = match errand.order {
             // Also one that would wait in vain.
             Order::Retry(_) => {
-                let told = self.lives.get(&id).is_none_or(|life| life.put_back_by != Some(errand.nonce));
+                // One that was removed before anybody renamed it is not put back.
+                let stayed = |life: &Life, version| life.purged && life.version() <= version;
+                let was_put_back = |life: &Life| {
+                    life.put_back_by.is_some_and(|(by, version)| by == errand.nonce && !stayed(life, version))
+                };
+                let told = !self.lives.get(&id).is_some_and(was_put_back);
                 expect(told || code == "not_found", Promise::EachIsAnswered, || {
                     format!("{errand} was refused: {code}, and it had put the task back")
                 })?;
@@ -1012,6 +1019,10 @@ impl Life {
 
     fn last_entry(&self) -> Option<Entry> {
         self.last.as_deref().and_then(Entry::parse)
+    }
+
+    fn version(&self) -> u32 {
+        self.last_entry().map_or(0, |entry| entry.version)
     }
 
     fn is_alive(&self) -> bool {

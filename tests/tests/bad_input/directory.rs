@@ -275,16 +275,16 @@ fn plant_foreign_files(directory: &Path) {
 fn a_directory_of_a_newer_format_is_left_untouched_byte_for_byte() {
     let repo = Repo::new();
     let id = repo.enqueue("t");
-    fs::write(repo.coordination("format.json"), "{\"format\": 2}").unwrap();
+    fs::write(repo.coordination("format.json"), "{\"format\": 3}").unwrap();
     let before = tree(&repo.coordination(""));
     assert_snapshot!(repo.session(["tasks", "tasks --json"]), @r#"
     $ muse coord tasks
-    2> ❌ this directory follows another format (2; this version knows 1); use a newer muse for it
+    2> ❌ this directory follows another format (3; this version knows 2); use a newer muse for it
     exit 1
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"this directory follows another format (2; this version knows 1); use a newer muse for it",
+     "error":"this directory follows another format (3; this version knows 2); use a newer muse for it",
      "status":"unsupported_format","warnings":[]}
     exit 1
     "#);

@@ -7,6 +7,10 @@ use crate::sandbox;
 /// The interface that a runtime calls.
 const RUN: &str = "wasi:cli/run@0.2.";
 
+/// How many names are told, and how much of each.
+const NAMES_TOLD: usize = 10;
+const NAME_CHARS: usize = 100;
+
 /// The names by which a component meets the world.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Names<'a> {
@@ -39,9 +43,10 @@ pub(super) fn of(component: &[u8]) -> Result<Names<'_>, BinaryReaderError> {
 }
 
 impl Names<'_> {
-    /// What is imported that agents are not given, with versions.
+    /// What is imported that agents are not given, with versions: the first few, each cut off where it is too long to be a name.
     pub(super) fn not_granted(&self) -> Vec<String> {
-        self.imports.iter().filter(|name| !sandbox::is_granted(name)).map(ToString::to_string).collect()
+        let shortened = |name: &&str| name.chars().take(NAME_CHARS).collect();
+        self.imports.iter().filter(|name| !sandbox::is_granted(name)).take(NAMES_TOLD).map(shortened).collect()
     }
 
     /// True if there is something to run.

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
 
 use super::super::agreement::{Disagreement, disagreement};
-use super::super::files::Located;
+use super::super::files::{Decoded, Located};
 use super::super::find::LOOKS;
+use super::super::reports::Report;
 use super::super::{Queue, Status, says_format};
 use super::mend::{Fence, Mender};
 use super::scan::{Aside, Case, Scan};
@@ -17,7 +18,7 @@ use crate::id::TaskId;
 use crate::layout::{self, Dir, Path};
 use crate::limits;
 use crate::name::Nonce;
-use crate::store::Store;
+use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::task::{BadRecord, Record, Task};
 use crate::time::Timestamp;
 
@@ -35,7 +36,7 @@ pub(super) struct Round<'a, S> {
 }
 
 /// An entry, and the task that it holds or why it holds none.
-type Present = (Located, Result<Task, BadRecord>);
+type Present = (Located, Decoded);
 
 /// An entry that holds its task.
 struct Whole {
@@ -60,7 +61,7 @@ impl<'a, S: Store> Round<'a, S> {
         // First what is in the way of setting anything aside.
         in_the_way.sort_by_key(|(path, _)| path.dir.child(&path.name) != layout::aside_shelf());
         for (path, error) in in_the_way {
-            let became = self.repaired(|mender| mender.clear_the_way(&path))?;
+            let became = self.repaired_for_good(&error, |mender| mender.clear_the_way(&path))?;
             self.found(None, path, Problem::InTheWay(error), became);
         }
         let aside = self.queue.scan_aside()?;
@@ -68,7 +69,9 @@ impl<'a, S: Store> Round<'a, S> {
         let (standing, unshelved): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, case)| case.stands());
         for (id, case) in standing.into_iter().chain(unshelved) {
             match self.check_task(*id, case, &aside) {
-                Err(Error::Store(error)) => self.note(Note::Failed(error)),
+                Err(Error::Store(error) | Error::Unknown(error)) => self.note(Note::Failed(error)),
+                // Another task's record, which is told of that one.
+                Err(Error::Corrupt { .. }) => {}
                 checked => checked?,
             }
         }
@@ -111,7 +114,11 @@ impl<'a, S: Store> Round<'a, S> {
         let mut left = false;
         for (located, content) in bad {
             let Err(problem) = content else { continue };
-            let became = self.repaired(|mender| mender.set_aside(&located.path()))?;
+            let aside = |mender: &mut Mender<'_, S>| mender.set_aside(&located.path());
+            let became = match &problem {
+                BadRecord::Unreadable(error) => self.repaired_for_good(error, aside)?,
+                _ => self.repaired(aside)?,
+            };
             left |= became == Became::Left;
             self.found(Some(located.entry.id), located.path(), Problem::RecordBad(problem), became);
         }
@@ -244,7 +251,11 @@ impl<'a, S: Store> Round<'a, S> {
         let task = match record {
             Ok(task) => task,
             Err(problem) => {
-                let became = self.repaired(|mender| mender.set_record_aside(id, &path))?;
+                let aside = |mender: &mut Mender<'_, S>| mender.set_record_aside(id, &path);
+                let became = match &problem {
+                    BadRecord::Unreadable(error) => self.repaired_for_good(error, aside)?,
+                    _ => self.repaired(aside)?,
+                };
                 match problem {
                     BadRecord::Unreadable(_) => self.found(Some(id), path, Problem::RecordBad(problem), became),
                     _ => self.diagnosis.leftovers.torn_records += 1,
@@ -265,7 +276,7 @@ impl<'a, S: Store> Round<'a, S> {
                     let now = self.now;
                     let became = self.repaired(|mender| mender.reinstate(&lost, now))?;
                     self.found(Some(id), path, Problem::NoEntry, became);
-                    return Ok(());
+                    return self.check_run(&lost);
                 }
                 self.note(Note::EntryAside { task_id: id });
                 self.found(Some(id), path, Problem::NoEntry, Became::Left);
@@ -344,7 +355,15 @@ impl<'a, S: Store> Round<'a, S> {
             return self.clear_away(draft);
         };
         let (queue, trial) = (self.queue, layout::trial(doctor));
-        let Some(stamp) = queue.store().stamp(&trial)? else { return Ok(()) };
+        let stamp = match queue.store().stamp(&trial) {
+            // It is no directory, and so nothing that a doctor has made.
+            Err(error) if error.is_of_one_place() => {
+                self.diagnosis.leftovers.drafts += 1;
+                return self.clear_away(draft);
+            }
+            stamp => stamp?,
+        };
+        let Some(stamp) = stamp else { return Ok(()) };
         if stamp.micros().saturating_add(limits::TRIAL_MICROS) <= self.now.micros() {
             self.diagnosis.leftovers.drafts += 1;
             self.repaired(|_| queue.remove_trial(&trial).map(|()| Became::Mended))?;
@@ -355,7 +374,10 @@ impl<'a, S: Store> Round<'a, S> {
     fn check_format(&mut self, has_tasks: bool) -> Result<(), Error> {
         let (format, queue, now) = (layout::format(), self.queue, self.now);
         let is_there = queue.store().exists(&format)?;
-        if queue.formatted.get() || !has_tasks && !is_there {
+        if queue.formatted.get() {
+            return self.check_original();
+        }
+        if !has_tasks && !is_there {
             return Ok(());
         }
         let became = self.repaired(|mender| {
@@ -371,6 +393,16 @@ impl<'a, S: Store> Round<'a, S> {
         Ok(())
     }
 
+    /// Whoever repairs a queue has looked at it, and takes it over.
+    fn check_original(&mut self) -> Result<(), Error> {
+        let queue = self.queue;
+        if queue.is_copy()? {
+            let became = self.repaired(|mender| mender.take_over())?;
+            self.found(None, layout::anchor(), Problem::Copied, became);
+        }
+        Ok(())
+    }
+
     fn note_tokens(&mut self, tokens: &[Timestamp]) -> Result<(), Error> {
         // A token that becomes another one while the directory is read may be missed, or seen twice.
         let again = self.queue.store().list(&layout::sweep())?.unwrap_or_default();
@@ -379,9 +411,22 @@ impl<'a, S: Store> Round<'a, S> {
             self.note(Note::SweepTokens(again));
         }
         for token in tokens {
+            self.check_readable(&layout::sweep_token(*token))?;
             self.note_time(*token, layout::sweep_token(*token));
         }
         Ok(())
+    }
+
+    /// False: it cannot be read, and so is in the way.
+    fn check_readable(&mut self, path: &Path) -> Result<bool, Error> {
+        match self.queue.store().read(path, 0) {
+            Err(error) if error.is_of_one_place() => {
+                let became = self.repaired_for_good(&error, |mender| mender.set_aside(path))?;
+                self.found(None, path.clone(), Problem::InTheWay(error), became);
+                Ok(false)
+            }
+            read => Ok(read.map(|_| true)?),
+        }
     }
 
     /// Looks at the text of a run id that is too long for a name. It only serves to be shown; but the text of another
@@ -392,6 +437,9 @@ impl<'a, S: Store> Round<'a, S> {
         };
         let path = layout::run(holder);
         if !self.runs.insert(path.clone()) {
+            return Ok(());
+        }
+        if !self.check_readable(&path)? {
             return Ok(());
         }
         match self.queue.spilled_text(holder)? {
@@ -444,12 +492,23 @@ impl<'a, S: Store> Round<'a, S> {
     fn repaired(&mut self, mend: impl FnOnce(&mut Mender<'a, S>) -> Result<Became, Error>) -> Result<Became, Error> {
         match self.mender.as_mut().map(mend) {
             None => Ok(Became::Left),
-            Some(Err(Error::Store(error))) => {
+            Some(Err(Error::Store(error) | Error::Unknown(error))) => {
                 self.note(Note::Failed(error));
                 Ok(Became::Left)
             }
+            // Another task's record, which is told of that one.
+            Some(Err(Error::Corrupt { .. })) => Ok(Became::Left),
             Some(became) => became,
         }
+    }
+
+    /// The same, unless this is why: an error of the medium, which may be gone the next time. What is moved then may be sound.
+    fn repaired_for_good(
+        &mut self,
+        why: &StoreError,
+        mend: impl FnOnce(&mut Mender<'a, S>) -> Result<Became, Error>,
+    ) -> Result<Became, Error> {
+        if why.kind == StoreErrorKind::Other { Ok(Became::Left) } else { self.repaired(mend) }
     }
 
     fn found(&mut self, task_id: Option<TaskId>, path: Path, problem: Problem, became: Became) {

@@ -48,6 +48,15 @@ impl<'a, S: Store> Mender<'a, S> {
         (self.nonces)()
     }
 
+    /// Gives `format.json` its second name again.
+    pub(super) fn take_over(&mut self) -> Result<Became, Error> {
+        let anchor = layout::anchor();
+        if self.queue.store().exists(&anchor)? {
+            self.set_aside(&anchor)?;
+        }
+        Ok(if self.queue.adopt()? { Became::Mended } else { Became::Left })
+    }
+
     /// Moves a file to `aside/`.
     pub(super) fn set_aside(&mut self, path: &Path) -> Result<Became, Error> {
         Ok(self.moved_aside(path)?.map_or(Became::Left, |_| Became::SetAside))
@@ -84,8 +93,9 @@ impl<'a, S: Store> Mender<'a, S> {
     /// Moves an entry to where agents look for it. If there is another entry of the task, it is a second one.
     pub(super) fn bring_home(&mut self, located: &mut Located, home: &Dir) -> Result<Became, Error> {
         let (from, to) = (located.path(), home.file(located.entry.name()));
-        let other = self.queue.relocate(located.entry.id)?.filter(|other| other.path() != from);
-        if other.is_some() || self.queue.store().exists(&to)? {
+        // Where a report cannot be read, which may tell of one more place: this doctor has seen all names there are.
+        let other = self.queue.unless_in_the_way(self.queue.relocate(located.entry.id))?.flatten();
+        if other.is_some_and(|other| other.path() != from) || self.queue.store().exists(&to)? {
             return self.set_aside(&from);
         }
         if self.queue.shift_file(&from, &to)? == Moved::Gone {

@@ -100,7 +100,9 @@ impl<S: Store> Queue<S> {
         }
         let drafts = self.scan_names(&layout::tmp(), &mut scan)?;
         scan.drafts = drafts.into_iter().map(|name| layout::tmp().file(name)).collect();
-        for path in scan.foreign.clone() {
+        // In `tmp/`, too, a hand may have put what it took from a shelf.
+        let drafts = scan.drafts.iter().filter(|draft| draft.name.parse::<Nonce>().is_err());
+        for path in scan.foreign.iter().chain(drafts).cloned().collect::<Vec<_>>() {
             self.scan_strange(&path.dir.child(&path.name), &mut scan, STRANGE_DEPTH)?;
         }
         Ok(scan)
