@@ -230,8 +230,7 @@ pub const HEAD_MICROS: u64 = 10_000;
 /// this is a few megabytes at the very most.
 pub const REMEMBERED: usize = 1_024;
 
-/// How many things that are in the way an operation tells of, and how many tasks that it cannot take a claim passes over: beyond,
-/// something is wrong with the directory as a whole.
+/// How many things that are in the way an operation tells of. It passes over the others, too.
 pub const PASSED_OVER: usize = 100;
 
 /// How old a record without an entry must be, by its own time, before a doctor takes its enqueuer for dead, in

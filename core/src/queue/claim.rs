@@ -63,7 +63,7 @@ pub enum Thoroughness {
 pub struct Claim {
     /// The task, which is the caller's and nobody else's until the lease expires; `None`: there is nothing to claim.
     pub claimed: Option<Claimed>,
-    /// Why there may be nothing although tasks wait. Told of the last look, if that was [`Thoroughness::Full`].
+    /// Why there may be nothing although tasks wait. Which queues were closed is told if the last look was [`Thoroughness::Full`].
     pub closed: Closed,
     /// What was not as it should be on the way.
     pub findings: Vec<Finding>,
