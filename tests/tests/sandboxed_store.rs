@@ -1,11 +1,15 @@
-//! The directory store inside the sandbox, under a stock wasmtime: the conformance suite, and listings under churn.
+//! The directory store inside the sandbox, under a stock wasmtime: the conformance suite, and looks while names change.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+
+use coord_core::Store as _;
+use coord_core::layout::Dir;
+use coord_store::{DirStore, Handle, Sync};
 
 #[test]
 fn the_store_on_wasi_descriptors_conforms() {
@@ -41,8 +45,45 @@ fn a_listing_under_churn_never_leaves_out_a_stable_name() {
     assert!(!said.contains(", 0 other names seen"), "nothing moved: {said}");
 }
 
+/// A task that is moved out of the directory that a look began in makes the kernel say that its path led outside.
+#[test]
+fn a_file_that_is_moved_during_a_look_is_there_or_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let read = || sandboxed("moving_reads.wasm", directory.path(), &[]);
+    let output = while_it_moves(directory.path(), read);
+    let said = String::from_utf8(output.stdout).unwrap();
+    report(said.lines().last().unwrap());
+    assert!(output.status.success(), "{said}");
+
+    let task = Dir::root().child("ready").child("queue").file("task");
+    let store = DirStore::new(Handle::open(directory.path()).unwrap(), Sync::Off);
+    let read = || (0..100_000).filter(|_| store.read(&task, 100).unwrap().is_some()).count();
+    let there = while_it_moves(directory.path(), read);
+    assert!((1..100_000).contains(&there), "{there}");
+}
+
+/// Moves `ready/queue/task` out of `ready` and back until `read` is over.
+fn while_it_moves<T>(root: &std::path::Path, read: impl FnOnce() -> T) -> T {
+    let (ready, claimed) = (root.join("ready/queue"), root.join("claimed"));
+    fs::create_dir_all(&ready).unwrap();
+    fs::create_dir_all(&claimed).unwrap();
+    fs::write(ready.join("task"), "").unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                fs::rename(ready.join("task"), claimed.join("task")).unwrap();
+                fs::rename(claimed.join("task"), ready.join("task")).unwrap();
+            }
+        });
+        let read = read();
+        over.store(true, Ordering::Relaxed);
+        read
+    })
+}
+
 /// Makes files, renames each several times, and unlinks it, until the listing is over.
-fn churn(directory: &Path, writer: usize, listed: &AtomicBool) {
+fn churn(directory: &std::path::Path, writer: usize, listed: &AtomicBool) {
     for round in 0.. {
         let name = |step: usize| directory.join(format!("moving-{writer}-{}-{step}", round % 8));
         fs::write(name(0), "").unwrap();
@@ -56,7 +97,7 @@ fn churn(directory: &Path, writer: usize, listed: &AtomicBool) {
     }
 }
 
-fn sandboxed(program: &str, directory: &Path, arguments: &[&str]) -> Output {
+fn sandboxed(program: &str, directory: &std::path::Path, arguments: &[&str]) -> Output {
     let required = |variable| {
         PathBuf::from(
             std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`")),

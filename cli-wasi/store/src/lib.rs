@@ -61,6 +61,9 @@ pub const OPEN_TO_OTHERS: &str = "MUSE_COORD_HOST_OPEN_TO_OTHERS";
 /// So many files are not synced one by one where their whole filesystem can be.
 const SYNCED_TOGETHER: usize = 64;
 
+/// How often something is looked for whose path seems to lead out of an open directory.
+const LOOKS: usize = 5;
+
 /// Whether what is written is made durable before an operation returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {
@@ -298,6 +301,19 @@ impl Failure {
         };
         StoreError { operation, path: path.to_string(), kind, detail }
     }
+}
+
+/// Looks for something beneath an open directory. If it is moved out of that directory during the look, which is how a
+/// task leaves its shelf, the kernel says that the path led outside, and nothing was done. That is no answer, so it is
+/// looked for again.
+fn beneath<T>(look: impl Fn() -> Result<T, platform::Refusal>) -> Result<T, platform::Refusal> {
+    for _ in 1..LOOKS {
+        match look() {
+            Err(refusal) if platform::leads_outside(&refusal) => {}
+            looked => return looked,
+        }
+    }
+    look()
 }
 
 fn absent_is_none<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {

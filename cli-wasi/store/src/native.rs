@@ -10,7 +10,7 @@ use cap_std::fs::{Dir, File, Metadata, OpenOptions, Permissions};
 use cap_std::fs::{MetadataExt as _, PermissionsExt as _};
 use coord_core::store::{Stamp, StoreErrorKind};
 
-use super::{Failure, READ_AT_ONCE, Sync};
+use super::{Failure, READ_AT_ONCE, Sync, beneath};
 use crate::process::words;
 
 /// An open directory, and the mode of the coordination directory, from which all that is made takes its own.
@@ -37,17 +37,17 @@ impl Handle {
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
-        let file = self.0.open_with(name, OpenOptions::new().write(true).create_new(true))?;
+        let file = beneath(|| self.0.open_with(name, OpenOptions::new().write(true).create_new(true)))?;
         self.1.share_file(&file);
         Ok(NewFile(file))
     }
 
     pub(super) fn link(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        Ok(self.0.hard_link(name, &target.0, new)?)
+        Ok(beneath(|| self.0.hard_link(name, &target.0, new))?)
     }
 
     pub(super) fn rename(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        Ok(self.0.rename(name, &target.0, new)?)
+        Ok(beneath(|| self.0.rename(name, &target.0, new))?)
     }
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
@@ -58,13 +58,13 @@ impl Handle {
     }
 
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
-        self.0.symlink_metadata(name)?;
+        beneath(|| self.0.symlink_metadata(name))?;
         Ok(())
     }
 
     #[cfg(unix)]
     pub(super) fn links(&self, name: &str) -> Result<u64, Failure> {
-        Ok(cap_std::fs::MetadataExt::nlink(&self.0.symlink_metadata(name)?))
+        Ok(cap_std::fs::MetadataExt::nlink(&beneath(|| self.0.symlink_metadata(name))?))
     }
 
     /// Elsewhere none are counted, which proves nothing, so that a doctor leaves what it could not be sure of.
@@ -74,7 +74,7 @@ impl Handle {
     }
 
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
-        let metadata = if path == "." { self.0.dir_metadata()? } else { self.0.symlink_metadata(path)? };
+        let metadata = if path == "." { self.0.dir_metadata()? } else { beneath(|| self.0.symlink_metadata(path))? };
         if !metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory).into());
         }
@@ -92,17 +92,17 @@ impl Handle {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
-        Ok(self.0.remove_file(name)?)
+        Ok(beneath(|| self.0.remove_file(name))?)
     }
 
     pub(super) fn make_dir(&self, name: &str) -> Result<(), Failure> {
-        self.0.create_dir(name)?;
+        beneath(|| self.0.create_dir(name))?;
         self.1.share_dir(&self.0, name);
         Ok(())
     }
 
     pub(super) fn remove_dir(&self, name: &str) -> Result<(), Failure> {
-        Ok(self.0.remove_dir(name)?)
+        Ok(beneath(|| self.0.remove_dir(name))?)
     }
 
     /// The filesystem, where it can be synced as a whole and tells if that fails.
@@ -117,23 +117,11 @@ impl Handle {
     }
 }
 
-/// How often something is opened whose path seems to lead out of the directory.
-const LOOKS: usize = 5;
-
-/// Opens something beneath a directory. While names change about a look the kernel gives it up, and `cap-std` says that
-/// the path led outside. That is no answer, so it is asked again.
-fn beneath<T>(open: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    for _ in 1..LOOKS {
-        match open() {
-            Err(error) if leads_outside(&error) => {}
-            opened => return opened,
-        }
-    }
-    open()
-}
+/// Why a call failed.
+pub(super) type Refusal = io::Error;
 
 /// True for the words of `cap-std`, which are no error of the system's.
-fn leads_outside(error: &io::Error) -> bool {
+pub(super) fn leads_outside(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 

@@ -5,9 +5,11 @@
 
 use coord_core::store::{Stamp, StoreErrorKind};
 use wasip2::filesystem::preopens;
-use wasip2::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags};
+use wasip2::filesystem::types::{
+    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
+};
 
-use super::{Failure, READ_AT_ONCE, Sync};
+use super::{Failure, READ_AT_ONCE, Sync, beneath};
 
 /// An open directory, and what may be done in it and below: all, or only reading. Empty where the host does not say.
 #[derive(Debug)]
@@ -66,13 +68,12 @@ impl Handle {
     }
 
     pub(super) fn link(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        self.descriptor
-            .link_at(PathFlags::empty(), name, &target.descriptor, new)
-            .map_err(|code| self.change_failed(code))
+        let link = || self.descriptor.link_at(PathFlags::empty(), name, &target.descriptor, new);
+        beneath(link).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn rename(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        self.descriptor.rename_at(name, &target.descriptor, new).map_err(|code| self.change_failed(code))
+        beneath(|| self.descriptor.rename_at(name, &target.descriptor, new)).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
@@ -93,17 +94,17 @@ impl Handle {
     }
 
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
-        self.descriptor.stat_at(PathFlags::empty(), name).map_err(|code| self.failed(code))?;
+        self.stat_at(name).map_err(|code| self.failed(code))?;
         Ok(())
     }
 
     pub(super) fn links(&self, name: &str) -> Result<u64, Failure> {
-        let stat = self.descriptor.stat_at(PathFlags::empty(), name).map_err(|code| self.failed(code))?;
+        let stat = self.stat_at(name).map_err(|code| self.failed(code))?;
         Ok(stat.link_count)
     }
 
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
-        let stat = if path == "." { self.descriptor.stat() } else { self.descriptor.stat_at(PathFlags::empty(), path) };
+        let stat = if path == "." { self.descriptor.stat() } else { self.stat_at(path) };
         let stat = stat.map_err(|code| self.failed(code))?;
         if stat.type_ != DescriptorType::Directory {
             return Err(ErrorCode::NotDirectory.into());
@@ -129,15 +130,15 @@ impl Handle {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
-        self.descriptor.unlink_file_at(name).map_err(|code| self.change_failed(code))
+        beneath(|| self.descriptor.unlink_file_at(name)).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn make_dir(&self, name: &str) -> Result<(), Failure> {
-        self.descriptor.create_directory_at(name).map_err(|code| self.change_failed(code))
+        beneath(|| self.descriptor.create_directory_at(name)).map_err(|code| self.change_failed(code))
     }
 
     pub(super) fn remove_dir(&self, name: &str) -> Result<(), Failure> {
-        self.descriptor.remove_directory_at(name).map_err(|code| self.change_failed(code))
+        beneath(|| self.descriptor.remove_directory_at(name)).map_err(|code| self.change_failed(code))
     }
 
     /// The filesystem, where the host syncs it as a whole.
@@ -174,7 +175,11 @@ impl Handle {
     }
 
     fn open_at(&self, path: &str, how: OpenFlags, rights: DescriptorFlags) -> Result<Descriptor, ErrorCode> {
-        self.descriptor.open_at(PathFlags::empty(), path, how, rights)
+        beneath(|| self.descriptor.open_at(PathFlags::empty(), path, how, rights))
+    }
+
+    fn stat_at(&self, path: &str) -> Result<DescriptorStat, ErrorCode> {
+        beneath(|| self.descriptor.stat_at(PathFlags::empty(), path))
     }
 }
 
@@ -195,6 +200,14 @@ impl NewFile {
         }
         Ok(())
     }
+}
+
+/// Why a call failed.
+pub(super) type Refusal = ErrorCode;
+
+/// True for the code that hosts use for a path that leads out of the directory, among other things.
+pub(super) fn leads_outside(code: &ErrorCode) -> bool {
+    *code == ErrorCode::NotPermitted
 }
 
 impl From<ErrorCode> for Failure {

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use super::agent::{Hands, tells_of_a_full_queue};
+use super::agent::{Hands, tells_of_a_full_queue, tells_of_something_in_the_way};
 use super::history::{Answer, Op};
 use super::swarm::Slot;
 
@@ -129,9 +129,11 @@ impl Script<'_> {
     }
 }
 
-/// A warning that whoever finds nothing is given, and what Node adds to the first one.
+/// A warning that agents are given who did nothing wrong, and what Node adds to the first one.
 fn is_foreseen(line: &str) -> bool {
-    line.contains("CoordWarning: ") && tells_of_a_full_queue(line) || line.starts_with("(Use `node --trace-warnings")
+    let is_warning = line.contains("CoordWarning: ");
+    is_warning && (tells_of_a_full_queue(line) || tells_of_something_in_the_way(line))
+        || line.starts_with("(Use `node --trace-warnings")
 }
 
 impl Drop for Script<'_> {
