@@ -3,10 +3,15 @@
 //! how many such names there are. Exit code 1 if any was ever missing.
 
 #[cfg(target_os = "wasi")]
+mod sandbox;
+
+#[cfg(target_os = "wasi")]
 fn main() {
     use coord_core::Store;
     use coord_core::layout::{Shelf, shelf};
     use coord_store::{DirStore, Sync};
+
+    use sandbox::{exit, say};
 
     const LISTINGS: usize = 10_000;
 
@@ -22,19 +27,6 @@ fn main() {
     }
     say(&format!("{LISTINGS} listings, {seen_others} other names seen, {incomplete} listings incomplete"));
     exit(u8::from(incomplete > 0 || stable == 0));
-}
-
-#[cfg(target_os = "wasi")]
-#[expect(clippy::print_stdout, reason = "this program is a test, whose findings are its output")]
-fn say(line: &str) {
-    println!("{line}");
-}
-
-/// `std::process::exit` makes 1 of every other code on this target.
-#[cfg(target_os = "wasi")]
-fn exit(code: u8) -> ! {
-    wasip2::cli::exit::exit_with_code(code);
-    std::process::abort()
 }
 
 #[cfg(not(target_os = "wasi"))]

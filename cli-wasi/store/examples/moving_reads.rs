@@ -2,10 +2,15 @@
 //! back. It is there or not: each other answer is told. Exit code 1 if there was one.
 
 #[cfg(target_os = "wasi")]
+mod sandbox;
+
+#[cfg(target_os = "wasi")]
 fn main() {
     use coord_core::Store;
     use coord_core::layout::Dir;
     use coord_store::{DirStore, Sync};
+
+    use sandbox::{exit, say};
 
     const READS: usize = 100_000;
 
@@ -24,19 +29,6 @@ fn main() {
     }
     say(&format!("{READS} reads, {there} times it was there, {failed} failed"));
     exit(u8::from(failed > 0 || there == 0 || there == READS));
-}
-
-#[cfg(target_os = "wasi")]
-#[expect(clippy::print_stdout, reason = "this program is a test, whose findings are its output")]
-fn say(line: &str) {
-    println!("{line}");
-}
-
-/// `std::process::exit` makes 1 of every other code on this target.
-#[cfg(target_os = "wasi")]
-fn exit(code: u8) -> ! {
-    wasip2::cli::exit::exit_with_code(code);
-    std::process::abort()
 }
 
 #[cfg(not(target_os = "wasi"))]

@@ -2,10 +2,15 @@
 //! empty; each check works in a directory of its own in it. Prints what each failed check found; exit code 1 if any.
 
 #[cfg(target_os = "wasi")]
+mod sandbox;
+
+#[cfg(target_os = "wasi")]
 fn main() {
     use coord_core::store::conformance;
     use coord_store::{DirStore, Handle, Sync};
     use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+
+    use sandbox::{exit, say};
 
     let Some((granted, _)) = wasip2::filesystem::preopens::get_directories().pop() else {
         say("grant one empty directory with --dir");
@@ -28,19 +33,6 @@ fn main() {
     findings.iter().for_each(|finding| say(finding));
     say(&format!("{} passed, {} failed", conformance::count() - findings.len(), findings.len()));
     exit(u8::from(!findings.is_empty()));
-}
-
-#[cfg(target_os = "wasi")]
-#[expect(clippy::print_stdout, reason = "this program is a test, whose findings are its output")]
-fn say(line: &str) {
-    println!("{line}");
-}
-
-/// `std::process::exit` makes 1 of every other code on this target.
-#[cfg(target_os = "wasi")]
-fn exit(code: u8) -> ! {
-    wasip2::cli::exit::exit_with_code(code);
-    std::process::abort()
 }
 
 #[cfg(not(target_os = "wasi"))]

@@ -419,6 +419,7 @@ impl<'a, S: Store> Round<'a, S> {
 
     /// False: it cannot be read, and so is in the way.
     fn check_readable(&mut self, path: &Path) -> Result<bool, Error> {
+        // One byte: a directory can be opened as a file, and refuses only to be read.
         match self.queue.store().read(path, 1) {
             Err(error) if error.is_of_one_place() => {
                 let became = self.repaired_for_good(&error, |mender| mender.set_aside(path))?;
