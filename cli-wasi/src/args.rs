@@ -231,7 +231,7 @@ A value that begins with a dash is given behind =, as in --error=--json.
 Environment:
   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
-  MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+  MUSE_COORD_SYNC  posix: rely on no journal; off: do not sync to disk, for throw-away queues
   NO_COLOR         no colours on a terminal
 
 Exit codes:

@@ -257,8 +257,9 @@ impl Repository {
     fn sync(&self) -> Result<Sync, Failure> {
         match self.sync.as_deref() {
             None | Some("on") => Ok(Sync::On),
+            Some("posix") => Ok(Sync::Posix),
             Some("off") => Ok(Sync::Off),
-            Some(other) => Err(bad_args(format!("MUSE_COORD_SYNC must be on or off, not {other:?}"))),
+            Some(other) => Err(bad_args(format!("MUSE_COORD_SYNC must be on, posix or off, not {other:?}"))),
         }
     }
 }

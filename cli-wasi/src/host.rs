@@ -149,6 +149,12 @@ pub fn grants() -> Vec<Grant> {
     if crate::args::environment(coord_store::SYNCS_FILESYSTEM).is_some() {
         grants.iter_mut().for_each(|grant| grant.directory.rely_on_syncing_the_filesystem());
     }
+    if let Some(orders_names) = crate::args::environment(coord_store::ORDERS_NAMES) {
+        grants.iter_mut().for_each(|grant| grant.directory.rely_on_the_order_of_names(orders_names == "1"));
+    }
+    if crate::args::environment(coord_store::APPENDS).is_some() {
+        grants.iter_mut().for_each(|grant| grant.directory.rely_on_adding_at_once());
+    }
     grants
 }
 

@@ -12,10 +12,11 @@
 //!
 //! The fields, in order: when the task was enqueued, id, priority, version (every rename adds one), generation (every
 //! new holder adds one), attempt (a release takes it back), state; then `x` until when it may wait, `t` its tags, `u` when it is due,
-//! `o` the task that it waits for, `q` the queue, so that the claimed tasks of one can be counted by names, `d` when it ended, `r` the nonce of the latest report on it in `records/`, `c` when it was
-//! claimed, `h` the last heartbeat, `e` when the lease expires, `n` the
-//! lease's nonce, and the holder. Times are microseconds since 1970 and all numbers but the priority are lower-case
-//! hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of enqueuing.
+//! `o` the task that it waits for, `q` the queue, so that the claimed tasks of one can be counted by names, `d` when
+//! it ended, `r` the nonce of the latest report on it, `c` when it was claimed, `h` the last heartbeat, `e` when the
+//! lease expires, `n` the lease's nonce, and the holder. Times are microseconds since 1970 and all numbers but the
+//! priority are lower-case hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of
+//! enqueuing.
 //!
 //! One name has one meaning and one spelling: what [`Entry::parse`] accepts, `Display` writes back letter for letter.
 
@@ -47,7 +48,7 @@ pub struct Entry {
     pub attempt: u32,
     /// What may happen next.
     pub state: State,
-    /// The nonce of the latest report on the task, in `records/`; each report names the one before.
+    /// The nonce of the latest report on the task; each report names the one before.
     pub report: Option<Nonce>,
     /// The queue. The name tells of it while the task is held; before, the directory does.
     pub queue: Option<QueueLabel>,

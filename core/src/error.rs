@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::id::TaskId;
+use crate::limits;
 use crate::queue::Status;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::task::BadRecord;
@@ -72,6 +73,11 @@ pub enum Error {
     NotAQueue {
         /// One of the names in it that no queue has.
         found: String,
+    },
+    /// So much was reported on the task that its file takes no more of this. Nothing changed.
+    TooMuchReported {
+        /// The task.
+        id: TaskId,
     },
     /// So many others changed the same thing at the same time that this agent never got its turn.
     Contended,
@@ -146,6 +152,7 @@ impl Error {
             | Error::Corrupt { .. }
             | Error::Unencodable(_)
             | Error::NotAQueue { .. }
+            | Error::TooMuchReported { .. }
             | Error::Contended => "error",
         }
     }
@@ -199,6 +206,15 @@ impl fmt::Display for Error {
             Error::NotAQueue { found } => write!(
                 f,
                 "this directory is no queue: it has no format.json, but {found:?}; grant .muse/coordination itself"
+            ),
+            Error::TooMuchReported { id } => write!(
+                f,
+                "so much was reported on task {id} that its file may hold no more of this: {most} bytes before its end, {all} \
+                 in all, {line} at once; end it with less to say (complete it without a result, fail it for good or cancel \
+                 it), and enqueue what is left as a new task",
+                most = limits::FILE_BYTES_BEFORE_THE_END,
+                all = limits::FILE_BYTES,
+                line = limits::LINE_OF_FILE_BYTES,
             ),
             Error::Contended => write!(f, "too many agents changed the same task at once; try again"),
             Error::Store(error) => fmt::Display::fmt(error, f),

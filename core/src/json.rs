@@ -251,8 +251,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-/// Drops the white space between tokens of a text that is known to be JSON, so that an answer stays on one line.
-fn without_white_space(json: &str) -> String {
+/// Drops the white space between tokens of a text that is known to be JSON, so that it stays on one line.
+pub(crate) fn without_white_space(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     json.chars()
         .filter(|&c| {

@@ -3,9 +3,10 @@
 //! ```text
 //! format.json                        which protocol this directory follows
 //! anchor.json                        the same file: git or a copy makes two of them
-//! tasks/<aa>/<id>.json               the task as enqueued
-//! tasks/<aa>/prepared                says that the directories of tasks with this first byte are on disk
+//! tasks/<aa>/<id>.json               the task: its first line as enqueued, each further line a report on it
 //! tasks/<aa>/<id>.<nonce>.json       the same, once a doctor has mended the task
+//! tasks/<aa>/<id>.<version>.<nonce>.json   a report that is a file of its own: progress
+//! tasks/<aa>/prepared                says that nobody need sync the directories of tasks with this first byte any more
 //! scheduled/<t1>/<t2>/<t3>/<t4>/<entry>   not yet due; sorted by when
 //! blocked/<aa>/<parent id>/<entry>   waits for another task; <aa> is the first byte of that one's id
 //! blocked/<aa>/<parent id>/<id>.<if it fails>   a mark: a blocked task with several parents has this one among them
@@ -15,7 +16,6 @@
 //! done/<aa>/<entry>                  ended
 //! purged/<entry>                     ended, and about to be removed by `gc`, unless a task waits for it
 //! purged/removing/<entry>            ended, and being removed
-//! records/<aa>/<id>.<version>.<nonce>.json   a report: result, error, reason or progress
 //! runs/<digest>.json                 a run id that is too long for a name
 //! tags/<digest>.json                 tags that are too long for a name
 //! unique/<queue>/<digest>/<n>.json   which task has a unique key: the highest n counts
@@ -116,7 +116,7 @@ pub fn halls() -> impl Iterator<Item = Dir> {
 }
 
 /// The names that the queue puts into the root. Any other there belongs to somebody else.
-pub const ROOT_NAMES: [&str; 18] = [
+pub const ROOT_NAMES: [&str; 17] = [
     "format.json",
     "anchor.json",
     "tasks",
@@ -127,7 +127,6 @@ pub const ROOT_NAMES: [&str; 18] = [
     "claimed",
     "done",
     "purged",
-    "records",
     "runs",
     "tags",
     "unique",
@@ -204,20 +203,9 @@ pub fn parse_record(name: &str) -> Option<TaskId> {
     }
 }
 
-/// A report on a task, made for its entry of this version. Version 0, which no entry has: a result that came too late.
+/// A report on a task that is a file of its own, beside the task's, made for its entry of this version.
 pub fn report(id: TaskId, version: u32, nonce: Nonce) -> Path {
-    let name = format!("{}.{version:x}.{nonce}.json", id.hex());
-    reports_of(id).file(name)
-}
-
-/// The mark of a task that was brought in from elsewhere. No lease has this nonce, but by a chance of one in 2^64.
-pub fn import_mark(id: TaskId) -> Path {
-    report(id, 0, Nonce::from_bits(0))
-}
-
-/// The directory of the reports on a task, and on others.
-pub fn reports_of(id: TaskId) -> Dir {
-    reports().child(&id.fan_out(2))
+    record(id).dir.file(format!("{}.{version:x}.{nonce}.json", id.hex()))
 }
 
 /// The task, the version and the nonce that a report's name tells.
@@ -338,11 +326,6 @@ pub fn tasks() -> Dir {
     Dir::root().child("tasks")
 }
 
-/// The directory of the reports.
-pub fn reports() -> Dir {
-    Dir::root().child("records")
-}
-
 /// The directory of the run ids that are too long for a name.
 pub fn runs() -> Dir {
     Dir::root().child("runs")
@@ -406,8 +389,8 @@ pub fn shelf_of(whole: Shelf, id: TaskId) -> Dir {
 }
 
 /// The directories that a task comes to in its life and that are sorted by its id.
-pub fn stations(id: TaskId) -> [Dir; 4] {
-    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id), reports_of(id)]
+pub fn stations(id: TaskId) -> [Dir; 3] {
+    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id)]
 }
 
 /// The empty file that says that the stations of all tasks with the same first byte are on disk, names and all.

@@ -47,9 +47,9 @@ pub const LOOK_EVERY: core::time::Duration = core::time::Duration::from_millis(2
 /// The same for who waits for tasks to end, which costs a call for each part of the shelf that they stand in.
 pub const LOOK_FOR_ENDS_EVERY: core::time::Duration = core::time::Duration::from_millis(35);
 
-/// How long a waiting agent sleeps that the system wakes when something comes. What it looks for then is what nobody wakes it
-/// for: leases that ran out.
-pub const LOOK_EVERY_WHEN_TOLD: core::time::Duration = core::time::Duration::from_millis(250);
+/// How long who waits sleeps whom the system wakes when something comes: until the next sweep. What is found then is what time brings, of
+/// which nobody tells, such as leases that ran out.
+pub const LOOK_EVERY_WHEN_TOLD: core::time::Duration = core::time::Duration::from_micros(*SWEEP_MICROS.start());
 
 /// How many items a listing may have.
 pub const LIST_ITEMS: core::ops::RangeInclusive<i64> = 1..=10_000;
@@ -128,13 +128,30 @@ pub const STEPS_PER_END: u64 = 16;
 /// a number that was removed long ago must see, in its next listing, a higher one that stands still meanwhile.
 pub const KEY_NUMBERS_KEPT: u64 = 8;
 
-/// Largest record that is read, in bytes. A record holds one payload or result (kept as given, so at most
-/// `JSON_BYTES`), or one error message, and texts whose characters take up to twelve bytes when JSON escapes them.
+/// Largest record that is read, in bytes, and largest file of any other kind. A record, which is the first line of a
+/// task's file, holds one payload (kept as given, so at most `JSON_BYTES`) and texts whose characters take up to twelve
+/// bytes when JSON escapes them. A report holds one result or error message, and is a further line
+/// ([`LINE_OF_FILE_BYTES`]), or a file.
 pub const RECORD_BYTES: usize = 262_144;
 
-/// How many bytes of one task an export writes at most: its record, and as many of the latest reports on it as fit. The
-/// reports on all attempts that a task may have do, unless they are of a great length.
-pub const EXPORT_BYTES: usize = 16 * RECORD_BYTES;
+/// How many bytes a task's file holds at most, its record and all that was reported of it. The reports on all attempts that a
+/// task may have do, unless they are of a great length.
+pub const FILE_BYTES: usize = 16 * RECORD_BYTES;
+
+/// How many bytes of a task's file are read: agents that add to it at the same time may each come past the bound.
+pub const FILE_BYTES_READ: usize = FILE_BYTES + 8 * LINE_OF_FILE_BYTES;
+
+/// The same as [`FILE_BYTES`] as long as the task has not ended, so that there is room for the report that ends it.
+pub const FILE_BYTES_BEFORE_THE_END: usize = FILE_BYTES / 4 * 3;
+
+/// The same for a result that came too late.
+pub const FILE_BYTES_LATE: usize = FILE_BYTES / 2;
+
+/// Longest line of a task's file behind the first, in bytes.
+pub const LINE_OF_FILE_BYTES: usize = RECORD_BYTES;
+
+/// How many bytes of one task an export writes at most: its record, and as many of the latest reports on it as fit.
+pub const EXPORT_BYTES: usize = FILE_BYTES;
 
 /// Longest line that an import reads, in bytes: what an export writes of one task, each byte as the six that JSON may
 /// escape it by.
@@ -143,11 +160,11 @@ pub const LINE_BYTES: usize = 6 * EXPORT_BYTES;
 /// How many bytes of lines an import holds whose tasks wait for others that may come later in the same input.
 pub const DEFERRED_BYTES: usize = 2 * LINE_BYTES;
 
-/// How many results that came too late are kept for a task, the newest: each claim answers all of them.
+/// How many results that came too late each claim of a task answers, the newest.
 pub const LATE_RESULTS: usize = 4;
 
-/// How many of them are read where there are more: in a directory in which an earlier version kept all of them.
-pub const LATE_RESULTS_READ: usize = 4 * LATE_RESULTS;
+/// How many of them a task's file takes: nothing is removed from it.
+pub const LATE_RESULTS_KEPT: usize = 4 * LATE_RESULTS;
 
 /// How many bytes a claim's answer has at least, whatever `--max-bytes` says: what its holder cannot do without.
 pub const CLAIM_BYTES_LEAST: usize = 2_048;
@@ -240,6 +257,12 @@ pub const ENQUEUE_MICROS: u64 = 60_000_000;
 /// How long a doctor's trial of the filesystem must have stood still before another doctor takes it for that of a dead one,
 /// in microseconds. A living one begins anew.
 pub const TRIAL_MICROS: u64 = 60_000_000;
+
+/// How old an end that is not finished must be before a sweep goes on with it, in microseconds: its holder needs less for a flush.
+pub const FLUSH_MICROS: u64 = 1_000_000;
+
+/// How many of the times that a task was put off to, by reports on it, are looked at: the latest counts.
+pub const TIMES_PUT_OFF_TO: usize = 16;
 
 /// How far ahead of a doctor's clock a name may be before the doctor says so, in microseconds.
 pub const CLOCK_AHEAD_MICROS: u64 = 60_000_000;

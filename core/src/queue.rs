@@ -25,6 +25,7 @@ mod settings;
 mod settle;
 mod shelves;
 mod stats;
+mod unfinished;
 mod unique;
 mod wait;
 mod watch;
@@ -72,7 +73,7 @@ pub use watch::Watch;
 ///
 /// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how its
 /// tasks come over: by an export of the version that knows it.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A queue in a store.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What the queue needs of a filesystem: thirteen operations on files in directories.
+//! What the queue needs of a filesystem: sixteen operations on files in directories.
 //!
 //! The trait is the seam between the protocol and the world. Its meaning as a program is [`mem::MemStore`]; what every
 //! implementation must do is the conformance suite (`conformance`, a feature). There are no paths of an operating
@@ -32,11 +32,24 @@ pub trait Store {
     /// If the call fails, the file is removed again as far as that is possible.
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError>;
 
+    /// As [`Store::create`], but what the file holds is durable only after [`Store::flush`].
+    fn create_unflushed(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        self.create(path, content)
+    }
+
     /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns. If it fails, some may
     /// be there, and none is known to be durable. A medium may know a quicker way than one after the other.
     fn create_all(&self, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
         create_one_by_one(self, files)
     }
+
+    /// Adds to the end of a file, in one piece beside what others add at the same time; durable after [`Store::flush`]. The
+    /// file must be there: none is made. [`Appended::Full`] if it would come to hold more than `most` bytes, as far as those
+    /// who add at the same time do not add to that.
+    ///
+    /// If the machine or the agent dies in the middle, only the first part of `line` may be there, or as many other bytes in
+    /// its place. If the call fails, too: so whoever adds begins with the end of a line.
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError>;
 
     /// Gives a file a second name, which must be free.
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError>;
@@ -49,6 +62,13 @@ pub trait Store {
 
     /// The content of a file, cut after `max_bytes`; `None` if there is no such file.
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The first line of a file, with its end, cut after `max_bytes`; `None` if there is no such file.
+    fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut content = self.read(path, max_bytes)?;
+        content.iter_mut().for_each(cut_after_first_line);
+        Ok(content)
+    }
 
     /// How many names the file has, in all directories and outside of the queue too; `None` if there is no such file.
     ///
@@ -80,9 +100,28 @@ pub trait Store {
     /// Removes a directory if it is empty.
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError>;
 
+    /// Makes durable what a file holds. Where the medium orders names, with it all of the file's own names, and that
+    /// an older one is gone. A store that is to make nothing durable says [`Flushed::Now`] of whatever it is asked
+    /// for.
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError>;
+
+    /// True if a name is never durable before what was given, taken or flushed earlier: so one [`Store::flush`] of a file after its
+    /// rename does what otherwise takes one before and a [`Store::sync_dir`] behind it. `None`: this agent does not
+    /// know, and others may rely on it.
+    fn orders_names(&self) -> Option<bool> {
+        None
+    }
+
     /// Makes the names in a directory durable. If the directory is gone, those in the nearest one above it that is there:
     /// with its removal, an ordered journal has written all that was in it before.
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError>;
+}
+
+/// Leaves of a content what is up to the end of its first line.
+pub fn cut_after_first_line(content: &mut Vec<u8>) {
+    if let Some(end) = content.iter().position(|byte| *byte == b'\n') {
+        content.truncate(end + 1);
+    }
 }
 
 /// What [`Store::create_all`] does on a medium that knows no quicker way.
@@ -106,6 +145,28 @@ pub enum Created {
     Taken,
     /// There is no such directory.
     NoDir,
+}
+
+/// The outcome of adding to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Appended {
+    /// It is at the end of the file now, which has so many names; 0 where that is not told.
+    Now(u64),
+    /// There is no such file (any more).
+    Gone,
+    /// The file would hold more than it may; nothing changed.
+    Full,
+    /// The medium cannot add in one piece beside others; nothing changed.
+    Unable,
+}
+
+/// The outcome of making a file's content durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flushed {
+    /// It is.
+    Now,
+    /// There is no such file (any more).
+    Gone,
 }
 
 /// The outcome of linking.

@@ -57,8 +57,8 @@ fn left_of(tasks: i64) -> (usize, usize) {
 
 #[test]
 fn what_is_left_after_everything_was_removed_does_not_grow_with_what_there_was() {
-    // Each part of `tasks/`, `records/`, `done/`, `blocked/` and `claimed/`, the directories of the root, and a file
-    // beside the records of each first byte.
+    // Each part of `tasks/`, `done/`, `blocked/` and `claimed/`, the directories of the root, and a file beside the
+    // tasks of each first byte.
     let (directories, files) = left_of(300);
     assert!(directories <= 4 * 256 + 16 + 24 && files <= 256 + 4, "{directories} {files}");
     let (directories, files) = left_of(0);

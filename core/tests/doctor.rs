@@ -13,7 +13,9 @@ use coord_core::queue::{
     Became, Cancelling, ClaimRequest, Claimed, Diagnosis, Failing, Filter, NewTask, Note, Plan, Thoroughness,
 };
 use coord_core::store::mem::{MemStore, Tree};
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind};
+use coord_core::store::{
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
+};
 use coord_core::tags::TagSet;
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
@@ -305,8 +307,12 @@ const ILLNESSES: &[Illness] = &[
         make: |world, task| {
             world.claim("agent").unwrap();
             world.complete(task.id, "agent").unwrap();
-            let files = world.files.files();
-            world.remove(files.iter().find(|path| path.dir.as_str().starts_with("records/")).unwrap());
+            let (entry, record) = (world.entry(task.id), layout::record(task.id));
+            let content = world.files.first_line(&record, 10_000).unwrap().unwrap();
+            world.remove(&entry);
+            world.remove(&record);
+            world.create(&record, &content);
+            world.files.link(&record, &entry).unwrap();
         },
         left: 0,
     },
@@ -788,7 +794,7 @@ fn notes_tell_what_is_odd_and_foreign_names_are_left_alone() {
         Dir::root().file("notes.txt"),
         layout::tasks().file("README"),
         layout::tasks().child("ab").file("x.json"),
-        layout::reports().child("ab").file("x"),
+        layout::tasks().child("ab").file("x"),
         layout::runs().file("x"),
         layout::sweep().file("x"),
         Dir::root().child("ready").child("a b").file("x"),
@@ -892,6 +898,10 @@ impl Store for Agent {
         self.step()?.create(path, content)
     }
 
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        self.step()?.append(path, line, most)
+    }
+
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
         self.step()?.link(from, to)
     }
@@ -932,7 +942,34 @@ impl Store for Agent {
         self.step()?.remove_dir(dir)
     }
 
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        self.step()?.flush(path)
+    }
+
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
         self.step()?.sync_dir(dir)
+    }
+}
+
+#[test]
+fn a_record_apart_from_its_entry_is_joined_by_the_next_report_or_a_repair() {
+    for by_repair in [false, true] {
+        let world = World::new();
+        let task = world.enqueue("work");
+        world.claim("agent").unwrap();
+        let (entry, record) = (world.entry(task.id), layout::record(task.id));
+        let content = world.files.read(&record, 100_000).unwrap().unwrap();
+        world.remove(&record);
+        world.create(&record, &content);
+        let found = world.examine();
+        assert_eq!((found.is_healthy(), found.notes), (true, vec![Note::RecordApart(record)]));
+        if by_repair {
+            world.repair();
+            assert_eq!(world.files.links(&entry), Ok(Some(2)));
+        }
+        world.complete(task.id, "agent").unwrap();
+        let shown = world.queue().show(task.id, world.now()).unwrap();
+        assert!(shown.item.result.is_some() && shown.findings.is_empty());
+        assert_eq!((world.examine().notes, world.examine().aside), (vec![], 1));
     }
 }

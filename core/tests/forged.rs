@@ -15,7 +15,7 @@ use coord_core::entry::{Ending, Entry, Lease, State};
 use coord_core::layout::{self, Dir};
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    BadLine, Became, ClaimRequest, Disagreement, Failing, Finding, ImportError, Imported, Problem, Status,
+    BadLine, Became, ClaimRequest, Disagreement, Failing, Finding, ImportError, Imported, Problem, Progress, Status,
 };
 use coord_core::store::Created;
 use coord_core::transition::Claimant;
@@ -268,28 +268,54 @@ fn what_is_reported_after_an_import_is_not_taken_for_imported() {
 }
 
 #[test]
+fn a_line_tells_each_report_once_and_no_more_than_a_file_takes() {
+    let world = World::new();
+    let id = world.enqueue_with("t", attempts(2, 0)).unwrap();
+    world.claims(id);
+    world.fail(id, "there");
+    let line = line_of(&world, id);
+    let told = line["reports"][0].clone();
+    let with = |reports: Vec<Value>| {
+        let mut line = line.clone();
+        line["reports"].as_array_mut().unwrap().extend(reports);
+        import(&line).1
+    };
+    let reason = format!("two reports of version {} and nonce {}", told["version"], told["nonce"].as_str().unwrap());
+    assert_eq!(with(vec![told.clone()]), Err(ImportError::Line(BadLine::Malformed { reason })));
+
+    let of_nobody = |version: u32| {
+        let mut report = told.clone();
+        report["version"] = version.into();
+        report["content"]["error"] = "e".repeat(limits::ERROR_CHARS).into();
+        report
+    };
+    assert_eq!(with((10..910).map(of_nobody).collect()), Ok(Imported::Now(id)));
+    let result = with((10..1_010).map(of_nobody).collect());
+    let Err(ImportError::Line(BadLine::TooLong { what, max, .. })) = result else { panic!("{result:?}") };
+    assert_eq!((what, max), ("all that it tells of the task", limits::FILE_BYTES));
+}
+
+#[test]
 fn a_line_is_no_longer_than_an_export_writes_one() {
     let world = World::new();
     let result = world.queue.import(&" ".repeat(limits::LINE_BYTES + 1), world.now(), world.nonce());
     let (bytes, max) = (limits::LINE_BYTES + 1, limits::LINE_BYTES);
     assert_eq!(result, Err(ImportError::Line(BadLine::TooLong { what: "the line", bytes, max })));
 
-    // Of a task with more reports than there is room for the newest are told, and their chain is whole.
+    // Of a task with more reports than there is room for the newest are told, and their chain is whole. A file takes only so
+    // much, but what was told of progress is not in it.
     let id = world.enqueue_with("t", attempts(1_000, 0)).unwrap();
-    let error = "\u{7}".repeat(limits::ERROR_CHARS);
-    for _ in 0..200 {
+    let long = |chars| "\u{7}".repeat(chars);
+    let fail = |error: &str, is_final| {
+        let error = error.parse().unwrap();
+        world.queue.fail(id, holder(), Failing { error, is_final }, world.now(), world.nonce())
+    };
+    for attempt in 0..200 {
         world.pass(1);
         world.claims(id);
-        world
-            .queue
-            .fail(
-                id,
-                holder(),
-                Failing::from(error.parse::<coord_core::name::ErrorMessage>().unwrap()),
-                world.now(),
-                world.nonce(),
-            )
-            .unwrap();
+        let progress = Progress { progress: None, note: long(limits::NOTE_CHARS).parse().ok() };
+        world.queue.heartbeat(id, holder(), None, Some(progress), world.now(), world.nonce()).unwrap();
+        fail(&long(if attempt < 110 { limits::ERROR_CHARS } else { 1 }), false).unwrap();
     }
     let mut lines = Vec::new();
     let findings = world.queue.export::<Error>(world.now(), world.nonce(), |line| {
@@ -301,42 +327,46 @@ fn a_line_is_no_longer_than_an_export_writes_one() {
     let copy = World::new();
     copy.pass(1_000);
     assert_eq!(copy.queue.import(&lines[0], copy.now(), copy.nonce()), Ok(Imported::Now(id)));
-    assert_eq!(copy.queue.show(id, copy.now()).unwrap().history.len(), 200 - reports);
+    assert_eq!(copy.queue.show(id, copy.now()).unwrap().history.len(), 400 - reports);
     copy.assert_healthy();
+
+    // There is always room for the report that ends the task.
+    let full = (0..30).find_map(|_| {
+        world.pass(1);
+        world.claims(id);
+        fail(&long(limits::ERROR_CHARS), false).err()
+    });
+    assert_eq!(full, Some(Error::TooMuchReported { id }));
+    fail(&long(limits::ERROR_CHARS), true).unwrap();
+    assert_eq!(world.queue.show(id, world.now()).unwrap().item.error.unwrap().as_str(), long(limits::ERROR_CHARS));
 }
 
 #[test]
-fn of_results_that_came_too_late_the_newest_few_are_kept() {
+fn of_results_that_came_too_late_a_few_are_kept_and_the_newest_of_them_answered() {
     let world = World::new();
     let id = world.enqueue("slow");
     let name = |agent: u32| -> RunId { format!("agent-{agent}").parse().unwrap() };
     let claim = |agent| world.claim_as(&ClaimRequest::any(name(agent), 10)).unwrap();
     let mut nonces: Vec<Nonce> = Vec::new();
-    for agent in 0..12 {
+    for agent in 0..20 {
         nonces.push(claim(agent).record.claim_nonce);
         world.pass(11);
     }
     claim(99);
-    for agent in 0..12_u32 {
+    for agent in [0].into_iter().chain(0..20) {
         let claimant = Claimant { run_id: name(agent), nonce: Some(nonces[agent as usize]) };
         let result = JsonObject::parse(&format!("{{\"n\":{agent}}}")).ok();
         world.queue.complete(id, claimant, result, world.now(), world.nonce()).unwrap_err();
     }
+    let left_out = world.queue.take_findings().iter().map(Finding::to_string).collect::<Vec<_>>();
+    assert_eq!(left_out.len(), 1, "{left_out:?}");
+    assert!(left_out[0].contains("it has no room for more late results"), "{left_out:?}");
     world.pass(11);
     let kept = claim(100).orphans;
     let texts: Vec<&str> = kept.iter().map(|report| report.result.as_ref().unwrap().text()).collect();
-    assert_eq!(texts, [r#"{"n":8}"#, r#"{"n":9}"#, r#"{"n":10}"#, r#"{"n":11}"#]);
+    assert_eq!(texts, [r#"{"n":12}"#, r#"{"n":13}"#, r#"{"n":14}"#, r#"{"n":15}"#]);
     assert_eq!(texts.len(), limits::LATE_RESULTS);
-    let files = world.queue.store().list(&layout::reports_of(id)).unwrap().unwrap();
-    assert_eq!(files.len(), limits::LATE_RESULTS);
-    // What an earlier version kept is read in part.
-    for number in 0..100 {
-        let (at, result) = ("2026-11-22T08:30:00.000001+00:00", json!({"n": number}));
-        let report =
-            json!({"kind": "completed", "run_id": "a", "at": at, "generation": 1, "attempt": 1, "result": result});
-        let content = report.to_string();
-        plant(&world, &layout::report(id, 0, Nonce::from_bits(number + 1_000_000)), &content);
-    }
-    assert_eq!(world.queue.show(id, world.now()).unwrap().orphans.len(), limits::LATE_RESULTS);
+    let file = world.queue.store().read(&layout::record(id), limits::FILE_BYTES).unwrap().unwrap();
+    assert_eq!(String::from_utf8(file).unwrap().matches("\"version\":0").count(), limits::LATE_RESULTS_KEPT);
     world.assert_healthy();
 }

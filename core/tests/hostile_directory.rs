@@ -13,7 +13,9 @@ use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{Cancelling, Claim, ClaimRequest, Failing, Filter, NewTask, Plan, Thoroughness, Watch};
 use coord_core::store::mem::MemStore;
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind};
+use coord_core::store::{
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
+};
 use coord_core::tags::TagSet;
 use coord_core::task::Record;
 use coord_core::transition::{Claimant, IfHeld};
@@ -181,7 +183,7 @@ fn as_name(text: String) -> String {
 }
 
 fn content() -> BoxedStrategy<Vec<u8>> {
-    let good = select(vec!["{\"format\":2}", "{\"result\":{\"a\":1}}", "{\"error\":\"no\"}", "\"agent-7\""])
+    let good = select(vec!["{\"format\":3}", "{\"result\":{\"a\":1}}", "{\"error\":\"no\"}", "\"agent-7\""])
         .prop_map(String::from);
     let record = record().prop_map(|record| String::from_utf8(Task::encode(record).unwrap().1).unwrap());
     let texts = damaged(prop_oneof![good.clone(), record], ",", &["{", "null", "\"\\ud800\"", "1e999"]);
@@ -307,7 +309,7 @@ fn filled(things: &[Thing], wanted: impl Fn(&Path) -> bool) -> Frugal {
         }
     }
     // Unless somebody's is there.
-    store.place(&layout::format(), b"{\"format\":2}");
+    store.place(&layout::format(), b"{\"format\":3}");
     store
 }
 
@@ -358,6 +360,11 @@ impl Store for Frugal {
         self.inner.create(path, content)
     }
 
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        assert!(line.len() <= limits::LINE_OF_FILE_BYTES && most <= limits::FILE_BYTES, "{path}");
+        self.inner.append(path, line, most)
+    }
+
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
         self.inner.link(from, to)
     }
@@ -369,7 +376,7 @@ impl Store for Frugal {
     }
 
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        assert!(max_bytes <= limits::RECORD_BYTES, "{path}");
+        assert!(max_bytes <= limits::FILE_BYTES_READ, "{path}");
         let content = self.inner.read(path, max_bytes)?;
         let read = content.as_ref().map_or(0, Vec::len);
         self.most_read.set(read.max(self.most_read.get()));
@@ -402,6 +409,10 @@ impl Store for Frugal {
 
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
         self.inner.remove_dir(dir)
+    }
+
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        self.inner.flush(path)
     }
 
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use coord_core::layout::{Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce};
 use coord_core::queue::{Cancelling, ClaimRequest, Filter, NewTask, Plan, Thoroughness};
 use coord_core::store::mem::MemStore;
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
+use coord_core::store::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{JsonObject, Queue, Store, TaskId, Timestamp};
 
@@ -143,11 +143,11 @@ fn an_operation_makes_no_more_changes_than_it_must() {
     assert_eq!(changes(&mut || drop(heartbeat(ids[0]))), ["rename"]);
     let complete = |id, result| world.ann.complete(id, claimant(), result, world.now(), world.nonce()).unwrap();
     assert_eq!(changes(&mut || drop(complete(ids[0], None))), ["rename"]);
-    assert_eq!(changes(&mut || drop(complete(ids[1], result()))), ["create", "rename"]);
+    assert_eq!(changes(&mut || drop(complete(ids[1], result()))), ["append", "flush", "rename"]);
     let fail = |id| {
         world.ann.fail(id, claimant(), "broke".parse::<ErrorMessage>().unwrap().into(), world.now(), world.nonce())
     };
-    assert_eq!(changes(&mut || drop(fail(ids[2]).unwrap())), ["create", "rename"]);
+    assert_eq!(changes(&mut || drop(fail(ids[2]).unwrap())), ["append", "flush", "rename"]);
     assert_eq!(changes(&mut || world.release(&world.ann, ids[3])), ["rename"]);
     assert_eq!(changes(&mut || drop(world.ann.tasks(&Filter::default(), world.now()).unwrap())), none);
 }
@@ -342,6 +342,10 @@ impl Store for View {
         self.change("create", &[&path.dir], |inner| inner.create(path, content))
     }
 
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        self.of("append").append(path, line, most)
+    }
+
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
         self.change("link", &[&to.dir], |inner| inner.link(from, to))
     }
@@ -383,6 +387,14 @@ impl Store for View {
 
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
         self.change("remove_dir", &[&dir.split().unwrap().0], |inner| inner.remove_dir(dir))
+    }
+
+    fn orders_names(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        self.of("flush").flush(path)
     }
 
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coord_core::entry::Entry;
-use coord_core::layout::{self, Path};
+use coord_core::layout::{self, Dir, Path, Shelf, shelf_of};
 use coord_core::name::{QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Progress,
+    Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Notice, Progress,
     ReportKind, Retrying, Sort, Spread, Start, Status, TaskWatch, Until, WaitingEnd,
 };
 use coord_core::request::{BadRequest, FilterDraft};
@@ -246,11 +246,11 @@ fn a_follow_up_of_a_holder_that_died_is_the_next_holders_if_that_enqueues_it_und
     for adopts in [true, false] {
         let id = world.enqueue("plan");
         world.claims(id);
-        let place = |dir: &layout::Dir, of: TaskId| {
+        let place = |dir: &Dir, of: TaskId| {
             let mut files = world.queue.store().files().into_iter();
             files.rfind(|path| path.dir.is_below(dir) && path.name.contains(&of.hex())).unwrap()
         };
-        let held = place(&layout::shelf(layout::Shelf::Claimed), id);
+        let held = place(&layout::shelf(Shelf::Claimed), id);
         let mut follow_up = new("next");
         follow_up.plan.unique = "next".parse().ok();
         let complete = |follow_ups| {
@@ -261,7 +261,7 @@ fn a_follow_up_of_a_holder_that_died_is_the_next_holders_if_that_enqueues_it_und
         let blocked = layout::home(&Entry::first(&first), &first.record.queue).file(Entry::first(&first).to_string());
         world.queue.store().make_dir(&blocked.dir).unwrap();
         world.queue.store().rename(&place(&layout::TimedShelf::ready(), first.id), &blocked).unwrap();
-        world.queue.store().rename(&place(&layout::shelf(layout::Shelf::Done), id), &held).unwrap();
+        world.queue.store().rename(&place(&layout::shelf(Shelf::Done), id), &held).unwrap();
         world.pass(11);
         world.claims(id);
         let again = complete(if adopts { vec![follow_up] } else { Vec::new() });
@@ -314,7 +314,7 @@ fn a_batch_is_enqueued_in_order_and_not_at_all_if_a_parent_is_missing() {
         enqueued.extend(step);
     }
     assert_eq!(enqueued.len(), 600);
-    let mut leaves: BTreeMap<layout::Dir, usize> = BTreeMap::new();
+    let mut leaves: BTreeMap<Dir, usize> = BTreeMap::new();
     for path in world.queue.store().files() {
         *leaves.entry(path.dir).or_default() += usize::from(path.name.contains(".ready."));
     }
@@ -500,9 +500,15 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
         wait.step(&world.queue, Duration::from_secs(seconds), world.now(), world.nonce()).unwrap()
     };
     assert!(matches!((step(&mut all, 0), step(&mut any, 0)), (EndStep::Sleep(_), EndStep::Sleep(_))));
+    let (done, [first_part, second_part]) = (Dir::root().child("done"), ids.map(|id| shelf_of(Shelf::Done, id)));
+    assert!(all.watched().all(|dir| dir == done), "a part that is not there comes into the shelf");
     world.claims(ids[0]);
     world.complete(ids[0]);
-    assert!(matches!(step(&mut all, 1), EndStep::Sleep(_)));
+    assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_FOR_ENDS_EVERY));
+    all.notice(Notice::Every);
+    assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_EVERY_WHEN_TOLD));
+    let watched: Vec<Dir> = all.watched().collect();
+    assert_eq!(watched, [if first_part == second_part { second_part } else { done }]);
     let EndStep::Done(first) = step(&mut any, 1) else { panic!("one has ended") };
     let statuses = |tasks: &[(TaskId, Option<Item>)]| {
         tasks.iter().map(|(_, item)| item.as_ref().map(|item| item.status)).collect::<Vec<_>>()

@@ -11,7 +11,7 @@ use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{Nonce, QueueName};
 use coord_core::queue::{Cancelling, ClaimRequest, Claimed, NewTask, Start, Status, Thoroughness};
 use coord_core::store::mem::MemStore;
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError};
+use coord_core::store::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::task::{Backoff, IfParentFails};
 use coord_core::transition::{Command, IfHeld, decide};
 use coord_core::{Queue, Store, TaskId, Timestamp, limits};
@@ -268,6 +268,10 @@ impl Store for Counted {
         self.call().create(path, content)
     }
 
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        self.call().append(path, line, most)
+    }
+
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
         self.call().link(from, to)
     }
@@ -306,6 +310,10 @@ impl Store for Counted {
 
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
         self.call().remove_dir(dir)
+    }
+
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        self.call().flush(path)
     }
 
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 // One process that works: it warms up on a backlog of its own, says so, waits for the signal, claims and completes until there is
 // nothing left, and tells how many tasks it completed and when the last one was.
 import process from 'node:process';
-import { CONTENDERS, tasks } from './contenders.mjs';
+import { CONTENDERS, result, tasks } from './contenders.mjs';
 
 const [name, directory, scratch, runId, withResult] = process.argv.slice(2);
 const { fill, open } = CONTENDERS[name];
@@ -21,8 +21,8 @@ async function work(queue) {
   for (;;) {
     const lease = await queue.claim();
     if (!lease) break;
+    await queue.complete(lease, withResult === 'true' ? result(completed) : undefined);
     completed += 1;
-    await queue.complete(lease, withResult === 'true' ? { n: completed } : undefined);
     finishedAt = process.hrtime.bigint();
   }
   queue.close();

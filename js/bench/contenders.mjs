@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { openQueue } from '@muse/coord';
 import { SqliteQueue, SYNCING } from './sqlite.mjs';
 
-/** By name. The comparison is always of one of the first kind with one of the second. */
+/** By name. The comparison is always of one of `@muse/coord` with one of the others. */
 export const CONTENDERS = {
   'coord': coord({ sync: true }),
   'coord-unsynced': coord({ sync: false }),
+  'native-unsynced': native(coord({ sync: false })),
   'sqlite': sqlite(SYNCING.full),
   'sqlite-completions-synced': sqlite(SYNCING.completions),
   'sqlite-unsynced': sqlite(SYNCING.off),
@@ -21,6 +22,25 @@ export function tasks(count) {
     payload: { url: `https://example.org/pages/${n}`, depth: n % 5, note: 'look at the links first' },
   });
   return Array.from({ length: count }, (_, n) => task(n));
+}
+
+/** What comes of one: a JSON object of about 200 bytes, the same as `coord-bench` has. */
+export function result(number) {
+  const summary = 'the page says what the links say, but for two numbers, which were checked against the tables and are right';
+  return { pull_request: number, summary, tokens: 1_000 + number % 997 };
+}
+
+/**
+ * The same queue on the same files, natively: its agents are those of `coord-bench`, in Rust. They begin at a line of their
+ * input, and tell how many tasks they completed.
+ */
+function native({ fill, open }) {
+  const command = (program, directory, runId, withResult) => {
+    const queue = join(directory, '.muse', 'coordination');
+    const words = ['agent', '--contender=coord-unsynced', '--directory', queue, '--run-id', runId, '--work-micros=0'];
+    return [program, withResult ? [...words, '--results'] : words];
+  };
+  return { fill, open, command };
 }
 
 function coord({ sync }) {

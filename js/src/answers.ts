@@ -1,17 +1,4 @@
-import type {
-  Change,
-  ClaimRecord,
-  Completed,
-  Enqueued,
-  Item,
-  JsonObject,
-  Listing,
-  Released,
-  Report,
-  Retried,
-  Shown,
-  Stats,
-} from './types.ts';
+import type { Change, ClaimRecord, Enqueued, Item, Listing, Released, Report, Retried, Shown, Stats } from './types.ts';
 import type { QueueStats, Task, Waited } from './types.ts';
 
 /** Asks the WebAssembly part, and gives what it answers; throws a `CoordError`. */
@@ -25,7 +12,7 @@ type Raw<T> = {
 export type RawTask = Raw<Task>;
 export type RawEnqueued = Raw<Enqueued>;
 export type RawClaimRecord = Raw<ClaimRecord>;
-export type RawCompleted = RawClaimRecord & { enqueued: RawEnqueued[] };
+export type RawCompleted = { record: RawClaimRecord; enqueued: RawEnqueued[] };
 export type RawReleased = Raw<Released>;
 export type RawRetried = Raw<Retried>;
 export type RawReport = Raw<Report>;
@@ -42,23 +29,26 @@ export interface RawLease {
   orphanResults: RawReport[];
 }
 
+const TASK_TIMES = ['createdAt', 'scheduledAt'] as const;
+const CLAIM_TIMES = ['claimedAt', 'expiresAt', 'heartbeatAt', 'scheduledAt'] as const;
+const REPORT_TIMES = ['at', 'scheduledAt'] as const;
+const ITEM_TIMES = ['createdAt', 'scheduledAt', 'expiresAt', 'endedAt'] as const;
+
 /** The task for people. What its payload is, is the caller's knowledge. */
 export function taskOf<Payload extends object>(raw: RawTask): Task<Payload> {
-  return { ...dated<Task<Payload>>(raw, ['createdAt', 'scheduledAt']), payload: JSON.parse(raw.payloadText) };
+  const task = dated<Task<Payload>>(raw, TASK_TIMES);
+  task.payload = JSON.parse(task.payloadText);
+  return task;
 }
 
 export function enqueuedOf<Payload extends object>(raw: RawEnqueued): Enqueued<Payload> {
-  return { ...taskOf<Payload>(raw), deduplicated: raw.deduplicated };
+  return taskOf<Payload>(raw) as Enqueued<Payload>;
 }
 
 export function claimRecordOf<Result extends object>(raw: RawClaimRecord): ClaimRecord<Result> {
-  const times = ['claimedAt', 'expiresAt', 'heartbeatAt', 'scheduledAt'] as const;
-  return { ...dated<ClaimRecord<Result>>(raw, times), result: parsed(raw.resultText) };
-}
-
-export function completedOf<Result extends object>(raw: RawCompleted): Completed<Result> {
-  const enqueued = raw.enqueued.map((task) => enqueuedOf<JsonObject>(task));
-  return { ...claimRecordOf<Result>(raw), enqueued };
+  const record = dated<ClaimRecord<Result>>(raw, CLAIM_TIMES);
+  record.result = parsed(record.resultText);
+  return record;
 }
 
 export function releasedOf(raw: RawReleased): Released {
@@ -70,13 +60,16 @@ export function retriedOf(raw: RawRetried): Retried {
 }
 
 export function reportOf<Result extends object>(raw: RawReport): Report<Result> {
-  return { ...dated<Report<Result>>(raw, ['at', 'scheduledAt']), result: parsed(raw.resultText) };
+  const report = dated<Report<Result>>(raw, REPORT_TIMES);
+  report.result = parsed(report.resultText);
+  return report;
 }
 
 export function itemOf<Payload extends object, Result extends object>(raw: RawItem): Item<Payload, Result> {
-  const times = ['createdAt', 'scheduledAt', 'expiresAt', 'endedAt'] as const;
-  const item = dated<Item<Payload, Result>>(raw, times);
-  return { ...item, payload: JSON.parse(raw.payloadText), result: parsed(raw.resultText) };
+  const item = dated<Item<Payload, Result>>(raw, ITEM_TIMES);
+  item.payload = JSON.parse(item.payloadText);
+  item.result = parsed(item.resultText);
+  return item;
 }
 
 export function shownOf<Payload extends object, Result extends object>(raw: RawShown): Shown<Payload, Result> {
@@ -102,9 +95,12 @@ function parsed<T>(text: string | null): T | null {
   return text === null ? null : JSON.parse(text);
 }
 
-/** The same with dates where there are microseconds. What is parsed of texts is not in it yet. */
+/**
+ * Makes dates of the microseconds, in the very object that was parsed of an answer, which nobody else has: to copy it would take as
+ * long as to parse it. What is parsed of texts is not in it yet.
+ */
 function dated<T extends object>(raw: object, times: readonly (keyof T & string)[]): T {
-  const told: Record<string, unknown> = { ...raw };
+  const told = raw as Record<string, unknown>;
   for (const name of times) {
     const micros = told[name];
     if (typeof micros === 'number') told[name] = new Date(micros / 1000);

@@ -1,6 +1,6 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CoordQueue } from '../generated/muse_coord.js';
-import { type Asked, claimRecordOf, completedOf, type RawClaimRecord, type RawCompleted, type RawLease } from './answers.ts';
+import { type Asked, claimRecordOf, enqueuedOf, type RawClaimRecord, type RawCompleted, type RawLease } from './answers.ts';
 import { type RawReleased, releasedOf, reportOf, taskOf } from './answers.ts';
 import { CancelRequestedError, CoordError, wordsOf } from './errors.ts';
 import { optionsOf } from './options.ts';
@@ -33,7 +33,8 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   readonly orphanResults: Report<Result>[];
   readonly #binding: CoordQueue;
   readonly #asked: Asked;
-  readonly #abort = new AbortController();
+  /** Made when it is asked for: most leases end without. */
+  #abort: AbortController | undefined;
   #record: ClaimRecord<Result>;
   #held = true;
   #lost: CoordError | undefined;
@@ -87,7 +88,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
       this.#looking = setInterval(() => this.#look(), LOOK_EVERY);
       this.#looking.unref();
     }
-    return this.#abort.signal;
+    return this.#aborting().signal;
   }
 
   /**
@@ -117,10 +118,11 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
       const drafts = draftTexts(tasks);
       return this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
     });
-    const { enqueued, ...record } = completedOf<Result>(raw);
-    this.#record = record;
+    const enqueued = raw.enqueued.map((task) => enqueuedOf<JsonObject>(task));
+    raw.record.resultText = resultText ?? null;
+    this.#record = claimRecordOf(raw.record);
     this.#over();
-    return { ...record, enqueued };
+    return { ...this.#record, enqueued };
   }
 
   /**
@@ -158,7 +160,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
 
   /** @internal Aborts `signal` for another reason than that the task is lost. */
   interrupt(reason: unknown): void {
-    this.#abort.abort(reason);
+    this.#aborting().abort(reason);
   }
 
   /** @internal The answer by which this object learnt that the task is another's. */
@@ -178,7 +180,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
       if (this.#held && isLost(error, this.task.taskId)) {
         this.#lost = error;
         this.#over();
-        this.#abort.abort(error);
+        this.#aborting().abort(error);
       }
       throw error;
     }
@@ -195,7 +197,12 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
 
   #heedRequest(): void {
     const request = this.#record.cancelRequest;
-    if (request !== null && !this.#abort.signal.aborted) this.#abort.abort(new CancelRequestedError(this.task.taskId, request));
+    if (request === null || this.#aborting().signal.aborted) return;
+    this.#aborting().abort(new CancelRequestedError(this.task.taskId, request));
+  }
+
+  #aborting(): AbortController {
+    return (this.#abort ??= new AbortController());
   }
 
   #over(): void {

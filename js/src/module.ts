@@ -1,6 +1,6 @@
 import { CoordQueue, initSync } from '../generated/muse_coord.js';
 import { toCoordError } from './errors.ts';
-import { NodeStore } from './node-store.ts';
+import { NodeStore, type Sync } from './node-store.ts';
 
 let compiled: (() => WebAssembly.Module) | undefined;
 let ready = false;
@@ -11,7 +11,7 @@ export function provide(module: () => WebAssembly.Module): void {
 }
 
 /** The queue in a directory. */
-export function openBinding(directory: string, sync: boolean): CoordQueue {
+export function openBinding(directory: string, sync: Sync): CoordQueue {
   try {
     if (!ready) initSync({ module: compiled!() });
     ready = true;

@@ -21,7 +21,14 @@ import process from 'node:process';
 import type { Host } from '../generated/muse_coord.js';
 import { Outcome } from '../generated/muse_coord.js';
 import { now } from './clock.ts';
+import { ordersNames } from './filesystem.ts';
 import { groupOfThisProcess } from './trust.ts';
+
+/**
+ * How what is acknowledged is synced: by one flush where the filesystem is known to order names, by the letter of POSIX, or not at
+ * all.
+ */
+export type Sync = 'on' | 'posix' | 'off';
 
 /**
  * A real directory as the queue's store, by `node:fs` in calls that return when they are done. Node and Deno have them both.
@@ -33,14 +40,18 @@ import { groupOfThisProcess } from './trust.ts';
 export class NodeStore implements Host {
   readonly #prefix: string;
   readonly #sync: boolean;
+  readonly #ordersNames: boolean | undefined;
   /** The mode that all that is made is given, whatever the umask is; not on Windows. */
   readonly #mode: number | undefined;
-  readonly #nonces = new BigUint64Array(64);
-  #used = 64;
+  readonly #nonces = new BigUint64Array(512);
+  #used = this.#nonces.length;
+  /** What is read, until the WebAssembly part has copied it, which it does at once. */
+  readonly #content = new Uint8Array(READ_AT_ONCE);
 
-  constructor(directory: string, sync: boolean) {
+  constructor(directory: string, sync: Sync) {
     this.#prefix = `${directory}/`;
-    this.#sync = sync;
+    this.#sync = sync !== 'off';
+    this.#ordersNames = orderingOf(directory, sync);
     this.#mode = modeWithin(directory);
   }
 
@@ -59,13 +70,21 @@ export class NodeStore implements Host {
   }
 
   create(path: string, content: Uint8Array): Outcome {
+    return this.#create(path, content, this.#sync && content.length > 0);
+  }
+
+  createUnflushed(path: string, content: Uint8Array): Outcome {
+    return this.#create(path, content, false);
+  }
+
+  #create(path: string, content: Uint8Array, flush: boolean): Outcome {
     return attempt(() => {
       const file = this.#prefix + path;
       const descriptor = openSync(file, 'wx', this.#mode === undefined ? undefined : this.#mode & 0o666);
       try {
         if (this.#mode !== undefined) this.#share(file, fstatSync(descriptor).mode, this.#mode & 0o666);
         write(descriptor, content);
-        if (this.#sync && content.length > 0) fdatasyncSync(descriptor);
+        if (flush) fdatasyncSync(descriptor);
       } catch (error) {
         // Nothing points at it, so that what is left of it is harmless.
         attempt(() => unlinkSync(file));
@@ -74,6 +93,28 @@ export class NodeStore implements Host {
         closeSync(descriptor);
       }
     });
+  }
+
+  append(path: string, line: Uint8Array, most: number): number {
+    let descriptor: number;
+    try {
+      descriptor = openSync(this.#prefix + path, APPENDING);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return -1;
+      throw failure(error);
+    }
+    try {
+      const stat = fstatSync(descriptor);
+      if (!stat.isFile()) throw Object.assign(new Error('ENODEV: it is no file'), { code: 'ENODEV' });
+      if (stat.size + line.length > most) return -2;
+      // By one call: two who add at once get between the pieces of neither.
+      if (writeSync(descriptor, line) === line.length) return stat.nlink;
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    } catch (error) {
+      throw failure(error);
+    } finally {
+      closeSync(descriptor);
+    }
   }
 
   link(from: string, to: string): Outcome {
@@ -85,14 +126,31 @@ export class NodeStore implements Host {
   }
 
   read(path: string, maxBytes: number): Uint8Array | undefined {
-    return unlessMissing(() => {
-      const descriptor = openSync(this.#prefix + path, READING);
-      try {
-        return readUpTo(descriptor, maxBytes);
-      } finally {
-        closeSync(descriptor);
+    return unlessMissing(() => this.#read(path, maxBytes));
+  }
+
+  firstLine(path: string, maxBytes: number): Uint8Array | undefined {
+    const content = unlessMissing(() => this.#read(path, maxBytes, LINE_END));
+    if (content === undefined) return undefined;
+    const end = content.indexOf(LINE_END);
+    return end < 0 ? content : content.subarray(0, end + 1);
+  }
+
+  /** Reads up to `maxBytes`; no more once it has come to this byte. */
+  #read(path: string, maxBytes: number, until?: number): Uint8Array {
+    const descriptor = openSync(this.#prefix + path, READING);
+    try {
+      let content = this.#content;
+      for (let length = 0;;) {
+        if (length === content.length) content = larger(content);
+        const read = readSync(descriptor, content, length, Math.min(content.length, maxBytes) - length, null);
+        const isThere = until !== undefined && content.subarray(length, length + read).includes(until);
+        length += read;
+        if (read === 0 || length === maxBytes || isThere) return content.subarray(0, length);
       }
-    });
+    } finally {
+      closeSync(descriptor);
+    }
   }
 
   links(path: string): number | undefined {
@@ -142,16 +200,44 @@ export class NodeStore implements Host {
     return attempt(() => rmdirSync(this.#prefix + dir));
   }
 
+  /** With its names, where the filesystem orders them: for that `fsync`, as `fdatasync` leaves a rename out. */
+  flush(path: string): Outcome {
+    if (!this.#sync) return Outcome.Done;
+    return attempt(() => {
+      const descriptor = openSync(this.#prefix + path, FLUSHING);
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  ordersNames(): boolean | undefined {
+    return this.#ordersNames;
+  }
+
   syncDir(dir: string): Outcome {
     return this.#sync ? attempt(() => syncDirectory(this.#prefix + dir)) : Outcome.Done;
   }
 }
+
+/** The most that most files hold, in bytes. */
+const READ_AT_ONCE = 8_192;
+
+const LINE_END = 0x0a;
 
 /**
  * How a file is opened to be read: no link is followed, and nobody is waited for. A FIFO in the directory would hold this process up
  * until somebody writes into it; so it reads as empty.
  */
 const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+/** How a file is opened to be flushed. Windows flushes only what may be written. */
+const FLUSHING = process.platform === 'win32' ? constants.O_RDWR : READING;
+
+/** How a file that is there is opened to be added to. The flag `a` would make one that is missing. */
+const APPENDING = constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** What is taken over of a directory's mode: the rights, and that its group is that of all that is in it. */
 const SHARED = 0o2777;
@@ -168,6 +254,20 @@ export function modeWithin(directory: string): number | undefined {
   const group = (mode & 0o020) === 0 || isSticky || !isTheGroups ? 0 : 0o2070;
   const others = (mode & 0o002) === 0 || isSticky ? 0 : 0o007;
   return 0o700 | (mode & (group | others));
+}
+
+/** Whether names are ordered, as the queue is told. */
+function orderingOf(directory: string, sync: Sync): boolean | undefined {
+  switch (sync) {
+    case 'on':
+      return ordersNames(directory);
+    case 'posix':
+      // This agent does not rely on it, but others may.
+      return undefined;
+    case 'off':
+      // What is not to be durable is in no need of two flushes, nor of one.
+      return false;
+  }
 }
 
 /** Makes the names in a directory durable. On Windows, which cannot, it does nothing. */
@@ -187,19 +287,10 @@ function write(descriptor: number, content: Uint8Array): void {
   }
 }
 
-function readUpTo(descriptor: number, maxBytes: number): Uint8Array {
-  let content = new Uint8Array(Math.min(maxBytes, 4096));
-  let length = 0;
-  for (;;) {
-    const read = readSync(descriptor, content, length, content.length - length, null);
-    length += read;
-    if (read === 0 || length === maxBytes) return content.subarray(0, length);
-    if (length === content.length) {
-      const larger = new Uint8Array(Math.min(maxBytes, 4 * length));
-      larger.set(content);
-      content = larger;
-    }
-  }
+function larger(content: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(4 * content.length);
+  copy.set(content);
+  return copy;
 }
 
 /** Makes a change; tells what it came to. */

@@ -47,6 +47,11 @@ const TEXTS: Kind = {
   fits: (value) => Array.isArray(value) && [...value].every(TEXT.fits),
 };
 const FLAG: Kind = { takes: 'true or false', like: 'true', fits: (value) => typeof value === 'boolean' };
+const SYNC: Kind = {
+  takes: 'true, false or posix',
+  like: 'true',
+  fits: (value) => typeof value === 'boolean' || value === 'posix',
+};
 const FRACTION: Kind = { takes: 'a number between 0 and 1', like: '0.5', fits: (value) => typeof value === 'number' };
 const WHOLE: Kind = { takes: 'a whole number', like: '60', fits: Number.isInteger };
 const PRIORITY: Kind = { ...WHOLE, fits: (value) => typeof value === 'bigint' || Number.isInteger(value) };
@@ -94,7 +99,7 @@ const CLAIM = { ...CHOICE, runId: TEXT, leaseSeconds: WHOLE, wait: WHOLE, signal
  * of them.
  */
 const OPTIONS: { [Call in keyof Calls]: { [Name in keyof Required<Calls[Call]>]: Kind } } = {
-  openQueue: { root: PLACE, init: FLAG, sync: FLAG },
+  openQueue: { root: PLACE, init: FLAG, sync: SYNC },
   enqueue: {
     title: TEXT,
     priority: PRIORITY,
@@ -140,12 +145,17 @@ const OPTIONS: { [Call in keyof Calls]: { [Name in keyof Required<Calls[Call]>]:
   retry: { now: FLAG, cascade: FLAG },
 };
 
+/** The same, to be gone through. */
+const KINDS: Record<string, [name: string, kind: Kind][]> = Object.fromEntries(
+  Object.entries(OPTIONS).map(([call, kinds]) => [call, Object.entries(kinds)]),
+);
+
 /**
  * The options of a call, each of the kind that it takes. `null` counts as left out. An option that the call does not
  * have is refused: to pass over it would be to do something else than was asked.
  */
 export function optionsOf<Call extends keyof Calls>(call: Call, given: Calls[Call]): Calls[Call] {
-  const kinds: [string, Kind][] = Object.entries(OPTIONS[call]);
+  const kinds = KINDS[call]!;
   if (typeof given !== 'object' || given === null) {
     const [[name, { like }]] = kinds as [[string, Kind]];
     throw bad(`${call} takes an object like { ${name}: ${like} }, not ${shown(given)}`);
@@ -174,11 +184,14 @@ export function shown(value: unknown): string {
 
 function fitting<T>(name: string, value: T, kind: Kind): T {
   if (!kind.fits(value)) throw bad(`${name} must be ${kind.takes}, got ${shown(value)}`);
-  const texts = kind === TEXT || kind === TEXTS ? [value].flat() : [];
-  // No UTF-8 has that, so the queue could not keep it.
-  const broken = texts.find((text) => /\p{Surrogate}/u.test(text as string));
+  // No UTF-8 has half a character, so the queue could not keep it.
+  const broken = kind === TEXT ? [value].find(isBroken) : kind === TEXTS ? (value as unknown[]).find(isBroken) : undefined;
   if (broken !== undefined) throw bad(`${name} holds half a character (a lone surrogate): ${shown(broken)}`);
   return value;
+}
+
+function isBroken(text: unknown): boolean {
+  return !(text as string).isWellFormed();
 }
 
 function oneOf<Word extends string>(words: Record<Word, 1>): Kind {

@@ -8,7 +8,7 @@ import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';
 import { optionsOf } from './options.ts';
 import { coordinationDirectory, syncing } from './repository.ts';
-import { actor, between, claimText, draftText, draftTexts, filterText, listed, locating, text } from './requests.ts';
+import { actor, between, choiceText, draftText, draftTexts, filterText, listed, locating, text, whole } from './requests.ts';
 import type {
   CancelOptions,
   Change,
@@ -148,14 +148,14 @@ export class Queue {
     options: ClaimOptions = {},
   ): Promise<Lease<Payload, Result> | undefined> {
     const taken = optionsOf('claim', options);
-    taken.signal?.throwIfAborted();
-    const waiting = refusing(() => this.#binding.claim(claimText(taken)));
-    try {
-      const claimed = await this.#take(waiting, taken.signal);
-      return claimed === null ? undefined : this.#lease(claimed);
-    } finally {
-      waiting.free();
-    }
+    const { runId, leaseSeconds, wait, signal } = taken;
+    signal?.throwIfAborted();
+    const began = performance.now();
+    const choice = choiceText(taken);
+    const begun = refusing(() => this.#binding.claim(actor(runId), whole(leaseSeconds), whole(wait), choice));
+    const answer = typeof begun === 'string' ? begun : await this.#await(begun, began, signal);
+    const claimed = this.#answer<RawLease | null>(answer);
+    return claimed === null ? undefined : this.#lease(claimed);
   }
 
   /**
@@ -381,20 +381,21 @@ export class Queue {
     return new Lease(this.#binding, (ask) => this.#ask(ask), claimed);
   }
 
-  /** Looks until there is a task or the claim's time is over. */
-  async #take(waiting: Waiting, signal: AbortSignal | undefined): Promise<RawLease | null> {
-    const began = performance.now();
+  /** Looks again and again until there is a task or the claim's time is over: the answer. */
+  async #await(waiting: Waiting, began: number, signal: AbortSignal | undefined): Promise<string> {
     const sleep = new LightSleep(this.directory);
     try {
       for (;;) {
-        const step = refusing(() => waiting.step(this.#binding, performance.now() - began));
-        if (typeof step === 'string') return this.#answer(step);
+        const { pause } = waiting;
         const dirs = waiting.newlyWatched();
         if (dirs !== undefined) waiting.toldOfChanges(sleep.watch(dirs));
-        await sleep.sleep(dirs === undefined ? step : Math.min(step, SOON), signal);
+        await sleep.sleep(dirs === undefined ? pause : Math.min(pause, SOON), signal);
+        const answer = refusing(() => waiting.step(this.#binding, performance.now() - began));
+        if (answer !== undefined) return answer;
       }
     } finally {
       sleep.close();
+      waiting.free();
     }
   }
 

@@ -3,23 +3,13 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import { BadArgsError, IoError, NotARepositoryError } from './errors.ts';
-import { failureOf, modeWithin, syncDirectory } from './node-store.ts';
+import { variable } from './grants.ts';
+import { failureOf, modeWithin, type Sync, syncDirectory } from './node-store.ts';
 import { distrust } from './trust.ts';
 import type { OpenOptions } from './types.ts';
 
-/** An environment variable; `undefined` if it is not set, is empty, or may not be read: an option can say the same. */
-export function variable(name: string): string | undefined {
-  return mayRead(name) ? process.env[name] || undefined : undefined;
-}
-
-/** False in Deno without --allow-env. To read the variable all the same would ask whoever sits at the terminal. */
-function mayRead(variable: string): boolean {
-  const { Deno: deno } = globalThis as { Deno?: { permissions: { querySync(of: object): { state: string } } } };
-  return deno === undefined || deno.permissions.querySync({ name: 'env', variable }).state === 'granted';
-}
-
 /** The repository's coordination directory, which is made if `.muse` is there, or with `init` also if it is not. */
-export function coordinationDirectory({ root, init = false }: OpenOptions, sync: boolean): string {
+export function coordinationDirectory({ root, init = false }: OpenOptions, sync: Sync): string {
   const named = root ?? variable('MUSE_REPO_ROOT');
   const start = resolve(named instanceof URL ? fileURLToPath(named) : (named ?? process.cwd()));
   try {
@@ -57,7 +47,7 @@ function isDirectory(path: string): boolean {
 }
 
 /** Makes what is missing, unless something else is in its place. Another process may be doing the same. */
-function made(root: string, sync: boolean): string {
+function made(root: string, sync: Sync): string {
   const directory = join(root, '.muse', 'coordination');
   const found = statSync(directory, { throwIfNoEntry: false });
   if (found === undefined) {
@@ -67,7 +57,7 @@ function made(root: string, sync: boolean): string {
     mkdirSync(root, { recursive: true });
     [join(root, '.muse'), directory].forEach(makeOne);
     // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
-    if (sync) [join(root, '.muse'), root].forEach(syncDirectory);
+    if (sync !== 'off') [join(root, '.muse'), root].forEach(syncDirectory);
   } else if (!found.isDirectory()) {
     throw new InTheWay('not a directory');
   }
@@ -120,10 +110,12 @@ function withKind(failure: IoError, kind: string): Error {
   return Object.defineProperty(failure, 'kind', { value: kind, enumerable: true });
 }
 
-/** Whether what is acknowledged is to be synced. */
-export function syncing({ sync }: OpenOptions): boolean {
-  if (sync !== undefined) return sync;
+/** How what is acknowledged is to be synced. The option says whether; if it is, the variable may say that by the letter of POSIX. */
+export function syncing({ sync }: OpenOptions): Sync {
+  if (sync === 'posix') return sync;
+  if (sync === false) return 'off';
   const value = variable('MUSE_COORD_SYNC') ?? 'on';
-  if (value === 'on' || value === 'off') return value === 'on';
-  throw new BadArgsError('bad_args', `MUSE_COORD_SYNC must be on or off, not ${JSON.stringify(value)}`);
+  if (sync === true) return value === 'posix' ? value : 'on';
+  if (value === 'on' || value === 'posix' || value === 'off') return value;
+  throw new BadArgsError('bad_args', `MUSE_COORD_SYNC must be on, posix or off, not ${JSON.stringify(value)}`);
 }

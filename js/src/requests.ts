@@ -1,7 +1,7 @@
 import { BadArgsError, BadPayloadError, type Code, CoordError, NotFoundError, wordsOf } from './errors.ts';
+import { variable } from './grants.ts';
 import { optionsOf, shown } from './options.ts';
-import { variable } from './repository.ts';
-import type { ClaimOptions, Filter, NewTask } from './types.ts';
+import type { Choice, Filter, NewTask } from './types.ts';
 
 /** Who acts, unless it is said. */
 export function actor(runId: string | undefined): string | undefined {
@@ -78,16 +78,11 @@ function at(place: string, tasks: readonly NewTask<object>[], index: number, err
   return Object.assign(new Class(error.code, `${which}: ${error.message}`, cause), { ...error, index });
 }
 
-export function claimText({ queue, queues = [], ...options }: ClaimOptions): string {
-  return objectText({
-    run_id: actor(options.runId),
-    queues: queue === undefined ? queues : [queue, ...queues],
-    tags: options.tags,
-    any_tags: options.anyTags,
-    exclude_tags: options.excludeTags,
-    lease_seconds: whole(options.leaseSeconds),
-    wait_seconds: whole(options.wait),
-  });
+/** Among which tasks a claim chooses; `undefined`: among all, as most do. */
+export function choiceText({ queue, queues = [], tags, anyTags, excludeTags }: Choice): string | undefined {
+  const named = queue === undefined ? queues : [queue, ...queues];
+  const isAny = named.length === 0 && tags === undefined && anyTags === undefined && excludeTags === undefined;
+  return isAny ? undefined : objectText({ queues: named, tags, any_tags: anyTags, exclude_tags: excludeTags });
 }
 
 export function filterText({ status, queue, runId, tags, since, endedSince, sort, cursor, limit }: Filter): string {
@@ -140,7 +135,7 @@ export function between(name: string, value: number, least: number, most: number
 /**
  * A whole number so that JSON tells it in digits. One that this changes is far out of any limits, and the core says so.
  */
-function whole(value: number | undefined): number | undefined {
+export function whole(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
 }
 

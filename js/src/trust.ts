@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { isGranted } from './grants.ts';
 
 /**
  * Whose queue it is: what is looked at once, when a repository was found by searching, as the command line does
@@ -66,12 +67,6 @@ function mayAskWhoItIs(): boolean {
 
 function mayRead(path: string): boolean {
   return isGranted({ name: 'read', path });
-}
-
-/** False in Deno without the grant. To go on all the same would ask whoever sits at the terminal. */
-function isGranted(permission: object): boolean {
-  const { Deno: deno } = globalThis as { Deno?: { permissions: { querySync(of: object): { state: string } } } };
-  return deno === undefined || deno.permissions.querySync(permission).state === 'granted';
 }
 
 /** `undefined`: it is not there, or may not be looked at; whoever opens it will be told. */

@@ -440,9 +440,14 @@ export interface OpenOptions {
   init?: boolean;
   /**
    * Whether what is acknowledged survives a power cut. Switch it off for queues that are thrown away.
-   * Default: true, unless `$MUSE_COORD_SYNC` is `off`.
+   *
+   * Where the filesystem is known to keep changes in their order, one sync does for a change and its name. With `'posix'` each is
+   * synced by itself, as POSIX has it. In Deno that is known only with `--allow-sys=statfs`, and of ext4 only with `--allow-all`;
+   * else each is synced by itself, too. With `true`, `$MUSE_COORD_SYNC` may still say `posix`.
+   *
+   * Default: `$MUSE_COORD_SYNC`, which is `on`, `posix` or `off`, else true.
    */
-  sync?: boolean;
+  sync?: boolean | 'posix';
 }
 
 /** Which tasks an agent takes. What is left out does not restrict. */

@@ -1,19 +1,11 @@
-import { type FSWatcher, statfsSync, statSync, watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { basename, join } from 'node:path';
-import process from 'node:process';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { isLocal } from './filesystem.ts';
 import { onAbort } from './signals.ts';
 
 /** Whoever waits for a task in more directories than this is not told of changes, and finds them by looking. */
 const WATCHED = 64;
-
-/** Filesystems of Linux without a device that nobody changes without this system's knowledge, by the numbers of `statfs`. */
-const LOCAL = new Set([
-  0x9123683e, // btrfs
-  0x01021994, // tmpfs
-  0x794c7630, // overlayfs
-  0x2fc12fc1, // ZFS
-]);
 
 /**
  * Sleep that ends early when something changes in one of some directories.
@@ -76,22 +68,6 @@ export class LightSleep {
   #forget(dir: string, watcher: FSWatcher): void {
     this.#watchers.delete(dir);
     watcher.close();
-  }
-}
-
-function isLocal(directory: string): boolean {
-  if (process.platform !== 'linux') return false;
-  // A filesystem with a major number is on a block device of this machine. The others that are local have to be asked for.
-  const major = Math.floor(statSync(directory).dev / 256) & 0xfff;
-  return major !== 0 || isOfLocalType(directory);
-}
-
-function isOfLocalType(directory: string): boolean {
-  try {
-    return LOCAL.has(statfsSync(directory).type);
-  } catch {
-    // Deno, without --allow-sys: nobody knows.
-    return false;
   }
 }
 

@@ -8,8 +8,8 @@ import { repository } from './support.mjs';
 
 initSync({ module: readFileSync(new URL('../generated/conformance/muse_coord_bg.wasm', import.meta.url)) });
 
-for (const sync of [true, false]) {
-  test(`the store of node:fs conforms, ${sync ? 'synced' : 'unsynced'}`, (t) => {
+for (const sync of ['on', 'posix', 'off']) {
+  test(`the store of node:fs conforms, sync ${sync}`, (t) => {
     const root = repository(t);
     let stores = 0;
     const emptyStore = () => {
@@ -21,3 +21,9 @@ for (const sync of [true, false]) {
     assert.ok(stores >= 18 && stores === conformanceChecks());
   });
 }
+
+test('a store that goes by the letter of POSIX relies on no order of names, and leaves it to others whether they do', (t) => {
+  const told = (sync) => new NodeStore(repository(t), sync).ordersNames();
+  assert.equal(told('posix'), undefined);
+  assert.equal(told('off'), false);
+});

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { openQueue } from '@muse/coord';
 import { codeOf, isDeno, muse, repository, start, withNoFurtherGrants } from './support.mjs';
 
@@ -180,3 +182,23 @@ test('Deno says which grant is missing, and needs no other than for the director
   const granted = run(read, write);
   assert.equal(granted.stdout, '1\n', granted.stderr);
 });
+
+test(
+  'Deno asks nobody at a terminal for more than was granted',
+  { skip: process.platform !== 'linux' && 'for script(1)' },
+  async (t) => {
+    const root = repository(t);
+    await (await openQueue({ root })).enqueue({ title: 'a' });
+    const deno = isDeno ? process.execPath : process.env.DENO;
+    const worker = fileURLToPath(new URL('agents/worker.mjs', import.meta.url));
+    const directory = join(root, '.muse', 'coordination');
+    const words = ['run', '--quiet', `--allow-read=${directory}`, `--allow-write=${directory}`, worker, root, 'r', '{"wait":1}'];
+    const command = [deno, ...words].map((word) => `'${word}'`).join(' ');
+    const { stdout } = spawnSync('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      input: '',
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    assert.deepEqual(stdout.trim().split(/\s*\n/), ['ready', 'began a 1', 'completed a', 'stopped']);
+  },
+);

@@ -91,7 +91,7 @@ test('a value of the wrong kind is refused in words, and so is what is no object
     ['onStop must be finish or release, got "relase"', async () => queue.work(() => {}, { onStop: 'relase' })],
     ['stopOnSignals must be true or false, got 1', async () => queue.work(() => {}, { stopOnSignals: 1 })],
     ['concurrency must be a whole number, got "4"', async () => queue.work(() => {}, { concurrency: '4' })],
-    ['sync must be true or false, got "off"', () => coord.openQueue({ root, sync: 'off' })],
+    ['sync must be true, false or posix, got "off"', () => coord.openQueue({ root, sync: 'off' })],
     ['root must be a path or a URL, got 5', () => coord.openQueue({ root: 5 })],
     ['title must be a string, got 5', () => queue.enqueue({ title: 5n })],
     ['title must be a string, got Symbol(a)', () => queue.enqueue({ title: Symbol('a') })],

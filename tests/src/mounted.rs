@@ -55,8 +55,13 @@ impl Repo {
 impl Mounted<'_> {
     /// Runs `muse coord` with a line of arguments where the filesystem is mounted.
     pub fn coord(&self, line: &str) -> Outcome {
+        self.coord_call(line).run()
+    }
+
+    /// As [`Mounted::coord`], to be run later.
+    pub fn coord_call(&self, line: &str) -> Call {
         let words = [String::from("coord")].into_iter().chain(words_of(line));
-        Call::new(self.repo, self.enter(required("MUSE_BIN")), "muse", words).run()
+        Call::new(self.repo, self.enter(required("MUSE_BIN")), "muse", words)
     }
 
     /// Runs a shell script there, with the coordination directory as `"$1"`.

@@ -110,7 +110,7 @@ fn tempfile_in(directory: &Path) -> PathBuf {
 }
 
 /// Where the queue looks for a directory, and need not have one.
-const DIRECTORIES: [&str; 20] = [
+const DIRECTORIES: [&str; 19] = [
     "ready/zzz",
     "ready/other",
     "ready/default/0b7/00000",
@@ -122,7 +122,6 @@ const DIRECTORIES: [&str; 20] = [
     "claimed/0a",
     "done/0",
     "tasks/0",
-    "records/0",
     "unique/default/00",
     "unique/zzz",
     "purged/removing",
@@ -308,7 +307,7 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn what_is_in_the_place_of_a_file_costs_only_the_task_that_it_belongs_to() {
-    let shelves = ["ready", "scheduled", "blocked", "done", "tasks", "records", "runs", "unique", "sweep"];
+    let shelves = ["ready", "scheduled", "blocked", "done", "tasks", "runs", "unique", "sweep"];
     let places = shelves.iter().flat_map(|shelf| Thing::in_the_way_of(Ought::File).map(move |it| (*shelf, it)));
     for (cell, (shelf, thing)) in places.enumerate() {
         let queue = Queue::new();
@@ -383,7 +382,7 @@ fn a_task_that_another_user_alone_may_read_or_move_keeps_nobody_from_the_next() 
 #[test]
 fn node_waits_for_nothing_that_is_in_the_way() {
     let (node, script) = (required("NODE"), required("JS_AGENTS").join("soak.mjs"));
-    for place in ["ready/zzz", "blocked/00", "claimed/0a", "unique/zzz", "records/0"] {
+    for place in ["ready/zzz", "blocked/00", "claimed/0a", "unique/zzz"] {
         for thing in Thing::in_the_way_of(Ought::Directory).filter(|thing| *thing != Thing::OfAnotherUser) {
             let repo = Repo::new();
             repo.given(["init", "enqueue waits"]);

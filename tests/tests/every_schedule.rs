@@ -23,6 +23,7 @@ fn two_agents() -> Scenario {
         limit: None,
         another: false,
         given: Vec::new(),
+        orders_names: false,
         mistake: None,
     }
 }
@@ -65,6 +66,18 @@ fn two_agents_claim_keep_take_over_and_end_a_task() {
     for happening in ["a second holder completes the task", "a late holder is refused", "an ended task refuses"] {
         assert!(seen.contains(&happening), "it never happens that {happening}");
     }
+}
+
+#[test]
+fn two_agents_end_a_task_by_one_flush() {
+    let orders = vec![Kind::Claim, Kind::Complete, Kind::Fail, Kind::ForceCancel];
+    let scenario = Scenario { orders, orders_names: true, ..two_agents() };
+    let seen = explored("two agents and four errands, by one flush", &scenario).seen;
+    for happening in ["a second holder completes the task", "a late holder is refused", "an ended task refuses"] {
+        assert!(seen.contains(&happening), "it never happens that {happening}");
+    }
+    let scenario = Scenario { errands: 3, errands_each: 2, mishaps: 1, ..scenario };
+    explored("two agents and three errands with a mishap, by one flush", &scenario);
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn two_agents() -> Scenario {
         limit: None,
         another: false,
         given: Vec::new(),
+        orders_names: false,
         mistake: None,
     }
 }

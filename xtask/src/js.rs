@@ -25,7 +25,8 @@ pub(crate) struct Options {
     /// Run its tests in Node and Deno
     #[arg(long)]
     test: bool,
-    /// Measure it beside a queue in better-sqlite3; what follows `--` is for `js/bench/bench.mjs`
+    /// Measure it beside a queue in better-sqlite3 and the native one; what follows `--` is for `js/bench/bench.mjs`, as
+    /// `--goals --dir DIRECTORY`
     #[arg(long, conflicts_with = "test")]
     bench: bool,
     #[arg(last = true, requires = "bench")]

@@ -17,7 +17,7 @@ Example:
 Environment:
   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
   MUSE_RUN_ID      the --run-id
-  MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+  MUSE_COORD_SYNC  posix: rely on no journal; off: do not sync to disk, for throw-away queues
 
 Exit codes:
   0 done · 1 the agent failed, trapped or was stopped · 2 wrong usage, no repository, or no agent

@@ -85,6 +85,7 @@ impl View {
 fn sync() -> Result<Sync, Failure> {
     match env::var_os("MUSE_COORD_SYNC").unwrap_or_default().to_string_lossy().as_ref() {
         "" | "on" => Ok(Sync::On),
+        "posix" => Ok(Sync::Posix),
         "off" => Ok(Sync::Off),
         other => Err(Failure::Sync(other.to_string())),
     }

@@ -70,7 +70,7 @@ impl Source {
         leash.hold(&mut store);
         let world = self.pre.instantiate_async(&mut store).await?;
         let durability = match self.directory.sync() {
-            Sync::On => Durability::Synced,
+            Sync::On | Sync::Posix => Durability::Synced,
             Sync::Off => Durability::Unsynced,
         };
         world.muse_coord_admin().call_set_durability(&mut store, durability).await?;
@@ -123,7 +123,10 @@ fn link(l: &mut Linker<Granted>) -> wasmtime::Result<()> {
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Granted::filesystem)?;
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, Granted::filesystem)?;
     #[cfg(unix)]
-    muse_filesystem::link(l)?;
+    {
+        muse_filesystem::link(l)?;
+        muse_filesystem::tell_of_arrivals(l)?;
+    }
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Granted::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Granted::clocks)?;
     random::random::add_to_linker::<_, WasiRandom>(l, |granted| granted.wasi.random())

@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     CurrentDirectory(io::Error),
     /// There is no repository.
     NoRepository,
-    /// `MUSE_COORD_SYNC` is neither on nor off.
+    /// `MUSE_COORD_SYNC` is not one of on, posix and off.
     Sync(String),
     /// The coordination directory can be neither opened nor made.
     Directory(StoreError),
@@ -195,7 +195,7 @@ impl fmt::Display for Failure {
                 "not a muse repository (or any parent up to mount point /): run `muse coord init` where the repository is \
                  to be, or set MUSE_REPO_ROOT to a directory that holds .muse/",
             ),
-            Failure::Sync(value) => write!(f, "MUSE_COORD_SYNC must be on or off, not {value:?}"),
+            Failure::Sync(value) => write!(f, "MUSE_COORD_SYNC must be on, posix or off, not {value:?}"),
             Failure::Directory(error) => error.fmt(f),
             Failure::System(what, error) => write!(f, "{what}: {}", words(error)),
             Failure::Unreadable(path, error) => write!(f, "cannot read {path:?}: {error}"),

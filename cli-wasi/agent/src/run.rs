@@ -58,7 +58,7 @@ impl Agent {
 
     fn run_here(self, machine_code: Vec<u8>, stopped: oneshot::Receiver<()>) -> End {
         let ran = self.prepare(machine_code).and_then(|agent| {
-            let runtime = runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| Failure::Start(error.into()))?;
             runtime.block_on(self.run_prepared(&agent, stopped)).map_err(Failure::Start)
         });

@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How many files are opened before the library opens any: to wait for timers and signals, and to compile and run the
 /// agent.
-const FILES: usize = 24;
+const FILES: usize = 28;
 
 /// How many bytes of addresses are reserved at least: 4 GiB for each memory of the agent and of the library.
 const ADDRESSES: u64 = 8 << 30;

@@ -173,6 +173,7 @@ impl From<coord_core::Error> for Error {
             | Core::Corrupt { .. }
             | Core::Unencodable(_)
             | Core::NotAQueue { .. }
+            | Core::TooMuchReported { .. }
             | Core::Contended => Error::Error(message),
         }
     }

@@ -89,12 +89,6 @@ pub(crate) fn nonce() -> Nonce {
     Nonce::from_bits(random::get_random_u64())
 }
 
-/// Waits without using the processor.
-pub(crate) fn sleep(time: Duration) {
-    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    monotonic_clock::subscribe_duration(nanoseconds).block();
-}
-
 /// Measures how long a call takes, by a clock that never jumps.
 pub(crate) struct Stopwatch(u64);
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use coord_core::layout::Dir;
 use coord_core::limits;
 use coord_core::name::RunId;
 use coord_core::queue::{
@@ -13,13 +14,13 @@ use coord_core::request::{self, ClaimDraft, Draft, FilterDraft};
 use coord_core::task::Task;
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
-use coord_store::DirStore;
+use coord_store::{DirStore, LightSleep};
 
 use crate::Coord;
 use crate::bindings::exports::muse::coord::queue as wit;
 use crate::bindings::exports::muse::coord::queue::{Error, Guest, GuestLease};
 use crate::convert::at_place;
-use crate::instance::{self, Instance, Stopwatch, nonce, now};
+use crate::instance::{Instance, Stopwatch, nonce, now};
 
 impl Guest for Coord {
     type Lease = Lease;
@@ -137,13 +138,17 @@ impl Guest for Coord {
         few_enough("task-ids", ids.len())?;
         let ids = ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
         let timeout = request::between("timeout-seconds", timeout_seconds.unwrap_or(0).into(), &limits::WAIT_SECONDS)?;
+        let mut sleep = LightSleep::default();
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
             let step = Instance::with(|instance| {
                 Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
             })?;
             match step {
-                EndStep::Sleep(time) => instance::sleep(time),
+                EndStep::Sleep(time) => {
+                    watch(&mut sleep, waiting.watched())?;
+                    waiting.notice(sleep.sleep(time));
+                }
                 EndStep::Done(waited) => {
                     Instance::with(|instance| instance.warn_of(&waited.findings));
                     return Ok((*waited).into());
@@ -160,10 +165,14 @@ impl Guest for Coord {
 /// Claims a task, or waits until there is one.
 fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<Claimed>, Error> {
     let stopwatch = Stopwatch::start();
+    let mut sleep = LightSleep::default();
     loop {
         // The instance is let go while the agent sleeps.
         match Instance::with(|instance| take_step(instance, waiting, &stopwatch))? {
-            Step::Sleep(time) => instance::sleep(time),
+            Step::Sleep(time) => {
+                watch(&mut sleep, waiting.watched())?;
+                waiting.notice(sleep.sleep(time));
+            }
             Step::Done(claim) => {
                 let Claim { claimed, closed, findings } = *claim;
                 Instance::with(|instance| {
@@ -174,6 +183,13 @@ fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<Claimed>, Error> {
             }
         }
     }
+}
+
+fn watch(sleep: &mut LightSleep, dirs: impl Iterator<Item = Dir>) -> Result<(), Error> {
+    Instance::with(|instance| {
+        sleep.watch(instance.queue()?.store(), dirs);
+        Ok(())
+    })
 }
 
 fn take_step(instance: &mut Instance, waiting: &mut WaitingClaim, stopwatch: &Stopwatch) -> Result<Step, Error> {

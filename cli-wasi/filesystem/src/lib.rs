@@ -1,16 +1,22 @@
-//! The three things that the filesystem of our components does otherwise than that of `wasmtime-wasi`: in `muse` and in
+//! The five things that the filesystem of our components does otherwise than that of `wasmtime-wasi`: in `muse` and in
 //! `muse-agent`.
 //!
 //! - Nothing but files and directories is opened: a FIFO in the directory would hold the component up until somebody
 //!   writes into it, and
 //!   a device may act.
+//! - A file that is there is opened for writing at its end only, so that one `write` adds to it in one piece, whatever its offset:
+//!   a variable tells the component.
 //! - A directory is listed without a look at the metadata of each name, for its type, which costs several times as much as
 //!   reading the name; and the queue lives by names. The type is what the directory itself says, which may be that it does
 //!   not know.
 //! - To sync the data of a directory syncs the whole filesystem that it is on, for many files at once: a variable tells the
 //!   component.
+//! - A directory can be read as a stream, on Linux: of what comes into it (`arrivals.rs`).
 //!
 //! Guaranteed: nothing is read but names of a directory that was opened through the sandbox.
+
+#[cfg(target_os = "linux")]
+mod arrivals;
 
 use std::io;
 use std::sync::Mutex;
@@ -67,6 +73,21 @@ pub fn link<T: WasiView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<(
     Ok(())
 }
 
+/// Takes the place of one more, by which a component is told of what comes into a directory, for a runtime that
+/// drives I/O. Elsewhere than on Linux it stays as it was.
+pub fn tell_of_arrivals<T: WasiView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    #[cfg(target_os = "linux")]
+    linker.instance(INTERFACE)?.func_wrap(
+        "[method]descriptor.read-via-stream",
+        |mut store: Store<'_, T>, (descriptor, offset): (Resource<Descriptor>, u64)| {
+            Ok((arrivals::read_via_stream(store.data_mut(), descriptor, offset)?,))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
 type Store<'a, T> = StoreContextMut<'a, T>;
 
 /// What is given to `open-at`: the directory, how to take a link, the path, how to open it, and for what.
@@ -111,11 +132,12 @@ fn opened(
         return Err(ErrorCode::NotPermitted);
     }
     let waits_for_nobody = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let adds = if writes && !creates && !truncates { OFlags::APPEND } else { OFlags::empty() };
     let kind = if is_directory { OFlags::DIRECTORY } else { OFlags::empty() };
     let follow = if path_flags.contains(PathFlags::SYMLINK_FOLLOW) { FollowSymlinks::Yes } else { FollowSymlinks::No };
     let mut options = OpenOptions::new();
     options.read(reads).write(writes).truncate(truncates).create(creates && !is_new).create_new(creates && is_new);
-    options.custom_flags((waits_for_nobody | kind).bits().cast_signed()).follow(follow);
+    options.custom_flags((waits_for_nobody | adds | kind).bits().cast_signed()).follow(follow);
     let file = cap_primitives::fs::open(dir, path.as_ref(), &options).map_err(open_failed)?;
     let file_type = file.metadata()?.file_type();
     let mut mode = OpenMode::empty();

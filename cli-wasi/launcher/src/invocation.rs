@@ -16,6 +16,8 @@ pub(crate) struct Invocation {
     pub(crate) init: bool,
     /// What the repository is wanted for.
     pub(crate) purpose: Purpose,
+    /// The command may wait, for a task or for an end.
+    pub(crate) waits: bool,
     /// Errors are wanted as a JSON object on standard output.
     pub(crate) json: bool,
     /// The file that the command is to read.
@@ -31,11 +33,13 @@ impl Invocation {
         let is = |name: &str| command(options).is_some_and(|command| command == name);
         let (init, json) = (is("init"), wants_json(options));
         let purpose = if init || is("doctor") { Purpose::Judge } else { Purpose::Work };
+        let asks_to_wait = || options.iter().any(|word| word == "--wait" || joined(word, "--wait").is_some());
+        let waits = is("wait") || is("claim") && asks_to_wait();
         let input = input(options).and_then(|Input { place, instead, file }| {
             *arguments.get_mut(place)? = instead;
             Some(file)
         });
-        Self { init, purpose, json, input, arguments }
+        Self { init, purpose, waits, json, input, arguments }
     }
 }
 
@@ -163,6 +167,16 @@ mod tests {
             ["", "init", "coord", "coord tasks", "coord enqueue init", "coord --format init tasks", "coord -- init"]
         {
             assert!(!read(line).init, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_may_wait_is_recognised() {
+        for line in ["coord wait id", "coord claim --wait 9", "coord -j claim --wait=9", "coord claim --json --wait"] {
+            assert!(read(line).waits, "{line}");
+        }
+        for line in ["coord claim", "coord enqueue wait", "coord enqueue --wait 9", "coord claim -- --wait", "wait"] {
+            assert!(!read(line).waits, "{line}");
         }
     }
 

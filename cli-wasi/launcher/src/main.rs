@@ -44,13 +44,19 @@ fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
     check_memory()?;
     process::check_randomness().map_err(|source| Failure::Randomness { source })?;
     let sandbox = Sandbox::new(invocation, coordination_directory(invocation))?;
-    // Timers need the runtime. Sockets would need its other driver; there are none.
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .map_err(|error| Failure::Start { source: error.into() })?;
-    runtime.block_on(run(sandbox))
+    // Who waits is told of what comes, unless there are too few files for that, where the runtime would panic.
+    let tells = invocation.waits && process::check_room_for(FILES_TO_TELL).is_ok();
+    let mut runtime = runtime::Builder::new_current_thread();
+    runtime.enable_time();
+    if tells {
+        runtime.enable_io();
+    }
+    let runtime = runtime.build().map_err(|error| Failure::Start { source: error.into() })?;
+    runtime.block_on(run(sandbox, tells))
 }
+
+/// How many files the runtime opens to hear of what comes, and some to spare.
+const FILES_TO_TELL: usize = 10;
 
 /// As much memory as this process has to be allowed, in bytes. The component's takes 128 MiB of addresses, which are reserved twice
 /// (`config.rs`); the rest is what the runtime takes, with room. Less is refused, since there any allocation may fail, by which Rust
@@ -79,12 +85,15 @@ fn coordination_directory(&Invocation { init, purpose, .. }: &Invocation) -> Opt
 
 /// Runs the component and ends the process with its exit code. Nothing is taken down first: the kernel takes the memory
 /// back at once, while destructors would cost a tenth of the time that a whole command takes.
-async fn run(sandbox: Sandbox) -> Result<Infallible, Failure> {
+async fn run(sandbox: Sandbox, tells: bool) -> Result<Infallible, Failure> {
     let start_failed = |source| Failure::Start { source };
     let engine = artifact::engine().map_err(start_failed)?;
     let component = artifact::component(&engine).map_err(start_failed)?;
     let mut linker = Linker::new(&engine);
     sandbox::link(&mut linker).map_err(start_failed)?;
+    if tells {
+        muse_filesystem::tell_of_arrivals(&mut linker).map_err(start_failed)?;
+    }
     let mut store = Store::new(&engine, sandbox);
     let command = Command::instantiate_async(&mut store, &component, &linker).await.map_err(start_failed)?;
     let ended = command.wasi_cli_run().call_run(&mut store).await;

@@ -53,10 +53,9 @@ impl Sandbox {
         grant_streams(&mut wasi);
         grant_arguments(&mut wasi, arguments)?;
         grant_variables(&mut wasi);
+        wasi.env(coord_store::APPENDS, "1");
         if let Some(Ok(directory)) = &directory {
-            if syncs_as_a_whole(directory) {
-                wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
-            }
+            tell_of_the_filesystem(&mut wasi, directory);
             if *purpose == Purpose::Judge
                 && let Some(who) = repository::open_to_others(directory)
             {
@@ -224,12 +223,17 @@ fn open_input(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
 }
 
-/// Tells it of the filesystem of the directory, or of the one that it will be made on.
-fn syncs_as_a_whole(directory: &Path) -> bool {
+/// Tells the component of the filesystem of the directory, or of the one that it will be made on.
+fn tell_of_the_filesystem(wasi: &mut WasiCtxBuilder, directory: &Path) {
     let open =
         |path: &Path| rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let opened = open(directory).or_else(|errno| directory.parent().map_or(Err(errno), open));
-    opened.is_ok_and(coord_store::syncs_as_a_whole)
+    let Ok(opened) = open(directory).or_else(|errno| directory.parent().map_or(Err(errno), open)) else { return };
+    if let Some(orders_names) = coord_store::orders_names(&opened) {
+        wasi.env(coord_store::ORDERS_NAMES, if orders_names { "1" } else { "0" });
+    }
+    if coord_store::syncs_as_a_whole(&opened) {
+        wasi.env(coord_store::SYNCS_FILESYSTEM, "1");
+    }
 }
 
 /// WASI has no error of its own for a change on a read-only filesystem, but one for a change in a directory that was

@@ -11,7 +11,7 @@ use coord_core::request::{self, BadRequest, ClaimDraft};
 use coord_core::time::Timestamp;
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
-use coord_store::DirStore;
+use coord_store::{DirStore, LightSleep};
 use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -172,10 +172,14 @@ impl Claiming {
         let several = args.max.map(max).transpose()?.is_some();
         let max_bytes = max_bytes(args.max_bytes)?;
         let queue = Rc::new(repository.open()?.queue);
+        let mut sleep = LightSleep::default();
         let Claim { claimed, closed, findings } = loop {
             match waiting.step(&queue, stopwatch.elapsed(), host::now, nonce()?)? {
                 Step::Done(claim) => break *claim,
-                Step::Sleep(time) => host::sleep(time),
+                Step::Sleep(time) => {
+                    sleep.watch(queue.store(), waiting.watched());
+                    waiting.notice(sleep.sleep(time));
+                }
             }
         };
         let request = waiting.request().clone();

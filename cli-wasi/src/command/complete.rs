@@ -20,6 +20,12 @@ pub(super) struct Completed {
     follow_ups: Option<Batched>,
 }
 
+const KEPT: &str =
+    "the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it";
+
+const NOT_KEPT: &str = "the result is not kept: there is no room for more late results of this task, or this host cannot \
+    add to its file; keep it yourself if somebody may want it";
+
 pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answered<Completed>, Failure> {
     let (id, claimant, result) = lease(&args.lease, || request::result(&args.result))?;
     let run_id = claimant.run_id.as_str();
@@ -28,11 +34,10 @@ pub(super) fn run(args: &args::Complete, repository: &Repository) -> Result<Answ
     // One that says nothing is none.
     let result = Some(result).filter(|result| !result.is_empty());
     let is_kept_if_late = result.is_some();
-    let late = |failure: Failure| Failure {
-        hint: (is_kept_if_late && failure.status == "lease_lost").then_some(
-            "the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it",
-        ),
-        ..failure
+    let late = |failure: Failure| {
+        let is_late = is_kept_if_late && failure.status == "lease_lost";
+        let hint = is_late.then(|| if queue.take_findings().is_empty() { KEPT } else { NOT_KEPT });
+        Failure { hint, ..failure }
     };
     let Some(Lines { tasks, warnings, parents }) = lines else {
         let completed = queue.complete(id, claimant, result, host::now(), nonce()?);

@@ -9,6 +9,7 @@ use coord_core::name::{ErrorMessage, Note, Title};
 use coord_core::queue::{EndStep, Finding, Item, Status, Until, Waited, WaitingEnd};
 use coord_core::request;
 use coord_core::time::Timestamp;
+use coord_store::LightSleep;
 use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -63,11 +64,15 @@ pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwat
         args.timeout.map(|seconds| request::between("--timeout", seconds, &limits::DELAY_SECONDS)).transpose()?;
     let timeout = timeout.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.unsigned_abs()));
     let OpenQueue { queue, .. } = repository.open()?;
+    let mut sleep = LightSleep::default();
     let mut waiting = WaitingEnd::new(ids, if args.any { Until::Any } else { Until::All }, timeout);
     let waited = loop {
         match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
             EndStep::Done(waited) => break *waited,
-            EndStep::Sleep(time) => host::sleep(time),
+            EndStep::Sleep(time) => {
+                sleep.watch(queue.store(), waiting.watched());
+                waiting.notice(sleep.sleep(time));
+            }
         }
     };
     let Waited { tasks, is_over, findings } = waited;

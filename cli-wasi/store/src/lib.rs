@@ -12,7 +12,8 @@ use std::rc::Rc;
 
 use coord_core::layout::{Dir, Path};
 use coord_core::store::{
-    Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind, create_one_by_one,
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
+    create_one_by_one,
 };
 
 #[cfg(not(target_family = "wasm"))]
@@ -21,6 +22,7 @@ mod native;
 pub mod process;
 #[cfg(not(target_family = "wasm"))]
 pub mod repository;
+mod sleep;
 #[cfg(not(target_family = "wasm"))]
 mod trust;
 #[cfg(target_family = "wasm")]
@@ -32,8 +34,9 @@ use native as platform;
 use wasi as platform;
 
 #[cfg(not(target_family = "wasm"))]
-pub use native::syncs_as_a_whole;
+pub use native::{orders_names, syncs_as_a_whole};
 pub use platform::Handle;
+pub use sleep::LightSleep;
 #[cfg(target_family = "wasm")]
 pub use wasi::{Grant, grants, words};
 
@@ -55,6 +58,14 @@ const READ_AT_ONCE: usize = 8_192;
 /// and WASI has no call for it.
 pub const SYNCS_FILESYSTEM: &str = "MUSE_COORD_HOST_SYNCS_FILESYSTEM";
 
+/// A host that knows whether the filesystem makes a name durable before what was done earlier says so by this
+/// variable, 1 if it never does, 0 if it may: see `orders_names`.
+pub const ORDERS_NAMES: &str = "MUSE_COORD_HOST_ORDERS_NAMES";
+
+/// A host that opens a file which is there for writing at its end only, so that one call adds to it in one piece, says so by this
+/// variable. WASI can add only through a stream, which may take several.
+pub const APPENDS: &str = "MUSE_COORD_HOST_APPENDS";
+
 /// A host that can tell who else may look into the directory says so by this variable, in words. WASI has no modes.
 pub const OPEN_TO_OTHERS: &str = "MUSE_COORD_HOST_OPEN_TO_OTHERS";
 
@@ -67,8 +78,10 @@ const LOOKS: usize = 5;
 /// Whether what is written is made durable before an operation returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {
-    /// Files and directories are synced where the protocol says so.
+    /// Files and directories are synced where the protocol says so, and by one flush where the filesystem is known to order names.
     On,
+    /// As [`Sync::On`], but nothing is relied on that POSIX does not promise.
+    Posix,
     /// Nothing is synced: after a power cut the queue may be gone. For throw-away queues and for measuring.
     Off,
 }
@@ -125,6 +138,15 @@ impl DirStore {
         self.recent.borrow().as_ref().filter(|(recent, _)| recent == dir).map(|(_, handle)| handle.clone())
     }
 
+    /// What comes into a directory from now on.
+    fn arrivals(&self, dir: &Dir) -> Result<platform::Arrivals, Failure> {
+        match self.resolve(dir) {
+            Ok(Some((handle, path))) => handle.arrivals(if path.is_empty() { "." } else { &path }),
+            Ok(None) => Err(Failure::NotFound),
+            Err(error) => Err(Failure::Other(error.kind, error.detail)),
+        }
+    }
+
     /// Removes a file that could not be written whole. Failing to is harmless: nothing points at it.
     fn discard_torn(handle: &Handle, name: &str, failure: Failure) -> Failure {
         match handle.remove(name) {
@@ -153,9 +175,13 @@ impl Store for DirStore {
         self.create_with(path, content, sync)
     }
 
+    fn create_unflushed(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        self.create_with(path, content, Sync::Off)
+    }
+
     /// Few files are synced one by one: with its whole filesystem all that others have written lately is synced, too.
     fn create_all(&self, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
-        let many = self.sync == Sync::On && files.len() >= SYNCED_TOGETHER;
+        let many = self.sync != Sync::Off && files.len() >= SYNCED_TOGETHER;
         // Opened before the first file is written: what fails on it from then on is told.
         let Some(filesystem) = many.then(|| self.root.filesystem()).flatten() else {
             return create_one_by_one(self, files);
@@ -164,6 +190,14 @@ impl Store for DirStore {
         let created = files.iter().map(create).collect::<Result<_, _>>()?;
         filesystem.sync().map_err(|failure| failure.at("sync the filesystem of", ""))?;
         Ok(created)
+    }
+
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(Appended::Gone) };
+        match handle.append(&name, line, most) {
+            Err(Failure::NotFound) => Ok(Appended::Gone),
+            appended => appended.map_err(|failure| failure.at("add to", &path.to_string())),
+        }
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
@@ -209,6 +243,17 @@ impl Store for DirStore {
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let Some((handle, name)) = self.resolve_file(path)? else { return Ok(None) };
         absent_is_none(handle.read(&name, max_bytes)).map_err(|failure| failure.at("read", &path.to_string()))
+    }
+
+    fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        // What is read is mostly what was listed before.
+        if let Some(recent) = self.recent(&path.dir)
+            && let Ok(line) = recent.first_line(&path.name, max_bytes)
+        {
+            return Ok(Some(line));
+        }
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(None) };
+        absent_is_none(handle.first_line(&name, max_bytes)).map_err(|failure| failure.at("read", &path.to_string()))
     }
 
     fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
@@ -263,6 +308,28 @@ impl Store for DirStore {
             Err(Failure::NotEmpty | Failure::Exists) => Ok(DirRemoved::NotEmpty),
             Err(Failure::NotFound) => Ok(DirRemoved::Gone),
             Err(failure) => Err(failure.at("remove directory", dir.as_str())),
+        }
+    }
+
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        if self.sync == Sync::Off {
+            return Ok(Flushed::Now);
+        }
+        let Some((handle, name)) = self.resolve_file(path)? else { return Ok(Flushed::Gone) };
+        match handle.flush(&name) {
+            Ok(()) => Ok(Flushed::Now),
+            Err(Failure::NotFound) => Ok(Flushed::Gone),
+            Err(failure) => Err(failure.at("sync", &path.to_string())),
+        }
+    }
+
+    /// Who goes by the letter of POSIX does not rely on it, but others may.
+    fn orders_names(&self) -> Option<bool> {
+        match self.sync {
+            Sync::On => self.root.orders_names(),
+            Sync::Posix => None,
+            // What is not to be durable is in no need of two flushes, nor of one.
+            Sync::Off => Some(false),
         }
     }
 

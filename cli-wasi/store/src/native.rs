@@ -2,23 +2,28 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions, Permissions};
 #[cfg(unix)]
 use cap_std::fs::{MetadataExt as _, PermissionsExt as _};
-use coord_core::store::{Stamp, StoreErrorKind};
+use coord_core::store::{Appended, Stamp, StoreErrorKind, cut_after_first_line};
 
 use super::{Failure, READ_AT_ONCE, Sync, beneath};
 use crate::process::words;
 
-/// An open directory, and the mode of the coordination directory, from which all that is made takes its own.
+/// An open directory, the mode of the coordination directory, from which all that is made takes its own.
 #[derive(Debug)]
-pub struct Handle(Dir, Mode);
+pub struct Handle(Dir, Mode, Option<bool>);
 
 /// A file that was just made.
 pub(super) struct NewFile(File);
+
+/// What comes into a directory. None is told of it here: who looks natively are tests and measurements, and
+/// `muse-agent` once, at the end.
+#[derive(Debug)]
+pub(super) enum Arrivals {}
 
 /// The filesystem that a directory is on, opened to be synced as a whole.
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere none can be"))]
@@ -29,11 +34,12 @@ impl Handle {
     pub fn open(path: &Path) -> io::Result<Handle> {
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
         let mode = Mode::of(&dir.dir_metadata()?);
-        Ok(Handle(dir, mode))
+        let orders_names = orders_names(&dir);
+        Ok(Handle(dir, mode, orders_names))
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
-        Ok(Handle(beneath(|| self.0.open_dir(path))?, self.1))
+        Ok(Handle(beneath(|| self.0.open_dir(path))?, self.1, self.2))
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
@@ -55,6 +61,45 @@ impl Handle {
         let options = reading(Expected::File);
         beneath(|| self.0.open_with(name, &options))?.take(max_bytes as u64).read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    /// Most first lines are read by one call.
+    pub(super) fn first_line(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        let mut file = beneath(|| self.0.open_with(name, &reading(Expected::File)))?.take(max_bytes as u64);
+        let (mut content, mut chunk) = (Vec::new(), [0; READ_AT_ONCE]);
+        while !content.contains(&b'\n') {
+            match file.read(&mut chunk)? {
+                0 => break,
+                read => content.extend_from_slice(chunk.get(..read).unwrap_or_default()),
+            }
+        }
+        cut_after_first_line(&mut content);
+        Ok(content)
+    }
+
+    /// By one call, which adds all of it or, where the disk is full, its beginning.
+    pub(super) fn append(&self, name: &str, line: &[u8], most: usize) -> Result<Appended, Failure> {
+        let mut file = beneath(|| self.0.open_with(name, &appending()))?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(Failure::Other(StoreErrorKind::WrongType, "it is no file".to_string()));
+        }
+        if metadata.len() + line.len() as u64 > most as u64 {
+            return Ok(Appended::Full);
+        }
+        if file.write(line)? < line.len() {
+            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+        }
+        Ok(Appended::Now(names_of(&metadata)))
+    }
+
+    /// With its names, where the filesystem orders them: for that `fsync`, as `fdatasync` leaves a rename out.
+    pub(super) fn flush(&self, name: &str) -> Result<(), Failure> {
+        Ok(beneath(|| self.0.open_with(name, &reading(Expected::File)))?.sync_all()?)
+    }
+
+    pub(super) fn orders_names(&self) -> Option<bool> {
+        self.2
     }
 
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
@@ -105,6 +150,10 @@ impl Handle {
         Ok(beneath(|| self.0.remove_dir(name))?)
     }
 
+    pub(super) fn arrivals(&self, _path: &str) -> Result<Arrivals, Failure> {
+        Err(io::Error::from(io::ErrorKind::Unsupported).into())
+    }
+
     /// The filesystem, where it can be synced as a whole and tells if that fails.
     pub(super) fn filesystem(&self) -> Option<Filesystem> {
         if syncs_as_a_whole(&self.0) { self.0.open(".").ok().map(Filesystem) } else { None }
@@ -115,6 +164,17 @@ impl Handle {
         let options = reading(Expected::Directory);
         Ok(beneath(|| self.0.open_with(path, &options))?.sync_all()?)
     }
+}
+
+#[cfg(unix)]
+fn names_of(metadata: &Metadata) -> u64 {
+    cap_std::fs::MetadataExt::nlink(metadata)
+}
+
+/// Elsewhere none are counted.
+#[cfg(not(unix))]
+fn names_of(_metadata: &Metadata) -> u64 {
+    0
 }
 
 /// Why a call failed.
@@ -155,15 +215,37 @@ fn reading(_what: Expected) -> OpenOptions {
     options
 }
 
+/// How to open a file that is there, to add to its end, without waiting for anybody.
+#[cfg(unix)]
+fn appending() -> OpenOptions {
+    use cap_std::fs::OpenOptionsExt as _;
+    use rustix::fs::OFlags;
+    let mut options = OpenOptions::new();
+    options.append(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW).bits().cast_signed());
+    options
+}
+
+#[cfg(not(unix))]
+fn appending() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.append(true);
+    options
+}
+
+#[cfg(target_os = "linux")]
+const EXT4: u64 = 0xef53;
+#[cfg(target_os = "linux")]
+const XFS: u64 = 0x5846_5342;
+#[cfg(target_os = "linux")]
+const BTRFS: u64 = 0x9123_683e;
+#[cfg(target_os = "linux")]
+const TMPFS: u64 = 0x0102_1994;
+
 /// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on Linux
 /// from 5.17 on, ext4, XFS, btrfs and tmpfs. `syncfs(2)` may succeed elsewhere and do nothing (FUSE, 9p), or not tell of all
 /// that failed (overlays, older kernels).
 #[cfg(target_os = "linux")]
 pub fn syncs_as_a_whole(directory: impl std::os::fd::AsFd) -> bool {
-    const EXT4: u64 = 0xef53;
-    const XFS: u64 = 0x5846_5342;
-    const BTRFS: u64 = 0x9123_683e;
-    const TMPFS: u64 = 0x0102_1994;
     let kernel = rustix::system::uname();
     let mut numbers =
         kernel.release().to_str().unwrap_or_default().split(['.', '-']).map_while(|part| part.parse().ok());
@@ -179,6 +261,52 @@ pub fn syncs_as_a_whole<D>(_directory: D) -> bool {
     false
 }
 
+/// True if the filesystem makes no name durable before what was done earlier, so that one `fsync` of a file makes its
+/// names durable, too: XFS, ext4 with a journal, and btrfs as far as the file's own names go. Of ext4 only `/sys`
+/// tells whether it has a journal. False if it does not, whoever looks; `None` where another agent may see more: an
+/// overlay, a network, a container without `/sys`.
+#[cfg(target_os = "linux")]
+pub fn orders_names(directory: impl std::os::fd::AsFd) -> Option<bool> {
+    match u64::try_from(rustix::fs::fstatfs(&directory).ok()?.f_type).ok()? {
+        XFS | BTRFS => Some(true),
+        EXT4 => journals_all(directory),
+        TMPFS => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether the ext4 that a directory is on has a journal and writes all changes to it; `None`: that is not told, or
+/// it has not always done so.
+#[cfg(target_os = "linux")]
+fn journals_all(directory: impl std::os::fd::AsFd) -> Option<bool> {
+    let device = rustix::fs::fstat(directory).ok()?.st_dev;
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let device = std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    let name = device.file_name()?.to_str()?;
+    let journal = std::fs::read_to_string(format!("/sys/fs/ext4/{name}/journal_task")).ok()?;
+    // The number of the thread that writes it, or `<none>`.
+    if journal.trim().parse::<u32>().is_err() {
+        return Some(false);
+    }
+    // With `fast_commit` a flush writes less. Each is counted since the filesystem was mounted, as one, or as one
+    // that could not be.
+    let commits = std::fs::read_to_string(format!("/proc/fs/ext4/{name}/fc_info"));
+    if commits.is_ok_and(|commits| counts_fast_commits(&commits)) { None } else { Some(true) }
+}
+
+/// True if one of the numbers at the head is not zero.
+#[cfg(target_os = "linux")]
+fn counts_fast_commits(info: &str) -> bool {
+    let counted = info.lines().filter(|line| line.ends_with(" commits") || line.ends_with(" ineligible"));
+    counted.into_iter().any(|line| !line.trim().starts_with("0 "))
+}
+
+/// False: of others nothing is known, to any agent.
+#[cfg(not(target_os = "linux"))]
+pub fn orders_names<D>(_directory: D) -> Option<bool> {
+    Some(false)
+}
+
 impl Filesystem {
     #[cfg(target_os = "linux")]
     pub(super) fn sync(&self) -> Result<(), Failure> {
@@ -191,10 +319,22 @@ impl Filesystem {
     }
 }
 
+impl Arrivals {
+    pub(super) fn have_come(&self) -> bool {
+        match *self {}
+    }
+}
+
+/// Sleeps for so long.
+pub(super) fn sleep<'a>(time: Duration, _arrivals: impl Iterator<Item = &'a Arrivals>) -> Vec<usize> {
+    std::thread::sleep(time);
+    Vec::new()
+}
+
 impl NewFile {
     pub(super) fn fill(mut self, content: &[u8], sync: Sync) -> Result<(), Failure> {
         self.0.write_all(content)?;
-        if sync == Sync::On {
+        if sync != Sync::Off {
             self.0.sync_data()?;
         }
         Ok(())

@@ -3,11 +3,17 @@
 //! Not by `std`: its `read_dir` looks up each name after reading it and ends the listing at the first one that has
 //! vanished, and its `write` is three calls where the descriptor's own is one.
 
-use coord_core::store::{Stamp, StoreErrorKind};
+use coord_core::store::{Appended, Stamp, StoreErrorKind, cut_after_first_line};
+use std::time::Duration;
+
+use wasip2::clocks::monotonic_clock;
 use wasip2::filesystem::preopens;
 use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
 };
+
+use wasip2::io::poll::{Pollable, poll};
+use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
 use super::{Failure, READ_AT_ONCE, Sync, beneath};
 
@@ -17,6 +23,19 @@ pub struct Handle {
     descriptor: Descriptor,
     rights: DescriptorFlags,
     syncs_filesystem: bool,
+    orders_names: Option<bool>,
+    adds: Adds,
+}
+
+/// How the host adds to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Adds {
+    /// By one call: it has said so.
+    AtOnce,
+    /// Through a stream, each piece of it at the end that the file has then.
+    InPieces,
+    /// At the end that the file had a moment before.
+    Unsafely,
 }
 
 /// A file that was just made.
@@ -24,6 +43,14 @@ pub(super) struct NewFile(Descriptor);
 
 /// The filesystem that a directory is on, opened to be synced as a whole.
 pub(super) struct Filesystem(Descriptor);
+
+/// What comes into a directory, of which the host tells.
+#[derive(Debug)]
+pub(super) struct Arrivals {
+    // Has to be dropped before the stream.
+    pollable: Pollable,
+    stream: InputStream,
+}
 
 /// A directory that the host lets the component work in.
 #[derive(Debug)]
@@ -48,13 +75,25 @@ impl Handle {
     pub fn new(descriptor: Descriptor) -> Handle {
         let flags = descriptor.get_flags().unwrap_or(DescriptorFlags::READ);
         let rights = flags & (DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY);
-        let granted = Handle { descriptor, rights, syncs_filesystem: false };
+        // jco looks where the end is and writes there, so that two who add at once overwrite each other.
+        let adds = if rights.is_empty() { Adds::Unsafely } else { Adds::InPieces };
+        let granted = Handle { descriptor, rights, syncs_filesystem: false, orders_names: None, adds };
         if rights.is_empty() { granted.open_dir(".").unwrap_or(granted) } else { granted }
     }
 
     /// Relies on what the host said by [`super::SYNCS_FILESYSTEM`].
     pub fn rely_on_syncing_the_filesystem(&mut self) {
         self.syncs_filesystem = true;
+    }
+
+    /// Relies on what the host said by [`super::ORDERS_NAMES`].
+    pub fn rely_on_the_order_of_names(&mut self, orders_names: bool) {
+        self.orders_names = Some(orders_names);
+    }
+
+    /// Relies on what the host said by [`super::APPENDS`].
+    pub fn rely_on_adding_at_once(&mut self) {
+        self.adds = Adds::AtOnce;
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
@@ -77,20 +116,57 @@ impl Handle {
     }
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        self.read_until(name, max_bytes, |_| false)
+    }
+
+    fn read_until(&self, name: &str, max_bytes: usize, is_enough: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Failure> {
         let opened = self.open_at(name, OpenFlags::empty(), DescriptorFlags::READ);
         let file = opened.map_err(|code| self.failed(code))?;
-        let mut content = Vec::new();
-        while content.len() < max_bytes {
-            // The host makes room for as much as it is asked for.
-            let most = READ_AT_ONCE.max(content.len()).min(max_bytes - content.len());
-            let (bytes, at_end) = file.read(most as u64, content.len() as u64)?;
-            let nothing = bytes.is_empty();
-            content.extend(bytes);
-            if at_end || nothing {
-                break;
-            }
-        }
+        Ok(read_from(&file, 0, max_bytes, is_enough)?)
+    }
+
+    /// Most first lines are read by one call.
+    pub(super) fn first_line(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        let mut content = self.read_until(name, max_bytes, |content| content.contains(&b'\n'))?;
+        cut_after_first_line(&mut content);
         Ok(content)
+    }
+
+    pub(super) fn append(&self, name: &str, line: &[u8], most: usize) -> Result<Appended, Failure> {
+        if self.adds == Adds::Unsafely {
+            return Ok(Appended::Unable);
+        }
+        let rights = DescriptorFlags::READ | DescriptorFlags::WRITE;
+        let opened = self.open_at(name, OpenFlags::empty(), rights);
+        let file = opened.map_err(|code| self.change_failed(code))?;
+        let stat = file.stat()?;
+        if stat.type_ != DescriptorType::RegularFile {
+            return Err(ErrorCode::NoDevice.into());
+        }
+        if stat.size + line.len() as u64 > most as u64 {
+            return Ok(Appended::Full);
+        }
+        match self.adds {
+            Adds::AtOnce => {
+                if file.write(line, stat.size)? < line.len() as u64 {
+                    return Err(ErrorCode::InsufficientSpace.into());
+                }
+            }
+            Adds::InPieces | Adds::Unsafely => add(&file, line, stat.size)?,
+        }
+        Ok(Appended::Now(stat.link_count))
+    }
+
+    pub(super) fn flush(&self, name: &str) -> Result<(), Failure> {
+        // A host may sync only what may be written.
+        let rights = DescriptorFlags::READ | DescriptorFlags::WRITE;
+        let opened = self.open_at(name, OpenFlags::empty(), rights);
+        Ok(opened.map_err(|code| self.change_failed(code))?.sync()?)
+    }
+
+    /// A host that says nothing of it may not know.
+    pub(super) fn orders_names(&self) -> Option<bool> {
+        self.orders_names
     }
 
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
@@ -141,6 +217,19 @@ impl Handle {
         beneath(|| self.descriptor.remove_directory_at(name)).map_err(|code| self.change_failed(code))
     }
 
+    /// What comes into a directory from now on. `muse` and `muse-agent` tell it where it is read as a stream, which
+    /// others refuse; but for jco, which makes a stream that cannot be read.
+    pub(super) fn arrivals(&self, path: &str) -> Result<Arrivals, Failure> {
+        if self.adds == Adds::Unsafely {
+            return Err(ErrorCode::Unsupported.into());
+        }
+        let stream = match path {
+            "." => self.descriptor.read_via_stream(0)?,
+            path => self.open_dir(path)?.descriptor.read_via_stream(0)?,
+        };
+        Ok(Arrivals { pollable: stream.subscribe(), stream })
+    }
+
     /// The filesystem, where the host syncs it as a whole.
     pub(super) fn filesystem(&self) -> Option<Filesystem> {
         let open = || self.open_at(".", OpenFlags::DIRECTORY, self.rights).ok().map(Filesystem);
@@ -183,6 +272,82 @@ impl Handle {
     }
 }
 
+fn read_from(
+    file: &Descriptor,
+    from: u64,
+    max_bytes: usize,
+    is_enough: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, ErrorCode> {
+    let mut content = Vec::new();
+    while content.len() < max_bytes {
+        // The host makes room for as much as it is asked for.
+        let most = READ_AT_ONCE.max(content.len()).min(max_bytes - content.len());
+        let (bytes, at_end) = file.read(most as u64, from + content.len() as u64)?;
+        let nothing = bytes.is_empty();
+        content.extend(bytes);
+        if at_end || nothing || is_enough(&content) {
+            break;
+        }
+    }
+    Ok(content)
+}
+
+/// The most bytes that may be written and flushed by one call.
+const WRITTEN_AND_FLUSHED: usize = 4_096;
+
+/// How often a line is added that others got into.
+const ADDED_AT_MOST: usize = 5;
+
+/// Adds a line through a stream: in one piece, if that is short and the host takes it at once.
+///
+/// Otherwise in as many pieces as it takes at once. Others that add meanwhile may get between two pieces: so one that
+/// took more than one is looked for, and added again if it is not there in one piece.
+fn add(file: &Descriptor, line: &[u8], mut end: u64) -> Result<(), Failure> {
+    for _ in 0..ADDED_AT_MOST {
+        let stream = file.append_via_stream()?;
+        let room = stream.check_write().map_err(stream_failed)?;
+        if line.len() <= WRITTEN_AND_FLUSHED && line.len() as u64 <= room {
+            return stream.blocking_write_and_flush(line).map_err(stream_failed);
+        }
+        if add_in_pieces(&stream, line)? <= 1 {
+            return Ok(());
+        }
+        let found = read_from(file, end, usize::MAX, |_| false)?;
+        if found.windows(line.len()).any(|found| found == line) {
+            return Ok(());
+        }
+        end += found.len() as u64;
+    }
+    Err(Failure::Other(StoreErrorKind::Other, "others add to it all the time".to_string()))
+}
+
+/// Adds all of a line, and tells in how many pieces.
+fn add_in_pieces(stream: &OutputStream, line: &[u8]) -> Result<usize, Failure> {
+    let (mut rest, mut pieces) = (line, 0);
+    while !rest.is_empty() {
+        stream.subscribe().block();
+        let room = usize::try_from(stream.check_write().map_err(stream_failed)?).unwrap_or(rest.len());
+        let (piece, later) = rest.split_at(room.min(rest.len()));
+        if !piece.is_empty() {
+            stream.write(piece).map_err(stream_failed)?;
+            pieces += 1;
+        }
+        rest = later;
+    }
+    stream.blocking_flush().map_err(stream_failed)?;
+    Ok(pieces)
+}
+
+fn stream_failed(error: StreamError) -> Failure {
+    match error {
+        StreamError::LastOperationFailed(error) => {
+            let code = wasip2::filesystem::types::filesystem_error_code(&error);
+            code.map_or_else(|| Failure::Other(StoreErrorKind::Other, error.to_debug_string()), Failure::from)
+        }
+        StreamError::Closed => Failure::Other(StoreErrorKind::Other, "the stream is closed".to_string()),
+    }
+}
+
 impl Filesystem {
     pub(super) fn sync(&self) -> Result<(), Failure> {
         Ok(self.0.sync_data()?)
@@ -195,11 +360,27 @@ impl NewFile {
         while let Some(rest) = content.get(written..).filter(|rest| !rest.is_empty()) {
             written += usize::try_from(self.0.write(rest, written as u64)?).unwrap_or(rest.len());
         }
-        if sync == Sync::On {
+        if sync != Sync::Off {
             self.0.sync_data()?;
         }
         Ok(())
     }
+}
+
+impl Arrivals {
+    /// True if something has come since this was asked last. False if nothing has, or that is not told any more.
+    pub(super) fn have_come(&self) -> bool {
+        self.stream.read(64).is_ok_and(|bytes| !bytes.is_empty())
+    }
+}
+
+/// Sleeps for so long, or until something may have come, and answers where, by number.
+pub(super) fn sleep<'a>(time: Duration, arrivals: impl Iterator<Item = &'a Arrivals>) -> Vec<usize> {
+    let time = monotonic_clock::subscribe_duration(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    let mut awaited: Vec<&Pollable> = arrivals.map(|arrivals| &arrivals.pollable).collect();
+    let count = awaited.len();
+    awaited.push(&time);
+    poll(&awaited).into_iter().filter_map(|ready| usize::try_from(ready).ok()).filter(|ready| *ready < count).collect()
 }
 
 /// Why a call failed.

@@ -20,12 +20,14 @@ use super::doctor::{Fence, Mender};
 use super::enqueue::Shelved;
 use super::files::Located;
 use super::find::LOOKS;
-use super::reports::{Import, Report, chain};
+use super::reports::{Import, LATE, Line, Place, Report, chain};
+use super::unfinished::before_its_end;
 use super::unique::Keyed;
 use super::{Finding, Queue, Settings};
 use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
+use crate::json::without_white_space;
 use crate::layout::{self, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, shortened};
@@ -191,7 +193,15 @@ impl<S: Store> Queue<S> {
             found = self.every_entry()?;
         }
         findings.extend(told.into_iter().filter(|finding| matches!(finding, Finding::SetAside { .. })));
-        Ok(found.into_iter().map(|(id, seen)| (id, seen.entry().clone())).collect())
+        found.iter().map(|(id, seen)| Ok((*id, self.as_told(seen.located())?))).collect()
+    }
+
+    /// The entry of a task as an export tells it: of an end that another agent has to finish, the end if its report
+    /// is there, else as if it were taken back.
+    fn as_told(&self, located: &Located) -> Result<Entry, Error> {
+        let Some(held) = before_its_end(located) else { return Ok(located.entry.clone()) };
+        let is_told = self.latest_report(&located.entry)?.is_some();
+        Ok(if is_told { located.entry.clone() } else { Entry { report: None, ..held } })
     }
 
     /// What a blocked task waits for and has not been given yet.
@@ -246,10 +256,10 @@ impl<S: Store> Queue<S> {
         for _ in 0..LOOKS {
             // A report of progress whose place was taken is gone with the name that led to it.
             let moved_on = if told.is_whole { None } else { self.find(id)?.filter(|found| found.entry != entry) };
-            let Some(Located { entry: next, .. }) = moved_on else { break };
+            let Some(next) = moved_on.map(|located| self.as_told(&located)).transpose()? else { break };
             (entry, told) = (next.clone(), self.report_lines(&next, room)?);
         }
-        let Told { reports, is_whole, left_out } = told;
+        let ReportLines { reports, is_whole, left_out } = told;
         if left_out > 0 {
             findings.push(Finding::HistoryCut { id, reports: left_out });
         }
@@ -270,27 +280,31 @@ impl<S: Store> Queue<S> {
 
     /// The reports on a task that are whole, the newest of them as far as there is room for, those that came too late
     /// first.
-    fn report_lines(&self, entry: &Entry, mut room: usize) -> Result<Told, Error> {
-        let mut told = Told { reports: Vec::new(), is_whole: true, left_out: 0 };
+    fn report_lines(&self, entry: &Entry, mut room: usize) -> Result<ReportLines, Error> {
+        let mut told = ReportLines { reports: Vec::new(), is_whole: true, left_out: 0 };
         // Nobody has reported on a task that nobody has held, unless its name leads there.
         if entry.generation == 0 && entry.report.is_none() {
             return Ok(told);
         }
-        let names = self.reports_to_tell(entry.id)?;
-        for (place, (version, nonce, path)) in names.iter().enumerate() {
-            let read_whole = self.unless_in_the_way(self.store.read(path, limits::RECORD_BYTES))?.flatten();
-            let Some(content) = read_whole else { continue };
-            let Some(content) = raw(&content).filter(|content| read(content).is_some()) else {
+        let (in_file, files) = (self.told_of(entry.id)?, self.unless_in_the_way(self.report_files(entry.id))?);
+        let places = in_file.places().chain(files.unwrap_or_default()).collect();
+        // Those that came too late, then the others, newest first.
+        let places = sorted::by_key(places, |place: &Place<'_>| Reverse(place.version.wrapping_sub(1)));
+        let all = places.len();
+        for (index, place) in places.into_iter().enumerate() {
+            let (version, nonce) = (place.version, place.nonce);
+            let Some(report) = self.unless_in_the_way(self.read_report(&place))?.flatten() else {
                 told.is_whole = false;
                 continue;
             };
+            let content = serde_json::value::to_raw_value(&report).map_err(|error| Error::Unencodable(error.into()))?;
             let bytes = content.get().len() + REPORT_LINE_BYTES;
             if bytes > room {
-                told.left_out = names.len() - place;
+                told.left_out = all - index;
                 break;
             }
             room -= bytes;
-            told.reports.push(ReportLine { version: *version, nonce: *nonce, content });
+            told.reports.push(ReportLine { version, nonce, content });
         }
         let chain = chain_of(entry, &told.reports)?;
         if told.left_out > 0 {
@@ -301,17 +315,6 @@ impl<S: Store> Queue<S> {
         // As they came.
         told.reports.reverse();
         Ok(told)
-    }
-
-    /// The reports on a task: some of those that came too late, then the others, newest first.
-    fn reports_to_tell(&self, id: TaskId) -> Result<Vec<(u32, Nonce, Path)>, Error> {
-        let (mark, mut late) = (layout::import_mark(id), 0);
-        let mut names = self.report_names(id)?;
-        names.retain(|(version, _, path)| {
-            late += usize::from(*version == 0);
-            *path != mark && (*version > 0 || late <= limits::LATE_RESULTS_READ)
-        });
-        Ok(sorted::by_key(names, |(version, ..)| Reverse(version.wrapping_sub(1))))
     }
 
     /// Those that a blocked task is to wait for and that are not in the queue.
@@ -389,16 +392,14 @@ impl<S: Store> Queue<S> {
         {
             return Ok(if live.id == id { Imported::Already(id) } else { Imported::KeyTaken(id) });
         }
-        let Some(record) = self.record_of_its_own(id, line, nonce)? else {
+        let mut lines: Vec<Line> = line.reports_to_keep().collect();
+        if entry.generation > 0 || entry.has_ended() || !line.reports.is_empty() {
+            lines.push(Line::of_import(id, Import { at: now, report: entry.report }));
+        }
+        let Some(record) = self.record_of_its_own(id, line, &lines, nonce)? else {
             return self.bring_back_staged(task, now, nonce);
         };
-        for ReportLine { version, nonce, content } in line.reports_to_keep() {
-            let path = layout::report(id, *version, *nonce);
-            self.create_whole(&path, content.get())?;
-        }
-        if entry.generation > 0 || entry.has_ended() || !line.reports.is_empty() {
-            self.mark_as_imported(id, &Import { at: now, report: entry.report })?;
-        }
+        self.add_missing_lines(id, &record, &lines)?;
         self.spill_tags(&task.record.tags, nonce)?;
         if let (Some(lease), Some(run_id)) = (entry.lease(), &line.run_id) {
             self.spill(&lease.holder, run_id, nonce)?;
@@ -411,10 +412,7 @@ impl<S: Store> Queue<S> {
         if task.record.unique.is_some() && !located.entry.has_ended() {
             match self.shelve_with_key(task, &record, &located.entry, now, nonce)? {
                 Shelved::At(at) => located = at,
-                Shelved::KeyTaken(_) => {
-                    self.report_names(id)?.iter().try_for_each(|(_, _, path)| self.store.remove(path).map(drop))?;
-                    return Ok(Imported::KeyTaken(id));
-                }
+                Shelved::KeyTaken(_) => return Ok(Imported::KeyTaken(id)),
                 // A doctor took this agent for dead, or another import goes on with the task.
                 Shelved::TakenAway => return Err(Error::Contended),
             }
@@ -458,9 +456,18 @@ impl<S: Store> Queue<S> {
     ///
     /// Another import of the line may be at work, and gives the task another name at another time. So the record is renamed, as by a
     /// doctor, and whoever knew the old name links nothing.
-    fn record_of_its_own(&self, id: TaskId, line: &TaskLine, nonce: Nonce) -> Result<Option<Path>, Error> {
+    fn record_of_its_own(
+        &self,
+        id: TaskId,
+        line: &TaskLine,
+        lines: &[Line],
+        nonce: Nonce,
+    ) -> Result<Option<Path>, Error> {
         let path = layout::record(id);
-        let content = line.record.get().to_owned() + "\n";
+        let mut content = without_white_space(line.record.get()) + "\n";
+        for line in lines {
+            content += &line.to_text()?;
+        }
         let mut nonces = nonce.counted_on();
         let mut mender = Mender::new(self, &mut nonces);
         for _ in 0..LOOKS {
@@ -478,19 +485,6 @@ impl<S: Store> Queue<S> {
         Ok(None)
     }
 
-    /// Makes a file, also where an import died that was about to.
-    fn create_whole(&self, path: &Path, content: &str) -> Result<(), Error> {
-        let content = content.to_owned() + "\n";
-        let is_torn = |found: Vec<u8>| found != content.as_bytes();
-        if self.create(path, content.as_bytes())? == Created::Taken
-            && self.store.read(path, limits::RECORD_BYTES)?.is_some_and(is_torn)
-        {
-            self.store.remove(path)?;
-            self.create(path, content.as_bytes())?;
-        }
-        Ok(self.store.sync_dir(&path.dir)?)
-    }
-
     /// The record was taken away under this import: by another one, which brings the task back, or by a doctor that took it for that
     /// of a dead enqueuer and shelved the task as new. That is made good, unless somebody has claimed it. True if it was.
     fn take_place_of_first(&self, task: &Task, located: &mut Located) -> Result<bool, Error> {
@@ -504,7 +498,7 @@ impl<S: Store> Queue<S> {
 }
 
 /// The reports on a task, as a line tells them.
-struct Told {
+struct ReportLines {
     reports: Vec<ReportLine>,
     /// False if one is torn, or missing in the chain that the entry begins.
     is_whole: bool,
@@ -512,10 +506,10 @@ struct Told {
     left_out: usize,
 }
 
-/// What a report costs in a line beside its content, at most.
-const REPORT_LINE_BYTES: usize = 80;
+/// What a report costs beside its content at most, in a line and in a task's file.
+const REPORT_LINE_BYTES: usize = 160;
 
-impl Told {
+impl ReportLines {
     /// Ends the chain at the last report that there was room for.
     fn end_chain(&mut self, chain: &[(Nonce, Option<Report>)]) -> Result<(), Error> {
         let Some((nonce, report)) = chain.iter().rev().find_map(|(nonce, report)| Some((nonce, report.as_ref()?)))
@@ -533,8 +527,9 @@ impl Told {
 
 /// The reports among these that an entry leads to.
 fn chain_of(entry: &Entry, reports: &[ReportLine]) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
-    let names = reports.iter().map(|line| (line.version, line.nonce, &line.content)).collect();
-    chain(entry.report, names, |content| Ok(read(content)))
+    let line = |line: &ReportLine| Line::of_raw(entry.id, line.version, line.nonce, line.content.clone());
+    let lines: Vec<Line> = reports.iter().map(line).collect();
+    chain(entry.report, lines.iter().map(Place::of_line), || Ok(Vec::new()), |place| Ok(place.report()))
 }
 
 fn read(content: &RawValue) -> Option<Report> {
@@ -544,6 +539,7 @@ fn read(content: &RawValue) -> Option<Report> {
 impl TaskLine {
     /// Whether what the line says can be: the same that a doctor looks at, once the task is there.
     fn check(&self, task: &Task, entry: &Entry, now: Timestamp) -> Result<(), BadLine> {
+        self.check_lines()?;
         let mut put_off_to = Vec::new();
         for line in &self.reports {
             check_length("a report", line.content.get(), limits::RECORD_BYTES)?;
@@ -565,16 +561,37 @@ impl TaskLine {
         disagreement.map_or(Ok(()), |disagreement| Err(BadLine::Disagrees(disagreement)))
     }
 
+    /// Whether the lines fit into the task's file, each once.
+    fn check_lines(&self) -> Result<(), BadLine> {
+        let (mut known, mut bytes) = (BTreeSet::new(), self.record.get().len());
+        for line in self.reports_to_keep() {
+            let text = line.to_text().map_err(|error| BadLine::Malformed { reason: error.to_string() })?;
+            check_bytes("a report", text.len(), limits::LINE_OF_FILE_BYTES)?;
+            bytes += text.len();
+            if !known.insert((line.version, line.nonce)) {
+                let Line { version, nonce, .. } = line;
+                return Err(BadLine::Malformed {
+                    reason: format!("two reports of version {version} and nonce {nonce}"),
+                });
+            }
+        }
+        check_bytes("all that it tells of the task", bytes, limits::FILE_BYTES)
+    }
+
     /// The reports, of those that came too late the newest.
-    fn reports_to_keep(&self) -> impl Iterator<Item = &ReportLine> {
-        let (late, others): (Vec<_>, Vec<_>) = self.reports.iter().partition(|line| line.version == 0);
+    fn reports_to_keep(&self) -> impl Iterator<Item = Line> {
+        let (late, others): (Vec<_>, Vec<_>) = self.reports.iter().partition(|line| line.version == LATE);
         let late = sorted::by_key(late, |line| Reverse(read(&line.content).map(|report| report.at)));
-        others.into_iter().chain(late.into_iter().take(limits::LATE_RESULTS))
+        let kept = others.into_iter().chain(late.into_iter().take(limits::LATE_RESULTS));
+        kept.map(|line| Line::of_raw(self.task_id, line.version, line.nonce, on_one_line(&line.content)))
     }
 }
 
 fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), BadLine> {
-    let bytes = text.len();
+    check_bytes(what, text.len(), max)
+}
+
+fn check_bytes(what: &'static str, bytes: usize, max: usize) -> Result<(), BadLine> {
     if bytes > max { Err(BadLine::TooLong { what, bytes, max }) } else { Ok(()) }
 }
 
@@ -647,6 +664,11 @@ fn malformed(line: &str, error: &serde_json::Error) -> BadLine {
         found.and_then(|found| bad(&found)).unwrap_or_else(|| format!("column {}: {error}", error.column()))
     };
     BadLine::Malformed { reason }
+}
+
+/// The same JSON without a line's end in it.
+fn on_one_line(content: &RawValue) -> Box<RawValue> {
+    RawValue::from_string(without_white_space(content.get())).unwrap_or_else(|_| content.to_owned())
 }
 
 fn raw(content: &[u8]) -> Option<Box<RawValue>> {

@@ -20,7 +20,7 @@ use super::Queue;
 use super::budget::Budget;
 use super::expire::Swept;
 use super::files::Located;
-use super::reports::{Report, ReportKind};
+use super::reports::{Latest, Report, ReportKind};
 use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
@@ -240,7 +240,15 @@ impl<S: Store> Queue<S> {
         let command = Command::Unblock { fate, terms: task.record.terms(), report: report.as_ref().map(|_| nonce) };
         let Ok(next) = decide(&located.entry, &command, now) else { return Ok(None) };
         let home = layout::home(&next, &task.record.queue);
-        if self.rename_with(report.as_ref(), located, &next, &home)? == Moved::Gone {
+        let moved = match self.rename_with(report.as_ref(), located, &next, &home) {
+            // It ends all the same.
+            Err(Error::TooMuchReported { .. }) => {
+                let silent = Entry { report: located.entry.report, ..next.clone() };
+                self.rename_with(None, located, &silent, &home)?
+            }
+            moved => moved?,
+        };
+        if moved == Moved::Gone {
             return Ok(None);
         }
         if !matches!(next.state, State::Blocked { .. }) {
@@ -293,7 +301,7 @@ impl<S: Store> Queue<S> {
 
     /// True if the task was completed by the completion that was to enqueue `follow_up`, or by one that says that it does.
     fn enqueues(&self, completed: &Entry, completion: Nonce, follow_up: TaskId) -> Result<bool, Error> {
-        let adopts = |(_, report): (_, Report)| report.adopts.contains(&follow_up);
+        let adopts = |latest: Latest| latest.report.adopts.contains(&follow_up);
         Ok(completed.report == Some(completion) || self.latest_report(completed)?.is_some_and(adopts))
     }
 

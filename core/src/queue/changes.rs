@@ -84,7 +84,8 @@ impl TaskWatch {
                     let wanted = self.queue.as_ref().is_none_or(|queue| *queue == task.record.queue);
                     let wanted = wanted && self.tags.iter().all(has);
                     if wanted {
-                        take(Change { id, item: Some(queue.item(task, &entry, now, &mut findings)?) })?;
+                        let told = queue.told_by(&entry)?;
+                        take(Change { id, item: Some(queue.item(task, &entry, &told, now, &mut findings)?) })?;
                     }
                     wanted
                 }

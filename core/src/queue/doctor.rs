@@ -130,6 +130,16 @@ pub enum Note {
     SweepTokens(usize),
     /// The text of a run id that is too long for a name is missing or torn. It only serves to be shown.
     RunLost(Path),
+    /// A record that is another file than its entry, as in a copy. The next report on the task makes it the entry's
+    /// again, and so does a repair.
+    RecordApart(Path),
+    /// So many lines of a task's file say nothing of it: a crash tore them, or a hand wrote them.
+    Noise {
+        /// The task's file.
+        path: Path,
+        /// How many.
+        lines: usize,
+    },
     /// A name tells a time that is ahead of the doctor's.
     ClockAhead {
         /// The name that is furthest ahead.
@@ -241,6 +251,15 @@ impl fmt::Display for Note {
             Note::SweepTokens(0) => f.write_str("there is no sweep token: the next claim makes one"),
             Note::SweepTokens(count) => write!(f, "there are {count} sweep tokens: the next claim leaves one"),
             Note::RunLost(path) => write!(f, "{path} is missing or torn: its agent is shown by a digest"),
+            Note::RecordApart(path) => {
+                write!(
+                    f,
+                    "{path} is another file than the task's entry, as in a copy: the next report on the task mends it"
+                )
+            }
+            Note::Noise { path, lines } => {
+                write!(f, "{lines} line(s) of {path} say nothing of the task: torn, or written by something else")
+            }
             Note::ClockAhead { path, micros } => {
                 let seconds = micros / 1_000_000;
                 write!(f, "some agent's clock is or was {seconds} s ahead of this machine's, as {path} tells")

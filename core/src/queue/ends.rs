@@ -8,7 +8,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Finding, Item, Queue, Shown};
+use super::watch::there_or_above;
+use super::{Finding, Item, Notice, Queue, Shown};
 use crate::entry::State;
 use crate::error::Error;
 use crate::id::TaskId;
@@ -42,13 +43,16 @@ pub struct WaitingEnd {
     /// Those that have not ended, by the part of `done/` that they come to.
     parts: BTreeMap<Dir, Part>,
     looked_at: Option<Timestamp>,
+    notice: Notice,
     findings: Vec<Finding>,
 }
 
 /// A part of `done/`.
 #[derive(Debug, Default)]
 struct Part {
-    /// What it was stamped at the last look.
+    /// At the last look it was there.
+    is_there: bool,
+    /// What it was stamped then, unless that may be the stamp of a later change, too.
     stamp: Option<Stamp>,
     /// The tasks that are waited for, each with the time before which none ends by itself, once that is known.
     pending: BTreeMap<TaskId, Option<Timestamp>>,
@@ -82,7 +86,19 @@ impl WaitingEnd {
             parts.entry(layout::shelf_of(Shelf::Done, *id)).or_default().pending.insert(*id, None);
         }
         let asked = pending(&parts);
-        WaitingEnd { ids, until, wait, asked, parts, looked_at: None, findings: Vec::new() }
+        let notice = Notice::default();
+        WaitingEnd { ids, until, wait, asked, parts, looked_at: None, notice, findings: Vec::new() }
+    }
+
+    /// Says what the host is told from now on of the [`WaitingEnd::watched`] directories, as [`super::WaitingClaim::notice`] does.
+    pub fn notice(&mut self, notice: Notice) {
+        self.notice = notice;
+    }
+
+    /// The directories that the next end may come into, as far as is known since the last look, as by
+    /// [`super::WaitingClaim::watched`].
+    pub fn watched(&self) -> impl Iterator<Item = Dir> {
+        self.parts.iter().map(|(dir, part)| there_or_above(dir, part.is_there))
     }
 
     /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task ends by itself whose last
@@ -126,7 +142,8 @@ impl WaitingEnd {
 
     /// A look costs a call for each part, so many parts are looked at less often.
     fn pause(&self) -> Duration {
-        limits::LOOK_FOR_ENDS_EVERY.saturating_mul(1 + u32::try_from(self.parts.len() / 16).unwrap_or(u32::MAX))
+        let look_every = self.notice.look_every(limits::LOOK_FOR_ENDS_EVERY);
+        look_every.saturating_mul(1 + u32::try_from(self.parts.len() / 16).unwrap_or(u32::MAX))
     }
 
     fn look<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
@@ -147,8 +164,9 @@ impl Part {
     /// Strikes off what has ended. If it is not `due` and nothing has changed it costs one call.
     fn look<S: Store>(&mut self, dir: &Dir, due: bool, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
         let stamp = queue.unless_in_the_way(queue.store().stamp(dir))?.flatten();
-        let changed = core::mem::replace(&mut self.stamp, stamp) != stamp;
-        if !(due || changed || stamp.is_some_and(|stamp| stamp.is_young(now))) {
+        self.is_there = stamp.is_some();
+        let was = core::mem::replace(&mut self.stamp, stamp.filter(|stamp| !stamp.is_young(now)));
+        if was == stamp && !due {
             return Ok(());
         }
         let names = queue.names_in(dir)?;

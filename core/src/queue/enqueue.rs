@@ -20,7 +20,7 @@ use crate::layout::{self, Path};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag, Title, UniqueKey};
 use crate::sorted;
-use crate::store::{Created, Linked, Store};
+use crate::store::{Created, Linked, Store, StoreError};
 use crate::tags::TagSet;
 use crate::task::{Backoff, IfParentFails, Record, Task};
 use crate::time::Timestamp;
@@ -154,7 +154,6 @@ impl<S: Store> Queue<S> {
         for (place, (new, follows)) in new.into_iter().enumerate() {
             drafts.push(self.draft(new, follows, apart(now, place), now, nonce)?);
         }
-        self.prepare(drafts.iter().filter(|draft| draft.is_new()).map(|draft| draft.enqueued.task.id))?;
         self.write_records(&mut drafts)?;
         self.mark_parents(drafts.iter().filter(|draft| draft.is_new()).map(|draft| &draft.enqueued.task))?;
         // CM-1: until here the tasks are records that no entry points at.
@@ -164,8 +163,13 @@ impl<S: Store> Queue<S> {
             linked.extend(self.link_first(draft, now, nonce).map_err(of_the_change)?);
         }
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
-        for dir in sorted::set(linked.iter().map(|located| &located.dir)) {
-            self.store.sync_dir(dir).map_err(|error| Error::from(error).after_the_change())?;
+        match linked.as_slice() {
+            [located] => self.keep_name(located).map_err(Error::after_the_change)?,
+            _ => {
+                for dir in sorted::set(linked.iter().map(|located| &located.dir)) {
+                    self.store.sync_dir(dir).map_err(|error| Error::from(error).after_the_change())?;
+                }
+            }
         }
         for located in &linked {
             // CM-13: if the agent dies before, a sweep does.
@@ -179,6 +183,10 @@ impl<S: Store> Queue<S> {
         let parents = sorted::set(new.flat_map(|new| new.plan.after.iter().copied()));
         for id in parents {
             self.record_of(id)?.ok_or(Error::NoParent { id })?;
+            if self.store.orders_names() != Some(false) {
+                // Its enqueuer may be about to.
+                self.flush_record(id)?;
+            }
         }
         Ok(())
     }
@@ -216,7 +224,7 @@ impl<S: Store> Queue<S> {
                 // A doctor took this agent for dead. Nobody knows of the task: another one takes its place.
                 Shelved::TakenAway => {
                     draft.put_off(1)?;
-                    self.write_record(draft)?;
+                    self.write_durably(draft)?;
                     self.mark_parents([&draft.enqueued.task].into_iter())?;
                 }
             }
@@ -294,9 +302,18 @@ impl<S: Store> Queue<S> {
         self.publish(&path, &content, nonce).map(|_| ())
     }
 
-    /// Writes the records of all that are new. They are durable when this returns, with their names.
+    /// Writes the records of all that are new. They are durable when this returns, with their names; but where names
+    /// are ordered, a single one without a key is only once the flush behind its link has made it so.
     fn write_records(&self, drafts: &mut [Draft]) -> Result<(), Error> {
         let mut new: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.is_new()).collect();
+        if let [draft] = new.as_mut_slice()
+            && !draft.asks_for_a_key()
+            && self.store.orders_names() == Some(true)
+        {
+            // The one flush comes after its link.
+            return self.write_record(draft, |path, content| self.store.create_unflushed(path, content));
+        }
+        self.prepare(new.iter().map(|draft| draft.enqueued.task.id))?;
         let file = |draft: &mut &mut Draft| (layout::record(draft.enqueued.task.id), mem::take(&mut draft.content));
         let files: Vec<(Path, Vec<u8>)> = new.iter_mut().map(file).collect();
         let created = self.store.create_all(&files)?;
@@ -304,34 +321,52 @@ impl<S: Store> Queue<S> {
             draft.content = content;
             match created {
                 Created::Now => draft.record = Some(path),
-                Created::NoDir => self.write_record(draft)?,
+                Created::NoDir => self.write_durably(draft)?,
                 // Not under this id again: who has it may be this very agent, whose reply was lost, and a doctor may have moved
                 // that record to shelve it.
                 Created::Taken => {
                     draft.put_off(1)?;
                     self.prepare([draft.enqueued.task.id])?;
-                    self.write_record(draft)?;
+                    self.write_durably(draft)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn write_durably(&self, draft: &mut Draft) -> Result<(), Error> {
+        self.write_record(draft, |path, content| {
+            let created = self.store.create(path, content)?;
+            if created == Created::Now {
+                self.store.sync_dir(&path.dir)?;
+            }
+            Ok(created)
+        })
+    }
+
     /// Writes a record under the id that it has. Equal records of the same microsecond would share an id, so the
     /// later one moves on by a microsecond.
-    fn write_record(&self, draft: &mut Draft) -> Result<(), Error> {
+    fn write_record(
+        &self,
+        draft: &mut Draft,
+        create: impl Fn(&Path, &[u8]) -> Result<Created, StoreError>,
+    ) -> Result<(), Error> {
         for _ in 0..limits::RACES {
             let path = layout::record(draft.enqueued.task.id);
-            match self.store.create(&path, &draft.content)? {
+            match create(&path, &draft.content)? {
                 Created::Now => {
-                    self.store.sync_dir(&path.dir)?;
                     draft.record = Some(path);
                     return Ok(());
                 }
                 Created::Taken => draft.put_off(1)?,
                 Created::NoDir => {}
             }
-            self.prepare([draft.enqueued.task.id])?;
+            let id = draft.enqueued.task.id;
+            match self.store.orders_names() {
+                // Nothing has to be said to those who come later.
+                Some(true) => self.make_all_dirs(layout::stations(id))?,
+                Some(false) | None => self.prepare([id])?,
+            }
         }
         Err(Error::Contended)
     }
@@ -340,7 +375,9 @@ impl<S: Store> Queue<S> {
     /// need not ask whether they will survive a power cut.
     ///
     /// That a directory is there does not say that its name is on disk: whoever made it may have died before syncing.
-    /// The file that is made when all is synced says it, for one look instead of three syncs.
+    /// The file that is made when all is synced says it, for one look instead of three syncs. Where names are ordered
+    /// nothing is synced here, and the file is made all the same: their names become durable before anything in them, by
+    /// any sync of any agent, also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
     pub(super) fn prepare(&self, ids: impl IntoIterator<Item = TaskId>) -> Result<(), Error> {
         let mut unprepared: BTreeMap<Path, TaskId> = BTreeMap::new();
         for id in ids {
@@ -374,6 +411,10 @@ impl Draft {
     /// False for a task that was there before.
     fn is_new(&self) -> bool {
         !self.enqueued.deduplicated
+    }
+
+    fn asks_for_a_key(&self) -> bool {
+        self.enqueued.task.record.unique.is_some()
     }
 
     /// Makes it a task that is enqueued so many microseconds later, which gives it another id.

@@ -13,8 +13,9 @@ use core::cmp::Ordering;
 
 use super::budget::Budget;
 use super::files::Located;
-use super::reports::{Report, ReportKind};
+use super::reports::{LATE, Report, ReportKind};
 use super::shelves::{Empties, Onward, Walk};
+use super::unfinished::{before_its_end, is_at_its_flush, is_due, is_unfinished};
 use super::{Finding, Queue};
 use crate::entry::{Entry, State};
 use crate::error::Error;
@@ -142,7 +143,8 @@ impl<S: Store> Queue<S> {
             }
             for located in self.entries_in(part)? {
                 swept.leases += 1;
-                if is_over(&located.entry, now)
+                if is_due(&located, now)
+                    && !is_at_its_flush(&located, now)
                     && budget.goes_on()
                     && self.elapse(&located, now, nonce, findings, &mut budget)? == Moved::Here
                 {
@@ -282,6 +284,10 @@ impl<S: Store> Queue<S> {
 
     /// The entry as time has made it by `now`, whether or not an agent has drawn the consequence.
     pub(super) fn as_it_stands(&self, located: &Located, now: Timestamp) -> Result<Entry, Error> {
+        if let Some(held) = before_its_end(located) {
+            // Time does nothing to it: most likely its end is about to be there.
+            return Ok(held);
+        }
         if !is_over(&located.entry, now) {
             return Ok(located.entry.clone());
         }
@@ -292,7 +298,7 @@ impl<S: Store> Queue<S> {
 
     /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False: none.
     pub(super) fn settled_by_time(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
-        let is_over = is_over(&located.entry, now);
+        let is_over = is_due(located, now);
         if is_over {
             // The errand may report on the same task, and would take this report for its own.
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
@@ -326,7 +332,7 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
         budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
-        if !is_over(&located.entry, now) {
+        if !is_due(located, now) {
             return Ok(Moved::Gone);
         }
         match self.try_elapse(located, now, nonce, budget) {
@@ -346,6 +352,9 @@ impl<S: Store> Queue<S> {
         nonce: Nonce,
         budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
+        if is_unfinished(located) {
+            return self.finish(located, now, nonce, budget);
+        }
         let terms = match located.entry.state {
             // It ends, whatever its record says.
             State::Ready { .. } | State::Recalled(_) => Terms::default(),
@@ -361,15 +370,20 @@ impl<S: Store> Queue<S> {
             let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
             Report { error, ..Report::by(holder, ReportKind::Lapsed, now) }
         });
-        let reports = if counts { self.report_names(located.entry.id)? } else { Vec::new() };
-        if reports.iter().any(|(version, of, _)| *version > 0 && *of == nonce) {
+        let reports = if counts { self.told_of(located.entry.id)?.reports } else { Vec::new() };
+        if reports.iter().any(|line| line.version != LATE && line.nonce == nonce) {
             // It has lapsed on this very errand before. Of two reports with one nonce, one would be taken for the other.
             return Ok(Moved::Gone);
         }
         let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };
-        match decide(&located.entry, &command, now) {
-            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce, budget),
-            Err(_) => Ok(Moved::Gone),
+        let Ok(next) = decide(&located.entry, &command, now) else { return Ok(Moved::Gone) };
+        match self.step(located, &next, report.as_ref(), now, nonce, budget) {
+            // It goes on all the same.
+            Err(Error::TooMuchReported { .. }) => {
+                let next = Entry { report: located.entry.report, ..next };
+                self.step(located, &next, None, now, nonce, budget)
+            }
+            moved => moved,
         }
     }
 

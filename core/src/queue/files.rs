@@ -14,7 +14,7 @@ use crate::layout::{self, Dir, Path, TimedShelf};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::sorted;
-use crate::store::{Created, Linked, Made, Moved, Store, StoreError, StoreErrorKind};
+use crate::store::{Created, Flushed, Linked, Made, Moved, Store, StoreError, StoreErrorKind};
 use crate::task::{BadRecord, Task};
 
 /// What a file that should hold a task holds.
@@ -64,17 +64,47 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
+    /// Makes the name of an entry durable, with what the task's file holds.
+    pub(super) fn keep_name(&self, located: &Located) -> Result<(), Error> {
+        let names = self.store.orders_names();
+        // Whoever enqueued it may not have come to its flush.
+        if names != Some(false) && self.store.flush(&located.path())? == Flushed::Gone {
+            // It has moved on by now. The file is the same under its other name.
+            self.flush_record(located.entry.id)?;
+        }
+        if names != Some(true) {
+            self.store.sync_dir(&located.dir)?;
+        }
+        Ok(())
+    }
+
+    /// Makes what a task's file holds durable, by its name in `tasks/`.
+    pub(super) fn flush_record(&self, id: TaskId) -> Result<(), Error> {
+        for _ in 0..limits::RACES {
+            match self.record_of(id)? {
+                Some((record, _)) if self.store.flush(&record)? == Flushed::Gone => {}
+                Some(_) | None => return Ok(()),
+            }
+        }
+        Err(Error::Contended)
+    }
+
     /// Makes a directory and those above it. The names of those that this call met missing are durable when it returns.
     pub(super) fn make_dirs(&self, dir: &Dir) -> Result<(), Error> {
         self.make_all_dirs([dir.clone()])
     }
 
-    /// Makes directories and those above them. Their own names are durable when the call returns, whoever made them.
+    /// Makes directories and those above them. Their own names are durable when the call returns, whoever made them;
+    /// where names are ordered, once anything in them is.
     ///
     /// Syncing comes last: it takes long, and until the lowest is there, others may remove what is still empty.
     pub(super) fn make_all_dirs(&self, dirs: impl IntoIterator<Item = Dir>) -> Result<(), Error> {
         let mut changed = BTreeSet::new();
         dirs.into_iter().try_for_each(|dir| self.make_chain(&dir, &mut changed))?;
+        if self.store.orders_names() == Some(true) {
+            // No name in them is durable before theirs.
+            return Ok(());
+        }
         changed.iter().try_for_each(|parent| Ok(self.store.sync_dir(parent)?))
     }
 
@@ -202,15 +232,28 @@ impl<S: Store> Queue<S> {
     /// Under another name than its first one it only is after a repair. Looks again when it found nothing, since a
     /// listing may miss a name that becomes another in the same directory.
     pub(super) fn record_of(&self, id: TaskId) -> Result<Option<(Path, Vec<u8>)>, Error> {
+        self.file_by(id, |path| self.store.first_line(path, limits::RECORD_BYTES))
+    }
+
+    /// As [`Queue::record_of`], with all that was reported of the task.
+    pub(super) fn whole_file_of(&self, id: TaskId) -> Result<Option<(Path, Vec<u8>)>, Error> {
+        self.file_by(id, |path| self.store.read(path, limits::FILE_BYTES_READ))
+    }
+
+    fn file_by(
+        &self,
+        id: TaskId,
+        read: impl Fn(&Path) -> Result<Option<Vec<u8>>, StoreError>,
+    ) -> Result<Option<(Path, Vec<u8>)>, Error> {
         let first = layout::record(id);
         for _ in 0..LOOKS {
-            if let Some(content) = self.read_record(id, &first)? {
+            if let Some(content) = unless_unreadable(id, read(&first))? {
                 return Ok(Some((first, content)));
             }
             let mut names = self.store.list(&first.dir)?.unwrap_or_default();
             names.retain(|name| layout::parse_record(name) == Some(id));
             for path in sorted::by(names, String::cmp).into_iter().map(|name| first.dir.file(name)) {
-                if let Some(content) = self.read_record(id, &path)? {
+                if let Some(content) = unless_unreadable(id, read(&path))? {
                     return Ok(Some((path, content)));
                 }
             }
@@ -233,16 +276,9 @@ impl<S: Store> Queue<S> {
 
     /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.
     pub(super) fn task_at(&self, located: &Located) -> Result<Option<Task>, Error> {
-        let content = self.read_record(located.entry.id, &located.path())?;
-        content.map(|content| decoded(located.entry.id, &content)).transpose()
-    }
-
-    /// What a task's record, or its entry, holds. One that cannot be read is as bad as one that is torn.
-    fn read_record(&self, id: TaskId, path: &Path) -> Result<Option<Vec<u8>>, Error> {
-        self.store.read(path, limits::RECORD_BYTES).map_err(|error| match error.is_of_one_place() {
-            true => Error::Corrupt { id, problem: BadRecord::Unreadable(error) },
-            false => error.into(),
-        })
+        let id = located.entry.id;
+        let content = unless_unreadable(id, self.store.first_line(&located.path(), limits::RECORD_BYTES))?;
+        content.map(|content| decoded(id, &content)).transpose()
     }
 
     /// The names in a directory; none if it is not there. One that cannot be listed is passed over and told of, so that it costs only
@@ -263,6 +299,11 @@ impl<S: Store> Queue<S> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes what was in the way, to be told.
+    pub(super) fn pass_over(&self, error: StoreError) {
+        self.memory.borrow_mut().pass_over(error);
     }
 
     /// What comes after a change and is left undone if it fails: the next sweeps do it, so the change is answered as it is.
@@ -311,6 +352,14 @@ impl<S: Store> Queue<S> {
 fn gone(operation: &'static str, path: &str) -> Error {
     let detail = "the coordination directory is gone; begin again where it is now, or make one by `muse coord init`";
     Error::Store(StoreError { operation, path: path.into(), kind: StoreErrorKind::Other, detail: detail.into() })
+}
+
+/// What a task's file holds. One that cannot be read is as bad as one that is torn.
+fn unless_unreadable<T>(id: TaskId, read: Result<T, StoreError>) -> Result<T, Error> {
+    read.map_err(|error| match error.is_of_one_place() {
+        true => Error::Corrupt { id, problem: BadRecord::Unreadable(error) },
+        false => error.into(),
+    })
 }
 
 fn decoded(id: TaskId, content: &[u8]) -> Result<Task, Error> {

@@ -38,7 +38,14 @@ impl<S: Store> Queue<S> {
 
     /// The entry of a task that is scheduled or blocked. When it is due, and what it waits for, its record tells, or a report on it.
     fn find_waiting(&self, id: TaskId, record: &Record) -> Result<Option<Located>, Error> {
-        for dir in places_to_wait(record, self.times_put_off_to(id)?) {
+        match self.first_in(places_to_wait(record, []), id)? {
+            None => self.first_in(self.times_put_off_to(id)?.into_iter().map(layout::scheduled_leaf), id),
+            found => Ok(found),
+        }
+    }
+
+    fn first_in(&self, places: impl Iterator<Item = Dir>, id: TaskId) -> Result<Option<Located>, Error> {
+        for dir in places {
             if let Some(located) = self.newest_in([&dir], id)? {
                 return Ok(Some(located));
             }

@@ -234,13 +234,12 @@ impl<S: Store> Queue<S> {
 
     fn remove_all_of(&self, located: &Located) -> Result<(), Error> {
         let id = located.entry.id;
-        for name in self.store.list(&layout::record(id).dir)?.unwrap_or_default() {
-            if layout::parse_record(&name) == Some(id) {
-                self.store.remove(&layout::record(id).dir.file(name))?;
+        let dir = layout::record(id).dir;
+        for name in self.store.list(&dir)?.unwrap_or_default() {
+            let is_report = || layout::parse_report(&name).is_some_and(|(of, ..)| of == id);
+            if layout::parse_record(&name) == Some(id) || is_report() {
+                self.store.remove(&dir.file(name))?;
             }
-        }
-        for (_, _, path) in self.report_names(id)? {
-            self.store.remove(&path)?;
         }
         self.store.remove(&located.path())?;
         Ok(())

@@ -8,9 +8,10 @@ use core::fmt;
 
 use super::files::Located;
 use super::find::LOOKS;
-use super::reports::{Import, Report, ReportKind};
+use super::reports::{Import, Report, ReportKind, Told};
 use super::settle::tells_the_end;
 use super::shelves::{Empties, Onward, Walk};
+use super::unfinished::is_due;
 use super::{CancelRequest, Finding, Progress, Queue, Status};
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
@@ -23,7 +24,6 @@ use crate::sorted;
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
-use crate::transition::is_over;
 
 /// Which tasks to show. The counts are of all tasks, whatever the filter.
 #[derive(Clone, Debug)]
@@ -210,7 +210,10 @@ impl TaskList {
                     self.left_out += 1;
                     self.findings.push(finding);
                 }
-                Some(Ok(task)) => return queue.item(task, seen.entry(), self.now, &mut self.findings).map(Some),
+                Some(Ok(task)) => {
+                    let told = queue.told_by(seen.entry())?;
+                    return queue.item(task, seen.entry(), &told, self.now, &mut self.findings).map(Some);
+                }
             }
         }
         Ok(None)
@@ -340,14 +343,14 @@ impl<S: Store> Queue<S> {
         let mut findings = Vec::new();
         let located = self.find(id)?.ok_or(Error::NotFound { id })?;
         let entry = self.as_it_stands(&located, now)?;
-        let task = self.task(id)?.ok_or(Error::NotFound { id })?;
-        let item = self.item(task, &entry, now, &mut findings)?;
-        let imported = self.imported(id)?;
-        let chain = self.history(&entry)?;
+        let (task, told) = self.task_and_told(id)?.ok_or(Error::NotFound { id })?;
+        let item = self.item(task, &entry, &told, now, &mut findings)?;
+        let chain = self.history_in(&entry, &told)?;
+        let orphans = told.orphans();
+        let imported = told.import;
         let imported_reports = imported.as_ref().map_or(0, |mark| imported_of(&chain, mark));
         let mut history: Vec<Report> = chain.into_iter().filter_map(|(_, report)| report).collect();
         history.reverse();
-        let orphans = self.orphans(id)?;
         findings.extend(self.take_findings());
         Ok(Shown { item, history, orphans, imported, imported_reports, findings })
     }
@@ -454,7 +457,7 @@ impl<S: Store> Queue<S> {
     pub(super) fn every_entry_as_of(&self, now: Timestamp) -> Result<BTreeMap<TaskId, Seen>, Error> {
         let mut entries = self.every_entry()?;
         for seen in entries.values_mut() {
-            if is_over(&seen.located.entry, now) {
+            if is_due(&seen.located, now) {
                 seen.stands = Some(Box::new(self.as_it_stands(&seen.located, now)?));
             }
         }
@@ -499,10 +502,11 @@ impl<S: Store> Queue<S> {
         &self,
         task: Task,
         entry: &Entry,
+        told: &Told,
         now: Timestamp,
         findings: &mut Vec<Finding>,
     ) -> Result<Item, Error> {
-        let latest = self.unless_in_the_way(self.latest_report(entry))?.flatten().map(|(_, report)| report);
+        let latest = self.unless_in_the_way(self.latest_in(entry, told))?.flatten().map(|latest| latest.report);
         if entry.report.is_some() && latest.is_none() {
             findings.push(Finding::ReportLost { id: entry.id });
         }
@@ -513,7 +517,9 @@ impl<S: Store> Queue<S> {
             _ => (None, None),
         };
         let end = match (ending, &latest) {
-            (Some(ending), Some(latest)) => self.told_of_the_end(entry, ending.outcome, latest)?.unwrap_or_default(),
+            (Some(ending), Some(latest)) => {
+                self.told_of_the_end(entry, told, ending.outcome, latest)?.unwrap_or_default()
+            }
             _ => Report::default(),
         };
         let progress = latest.filter(|report| ending.is_none() && report.kind == ReportKind::Progress);
@@ -537,11 +543,17 @@ impl<S: Store> Queue<S> {
 
     /// The report that tells of a task's end. A holder that was asked to stop may have told how far it was before it gave the
     /// task back.
-    fn told_of_the_end(&self, entry: &Entry, outcome: Outcome, latest: &Report) -> Result<Option<Report>, Error> {
+    fn told_of_the_end(
+        &self,
+        entry: &Entry,
+        told: &Told,
+        outcome: Outcome,
+        latest: &Report,
+    ) -> Result<Option<Report>, Error> {
         if outcome != Outcome::Cancelled || latest.kind != ReportKind::Progress {
             return Ok(Some(latest.clone()).filter(|latest| tells_the_end(latest.kind, outcome)));
         }
-        let before = self.history(entry)?.into_iter().nth(1).and_then(|(_, report)| report);
+        let before = self.history_in(entry, told)?.into_iter().nth(1).and_then(|(_, report)| report);
         let asked_this_holder =
             |report: &Report| report.kind == ReportKind::CancelRequested && report.generation == entry.generation;
         Ok(before.filter(asked_this_holder))

@@ -8,6 +8,7 @@ use super::budget::Budget;
 use super::enqueue::Enqueued;
 use super::files::Located;
 use super::reports::{Report, ReportKind, Written};
+use super::unfinished::is_unfinished;
 use super::unique::{Again, Keyed};
 use super::{ClaimRecord, NewTask, Queue, Status};
 use crate::entry::{Ending, Entry, Outcome, State};
@@ -147,7 +148,9 @@ impl<S: Store> Queue<S> {
     /// Ends the task in success. Survives a power cut when it returns, result and all.
     ///
     /// Refused if the task was taken over, waits for another attempt, or has ended; the task and its new holder are then
-    /// unaffected, and the result, if there is one, is kept beside the task for whoever holds it next, unless it completed.
+    /// unaffected, and the result, if there is one, is kept in the task's file for whoever holds it next, unless the
+    /// task completed: the first [`limits::LATE_RESULTS_KEPT`] of a task, one for each lease, within
+    /// [`limits::FILE_BYTES_LATE`].
     pub fn complete(
         &self,
         id: TaskId,
@@ -398,6 +401,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// Keeps a result that came too late: the task has another holder, had one since, or has failed meanwhile.
+    /// If the medium fails meanwhile that is the answer, so that it is tried again.
     fn keep_if_late(&self, id: TaskId, claimant: &Claimant, report: &Report, refused: &Error) -> Result<(), Error> {
         let Error::Refused { refusal, .. } = refused else { return Ok(()) };
         let is_late = match refusal {
@@ -431,10 +435,9 @@ impl<S: Store> Queue<S> {
                 None => self.find(id)?.ok_or(Error::NotFound { id })?,
             };
             // The task has ended, although nobody has moved it yet.
-            if is_over(&located.entry, now)
-                && self.as_it_stands(&located, now)?.has_ended()
-                && self.settled_by_time(&located, now, nonce)?
-            {
+            let is_over = is_unfinished(&located)
+                || is_over(&located.entry, now) && self.as_it_stands(&located, now)?.has_ended();
+            if is_over && self.settled_by_time(&located, now, nonce)? {
                 continue;
             }
             let next = match decide(&located.entry, command, now) {
@@ -487,10 +490,19 @@ impl<S: Store> Queue<S> {
         next: &Entry,
         home: &Dir,
     ) -> Result<Moved, Error> {
-        let written = report.map(|report| self.write_report(&located.entry, next, report)).transpose()?;
-        let Written { path, superseded } = written.unwrap_or_default();
-        let shifted = self.shift(located, next, home).map_err(Error::of_the_change)?;
-        let took_effect = match (shifted, next.report.filter(|_| path.is_some())) {
+        let by_one_flush = report.is_some_and(|report| self.ends_by_one_flush(located, next, report.kind));
+        let written = report.map(|report| self.write_report(located, next, report, !by_one_flush)).transpose()?;
+        let (file, superseded) = match &written {
+            Some(Written::Gone) => return Ok(Moved::Gone),
+            Some(Written::File { file, superseded }) => (Some(file.clone()), superseded.clone()),
+            Some(Written::Line | Written::Nothing) | None => (None, None),
+        };
+        let by_one_flush = by_one_flush && matches!(written, Some(Written::Line));
+        let shifted = match by_one_flush {
+            true => self.shift_by_one_flush(located, next, home),
+            false => self.shift(located, next, home).map_err(Error::of_the_change),
+        }?;
+        let took_effect = match (shifted, next.report.filter(|_| report.is_some())) {
             (Moved::Here, _) => Some(true),
             (Moved::Gone, None) => Some(false),
             (Moved::Gone, Some(nonce)) => self.leads_to(next.id, nonce),
@@ -499,14 +511,15 @@ impl<S: Store> Queue<S> {
         self.memory.borrow_mut().stir(&located.dir);
         let says_something = next.has_ended() || report.is_some() && next.due().is_some();
         // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
-        if moved == Moved::Here && (says_something || superseded.is_some()) {
+        if moved == Moved::Here && !by_one_flush && (says_something || superseded.is_some()) {
             // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once this returns.
-            self.store.sync_dir(home).map_err(|error| Error::from(error).after_the_change())?;
+            let ended = Located { dir: home.clone(), entry: next.clone() };
+            self.keep_name(&ended).map_err(Error::after_the_change)?;
         }
-        // CM-5: the report of a rename that was lost to another agent is garbage, and so is one whose place was taken.
+        // CM-5: progress whose rename was lost to another agent is garbage, and so is that whose place was taken.
         let garbage = match took_effect {
             Some(true) => superseded,
-            Some(false) => path,
+            Some(false) => file,
             None => None,
         };
         garbage.map(|path| self.or_leave(self.store.remove(&path)));
@@ -515,7 +528,7 @@ impl<S: Store> Queue<S> {
 
     /// True if the task's name leads to this report, so that the rename took effect: one whose reply was lost looks like one that
     /// another agent was faster with, once the task has moved on. `None`: it is not known.
-    fn leads_to(&self, id: TaskId, nonce: Nonce) -> Option<bool> {
+    pub(super) fn leads_to(&self, id: TaskId, nonce: Nonce) -> Option<bool> {
         let located = self.find(id).ok()??;
         let history = self.history(&located.entry).ok()?;
         Some(history.iter().any(|(of, _)| *of == nonce))

@@ -256,7 +256,7 @@ impl<S: Store> Queue<S> {
                 continue;
             };
             // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on it.
-            self.store.sync_dir(&located.dir)?;
+            self.keep_name(&located)?;
             if self.settled_by_time(&located, now, nonce)? {
                 continue;
             }

@@ -19,20 +19,31 @@ use crate::time::Clock;
 pub struct WaitingClaim {
     request: ClaimRequest,
     wait: Duration,
-    look_every: Duration,
+    notice: Notice,
     watch: Option<Watch>,
     /// At the last look not all was done that time had made due.
     more_is_due: bool,
     findings: Vec<Finding>,
 }
 
-/// What a host is told by its system of changes in the [`WaitingClaim::watched`] directories.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a host is told by its system of what comes into the directories that are watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notice {
     /// Nothing that it could rely on: a network filesystem does not tell what others do.
+    #[default]
     None,
-    /// Every change, whoever makes it.
+    /// All of it, whoever puts it there.
     Every,
+}
+
+impl Notice {
+    /// How long who is told so may sleep, if that is `untold` for who is told nothing.
+    pub(super) fn look_every(self, untold: Duration) -> Duration {
+        match self {
+            Notice::None => untold,
+            Notice::Every => limits::LOOK_EVERY_WHEN_TOLD,
+        }
+    }
 }
 
 /// What to do next.
@@ -47,8 +58,8 @@ pub enum Step {
 impl WaitingClaim {
     /// A claim that has not begun. With a `wait` of zero it does not wait.
     pub fn new(request: ClaimRequest, wait: Duration) -> WaitingClaim {
-        let look_every = limits::LOOK_EVERY;
-        WaitingClaim { request, wait, look_every, watch: None, more_is_due: false, findings: Vec::new() }
+        let notice = Notice::default();
+        WaitingClaim { request, wait, notice, watch: None, more_is_due: false, findings: Vec::new() }
     }
 
     /// What is asked for.
@@ -56,17 +67,14 @@ impl WaitingClaim {
         &self.request
     }
 
-    /// Says what the host is told from now on. Who is told of every change, and takes the next step then, may sleep for longer.
+    /// Says what the host is told from now on. Who is told of all that comes, and takes the next step then, may sleep for longer.
     pub fn notice(&mut self, notice: Notice) {
-        self.look_every = match notice {
-            Notice::None => limits::LOOK_EVERY,
-            Notice::Every => limits::LOOK_EVERY_WHEN_TOLD,
-        };
+        self.notice = notice;
     }
 
     /// The directories that the next task may come into, as far as is known since the last look. Whoever begins to watch one
-    /// has to look once more, as it may have changed before.
-    pub fn watched(&self) -> impl Iterator<Item = &Dir> {
+    /// has to look once more, as it may have changed before. One may be told several times.
+    pub fn watched(&self) -> impl Iterator<Item = Dir> {
         self.watch.iter().flat_map(Watch::dirs)
     }
 
@@ -101,7 +109,8 @@ impl WaitingClaim {
     }
 
     fn sleep(&self, elapsed: Duration) -> Step {
-        let look_every = if self.more_is_due { limits::LOOK_EVERY } else { self.look_every };
+        let notice = if self.more_is_due { Notice::None } else { self.notice };
+        let look_every = notice.look_every(limits::LOOK_EVERY);
         Step::Sleep(look_every.min(self.wait.saturating_sub(elapsed)))
     }
 }

@@ -33,13 +33,21 @@ impl Watch {
         filled_until.is_none_or(|end| end.plus_micros(*limits::SWEEP_MICROS.start()) > self.looked_at)
     }
 
-    /// The directories in which whatever comes next is noticed.
-    pub(super) fn dirs(&self) -> impl Iterator<Item = &Dir> {
-        self.seen.iter().map(|(dir, _)| dir)
+    /// The directories in which whatever comes next is noticed. One that was not there comes into the one above it.
+    pub(super) fn dirs(&self) -> impl Iterator<Item = Dir> {
+        self.seen.iter().map(|(dir, stamp)| there_or_above(dir, stamp.is_some()))
     }
 
     pub(super) fn note(&mut self, dir: &Dir, stamp: Option<Stamp>) {
         self.seen.push((dir.clone(), stamp));
+    }
+}
+
+/// Where it is noticed that something comes into a directory, or that the directory itself comes.
+pub(super) fn there_or_above(dir: &Dir, is_there: bool) -> Dir {
+    match dir.split() {
+        Some((above, _)) if !is_there => above,
+        _ => dir.clone(),
     }
 }
 

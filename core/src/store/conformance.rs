@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Created, DirRemoved, Linked, Made, Moved, Removed, Store, StoreError};
+use super::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Store, StoreError};
 use crate::layout::{Dir, Path};
 
 /// Runs every check on a store of its own, and tells the name of each that failed and why.
@@ -38,6 +38,11 @@ fn checks<S: Store>() -> Vec<(&'static str, Check<S>)> {
         ("create_all_tells_of_each_file", create_all_tells_of_each_file),
         ("read_is_cut_at_its_limit", read_is_cut_at_its_limit),
         ("large_content_comes_back_whole", large_content_comes_back_whole),
+        ("append_adds_to_every_name_of_a_file", append_adds_to_every_name_of_a_file),
+        ("append_makes_no_file", append_makes_no_file),
+        ("append_keeps_to_its_limit", append_keeps_to_its_limit),
+        ("a_long_line_is_added_whole", a_long_line_is_added_whole),
+        ("a_first_line_ends_with_its_end", a_first_line_ends_with_its_end),
         ("link_shares_the_content_and_never_replaces", link_shares_the_content_and_never_replaces),
         ("link_needs_both_ends", link_needs_both_ends),
         ("links_are_counted", links_are_counted),
@@ -51,6 +56,7 @@ fn checks<S: Store>() -> Vec<(&'static str, Check<S>)> {
         ("only_an_empty_directory_is_removed", only_an_empty_directory_is_removed),
         ("a_directory_comes_back_after_its_removal", a_directory_comes_back_after_its_removal),
         ("sync_of_a_directory_succeeds", sync_of_a_directory_succeeds),
+        ("a_flush_goes_by_the_present_name", a_flush_goes_by_the_present_name),
         ("the_longest_name_is_a_name", the_longest_name_is_a_name),
     ])
 }
@@ -145,6 +151,68 @@ fn large_content_comes_back_whole<S: Store>(store: &S) -> Result<(), Finding> {
     let large: Vec<u8> = (0..crate::limits::RECORD_BYTES).map(|i| (i % 251) as u8).collect();
     expect("create", store.create(&path, &large)?, Created::Now)?;
     expect("read", store.read(&path, crate::limits::RECORD_BYTES)? == Some(large), true)
+}
+
+fn append_adds_to_every_name_of_a_file<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, ready] = two_dirs(store)?;
+    expect("link", store.link(&claimed.file("a"), &ready.file("b"))?, Linked::Now)?;
+    let stamp = store.stamp(&ready)?;
+    expect("append", store.append(&ready.file("b"), b"\none", 100)?, Appended::Now(2))?;
+    expect("append by the other name", store.append(&claimed.file("a"), b"\ntwo", 100)?, Appended::Now(2))?;
+    expect("append nothing", store.append(&claimed.file("a"), b"", 100)?, Appended::Now(2))?;
+    expect("stamp", store.stamp(&ready)?, stamp)?;
+    expect("rename", store.rename(&ready.file("b"), &claimed.file("c"))?, Moved::Here)?;
+    expect("append by the old name", store.append(&ready.file("b"), b"lost", 100)?, Appended::Gone)?;
+    for name in ["a", "c"] {
+        expect("read", content(store, &claimed.file(name))?, Some("claimed\none\ntwo".to_string()))?;
+    }
+    expect("links", store.links(&claimed.file("a"))?, Some(2))?;
+    expect("the other file", content(store, &ready.file("a"))?, Some("ready/q".to_string()))
+}
+
+fn append_makes_no_file<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, _] = two_dirs(store)?;
+    for path in [claimed.file("b"), dir("nowhere").file("a"), dir("ready").child("none").file("a")] {
+        expect("append", store.append(&path, b"x", 100)?, Appended::Gone)?;
+        expect("exists", store.exists(&path)?, false)?;
+    }
+    Ok(())
+}
+
+fn append_keeps_to_its_limit<S: Store>(store: &S) -> Result<(), Finding> {
+    let path = Dir::root().file("a");
+    expect("create", store.create(&path, b"12345")?, Created::Now)?;
+    expect("too much", store.append(&path, b"6789", 8)?, Appended::Full)?;
+    expect("just as much", store.append(&path, b"678", 8)?, Appended::Now(1))?;
+    expect("one more", store.append(&path, b"9", 8)?, Appended::Full)?;
+    expect("read", content(store, &path)?, Some("12345678".to_string()))
+}
+
+/// Longer than what a host takes at once.
+fn a_long_line_is_added_whole<S: Store>(store: &S) -> Result<(), Finding> {
+    let path = Dir::root().file("a");
+    let line: Vec<u8> = (0..200_000u32).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
+    expect("create", store.create(&path, b"first\n")?, Created::Now)?;
+    expect("append", store.append(&path, &line, 1 << 20)?, Appended::Now(1))?;
+    expect("append again", store.append(&path, b"last", 1 << 20)?, Appended::Now(1))?;
+    let whole = [b"first\n", line.as_slice(), b"last"].concat();
+    expect("read", store.read(&path, 1 << 20)? == Some(whole), true)
+}
+
+fn a_first_line_ends_with_its_end<S: Store>(store: &S) -> Result<(), Finding> {
+    let line = |path: &Path, max| Ok::<_, Finding>(store.first_line(path, max)?);
+    let (path, long) = (Dir::root().file("a"), "x".repeat(20_000) + "\n");
+    expect("none", line(&path, 10)?, None)?;
+    expect("create", store.create(&path, b"one\ntwo\n")?, Created::Now)?;
+    for (max, wanted) in [(0, ""), (2, "on"), (4, "one\n"), (100, "one\n")] {
+        expect("read", line(&path, max)?, Some(wanted.as_bytes().to_vec()))?;
+    }
+    let path = Dir::root().file("b");
+    expect("create", store.create(&path, (long.clone() + "two").as_bytes())?, Created::Now)?;
+    expect("long", line(&path, 1 << 20)? == Some(long.into_bytes()), true)?;
+    let path = Dir::root().file("c");
+    expect("create", store.create(&path, b"no end")?, Created::Now)?;
+    expect("without an end", line(&path, 100)?, Some(b"no end".to_vec()))
 }
 
 fn link_shares_the_content_and_never_replaces<S: Store>(store: &S) -> Result<(), Finding> {
@@ -290,6 +358,19 @@ fn sync_of_a_directory_succeeds<S: Store>(store: &S) -> Result<(), Finding> {
     store.sync_dir(&ready)?;
     store.sync_dir(&ready.child("no"))?;
     Ok(())
+}
+
+fn a_flush_goes_by_the_present_name<S: Store>(store: &S) -> Result<(), Finding> {
+    let [claimed, _] = two_dirs(store)?;
+    expect("create", store.create_unflushed(&claimed.file("b"), b"b")?, Created::Now)?;
+    expect("create again", store.create_unflushed(&claimed.file("b"), b"c")?, Created::Taken)?;
+    expect("flush", store.flush(&claimed.file("b"))?, Flushed::Now)?;
+    expect("rename", store.rename(&claimed.file("b"), &claimed.file("c"))?, Moved::Here)?;
+    // Where nothing is to be durable nobody looks.
+    store.flush(&claimed.file("b"))?;
+    expect("flush by the new name", store.flush(&claimed.file("c"))?, Flushed::Now)?;
+    store.flush(&dir("nowhere").file("c"))?;
+    expect("read", content(store, &claimed.file("c"))?, Some("b".to_string()))
 }
 
 fn the_longest_name_is_a_name<S: Store>(store: &S) -> Result<(), Finding> {

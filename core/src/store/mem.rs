@@ -10,12 +10,17 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 
-use super::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind};
+use super::{
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
+};
 use crate::layout::{Dir, Path};
 
 /// A store in memory.
 #[derive(Clone, Debug, Default)]
-pub struct MemStore(RefCell<Tree>);
+pub struct MemStore {
+    tree: RefCell<Tree>,
+    orders_names: bool,
+}
 
 /// What a [`MemStore`] holds: directories of names, each leading to a content, which several names may share.
 ///
@@ -37,67 +42,84 @@ impl MemStore {
         MemStore::default()
     }
 
+    /// A store that says that it orders names.
+    pub fn that_orders_names() -> MemStore {
+        MemStore { orders_names: true, ..MemStore::default() }
+    }
+
     /// All files, with their paths: for looking on in tests.
     pub fn files(&self) -> Vec<Path> {
-        self.0.borrow().files().map(|(path, _)| path).collect()
+        self.tree.borrow().files().map(|(path, _)| path).collect()
     }
 }
 
 impl From<Tree> for MemStore {
     fn from(tree: Tree) -> MemStore {
-        MemStore(RefCell::new(tree))
+        MemStore { tree: RefCell::new(tree), orders_names: false }
     }
 }
 
 impl From<MemStore> for Tree {
     fn from(store: MemStore) -> Tree {
-        store.0.into_inner()
+        store.tree.into_inner()
     }
 }
 
 impl Store for MemStore {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
-        Ok(self.0.borrow_mut().create(path, content))
+        Ok(self.tree.borrow_mut().create(path, content))
+    }
+
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        Ok(self.tree.borrow_mut().append(path, line, most))
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
-        Ok(self.0.borrow_mut().link(from, to))
+        Ok(self.tree.borrow_mut().link(from, to))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        self.0.borrow_mut().rename(from, to)
+        self.tree.borrow_mut().rename(from, to)
     }
 
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.0.borrow().content(path).map(|content| content.iter().copied().take(max_bytes).collect()))
+        Ok(self.tree.borrow().content(path).map(|content| content.iter().copied().take(max_bytes).collect()))
     }
 
     fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
-        Ok(self.0.borrow().links(path))
+        Ok(self.tree.borrow().links(path))
     }
 
     fn exists(&self, path: &Path) -> Result<bool, StoreError> {
-        Ok(self.0.borrow().exists(path))
+        Ok(self.tree.borrow().exists(path))
     }
 
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
-        Ok(self.0.borrow().list(dir))
+        Ok(self.tree.borrow().list(dir))
     }
 
     fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
-        Ok(self.0.borrow().stamp(dir))
+        Ok(self.tree.borrow().stamp(dir))
     }
 
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
-        self.0.borrow_mut().remove(path)
+        self.tree.borrow_mut().remove(path)
     }
 
     fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
-        self.0.borrow_mut().make_dir(dir)
+        self.tree.borrow_mut().make_dir(dir)
     }
 
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
-        Ok(self.0.borrow_mut().remove_dir(dir))
+        Ok(self.tree.borrow_mut().remove_dir(dir))
+    }
+
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        Ok(self.tree.borrow().content(path).map_or(Flushed::Gone, |_| Flushed::Now))
+    }
+
+    fn orders_names(&self) -> Option<bool> {
+        Some(self.orders_names)
     }
 
     fn sync_dir(&self, _dir: &Dir) -> Result<(), StoreError> {
@@ -162,6 +184,20 @@ impl Tree {
                 Created::Now
             }
         }
+    }
+
+    /// [`Store::append`].
+    pub fn append(&mut self, path: &Path, line: &[u8], most: usize) -> Appended {
+        let Some(content) = self.content(path).cloned() else { return Appended::Gone };
+        if content.len() + line.len() > most {
+            return Appended::Full;
+        }
+        let longer: Arc<[u8]> = content.iter().chain(line).copied().collect();
+        // No name comes or goes, so no stamp changes.
+        for shared in self.dirs.values_mut().flat_map(Names::values_mut).filter(|it| Arc::ptr_eq(it, &content)) {
+            *shared = longer.clone();
+        }
+        Appended::Now(self.links(path).unwrap_or(0))
     }
 
     /// [`Store::link`].

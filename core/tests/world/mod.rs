@@ -27,6 +27,11 @@ impl World {
         World { queue, now: Cell::new(1_795_336_200 * SECOND), nonces: Cell::new(0) }
     }
 
+    /// On a medium that orders names.
+    pub fn that_orders_names() -> World {
+        World { queue: Queue::open(MemStore::that_orders_names()).unwrap(), ..World::new() }
+    }
+
     pub fn now(&self) -> Timestamp {
         self.now.set(self.now.get() + 1);
         Timestamp::from_micros(self.now.get())

@@ -85,7 +85,6 @@ pub(crate) struct Lease {
 /// A task that was completed, and those that followed.
 #[derive(Serialize)]
 pub(crate) struct Completed {
-    #[serde(flatten)]
     record: ClaimRecord,
     enqueued: Vec<Enqueued>,
 }

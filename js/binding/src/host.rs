@@ -3,7 +3,9 @@
 use coord_core::Timestamp;
 use coord_core::layout::{Dir, Path};
 use coord_core::name::Nonce;
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind};
+use coord_core::store::{
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
+};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -16,9 +18,14 @@ export interface Host {
   /** Sixty-four random bits. */
   nonce(): bigint;
   create(path: string, content: Uint8Array): Outcome;
+  /** How many names the file has, 0 where that is not told; -1: there is no such file; -2: it would hold more than `most` bytes. */
+  append(path: string, line: Uint8Array, most: number): number;
   link(from: string, to: string): Outcome;
   rename(from: string, to: string): Outcome;
+  /** It may change with the next call. */
   read(path: string, maxBytes: number): Uint8Array | undefined;
+  /** The same, up to the end of the first line. */
+  firstLine(path: string, maxBytes: number): Uint8Array | undefined;
   links(path: string): number | undefined;
   exists(path: string): boolean;
   /** The names, with `/` behind each. */
@@ -28,6 +35,11 @@ export interface Host {
   remove(path: string): Outcome;
   makeDir(dir: string): Outcome;
   removeDir(dir: string): Outcome;
+  /** Makes durable what a file holds. */
+  flush(path: string): Outcome;
+  /** No name is durable before what was done earlier; `undefined`: that is not known, and others may rely on it. */
+  ordersNames(): boolean | undefined;
+  createUnflushed(path: string, content: Uint8Array): Outcome;
   /** `Missing`: the directory is gone. */
   syncDir(dir: string): Outcome;
 }
@@ -58,11 +70,15 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn create(this: &Host, path: &str, content: &[u8]) -> Result<Outcome, JsValue>;
     #[wasm_bindgen(method, catch)]
+    fn append(this: &Host, path: &str, line: &[u8], most: usize) -> Result<f64, JsValue>;
+    #[wasm_bindgen(method, catch)]
     fn link(this: &Host, from: &str, to: &str) -> Result<Outcome, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn rename(this: &Host, from: &str, to: &str) -> Result<Outcome, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn read(this: &Host, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = firstLine)]
+    fn first_line(this: &Host, path: &str, max_bytes: usize) -> Result<Option<Vec<u8>>, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn links(this: &Host, path: &str) -> Result<Option<f64>, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -77,6 +93,12 @@ extern "C" {
     fn make_dir(this: &Host, dir: &str) -> Result<Outcome, JsValue>;
     #[wasm_bindgen(method, catch, js_name = removeDir)]
     fn remove_dir(this: &Host, dir: &str) -> Result<Outcome, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn flush(this: &Host, path: &str) -> Result<Outcome, JsValue>;
+    #[wasm_bindgen(method, js_name = ordersNames)]
+    fn orders_names(this: &Host) -> Option<bool>;
+    #[wasm_bindgen(method, catch, js_name = createUnflushed)]
+    fn create_unflushed(this: &Host, path: &str, content: &[u8]) -> Result<Outcome, JsValue>;
     #[wasm_bindgen(method, catch, js_name = syncDir)]
     fn sync_dir(this: &Host, dir: &str) -> Result<Outcome, JsValue>;
 }
@@ -99,17 +121,27 @@ impl HostStore {
 
 impl Store for HostStore {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
-        let path = path.to_string();
-        Ok(match self.0.create(&path, content).map_err(failed("create", &path))? {
-            Outcome::Done => Created::Now,
-            Outcome::InTheWay => Created::Taken,
-            Outcome::Missing => Created::NoDir,
+        let path = text(path);
+        self.0.create(&path, content).map(created).map_err(failed("create", &path))
+    }
+
+    fn create_unflushed(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        let path = text(path);
+        self.0.create_unflushed(&path, content).map(created).map_err(failed("create", &path))
+    }
+
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        let path = text(path);
+        Ok(match self.0.append(&path, line, most).map_err(failed("add to", &path))? {
+            -1.0 => Appended::Gone,
+            -2.0 => Appended::Full,
+            names => Appended::Now(names as u64),
         })
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
-        let to = to.to_string();
-        Ok(match self.0.link(&from.to_string(), &to).map_err(failed("link", &to))? {
+        let to = text(to);
+        Ok(match self.0.link(&text(from), &to).map_err(failed("link", &to))? {
             Outcome::Done => Linked::Now,
             Outcome::InTheWay => Linked::Taken,
             Outcome::Missing => Linked::Gone,
@@ -117,25 +149,30 @@ impl Store for HostStore {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        let from = from.to_string();
-        Ok(match self.0.rename(&from, &to.to_string()).map_err(failed("rename", &from))? {
+        let from = text(from);
+        Ok(match self.0.rename(&from, &text(to)).map_err(failed("rename", &from))? {
             Outcome::Done => Moved::Here,
             Outcome::InTheWay | Outcome::Missing => Moved::Gone,
         })
     }
 
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = path.to_string();
+        let path = text(path);
         self.0.read(&path, max_bytes).map_err(failed("read", &path))
     }
 
+    fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = text(path);
+        self.0.first_line(&path, max_bytes).map_err(failed("read", &path))
+    }
+
     fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
-        let path = path.to_string();
+        let path = text(path);
         Ok(self.0.links(&path).map_err(failed("look at", &path))?.map(|links| links as u64))
     }
 
     fn exists(&self, path: &Path) -> Result<bool, StoreError> {
-        let path = path.to_string();
+        let path = text(path);
         self.0.exists(&path).map_err(failed("look at", &path))
     }
 
@@ -153,7 +190,7 @@ impl Store for HostStore {
     }
 
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
-        let path = path.to_string();
+        let path = text(path);
         Ok(match self.0.remove(&path).map_err(failed("remove", &path))? {
             Outcome::Done => Removed::Now,
             Outcome::InTheWay | Outcome::Missing => Removed::Gone,
@@ -176,11 +213,39 @@ impl Store for HostStore {
         })
     }
 
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        let path = text(path);
+        Ok(match self.0.flush(&path).map_err(failed("sync", &path))? {
+            Outcome::Done | Outcome::InTheWay => Flushed::Now,
+            Outcome::Missing => Flushed::Gone,
+        })
+    }
+
+    fn orders_names(&self) -> Option<bool> {
+        self.0.orders_names()
+    }
+
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
         match (self.0.sync_dir(dir.as_str()).map_err(failed("sync", dir.as_str()))?, dir.split()) {
             (Outcome::Missing, Some((above, _))) => Store::sync_dir(self, &above),
             _ => Ok(()),
         }
+    }
+}
+
+/// The path's text, without the detour that formatting is.
+fn text(path: &Path) -> String {
+    match path.dir.as_str() {
+        "" => path.name.clone(),
+        dir => [dir, "/", &path.name].concat(),
+    }
+}
+
+fn created(outcome: Outcome) -> Created {
+    match outcome {
+        Outcome::Done => Created::Now,
+        Outcome::InTheWay => Created::Taken,
+        Outcome::Missing => Created::NoDir,
     }
 }
 

@@ -55,6 +55,9 @@ pub struct Waiting {
     claim: WaitingClaim,
     /// The directories that JavaScript was last told to watch.
     watched: Vec<Dir>,
+    /// How many milliseconds there are until the next look.
+    #[wasm_bindgen(readonly)]
+    pub pause: f64,
 }
 
 /// A wait that goes on until tasks have ended or its time is over.
@@ -95,9 +98,22 @@ impl CoordQueue {
         Ok(Enqueuing { batch: Batch::new(new).in_steps_of(STEP), warnings })
     }
 
-    /// Begins a claim.
-    pub fn claim(&self, draft: &str) -> Result<Waiting, Thrown> {
-        Ok(Waiting { claim: read::<ClaimDraft>(draft)?.check()?, watched: Vec::new() })
+    /// Looks for a task. A text: the answer. Otherwise the claim waits for one.
+    ///
+    /// `choice` has those fields of a draft that say among which tasks, if it says so: most claims take any, and need no text.
+    #[wasm_bindgen(unchecked_return_type = "string | Waiting")]
+    pub fn claim(
+        &self,
+        run_id: Option<String>,
+        lease_seconds: Option<f64>,
+        wait_seconds: Option<f64>,
+        choice: Option<String>,
+    ) -> Result<JsValue, Thrown> {
+        let choice = choice.as_deref().map(read::<ClaimDraft>).transpose()?.unwrap_or_default();
+        let (lease_seconds, wait_seconds) = (lease_seconds.map(whole), wait_seconds.map(whole));
+        let claim = ClaimDraft { run_id, lease_seconds, wait_seconds, ..choice }.check()?;
+        let mut waiting = Waiting { claim, watched: Vec::new(), pause: 0.0 };
+        Ok(waiting.step(self, 0.0)?.map_or_else(|| JsValue::from(waiting), JsValue::from))
     }
 
     /// Takes up the lease of a task that was claimed earlier. It is a heartbeat, too.
@@ -131,7 +147,7 @@ impl CoordQueue {
         told(Answered::clean(ClaimRecord::from(self.0.still_held(id, claimant, self.now())?)))
     }
 
-    /// Completes a task, and with drafts enqueues these in the same step.
+    /// Completes a task, and with drafts enqueues these in the same step. The result is not told: JavaScript has its text.
     pub fn complete(
         &self,
         task_id: &str,
@@ -144,11 +160,12 @@ impl CoordQueue {
         let (follow_ups, warnings) = checked(&drafts)?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let (now, nonce) = (self.now(), self.store().nonce());
-        let completed = if follow_ups.is_empty() {
+        let mut completed = if follow_ups.is_empty() {
             Completed { record: self.0.complete(id, claimant, result, now, nonce)?, enqueued: Vec::new() }
         } else {
             self.0.complete_and_enqueue(id, claimant, result, follow_ups, now, nonce)?
         };
+        completed.record.result = None;
         told(Answered { answer: answer::Completed::from(completed), warnings })
     }
 
@@ -296,16 +313,18 @@ impl Waiting {
         self.claim.notice(if every { Notice::Every } else { Notice::None });
     }
 
-    /// Looks for a task, `elapsed` milliseconds after the claim began. A number: so many milliseconds until the next look. A
-    /// text: the answer.
-    pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
+    /// Looks for a task, `elapsed` milliseconds after the claim began: the answer, unless the claim goes on.
+    pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<Option<String>, Thrown> {
         match self.claim.step(&queue.0, from_millis(elapsed), || queue.now(), queue.store().nonce())? {
-            Step::Sleep(time) => Ok(millis(time)),
+            Step::Sleep(time) => {
+                self.pause = millis(time);
+                Ok(None)
+            }
             Step::Done(claim) => {
                 let Claim { claimed, closed, findings } = *claim;
                 let mut answered = Answered::with(claimed.map(Lease::from), &findings);
                 answered.warnings.extend(queue.not_yet_told(closed.reasons()));
-                told(answered).map(JsValue::from)
+                told(answered).map(Some)
             }
         }
     }
@@ -313,10 +332,11 @@ impl Waiting {
     /// The directories in which a task that comes would be noticed, if they are others than they were the last time.
     #[wasm_bindgen(js_name = newlyWatched)]
     pub fn newly_watched(&mut self) -> Option<Vec<String>> {
-        if self.claim.watched().eq(&self.watched) {
+        let watched: Vec<Dir> = self.claim.watched().collect();
+        if watched == self.watched {
             return None;
         }
-        self.watched = self.claim.watched().cloned().collect();
+        self.watched = watched;
         Some(self.watched.iter().map(|dir| dir.as_str().to_string()).collect())
     }
 }
@@ -328,10 +348,11 @@ impl Ending {
         self.watched.iter().map(|dir| dir.as_str().to_string()).collect()
     }
 
-    /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. The answer is as that of [`Waiting::step`].
+    /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. A number: so many milliseconds
+    /// until the next look. A text: the answer.
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
         match self.wait.step(&queue.0, from_millis(elapsed), queue.now(), queue.store().nonce())? {
-            EndStep::Sleep(time) => Ok(millis(time)),
+            EndStep::Sleep(time) => Ok(JsValue::from_f64(millis(time))),
             EndStep::Done(mut waited) => {
                 let findings = std::mem::take(&mut waited.findings);
                 told(Answered::with(answer::Waited::from(*waited), &findings)).map(JsValue::from)
@@ -386,6 +407,6 @@ fn from_millis(millis: f64) -> Duration {
     Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default()
 }
 
-fn millis(time: Duration) -> JsValue {
-    JsValue::from_f64(time.as_secs_f64() * 1_000.0)
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
 }

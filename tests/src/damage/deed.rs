@@ -197,7 +197,6 @@ impl Victim<'_> {
             "deadlines/0000/0000".to_string(),
             format!("claimed/{}", &hex[..1]),
             format!("done/{aa}"),
-            format!("records/{aa}"),
             "tasks/0".to_string(),
             "unique/zzz".to_string(),
             "unique/default/00".to_string(),

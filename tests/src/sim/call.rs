@@ -6,19 +6,28 @@ use std::sync::Arc;
 use coord_core::Store;
 use coord_core::layout::{Dir, Path};
 use coord_core::store::mem::Tree;
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind};
+use coord_core::store::{
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
+    cut_after_first_line,
+};
 
 /// A store operation that an agent is about to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// [`Store::create`].
     Create(Path, Arc<[u8]>),
+    /// [`Store::create_unflushed`].
+    CreateUnflushed(Path, Arc<[u8]>),
+    /// [`Store::append`].
+    Append(Path, Arc<[u8]>, usize),
     /// [`Store::link`].
     Link(Path, Path),
     /// [`Store::rename`].
     Rename(Path, Path),
     /// [`Store::read`].
     Read(Path, usize),
+    /// [`Store::first_line`].
+    FirstLine(Path, usize),
     /// [`Store::exists`].
     Exists(Path),
     /// [`Store::links`].
@@ -33,6 +42,8 @@ pub enum Call {
     MakeDir(Dir),
     /// [`Store::remove_dir`].
     RemoveDir(Dir),
+    /// [`Store::flush`].
+    Flush(Path),
     /// [`Store::sync_dir`].
     SyncDir(Dir),
 }
@@ -45,11 +56,13 @@ pub type Reply = Result<Outcome, StoreError>;
 pub enum Outcome {
     /// Of [`Call::Create`].
     Created(Created),
+    /// Of [`Call::Append`].
+    Appended(Appended),
     /// Of [`Call::Link`].
     Linked(Linked),
     /// Of [`Call::Rename`].
     Moved(Moved),
-    /// Of [`Call::Read`].
+    /// Of [`Call::Read`] and [`Call::FirstLine`].
     Content(Option<Arc<[u8]>>),
     /// Of [`Call::Exists`].
     Exists(bool),
@@ -65,6 +78,8 @@ pub enum Outcome {
     Made(Made),
     /// Of [`Call::RemoveDir`].
     DirRemoved(DirRemoved),
+    /// Of [`Call::Flush`].
+    Flushed(Flushed),
     /// Of [`Call::SyncDir`].
     Synced,
 }
@@ -73,7 +88,10 @@ impl Call {
     /// Does it.
     pub fn apply(&self, tree: &mut Tree) -> Reply {
         Ok(match self {
-            Call::Create(path, content) => Outcome::Created(tree.create(path, content)),
+            Call::Create(path, content) | Call::CreateUnflushed(path, content) => {
+                Outcome::Created(tree.create(path, content))
+            }
+            Call::Append(path, line, most) => Outcome::Appended(tree.append(path, line, *most)),
             Call::Link(from, to) => Outcome::Linked(tree.link(from, to)),
             Call::Rename(from, to) => Outcome::Moved(tree.rename(from, to)?),
             Call::Remove(path) => Outcome::Removed(tree.remove(path)?),
@@ -90,22 +108,39 @@ impl Call {
                 let cut = |content: &Arc<[u8]>| content.get(..*max_bytes).map_or_else(|| content.clone(), Arc::from);
                 Outcome::Content(tree.content(path).map(cut))
             }
+            Call::FirstLine(path, max_bytes) => {
+                let line = |content: &Arc<[u8]>| {
+                    let mut content = content.to_vec();
+                    content.truncate(*max_bytes);
+                    cut_after_first_line(&mut content);
+                    Arc::from(content)
+                };
+                Outcome::Content(tree.content(path).map(line))
+            }
             Call::Exists(path) => Outcome::Exists(tree.exists(path)),
             Call::Links(path) => Outcome::Links(tree.links(path)),
             Call::List(dir) => Outcome::Names(tree.list(dir).map(Arc::from)),
             Call::Stamp(dir) => Outcome::Stamp(tree.stamp(dir)),
+            Call::Flush(path) => {
+                Outcome::Flushed(if tree.content(path).is_some() { Flushed::Now } else { Flushed::Gone })
+            }
             Call::SyncDir(_) => Outcome::Synced,
             changing => panic!("{changing} changes names"),
         }
     }
 
-    /// True if it may change a name.
+    /// True if it may change a name, or what a file holds.
     pub fn changes(&self) -> bool {
         match self {
-            Call::Create(..) | Call::Link(..) | Call::Rename(..) | Call::Remove(_) => true,
+            Call::Create(..)
+            | Call::CreateUnflushed(..)
+            | Call::Append(..)
+            | Call::Link(..)
+            | Call::Rename(..)
+            | Call::Remove(_) => true,
             Call::MakeDir(_) | Call::RemoveDir(_) => true,
-            Call::Read(..) | Call::Exists(_) | Call::Links(_) | Call::List(_) => false,
-            Call::Stamp(_) | Call::SyncDir(_) => false,
+            Call::Read(..) | Call::FirstLine(..) | Call::Exists(_) | Call::Links(_) | Call::List(_) => false,
+            Call::Stamp(_) | Call::Flush(_) | Call::SyncDir(_) => false,
         }
     }
 }
@@ -137,90 +172,137 @@ pub const FAILURES: [StoreErrorKind; 5] = [
     StoreErrorKind::Other,
 ];
 
-/// A store whose every operation is answered by one function.
+/// A store whose every operation is answered by one function, on a medium that orders names or does not.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered<F>(pub F);
+pub struct Answered<F> {
+    ask: F,
+    orders_names: Option<bool>,
+}
+
+impl<F: Fn(Call) -> Reply> Answered<F> {
+    /// A store that `ask` answers.
+    pub fn by(ask: F) -> Answered<F> {
+        Answered { ask, orders_names: Some(false) }
+    }
+
+    /// The same on a medium that orders names, if that is so; `None`: that is not known to the agent.
+    pub fn ordering_names(self, orders_names: impl Into<Option<bool>>) -> Answered<F> {
+        Answered { orders_names: orders_names.into(), ..self }
+    }
+}
 
 impl<F: Fn(Call) -> Reply> Store for Answered<F> {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
-        match (self.0)(Call::Create(path.clone(), content.into()))? {
+        match (self.ask)(Call::Create(path.clone(), content.into()))? {
             Outcome::Created(created) => Ok(created),
             other => misfit(&other),
         }
     }
 
+    fn create_unflushed(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        match (self.ask)(Call::CreateUnflushed(path.clone(), content.into()))? {
+            Outcome::Created(created) => Ok(created),
+            other => misfit(&other),
+        }
+    }
+
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        match (self.ask)(Call::Append(path.clone(), line.into(), most))? {
+            Outcome::Appended(appended) => Ok(appended),
+            other => misfit(&other),
+        }
+    }
+
+    fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        match (self.ask)(Call::FirstLine(path.clone(), max_bytes))? {
+            Outcome::Content(content) => Ok(content.map(|content| content.to_vec())),
+            other => misfit(&other),
+        }
+    }
+
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
-        match (self.0)(Call::Link(from.clone(), to.clone()))? {
+        match (self.ask)(Call::Link(from.clone(), to.clone()))? {
             Outcome::Linked(linked) => Ok(linked),
             other => misfit(&other),
         }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        match (self.0)(Call::Rename(from.clone(), to.clone()))? {
+        match (self.ask)(Call::Rename(from.clone(), to.clone()))? {
             Outcome::Moved(moved) => Ok(moved),
             other => misfit(&other),
         }
     }
 
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        match (self.0)(Call::Read(path.clone(), max_bytes))? {
+        match (self.ask)(Call::Read(path.clone(), max_bytes))? {
             Outcome::Content(content) => Ok(content.map(|content| content.to_vec())),
             other => misfit(&other),
         }
     }
 
     fn exists(&self, path: &Path) -> Result<bool, StoreError> {
-        match (self.0)(Call::Exists(path.clone()))? {
+        match (self.ask)(Call::Exists(path.clone()))? {
             Outcome::Exists(exists) => Ok(exists),
             other => misfit(&other),
         }
     }
 
     fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
-        match (self.0)(Call::Links(path.clone()))? {
+        match (self.ask)(Call::Links(path.clone()))? {
             Outcome::Links(links) => Ok(links),
             other => misfit(&other),
         }
     }
 
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
-        match (self.0)(Call::List(dir.clone()))? {
+        match (self.ask)(Call::List(dir.clone()))? {
             Outcome::Names(names) => Ok(names.map(|names| names.to_vec())),
             other => misfit(&other),
         }
     }
 
     fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
-        match (self.0)(Call::Stamp(dir.clone()))? {
+        match (self.ask)(Call::Stamp(dir.clone()))? {
             Outcome::Stamp(stamp) => Ok(stamp),
             other => misfit(&other),
         }
     }
 
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
-        match (self.0)(Call::Remove(path.clone()))? {
+        match (self.ask)(Call::Remove(path.clone()))? {
             Outcome::Removed(removed) => Ok(removed),
             other => misfit(&other),
         }
     }
 
     fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
-        match (self.0)(Call::MakeDir(dir.clone()))? {
+        match (self.ask)(Call::MakeDir(dir.clone()))? {
             Outcome::Made(made) => Ok(made),
             other => misfit(&other),
         }
     }
 
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
-        match (self.0)(Call::RemoveDir(dir.clone()))? {
+        match (self.ask)(Call::RemoveDir(dir.clone()))? {
             Outcome::DirRemoved(removed) => Ok(removed),
             other => misfit(&other),
         }
     }
 
+    fn orders_names(&self) -> Option<bool> {
+        self.orders_names
+    }
+
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        match (self.ask)(Call::Flush(path.clone()))? {
+            Outcome::Flushed(flushed) => Ok(flushed),
+            other => misfit(&other),
+        }
+    }
+
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
-        match (self.0)(Call::SyncDir(dir.clone()))? {
+        match (self.ask)(Call::SyncDir(dir.clone()))? {
             Outcome::Synced => Ok(()),
             other => misfit(&other),
         }
@@ -236,9 +318,12 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Call::Create(path, content) => write!(f, "create {path} ({} bytes)", content.len()),
+            Call::CreateUnflushed(path, content) => write!(f, "create {path} ({} bytes), unflushed", content.len()),
+            Call::Append(path, line, _) => write!(f, "add to {path} ({} bytes)", line.len()),
             Call::Link(from, to) => write!(f, "link {from} to {to}"),
             Call::Rename(from, to) => write!(f, "rename {from} to {to}"),
             Call::Read(path, _) => write!(f, "read {path}"),
+            Call::FirstLine(path, _) => write!(f, "read the first line of {path}"),
             Call::Exists(path) => write!(f, "look for {path}"),
             Call::Links(path) => write!(f, "count the links of {path}"),
             Call::List(dir) => write!(f, "list {}/", dir.as_str()),
@@ -246,6 +331,7 @@ impl fmt::Display for Call {
             Call::Remove(path) => write!(f, "remove {path}"),
             Call::MakeDir(dir) => write!(f, "make {}/", dir.as_str()),
             Call::RemoveDir(dir) => write!(f, "remove {}/", dir.as_str()),
+            Call::Flush(path) => write!(f, "flush {path}"),
             Call::SyncDir(dir) => write!(f, "sync {}/", dir.as_str()),
         }
     }
@@ -260,7 +346,7 @@ mod tests {
     fn a_store_of_answered_calls_conforms() {
         let store = || {
             let tree = Mutex::new(Tree::default());
-            Answered(move |call: Call| call.apply(&mut tree.lock().expect("no holder panics")))
+            Answered::by(move |call: Call| call.apply(&mut tree.lock().expect("no holder panics")))
         };
         assert_eq!(coord_core::store::conformance::findings(store), Vec::<String>::new());
     }

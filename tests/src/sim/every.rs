@@ -28,7 +28,7 @@ use coord_core::layout::{self, Dir, Path};
 use coord_core::limits;
 use coord_core::name::{Nonce, QueueName};
 use coord_core::store::mem::Tree;
-use coord_core::store::{Made, Stamp, StoreErrorKind};
+use coord_core::store::{Flushed, Made, Stamp, StoreErrorKind};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::agent::{self, Answer, Errand, New, Order, after, numbered};
@@ -69,6 +69,8 @@ pub struct Scenario {
     pub another: bool,
     /// What was done before, by whom.
     pub given: Vec<(usize, Kind)>,
+    /// Agents know that the medium orders names.
+    pub orders_names: bool,
     /// What is wrong with the agents' programs.
     pub mistake: Option<Mistake>,
 }
@@ -428,6 +430,8 @@ impl Space {
                 return Ok(Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))));
             }
             match &call {
+                // Whether the file has moved on is told by what comes after it, unless nothing does.
+                Call::Flush(_) if !self.scenario.orders_names => return Ok(Outcome::Flushed(Flushed::Now)),
                 // As all directories that tasks come to by their ids, or keys by theirs, it is never removed.
                 Call::MakeDir(dir) if self.is_there_for_good(dir) => return Ok(Outcome::Made(Made::Taken)),
                 _ if self.is_constant(&call) || self.is_written_once(&call, tree) => return Ok(call.look(tree)),
@@ -438,7 +442,7 @@ impl Space {
                 failed(StoreErrorKind::Other)
             })
         };
-        let answer = errand.run(answered(self.scenario.mistake, ask));
+        let answer = errand.run(answered(self.scenario.mistake, ask).ordering_names(self.scenario.orders_names));
         wanted.take().map_or(Progress::Over(answer), Progress::Wants)
     }
 
@@ -446,7 +450,11 @@ impl Space {
     fn is_constant(&self, call: &Call) -> bool {
         match call {
             Call::Read(path, _) if *path == layout::format() => true,
-            Call::Read(path, _) | Call::Exists(path) => self.is_constant_file(path),
+            // What is reported of a task comes behind the first line.
+            Call::Read(path, _) => {
+                self.is_constant_file(path) && (hall(&path.dir) != "tasks" || self.scenario.only_enqueues())
+            }
+            Call::FirstLine(path, _) | Call::Exists(path) => self.is_constant_file(path),
             Call::Links(path) => self.is_constant_dir(&path.dir),
             Call::List(dir) | Call::Stamp(dir) => self.is_constant_dir(dir),
             Call::SyncDir(_) => true,
@@ -472,7 +480,7 @@ impl Space {
     /// True for reading what was written once, and is there as long as anybody asks for it: who has a key, and the record of a task
     /// that has it.
     fn is_written_once(&self, call: &Call, tree: &Tree) -> bool {
-        let Call::Read(path, _) = call else { return false };
+        let (Call::Read(path, _) | Call::FirstLine(path, _)) = call else { return false };
         let is_kept = match hall(&path.dir) {
             "tasks" => layout::parse_record(&path.name).is_some(),
             "unique" => layout::parse_key_holder(&path.name).is_some_and(|number| number < limits::KEY_NUMBERS_KEPT),
@@ -482,7 +490,7 @@ impl Space {
     }
 
     fn is_there_for_good(&self, dir: &Dir) -> bool {
-        let is_kept = ["tasks", "claimed", "done", "records", "unique"].contains(&hall(dir));
+        let is_kept = ["tasks", "claimed", "done", "unique"].contains(&hall(dir));
         is_kept && self.start.tree.list(dir).is_some()
     }
 
@@ -500,14 +508,16 @@ impl Space {
             // What is enqueued by the clock by which the task was comes into the same leaf.
             "ready" => above_leaf && !self.scenario.has(Kind::Gc) && (!adds || self.scenario.clocks == [0]),
             "blocked" if self.scenario.only_enqueues() => true,
-            "tasks" => !adds && !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair),
+            "tasks" => {
+                !adds && ![Kind::Gc, Kind::Repair, Kind::Progress].into_iter().any(|kind| self.scenario.has(kind))
+            }
             "blocked" => !adds,
             "unique" => !self.scenario.adds.is_unique && !self.scenario.task.is_unique,
             "queues" => !self.scenario.all_kinds().any(Kind::sets),
             "runs" => true,
             "tags" => !self.scenario.has(Kind::Gc),
             "scheduled" => self.scenario.puts_nothing_off(),
-            "claimed" | "done" | "records" | "purged" | "sweep" | "deadlines"
+            "claimed" | "done" | "purged" | "sweep" | "deadlines"
                 if self.scenario.only_enqueues() && !self.scenario.has(Kind::Repair) =>
             {
                 true
@@ -556,7 +566,7 @@ impl Space {
             }
             (what, Some((errand, call))) => {
                 let reply = match what {
-                    What::Fail => failed(StoreErrorKind::Other),
+                    What::Fail => now.world.fail(&call),
                     _ => now.world.call(&call, &errand)?,
                 };
                 self.assert_not_constant(&call, &reply);

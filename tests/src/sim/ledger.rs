@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use coord_core::entry::{Entry, Lease, Outcome as Ending, State};
 use coord_core::layout::{self, Path};
@@ -15,6 +16,7 @@ use coord_core::store::mem::Tree;
 use coord_core::store::{Created, Linked, Moved, Removed};
 use coord_core::task::{IfParentFails, Record};
 use coord_core::{TaskId, Timestamp};
+use serde::Deserialize;
 
 use super::agent::{Answer, BACKOFF, Errand, Order, name, result_of};
 use super::call::{Call, Outcome, Reply};
@@ -117,13 +119,15 @@ struct Life {
     ends: Vec<End>,
     /// How often its holder was asked to stop, without whoever asked having been told so yet.
     asked: u32,
+    /// The errand that has begun its end, which is not finished.
+    begun: Option<Errand>,
     /// The reports that its name leads to, oldest first.
     reports: Vec<Reported>,
     /// The errand that announced last that the task is put back, and so has done it, whoever renames it; and the version that the
     /// task had then.
     put_back_by: Option<(Nonce, u32)>,
     /// The results that came too late, and whose senders were told so.
-    orphans: BTreeSet<Path>,
+    orphans: BTreeSet<Nonce>,
     /// A completion that was accepted enqueued it.
     is_wanted: bool,
     /// Somebody was told that the task is in the queue.
@@ -168,7 +172,7 @@ struct End {
 /// One report on a task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Reported {
-    pub(super) path: Path,
+    version: u32,
     pub(super) nonce: Nonce,
     is_progress: bool,
 }
@@ -180,13 +184,19 @@ impl Ledger {
         let mut entries: Vec<(Path, Entry)> = entries(tree).collect();
         entries.sort_by_key(|(_, entry)| entry.version);
         for (path, entry) in entries {
+            // Of an enqueue that nobody was told of, and whose record a power cut took: it goes aside.
+            if record_at(tree, &path).is_none() {
+                continue;
+            }
             let life = ledger.lives.entry(entry.id).or_default();
             life.acknowledged = true;
             life.plan = Plan::of(tree, &path);
-            life.last = Some(path.name.clone());
+            life.last = Some(before_its_end(&path).map_or(path.name.clone(), |held| held.name()));
             life.leases.extend(entry.lease().map(|lease| (entry.generation, tenure(lease))));
             life.reports = chain(tree, &entry);
-            if let State::Ended(ending) = &entry.state {
+            if let State::Ended(ending) = &entry.state
+                && !is_unfinished(&path)
+            {
                 let by = ending.lease.as_ref().map(tenure);
                 life.ends.push(End { outcome: ending.outcome, by, report: entry.report, ..End::default() });
             }
@@ -255,7 +265,9 @@ impl Ledger {
             _ if self.is_blind => return Ok(()),
             (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here))) => (Some(from), Some(to)),
             (Call::Link(_, to), Ok(Outcome::Linked(Linked::Now))) => (None, Some(to)),
-            (Call::Create(to, _), Ok(Outcome::Created(Created::Now))) => (None, Some(to)),
+            (Call::Create(to, _) | Call::CreateUnflushed(to, _), Ok(Outcome::Created(Created::Now))) => {
+                (None, Some(to))
+            }
             (Call::Remove(from), Ok(Outcome::Removed(Removed::Now))) => (Some(from), None),
             _ => return Ok(()),
         };
@@ -266,7 +278,7 @@ impl Ledger {
             life.put_back_by = Some((errand.nonce, life.version()));
         }
         if let Some((id, ..)) = gone.and_then(|path| layout::parse_report(&path.name)) {
-            self.lives.get(&id).map_or(Ok(()), |life| life.check_reports(tree))?;
+            self.lives.get(&id).map_or(Ok(()), |life| life.check_reports(id, tree))?;
         }
         if let (None, Some(path)) = (come, gone) {
             self.check_removed(path)?;
@@ -293,9 +305,31 @@ impl Ledger {
             life.entries.insert((*path).clone());
         }
         life.check_entries(id)?;
+        if come.is_some_and(is_unfinished) {
+            life.begun = Some(*errand);
+            return Ok(());
+        }
+        let (mut errand, mut was_cut) = (*errand, false);
+        if gone.is_some_and(is_unfinished) {
+            (errand, was_cut) = life.begun.take().map_or((errand, true), |begun| (begun, false));
+        }
+        let errand = &errand;
+        if let (true, Some((path, entry))) = (was_cut || gone.is_some_and(is_unfinished), &after)
+            && (was_cut || !matches!(entry.state, State::Ended(_)))
+        {
+            // The power was cut at it: it is finished, or taken back.
+            if let State::Ended(ending) = &entry.state {
+                let by = ending.lease.as_ref().map(tenure);
+                life.ends.push(End { outcome: ending.outcome, by, report: entry.report, ..End::default() });
+            }
+            life.last = Some(path.name.clone());
+            life.reports = chain(tree, entry);
+            return Ok(());
+        }
         // A doctor that brings an entry to where it belongs changes nothing of what its name says.
         // Nor does a collection that puts back what it is not to remove.
-        let brought_home = gone.is_some_and(|path| come.is_some_and(|to| to.name == path.name && is_kept(path)));
+        let brought_home = gone
+            .is_some_and(|path| !is_unfinished(path) && come.is_some_and(|to| to.name == path.name && is_kept(path)));
         if let (Some((path, entry)), false) = (after, brought_home) {
             let is_first = life.last.is_none();
             if is_first {
@@ -305,7 +339,7 @@ impl Ledger {
             life.follow(&entry, errand)?;
             life.note_report(last.as_ref(), &entry, tree)?;
             life.last = Some(path.name.clone());
-            life.check_reports(tree)?;
+            life.check_reports(id, tree)?;
             let waits_again = last.as_ref().is_some_and(|last| matches!(last.state, State::Ended(_)))
                 && matches!(entry.state, State::Blocked { .. });
             if is_first || waits_again {
@@ -509,10 +543,9 @@ impl Ledger {
         let (Order::Complete(id) | Order::CompleteAndEnqueue(id, _), "lease_lost") = (errand.order, code) else {
             return Ok(());
         };
-        let path = layout::report(id, 0, errand.lease.unwrap_or_else(|| Nonce::of_run_id(&name(errand.agent))));
         let life = self.life(id);
-        life.orphans.insert(path);
-        life.check_reports(tree)
+        life.orphans.insert(errand.lease.unwrap_or_else(|| Nonce::of_run_id(&name(errand.agent))));
+        life.check_reports(id, tree)
     }
 
     /// Whoever is refused is told why: by the state of the task, which is there.
@@ -632,10 +665,15 @@ impl Order {
     }
 }
 
+/// The record that an entry leads to.
+fn record_at(tree: &Tree, entry: &Path) -> Option<Record> {
+    let content = tree.content(entry)?;
+    serde_json::from_slice(content.split(|byte| *byte == b'\n').next()?).ok()
+}
+
 impl Plan {
     fn of(tree: &Tree, entry: &Path) -> Plan {
-        let content = tree.content(entry).cloned().unwrap_or_default();
-        let Ok(record) = serde_json::from_slice::<Record>(&content) else { return Plan::default() };
+        let Some(record) = record_at(tree, entry) else { return Plan::default() };
         Plan {
             max_attempts: record.max_attempts,
             due: record.scheduled_at,
@@ -873,15 +911,15 @@ impl Life {
             let is_told_of = !matches!(next.state, State::Recalled(_)) || matches!(last.state, State::Recalled(_));
             return expect(is_told_of, Promise::ReportsStay, || format!("{next} has no report of its own"));
         }
-        let path = layout::report(next.id, next.version, nonce);
-        let content = tree.content(&path);
-        let seen = || format!("{next}: {path} holds {:?}", content.map(|content| String::from_utf8_lossy(content)));
+        let report =
+            reports_on(tree, next.id).into_iter().find(|told| (told.version, told.nonce) == (next.version, nonce));
+        let report = report.map(|told| told.report);
+        let seen = || format!("{next}: its report is {report:?}");
         let promise = match next.state {
             State::Ended(_) => Promise::ResultsAreWhole,
             _ => Promise::ReportsStay,
         };
-        let report = content.and_then(|content| serde_json::from_slice::<Report>(content).ok());
-        let report = report.ok_or_else(|| Broken::new(promise, seen()))?;
+        let report = report.as_ref().ok_or_else(|| Broken::new(promise, seen()))?;
         let said = report.result.as_ref().map(|result| result.text().to_string());
         let right = match &next.state {
             State::Ended(ending) => match ending.outcome {
@@ -908,25 +946,23 @@ impl Life {
         }
         let leads_on = report.previous == self.reports.last().map(|before| before.nonce);
         expect(leads_on, Promise::ReportsStay, seen)?;
-        self.reports.push(Reported { path, nonce, is_progress });
+        self.reports.push(Reported { version: next.version, nonce, is_progress });
         Ok(())
     }
 
     /// Whatever was reported is there.
-    fn check_reports(&self, tree: &Tree) -> Result<(), Broken> {
-        let is_whole = |path: &Path| {
-            let content = tree.content(path);
-            content.is_some_and(|content| serde_json::from_slice::<Report>(content).is_ok())
-        };
-        if self.purged {
+    fn check_reports(&self, id: TaskId, tree: &Tree) -> Result<(), Broken> {
+        if self.purged || self.reports.is_empty() && self.orphans.is_empty() {
             return Ok(());
         }
-        for Reported { path, .. } in &self.reports {
-            expect(is_whole(path), Promise::ReportsStay, || format!("{path} holds {:?}", tree.content(path)))?;
+        let told = reports_on(tree, id);
+        let is_there = |version, nonce| told.iter().any(|told| (told.version, told.nonce) == (version, nonce));
+        for Reported { version, nonce, .. } in &self.reports {
+            expect(is_there(*version, *nonce), Promise::ReportsStay, || format!("{nonce} is not among {told:?}"))?;
         }
-        // Of results that came too late the newest stay.
-        let late = self.orphans.iter().filter(|path| is_whole(path)).count();
-        let all_that_stay = late >= self.orphans.len().min(limits::LATE_RESULTS);
+        // Of results that came too late a few are kept.
+        let late = self.orphans.iter().filter(|nonce| is_there(0, **nonce)).count();
+        let all_that_stay = late >= self.orphans.len().min(limits::LATE_RESULTS_KEPT);
         expect(all_that_stay, Promise::ReportsStay, || format!("of {:?} there are {late}", self.orphans))
     }
 
@@ -1041,23 +1077,71 @@ fn latest(entry: &Entry) -> Timestamp {
     entry.lease().map_or(entry.created_at, of_lease)
 }
 
-/// The reports that an entry leads to, oldest first, as far as they can be read.
-pub(super) fn chain(tree: &Tree, entry: &Entry) -> Vec<Reported> {
-    let mut all = BTreeMap::new();
+/// A report on a task, wherever it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    version: u32,
+    nonce: Nonce,
+    pub(super) report: Report,
+}
+
+/// What a task's file holds behind its first line.
+#[derive(Deserialize)]
+struct Line {
+    task: TaskId,
+    version: u32,
+    nonce: Nonce,
+    report: Report,
+}
+
+/// The reports on a task: the lines of its file, and those that are files of their own.
+fn reports_on(tree: &Tree, id: TaskId) -> Vec<Told> {
+    let mut told = Vec::new();
+    let mut seen: Vec<&Arc<[u8]>> = Vec::new();
     for (path, content) in tree.files() {
-        match layout::parse_report(&path.name) {
-            Some((id, version, nonce)) if id == entry.id && version > 0 => drop(all.insert(nonce, (path, content))),
-            _ => {}
+        if let Some((of, version, nonce)) = layout::parse_report(&path.name).filter(|(of, ..)| *of == id) {
+            let report = serde_json::from_slice(content).ok();
+            told.extend(report.filter(|_| of == id).map(|report| Told { version, nonce, report }));
+        }
+        let is_of_task = layout::parse_record(&path.name) == Some(id)
+            || Entry::parse(&path.name).is_some_and(|entry| entry.id == id);
+        if is_of_task && !seen.iter().any(|seen| Arc::ptr_eq(seen, content)) {
+            seen.push(content);
+            let lines = content.split(|byte| *byte == b'\n').skip(1).filter(|line| !line.is_empty());
+            let lines = lines.filter_map(|line| serde_json::from_slice::<Line>(line).ok());
+            let lines = lines.filter(|line| line.task == id);
+            told.extend(lines.map(|Line { version, nonce, report, .. }| Told { version, nonce, report }));
         }
     }
+    told
+}
+
+/// The reports that an entry leads to, oldest first, as far as they can be read.
+pub(super) fn chain(tree: &Tree, entry: &Entry) -> Vec<Reported> {
     let (mut reports, mut next) = (Vec::new(), entry.report);
-    while let Some((nonce, (path, content))) = next.and_then(|nonce| all.remove_entry(&nonce)) {
-        let Ok(report) = serde_json::from_slice::<Report>(content) else { break };
-        reports.push(Reported { path, nonce, is_progress: report.kind == ReportKind::Progress });
+    if next.is_none() {
+        return reports;
+    }
+    let mut all = BTreeMap::new();
+    for told in reports_on(tree, entry.id) {
+        if told.version > 0 {
+            all.insert(told.nonce, told);
+        }
+    }
+    while let Some((nonce, Told { version, report, .. })) = next.and_then(|nonce| all.remove_entry(&nonce)) {
+        reports.push(Reported { version, nonce, is_progress: report.kind == ReportKind::Progress });
         next = report.previous;
     }
     reports.reverse();
     reports
+}
+
+/// What was reported last on a task, as text.
+pub(super) fn last_report(tree: &Tree, entry: &Entry) -> Option<String> {
+    let last = chain(tree, entry).pop()?;
+    let told =
+        reports_on(tree, entry.id).into_iter().find(|told| (told.version, told.nonce) == (last.version, last.nonce));
+    told.map(|told| format!("{:?}", told.report))
 }
 
 /// The state entries that are on shelves.
@@ -1074,6 +1158,18 @@ fn on_a_shelf(path: &Path) -> Option<Entry> {
     let shelf = path.dir.as_str().split('/').next()?;
     let shelves = ["scheduled", "blocked", "ready", "claimed", "done"];
     if shelves.contains(&shelf) { Entry::parse(&path.name) } else { None }
+}
+
+/// True for the name of an end that is not finished.
+fn is_unfinished(path: &Path) -> bool {
+    before_its_end(path).is_some()
+}
+
+/// What the task was before such a name.
+fn before_its_end(path: &Path) -> Option<Entry> {
+    let entry = on_a_shelf(path).filter(|_| path.dir.as_str().starts_with("claimed/"))?;
+    let State::Ended(coord_core::entry::Ending { lease: Some(lease), .. }) = &entry.state else { return None };
+    Some(Entry { version: entry.version - 1, state: State::Claimed(lease.clone()), report: None, ..entry.clone() })
 }
 
 /// The promise holds if `kept`.

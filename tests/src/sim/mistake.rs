@@ -9,7 +9,7 @@ use coord_core::TaskId;
 use coord_core::entry::{Ending, Entry, Outcome as Ended, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::QueueName;
-use coord_core::store::{Created, Linked, Moved};
+use coord_core::store::{Appended, Created, Flushed, Linked, Moved};
 use coord_core::tags::TagSet;
 
 use super::call::{Answered, Call, Outcome, Reply};
@@ -76,7 +76,7 @@ pub enum Mistake {
 /// The store that `ask` answers, as a program with this mistake uses it, if there is one.
 pub fn answered(mistake: Option<Mistake>, ask: impl Fn(Call) -> Reply) -> Answered<impl Fn(Call) -> Reply> {
     let done = RefCell::new(Done::default());
-    Answered(move |call| match mistake {
+    Answered::by(move |call| match mistake {
         None => ask(call),
         Some(mistake) => mistake.make(call, &ask, &mut done.borrow_mut()),
     })
@@ -149,20 +149,18 @@ impl Mistake {
                 ask(Call::Rename(present.map_or(from.clone(), |name| from.dir.file(name.as_str())), to))
             }
             (Mistake::LeaveSyncOut, Call::SyncDir(dir), _) if dir.as_str().starts_with("done") => Ok(Outcome::Synced),
-            (Mistake::RecordAfterRename, Call::Create(path, content), _)
-                if path.dir.as_str().starts_with("records") =>
+            (Mistake::LeaveSyncOut, Call::Flush(path), _)
+                if is_in("done", &path.dir) || is_in("claimed", &path.dir) =>
             {
-                match ask(Call::List(path.dir.clone()))? {
-                    Outcome::Names(None) => ask(Call::Create(path, content)),
-                    _ => Ok(Outcome::Created(Created::Now)),
-                }
+                Ok(Outcome::Flushed(Flushed::Now))
+            }
+            (Mistake::RecordAfterRename, Call::Append(path, ..), _) if is_in("claimed", &path.dir) => {
+                Ok(Outcome::Appended(Appended::Now(2)))
             }
             (Mistake::RecordAfterRename, Call::Rename(from, to), Some(State::Ended(_))) => {
-                let report =
-                    new.as_ref().and_then(|entry| Some(layout::report(entry.id, entry.version, entry.report?)));
-                let reply = ask(Call::Rename(from, to))?;
-                if let Some(path) = report {
-                    ask(Call::Create(path, b"{}".as_slice().into()))?;
+                let reply = ask(Call::Rename(from, to.clone()))?;
+                if new.is_some_and(|entry| entry.report.is_some()) {
+                    ask(Call::Append(to, b"\n{}\n".as_slice().into(), usize::MAX))?;
                 }
                 Ok(reply)
             }
@@ -194,7 +192,7 @@ impl Mistake {
                 done.linked = true;
                 ask(Call::Link(from, to))
             }
-            (Mistake::LinkWithoutALook, Call::Read(path, _), _) if done.linked && is_in("blocked", &path.dir) => {
+            (Mistake::LinkWithoutALook, Call::FirstLine(path, _), _) if done.linked && is_in("blocked", &path.dir) => {
                 Ok(Outcome::Content(None))
             }
             (Mistake::LinkAsReady, Call::Link(from, to), Some(State::Blocked { .. })) => {
@@ -223,7 +221,7 @@ impl Mistake {
                 done.dead.extend(names.iter().filter_map(dead));
                 Ok(Outcome::Names(Some(names.iter().filter(|name| dead(name).is_none()).cloned().collect())))
             }
-            (Mistake::TakeTheEnqueuerForDead, Call::Read(path, _), _)
+            (Mistake::TakeTheEnqueuerForDead, Call::FirstLine(path, _), _)
                 if layout::parse_record(&path.name).is_some_and(|id| done.dead.contains(&id)) =>
             {
                 Ok(Outcome::Content(None))

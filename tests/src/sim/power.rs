@@ -6,23 +6,22 @@
 //! missing ([`Disk::AnySubset`]). Filesystems with an ordered journal keep more: what is missing is the end of history
 //! ([`Disk::Ordered`]). On the former `doctor --repair` comes first after a power cut, on the latter nobody needs to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use coord_core::TaskId;
-use coord_core::entry::Entry;
-use coord_core::layout::{Dir, Path};
+use coord_core::layout::{self, Dir, Path};
 use coord_core::name::Nonce;
 use coord_core::store::mem::Tree;
-use coord_core::store::{Created, DirRemoved, Linked, Made, Moved, Removed, StoreErrorKind};
+use coord_core::store::{Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, StoreErrorKind};
 use coord_core::task::IfParentFails;
 
 use super::agent::{Answer, Errand, New, Order, after, numbered};
 use super::call::{Call, Outcome, Reply, failed};
-use super::ledger::{Broken, Ledger, Promise, chain, entries, expect};
+use super::ledger::{Broken, Ledger, Promise, chain, entries, expect, last_report};
 use super::mistake::{Mistake, answered};
 use super::world::World;
 
@@ -33,6 +32,15 @@ pub enum Disk {
     AnySubset,
     /// Of what was not synced, the end: an ordered journal.
     Ordered,
+    /// Of what was not synced, the end; and a flush of a file keeps its own names, with the directories above them: btrfs.
+    OwnNames,
+}
+
+impl Disk {
+    /// True if agents find that one flush does.
+    fn orders_names(self) -> bool {
+        self != Disk::AnySubset
+    }
 }
 
 /// What an agent does in a history, on the task that the history is about.
@@ -40,6 +48,8 @@ pub enum Disk {
 pub enum Deed {
     /// Add a task.
     Enqueue,
+    /// Add a task, which another agent takes before the enqueuer's first flush behind its link.
+    EnqueueAsItIsClaimed,
     /// Add a task that waits for the one that the history is about.
     EnqueueChild,
     /// Take the first task.
@@ -52,6 +62,8 @@ pub enum Deed {
     Progress,
     /// End it in success, with a result.
     Complete,
+    /// The same, and another agent sweeps before the holder's first flush of an entry.
+    CompleteAsItIsSwept,
     /// The same, and add a task that follows.
     CompleteAndEnqueue,
     /// End it in failure, or this attempt.
@@ -79,6 +91,8 @@ pub struct Histories {
     pub deeds: &'static [Deed],
     /// How many deeds at most.
     pub length: usize,
+    /// Not all agents know that the disk orders names.
+    pub is_mixed: bool,
 }
 
 impl Histories {
@@ -97,6 +111,15 @@ impl Histories {
             Deed::Repair,
         ],
         length: 4,
+        is_mixed: false,
+    };
+
+    /// Two agents at one task at the same time.
+    pub const AMID: Histories = Histories {
+        tasks: TASK,
+        deeds: &[Deed::EnqueueAsItIsClaimed, Deed::Claim, Deed::CompleteAsItIsSwept, Deed::Complete, Deed::Release],
+        length: 4,
+        is_mixed: true,
     };
 
     /// Tasks with several attempts.
@@ -104,6 +127,7 @@ impl Histories {
         tasks: New { max_attempts: Some(2), ..TASK },
         deeds: &[Deed::Claim, Deed::TakeOver, Deed::Progress, Deed::Fail, Deed::ReleaseLater, Deed::Repair],
         length: 4,
+        is_mixed: false,
     };
 
     /// Tasks that wait for others.
@@ -111,6 +135,7 @@ impl Histories {
         tasks: TASK,
         deeds: &[Deed::EnqueueChild, Deed::Claim, Deed::Complete, Deed::CompleteAndEnqueue, Deed::RequestCancel],
         length: 4,
+        is_mixed: false,
     };
 
     /// Tasks of which one lives, and that are put back.
@@ -118,6 +143,7 @@ impl Histories {
         tasks: New { is_unique: true, ..TASK },
         deeds: &[Deed::Enqueue, Deed::Cancel, Deed::Retry, Deed::Repair],
         length: 4,
+        is_mixed: false,
     };
 }
 
@@ -180,6 +206,8 @@ struct History {
     base: Arc<Tree>,
     tree: Tree,
     changes: Vec<Change>,
+    /// The files that do not hold, on disk, what they were made with.
+    grown: Vec<Grown>,
     acknowledged: Acknowledged,
     /// The task that deeds are about, and its lease.
     task: Option<TaskId>,
@@ -192,6 +220,16 @@ struct History {
 struct Change {
     what: Delta,
     durable: bool,
+}
+
+/// A file that lines were added to, or that was not flushed when it was made.
+#[derive(Clone, Debug)]
+struct Grown {
+    /// What it held when it was made, which stands for it in changes of names.
+    made: Arc<[u8]>,
+    content: Arc<[u8]>,
+    /// What of that is durable.
+    flushed: Arc<[u8]>,
 }
 
 #[derive(Clone, Debug)]
@@ -217,7 +255,7 @@ struct Acknowledged {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Ended {
     name: String,
-    reported: Option<Arc<[u8]>>,
+    reported: Option<String>,
 }
 
 impl Explorer {
@@ -252,7 +290,7 @@ impl Explorer {
     fn cut(&mut self, history: &History, next: Option<&Call>) {
         let mut changes = history.changes.clone();
         self.cut_changes(history, &changes);
-        if let Some(Call::Create(path, content)) = next {
+        if let Some(Call::Create(path, content) | Call::CreateUnflushed(path, content)) = next {
             for part in [0, content.len() / 2] {
                 changes.push(Change { what: Delta::Add(path.clone(), content[..part].into()), durable: false });
                 self.cut_changes(history, &changes);
@@ -272,6 +310,11 @@ impl Explorer {
                     self.recover(history, changes, lost);
                 }
             }
+            Disk::OwnNames => {
+                for end in 0..=changes.len() {
+                    self.recover(history, changes, |index| index >= end && !changes[index].durable);
+                }
+            }
             Disk::Ordered => {
                 let synced = changes.iter().rposition(|change| change.durable).map_or(0, |last| last + 1);
                 for end in synced..=changes.len() {
@@ -287,13 +330,19 @@ impl Explorer {
         for (_, change) in changes.iter().enumerate().filter(|(index, _)| !lost(*index)) {
             change.what.replay(&mut tree);
         }
+        for tree in history.contents(tree) {
+            self.go_on_from(history, &tree);
+        }
+    }
+
+    fn go_on_from(&mut self, history: &History, tree: &Tree) {
         let mut hasher = DefaultHasher::new();
-        (&tree, &history.acknowledged).hash(&mut hasher);
+        (tree, &history.acknowledged).hash(&mut hasher);
         if self.explored.failure.is_some() || !self.seen.insert(hasher.finish()) {
             return;
         }
         self.explored.states += 1;
-        if let Err(broken) = history.acknowledged.recovered(&tree, self.disk, history.clock) {
+        if let Err(broken) = history.acknowledged.recovered(tree, self.disk, history.clock) {
             let names: Vec<String> = tree.files().map(|(path, _)| format!("  {path}")).collect();
             let deeds = history.deeds.join("; ");
             let when = history.doing.map_or("after that".to_string(), |deed| format!("during {deed:?}"));
@@ -313,6 +362,7 @@ impl History {
             base: world.tree.clone(),
             tree: Tree::clone(&world.tree),
             changes: Vec::new(),
+            grown: Vec::new(),
             acknowledged: Acknowledged::default(),
             task: None,
             clock: 1,
@@ -331,20 +381,37 @@ impl History {
     ) -> (History, usize) {
         let errand = self.errand(deed);
         let state = RefCell::new((History { doing: Some(deed), ..self.clone() }, 0, moment));
-        let ask = |call: Call| {
+        let step = |call: Call| {
             let (history, calls, moment) = &mut *state.borrow_mut();
             if death.is_some_and(|death| *calls >= death) {
                 return failed(StoreErrorKind::Other);
             }
             *calls += 1;
-            if call.changes() || matches!(call, Call::SyncDir(_)) {
+            if call.changes() || matches!(call, Call::Flush(_) | Call::SyncDir(_)) {
                 moment(history, Some(&call));
             }
+            let made = if let Call::Append(path, ..) = &call { history.made(path) } else { None };
             let reply = call.apply(&mut history.tree);
+            match (&call, made) {
+                (Call::Append(path, ..), Some(made)) => history.grow(made, path),
+                (Call::CreateUnflushed(path, _), None) if reply == Ok(Outcome::Created(Created::Now)) => {
+                    history.made_unflushed(path);
+                }
+                _ => {}
+            }
             history.note(&call, &reply);
             reply
         };
-        let answer = errand.run(answered(mistake, ask));
+        let amid = Cell::new(self.errand_amid(deed));
+        let ask = |call: Call| {
+            if matches!(&call, Call::Flush(path) if !path.dir.is_below(&layout::tasks()))
+                && let Some(errand) = amid.take()
+            {
+                errand.run(answered(mistake, &step).ordering_names(self.knows(true)));
+            }
+            step(call)
+        };
+        let answer = errand.run(answered(mistake, ask).ordering_names(self.knows(!self.deeds.len().is_multiple_of(2))));
         let (mut history, calls, _) = state.into_inner();
         history.doing = None;
         history.clock += if deed == Deed::TakeOver { 10 } else { 1 };
@@ -369,12 +436,12 @@ impl History {
             if follows.is_some() { New { after: [None, None], ..new } } else { new }
         };
         let order = match deed {
-            Deed::Enqueue => Order::Enqueue(added(None, None)),
+            Deed::Enqueue | Deed::EnqueueAsItIsClaimed => Order::Enqueue(added(None, None)),
             Deed::EnqueueChild => Order::Enqueue(added(Some(task), None)),
             Deed::Claim | Deed::TakeOver => Order::Claim,
             Deed::Heartbeat => Order::Heartbeat(task),
             Deed::Progress => Order::Progress(task),
-            Deed::Complete => Order::Complete(task),
+            Deed::Complete | Deed::CompleteAsItIsSwept => Order::Complete(task),
             Deed::CompleteAndEnqueue => Order::CompleteAndEnqueue(task, added(Some(task), Some(nonce))),
             Deed::Fail => Order::Fail(task),
             Deed::Release => Order::Release(task),
@@ -394,13 +461,87 @@ impl History {
         Errand { agent, order, now: after(seconds), nonce, lease: None }
     }
 
+    /// What an agent knows of the disk. Where agents know different things, one of two does not know what the others rely on.
+    fn knows(&self, is_other: bool) -> Option<bool> {
+        let orders_names = self.disk.orders_names();
+        if self.histories.is_mixed && orders_names && is_other { None } else { Some(orders_names) }
+    }
+
+    /// What another agent does in the middle of a deed.
+    fn errand_amid(&self, deed: Deed) -> Option<Errand> {
+        let order = match deed {
+            Deed::EnqueueAsItIsClaimed => Order::Claim,
+            Deed::CompleteAsItIsSwept => Order::Sweep,
+            _ => return None,
+        };
+        let nonce = Nonce::from_bits(0x100 * (self.deeds.len() as u64 + 1) + 0x80);
+        Some(Errand { agent: 1, order, now: after(self.clock), nonce, lease: None })
+    }
+
+    /// What a file held when it was made, which is what changes of names tell.
+    fn made(&self, path: &Path) -> Option<Arc<[u8]>> {
+        let content = self.tree.content(path)?;
+        let grown = self.grown.iter().find(|grown| Arc::ptr_eq(&grown.content, content));
+        Some(grown.map_or(content, |grown| &grown.made).clone())
+    }
+
+    fn grow(&mut self, made: Arc<[u8]>, path: &Path) {
+        let content = self.tree.content(path).cloned().expect("it was added to");
+        match self.grown.iter_mut().find(|grown| Arc::ptr_eq(&grown.made, &made)) {
+            Some(grown) => grown.content = content,
+            None => self.grown.push(Grown { flushed: made.clone(), made, content }),
+        }
+    }
+
+    fn made_unflushed(&mut self, path: &Path) {
+        let made = self.tree.content(path).cloned().expect("it was made");
+        self.grown.push(Grown { flushed: Arc::default(), content: made.clone(), made });
+    }
+
+    /// The tree with what its files may hold: of what was not flushed all, a part, or as many zeros.
+    fn contents(&self, tree: Tree) -> Vec<Tree> {
+        let mut trees = vec![tree];
+        for grown in &self.grown {
+            trees =
+                trees.iter().flat_map(|tree| grown.contents().map(|content| grown.replay(tree, &content))).collect();
+        }
+        trees
+    }
+
+    fn flush(&mut self, path: &Path) {
+        let Some(made) = self.made(path) else { return };
+        if let Some(grown) = self.grown.iter_mut().find(|grown| Arc::ptr_eq(&grown.made, &made)) {
+            grown.flushed = grown.content.clone();
+        }
+        let of_file = |content: &Arc<[u8]>| Arc::ptr_eq(content, &made);
+        match self.disk {
+            Disk::AnySubset => {}
+            Disk::Ordered => self.changes.iter_mut().for_each(|change| change.durable = true),
+            Disk::OwnNames => {
+                let names: Vec<Path> = self
+                    .tree
+                    .files()
+                    .map(|(path, _)| path)
+                    .filter(|path| self.made(path).is_some_and(|it| of_file(&it)))
+                    .collect();
+                for change in &mut self.changes {
+                    change.durable |= match &change.what {
+                        Delta::Add(_, content) | Delta::Rename(_, _, content) => of_file(content),
+                        Delta::AddDir(dir) => names.iter().any(|name| name.dir == *dir || name.dir.is_below(dir)),
+                        Delta::Remove(_) | Delta::RemoveDir(_) => false,
+                    };
+                }
+            }
+        }
+    }
+
     fn note(&mut self, call: &Call, reply: &Reply) {
-        let content = |path: &Path| self.tree.content(path).cloned().unwrap_or_default();
+        let content = |path: &Path| self.made(path).unwrap_or_default();
         let changes = match (call, reply) {
-            (Call::Create(path, _), Ok(Outcome::Created(Created::Now)))
+            (Call::Create(path, _) | Call::CreateUnflushed(path, _), Ok(Outcome::Created(Created::Now)))
             | (Call::Link(_, path), Ok(Outcome::Linked(Linked::Now))) => vec![Delta::Add(path.clone(), content(path))],
             (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here)))
-                if from.dir == to.dir || self.disk == Disk::Ordered =>
+                if from.dir == to.dir || self.disk.orders_names() =>
             {
                 vec![Delta::Rename(from.clone(), to.clone(), content(to))]
             }
@@ -410,6 +551,10 @@ impl History {
             (Call::Remove(path), Ok(Outcome::Removed(Removed::Now))) => vec![Delta::Remove(path.clone())],
             (Call::MakeDir(dir), Ok(Outcome::Made(Made::Now))) => vec![Delta::AddDir(dir.clone())],
             (Call::RemoveDir(dir), Ok(Outcome::DirRemoved(DirRemoved::Now))) => vec![Delta::RemoveDir(dir.clone())],
+            (Call::Flush(path), Ok(Outcome::Flushed(Flushed::Now))) => {
+                self.flush(path);
+                Vec::new()
+            }
             (Call::SyncDir(dir), Ok(Outcome::Synced)) => {
                 self.sync(dir);
                 Vec::new()
@@ -432,6 +577,10 @@ impl History {
                     .filter(|change| change.what.dir().as_ref() == Some(dir))
                     .for_each(|change| change.durable = true);
             }
+            Disk::OwnNames => changes.for_each(|change| {
+                let is_above = |new: &Dir| *new == *dir || dir.is_below(new);
+                change.durable |= change.what.is_in(dir) || matches!(&change.what, Delta::AddDir(new) if is_above(new));
+            }),
             Disk::Ordered => {
                 changes.rev().skip_while(|change| !change.what.is_in(dir)).for_each(|change| change.durable = true);
             }
@@ -464,6 +613,27 @@ impl History {
     }
 }
 
+impl Grown {
+    fn contents(&self) -> impl Iterator<Item = Arc<[u8]>> {
+        let new = self.content.get(self.flushed.len()..).unwrap_or_default();
+        let with = |part: Vec<u8>| Arc::from([&self.flushed, part.as_slice()].concat());
+        let parts = [with(new[..new.len() / 2].to_vec()), with(vec![0; new.len()]), self.flushed.clone()];
+        let parts = if new.is_empty() { Vec::new() } else { parts.to_vec() };
+        parts.into_iter().chain([self.content.clone()])
+    }
+
+    /// Puts this under each name that the file has.
+    fn replay(&self, tree: &Tree, content: &Arc<[u8]>) -> Tree {
+        let mut tree = tree.clone();
+        let names: Vec<Path> =
+            tree.files().filter(|(_, content)| Arc::ptr_eq(content, &self.made)).map(|(path, _)| path).collect();
+        for path in names {
+            tree.put(&path, content.clone());
+        }
+        tree
+    }
+}
+
 impl Delta {
     /// The directory whose sync makes it durable.
     fn dir(&self) -> Option<Dir> {
@@ -493,13 +663,14 @@ impl Delta {
 
 impl Acknowledged {
     fn recovered(&self, tree: &Tree, disk: Disk, clock: u64) -> Result<(), Broken> {
-        let mut world = World { tree: Arc::new(tree.clone()), ledger: Ledger::blind() };
+        let mut world =
+            World { tree: Arc::new(tree.clone()), ledger: Ledger::blind(), orders_names: disk.orders_names() };
         if disk == Disk::AnySubset {
             self.is_told(&world, clock)?;
             world.heal(LATER)?;
         }
         self.is_in(&world.tree)?;
-        if disk == Disk::Ordered {
+        if disk.orders_names() {
             // Else a task of which no name was left begins anew.
             self.are_reported(&world.tree)?;
         }
@@ -544,9 +715,4 @@ impl Acknowledged {
         }
         Ok(())
     }
-}
-
-/// What was reported last on a task.
-fn last_report(tree: &Tree, entry: &Entry) -> Option<Arc<[u8]>> {
-    chain(tree, entry).last().and_then(|report| tree.content(&report.path).cloned())
 }

@@ -190,7 +190,7 @@ fn one_schedule(mix: Mix, mistake: Option<Mistake>, tally: &Arc<Tally>) {
 }
 
 /// An agent's life: one errand after the other, each by another clock and with another fate. Its queue remembers from one
-/// to the next, until it dies.
+/// to the next, until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
 fn live(agent: usize, mix: Mix, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Tally) {
     let mut lease: Option<(TaskId, Nonce)> = None;
     let at_hand: RefCell<Option<(Errand, Fate)>> = RefCell::default();
@@ -209,10 +209,12 @@ fn live(agent: usize, mix: Mix, mistake: Option<Mistake>, stage: &Mutex<Stage>, 
         calls.set(0);
         let answer = match &queue {
             Some(queue) => errand.run_on(queue),
-            None => match Queue::open(answered(mistake, &ask)) {
-                Ok(opened) => errand.run_on(queue.insert(opened)),
-                Err(_) => Answer::Unknown,
-            },
+            None => {
+                match Queue::open(answered(mistake, &ask).ordering_names(agent.is_multiple_of(2).then_some(true))) {
+                    Ok(opened) => errand.run_on(queue.insert(opened)),
+                    Err(_) => Answer::Unknown,
+                }
+            }
         };
         tally.calls.fetch_add(calls.get(), Ordering::Relaxed);
         if fate.what != Mishap::None && calls.get() >= fate.when {
@@ -349,7 +351,8 @@ impl Stage {
             Mishap::Repetition => ": takes effect, the reply is lost, the call repeated",
         };
         let reply = match mishap {
-            Mishap::Death | Mishap::Failure => failed(StoreErrorKind::Other),
+            Mishap::Death => failed(StoreErrorKind::Other),
+            Mishap::Failure => self.world.fail(&call),
             _ => match self.world.call(&call, errand) {
                 Ok(reply) if mishap == Mishap::Repetition => repeated(&reply),
                 Ok(_) if mishap == Mishap::FailureAfter => failed(StoreErrorKind::Other),

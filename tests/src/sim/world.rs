@@ -21,6 +21,8 @@ pub struct World {
     pub tree: Arc<Tree>,
     /// What was seen and told.
     pub ledger: Ledger,
+    /// Agents that meet nobody find that the medium orders names.
+    pub orders_names: bool,
 }
 
 /// How many sweeps, a second apart, it takes to see every part of the shelf of those that wait for others: here there are few.
@@ -32,7 +34,7 @@ const LAST_AGENT: usize = 8;
 impl World {
     /// An empty directory, which the first that enqueues makes a queue.
     pub fn empty() -> World {
-        World { tree: Arc::default(), ledger: Ledger::default() }
+        World { tree: Arc::default(), ledger: Ledger::default(), orders_names: false }
     }
 
     /// A queue without tasks.
@@ -41,7 +43,7 @@ impl World {
         let queue = Queue::open(store).expect("an empty store");
         queue.init(after(0), Nonce::from_bits(0xe)).expect("a store at rest");
         let tree = queue.store().clone().into();
-        World { ledger: Ledger::of(&tree), tree: Arc::new(tree) }
+        World { ledger: Ledger::of(&tree), tree: Arc::new(tree), orders_names: false }
     }
 
     /// Does one call of an errand.
@@ -60,16 +62,26 @@ impl World {
         Ok(reply)
     }
 
+    /// Has a call fail, without effect but for what is left of a line that was to be added.
+    pub fn fail(&mut self, call: &Call) -> Reply {
+        if let Call::Append(path, line, most) = call {
+            Arc::make_mut(&mut self.tree).append(path, &line[..line.len() / 2], *most);
+        }
+        failed(StoreErrorKind::Other)
+    }
+
     /// Carries an errand out with nobody else about.
     pub fn run(&mut self, errand: &Errand) -> Result<Answer, Broken> {
         let (world, broken) = (RefCell::new(&mut *self), RefCell::new(None));
-        let answer = errand.run(Answered(|call: Call| match world.borrow_mut().call(&call, errand) {
+        let orders_names = world.borrow().orders_names;
+        let store = Answered::by(|call: Call| match world.borrow_mut().call(&call, errand) {
             Ok(reply) => reply,
             Err(first) => {
                 broken.borrow_mut().get_or_insert(first);
                 failed(StoreErrorKind::Other)
             }
-        }));
+        });
+        let answer = errand.run(store.ordering_names(orders_names));
         broken.take().map_or(Ok(()), Err)?;
         self.told(errand, &answer)?;
         Ok(answer)

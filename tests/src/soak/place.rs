@@ -31,7 +31,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(directory) = &self.0 else { return };
-        let shelves = ["tasks", "records", "done"].map(|shelf| directory.path().join(".muse/coordination").join(shelf));
+        let shelves = ["tasks", "done"].map(|shelf| directory.path().join(".muse/coordination").join(shelf));
         let parts: Vec<PathBuf> = shelves.iter().flat_map(fs::read_dir).flatten().flatten().map(|e| e.path()).collect();
         thread::scope(|scope| {
             for share in parts.chunks(parts.len().div_ceil(REMOVERS).max(1)) {

@@ -50,10 +50,15 @@ fn a_full_disk_refuses_what_must_be_written_and_loses_nothing() {
     there.coord("claim --run-id a").succeeded();
     there.shell(r#"dd if=/dev/zero of="$1/filler" bs=1024 2>/dev/null"#).ended_with(1);
 
+    // More than the last page of the task's file has room for.
+    let large = format!(r#"complete {first} --run-id a --result {{"log":"{}"}}"#, "x".repeat(10_000));
+    let refused = there.coord(&large).ended_with(1);
+    assert!(refused.stderr.starts_with("❌ cannot add to claimed/"), "{refused}");
+    assert!(refused.stderr.ends_with("No space left on device; free some space and try again\n"), "{refused}");
+
     assert_snapshot!(transcript([
         there.coord("enqueue third"),
         there.coord("enqueue third --json"),
-        there.coord(&format!(r#"complete {first} --run-id a --result {{"pr":42}}"#)),
         there.coord("tasks --json"),
         // A claim writes no file, so it needs no room.
         there.coord("claim --run-id a"),
@@ -66,10 +71,6 @@ fn a_full_disk_refuses_what_must_be_written_and_loses_nothing() {
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"cannot write tasks/<aa>/<id 2>.json: No space left on device; free some space and try again",
      "status":"io_error","warnings":[]}
-    exit 1
-
-    $ muse coord complete <id 3> --run-id a --result '{"pr":42}'
-    2> ❌ cannot write records/<aa>/<id 3>.3.<nonce 1>.json: No space left on device; free some space and try again
     exit 1
 
     $ muse coord tasks --json

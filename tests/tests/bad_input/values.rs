@@ -305,16 +305,16 @@ fn a_setting_that_is_no_setting_is_refused_before_anything_is_done() {
     let nonsense = |line: &str| repo.coord_call(line).env("MUSE_COORD_SYNC", "nonsense").run();
     assert_snapshot!(transcript([nonsense("enqueue t"), nonsense("claim --run-id a --json"), nonsense("tasks")]), @r#"
     $ MUSE_COORD_SYNC=nonsense muse coord enqueue t
-    2> ❌ MUSE_COORD_SYNC must be on or off, not "nonsense"
+    2> ❌ MUSE_COORD_SYNC must be on, posix or off, not "nonsense"
     exit 1
 
     $ MUSE_COORD_SYNC=nonsense muse coord claim --run-id a --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"MUSE_COORD_SYNC must be on or off, not \"nonsense\"","status":"bad_args","warnings":[]}
+     "error":"MUSE_COORD_SYNC must be on, posix or off, not \"nonsense\"","status":"bad_args","warnings":[]}
     exit 1
 
     $ MUSE_COORD_SYNC=nonsense muse coord tasks
-    2> ❌ MUSE_COORD_SYNC must be on or off, not "nonsense"
+    2> ❌ MUSE_COORD_SYNC must be on, posix or off, not "nonsense"
     exit 1
     "#);
     for fine in ["on", "off", ""] {

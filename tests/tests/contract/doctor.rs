@@ -108,12 +108,14 @@ fn a_defect_is_told_mended_and_gone() {
     repo.coord(&format!("complete {id} --run-id agent-1 --result '{{\"a\":1}}'")).succeeded();
 
     // A result that is lost cannot be made up.
-    fs::remove_file(file_of(&repo, "records", &id)).unwrap();
+    let file = file_of(&repo, "tasks", &id);
+    let told = fs::read_to_string(&file).unwrap();
+    fs::write(&file, told.lines().next().unwrap().to_owned() + "\n").unwrap();
     assert_snapshot!(repo.session(["doctor --repair", "doctor --json"]), @r#"
     $ muse coord doctor --repair
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      report_lost records/<aa>/<id 1>.3.<nonce 1>.json: the result or error of the task is missing or torn; it cannot be mended; that the task has ended stands
+      report_lost tasks/<aa>/<id 1>.json: the result or error of the task is missing or torn; it cannot be mended; that the task has ended stands
 
       (<s>)
     exit 1
@@ -122,7 +124,7 @@ fn a_defect_is_told_mended_and_gone() {
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
      "healthy":false,"repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,
      "timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"report_lost",
-     "task_id":"<id 1>","path":"records/<aa>/<id 1>.3.<nonce 1>.json",
+     "task_id":"<id 1>","path":"tasks/<aa>/<id 1>.json",
      "problem":"the result or error of the task is missing or torn","became":"left"}],"leftovers":{"drafts":0,
      "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
      "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,

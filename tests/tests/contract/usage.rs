@@ -282,7 +282,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2> Environment:
     2>   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
     2>   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
-    2>   MUSE_COORD_SYNC  off: do not sync to disk, for throw-away queues
+    2>   MUSE_COORD_SYNC  posix: rely on no journal; off: do not sync to disk, for throw-away queues
     2>   NO_COLOR         no colours on a terminal
     2> 
     2> Exit codes:

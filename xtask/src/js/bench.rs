@@ -1,10 +1,12 @@
-//! The benchmark of the npm package, on its tarball: `js/bench/bench.mjs` beside a queue in better-sqlite3.
+//! The benchmark of the npm package, on its tarball: `js/bench/bench.mjs` beside a queue in better-sqlite3, and beside the native
+//! queue, whose agents are those of `coord-bench`.
 //!
-//! That one is compiled here where no compiled one can be downloaded, which takes a minute or two, once. No other package's
+//! better-sqlite3 is compiled here where no compiled one can be downloaded, which takes a minute or two, once. No other package's
 //! scripts are run.
 
 use super::test::unpack;
 use super::{install, pack};
+use crate::build::OTHERS;
 use crate::fresh::unless_made_of;
 use crate::hosts;
 use crate::workspace::Workspace;
@@ -22,8 +24,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     install(workspace, &bench)?;
     compile(workspace, &bench, &node)?;
     unpack(workspace, &tarball, &bench.join("node_modules/@muse/coord"))?;
+    cmd!(sh, "cargo build {OTHERS...} --bin coord-bench").run()?;
+    let native = workspace.target()?.join("release/coord-bench");
     let program = bench.join("bench.mjs");
-    cmd!(sh, "{node} {program} {arguments...}").run()?;
+    cmd!(sh, "{node} {program} --native {native} {arguments...}").run()?;
     Ok(())
 }
 

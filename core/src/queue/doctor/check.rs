@@ -8,6 +8,7 @@ use super::super::agreement::{Disagreement, disagreement};
 use super::super::files::{Decoded, Located};
 use super::super::find::LOOKS;
 use super::super::reports::Report;
+use super::super::unfinished::is_unfinished;
 use super::super::{Queue, Status, says_format};
 use super::mend::{Fence, Mender};
 use super::scan::{Aside, Case, Scan};
@@ -141,6 +142,12 @@ impl<'a, S: Store> Round<'a, S> {
             return self.check_staged(&located, &task);
         }
         self.count(&located)?;
+        if is_unfinished(&located) {
+            // Its holder is at it, or a sweep will be.
+            let now = self.now;
+            self.repaired(|mender| mender.finish(&located, now))?;
+            return Ok(());
+        }
         let home = home_of(&located.entry, &task);
         if located.dir != home {
             let misplaced = located.path();
@@ -199,18 +206,28 @@ impl<'a, S: Store> Round<'a, S> {
                 became => Ok(became),
             })?;
             self.found(Some(id), path, Problem::RecordBad(problem), became);
+            return Ok(());
+        }
+        if self.queue.store().links(&located.path())? == Some(1)
+            && self.repaired(|mender| mender.join_record(located))? == Became::Left
+        {
+            self.note(Note::RecordApart(path));
         }
         Ok(())
     }
 
     /// Looks at the reports that the entry leads to, and tells them.
     fn check_reports(&mut self, located: &Located) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
+        let (id, file) = (located.entry.id, layout::record(located.entry.id));
+        let noise = self.queue.told_of(id)?.noise;
+        if noise > 0 {
+            self.note(Note::Noise { path: file.clone(), lines: noise });
+        }
         let history = self.queue.history(&located.entry)?;
-        if let Some((nonce, None)) = history.last() {
+        if let Some((_, None)) = history.last() {
             // One of progress is removed once another has taken its place: then the entry has another name, too.
             if self.queue.store().exists(&located.path())? {
-                let path = layout::report(located.entry.id, located.entry.version, *nonce);
-                self.found(Some(located.entry.id), path, Problem::ReportLost, Became::Left);
+                self.found(Some(id), file, Problem::ReportLost, Became::Left);
             }
         }
         Ok(history)
@@ -329,8 +346,7 @@ impl<'a, S: Store> Round<'a, S> {
     }
 
     /// Sets reports aside whose rename can succeed no more: it would need the exact name that the task had before
-    /// this version, and that one is gone. One of a higher version may be in the hands of an agent about to rename. One of
-    /// version 0 is a result that came too late, and is kept.
+    /// this version, and that one is gone. One of a higher version may be in the hands of an agent about to rename.
     fn clear_reports(
         &mut self,
         present: &Entry,
@@ -339,7 +355,7 @@ impl<'a, S: Store> Round<'a, S> {
         aside: &Aside,
     ) -> Result<(), Error> {
         for (path, version, nonce) in &case.reports {
-            let kept = *version == 0 || needed.contains(nonce) || aside.reports.contains(&(present.id, *nonce));
+            let kept = needed.contains(nonce) || aside.reports.contains(&(present.id, *nonce));
             if *version <= present.version && !kept {
                 self.diagnosis.leftovers.reports += 1;
                 self.clear_away(path)?;

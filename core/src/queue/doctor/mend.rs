@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 
 use super::super::Queue;
+use super::super::budget::Budget;
 use super::super::files::Located;
 use super::super::find::LOOKS;
 use super::Became;
@@ -120,6 +121,24 @@ impl<'a, S: Store> Mender<'a, S> {
         self.queue.store().sync_dir(&home)?;
         *located = Located { dir: home, entry: next };
         Ok(Became::Mended)
+    }
+
+    /// Links the record back from an entry that is another file. CM-22: an agent that dies in between leaves a task
+    /// without its record in `tasks/`.
+    pub(in super::super) fn join_record(&mut self, located: &Located) -> Result<Became, Error> {
+        let Some((record, _)) = self.queue.record_of(located.entry.id)? else { return Ok(Became::Left) };
+        match self.set_aside(&record)? {
+            Became::SetAside => self.link_record_back(located),
+            became => Ok(became),
+        }
+    }
+
+    /// Finishes an end, or takes it back.
+    pub(super) fn finish(&mut self, located: &Located, now: Timestamp) -> Result<Became, Error> {
+        let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
+        let nonce = self.nonce();
+        let moved = self.queue.finish(located, now, nonce, &mut budget)?;
+        Ok(if moved == Moved::Here { Became::Mended } else { Became::Left })
     }
 
     /// Moves a task that has its key, and stands only in the key's directory, to where it belongs.

@@ -68,13 +68,15 @@ impl<S: Store> Queue<S> {
             if name == layout::PREPARED {
                 return Some(());
             }
+            if let Some((id, version, nonce)) = layout::parse_report(&name)
+                && layout::record(id).dir == *dir
+            {
+                scan.case(id).reports.push((dir.file(name), version, nonce));
+                return Some(());
+            }
             layout::parse_record(&name).filter(|id| layout::record(*id).dir == *dir).map(|id| {
                 scan.case(id);
             })
-        })?;
-        self.scan_parts(&layout::reports(), &mut scan, &mut |scan, dir, name| {
-            layout::parse_report(&name)
-                .map(|(id, version, nonce)| scan.case(id).reports.push((dir.file(name), version, nonce)))
         })?;
         self.scan_blocked(&mut scan)?;
         self.scan_shelf(&TimedShelf::scheduled(), &mut scan)?;
