@@ -17,6 +17,7 @@
 
 pub mod damage;
 mod mounted;
+pub mod power_cut;
 mod schema;
 mod shown;
 pub mod sim;

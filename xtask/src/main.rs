@@ -14,6 +14,7 @@ mod hosts;
 mod install;
 mod js;
 mod lint;
+mod power_cut;
 mod setup;
 mod soak;
 mod supply;
@@ -54,6 +55,8 @@ enum Task {
     Demo(demo::Options),
     /// Let agents work on one queue while they are killed and stopped, and check all that they were answered
     Soak(soak::Options),
+    /// Cut the power of real filesystems while agents work on them, and check that nothing acknowledged is missing
+    PowerCut(power_cut::Options),
     /// Measure the queue beside what people use instead, and print tables of ratios
     Bench(bench::Options),
     /// Install the stock wasmtime that the tests run the component in (about 10 minutes, once)
@@ -85,6 +88,7 @@ fn run(task: Task) -> Result<()> {
         Task::Install(options) => install::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Soak(options) => soak::run(&workspace, &options),
+        Task::PowerCut(options) => power_cut::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
         Task::Wasmtime => tools::run(&workspace),
         Task::DemoAgent(options) => demo::agent::run(&options),

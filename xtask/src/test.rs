@@ -17,6 +17,7 @@ use crate::build::{self, OTHERS};
 use crate::components;
 use crate::hosts;
 use crate::js;
+use crate::power_cut;
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -31,6 +32,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
+    power_cut::ensure_filesystems(workspace);
     let wasmtime = tools::wasmtime(workspace)?;
     let built = build::product(workspace)?;
     let examples = components::examples(workspace)?;
