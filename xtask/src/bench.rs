@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: the queue beside what people use instead, side by side in one run.
 //!
 //! The program is `tests/bench`, which says what is compared and how. Here everything is built for it and a Python environment made
-//! with the packages of `requirements.txt`. Where beanstalkd is not installed it is left out.
+//! with the packages of `requirements.txt`. Where beanstalkd is not installed it is left out. The npm package has a
+//! benchmark of its own, `cargo xtask js --bench`, which compares it with the native queue, too: `--npm` runs that
+//! afterwards.
 
 use crate::build::{self, OTHERS};
 use crate::hosts::python_with;
@@ -28,6 +30,15 @@ pub(crate) struct Options {
     /// Leave what was measured, and tell where it is
     #[arg(long)]
     keep: bool,
+    /// Measure on images of ext4 with a journal and of XFS, too: they are made and mounted in the directory, which needs root
+    #[arg(long)]
+    images: bool,
+    /// Have another build take turns with this one: the directory with its `coord-bench`, and maybe its `muse`
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
+    /// Measure the goals of the npm package beside better-sqlite3 and the native queue, too, on the directory's disk
+    #[arg(long)]
+    npm: bool,
     /// Write what was measured into BENCHMARKS.md, too, and the chart beside the benchmark
     #[arg(long)]
     write: bool,
@@ -46,16 +57,22 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     more.push(format!("--python={}", python.display()));
     more.extend(beanstalkd().map(|path| format!("--beanstalkd={}", path.display())));
     cmd!(sh, "{program} run --muse {muse} --library {library} --output {output} {more...}").run()?;
+    if options.npm {
+        let dir = options.dir.iter().map(|dir| format!("--dir={}", dir.display()));
+        let xtask = std::env::current_exe()?;
+        cmd!(sh, "{xtask} js --bench -- --goals {dir...}").run()?;
+    }
     Ok(())
 }
 
 /// The same for the program.
 fn words(options: &Options, workspace: &Workspace) -> Vec<String> {
-    let Options { dir, only, goals, quick, keep, write } = options;
-    let flags = [(*goals, "--goals"), (*quick, "--quick"), (*keep, "--keep")];
+    let Options { dir, only, goals, quick, keep, images, against, npm: _, write } = options;
+    let flags = [(*goals, "--goals"), (*quick, "--quick"), (*keep, "--keep"), (*images, "--images")];
     let mut words: Vec<String> =
         flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).to_owned()).collect();
     words.extend(dir.as_ref().map(|dir| format!("--dir={}", dir.display())));
+    words.extend(against.as_ref().map(|against| format!("--against={}", against.display())));
     words.extend(only.as_ref().map(|only| format!("--only={only}")));
     words.extend(write.then(|| format!("--write={}", workspace.root.display())));
     words

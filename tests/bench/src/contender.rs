@@ -15,6 +15,7 @@ use coord_store::Sync;
 use crate::program::{Programs, Server};
 
 pub(crate) use coord::{Coord, fill_queue, open};
+pub(crate) use sqlite::fill_durably;
 use sqlite::{Setting, Waiting};
 
 /// One that works tasks off, one after the other.
@@ -25,6 +26,10 @@ pub(crate) trait Agent {
     fn claim(&mut self) -> Result<bool>;
     /// Ends the task that it claimed, which nobody else may have ended.
     fn complete(&mut self) -> Result<()>;
+    /// The same, with a result, which is a JSON object and as durable as the end.
+    fn complete_with(&mut self, _result: &str) -> Result<()> {
+        bail!("it keeps no results")
+    }
 }
 
 /// What is compared. The doc comments are what tables say of it.
@@ -136,6 +141,15 @@ impl Contender {
                 Some(package) => programs.ended_in_package(package, directory),
                 None => sqlite::ended(directory),
             },
+        }
+    }
+
+    /// How many tasks wait and how many have ended, of those contenders that two builds are compared by; there must be no others.
+    pub(crate) fn counts(self, directory: &Path) -> Result<(u64, u64)> {
+        match self {
+            Contender::Coord | Contender::CoordUnsynced => coord::counts(directory),
+            _ if self.sqlite().is_some() => sqlite::counts(directory),
+            _ => bail!("the tasks of {self} are not counted"),
         }
     }
 

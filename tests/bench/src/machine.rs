@@ -28,7 +28,7 @@ fn memory() -> Option<String> {
 }
 
 /// The type, and for ext4 whether it has a journal, which decides what an `fsync` costs.
-fn filesystem(directory: &Path) -> Result<String> {
+pub(crate) fn filesystem(directory: &Path) -> Result<String> {
     let mounts = fs::read_to_string("/proc/mounts").context("cannot read /proc/mounts")?;
     let directory = directory.canonicalize()?;
     let mounts = mounts.lines().filter_map(|line| {

@@ -5,6 +5,7 @@
 //! ended exactly once. Not guaranteed: absolute times, which are the machine's.
 //!
 //! - [`contender`]: what is compared, behind one trait; [`team`]: who works a backlog off, as threads or as processes.
+//! - [`image`]: filesystems in files, so that each machine measures the same ones.
 //! - [`workload`]: what is measured, one file each. [`figures`]: medians, spreads and ratios of it.
 //! - [`report`]: the tables and goals in Markdown, and `BENCHMARKS.md`; [`chart`]: the SVG.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to the person who started it")]
@@ -13,6 +14,7 @@ mod chart;
 mod contender;
 mod figures;
 mod goals;
+mod image;
 mod machine;
 mod options;
 mod program;
@@ -42,6 +44,12 @@ enum Job {
     /// One of the agents of a batch
     #[command(hide = true)]
     Agent(team::AgentOptions),
+    /// Makes a backlog
+    #[command(hide = true)]
+    Fill(program::PlaceOptions),
+    /// Tells how many tasks wait, and how many have ended
+    #[command(hide = true)]
+    Counts(program::PlaceOptions),
     /// Runs a program, and tells the most memory that it had
     #[command(hide = true)]
     Memory(program::MemoryOptions),
@@ -51,6 +59,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().job {
         Job::Run(options) => run(&options),
         Job::Agent(options) => team::agent(&options),
+        Job::Fill(options) => program::fill(&options),
+        Job::Counts(options) => program::counts(&options),
         Job::Memory(options) => program::memory(&options),
     };
     match done {

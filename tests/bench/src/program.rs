@@ -7,8 +7,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use wait4::Wait4;
 
+use crate::contender::Contender;
+
 /// What this machine has, by absolute paths. What is missing is not measured.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Programs {
     pub(crate) muse: Option<PathBuf>,
     pub(crate) library: Option<PathBuf>,
@@ -62,10 +64,87 @@ impl Programs {
 
     /// `muse coord` with these arguments, separated by spaces, in a repository.
     pub(crate) fn coord(&self, repository: &Path, arguments: &str) -> Result<Command> {
-        let mut command = Command::new(self.muse.as_ref().context("there is no muse")?);
-        command.arg("coord").args(arguments.split_whitespace()).env("MUSE_REPO_ROOT", repository);
-        Ok(command)
+        let muse = self.muse.as_ref().context("there is no muse")?;
+        Ok(coord_of(muse, repository, arguments))
     }
+}
+
+/// The same of this `muse`.
+pub(crate) fn coord_of(muse: &Path, repository: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(muse);
+    command.arg("coord").args(arguments.split_whitespace()).env("MUSE_REPO_ROOT", repository);
+    command
+}
+
+/// A build of this benchmark: its queue is the one that was compiled into it.
+#[derive(Clone, Debug)]
+pub(crate) struct Build(PathBuf);
+
+impl Build {
+    /// The one that is running.
+    pub(crate) fn this() -> Result<Build> {
+        Ok(Build(std::env::current_exe()?))
+    }
+
+    /// The one in a directory of binaries, which must understand all that this one tells its agents.
+    pub(crate) fn of(directory: &Path) -> Result<Build> {
+        let program = std::path::absolute(directory.join("coord-bench"))?;
+        let help = succeeded(Command::new(&program).args(["agent", "--help"]))?;
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        for option in ["--results", "--enqueue"] {
+            ensure!(
+                help.contains(option),
+                "{} has no `agent {option}`: build it anew with the `tests/bench` of this version on its own core",
+                program.display()
+            );
+        }
+        Ok(Build(program))
+    }
+
+    /// A hidden job of it for a contender, to be told more.
+    pub(crate) fn job(&self, job: &str, contender: Contender) -> Command {
+        let mut command = Command::new(&self.0);
+        command.args([job, "--contender", &contender.to_string()]);
+        command
+    }
+
+    /// Makes a backlog, in the format of this build.
+    pub(crate) fn fill(&self, contender: Contender, directory: &Path, count: u64) -> Result<()> {
+        let mut fill = self.job("fill", contender);
+        succeeded(fill.arg("--directory").arg(directory).arg(format!("--count={count}"))).map(drop)
+    }
+
+    /// How many tasks wait and how many have ended; there must be no others.
+    pub(crate) fn counts(&self, contender: Contender, directory: &Path) -> Result<(u64, u64)> {
+        let output = succeeded(self.job("counts", contender).arg("--directory").arg(directory))?;
+        let output = String::from_utf8(output.stdout)?;
+        let (waiting, ended) = output.trim().split_once(' ').context("no two counts")?;
+        Ok((waiting.parse()?, ended.parse()?))
+    }
+}
+
+/// A directory in which a contender has its tasks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlaceOptions {
+    #[arg(long)]
+    contender: Contender,
+    #[arg(long)]
+    directory: PathBuf,
+    /// How many tasks to add
+    #[arg(long, default_value_t = 0)]
+    count: u64,
+}
+
+/// Makes a backlog, for a build that is not this one.
+pub(crate) fn fill(options: &PlaceOptions) -> Result<()> {
+    options.contender.fill(&options.directory, options.count, &Programs::default())
+}
+
+/// Tells how many tasks wait and have ended.
+pub(crate) fn counts(options: &PlaceOptions) -> Result<()> {
+    let (waiting, ended) = options.contender.counts(&options.directory)?;
+    println!("{waiting} {ended}");
+    Ok(())
 }
 
 /// A native program that does almost nothing.

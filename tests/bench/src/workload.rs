@@ -7,7 +7,9 @@ mod component;
 mod contention;
 mod counts;
 mod crowd;
+mod footprint;
 mod one_agent;
+mod processes;
 mod waiting;
 
 use std::path::Path;
@@ -25,9 +27,11 @@ use crate::team::Team;
 pub(crate) fn all(bench: &Bench) -> Result<Report> {
     let mut report = Report::new(bench.root(), &bench.programs)?;
     one_agent::run(bench, &mut report)?;
+    processes::run(bench, &mut report)?;
     contention::run(bench, &mut report)?;
     component::run(bench, &mut report)?;
     batch::run(bench, &mut report)?;
+    footprint::run(bench, &mut report)?;
     commands::run(bench, &mut report)?;
     waiting::run(bench, &mut report)?;
     backlog::run(bench, &mut report)?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use coord_core::name::{QueueName, RunId};
 use coord_core::queue::{Batch, ClaimRequest, Filter, Status, Thoroughness};
 use coord_core::transition::Claimant;
-use coord_core::{Queue, TaskId};
+use coord_core::{JsonObject, Queue, TaskId};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 
@@ -26,6 +26,12 @@ impl Coord {
         let run_id: RunId = run_id.parse()?;
         let request = ClaimRequest::any(run_id, task::LEASE_SECONDS);
         Ok(Coord { queue: open(directory, sync)?, request, held: None })
+    }
+
+    fn end(&mut self, result: Option<JsonObject>) -> Result<()> {
+        let (id, claimant) = self.held.take().context("nothing is claimed")?;
+        self.queue.complete(id, claimant, result, host::now(), task::nonce()?)?;
+        Ok(())
     }
 
     /// The task that it claimed last.
@@ -52,9 +58,11 @@ impl Agent for Coord {
     }
 
     fn complete(&mut self) -> Result<()> {
-        let (id, claimant) = self.held.take().context("nothing is claimed")?;
-        self.queue.complete(id, claimant, None, host::now(), task::nonce()?)?;
-        Ok(())
+        self.end(None)
+    }
+
+    fn complete_with(&mut self, result: &str) -> Result<()> {
+        self.end(Some(JsonObject::parse(result)?))
     }
 }
 
@@ -81,9 +89,19 @@ pub(crate) fn fill_queue(directory: &Path, numbers: Range<u64>) -> Result<()> {
 }
 
 pub(super) fn ended(directory: &Path) -> Result<u64> {
+    let (waiting, completed) = counts(directory)?;
+    ensure!(waiting == 0, "beside {completed} tasks that are completed {waiting} wait");
+    Ok(completed)
+}
+
+pub(super) fn counts(directory: &Path) -> Result<(u64, u64)> {
     let queue = open(directory, Sync::Off)?;
     let counts = queue.tasks(&Filter { limit: 1, ..Filter::default() }, host::now())?.counts;
-    let completed = counts.of(Status::Completed);
-    ensure!(completed == counts.total(), "of {} tasks {completed} are completed", counts.total());
-    Ok(completed)
+    let (waiting, completed) = (counts.of(Status::Pending), counts.of(Status::Completed));
+    ensure!(
+        waiting + completed == counts.total(),
+        "of {} tasks {waiting} wait and {completed} are completed",
+        counts.total()
+    );
+    Ok((waiting, completed))
 }

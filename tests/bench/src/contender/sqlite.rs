@@ -33,7 +33,8 @@ const SCHEMA: &str = "
         nonce INTEGER,
         claimed_at INTEGER,
         expires_at INTEGER,
-        ended_at INTEGER
+        ended_at INTEGER,
+        result TEXT
     );
     -- One index to find the next task and the leases by: a claim moves its row within it, a completion takes it out. What has ended is
     -- not in it, and a query that is to use it has to say so word for word. A row's id comes last in every index, and the time to wait is there so that whoever looks for the next reads nothing else.
@@ -51,7 +52,7 @@ const CLAIM: &str = "
     )
     RETURNING id, generation, priority, queue, created_by, created_at, title, payload";
 
-const COMPLETE: &str = "UPDATE tasks SET state = 2, ended_at = ? WHERE id = ? AND state = 1 AND nonce = ?";
+const COMPLETE: &str = "UPDATE tasks SET state = 2, ended_at = ?, result = ? WHERE id = ? AND state = 1 AND nonce = ?";
 
 const SWEEP: &str = "UPDATE tasks SET state = 0, run_id = NULL WHERE state < 2 AND state = 1 AND expires_at <= ?";
 
@@ -143,32 +144,61 @@ impl Agent for Sqlite {
     }
 
     fn complete(&mut self) -> Result<()> {
+        self.end(None)
+    }
+
+    fn complete_with(&mut self, result: &str) -> Result<()> {
+        self.end(Some(result))
+    }
+}
+
+impl Sqlite {
+    fn end(&mut self, result: Option<&str>) -> Result<()> {
         let (id, nonce) = self.held.take().context("nothing is claimed")?;
         self.synchronous(self.setting.complete)?;
-        let changed = self.database.prepare_cached(COMPLETE)?.execute(params![micros(host::now()), id, nonce])?;
+        let changed =
+            self.database.prepare_cached(COMPLETE)?.execute(params![micros(host::now()), result, id, nonce])?;
         ensure!(changed == 1, "task {id} is another's by now");
         Ok(())
     }
 }
 
+/// All in one transaction, which is synced.
+pub(crate) fn fill_durably(directory: &Path, count: u64) -> Result<()> {
+    let database = connect(directory)?;
+    database.pragma_update(None, "synchronous", "FULL")?;
+    insert_all(&database, count)
+}
+
+fn insert_all(database: &Connection, count: u64) -> Result<()> {
+    let all = database.unchecked_transaction()?;
+    (0..count).try_for_each(|number| insert(database, number))?;
+    Ok(all.commit()?)
+}
+
 /// All in one transaction.
 pub(super) fn fill(directory: &Path, count: u64) -> Result<()> {
     let database = connect(directory)?;
-    let all = database.unchecked_transaction()?;
-    (0..count).try_for_each(|number| insert(&database, number))?;
-    all.commit()?;
+    insert_all(&database, count)?;
     // The log is emptied before anything is measured.
     database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }
 
 pub(super) fn ended(directory: &Path) -> Result<u64> {
-    let count = |state: &str| format!("SELECT count(*) FROM tasks WHERE state {state}");
-    let database = connect(directory)?;
-    let left: i64 = database.query_row(&count("< 2"), [], |row| row.get(0))?;
+    let (left, ended) = counts(directory)?;
     ensure!(left == 0, "{left} tasks are left");
-    let ended: i64 = database.query_row(&count("= 2"), [], |row| row.get(0))?;
-    Ok(ended.cast_unsigned())
+    Ok(ended)
+}
+
+pub(super) fn counts(directory: &Path) -> Result<(u64, u64)> {
+    let database = connect(directory)?;
+    let count = |states: &str| -> Result<u64> {
+        let statement = format!("SELECT count(*) FROM tasks WHERE state {states}");
+        let count: i64 = database.query_row(&statement, [], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    };
+    Ok((count("< 2")?, count("= 2")?))
 }
 
 fn connect(directory: &Path) -> Result<Connection> {

@@ -2,14 +2,16 @@
 
 use anyhow::Result;
 
+use crate::contender::Contender;
 use crate::figures::{Comparison, Turn, timed};
 use crate::goals::Key;
 use crate::options::{Bench, Part};
-use crate::program::succeeded;
+use crate::program::{coord_of, succeeded};
 use crate::report::{Report, Shown};
 use crate::repository::Repository;
 
 const NAME: &str = "backlog";
+const BOTH: &str = "backlog, by both builds";
 const SCRIPT: &str = "beside a script";
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
@@ -18,6 +20,9 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     }
     if bench.wants(NAME, Part::Goal) {
         by_size(bench, report)?;
+    }
+    if bench.wants(BOTH, Part::Goal) {
+        by_both_builds(bench, report)?;
     }
     if bench.programs.python.is_some() && bench.wants(SCRIPT, Part::Goal) {
         beside_a_script(bench, report)?;
@@ -45,6 +50,23 @@ fn by_size(bench: &Bench, report: &mut Report) -> Result<()> {
         report.reach(Key::Backlog, comparison.cost(many, few));
     }
     report.costs(NAME, &[comparison], Shown::Milliseconds);
+    Ok(())
+}
+
+/// The claim from a million tasks by both builds, each from a queue of its own format.
+fn by_both_builds(bench: &Bench, report: &mut Report) -> Result<()> {
+    let (Some(muse), Some(other)) = (&bench.other_muse, &bench.other) else { return Ok(()) };
+    let (tasks, rounds) = (bench.size(1_000_000, 5_000), bench.size(61, 3));
+    let million = bench.million()?;
+    let root = bench.directory()?;
+    other.fill(Contender::CoordUnsynced, &root.join(".muse/coordination"), (tasks + rounds) as u64)?;
+    let theirs = "the other build";
+    let claim = || Ok(timed(|| succeeded(&mut coord_of(muse, &root, "claim --run-id agent --json")))?.0);
+    let turns: [Turn<'_>; 2] =
+        [("this build".to_owned(), Box::new(|| million.claim(&bench.programs))), (theirs.to_owned(), Box::new(claim))];
+    let comparison = Comparison::of(&format!("claim, {tasks} tasks wait"), rounds, turns.into())?;
+    report.reach(Key::BacklogAgainstBefore, comparison.cost("this build", theirs));
+    report.costs(BOTH, &[comparison], Shown::Milliseconds);
     Ok(())
 }
 

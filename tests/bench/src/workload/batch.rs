@@ -1,4 +1,4 @@
-//! Many tasks in one batch, against one by one, all synced.
+//! Many tasks in one batch, against one by one and against one transaction of SQLite, all synced.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -10,7 +10,7 @@ use coord_core::queue::Batch;
 use coord_store::Sync;
 use muse_cli::host;
 
-use crate::contender::open;
+use crate::contender::{fill_durably, open};
 use crate::figures::{Comparison, Turn, timed};
 use crate::goals::Key;
 use crate::options::{Bench, Part};
@@ -30,13 +30,15 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
         (format!("a batch of {batch}, in process"), Box::new(move || in_process(bench, batch))),
         (format!("{singles} one by one, in process"), Box::new(move || one_by_one(bench, singles))),
     ];
+    let transaction = format!("SQLite, one transaction of {batch}");
+    turns.push((transaction, Box::new(move || in_one_transaction(bench, batch))));
     if bench.programs.muse.is_some() {
         turns.push((format!("`enqueue --batch` of {batch}"), Box::new(move || by_muse(bench, batch))));
         turns.push((format!("`enqueue`, {processes} times"), Box::new(move || by_processes(bench, processes))));
     }
     let names: Vec<String> = turns.iter().map(|(name, _)| name.clone()).collect();
     let comparison = Comparison::of("enqueue, each task, sync on", bench.size(3, 1), turns)?;
-    if let [batch, single, rest @ ..] = names.as_slice() {
+    if let [batch, single, _, rest @ ..] = names.as_slice() {
         report.reach(Key::BatchInProcess, comparison.speed(batch, single));
         if let [batch, single] = rest {
             report.reach(Key::BatchByMuse, comparison.speed(batch, single));
@@ -68,6 +70,13 @@ fn one_by_one(bench: &Bench, tasks: usize) -> Result<f64> {
         Ok(())
     })?;
     Ok(took / tasks as f64)
+}
+
+fn in_one_transaction(bench: &Bench, tasks: usize) -> Result<f64> {
+    let directory = bench.directory()?;
+    // The tables are there, as they are in a database that is in use.
+    fill_durably(&directory, 0)?;
+    Ok(timed(|| fill_durably(&directory, tasks as u64))?.0 / tasks as f64)
 }
 
 fn by_muse(bench: &Bench, tasks: usize) -> Result<f64> {

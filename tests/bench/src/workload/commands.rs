@@ -9,12 +9,13 @@ use crate::contender::Agent;
 use crate::figures::{Comparison, Samples, Turn, timed};
 use crate::goals::Key;
 use crate::options::{Bench, Part};
-use crate::program::{hello, peak_memory, succeeded};
+use crate::program::{coord_of, hello, peak_memory, succeeded};
 use crate::report::{Report, Shown};
 use crate::repository::Repository;
 
 const TASKS: &str = "tasks as a process on an empty queue";
 const COMMANDS: &str = "commands";
+const OTHER: &str = "the same by the other build";
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     if bench.programs.muse.is_none() {
@@ -23,6 +24,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     if bench.wants(TASKS, Part::Goal) {
         let comparison = on_nothing(bench)?;
         report.reach(Key::Hello, comparison.cost("`muse coord tasks`", "hello world"));
+        report.reach(Key::HelloAgainstBefore, comparison.cost("`muse coord tasks`", OTHER));
         report.costs("hello world", &[comparison], Shown::Milliseconds);
     }
     if bench.wants(COMMANDS, Part::More) {
@@ -34,14 +36,20 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
 fn on_nothing(bench: &Bench) -> Result<Comparison> {
     let repository = Repository::with(bench, 0)?;
     succeeded(&mut bench.programs.coord(repository.root(), "init")?)?;
-    let turns: [Turn<'_>; 2] = [
+    let mut turns: Vec<Turn<'_>> = vec![
         ("hello world".to_owned(), Box::new(|| measured(&mut hello()?))),
         (
             "`muse coord tasks`".to_owned(),
             Box::new(|| measured(&mut bench.programs.coord(repository.root(), "tasks")?)),
         ),
     ];
-    Comparison::of("an empty queue", bench.size(101, 3), turns.into())
+    if let Some(muse) = &bench.other_muse {
+        let root = bench.directory()?;
+        std::fs::create_dir_all(root.join(".muse"))?;
+        succeeded(&mut coord_of(muse, &root, "init"))?;
+        turns.push((OTHER.to_owned(), Box::new(move || measured(&mut coord_of(muse, &root, "tasks")))));
+    }
+    Comparison::of("an empty queue", bench.size(101, 3), turns)
 }
 
 fn measured(command: &mut Command) -> Result<f64> {

@@ -12,16 +12,32 @@ use crate::figures::{Comparison, Samples, Turn, each, timed};
 use crate::goals::Key;
 use crate::options::{Bench, Part};
 use crate::report::{Report, Shown};
-use crate::team::Team;
+use crate::team::{Team, drain_with_results};
 
 struct Case {
     name: &'static str,
     contenders: &'static [Contender],
     tasks: usize,
     rounds: usize,
+    /// Each task ends with a result.
+    results: bool,
 }
 
-const CASES: [Case; 2] = [
+const CASES: [Case; 4] = [
+    Case {
+        name: "one agent, with a result, sync off",
+        contenders: &[Contender::CoordUnsynced, Contender::SqliteNormal, Contender::SqliteOff],
+        tasks: 10_000,
+        rounds: 5,
+        results: true,
+    },
+    Case {
+        name: "one agent, with a result, sync on",
+        contenders: &[Contender::Coord, Contender::SqliteFull, Contender::SqliteCompletions],
+        tasks: 1_000,
+        rounds: 5,
+        results: true,
+    },
     Case {
         name: "one agent, sync off",
         contenders: &[
@@ -33,6 +49,7 @@ const CASES: [Case; 2] = [
         ],
         tasks: 10_000,
         rounds: 5,
+        results: false,
     },
     Case {
         name: "one agent, sync on",
@@ -45,6 +62,7 @@ const CASES: [Case; 2] = [
         ],
         tasks: 2_000,
         rounds: 5,
+        results: false,
     },
 ];
 
@@ -58,8 +76,10 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             (Key::OneSynced, drained.speed("coord", "sqlite-full")),
             (Key::RawSynced, drained.cost("coord", "raw")),
         ];
-        for (key, ratio) in reached {
-            report.reach(key, ratio);
+        if !case.results {
+            for (key, ratio) in reached {
+                report.reach(key, ratio);
+            }
         }
         comparisons.extend([enqueued, drained]);
     }
@@ -73,7 +93,8 @@ fn compare(bench: &Bench, case: &Case) -> Result<[Comparison; 2]> {
     let there = case.contenders.iter().filter(|contender| contender.is_there(&bench.programs));
     let turns = there.map(|contender| -> Turn<'_> {
         let measure = || {
-            let [enqueue, drain] = enqueue_then_drain(bench, *contender, bench.size(case.tasks, 20) as u64)?;
+            let [enqueue, drain] =
+                enqueue_then_drain(bench, *contender, bench.size(case.tasks, 20) as u64, case.results)?;
             enqueued.borrow_mut().entry(contender.to_string()).or_default().push(enqueue);
             Ok(drain)
         };
@@ -86,11 +107,17 @@ fn compare(bench: &Bench, case: &Case) -> Result<[Comparison; 2]> {
     Ok([Comparison { case: format!("enqueue, {}", case.name), measured: in_order.collect() }, drained])
 }
 
-fn enqueue_then_drain(bench: &Bench, contender: Contender, count: u64) -> Result<[f64; 2]> {
+fn enqueue_then_drain(bench: &Bench, contender: Contender, count: u64, results: bool) -> Result<[f64; 2]> {
     let directory = bench.directory()?;
     let _server = contender.serve(&directory, &bench.programs)?;
     let mut agent = contender.agent(&directory, "agent-0")?;
     let (enqueued, ()) = timed(|| (0..count).try_for_each(|number| agent.enqueue(number)))?;
+    if results {
+        settle(&directory)?;
+        let (drained, completed) = timed(|| drain_with_results(agent.as_mut()))?;
+        check(bench, contender, &directory, count, completed)?;
+        return Ok([enqueued / count as f64, drained / count as f64]);
+    }
     drop(agent);
     settle(&directory)?;
     let (drained, completed) = Team::Here.drain(contender, &directory, Duration::ZERO, &bench.programs)?;

@@ -1,4 +1,4 @@
-//! `claim --wait`: how soon it answers, and what it costs while there is nothing.
+//! `claim --wait` and `wait`: how soon they end once another process has done what they wait for, and what they cost meanwhile.
 
 use std::fs;
 use std::thread;
@@ -9,12 +9,12 @@ use anyhow::{Context, Result, ensure};
 use crate::figures::{Samples, short};
 use crate::goals::Key;
 use crate::options::{Bench, Part};
-use crate::program::Server;
+use crate::program::{Server, answered, succeeded};
 use crate::report::{Report, Shown};
 use crate::repository::Repository;
 
 const NAME: &str = "waiting";
-const WAIT: &str = "claim --wait 60 --run-id agent --json";
+const CLAIM: &str = "claim --wait 60 --run-id agent --json";
 
 pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     if bench.programs.muse.is_none() || !bench.wants(NAME, Part::Goal) {
@@ -22,37 +22,61 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
     }
     let repository = Repository::with(bench, 1)?;
     repository.hold(1)?;
-    let mut latency = Samples::default();
+    let (mut claim, mut wait) = (Samples::default(), Samples::default());
     for round in 0..bench.size(41, 2) {
-        latency.push(wake_up(bench, &repository, round)?);
+        claim.push(wake_a_claim(bench, &repository, round)?);
+        wait.push(wake_a_wait(bench, &repository, round)?);
     }
-    let idle = idle(bench, &repository, Duration::from_secs(bench.size(10, 1) as u64))?;
-    report.reach_value(Key::WakeUp, latency.median() * 1e3);
-    report.reach_value(Key::Idle, idle * 100.0);
+    let time = Duration::from_secs(bench.size(10, 1) as u64);
+    let never = enqueued(bench, &repository)?;
+    let wait_for_it = format!("wait {never} --timeout 60");
+    // In a queue of which nothing is claimed.
+    let claim_nothing = format!("{CLAIM} --queue another");
+    let [idle_claim, idle_wait] = [&claim_nothing, &wait_for_it].map(|line| idle(bench, &repository, line, time));
+    let (idle_claim, idle_wait) = (idle_claim?, idle_wait?);
+    report.reach_value(Key::WakeUp, claim.median() * 1e3);
+    report.reach_value(Key::Idle, idle_claim * 100.0);
+    let percent = |part: f64| short(part * 100.0);
     let rows = [
-        ("from before an enqueue to the answer, ms", Shown::Milliseconds.told(&latency)),
-        ("the same, 95th percentile, ms", short(latency.quantile(0.95) * 1e3)),
-        ("processor while there is nothing, % of a core", short(idle * 100.0)),
+        ("from the other's return to its end, ms", Shown::Milliseconds.told(&claim), Shown::Milliseconds.told(&wait)),
+        ("the same, 95th percentile, ms", short(claim.quantile(0.95) * 1e3), short(wait.quantile(0.95) * 1e3)),
+        ("processor while there is nothing, % of a core", percent(idle_claim), percent(idle_wait)),
     ];
-    let rows = rows.map(|(figure, value)| vec![figure.to_owned(), String::new(), value]);
-    report.table(NAME, &["`claim --wait`", "", "measured"], rows.into());
+    let rows = rows.map(|(figure, claim, wait)| vec![figure.to_owned(), claim, wait]);
+    report.table(NAME, &["", "`claim --wait`, an enqueue", "`wait`, a completion"], rows.into());
     Ok(())
 }
 
-/// From before an enqueue to when the process has ended.
-fn wake_up(bench: &Bench, repository: &Repository, round: usize) -> Result<f64> {
-    let mut waiting = Server::start(bench.programs.coord(repository.root(), WAIT)?)?;
+fn wake_a_claim(bench: &Bench, repository: &Repository, round: usize) -> Result<f64> {
+    ended_after(bench, repository, round, CLAIM, "enqueue work --json")
+}
+
+fn wake_a_wait(bench: &Bench, repository: &Repository, round: usize) -> Result<f64> {
+    let id = enqueued(bench, repository)?;
+    succeeded(&mut bench.programs.coord(repository.root(), "claim --run-id agent --json")?)?;
+    ended_after(bench, repository, round, &format!("wait {id} --timeout 60"), &format!("complete {id} --run-id agent"))
+}
+
+/// Adds a task by a process, and tells its id.
+fn enqueued(bench: &Bench, repository: &Repository) -> Result<String> {
+    let enqueued = answered(&mut bench.programs.coord(repository.root(), "enqueue work --json")?)?;
+    Ok(enqueued.get("task_id").and_then(|id| id.as_str()).context("an enqueue told no id")?.to_owned())
+}
+
+/// From the end of one process to that of another, which waits for what that does. If it ends earlier it takes no time.
+fn ended_after(bench: &Bench, repository: &Repository, round: usize, waiting: &str, act: &str) -> Result<f64> {
+    let mut waiting = Server::start(bench.programs.coord(repository.root(), waiting)?)?;
     // Long enough to be asleep, and at no fixed point of its rhythm.
-    thread::sleep(Duration::from_millis(300 + (round as u64 * 37) % 100));
+    thread::sleep(Duration::from_millis(300 + (round as u64 * 37) % 300));
+    succeeded(&mut bench.programs.coord(repository.root(), act)?)?;
     let began = Instant::now();
-    repository.fill(1)?;
-    ensure!(waiting.wait()?.success(), "a claim that waited failed");
+    ensure!(waiting.wait()?.success(), "who waited failed");
     Ok(began.elapsed().as_secs_f64())
 }
 
 /// The part of a core that one that waits has.
-fn idle(bench: &Bench, repository: &Repository, time: Duration) -> Result<f64> {
-    let waiting = Server::start(bench.programs.coord(repository.root(), WAIT)?)?;
+fn idle(bench: &Bench, repository: &Repository, line: &str, time: Duration) -> Result<f64> {
+    let waiting = Server::start(bench.programs.coord(repository.root(), line)?)?;
     thread::sleep(Duration::from_secs(1));
     let (before, began) = (processor_time(waiting.id())?, Instant::now());
     thread::sleep(time);
