@@ -286,6 +286,11 @@ impl StoreError {
             StoreErrorKind::ReadOnly | StoreErrorKind::Full | StoreErrorKind::TooManyOpen => false,
         }
     }
+
+    /// Of a flush that failed: true if what was written may be lost, false if this agent could not even begin.
+    pub(crate) fn may_be_of_a_lost_write(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::Other | StoreErrorKind::Full)
+    }
 }
 
 impl fmt::Display for StoreError {

@@ -375,6 +375,31 @@ fn all_may_fail_in(what: &str, cases: &[Case]) {
     report(format_args!("failed calls: {failures}, in {} {what} and {} ways", cases.len(), ways.len()));
 }
 
+/// A sweep meets an end that is not finished, and each call that is `meant` fails so. True if the end stands.
+fn end_stands(kind: StoreErrorKind, meant: fn(&Call) -> bool) -> bool {
+    let world = RefCell::new(half_ended());
+    let sweep = errand(Order::Sweep, 9, 0xeeee);
+    sweep.run(Answered::by(|call: Call| match meant(&call) {
+        true => failed(kind),
+        false => world.borrow_mut().call(&call, &sweep).unwrap(),
+    }));
+    entries(&world.into_inner().tree).any(|(_, entry)| entry.has_ended())
+}
+
+#[test]
+fn an_end_is_taken_back_by_who_meets_it_only_if_its_report_may_be_lost() {
+    let is_flush = |call: &Call| matches!(call, Call::Flush(_));
+    assert!(!end_stands(StoreErrorKind::Other, is_flush));
+    assert!(!end_stands(StoreErrorKind::Full, is_flush));
+    // It may be one that was acknowledged before a power cut: its report is there.
+    assert!(end_stands(StoreErrorKind::TooManyOpen, is_flush));
+    assert!(end_stands(StoreErrorKind::Denied, is_flush));
+    let is_move =
+        |call: &Call| matches!(call, Call::Rename(_, to) if to.dir.is_below(&layout::shelf(layout::Shelf::Done)));
+    assert!(end_stands(StoreErrorKind::Denied, is_move));
+    assert!(end_stands(StoreErrorKind::Other, is_move));
+}
+
 #[test]
 fn without_a_failure_each_operation_succeeds() {
     for case in cases().into_iter().chain(planned_cases()).chain(cases_of_many()) {

@@ -76,7 +76,8 @@ impl<S: Store> Queue<S> {
     /// Another agent may have gone on with the end meanwhile. If it has finished it, that counts once the file is
     /// flushed; if it has taken it back, it is not known what became of it.
     fn finish_own(&self, ended: &Located, home: &Dir) -> Result<(), Error> {
-        if self.finish_flushed(ended, home)? == Moved::Here {
+        let is_flushed = self.store.flush(&ended.path())? == Flushed::Now;
+        if is_flushed && self.shift(ended, &ended.entry, home)? == Moved::Here {
             return Ok(());
         }
         let Some(nonce) = ended.entry.report else { return Err(Error::Contended) };
@@ -84,14 +85,6 @@ impl<S: Store> Queue<S> {
             Some(true) => self.flush_record(ended.entry.id),
             Some(false) | None => Err(Error::Contended),
         }
-    }
-
-    /// Flushes, and moves to `done/`.
-    fn finish_flushed(&self, ended: &Located, home: &Dir) -> Result<Moved, Error> {
-        if self.store.flush(&ended.path())? == Flushed::Gone {
-            return Ok(Moved::Gone);
-        }
-        self.shift(ended, &ended.entry, home)
     }
 
     /// Finishes an end that another agent began; or takes it back, if its report is not there, which is as if the agent had died
@@ -112,14 +105,19 @@ impl<S: Store> Queue<S> {
             return self.take_back(ended, &reports);
         }
         let home = layout::home(entry, &QueueName::default_queue());
-        let moved = match self.finish_flushed(ended, &home) {
-            // Of a write that was lost one flush is told. The holder's own would succeed now, and so it must not count.
-            Err(Error::Store(error)) => {
-                self.take_back(ended, &reports)?;
+        match self.store.flush(&ended.path()) {
+            Ok(Flushed::Now) => {}
+            Ok(Flushed::Gone) => return Ok(Moved::Gone),
+            Err(error) => {
+                if error.may_be_of_a_lost_write() {
+                    // Of that one flush is told. The holder's own would succeed now, and so it must not count.
+                    self.take_back(ended, &reports)?;
+                }
                 return Err(error.into());
             }
-            moved => moved?,
-        };
+        }
+        // CM-21: whoever cannot move it leaves it. It may have been acknowledged before a power cut.
+        let moved = self.shift(ended, entry, &home)?;
         if moved == Moved::Here {
             self.or_leave(self.wake(entry, now, nonce, budget));
         }
