@@ -499,8 +499,12 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
     let step = |wait: &mut WaitingEnd, seconds| {
         wait.step(&world.queue, Duration::from_secs(seconds), world.now(), world.nonce()).unwrap()
     };
-    assert!(matches!((step(&mut all, 0), step(&mut any, 0)), (EndStep::Sleep(_), EndStep::Sleep(_))));
     let (done, [first_part, second_part]) = (Dir::root().child("done"), ids.map(|id| shelf_of(Shelf::Done, id)));
+    // Where names are ordered an enqueue need not have made them.
+    for part in [&first_part, &second_part] {
+        world.queue.store().remove_dir(part).unwrap();
+    }
+    assert!(matches!((step(&mut all, 0), step(&mut any, 0)), (EndStep::Sleep(_), EndStep::Sleep(_))));
     assert!(all.watched().all(|dir| dir == done), "a part that is not there comes into the shelf");
     world.claims(ids[0]);
     world.complete(ids[0]);
