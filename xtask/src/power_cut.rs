@@ -35,9 +35,9 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
     ensure_filesystems(workspace);
-    let program = ["--locked", "--release", "--package", "coord-tests", "--bin", "power_cut", "--", "run"];
+    let program = ["--package", "coord-tests", "--bin", "power_cut", "--", "run"];
     let words = options.words();
-    cmd!(sh, "cargo run {program...} {words...}").run()?;
+    cmd!(sh, "cargo run --locked --release {program...} {words...}").run()?;
     Ok(())
 }
 
