@@ -286,10 +286,10 @@ impl<S: Store> Queue<S> {
         if entry.generation == 0 && entry.report.is_none() {
             return Ok(told);
         }
-        let (in_file, files) = (self.told_of(entry.id)?, self.unless_in_the_way(self.report_files(entry.id))?);
-        let places = in_file.places().chain(files.unwrap_or_default()).collect();
+        let in_file = self.told_of(entry.id)?;
         // Those that came too late, then the others, newest first.
-        let places = sorted::by_key(places, |place: &Place<'_>| Reverse(place.version.wrapping_sub(1)));
+        let places =
+            sorted::by_key(self.all_places(entry.id, &in_file)?, |place| Reverse(place.version.wrapping_sub(1)));
         let all = places.len();
         for (index, place) in places.into_iter().enumerate() {
             let (version, nonce) = (place.version, place.nonce);

@@ -240,15 +240,7 @@ impl<S: Store> Queue<S> {
         let command = Command::Unblock { fate, terms: task.record.terms(), report: report.as_ref().map(|_| nonce) };
         let Ok(next) = decide(&located.entry, &command, now) else { return Ok(None) };
         let home = layout::home(&next, &task.record.queue);
-        let moved = match self.rename_with(report.as_ref(), located, &next, &home) {
-            // It ends all the same.
-            Err(Error::TooMuchReported { .. }) => {
-                let silent = Entry { report: located.entry.report, ..next.clone() };
-                self.rename_with(None, located, &silent, &home)?
-            }
-            moved => moved?,
-        };
-        if moved == Moved::Gone {
+        if self.rename_with(report.as_ref(), located, &next, &home)? == Moved::Gone {
             return Ok(None);
         }
         if !matches!(next.state, State::Blocked { .. }) {

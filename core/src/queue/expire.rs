@@ -376,14 +376,9 @@ impl<S: Store> Queue<S> {
             return Ok(Moved::Gone);
         }
         let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };
-        let Ok(next) = decide(&located.entry, &command, now) else { return Ok(Moved::Gone) };
-        match self.step(located, &next, report.as_ref(), now, nonce, budget) {
-            // It goes on all the same.
-            Err(Error::TooMuchReported { .. }) => {
-                let next = Entry { report: located.entry.report, ..next };
-                self.step(located, &next, None, now, nonce, budget)
-            }
-            moved => moved,
+        match decide(&located.entry, &command, now) {
+            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce, budget),
+            Err(_) => Ok(Moved::Gone),
         }
     }
 

@@ -122,6 +122,11 @@ impl Report {
     pub(super) fn by(run_id: impl ToString, kind: ReportKind, at: Timestamp) -> Report {
         Report { kind, run_id: run_id.to_string(), at, ..Report::default() }
     }
+
+    /// True if nobody gave it: it tells what time, or the end of another task, did.
+    pub(super) fn is_dispensable(&self) -> bool {
+        self.kind == ReportKind::Lapsed || self.run_id.is_empty()
+    }
 }
 
 impl<S: Store> Queue<S> {
@@ -292,10 +297,9 @@ impl<S: Store> Queue<S> {
     /// When a task was put off to, by any report on it, latest first: where else than its record says it may be scheduled.
     pub(super) fn times_put_off_to(&self, id: TaskId) -> Result<Vec<Timestamp>, Error> {
         let told = self.file_of(id)?.map(|(_, told)| told).unwrap_or_default();
-        // On a host that cannot add lines these are files of their own.
-        let files = self.unless_in_the_way(self.report_files(id))?.unwrap_or_default();
         let mut times = Vec::new();
-        for place in sorted::by_key(told.places().chain(files).collect(), |place| Reverse(place.version)) {
+        // On a host that cannot add lines these are files of their own.
+        for place in sorted::by_key(self.all_places(id, &told)?, |place| Reverse(place.version)) {
             if times.len() == limits::TIMES_PUT_OFF_TO {
                 break;
             }
@@ -326,6 +330,12 @@ impl<S: Store> Queue<S> {
 
     fn file_of(&self, id: TaskId) -> Result<Option<(Path, Told)>, Error> {
         Ok(self.whole_file_of(id)?.map(|(path, content)| (path, Told::read(id, &content))))
+    }
+
+    /// The reports on a task, those that its file tells and those that are files of their own, as far as these can be listed.
+    pub(super) fn all_places<'a>(&self, id: TaskId, told: &'a Told) -> Result<Vec<Place<'a>>, Error> {
+        let files = self.unless_in_the_way(self.report_files(id))?.unwrap_or_default();
+        Ok(told.places().chain(files).collect())
     }
 
     /// The reports on a task that are files of their own.

@@ -482,7 +482,7 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// Writes the report, renames, and makes an ending durable.
+    /// Writes the report, renames, and makes an ending durable. A report that nobody gave is left out where there is no room for it.
     pub(super) fn rename_with(
         &self,
         report: Option<&Report>,
@@ -491,7 +491,14 @@ impl<S: Store> Queue<S> {
         home: &Dir,
     ) -> Result<Moved, Error> {
         let by_one_flush = report.is_some_and(|report| self.ends_by_one_flush(located, next, report.kind));
-        let written = report.map(|report| self.write_report(located, next, report, !by_one_flush)).transpose()?;
+        let written = match report.map(|report| self.write_report(located, next, report, !by_one_flush)).transpose() {
+            // It goes on all the same.
+            Err(Error::TooMuchReported { .. }) if report.is_some_and(Report::is_dispensable) => {
+                let silent = Entry { report: located.entry.report, ..next.clone() };
+                return self.rename_with(None, located, &silent, home);
+            }
+            written => written?,
+        };
         let (file, superseded) = match &written {
             Some(Written::Gone) => return Ok(Moved::Gone),
             Some(Written::File { file, superseded }) => (Some(file.clone()), superseded.clone()),

@@ -219,11 +219,11 @@ impl<'a, S: Store> Round<'a, S> {
     /// Looks at the reports that the entry leads to, and tells them.
     fn check_reports(&mut self, located: &Located) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
         let (id, file) = (located.entry.id, layout::record(located.entry.id));
-        let noise = self.queue.told_of(id)?.noise;
-        if noise > 0 {
-            self.note(Note::Noise { path: file.clone(), lines: noise });
+        let told = self.queue.told_of(id)?;
+        if told.noise > 0 {
+            self.note(Note::Noise { path: file.clone(), lines: told.noise });
         }
-        let history = self.queue.history(&located.entry)?;
+        let history = self.queue.history_in(&located.entry, &told)?;
         if let Some((_, None)) = history.last() {
             // One of progress is removed once another has taken its place: then the entry has another name, too.
             if self.queue.store().exists(&located.path())? {
