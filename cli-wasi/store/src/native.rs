@@ -13,9 +13,14 @@ use coord_core::store::{Appended, Stamp, StoreErrorKind, cut_after_first_line};
 use super::{Failure, READ_AT_ONCE, Sync, beneath};
 use crate::process::words;
 
-/// An open directory, the mode of the coordination directory, from which all that is made takes its own.
+/// An open directory.
 #[derive(Debug)]
-pub struct Handle(Dir, Mode, Option<bool>);
+pub struct Handle {
+    dir: Dir,
+    /// That of the coordination directory, from which all that is made takes its own.
+    mode: Mode,
+    orders_names: Option<bool>,
+}
 
 /// A file that was just made.
 pub(super) struct NewFile(File);
@@ -35,37 +40,37 @@ impl Handle {
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
         let mode = Mode::of(&dir.dir_metadata()?);
         let orders_names = orders_names(&dir);
-        Ok(Handle(dir, mode, orders_names))
+        Ok(Handle { dir, mode, orders_names })
     }
 
     pub(super) fn open_dir(&self, path: &str) -> Result<Handle, Failure> {
-        Ok(Handle(beneath(|| self.0.open_dir(path))?, self.1, self.2))
+        Ok(Handle { dir: beneath(|| self.dir.open_dir(path))?, ..*self })
     }
 
     pub(super) fn create(&self, name: &str) -> Result<NewFile, Failure> {
-        let file = beneath(|| self.0.open_with(name, OpenOptions::new().write(true).create_new(true)))?;
-        self.1.share_file(&file);
+        let file = beneath(|| self.dir.open_with(name, OpenOptions::new().write(true).create_new(true)))?;
+        self.mode.share_file(&file);
         Ok(NewFile(file))
     }
 
     pub(super) fn link(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        Ok(beneath(|| self.0.hard_link(name, &target.0, new))?)
+        Ok(beneath(|| self.dir.hard_link(name, &target.dir, new))?)
     }
 
     pub(super) fn rename(&self, name: &str, target: &Handle, new: &str) -> Result<(), Failure> {
-        Ok(beneath(|| self.0.rename(name, &target.0, new))?)
+        Ok(beneath(|| self.dir.rename(name, &target.dir, new))?)
     }
 
     pub(super) fn read(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
         let mut content = Vec::with_capacity(READ_AT_ONCE.min(max_bytes));
         let options = reading(Expected::File);
-        beneath(|| self.0.open_with(name, &options))?.take(max_bytes as u64).read_to_end(&mut content)?;
+        beneath(|| self.dir.open_with(name, &options))?.take(max_bytes as u64).read_to_end(&mut content)?;
         Ok(content)
     }
 
     /// Most first lines are read by one call.
     pub(super) fn first_line(&self, name: &str, max_bytes: usize) -> Result<Vec<u8>, Failure> {
-        let mut file = beneath(|| self.0.open_with(name, &reading(Expected::File)))?.take(max_bytes as u64);
+        let mut file = beneath(|| self.dir.open_with(name, &reading(Expected::File)))?.take(max_bytes as u64);
         let (mut content, mut chunk) = (Vec::new(), [0; READ_AT_ONCE]);
         while !content.contains(&b'\n') {
             match file.read(&mut chunk)? {
@@ -79,7 +84,7 @@ impl Handle {
 
     /// By one call, which adds all of it or, where the disk is full, its beginning.
     pub(super) fn append(&self, name: &str, line: &[u8], most: usize) -> Result<Appended, Failure> {
-        let mut file = beneath(|| self.0.open_with(name, &appending()))?;
+        let mut file = beneath(|| self.dir.open_with(name, &appending()))?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(Failure::Other(StoreErrorKind::WrongType, "it is no file".to_string()));
@@ -95,21 +100,21 @@ impl Handle {
 
     /// With its names, where the filesystem orders them: for that `fsync`, as `fdatasync` leaves a rename out.
     pub(super) fn flush(&self, name: &str) -> Result<(), Failure> {
-        Ok(beneath(|| self.0.open_with(name, &reading(Expected::File)))?.sync_all()?)
+        Ok(beneath(|| self.dir.open_with(name, &reading(Expected::File)))?.sync_all()?)
     }
 
     pub(super) fn orders_names(&self) -> Option<bool> {
-        self.2
+        self.orders_names
     }
 
     pub(super) fn stat(&self, name: &str) -> Result<(), Failure> {
-        beneath(|| self.0.symlink_metadata(name))?;
+        beneath(|| self.dir.symlink_metadata(name))?;
         Ok(())
     }
 
     #[cfg(unix)]
     pub(super) fn links(&self, name: &str) -> Result<u64, Failure> {
-        Ok(cap_std::fs::MetadataExt::nlink(&beneath(|| self.0.symlink_metadata(name))?))
+        Ok(cap_std::fs::MetadataExt::nlink(&beneath(|| self.dir.symlink_metadata(name))?))
     }
 
     /// Elsewhere none are counted, which proves nothing, so that a doctor leaves what it could not be sure of.
@@ -119,7 +124,8 @@ impl Handle {
     }
 
     pub(super) fn stamp(&self, path: &str) -> Result<Stamp, Failure> {
-        let metadata = if path == "." { self.0.dir_metadata()? } else { beneath(|| self.0.symlink_metadata(path))? };
+        let metadata =
+            if path == "." { self.dir.dir_metadata()? } else { beneath(|| self.dir.symlink_metadata(path))? };
         if !metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory).into());
         }
@@ -130,24 +136,24 @@ impl Handle {
 
     pub(super) fn list(&self) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
-        for entry in self.0.entries()? {
+        for entry in self.dir.entries()? {
             names.extend(entry?.file_name().into_string());
         }
         Ok(names)
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
-        Ok(beneath(|| self.0.remove_file(name))?)
+        Ok(beneath(|| self.dir.remove_file(name))?)
     }
 
     pub(super) fn make_dir(&self, name: &str) -> Result<(), Failure> {
-        beneath(|| self.0.create_dir(name))?;
-        self.1.share_dir(&self.0, name);
+        beneath(|| self.dir.create_dir(name))?;
+        self.mode.share_dir(&self.dir, name);
         Ok(())
     }
 
     pub(super) fn remove_dir(&self, name: &str) -> Result<(), Failure> {
-        Ok(beneath(|| self.0.remove_dir(name))?)
+        Ok(beneath(|| self.dir.remove_dir(name))?)
     }
 
     pub(super) fn arrivals(&self, _path: &str) -> Result<Arrivals, Failure> {
@@ -156,13 +162,13 @@ impl Handle {
 
     /// The filesystem, where it can be synced as a whole and tells if that fails.
     pub(super) fn filesystem(&self) -> Option<Filesystem> {
-        if syncs_as_a_whole(&self.0) { self.0.open(".").ok().map(Filesystem) } else { None }
+        if syncs_as_a_whole(&self.dir) { self.dir.open(".").ok().map(Filesystem) } else { None }
     }
 
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
         // A directory is opened for searching only; syncing needs it opened for reading.
         let options = reading(Expected::Directory);
-        Ok(beneath(|| self.0.open_with(path, &options))?.sync_all()?)
+        Ok(beneath(|| self.dir.open_with(path, &options))?.sync_all()?)
     }
 }
 
@@ -298,7 +304,7 @@ fn journals_all(directory: impl std::os::fd::AsFd) -> Option<bool> {
 #[cfg(target_os = "linux")]
 fn counts_fast_commits(info: &str) -> bool {
     let counted = info.lines().filter(|line| line.ends_with(" commits") || line.ends_with(" ineligible"));
-    counted.into_iter().any(|line| !line.trim().starts_with("0 "))
+    counted.map(str::trim).any(|line| !line.starts_with("0 "))
 }
 
 /// False: of others nothing is known, to any agent.
