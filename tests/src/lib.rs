@@ -16,6 +16,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
 pub mod damage;
+mod log;
 mod mounted;
 pub mod power_cut;
 mod schema;

@@ -28,63 +28,36 @@ fn of_what_an_ordered_journal_leaves_nothing_is_missing() {
     );
 }
 
+/// The same histories on each kind of disk.
+fn explored_on_each_disk(what: &str, start: &World, histories: Histories) {
+    explored(what, Disk::AnySubset, start, histories);
+    explored(&format!("{what}, with an ordered journal"), Disk::Ordered, start, histories);
+    let own_names = format!("{what}, with an ordered journal that keeps a file's own names");
+    explored(&own_names, Disk::OwnNames, start, histories);
+}
+
 #[test]
 fn what_was_enqueued_into_an_empty_directory_survives_too() {
     let histories = Histories { length: 3, ..Histories::PLAIN };
-    explored("in the first uses of a directory", Disk::AnySubset, &World::empty(), histories);
-    explored("in the first uses, with an ordered journal", Disk::Ordered, &World::empty(), histories);
-    explored(
-        "in the first uses, with an ordered journal that keeps a file's own names",
-        Disk::OwnNames,
-        &World::empty(),
-        histories,
-    );
+    explored_on_each_disk("in the first uses of a directory", &World::empty(), histories);
 }
 
 #[test]
 fn attempts_that_failed_and_tasks_that_were_put_off_are_not_lost() {
-    explored("around attempts", Disk::AnySubset, &World::new(), Histories::ATTEMPTS);
-    explored("around attempts, with an ordered journal", Disk::Ordered, &World::new(), Histories::ATTEMPTS);
-    explored(
-        "around attempts, with an ordered journal that keeps a file's own names",
-        Disk::OwnNames,
-        &World::new(),
-        Histories::ATTEMPTS,
-    );
+    explored_on_each_disk("around attempts", &World::new(), Histories::ATTEMPTS);
 }
 
 #[test]
 fn tasks_that_wait_for_others_and_those_that_follow_are_not_lost() {
-    explored("around dependants", Disk::AnySubset, &World::new(), Histories::DEPENDANTS);
-    explored("around dependants, with an ordered journal", Disk::Ordered, &World::new(), Histories::DEPENDANTS);
-    explored(
-        "around dependants, with an ordered journal that keeps a file's own names",
-        Disk::OwnNames,
-        &World::new(),
-        Histories::DEPENDANTS,
-    );
+    explored_on_each_disk("around dependants", &World::new(), Histories::DEPENDANTS);
 }
 
 #[test]
 fn what_another_agent_does_before_a_flush_takes_nothing() {
-    explored("with another agent amid", Disk::AnySubset, &World::new(), Histories::AMID);
-    explored("with another agent amid, and an ordered journal", Disk::Ordered, &World::new(), Histories::AMID);
-    explored(
-        "with another agent amid, and an ordered journal that keeps a file's own names",
-        Disk::OwnNames,
-        &World::new(),
-        Histories::AMID,
-    );
+    explored_on_each_disk("with another agent amid", &World::new(), Histories::AMID);
 }
 
 #[test]
 fn the_one_task_with_a_key_is_not_lost() {
-    explored("around a key", Disk::AnySubset, &World::new(), Histories::UNIQUE);
-    explored("around a key, with an ordered journal", Disk::Ordered, &World::new(), Histories::UNIQUE);
-    explored(
-        "around a key, with an ordered journal that keeps a file's own names",
-        Disk::OwnNames,
-        &World::new(),
-        Histories::UNIQUE,
-    );
+    explored_on_each_disk("around a key", &World::new(), Histories::UNIQUE);
 }

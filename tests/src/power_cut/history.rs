@@ -1,8 +1,9 @@
 //! What the writers asked and were answered, and when. It is kept outside of the images, so no cut takes any of it.
 
 use coord_core::queue::Status;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+use crate::log;
 
 /// A task's id, as the command line prints it.
 pub(super) type Task = String;
@@ -24,12 +25,7 @@ pub(super) struct Note {
     pub(super) said: Said,
 }
 
-/// A writer notes each operation before it begins, and again when it has its answer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Said {
-    Began(Op),
-    Got(Answer),
-}
+pub(super) type Said = log::Said<Op, Answer>;
 
 /// What a writer asks for. Claims, heartbeats and releases are not noted: nothing of them has to survive.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,9 +71,7 @@ pub(super) struct Action {
 
 impl Moment {
     pub(super) fn now() -> Moment {
-        let time = clock_gettime(ClockId::Monotonic);
-        let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
-        Moment(seconds.expect("the clock is positive") * 1_000_000_000 + nanos.expect("the clock is positive"))
+        Moment(log::nanos())
     }
 
     pub(super) fn nanos(self) -> u64 {

@@ -1,10 +1,6 @@
 //! A process that works on the queue until it is killed, and notes each change on standard output.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +18,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::faulty::{Faulty, Mistake};
 use super::history::{Answer, FAILED, Label, Note, Op, Said, Seen};
+use crate::log::Log;
 
 /// One writer.
 #[derive(Debug, clap::Args)]
@@ -68,7 +65,7 @@ struct Writer {
     name: String,
     random: SmallRng,
     thinking_micros: u64,
-    log: File,
+    log: Log,
     known: Vec<TaskId>,
     labels: u64,
 }
@@ -85,7 +82,7 @@ impl Writer {
             name: name.clone(),
             random: SmallRng::seed_from_u64(*seed),
             thinking_micros: *thinking_micros,
-            log: File::from(io::stdout().as_fd().try_clone_to_owned().expect("standard output is open")),
+            log: Log::open(),
             known: Vec::new(),
             labels: 0,
         }
@@ -318,11 +315,7 @@ impl Writer {
     }
 
     fn note(&mut self, said: Said) {
-        let line = serde_json::to_string(&Note::now(said)).expect("a note is JSON") + "\n";
-        if self.log.write_all(line.as_bytes()).is_err() {
-            // Nobody is left to be told.
-            process::exit(1);
-        }
+        self.log.note(&Note::now(said));
     }
 }
 

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use muse_cli::host;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+use crate::log;
 
 /// A task's id, as the command line prints it.
 pub(super) type Task = String;
@@ -141,12 +142,7 @@ pub(super) struct Note {
     pub(super) said: Said,
 }
 
-/// The two halves of an operation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Said {
-    Began(Op),
-    Got(Answer),
-}
+pub(super) type Said = log::Said<Op, Answer>;
 
 /// An operation: whole, or begun only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -183,9 +179,7 @@ pub(super) type Listing = BTreeMap<Task, Listed>;
 
 impl Moment {
     pub(super) fn now() -> Moment {
-        let time = clock_gettime(ClockId::Monotonic);
-        let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
-        Moment { nanos: u64::try_from(nanos).unwrap_or(0), wall_micros: host::now().micros() }
+        Moment { nanos: log::nanos(), wall_micros: host::now().micros() }
     }
 }
 

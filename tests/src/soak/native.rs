@@ -1,12 +1,7 @@
 //! The queue by the library: worker processes with two threads, each with a queue of its own, and orchestrators.
-//!
-//! Such a process writes its log to standard output, a line by one `write` each: a pipe keeps what was written before
-//! a SIGKILL, and takes short lines whole or not at all.
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
@@ -22,6 +17,7 @@ use muse_cli::host;
 
 use super::agent::{Agent, Hands};
 use super::history::{Answer, Holder, Label, Lease, Note, Op, Verdict};
+use crate::log::Log;
 
 /// One native process of the soak.
 #[derive(Debug, clap::Args)]
@@ -61,14 +57,8 @@ pub fn agent(options: &AgentOptions) {
 }
 
 fn one_of(options: &AgentOptions, name: &str, salt: u64) -> Agent<Native, impl FnMut(Note)> {
-    let mut log = File::from(io::stdout().as_fd().try_clone_to_owned().expect("standard output is open"));
-    let write = move |note: Note| {
-        let line = serde_json::to_string(&note).expect("a note is JSON") + "\n";
-        if log.write_all(line.as_bytes()).is_err() {
-            // Whoever listens is gone, so nobody is left to tell it.
-            process::exit(1);
-        }
-    };
+    let mut log = Log::open();
+    let write = move |note: Note| log.note(&note);
     let run_id = format!("{}{name}", options.name);
     Agent::new(run_id, options.seed ^ salt, Native::open(&options.directory), write)
 }
