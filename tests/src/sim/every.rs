@@ -495,10 +495,10 @@ impl Space {
     }
 
     fn is_constant_file(&self, path: &Path) -> bool {
-        // Once written, a record stays, unless its task is removed, or a doctor mends it.
+        // Once written, a record stays, unless its task is removed, or a doctor mends it. Progress beside it does not.
         let stays = !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair);
-        let recorded = || stays && path.dir.as_str().starts_with("tasks/") && self.start.tree.exists(path);
-        self.is_constant_dir(&path.dir) || recorded()
+        let is_record = || hall(&path.dir) == "tasks" && layout::parse_record(&path.name).is_some();
+        self.is_constant_dir(&path.dir) || stays && is_record() && self.start.tree.exists(path)
     }
 
     fn is_constant_dir(&self, dir: &Dir) -> bool {
