@@ -1,7 +1,7 @@
 //! Says where the compiled library is that `muse-agent` embeds (`MUSE_COORD_CWASM`), and what it is compiled for.
 //!
-//! The library is compiled by `precompile.rs`, a program of this package, for it needs the very wasmtime that this package
-//! is built with. A build script would need one of its own, which takes minutes to compile.
+//! The library is compiled by `precompile.rs`, a program of this package, for it needs the very wasmtime that this
+//! package is built with. A build script would need one of its own, which takes minutes to compile.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! `muse-agent-precompile LIBRARY.wasm OUT.cwasm`: compiles the library component to machine code, at build time, so that
-//! `muse-agent` need not do so each time it starts.
+//! `muse-agent-precompile LIBRARY.wasm OUT.cwasm`: compiles the library component to machine code, at build time, so
+//! that `muse-agent` need not do so each time it starts.
 //!
 //! It is made for the target of this build and not for the machine of this build, so that it runs on every processor of
 //! the target.

@@ -42,7 +42,8 @@ fn compile() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `$MUSE_COMPONENT`, else where `cargo xtask build` leaves the component: in the target directory, which is above `out`.
+/// `$MUSE_COMPONENT`, else where `cargo xtask build` leaves the component: in the target directory, which is above
+/// `out`.
 fn component(out: &Path) -> Result<PathBuf, &'static str> {
     if let Some(named) = env::var_os("MUSE_COMPONENT") {
         return Ok(PathBuf::from(named));

@@ -86,8 +86,8 @@ fn read(matches: &ArgMatches) -> Result<(Asked, Vec<FieldPath>), clap::Error> {
     Ok((asked(schema, command)?, output.print))
 }
 
-/// What is asked for last: `--json` is short for `--format json`. What `--print` prints is no text and no JSON; what is wrong is told
-/// beside it, as text.
+/// What is asked for last: `--json` is short for `--format json`. What `--print` prints is no text and no JSON; what is
+/// wrong is told beside it, as text.
 fn format(typed: &[Typed<'_>]) -> Format {
     if typed.iter().any(|option| option.argument.get_id() == "print") {
         return Format::Text;
@@ -289,8 +289,8 @@ pub enum Command {
     Wait(Wait),
     /// Print the tasks as they stand, then each that changes, a line of JSON each, until interrupted
     ///
-    /// A task that changed twice between two looks is told once, as it stands then. To catch up later: `tasks --ended-since`.
-    /// The lines are JSON whatever --format says; errors are told as it says.
+    /// A task that changed twice between two looks is told once, as it stands then. To catch up later: `tasks
+    /// --ended-since`. The lines are JSON whatever --format says; errors are told as it says.
     Watch(Watch),
     /// Print figures by queue: how many tasks stand where, how long they wait and how long they take
     #[command(after_help = DURATION_HELP)]
@@ -312,9 +312,9 @@ pub enum Command {
     Export,
     /// Bring back the tasks that `export` printed, from standard input, under their ids
     ///
-    /// A task that is there already is left as it is. One that was held waits again, or ends as cancelled if its holder was asked to
-    /// stop. One that waits for a task which is neither here nor in the input is left out, with a warning and exit code 1. Queues are
-    /// paused and limited as they were, unless they have a limit of their own here.
+    /// A task that is there already is left as it is. One that was held waits again, or ends as cancelled if its holder
+    /// was asked to stop. One that waits for a task which is neither here nor in the input is left out, with a warning
+    /// and exit code 1. Queues are paused and limited as they were, unless they have a limit of their own here.
     Import,
     /// Tell what is wrong in the coordination directory, and what its filesystem gives
     ///
@@ -372,8 +372,8 @@ pub struct Enqueue {
     /// Up to 32 words, each of at most 64 characters (a longer one is cut)
     #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// How many attempts there may be (1 to 1000): a failed one, or a lease that runs out, is one. Without it one failure is
-    /// final, and a lease that ran out can be taken over without end
+    /// How many attempts there may be (1 to 1000): a failed one, or a lease that runs out, is one. Without it one
+    /// failure is final, and a lease that ran out can be taken over without end
     #[arg(long, value_name = "N", value_parser = values::whole(limits::MAX_ATTEMPTS), allow_negative_numbers = true)]
     pub max_attempts: Option<i64>,
     /// How long to wait after the first failed attempt, and at most, which is no less: each wait is twice as long, and
@@ -404,12 +404,13 @@ pub struct Enqueue {
     /// all the same [default: cancel]
     #[arg(long, value_name = "WHAT", value_parser = values::fates())]
     pub if_parent_fails: Option<String>,
-    /// If another task with this key (1 to 256 characters) has not ended in the queue, answer that one and enqueue nothing
+    /// If another task with this key (1 to 256 characters) has not ended in the queue, answer that one and enqueue
+    /// nothing
     #[arg(long, value_name = "KEY")]
     pub unique: Option<String>,
-    /// Enqueue many: a task a line of FILE (- for standard input), each a JSON object with title and, as needed, priority, queue,
-    /// ttl_seconds, run_id, payload, tags, max_attempts, backoff_seconds, backoff_max_seconds, delay_seconds, at, after,
-    /// if_parent_fails, unique. All lines are checked before any task is written
+    /// Enqueue many: a task a line of FILE (- for standard input), each a JSON object with title and, as needed,
+    /// priority, queue, ttl_seconds, run_id, payload, tags, max_attempts, backoff_seconds, backoff_max_seconds,
+    /// delay_seconds, at, after, if_parent_fails, unique. All lines are checked before any task is written
     #[arg(
         long,
         value_name = "FILE",
@@ -502,8 +503,8 @@ pub struct Complete {
     /// What came of it: a JSON object of at most 65536 bytes, as `enqueue` takes a payload
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub result: String,
-    /// Enqueue what follows from it in the same step, a task a line of FILE (- for standard input), as `enqueue --batch` takes
-    /// them: all of them if the completion is accepted, else none
+    /// Enqueue what follows from it in the same step, a task a line of FILE (- for standard input), as `enqueue
+    /// --batch` takes them: all of them if the completion is accepted, else none
     #[arg(long, value_name = "FILE")]
     pub enqueue: Option<String>,
 }
@@ -547,7 +548,8 @@ pub struct CancelTask {
     /// Also if another agent holds it: that agent learns it when it next speaks
     #[arg(long)]
     pub force: bool,
-    /// If another agent holds it, ask that one to stop: its next heartbeat says so. A task that nobody holds is cancelled
+    /// If another agent holds it, ask that one to stop: its next heartbeat says so. A task that nobody holds is
+    /// cancelled
     #[arg(long, conflicts_with = "force")]
     pub request: bool,
     /// Why, in at most 4096 characters

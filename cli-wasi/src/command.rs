@@ -1,5 +1,5 @@
-//! From typed arguments to an answer. Each command has a file with the same two parts: `run` has what was typed checked, in
-//! the contract's order and before any file is touched, and asks the queue; `text` says it to people.
+//! From typed arguments to an answer. Each command has a file with the same two parts: `run` has what was typed
+//! checked, in the contract's order and before any file is touched, and asks the queue; `text` says it to people.
 
 mod archive;
 mod batch;

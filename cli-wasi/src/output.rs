@@ -278,8 +278,8 @@ impl Printer<'_> {
         }
     }
 
-    /// Prints a schema, which is JSON in either format: on one line if JSON is asked for. It stands in no envelope, so that
-    /// what reads schemas can read it.
+    /// Prints a schema, which is JSON in either format: on one line if JSON is asked for. It stands in no envelope, so
+    /// that what reads schemas can read it.
     pub fn schema(self, schema: &Schema) -> u8 {
         let written = match self.format {
             Format::Json => serde_json::to_string(schema),

@@ -1,9 +1,9 @@
-//! What the commands answer with `--json`, as JSON Schema: derived from the types that are serialised, so that neither can
-//! say what the other does not.
+//! What the commands answer with `--json`, as JSON Schema: derived from the types that are serialised, so that neither
+//! can say what the other does not.
 //!
 //! Guaranteed: an answer of this version is valid. Not guaranteed: that it has no field beyond the schema's in a later
-//! version, so the schema allows more fields. The types of [`coord_core`], which knows nothing of schemas, are described
-//! here; a field names the description by `#[schemars(with = "…")]`.
+//! version, so the schema allows more fields. The types of [`coord_core`], which knows nothing of schemas, are
+//! described here; a field names the description by `#[schemars(with = "…")]`.
 
 use std::borrow::Cow;
 
@@ -66,8 +66,8 @@ fn either(command: &str, answer: impl FnOnce(&mut SchemaGenerator) -> Schema) ->
     schema
 }
 
-/// The envelope around `T`. By the exit codes a program tells an error from an answer with an `error` of its own, such as
-/// that of `fail-task`.
+/// The envelope around `T`. By the exit codes a program tells an error from an answer with an `error` of its own, such
+/// as that of `fail-task`.
 fn enveloped<T: JsonSchema>(title: &str, codes: [u8; 2], generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Envelope::<T>::json_schema(generator);
     schema.remove("description");

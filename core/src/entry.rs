@@ -11,11 +11,11 @@
 //! ```
 //!
 //! The fields, in order: when the task was enqueued, id, priority, version (every rename adds one), generation (every
-//! new holder adds one), attempt (a release takes it back), state; then `x` until when it may wait, `t` its tags, `u` when it is due,
-//! `o` the task that it waits for, `q` the queue, so that the claimed tasks of one can be counted by names, `d` when
-//! it ended, `r` the nonce of the latest report on it, `c` when it was claimed, `h` the last heartbeat, `e` when the
-//! lease expires, `n` the lease's nonce, and the holder. Times are microseconds since 1970 and all numbers but the
-//! priority are lower-case hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of
+//! new holder adds one), attempt (a release takes it back), state; then `x` until when it may wait, `t` its tags, `u`
+//! when it is due, `o` the task that it waits for, `q` the queue, so that the claimed tasks of one can be counted by
+//! names, `d` when it ended, `r` the nonce of the latest report on it, `c` when it was claimed, `h` the last heartbeat,
+//! `e` when the lease expires, `n` the lease's nonce, and the holder. Times are microseconds since 1970 and all numbers
+//! but the priority are lower-case hexadecimal. Times, ids and nonces have a fixed width, so names sort by the time of
 //! enqueuing.
 //!
 //! One name has one meaning and one spelling: what [`Entry::parse`] accepts, `Display` writes back letter for letter.
@@ -111,8 +111,8 @@ pub struct Ending {
     pub outcome: Outcome,
     /// When.
     pub ended_at: Timestamp,
-    /// The lease under which it ended; for a cancelled task its holder is who cancelled. `None` when it expired, or when it was
-    /// cancelled because of a task that it waited for.
+    /// The lease under which it ended; for a cancelled task its holder is who cancelled. `None` when it expired, or
+    /// when it was cancelled because of a task that it waited for.
     pub lease: Option<Lease>,
 }
 
@@ -337,7 +337,8 @@ impl fmt::Display for Lease {
 }
 
 impl State {
-    /// Reads the state, the nonce of the report, which stands before the lease, and the queue, which stands before that.
+    /// Reads the state, the nonce of the report, which stands before the lease, and the queue, which stands before
+    /// that.
     fn parse(fields: &mut Fields<'_>) -> Option<(State, Option<Nonce>, Option<QueueLabel>)> {
         let word = fields.next()?;
         if let Some(outcome) = Outcome::parse(word) {
@@ -625,7 +626,8 @@ mod tests {
             let name = entry.to_string();
             for end in 0..name.len() {
                 if let Some(shorter) = Entry::parse(&name[..end]) {
-                    // Only a shorter run id is still a whole name, and a task can be cancelled without a lease, or without a report.
+                    // Only a shorter run id is still a whole name, and a task can be cancelled without a lease, or
+                    // without a report.
                     let less = name[end..].len() < "agent-7".len() && shorter.lease().is_some();
                     let optional = [".r", ".t", ".c"].iter().any(|tag| name[end..].starts_with(tag));
                     assert!(less || optional || shorter.to_string() == name[..end], "{name} {end}");

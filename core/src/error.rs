@@ -83,13 +83,14 @@ pub enum Error {
     Contended,
     /// The medium failed before anything was changed that was asked for.
     Store(StoreError),
-    /// The medium failed at the very step that was asked for, or before that was durable: it may have taken effect or not. Who asks
-    /// again for a task's end or heartbeat learns it; who enqueues without a unique key, or claims, again may have done it twice.
+    /// The medium failed at the very step that was asked for, or before that was durable: it may have taken effect or
+    /// not. Who asks again for a task's end or heartbeat learns it; who enqueues without a unique key, or claims, again
+    /// may have done it twice.
     Unknown(StoreError),
 }
 
-/// The stable words for programs, all there are: those of [`Error::code`], of [`crate::request::BadRequest::code`], and of
-/// what a face finds wrong by itself. `status` in JSON, and the error's name on every other face.
+/// The stable words for programs, all there are: those of [`Error::code`], of [`crate::request::BadRequest::code`], and
+/// of what a face finds wrong by itself. `status` in JSON, and the error's name on every other face.
 pub const CODES: [&str; 16] = [
     "bad_args",
     "bad_payload",
@@ -110,7 +111,8 @@ pub const CODES: [&str; 16] = [
 ];
 
 impl Error {
-    /// The same for a call that makes the change that was asked for: unless the medium has refused it, it may have taken effect.
+    /// The same for a call that makes the change that was asked for: unless the medium has refused it, it may have
+    /// taken effect.
     pub(crate) fn of_the_change(self) -> Error {
         match self {
             Error::Store(error) if error.kind == StoreErrorKind::Other => Error::Unknown(error),

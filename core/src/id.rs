@@ -106,8 +106,8 @@ pub(crate) fn short_digest(text: &str) -> String {
     hex(&digest[..10])
 }
 
-/// A number in lower-case hexadecimal, at least so many digits of it: what most of a name is, without the formatting machinery,
-/// which is slower, and names are what the queue works on.
+/// A number in lower-case hexadecimal, at least so many digits of it: what most of a name is, without the formatting
+/// machinery, which is slower, and names are what the queue works on.
 pub(crate) struct Hex<const DIGITS: usize>(pub(crate) u64);
 
 impl<const DIGITS: usize> fmt::Display for Hex<DIGITS> {

@@ -28,12 +28,13 @@
 //! tmp/                               files on their way to a name that must appear whole
 //! ```
 //!
-//! `<aa>` is the first byte of the id, `<a>` its first digit: the claimed tasks are few and are read often as a whole. `<prio>` sorts the highest first. Each
-//! priority from -127 to 127 has a directory of its own, with three hexadecimal digits; all others of one bit length share one, and their
-//! further bits, eight at most to a name, are further directories: so a claim reads at most 368 names and then 256 at a time, however
-//! many priorities there are.
-//! `<t1>` to `<t4>` are cut out of the microsecond of enqueuing, or of the time when the task is due, so that no directory on the way to the head of a queue
-//! has more than 128 of them (four above a year of backlog) and a burst of 20,000 tasks a second leaves 164 in a leaf.
+//! `<aa>` is the first byte of the id, `<a>` its first digit: the claimed tasks are few and are read often as a whole.
+//! `<prio>` sorts the highest first. Each priority from -127 to 127 has a directory of its own, with three hexadecimal
+//! digits; all others of one bit length share one, and their further bits, eight at most to a name, are further
+//! directories: so a claim reads at most 368 names and then 256 at a time, however many priorities there are. `<t1>` to
+//! `<t4>` are cut out of the microsecond of enqueuing, or of the time when the task is due, so that no directory on the
+//! way to the head of a queue has more than 128 of them (four above a year of backlog) and a burst of 20,000 tasks a
+//! second leaves 164 in a leaf.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -331,7 +332,8 @@ pub fn runs() -> Dir {
     Dir::root().child("runs")
 }
 
-/// The directories that hold claimed or ended tasks, each fanned out by id, and blocked ones, fanned out by the parent's.
+/// The directories that hold claimed or ended tasks, each fanned out by id, and blocked ones, fanned out by the
+/// parent's.
 pub fn shelf(shelf: Shelf) -> Dir {
     Dir::root().child(match shelf {
         Shelf::Blocked => "blocked",
@@ -465,7 +467,8 @@ enum Level {
     Queue,
     /// A part of a queue's priorities, so many bits of which are still open.
     Priorities { bits_open: u32 },
-    /// So many time digits are known, from none at `scheduled/` or a priority's directory to all at a leaf. The known ones as a number.
+    /// So many time digits are known, from none at `scheduled/` or a priority's directory to all at a leaf. The known
+    /// ones as a number.
     Times { depth: usize, prefix: u64 },
 }
 

@@ -40,15 +40,15 @@ pub const PENDING_TTL_SECONDS_DEFAULT: i64 = 86_400;
 /// How long `claim` may wait for a task, in seconds.
 pub const WAIT_SECONDS: core::ops::RangeInclusive<i64> = 0..=3_600;
 
-/// How long an agent that waits for a task sleeps before it looks whether anything has stirred, which costs a handful of system
-/// calls: under 1 % of a core while idle, and awake within 50 ms.
+/// How long an agent that waits for a task sleeps before it looks whether anything has stirred, which costs a handful
+/// of system calls: under 1 % of a core while idle, and awake within 50 ms.
 pub const LOOK_EVERY: core::time::Duration = core::time::Duration::from_millis(25);
 
 /// The same for who waits for tasks to end, which costs a call for each part of the shelf that they stand in.
 pub const LOOK_FOR_ENDS_EVERY: core::time::Duration = core::time::Duration::from_millis(35);
 
-/// How long who waits sleeps whom the system wakes when something comes: until the next sweep. What is found then is what time brings, of
-/// which nobody tells, such as leases that ran out.
+/// How long who waits sleeps whom the system wakes when something comes: until the next sweep. What is found then is
+/// what time brings, of which nobody tells, such as leases that ran out.
 pub const LOOK_EVERY_WHEN_TOLD: core::time::Duration = core::time::Duration::from_micros(*SWEEP_MICROS.start());
 
 /// How many items a listing may have.
@@ -84,19 +84,20 @@ pub const NOTE_CHARS: usize = 4_096;
 /// How many tasks one call may enqueue or claim.
 pub const BATCH: usize = 100_000;
 
-/// How many bytes of text one call may enqueue: all of it is checked, and so held in memory, before any is written. A sandbox of
-/// 32 bits has 4 GiB.
+/// How many bytes of text one call may enqueue: all of it is checked, and so held in memory, before any is written. A
+/// sandbox of 32 bits has 4 GiB.
 pub const BATCH_BYTES: usize = 268_435_456;
 
-/// How many tasks of a batch are written before they are linked, and synced, together: they count as enqueued within 16 ms, about
-/// as long as writing them takes.
+/// How many tasks of a batch are written before they are linked, and synced, together: they count as enqueued within 16
+/// ms, about as long as writing them takes.
 pub const BATCH_STEP: usize = 256;
 
-/// How many microseconds apart the tasks of one call count as enqueued: 128 of them come to one leaf of the ready shelf.
+/// How many microseconds apart the tasks of one call count as enqueued: 128 of them come to one leaf of the ready
+/// shelf.
 pub const BATCH_MICROS_APART: u64 = 64;
 
-/// After how many names a sweep looks no further for blocked tasks whose parent has ended: a millisecond in the sandbox. It begins
-/// with another of the 256 parts each second.
+/// After how many names a sweep looks no further for blocked tasks whose parent has ended: a millisecond in the
+/// sandbox. It begins with another of the 256 parts each second.
 pub const BLOCKED_NAMES_PER_SWEEP: usize = 500;
 
 /// How much an operation does for others at most.
@@ -108,8 +109,9 @@ pub struct Allowance {
     pub micros: Option<u64>,
 }
 
-/// What a claim does before it takes a task, of each of these: leases that ran out, scheduled tasks that are due, tasks that
-/// others wait for and that expired, blocked tasks whose parent has ended. It makes 64 tasks claimable for one that it takes.
+/// What a claim does before it takes a task, of each of these: leases that ran out, scheduled tasks that are due, tasks
+/// that others wait for and that expired, blocked tasks whose parent has ended. It makes 64 tasks claimable for one
+/// that it takes.
 pub const BEFORE_A_CLAIM: Allowance = Allowance { steps: 64, micros: Some(5_000) };
 
 /// The same for a claim that has found nothing, before it says so.
@@ -124,8 +126,9 @@ pub const WOKEN_PER_END: u64 = 10_000;
 /// As how many steps a task counts that ends, with a report that is flushed.
 pub const STEPS_PER_END: u64 = 16;
 
-/// How many of a unique key's last numbers stay. One would do if a listing were one step on every medium: an agent that makes a file of
-/// a number that was removed long ago must see, in its next listing, a higher one that stands still meanwhile.
+/// How many of a unique key's last numbers stay. One would do if a listing were one step on every medium: an agent that
+/// makes a file of a number that was removed long ago must see, in its next listing, a higher one that stands still
+/// meanwhile.
 pub const KEY_NUMBERS_KEPT: u64 = 8;
 
 /// Largest record that is read, in bytes, and largest file of any other kind. A record, which is the first line of a
@@ -134,8 +137,8 @@ pub const KEY_NUMBERS_KEPT: u64 = 8;
 /// ([`LINE_OF_FILE_BYTES`]), or a file.
 pub const RECORD_BYTES: usize = 262_144;
 
-/// How many bytes a task's file holds at most, its record and all that was reported of it. The reports on all attempts that a
-/// task may have do, unless they are of a great length.
+/// How many bytes a task's file holds at most, its record and all that was reported of it. The reports on all attempts
+/// that a task may have do, unless they are of a great length.
 pub const FILE_BYTES: usize = 16 * RECORD_BYTES;
 
 /// How many bytes of a task's file are read: agents that add to it at the same time may each come past the bound.
@@ -223,13 +226,13 @@ pub const SWEEP_PAUSE_IF_DUE: u64 = 4;
 /// Shortest time until the next sweep after one that left something, in microseconds.
 pub const SWEEP_MICROS_IF_DUE: u64 = 20_000;
 
-/// How long an empty directory of the ready shelf must have been out of use before it is removed, in microseconds, so that
-/// enqueuers whose clocks differ a little do not see it vanish under them at once.
+/// How long an empty directory of the ready shelf must have been out of use before it is removed, in microseconds, so
+/// that enqueuers whose clocks differ a little do not see it vanish under them at once.
 pub const EMPTY_SHELF_MICROS: u64 = 10_000_000;
 
-/// How long an empty directory whose span of time is past must have stood still before it is removed, in microseconds. An
-/// enqueuer makes it, syncs, and links into it. Until it is removed every claim looks into it: of a queue that is worked off as
-/// fast as it is filled, that is one directory for each task of this time.
+/// How long an empty directory whose span of time is past must have stood still before it is removed, in microseconds.
+/// An enqueuer makes it, syncs, and links into it. Until it is removed every claim looks into it: of a queue that is
+/// worked off as fast as it is filled, that is one directory for each task of this time.
 pub const EMPTY_LEAF_MICROS: u64 = 250_000;
 
 /// How close together two changes of a directory may be and still leave the same stamp, in microseconds. Linux stamps
@@ -239,12 +242,12 @@ pub const STAMP_GRAIN_MICROS: u64 = 20_000;
 /// How many races a claim loses for names that were read before, until it reads the shelf anew.
 pub const RACES_AMONG_LEFTOVERS: usize = 3;
 
-/// How long names that a claim has read at the head of the shelf serve the next claims of the same queue, in microseconds: in 1 ms
-/// they would be worth most of what reading them costs, in 10 ms nearly all.
+/// How long names that a claim has read at the head of the shelf serve the next claims of the same queue, in
+/// microseconds: in 1 ms they would be worth most of what reading them costs, in 10 ms nearly all.
 pub const HEAD_MICROS: u64 = 10_000;
 
-/// How many directories, and how many leases, a queue that is used again remembers. A directory has about 130 names at most, so
-/// this is a few megabytes at the very most.
+/// How many directories, and how many leases, a queue that is used again remembers. A directory has about 130 names at
+/// most, so this is a few megabytes at the very most.
 pub const REMEMBERED: usize = 1_024;
 
 /// How many things that are in the way an operation tells of. It passes over the others, too.
@@ -254,11 +257,12 @@ pub const PASSED_OVER: usize = 100;
 /// microseconds. It only spares a queue at work false alarms: a repair is safe beside an enqueuer that lives after all.
 pub const ENQUEUE_MICROS: u64 = 60_000_000;
 
-/// How long a doctor's trial of the filesystem must have stood still before another doctor takes it for that of a dead one,
-/// in microseconds. A living one begins anew.
+/// How long a doctor's trial of the filesystem must have stood still before another doctor takes it for that of a dead
+/// one, in microseconds. A living one begins anew.
 pub const TRIAL_MICROS: u64 = 60_000_000;
 
-/// How old an end that is not finished must be before a sweep goes on with it, in microseconds: its holder needs less for a flush.
+/// How old an end that is not finished must be before a sweep goes on with it, in microseconds: its holder needs less
+/// for a flush.
 pub const FLUSH_MICROS: u64 = 1_000_000;
 
 /// How many of the times that a task was put off to, by reports on it, are looked at: the latest counts.

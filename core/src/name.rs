@@ -226,7 +226,8 @@ impl Nonce {
         Nonce(bits)
     }
 
-    /// The nonce for what an operation does to a task of this version besides what it was asked: no report of its own has it.
+    /// The nonce for what an operation does to a task of this version besides what it was asked: no report of its own
+    /// has it.
     pub(crate) fn beside(self, version: u32) -> Nonce {
         Nonce(self.0 ^ 0xa5a5_5a5a_c3c3_3c3c ^ u64::from(version).rotate_left(32))
     }

@@ -71,8 +71,8 @@ pub use watch::Watch;
 
 /// The number of the protocol that this version writes and reads.
 ///
-/// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how its
-/// tasks come over: by an export of the version that knows it.
+/// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how
+/// its tasks come over: by an export of the version that knows it.
 pub const FORMAT: u32 = 3;
 
 /// A queue in a store.
@@ -93,8 +93,8 @@ impl<S: Store> Queue<S> {
         Ok(Queue { store, formatted: Cell::new(formatted), memory: RefCell::default() })
     }
 
-    /// As [`Queue::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a defect, and
-    /// [`Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
+    /// As [`Queue::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a
+    /// defect, and [`Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
     pub fn open_for_doctor(store: S) -> Result<Queue<S>, Error> {
         let formatted = match is_formatted(&store) {
             Err(Error::NoFormat { .. }) => false,

@@ -1,7 +1,7 @@
 //! What somebody asks for, as they put it: the one place where words from outside become values that the queue takes.
 //!
-//! Each face fills in a draft and has it checked before any file is touched. So a value has one limit, one default and one
-//! complaint everywhere; only what it is called differs, which a face says by its [`Words`].
+//! Each face fills in a draft and has it checked before any file is touched. So a value has one limit, one default and
+//! one complaint everywhere; only what it is called differs, which a face says by its [`Words`].
 //!
 //! A draft can also be read from JSON. There `null` is as left out in every field, and a field that no draft has is an
 //! error.
@@ -44,7 +44,8 @@ pub struct Draft {
     pub run_id: Option<String>,
     /// How many seconds it may wait to be claimed; left out: [`limits::PENDING_TTL_SECONDS_DEFAULT`].
     pub ttl_seconds: Option<i64>,
-    /// What the agent needs to know, in JSON; left out: `{}`. Read from JSON it is whatever stands there, digit for digit.
+    /// What the agent needs to know, in JSON; left out: `{}`. Read from JSON it is whatever stands there, digit for
+    /// digit.
     #[serde(deserialize_with = "text_of_json")]
     pub payload: Option<String>,
     /// Words to choose by. What is beyond the limit of one is cut off.
@@ -52,12 +53,13 @@ pub struct Draft {
     pub tags: Vec<String>,
     /// The queue to wait in; left out: `default`.
     pub queue: Option<String>,
-    /// How many attempts there may be; left out: one failure is final, and a lease that ran out can be taken over without end.
+    /// How many attempts there may be; left out: one failure is final, and a lease that ran out can be taken over
+    /// without end.
     pub max_attempts: Option<i64>,
     /// How many seconds to wait after the first failed attempt; left out: [`limits::BACKOFF_SECONDS_DEFAULT`].
     pub backoff_seconds: Option<i64>,
-    /// How many seconds to wait between two attempts at most; left out: [`limits::BACKOFF_MAX_SECONDS_DEFAULT`], or as long as after
-    /// the first if that is longer.
+    /// How many seconds to wait between two attempts at most; left out: [`limits::BACKOFF_MAX_SECONDS_DEFAULT`], or as
+    /// long as after the first if that is longer.
     pub backoff_max_seconds: Option<i64>,
     /// For how many seconds nobody is to claim it.
     pub delay_seconds: Option<i64>,

@@ -1,5 +1,5 @@
-//! Sorting and sets with little code. The library compiles its sort anew for each type that is sorted, 7 KB of WebAssembly each
-//! time, and a set that is collected is sorted first.
+//! Sorting and sets with little code. The library compiles its sort anew for each type that is sorted, 7 KB of
+//! WebAssembly each time, and a set that is collected is sorted first.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

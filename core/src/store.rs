@@ -25,8 +25,9 @@ pub mod mem;
 
 /// A directory tree that many agents change at once.
 pub trait Store {
-    /// Makes a file with this content, which is durable when the call returns; the name is after [`Store::sync_dir`]. An empty file
-    /// costs no sync, so after a power cut its name may be gone all the same, where a filesystem has no journal.
+    /// Makes a file with this content, which is durable when the call returns; the name is after [`Store::sync_dir`].
+    /// An empty file costs no sync, so after a power cut its name may be gone all the same, where a filesystem has no
+    /// journal.
     ///
     /// If the machine or the agent dies in the middle, the file may be there with only the first part of its content.
     /// If the call fails, the file is removed again as far as that is possible.
@@ -37,18 +38,19 @@ pub trait Store {
         self.create(path, content)
     }
 
-    /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns. If it fails, some may
-    /// be there, and none is known to be durable. A medium may know a quicker way than one after the other.
+    /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns. If it
+    /// fails, some may be there, and none is known to be durable. A medium may know a quicker way than one after the
+    /// other.
     fn create_all(&self, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
         create_one_by_one(self, files)
     }
 
-    /// Adds to the end of a file, in one piece beside what others add at the same time; durable after [`Store::flush`]. The
-    /// file must be there: none is made. [`Appended::Full`] if it would come to hold more than `most` bytes, as far as those
-    /// who add at the same time do not add to that.
+    /// Adds to the end of a file, in one piece beside what others add at the same time; durable after [`Store::flush`].
+    /// The file must be there: none is made. [`Appended::Full`] if it would come to hold more than `most` bytes, as far
+    /// as those who add at the same time do not add to that.
     ///
-    /// If the machine or the agent dies in the middle, only the first part of `line` may be there, or as many other bytes in
-    /// its place. If the call fails, too: so whoever adds begins with the end of a line.
+    /// If the machine or the agent dies in the middle, only the first part of `line` may be there, or as many other
+    /// bytes in its place. If the call fails, too: so whoever adds begins with the end of a line.
     fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError>;
 
     /// Gives a file a second name, which must be free.
@@ -105,15 +107,15 @@ pub trait Store {
     /// for.
     fn flush(&self, path: &Path) -> Result<Flushed, StoreError>;
 
-    /// True if a name is never durable before what was given, taken or flushed earlier: so one [`Store::flush`] of a file after its
-    /// rename does what otherwise takes one before and a [`Store::sync_dir`] behind it. `None`: this agent does not
-    /// know, and others may rely on it.
+    /// True if a name is never durable before what was given, taken or flushed earlier: so one [`Store::flush`] of a
+    /// file after its rename does what otherwise takes one before and a [`Store::sync_dir`] behind it. `None`: this
+    /// agent does not know, and others may rely on it.
     fn orders_names(&self) -> Option<bool> {
         None
     }
 
-    /// Makes the names in a directory durable. If the directory is gone, those in the nearest one above it that is there:
-    /// with its removal, an ordered journal has written all that was in it before.
+    /// Makes the names in a directory durable. If the directory is gone, those in the nearest one above it that is
+    /// there: with its removal, an ordered journal has written all that was in it before.
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError>;
 }
 
@@ -233,8 +235,8 @@ impl Stamp {
         Stamp { seconds, nanos }
     }
 
-    /// True if the directory may change once more without getting another stamp: two changes in quick succession can leave one, so
-    /// a stamp that is young says nothing.
+    /// True if the directory may change once more without getting another stamp: two changes in quick succession can
+    /// leave one, so a stamp that is young says nothing.
     pub fn is_young(self, now: Timestamp) -> bool {
         self.micros().saturating_add(limits::STAMP_GRAIN_MICROS) > now.micros()
     }
@@ -276,8 +278,8 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
-    /// True if the fault is that of one name, whatever it is: what is there is passed over, and the rest goes on. False if this agent
-    /// can do nothing at all for now.
+    /// True if the fault is that of one name, whatever it is: what is there is passed over, and the rest goes on. False
+    /// if this agent can do nothing at all for now.
     pub fn is_of_one_place(&self) -> bool {
         match self.kind {
             StoreErrorKind::Denied | StoreErrorKind::WrongType => !self.path.is_empty(),

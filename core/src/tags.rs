@@ -1,7 +1,7 @@
 //! Choosing by tags: what a waiting task's name says of them, and what a claim asks for.
 //!
-//! A claim that chooses reads names alone. Tags that are too long for a name stand there as `~` and a digest of them all, and
-//! their text in `tags/`, once for all tasks that have the same.
+//! A claim that chooses reads names alone. Tags that are too long for a name stand there as `~` and a digest of them
+//! all, and their text in `tags/`, once for all tasks that have the same.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -25,9 +25,9 @@ pub struct Task {
 
 /// What `enqueue` writes, field by field as it stands in `tasks/<aa>/<id>.json`.
 ///
-/// The fields stand in the order of their names: so what is written is its own canonical form, unless the payload is not,
-/// and a reader knows it by its hash alone. Fields that this version does not know are ignored. A field whose loss would
-/// change what a task means needs a new number in `format.json`.
+/// The fields stand in the order of their names: so what is written is its own canonical form, unless the payload is
+/// not, and a reader knows it by its hash alone. Fields that this version does not know are ignored. A field whose loss
+/// would change what a task means needs a new number in `format.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The tasks that must have ended before.
@@ -40,14 +40,15 @@ pub struct Record {
     pub created_at: Timestamp,
     /// Who enqueued it.
     pub created_by: RunId,
-    /// For a task that was enqueued by the completion of the one in `after`: the nonce of that completion's report. If the task
-    /// ended by another, this one was never meant to be.
+    /// For a task that was enqueued by the completion of the one in `after`: the nonce of that completion's report. If
+    /// the task ended by another, this one was never meant to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Nonce>,
     /// What to do if one of them does not complete. `None`: the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_parent_fails: Option<IfParentFails>,
-    /// How many attempts there may be. `None`: a failure is final, and a lease that ran out can be taken over without end.
+    /// How many attempts there may be. `None`: a failure is final, and a lease that ran out can be taken over without
+    /// end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
     /// What the agent needs to know, untouched.
@@ -127,8 +128,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// How long to wait after the attempt of this number, in microseconds: between half and all of the doubled time, by what
-    /// `random` says, so that tasks which failed together are not tried again together.
+    /// How long to wait after the attempt of this number, in microseconds: between half and all of the doubled time, by
+    /// what `random` says, so that tasks which failed together are not tried again together.
     pub fn micros_after(&self, attempt: u32, random: u64) -> u64 {
         let doubled = 1_i64.checked_shl(attempt.saturating_sub(1)).filter(|times| *times > 0).unwrap_or(i64::MAX);
         let seconds = self.seconds.saturating_mul(doubled).min(self.max_seconds.max(self.seconds));

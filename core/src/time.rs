@@ -1,5 +1,5 @@
-//! Points in time. The crate has no clock of its own: `now` is an argument, or a [`Clock`] is where it may take long until the time
-//! is needed.
+//! Points in time. The crate has no clock of its own: `now` is an argument, or a [`Clock`] is where it may take long
+//! until the time is needed.
 
 use alloc::string::{String, ToString};
 use core::fmt;

@@ -15,15 +15,18 @@
 //!     └─────────────────────────────────────────────────────┘ cancel, expire (pending TTL)
 //! ```
 //!
-//! `release` leads from claimed as well as from lapsed. It keeps the generation, so that the next holder has another, and
-//! takes the attempt back. A task that was claimed once has met its pending TTL, so a released one waits without an end.
+//! `release` leads from claimed as well as from lapsed. It keeps the generation, so that the next holder has another,
+//! and takes the attempt back. A task that was claimed once has met its pending TTL, so a released one waits without an
+//! end.
 //!
-//! Whatever may lead back to a waiting state carries the [`Terms`] of the task's record: its tags, its attempts, its times.
+//! Whatever may lead back to a waiting state carries the [`Terms`] of the task's record: its tags, its attempts, its
+//! times.
 //!
 //! A clock is believed only forwards: `now` counts as no earlier than the latest time that the name itself tells.
 //!
-//! What time alone does to a task happens at the time that the name tells, whenever an agent comes to draw the consequence: a task
-//! that expired ended when its pending TTL ran out. [`as_of`] tells how a task stands once all of that is drawn.
+//! What time alone does to a task happens at the time that the name tells, whenever an agent comes to draw the
+//! consequence: a task that expired ended when its pending TTL ran out. [`as_of`] tells how a task stands once all of
+//! that is drawn.
 
 use alloc::string::String;
 use core::fmt;
@@ -340,7 +343,8 @@ pub fn is_over(entry: &Entry, now: Timestamp) -> bool {
     }
 }
 
-/// What `entry` is at `now` once every consequence of time having passed is drawn, whether or not an agent has drawn it yet.
+/// What `entry` is at `now` once every consequence of time having passed is drawn, whether or not an agent has drawn it
+/// yet.
 ///
 /// `terms` are the task's. They are needed if the entry is over and [`needs_terms`].
 pub fn as_of(entry: &Entry, terms: &Terms, now: Timestamp) -> Entry {
@@ -352,8 +356,8 @@ pub fn as_of(entry: &Entry, terms: &Terms, now: Timestamp) -> Entry {
     entry
 }
 
-/// True if the name does not tell by itself what time makes of the task: how many attempts there may be after a lease that ran out,
-/// and how long a task may wait once it is due, stand in its record.
+/// True if the name does not tell by itself what time makes of the task: how many attempts there may be after a lease
+/// that ran out, and how long a task may wait once it is due, stand in its record.
 pub fn needs_terms(entry: &Entry) -> bool {
     matches!(entry.state, State::Claimed(_) | State::Scheduled { .. })
 }

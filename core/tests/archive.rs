@@ -1,4 +1,5 @@
-//! What an export writes an import brings back: every task in every state, what was reported of it, and what is set for queues.
+//! What an export writes an import brings back: every task in every state, what was reported of it, and what is set for
+//! queues.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
@@ -329,7 +330,8 @@ impl Past {
     }
 }
 
-/// A line but for leases, versions and the time to wait, as it is to be in a queue into which it is brought back at `now`.
+/// A line but for leases, versions and the time to wait, as it is to be in a queue into which it is brought back at
+/// `now`.
 fn but_for_leases(line: &str, now: Timestamp) -> Value {
     let mut line: Value = serde_json::from_str(line).unwrap();
     let Some(name) = line["entry"].as_str() else { return line };

@@ -302,8 +302,8 @@ fn a_line_is_no_longer_than_an_export_writes_one() {
     let (bytes, max) = (limits::LINE_BYTES + 1, limits::LINE_BYTES);
     assert_eq!(result, Err(ImportError::Line(BadLine::TooLong { what: "the line", bytes, max })));
 
-    // Of a task with more reports than there is room for the newest are told, and their chain is whole. A file takes only so
-    // much, but what was told of progress is not in it.
+    // Of a task with more reports than there is room for the newest are told, and their chain is whole. A file takes
+    // only so much, but what was told of progress is not in it.
     let id = world.enqueue_with("t", attempts(1_000, 0)).unwrap();
     let long = |chars| "\u{7}".repeat(chars);
     let fail = |error: &str, is_final| {

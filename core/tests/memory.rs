@@ -1,5 +1,5 @@
-//! What a queue remembers from one operation to the next is never what decides. Two queues on one store in memory stand for two
-//! agents: one that goes on, and one whose changes it is not told of.
+//! What a queue remembers from one operation to the next is never what decides. Two queues on one store in memory stand
+//! for two agents: one that goes on, and one whose changes it is not told of.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -96,7 +96,8 @@ fn a_queue_that_goes_on_reads_one_directory_in_10_ms_for_claims_and_none_for_wha
         world.enqueue(&world.bob, "t", 0, "q");
     }
     world.pass(1_000_000);
-    // The first claim remembers no more than the names that it read at the head, the next that reads the shelf begins to.
+    // The first claim remembers no more than the names that it read at the head, the next that reads the shelf begins
+    // to.
     let ids: Vec<TaskId> = (0..2).map(|_| world.claims(&world.ann, "t")).collect();
     world.pass(10_000);
     world.claims(&world.ann, "t");

@@ -1,5 +1,5 @@
-//! What comes from outside - names, records, words - is tried with thousands of generated texts: nothing panics, what is
-//! accepted is what this crate writes, and what it writes is accepted.
+//! What comes from outside - names, records, words - is tried with thousands of generated texts: nothing panics, what
+//! is accepted is what this crate writes, and what it writes is accepted.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 

@@ -1,5 +1,5 @@
-//! Tasks that do not simply wait, run and end: attempts, delays, dependencies, keys, choices, requests to stop, queues that are
-//! paused or limited, and what is done with tasks that have ended.
+//! Tasks that do not simply wait, run and end: attempts, delays, dependencies, keys, choices, requests to stop, queues
+//! that are paused or limited, and what is done with tasks that have ended.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
@@ -183,7 +183,8 @@ fn a_task_whose_parent_was_removed_meanwhile_is_called_off_by_a_sweep() {
     let [alone, among_others] =
         [&[parent][..], &[parent, other]].map(|parents| world.after("child", parents, IfParentFails::Cancel));
     let goes_on = world.after("child", &[parent], IfParentFails::Run);
-    // As it is if a collection takes the parent away, and the children's enqueuers, about to link them, die right after that.
+    // As it is if a collection takes the parent away, and the children's enqueuers, about to link them, die right after
+    // that.
     let store = world.queue.store();
     let blocked: Vec<_> = store.files().into_iter().filter(|path| path.dir == layout::blocked_on(parent)).collect();
     let hidden = |path: &Path| layout::tmp().file(path.name.as_str());

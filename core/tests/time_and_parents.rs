@@ -1,4 +1,5 @@
-//! What time alone does to tasks counts at once, whoever has drawn the consequence, and tasks that wait for others learn of it.
+//! What time alone does to tasks counts at once, whoever has drawn the consequence, and tasks that wait for others
+//! learn of it.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 

@@ -1,5 +1,5 @@
-//! On a medium that orders names an end takes one flush: what its holder, or a power cut, leaves in between is finished or taken
-//! back.
+//! On a medium that orders names an end takes one flush: what its holder, or a power cut, leaves in between is finished
+//! or taken back.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

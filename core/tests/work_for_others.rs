@@ -1,5 +1,5 @@
-//! What one queue holds does not change what a claim of another one costs, counted in calls of the store; and a lease is as long as it
-//! was asked for, however long the claim took.
+//! What one queue holds does not change what a claim of another one costs, counted in calls of the store; and a lease
+//! is as long as it was asked for, however long the claim took.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,5 +1,5 @@
-// One process that works: it warms up on a backlog of its own, says so, waits for the signal, claims and completes until there is
-// nothing left, and tells how many tasks it completed and when the last one was.
+// One process that works: it warms up on a backlog of its own, says so, waits for the signal, claims and completes
+// until there is nothing left, and tells how many tasks it completed and when the last one was.
 import process from 'node:process';
 import { CONTENDERS, result, tasks } from './contenders.mjs';
 

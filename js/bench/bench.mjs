@@ -1,15 +1,16 @@
-// Claim and complete, cycles per second: @muse/coord against a queue in better-sqlite3, and against the native queue, side by side in
-// one run.
+// Claim and complete, cycles per second: @muse/coord against a queue in better-sqlite3, and against the native queue,
+// side by side in one run.
 //
 //     node bench.mjs [--goals] [--dir DIRECTORY] [--rounds 5] [--seconds 1.5] [--processes 1,8] [--only REGEXP] [--native PROGRAM]
 //
-// `--dir` says which filesystem is measured. With `--goals` only what the goals need is, and how far they are reached is told at the
-// end. `--native` is a built `coord-bench`, whose agents are the native queue; without it that is left out.
+// `--dir` says which filesystem is measured. With `--goals` only what the goals need is, and how far they are reached
+// is told at the end. `--native` is a built `coord-bench`, whose agents are the native queue; without it that is left
+// out.
 //
-// Each batch is a fresh backlog that fresh processes work off: wall time from the signal to start, which all get at once, to the
-// last completion. The contenders of a comparison take turns, A B C A B C …; what counts is the ratio of their medians, for
-// both then had the same disk and the same neighbours. A backlog has so many tasks that the fastest contender works for
-// `--seconds`, and each batch is checked to have ended every task once.
+// Each batch is a fresh backlog that fresh processes work off: wall time from the signal to start, which all get at
+// once, to the last completion. The contenders of a comparison take turns, A B C A B C …; what counts is the ratio of
+// their medians, for both then had the same disk and the same neighbours. A backlog has so many tasks that the fastest
+// contender works for `--seconds`, and each batch is checked to have ended every task once.
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -73,7 +74,8 @@ const chosen = cases.map(measurable).filter((it) =>
 const reached = [];
 
 heading();
-// Nothing is deleted before the end: a filesystem has work with what was deleted for a while, and the next batch would pay for it.
+// Nothing is deleted before the end: a filesystem has work with what was deleted for a while, and the next batch would
+// pay for it.
 const everything = mkdtempSync(join(options.dir, 'coord-bench-'));
 try {
   for (const each of chosen) report(each, await compare(each));

@@ -1,9 +1,10 @@
-// The contender: a queue in one table of SQLite by better-sqlite3, with the same promises as @muse/coord, as well as we know how
-// to make it: one statement for each transition, prepared once, in WAL mode.
+// The contender: a queue in one table of SQLite by better-sqlite3, with the same promises as @muse/coord, as well as we
+// know how to make it: one statement for each transition, prepared once, in WAL mode.
 //
-// It does what the queue does and no more: priority, then order of enqueuing; a pending TTL; a lease with a nonce that ends, and
-// is then taken back within a second; a generation as the fencing token; one accepted end, refused to whoever lost the lease.
-// Ids are row numbers, not hashes, and a completion is answered without being read back: both in SQLite's favour.
+// It does what the queue does and no more: priority, then order of enqueuing; a pending TTL; a lease with a nonce that
+// ends, and is then taken back within a second; a generation as the fencing token; one accepted end, refused to whoever
+// lost the lease. Ids are row numbers, not hashes, and a completion is answered without being read back: both in
+// SQLite's favour.
 import Database from 'better-sqlite3';
 
 /**

@@ -1,19 +1,19 @@
-// An agent in the shape of those that have a language model: it asks the model, does the tool call that the model answers with, tells
-// it the outcome, and so on until there is an answer.
+// An agent in the shape of those that have a language model: it asks the model, does the tool call that the model
+// answers with, tells it the outcome, and so on until there is an answer.
 //
 //     node llm-agent.mjs URL
 //     deno run --allow-read=.muse/coordination --allow-write=.muse/coordination --allow-net=HOST:PORT llm-agent.mjs URL
 //
-// Run it where `.muse` is. It does the tasks of the queue `questions`, with a payload of `{ "question": "…" }`. Behind URL is a
-// service of two JSON endpoints (put the API of your model in `ask`, your tools in `callTool`):
+// Run it where `.muse` is. It does the tasks of the queue `questions`, with a payload of `{ "question": "…" }`. Behind
+// URL is a service of two JSON endpoints (put the API of your model in `ask`, your tools in `callTool`):
 //
 //     POST URL/model        { messages }    ->  { answer }, or { tool, input } for a tool call
 //     POST URL/tools/NAME   { input }       ->  { output }
 //
-// Heartbeats are the worker's business: they go on while the handler waits, however long a step takes. The other side of that is
-// that the handler has to bound its steps in number and in time, as nobody else does. When somebody asks to stop
-// (`muse coord cancel-task ID --request`), the task is called off (`--force`) or taken over, `lease.signal` ends the request at hand
-// within about a second.
+// Heartbeats are the worker's business: they go on while the handler waits, however long a step takes. The other side
+// of that is that the handler has to bound its steps in number and in time, as nobody else does. When somebody asks to
+// stop (`muse coord cancel-task ID --request`), the task is called off (`--force`) or taken over, `lease.signal` ends
+// the request at hand within about a second.
 import process from 'node:process';
 import { openQueue } from '@muse/coord';
 
@@ -48,7 +48,8 @@ function usage() {
 
 async function answer({ payload }, lease) {
   if (typeof payload.question !== 'string') throw new Error('the payload has no question');
-  // The question is what a user says, never a part of the instructions: whoever may enqueue must not be able to give those.
+  // The question is what a user says, never a part of the instructions: whoever may enqueue must not be able to give
+  // those.
   const messages = [
     { role: 'system', content: 'Answer the question. You may use the tools search and fetch.' },
     { role: 'user', content: payload.question },

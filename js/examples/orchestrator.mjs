@@ -1,10 +1,12 @@
-// An orchestrator: enqueues a task for each file in a directory, waits until all have ended, and prints what came of them.
+// An orchestrator: enqueues a task for each file in a directory, waits until all have ended, and prints what came of
+// them.
 //
 //     node orchestrator.mjs DIRECTORY
 //     deno run --allow-read=.muse/coordination,DIRECTORY --allow-write=.muse/coordination orchestrator.mjs DIRECTORY
 //
-// Run it where `.muse` is. `worker.ts` does the tasks, in any number of processes, started before or after this one. It exits 1
-// if a task did not end in success. It waits for an hour at most; what nobody has claimed after ten minutes is not to be done any more.
+// Run it where `.muse` is. `worker.ts` does the tasks, in any number of processes, started before or after this one. It
+// exits 1 if a task did not end in success. It waits for an hour at most; what nobody has claimed after ten minutes is
+// not to be done any more.
 import { readdir } from 'node:fs/promises';
 import process from 'node:process';
 import { openQueue } from '@muse/coord';

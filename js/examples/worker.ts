@@ -3,8 +3,8 @@
 //     deno run --allow-read=.muse/coordination,DIRECTORY --allow-write=.muse/coordination worker.ts DIRECTORY
 //     node worker.ts DIRECTORY                        (Node 22.18 or later, which runs TypeScript as it is)
 //
-// Run it where `.muse` is. It goes on until Ctrl-C, which lets it finish what is at hand; a second one gives that back to other
-// workers. If it is killed, another worker gets its tasks as soon as their leases run out.
+// Run it where `.muse` is. It goes on until Ctrl-C, which lets it finish what is at hand; a second one gives that back
+// to other workers. If it is killed, another worker gets its tasks as soon as their leases run out.
 import { readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import process from 'node:process';

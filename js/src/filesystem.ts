@@ -17,7 +17,8 @@ const LOCAL = [BTRFS, TMPFS, OVERLAYFS, ZFS];
 /** Whether this system is told of every change in a directory, whoever makes it. False for what is not known. */
 export function isLocal(directory: string): boolean {
   if (process.platform !== 'linux') return false;
-  // A filesystem with a major number is on a block device of this machine. The others that are local have to be asked for.
+  // A filesystem with a major number is on a block device of this machine. The others that are local have to be asked
+  // for.
   const [major] = deviceOf(directory);
   return major !== 0 || LOCAL.includes(typeOf(directory) ?? 0);
 }

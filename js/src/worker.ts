@@ -272,7 +272,8 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
     try {
       this.#tell('completed', lease, await lease.complete(result));
     } catch (error) {
-      // What the handler returned is no result: too large, or no JSON object. To do the task again would not change that.
+      // What the handler returned is no result: too large, or no JSON object. To do the task again would not change
+      // that.
       if (!(error instanceof BadArgsError)) throw error;
       await this.#fail(lease, error);
     }
@@ -285,7 +286,8 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
 
   #prolong(lease: Lease<Payload, Result>): void {
     lease.heartbeat().catch((error) => {
-      // A lost lease is told by its signal. A medium that fails may be well at the next heartbeat, or the report will say so.
+      // A lost lease is told by its signal. A medium that fails may be well at the next heartbeat, or the report will
+      // say so.
       if (error instanceof IoError && this.#isListenedTo('error')) this.#tell('error', error);
     });
   }

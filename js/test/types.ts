@@ -1,5 +1,5 @@
-// What a compiler has to accept, and below each `@ts-expect-error` what it has to refuse. Checked as an ECMAScript module and as a
-// CommonJS one by tsc, and by Deno; never run. `packaging.mjs` does it.
+// What a compiler has to accept, and below each `@ts-expect-error` what it has to refuse. Checked as an ECMAScript
+// module and as a CommonJS one by tsc, and by Deno; never run. `packaging.mjs` does it.
 import {
   AlreadyTerminalError,
   BadArgsError,

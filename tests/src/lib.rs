@@ -11,8 +11,8 @@
 //! Guaranteed: real processes of the built product only, in a directory of their own, with an environment that holds
 //! nothing but what the test gives. Where something that a test needs is missing the test fails and says what to run.
 //!
-//! `cargo xtask test` says where the product is: `MUSE_BIN` is the built `muse`, `MUSE_WASM` the component, `WASMTIME` a
-//! stock wasmtime, `MUSE_AGENT` the built `muse-agent`, `MUSE_GUEST_AGENT` an agent that does what its tasks say.
+//! `cargo xtask test` says where the product is: `MUSE_BIN` is the built `muse`, `MUSE_WASM` the component, `WASMTIME`
+//! a stock wasmtime, `MUSE_AGENT` the built `muse-agent`, `MUSE_GUEST_AGENT` an agent that does what its tasks say.
 #![allow(clippy::expect_used, clippy::panic, reason = "what the harness cannot do ends the test, loudly")]
 
 pub mod damage;

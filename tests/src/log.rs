@@ -1,5 +1,5 @@
-//! What a process that may be killed at any moment notes of what it does: a line of JSON on standard output by one `write` each. A
-//! pipe keeps what was written before a SIGKILL, and takes short lines whole or not at all.
+//! What a process that may be killed at any moment notes of what it does: a line of JSON on standard output by one
+//! `write` each. A pipe keeps what was written before a SIGKILL, and takes short lines whole or not at all.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! Holds JSON answers against what the built `muse` itself says of them: `muse coord --schema COMMAND`.
 //!
-//! The published schema allows fields that it does not name, which a later version may have. Here it is closed first, so
-//! that an answer with a field that is described nowhere is a defect.
+//! The published schema allows fields that it does not name, which a later version may have. Here it is closed first,
+//! so that an answer with a field that is described nowhere is a defect.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -64,7 +64,8 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// Closes the schemas of the values that are within a value. Its own parts, each of which names some fields of it, stay open.
+/// Closes the schemas of the values that are within a value. Its own parts, each of which names some fields of it, stay
+/// open.
 fn close_within(schema: &mut Value) {
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.values_mut().for_each(close);

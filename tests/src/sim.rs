@@ -1,8 +1,8 @@
 //! The simulator: the real queue on a store in memory, where one place decides what happens at every store operation.
 //!
 //! An operation of the queue sees the world through [`coord_core::Store`] alone. So whoever answers its calls decides
-//! everything: whose call comes next, whether it fails, whether its reply is lost, whether the agent lives to see it, and
-//! what is left after a power cut. There is no second model of the queue; what is checked is the code that ships.
+//! everything: whose call comes next, whether it fails, whether its reply is lost, whether the agent lives to see it,
+//! and what is left after a power cut. There is no second model of the queue; what is checked is the code that ships.
 //!
 //! - [`call`]: a store operation as a value, and a store whose every operation one function answers;
 //! - [`agent`]: who gives which order, and what came of it;

@@ -1,9 +1,9 @@
 //! The soak: real agents on one real directory, killed and stopped at random, and every answer held against the others.
 //!
 //! Some workers run `muse` for each step, as many are native processes with two threads, and some are processes of Node
-//! and Deno; orchestrators of each kind keep some dozens of tasks waiting. Every few milliseconds one of them is killed,
-//! and comes back under a new run id; now and then one is stopped for longer than its lease. What each asked and was
-//! answered is the [`history`]; when the storm is over and the queue is drained, [`check`] judges it.
+//! and Deno; orchestrators of each kind keep some dozens of tasks waiting. Every few milliseconds one of them is
+//! killed, and comes back under a new run id; now and then one is stopped for longer than its lease. What each asked
+//! and was answered is the [`history`]; when the storm is over and the queue is drained, [`check`] judges it.
 //!
 //! Every choice follows from one seed, which is printed. What the processes make of it does not: the same seed is the
 //! same storm, not the same run.
@@ -63,7 +63,8 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
-/// Runs the soak with the programs that `MUSE_BIN`, `NODE` and `DENO` name. Where something was wrong the directory is kept.
+/// Runs the soak with the programs that `MUSE_BIN`, `NODE` and `DENO` name. Where something was wrong the directory is
+/// kept.
 pub fn run(options: &Options) -> Report {
     let seed = options.seed.unwrap_or_else(|| Moment::now().nanos);
     let place = Place::new();

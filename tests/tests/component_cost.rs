@@ -15,15 +15,16 @@ use muse_cli::host;
 
 const BATCH: usize = 20;
 
-/// The goal is 1.5, and is not reached: 1.7 to 1.8 were measured. Both cycles make the same system calls, but for one more for
-/// each name of a listing, which wasmtime 48 looks at once more. The bound only tells when it gets worse.
+/// The goal is 1.5, and is not reached: 1.7 to 1.8 were measured. Both cycles make the same system calls, but for one
+/// more for each name of a listing, which wasmtime 48 looks at once more. The bound only tells when it gets worse.
 #[test]
 fn claim_and_complete_through_the_component_cost_about_twice_as_much_as_in_the_native_core() {
     let ratio = measured(15, BATCH);
     assert!(ratio <= 2.2, "{ratio}");
 }
 
-/// A burst of a thousand leaves a directory with dozens of names on the way to the head of the queue: 1.8 to 2.2 were measured.
+/// A burst of a thousand leaves a directory with dozens of names on the way to the head of the queue: 1.8 to 2.2 were
+/// measured.
 #[test]
 fn amid_a_burst_they_cost_more_for_each_name_of_a_listing() {
     let ratio = measured(2, 1_000);
@@ -34,7 +35,8 @@ fn amid_a_burst_they_cost_more_for_each_name_of_a_listing() {
 fn measured(rounds: usize, tasks: usize) -> f64 {
     let mut times = [Vec::new(), Vec::new()];
     let rounds: Vec<_> = (0..rounds).map(|_| [filled(tasks), filled(tasks)]).collect();
-    // A directory that claims have emptied stays for ten seconds, and every claim looks into it: that would be measured, too.
+    // A directory that claims have emptied stays for ten seconds, and every claim looks into it: that would be
+    // measured, too.
     std::thread::sleep(Duration::from_secs(11));
     for directories in &rounds {
         let [native, component] = directories.each_ref().map(tempfile::TempDir::path);

@@ -1,7 +1,8 @@
-//! What is made to be embedded or composed: what it imports, as the binaries say it, and the example agents, composed with the
-//! library, at work under a stock wasmtime on a directory that `muse` shares.
+//! What is made to be embedded or composed: what it imports, as the binaries say it, and the example agents, composed
+//! with the library, at work under a stock wasmtime on a directory that `muse` shares.
 //!
-//! Proven: an agent without any file access has the queue; that, and what its outcome is, does not depend on the language.
+//! Proven: an agent without any file access has the queue; that, and what its outcome is, does not depend on the
+//! language.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -37,7 +37,8 @@ fn a_claim_costs_the_same_whatever_another_queue_holds() {
     }
 }
 
-/// The same with what it takes minutes to make and to remove: `cargo xtask test -- --test cost -- --ignored --nocapture`.
+/// The same with what it takes minutes to make and to remove: `cargo xtask test -- --test cost -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "takes minutes"]
 fn a_claim_costs_the_same_whatever_another_queue_holds_however_much_that_is() {
@@ -46,8 +47,8 @@ fn a_claim_costs_the_same_whatever_another_queue_holds_however_much_that_is() {
     }
 }
 
-/// A claim of one queue, as a whole process, beside another queue that holds something, and beside one that holds nothing. Of each
-/// lease of ten seconds at least 95 % are left when the process has ended.
+/// A claim of one queue, as a whole process, beside another queue that holds something, and beside one that holds
+/// nothing. Of each lease of ten seconds at least 95 % are left when the process has ended.
 fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
     const ROUNDS: usize = 61;
     let repos = [0, many].map(|many| {
@@ -118,8 +119,8 @@ fn of_queue(queue: &str, new: NewTask) -> NewTask {
 /// As many tasks as are claimed, and some more.
 const A_FEW: usize = 50;
 
-/// A claim as a whole process, against one on a few tasks and nothing else. Nothing is done between the claims, for that would be
-/// measured along with them, in what it leaves in the caches.
+/// A claim as a whole process, against one on a few tasks and nothing else. Nothing is done between the claims, for
+/// that would be measured along with them, in what it leaves in the caches.
 fn assert_claims_cost_as_on_few_tasks(many: &Repo, kind: &str) {
     const ROUNDS: usize = 41;
     let few = Repo::new();
@@ -159,8 +160,8 @@ fn listing_an_empty_queue_takes_at_most_three_times_a_native_hello_world() {
     assert!(ratio <= 3.0, "{ratio}");
 }
 
-/// Enqueues so many tasks one by one by the library, unsynced, which is faster than as many processes. A batch would be faster
-/// still, and leave more names at the head of the queue: `BENCHMARKS.md` has that.
+/// Enqueues so many tasks one by one by the library, unsynced, which is faster than as many processes. A batch would be
+/// faster still, and leave more names at the head of the queue: `BENCHMARKS.md` has that.
 fn fill(repo: &Repo, tasks: usize) {
     let queue = open(repo);
     for number in 0..tasks {

@@ -1,5 +1,6 @@
-//! Every schedule of a few agents on one task keeps every promise. Each errand may be run by any of a few clocks, so that
-//! an agent's clock jumps both ways by about a lease's length, and a lease runs out between any two store operations.
+//! Every schedule of a few agents on one task keeps every promise. Each errand may be run by any of a few clocks, so
+//! that an agent's clock jumps both ways by about a lease's length, and a lease runs out between any two store
+//! operations.
 
 use coord_core::task::IfParentFails;
 use coord_tests::report;
@@ -41,8 +42,8 @@ const TASK: New = New {
     key: 0,
 };
 
-/// Explores the scenario, and sees all of this happen; then such in which one call fails, or loses its reply, or an agent dies
-/// in the middle and comes back.
+/// Explores the scenario, and sees all of this happen; then such in which one call fails, or loses its reply, or an
+/// agent dies in the middle and comes back.
 fn explored_both_ways(what: &str, scenario: &Scenario, happenings: &[&str]) {
     let seen = explored(what, scenario).seen;
     for happening in happenings {

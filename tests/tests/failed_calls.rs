@@ -1,7 +1,7 @@
-//! Each operation of the queue, with its first store operation failing, then its second, and so on until it succeeds: in
-//! each way in which a store can fail, and with effect as well as without. Whatever happens, nothing that was acknowledged
-//! is missing, and the doctor has nothing to complain of; and an answer that is an error, unless it says that the outcome is unknown, has
-//! left the task as it was.
+//! Each operation of the queue, with its first store operation failing, then its second, and so on until it succeeds:
+//! in each way in which a store can fail, and with effect as well as without. Whatever happens, nothing that was
+//! acknowledged is missing, and the doctor has nothing to complain of; and an answer that is an error, unless it says
+//! that the outcome is unknown, has left the task as it was.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::cell::{Cell, RefCell};
@@ -281,8 +281,8 @@ fn fail(case: &Case, n: usize, failing: Failing) -> Option<(World, Answer)> {
     (calls.get() >= n).then(|| (world.into_inner(), answer))
 }
 
-/// Fails if something has changed that was asked for, although it was answered that nothing has. What an agent does for others
-/// on its way, and what the follow-ups of a completion become, is not what was asked for.
+/// Fails if something has changed that was asked for, although it was answered that nothing has. What an agent does for
+/// others on its way, and what the follow-ups of a completion become, is not what was asked for.
 fn check_nothing_changed(case: &Case, world: &World) {
     let now = case.errand.now;
     let live = |tree: &Tree| -> Vec<Entry> {

@@ -1,7 +1,9 @@
-//! Programs in three languages that embed `muse-coord.wasm` and work on one directory with `muse`: `wit/examples/host-*`.
+//! Programs in three languages that embed `muse-coord.wasm` and work on one directory with `muse`:
+//! `wit/examples/host-*`.
 //!
 //! Proven: each enqueues, claims and completes what `muse` then sees, and is refused what it may not do in the words of
-//! `wit/types.wit`; of all faces that claim at once, agents without any file access among them, exactly one gets each task.
+//! `wit/types.wit`; of all faces that claim at once, agents without any file access among them, exactly one gets each
+//! task.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,7 +90,8 @@ fn a_title_that_would_steer_a_terminal_is_printed_without() {
 /// How many tasks each has to have done for its work to count.
 const AT_LEAST: usize = 3;
 
-/// The slowest join first, since the others leave them little, and while one of the fastest joins there is more and more to do.
+/// The slowest join first, since the others leave them little, and while one of the fastest joins there is more and
+/// more to do.
 #[test]
 fn of_all_faces_at_once_exactly_one_does_each_of_1000_tasks() {
     let repo = Repo::new();

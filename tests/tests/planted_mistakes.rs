@@ -1,5 +1,5 @@
-//! The checkers can fail: each classic mistake is planted into the code that ships, and is found. What is printed is the
-//! schedule that shows it.
+//! The checkers can fail: each classic mistake is planted into the code that ships, and is found. What is printed is
+//! the schedule that shows it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

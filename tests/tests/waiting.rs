@@ -87,7 +87,8 @@ fn where_the_kernel_may_not_be_told_of_all_a_claim_looks() {
     assert!(looks >= LOOKS_IF_NOT, "{looks}");
 }
 
-/// Leases run out and delays pass without anything that comes: a sweep brings those back, once a second, and whoever waits sweeps.
+/// Leases run out and delays pass without anything that comes: a sweep brings those back, once a second, and whoever
+/// waits sweeps.
 #[test]
 fn who_is_woken_by_the_kernel_has_what_time_brings_within_two_seconds() {
     let repo = initialised();
@@ -100,8 +101,9 @@ fn who_is_woken_by_the_kernel_has_what_time_brings_within_two_seconds() {
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
-/// A waiting agent may cost a tenth of a percent of one core, or so many times what a bare timer costs, where that is more: on a busy machine
-/// even waking up is dear. Where the timer costs 0.025 % of a core, the two bounds are the same. Who looks 40 times a second takes seven.
+/// A waiting agent may cost a tenth of a percent of one core, or so many times what a bare timer costs, where that is
+/// more: on a busy machine even waking up is dear. Where the timer costs 0.025 % of a core, the two bounds are the
+/// same. Who looks 40 times a second takes seven.
 const BARE_TIMERS: f64 = 4.0;
 
 /// How often the bare timer wakes up. Not the product's own constant, by which an agent that looks too often would be

@@ -26,7 +26,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Builds what is out of date: `agent-*.wasm` and `agent-*-composed.wasm`. The answer is the directory that they are in.
+/// Builds what is out of date: `agent-*.wasm` and `agent-*-composed.wasm`. The answer is the directory that they are
+/// in.
 pub(crate) fn build(workspace: &Workspace, library: &Path) -> Result<PathBuf> {
     let directory = workspace.target()?.join("dist/examples");
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;

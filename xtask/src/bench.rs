@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: the queue beside what people use instead, side by side in one run.
 //!
-//! The program is `tests/bench`, which says what is compared and how. Here everything is built for it and a Python environment made
-//! with the packages of `requirements.txt`. Where beanstalkd is not installed it is left out. The npm package has a
-//! benchmark of its own, `cargo xtask js --bench`, which compares it with the native queue, too: `--npm` runs that
-//! afterwards.
+//! The program is `tests/bench`, which says what is compared and how. Here everything is built for it and a Python
+//! environment made with the packages of `requirements.txt`. Where beanstalkd is not installed it is left out. The npm
+//! package has a benchmark of its own, `cargo xtask js --bench`, which compares it with the native queue, too: `--npm`
+//! runs that afterwards.
 
 use crate::build::{self, OTHERS};
 use crate::hosts::python_with;
@@ -30,7 +30,8 @@ pub(crate) struct Options {
     /// Leave what was measured, and tell where it is
     #[arg(long)]
     keep: bool,
-    /// Measure on images of ext4 with a journal and of XFS, too: they are made and mounted in the directory, which needs root
+    /// Measure on images of ext4 with a journal and of XFS, too: they are made and mounted in the directory, which
+    /// needs root
     #[arg(long)]
     images: bool,
     /// Have another build take turns with this one: the directory with its `coord-bench`, and maybe its `muse`

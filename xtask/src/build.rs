@@ -1,9 +1,9 @@
 //! `cargo xtask build`: the product, `muse`, `muse.wasm`, `muse-coord.wasm` and `muse-agent` in `target/dist`.
 //!
 //! `muse` and `muse.wasm` are two forms of one program. The command line is compiled to a WASI 0.2 component, and the
-//! launcher `muse` embeds that very component; so the component has to come first, and the launcher learns where it is by
-//! the environment variable `MUSE_COMPONENT`. `muse-agent` embeds the library, `muse-coord.wasm`, compiled to machine code
-//! (`MUSE_COORD_CWASM`).
+//! launcher `muse` embeds that very component; so the component has to come first, and the launcher learns where it is
+//! by the environment variable `MUSE_COMPONENT`. `muse-agent` embeds the library, `muse-coord.wasm`, compiled to
+//! machine code (`MUSE_COORD_CWASM`).
 
 use crate::components;
 use crate::workspace::Workspace;
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use xshell::cmd;
 
-/// How cargo is told to build, test or check the launcher: always alone, in one profile, and linked in one way. Another choice is
-/// another choice of features and settings for all of wasmtime, which takes minutes to compile.
+/// How cargo is told to build, test or check the launcher: always alone, in one profile, and linked in one way. Another
+/// choice is another choice of features and settings for all of wasmtime, which takes minutes to compile.
 pub(crate) struct Launcher {
     pub(crate) arguments: Vec<String>,
     /// Where cargo puts it.
@@ -91,8 +91,8 @@ pub(crate) fn launcher(workspace: &Workspace) -> Result<Launcher> {
     Ok(Launcher { arguments, directory: directory.join("product") })
 }
 
-/// This machine's target, if an empty program can be linked statically for it, as it can be where glibc's static library is
-/// installed.
+/// This machine's target, if an empty program can be linked statically for it, as it can be where glibc's static
+/// library is installed.
 fn links_statically(workspace: &Workspace) -> Result<Option<String>> {
     if !cfg!(all(target_os = "linux", target_env = "gnu")) {
         return Ok(None);

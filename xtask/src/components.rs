@@ -1,7 +1,7 @@
 //! The WebAssembly components, each where it is built in the target directory.
 //!
-//! Programs are compiled for `wasm32-wasip2`, whose linker makes components. A library that must import no more than its
-//! world says is compiled for `wasm32-unknown-unknown`, whose `std` imports nothing, and made a component here.
+//! Programs are compiled for `wasm32-wasip2`, whose linker makes components. A library that must import no more than
+//! its world says is compiled for `wasm32-unknown-unknown`, whose `std` imports nothing, and made a component here.
 
 use crate::setup;
 use crate::workspace::Workspace;

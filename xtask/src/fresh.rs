@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Makes `output`, unless it is there and was made of the same. What it was made of is noted beside it, when it is done.
+/// Makes `output`, unless it is there and was made of the same. What it was made of is noted beside it, when it is
+/// done.
 pub(crate) fn unless_made_of(input: &[u8], output: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
     let note = PathBuf::from(format!("{}.made-of", output.display()));
     // A note that is not there says nothing.

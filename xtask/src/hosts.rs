@@ -1,8 +1,8 @@
 //! What the example hosts in `wit/examples/` need to run, for the tests of them.
 //!
-//! The host in Rust is built; the one in Python gets wasmtime in an environment of its own in the target directory; the one
-//! in Node gets jco in `node_modules` beside it, as is the habit there, and jco makes JavaScript of the component. The versions
-//! are those of `requirements.txt` and `package-lock.json`. What is up to date is not done again.
+//! The host in Rust is built; the one in Python gets wasmtime in an environment of its own in the target directory; the
+//! one in Node gets jco in `node_modules` beside it, as is the habit there, and jco makes JavaScript of the component.
+//! The versions are those of `requirements.txt` and `package-lock.json`. What is up to date is not done again.
 
 use crate::build::OTHERS;
 use crate::fresh::unless_made_of;

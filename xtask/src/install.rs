@@ -1,6 +1,6 @@
-//! `cargo xtask install`: puts `muse` and `muse-agent` where the shell finds them. Each is one file, which needs nothing
-//! else of this repository. Beside them, in `share/`, go man pages and completions. `man` and bash-completion (2.12 or newer)
-//! look there for those of a program in `bin/`; the other shells look where they are told.
+//! `cargo xtask install`: puts `muse` and `muse-agent` where the shell finds them. Each is one file, which needs
+//! nothing else of this repository. Beside them, in `share/`, go man pages and completions. `man` and bash-completion
+//! (2.12 or newer) look there for those of a program in `bin/`; the other shells look where they are told.
 
 use crate::build::{self, OTHERS};
 use crate::workspace::Workspace;

@@ -1,8 +1,8 @@
 //! `cargo xtask js`: the npm package `@muse/coord`, built in `js/dist` and packed in `target/dist`.
 //!
-//! The queue is compiled to WebAssembly; wasm-bindgen, as a library of the version that the crate is compiled with, writes the glue
-//! around it to `js/generated`; then `js/build.mjs` makes the WebAssembly small and JavaScript and declarations of the
-//! TypeScript. No tool is installed anywhere but in `js/node_modules`.
+//! The queue is compiled to WebAssembly; wasm-bindgen, as a library of the version that the crate is compiled with,
+//! writes the glue around it to `js/generated`; then `js/build.mjs` makes the WebAssembly small and JavaScript and
+//! declarations of the TypeScript. No tool is installed anywhere but in `js/node_modules`.
 //!
 //! With `--test` its tests are run, too, in every runtime: `js/test.rs`. With `--bench` it is measured: `js/bench.rs`.
 
@@ -25,8 +25,8 @@ pub(crate) struct Options {
     /// Run its tests in Node and Deno
     #[arg(long)]
     test: bool,
-    /// Measure it beside a queue in better-sqlite3 and the native one; what follows `--` is for `js/bench/bench.mjs`, as
-    /// `--goals --dir DIRECTORY`
+    /// Measure it beside a queue in better-sqlite3 and the native one; what follows `--` is for `js/bench/bench.mjs`,
+    /// as `--goals --dir DIRECTORY`
     #[arg(long, conflicts_with = "test")]
     bench: bool,
     #[arg(last = true, requires = "bench")]

@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: agents on one real queue, killed and stopped at random; nothing may be lost or held by two.
 //!
-//! The program is `tests/src/soak.rs`, which says what is done and what is checked. Here the product is built for it, and the
-//! npm package with what runs it.
+//! The program is `tests/src/soak.rs`, which says what is done and what is checked. Here the product is built for it,
+//! and the npm package with what runs it.
 
 use crate::build;
 use crate::hosts;

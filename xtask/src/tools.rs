@@ -1,6 +1,7 @@
 //! Programs of others that the tests need and no package registry of a toolchain holds ready-made.
 //!
-//! The stock wasmtime is the judge of the component: what runs there, with nothing of ours around it, keeps to WASI 0.2.
+//! The stock wasmtime is the judge of the component: what runs there, with nothing of ours around it, keeps to WASI
+//! 0.2.
 
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};

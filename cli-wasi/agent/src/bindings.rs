@@ -1,5 +1,5 @@
-//! Types and glue made from `wit/`: what the agent imports and what the library exports, in one world, so that both sides
-//! speak of the same tasks, claims and errors.
+//! Types and glue made from `wit/`: what the agent imports and what the library exports, in one world, so that both
+//! sides speak of the same tasks, claims and errors.
 
 wasmtime::component::bindgen!({
     path: "../../wit",

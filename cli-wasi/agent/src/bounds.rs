@@ -1,15 +1,16 @@
 //! How much of this machine's memory an agent can use.
 //!
 //! Guaranteed: all its memories and tables together stay within the budget, over all components and modules that it is
-//! composed of. What asks for more is told no, as WebAssembly has it, and can go on with what it has. What the host keeps
-//! for it (handles, the values of a call) is bounded by the constants here. A stack is wasmtime's to bound, at 512 KiB.
+//! composed of. What asks for more is told no, as WebAssembly has it, and can go on with what it has. What the host
+//! keeps for it (handles, the values of a call) is bounded by the constants here. A stack is wasmtime's to bound, at
+//! 512 KiB.
 
 use bytesize::ByteSize;
 use wasmtime::{ResourceLimiter, Store};
 
-/// How many bytes of values may go through one call. Everything of the queue is smaller by far, but for a title, which may
-/// be of any length and is cut, and for a batch, which can be given in several parts: more stops the agent, which pays for it
-/// with its own memory anyway.
+/// How many bytes of values may go through one call. Everything of the queue is smaller by far, but for a title, which
+/// may be of any length and is cut, and for a batch, which can be given in several parts: more stops the agent, which
+/// pays for it with its own memory anyway.
 const CALL_BYTES: usize = 16 << 20;
 
 /// How many handles may be open at once: to leases, streams and what is waited for.

@@ -3,23 +3,24 @@
 //! The agent's import `muse:coord/queue` is answered by the library's export of the same name, a call by a call. In
 //! between stands this file. Why an agent cannot get around it:
 //!
-//! 1. **It has no other way.** The directory is granted to the library alone, whose instance the agent has no handle to.
-//!    Of ours only `queue` is linked: `admin`, by which a directory is looked after, is not.
-//! 2. **It acts under one run id**, the one that it was started with. Each function that takes a run id for whom acts passes on
-//!    what [`Confined::acting`] returns, which is that run id or a refusal; so does each task that it adds, by itself, in a
-//!    batch or as a follow-up. A lease acts for whoever claimed it, and handles of leases come from this agent's `claim`,
-//!    `claim-many` and `resume` alone. The filter of `tasks` names whose tasks to show, not who asks, and is free: who holds
-//!    what is no secret within a queue.
-//! 3. **With `--queue` it works on one queue.** What adds, claims and lists tasks passes on what [`Confined::chosen`] returns,
-//!    which is that queue or a refusal. Wherever a task is named by its id (`show`, `resume`, `cancel`, `retry`, `wait`, and
-//!    `after` of a task that is added), it is looked at first ([`Confined::look`]), and one of another queue is answered as one
-//!    that does not exist. To look first and act then is safe, since a task's queue is part of what its id is the hash of: it
-//!    never changes. What is found by other means is of the queue as well: a unique key is that of one queue, a cursor only
-//!    says where in the listing to begin. `force`, which calls off what another holds, means within the queue what it means on
-//!    the command line.
-//! 4. **What it is told is of its queue.** The library's counts are of all queues, so those of one queue are counted from its
-//!    listing. Warnings and the words of errors may name any task or file: those that are not about what the agent itself
-//!    passed in or may look at go to standard error, to whoever runs it, and the agent gets the error's case and no words.
+//! 1. **It has no other way.** The directory is granted to the library alone, whose instance the agent has no handle
+//!    to. Of ours only `queue` is linked: `admin`, by which a directory is looked after, is not.
+//! 2. **It acts under one run id**, the one that it was started with. Each function that takes a run id for whom acts
+//!    passes on what [`Confined::acting`] returns, which is that run id or a refusal; so does each task that it adds,
+//!    by itself, in a batch or as a follow-up. A lease acts for whoever claimed it, and handles of leases come from
+//!    this agent's `claim`, `claim-many` and `resume` alone. The filter of `tasks` names whose tasks to show, not who
+//!    asks, and is free: who holds what is no secret within a queue.
+//! 3. **With `--queue` it works on one queue.** What adds, claims and lists tasks passes on what [`Confined::chosen`]
+//!    returns, which is that queue or a refusal. Wherever a task is named by its id (`show`, `resume`, `cancel`,
+//!    `retry`, `wait`, and `after` of a task that is added), it is looked at first ([`Confined::look`]), and one of
+//!    another queue is answered as one that does not exist. To look first and act then is safe, since a task's queue is
+//!    part of what its id is the hash of: it never changes. What is found by other means is of the queue as well: a
+//!    unique key is that of one queue, a cursor only says where in the listing to begin. `force`, which calls off what
+//!    another holds, means within the queue what it means on the command line.
+//! 4. **What it is told is of its queue.** The library's counts are of all queues, so those of one queue are counted
+//!    from its listing. Warnings and the words of errors may name any task or file: those that are not about what the
+//!    agent itself passed in or may look at go to standard error, to whoever runs it, and the agent gets the error's
+//!    case and no words.
 //!
 //! 5. **It adds no more than it may.** Whatever adds tasks asks [`Confined::may_add`] first, which refuses all of them
 //!    or none, by
@@ -222,7 +223,8 @@ impl Confined {
         self.quota.check(new, self.source.directory(), self.queue.as_ref())
     }
 
-    /// Counts the tasks that a call added. One that failed may have added all of them: of a batch those before are there.
+    /// Counts the tasks that a call added. One that failed may have added all of them: of a batch those before are
+    /// there.
     fn count_added<T>(&mut self, given: usize, answer: &Result<T, Error>, added: impl FnOnce(&T) -> usize) {
         self.quota.count(match answer {
             Ok(answer) => added(answer),

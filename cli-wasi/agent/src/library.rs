@@ -105,8 +105,8 @@ fn component(engine: &Engine) -> wasmtime::Result<Component> {
         "the library that muse-agent embeds is not compiled yet: `cargo xtask build` does all in the right order"
     ));
     // SAFETY: the bytes come from `Engine::precompile_component` of this very version of wasmtime, under the same
-    // `config()`, which is checked; and they are part of the program's own image, so nobody can exchange them who could not
-    // exchange the program.
+    // `config()`, which is checked; and they are part of the program's own image, so nobody can exchange them who could
+    // not exchange the program.
     unsafe { Component::deserialize(engine, compiled) }
 }
 

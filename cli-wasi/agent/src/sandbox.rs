@@ -1,5 +1,5 @@
-//! What an agent is given, in full: the queue, its standard output and standard error, clocks, randomness, and its run id
-//! as `MUSE_RUN_ID`.
+//! What an agent is given, in full: the queue, its standard output and standard error, clocks, randomness, and its run
+//! id as `MUSE_RUN_ID`.
 //!
 //! Guaranteed: nothing else is linked, and a component that imports anything else is refused before any of it is
 //! compiled. `wasi:filesystem` is linked, because the standard libraries of languages import it, but no directory is
@@ -21,8 +21,8 @@ use crate::bounds::{self, Bounds};
 use crate::confine::Confined;
 use crate::output;
 
-/// What [`link`] links, without versions. A name that is missing here is refused all the same; one too many is refused later,
-/// by the linker.
+/// What [`link`] links, without versions. A name that is missing here is refused all the same; one too many is refused
+/// later, by the linker.
 const GRANTED: [&str; 22] = [
     "muse:coord/queue",
     "muse:coord/types",

@@ -1,11 +1,12 @@
 //! `muse-coord.wasm`: the queue as a library component, the world `coord` of `wit/`.
 //!
-//! This crate only translates. What a function of `wit/queue.wit` means is done by [`coord_core::Queue`] on the one granted
-//! directory; here values are converted (`convert.rs`), and the queue is kept open between calls (`instance.rs`).
+//! This crate only translates. What a function of `wit/queue.wit` means is done by [`coord_core::Queue`] on the one
+//! granted directory; here values are converted (`convert.rs`), and the queue is kept open between calls
+//! (`instance.rs`).
 //!
 //! It is built for `wasm32-unknown-unknown`, where `std` asks its host for nothing, and made a component by `xtask`. On
-//! `wasm32-wasip2` it would import an environment, standard streams and an exit. So the imports are those of the world, and a
-//! host can tell from them what the component can do.
+//! `wasm32-wasip2` it would import an environment, standard streams and an exit. So the imports are those of the world,
+//! and a host can tell from them what the component can do.
 
 #![cfg(target_family = "wasm")]
 

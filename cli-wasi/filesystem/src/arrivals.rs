@@ -1,7 +1,8 @@
-//! What comes into a directory, as a stream: a byte that can be read says that something may have come since the last one was read.
+//! What comes into a directory, as a stream: a byte that can be read says that something may have come since the last
+//! one was read.
 //!
-//! WASI has no call for that, but one that every other host refuses: to read a directory as a stream. So a component that tries it
-//! learns by the refusal that it has to look for itself.
+//! WASI has no call for that, but one that every other host refuses: to read a directory as a stream. So a component
+//! that tries it learns by the refusal that it has to look for itself.
 //!
 //! It is `F_NOTIFY` that tells, by a signal, and so of all directories that this process watches when something comes
 //! into one of them. `inotify` would tell which. But a process that has an instance of it ends only when the kernel
@@ -70,8 +71,8 @@ impl Arrivals {
     }
 }
 
-/// False for a filesystem that others may change without this system's knowledge. One with a major number is on a device of this
-/// machine; the others that are local have to be known.
+/// False for a filesystem that others may change without this system's knowledge. One with a major number is on a
+/// device of this machine; the others that are local have to be known.
 fn is_local(directory: impl AsFd) -> bool {
     let has_device = || fstat(&directory).is_ok_and(|directory| major(directory.st_dev) != 0);
     let is_known = || fstatfs(&directory).is_ok_and(|fs| u64::try_from(fs.f_type).is_ok_and(|fs| LOCAL.contains(&fs)));

@@ -4,13 +4,13 @@
 //! - Nothing but files and directories is opened: a FIFO in the directory would hold the component up until somebody
 //!   writes into it, and
 //!   a device may act.
-//! - A file that is there is opened for writing at its end only, so that one `write` adds to it in one piece, whatever its offset:
-//!   a variable tells the component.
-//! - A directory is listed without a look at the metadata of each name, for its type, which costs several times as much as
-//!   reading the name; and the queue lives by names. The type is what the directory itself says, which may be that it does
-//!   not know.
-//! - To sync the data of a directory syncs the whole filesystem that it is on, for many files at once: a variable tells the
-//!   component.
+//! - A file that is there is opened for writing at its end only, so that one `write` adds to it in one piece, whatever
+//!   its offset: a variable tells the component.
+//! - A directory is listed without a look at the metadata of each name, for its type, which costs several times as much
+//!   as reading the name; and the queue lives by names. The type is what the directory itself says, which may be that
+//!   it does not know.
+//! - To sync the data of a directory syncs the whole filesystem that it is on, for many files at once: a variable tells
+//!   the component.
 //! - A directory can be read as a stream, on Linux: of what comes into it (`arrivals.rs`).
 //!
 //! Guaranteed: nothing is read but names of a directory that was opened through the sandbox.

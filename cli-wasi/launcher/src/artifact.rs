@@ -1,8 +1,9 @@
-//! The component inside this executable: compiled by `build.rs`, mapped by the kernel, neither copied nor compiled here.
+//! The component inside this executable: compiled by `build.rs`, mapped by the kernel, neither copied nor compiled
+//! here.
 //!
-//! This is the launcher's only unsafe code. It rests on one fact: the bytes are those that `build.rs` made with this very
-//! version of wasmtime, under the same `config()`, and they are part of the program's own image, so nobody can exchange
-//! them who could not exchange the program.
+//! This is the launcher's only unsafe code. It rests on one fact: the bytes are those that `build.rs` made with this
+//! very version of wasmtime, under the same `config()`, and they are part of the program's own image, so nobody can
+//! exchange them who could not exchange the program.
 #![expect(unsafe_code, reason = "machine code made elsewhere is run: wasmtime cannot check it, see each SAFETY")]
 
 use std::ptr::NonNull;

@@ -5,8 +5,8 @@ use wasmtime::{Config, WasmBacktraceDetails};
 
 pub(crate) fn config() -> Config {
     let mut config = Config::new();
-    // A trap is reported in one line, which names no WebAssembly frame. The details would otherwise be up to a variable of
-    // the user's environment, and the component would be refused wherever that is set.
+    // A trap is reported in one line, which names no WebAssembly frame. The details would otherwise be up to a variable
+    // of the user's environment, and the component would be refused wherever that is set.
     config.wasm_backtrace_max_frames(None);
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config.debug_symbols(false);

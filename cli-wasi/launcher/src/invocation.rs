@@ -1,8 +1,8 @@
 //! The little that the launcher has to know of the command line before the component reads it.
 //!
 //! Guaranteed: nothing is refused here. Every word goes to the component as it was typed, and the component alone says
-//! what is wrong with it; only a file to read, which the component could not open, becomes its standard input, and its name `-`.
-//! Not guaranteed: that a command line the component would refuse is understood.
+//! what is wrong with it; only a file to read, which the component could not open, becomes its standard input, and its
+//! name `-`. Not guaranteed: that a command line the component would refuse is understood.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

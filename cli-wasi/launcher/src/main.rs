@@ -5,7 +5,8 @@
 //! (`artifact.rs`), and what is said when that cannot be done (`failure.rs`).
 //!
 //! Guaranteed: the exit code is the component's own; the component sees no other file than those below the coordination
-//! directory, and what is on its standard input; nothing is compiled when it starts. Not guaranteed: anything about the queue.
+//! directory, and what is on its standard input; nothing is compiled when it starts. Not guaranteed: anything about the
+//! queue.
 
 coord_store::look_before_main!();
 
@@ -58,9 +59,9 @@ fn launch(invocation: &Invocation) -> Result<Infallible, Failure> {
 /// How many files the runtime opens to hear of what comes, and some to spare.
 const FILES_TO_TELL: usize = 10;
 
-/// As much memory as this process has to be allowed, in bytes. The component's takes 128 MiB of addresses, which are reserved twice
-/// (`config.rs`); the rest is what the runtime takes, with room. Less is refused, since there any allocation may fail, by which Rust
-/// ends a process, and wasmtime panics where it cannot have a stack for signals.
+/// As much memory as this process has to be allowed, in bytes. The component's takes 128 MiB of addresses, which are
+/// reserved twice (`config.rs`); the rest is what the runtime takes, with room. Less is refused, since there any
+/// allocation may fail, by which Rust ends a process, and wasmtime panics where it cannot have a stack for signals.
 const LEAST_MEMORY: u64 = 160_000 << 10;
 
 fn check_memory() -> Result<(), Failure> {

@@ -1,4 +1,5 @@
-//! `muse coord export` and `muse coord import`: tasks, with all that was reported of them, and settings, as lines of JSON.
+//! `muse coord export` and `muse coord import`: tasks, with all that was reported of them, and settings, as lines of
+//! JSON.
 
 use coord_core::limits;
 use coord_core::name::Nonce;

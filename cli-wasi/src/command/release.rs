@@ -1,4 +1,5 @@
-//! `muse coord release` and `muse coord retry`: a task waits again, because its holder gives it back or somebody puts it back.
+//! `muse coord release` and `muse coord retry`: a task waits again, because its holder gives it back or somebody puts
+//! it back.
 
 use coord_core::Queue;
 use coord_core::queue::{self, Retried, Retrying, Status};

@@ -1,10 +1,10 @@
 //! The queue's store on a real directory. This crate is the only code that touches the queue's files.
 //!
 //! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
-//! relative to them, so that it has about thirty descriptors at the most and most operations are one call. One more is the
-//! directory that was listed or linked into last, since the next name is likely to be in it, too. What differs between
-//! platforms (the calls, and how they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`, `wasi.rs` by WASI descriptors. Neither
-//! follows a path or a symbolic link out of the directory.
+//! relative to them, so that it has about thirty descriptors at the most and most operations are one call. One more is
+//! the directory that was listed or linked into last, since the next name is likely to be in it, too. What differs
+//! between platforms (the calls, and how they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`,
+//! `wasi.rs` by WASI descriptors. Neither follows a path or a symbolic link out of the directory.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -46,24 +46,24 @@ pub struct DirStore {
     root: Rc<Handle>,
     sync: Sync,
     kept: RefCell<HashMap<Dir, Rc<Handle>>>,
-    /// The directory that was listed or linked into last: what is taken out of it or put into it next need not be looked for
-    /// from above.
+    /// The directory that was listed or linked into last: what is taken out of it or put into it next need not be
+    /// looked for from above.
     recent: RefCell<Option<(Dir, Rc<Handle>)>>,
 }
 
 /// The most that most files hold, in bytes: they are read by two calls.
 const READ_AT_ONCE: usize = 8_192;
 
-/// A host that syncs the whole filesystem when a component syncs the data of a directory says so by this variable. Others need not,
-/// and WASI has no call for it.
+/// A host that syncs the whole filesystem when a component syncs the data of a directory says so by this variable.
+/// Others need not, and WASI has no call for it.
 pub const SYNCS_FILESYSTEM: &str = "MUSE_COORD_HOST_SYNCS_FILESYSTEM";
 
 /// A host that knows whether the filesystem makes a name durable before what was done earlier says so by this
 /// variable, 1 if it never does, 0 if it may: see `orders_names`.
 pub const ORDERS_NAMES: &str = "MUSE_COORD_HOST_ORDERS_NAMES";
 
-/// A host that opens a file which is there for writing at its end only, so that one call adds to it in one piece, says so by this
-/// variable. WASI can add only through a stream, which may take several.
+/// A host that opens a file which is there for writing at its end only, so that one call adds to it in one piece, says
+/// so by this variable. WASI can add only through a stream, which may take several.
 pub const APPENDS: &str = "MUSE_COORD_HOST_APPENDS";
 
 /// A host that can tell who else may look into the directory says so by this variable, in words. WASI has no modes.
@@ -78,7 +78,8 @@ const LOOKS: usize = 5;
 /// Whether what is written is made durable before an operation returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {
-    /// Files and directories are synced where the protocol says so, and by one flush where the filesystem is known to order names.
+    /// Files and directories are synced where the protocol says so, and by one flush where the filesystem is known to
+    /// order names.
     On,
     /// As [`Sync::On`], but nothing is relied on that POSIX does not promise.
     Posix,
@@ -132,8 +133,8 @@ impl DirStore {
         Ok(handle)
     }
 
-    /// A directory that is held open, as it was then: it may have been removed since, and made anew. So where it fails, its
-    /// path is to be tried.
+    /// A directory that is held open, as it was then: it may have been removed since, and made anew. So where it fails,
+    /// its path is to be tried.
     fn recent(&self, dir: &Dir) -> Option<Rc<Handle>> {
         self.recent.borrow().as_ref().filter(|(recent, _)| recent == dir).map(|(_, handle)| handle.clone())
     }

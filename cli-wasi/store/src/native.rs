@@ -198,8 +198,8 @@ enum Expected {
     Directory,
 }
 
-/// How to open something for reading without waiting for anybody: a FIFO in the directory would hold the agent up until somebody
-/// writes into it. Such a one reads as empty.
+/// How to open something for reading without waiting for anybody: a FIFO in the directory would hold the agent up until
+/// somebody writes into it. Such a one reads as empty.
 #[cfg(unix)]
 fn reading(what: Expected) -> OpenOptions {
     use cap_std::fs::OpenOptionsExt as _;
@@ -247,9 +247,9 @@ const BTRFS: u64 = 0x9123_683e;
 #[cfg(target_os = "linux")]
 const TMPFS: u64 = 0x0102_1994;
 
-/// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on Linux
-/// from 5.17 on, ext4, XFS, btrfs and tmpfs. `syncfs(2)` may succeed elsewhere and do nothing (FUSE, 9p), or not tell of all
-/// that failed (overlays, older kernels).
+/// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on
+/// Linux from 5.17 on, ext4, XFS, btrfs and tmpfs. `syncfs(2)` may succeed elsewhere and do nothing (FUSE, 9p), or not
+/// tell of all that failed (overlays, older kernels).
 #[cfg(target_os = "linux")]
 pub fn syncs_as_a_whole(directory: impl std::os::fd::AsFd) -> bool {
     let kernel = rustix::system::uname();

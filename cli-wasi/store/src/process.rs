@@ -47,8 +47,8 @@ const LEAST_MEMORY: u64 = 16 << 20;
 ///
 /// Rust's own start-up would open `/dev/null` there, so that an answer goes nowhere and nobody notices, and where there
 /// is no `/dev` it aborts. It only looks whether the numbers are taken, so they are taken before: by an epoll, which
-/// needs no file and no device, and can be neither read nor written. If even that cannot be had, or the process may have
-/// hardly any memory, it says so and ends here, with exit code 1.
+/// needs no file and no device, and can be neither read nor written. If even that cannot be had, or the process may
+/// have hardly any memory, it says so and ends here, with exit code 1.
 #[cfg(target_os = "linux")]
 pub extern "C" fn hold_standard_streams() {
     use rustix::event::epoll;

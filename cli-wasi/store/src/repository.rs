@@ -1,4 +1,5 @@
-//! Where the coordination directory is: the one directory that a queue works in. Native programs grant it to a component.
+//! Where the coordination directory is: the one directory that a queue works in. Native programs grant it to a
+//! component.
 //!
 //! The repository is `$MUSE_REPO_ROOT` if that is set, else the nearest directory upward that holds `.muse/`. A
 //! `$MUSE_REPO_ROOT` that holds no `.muse/` is no repository, and nothing else is tried: work must not land in a queue

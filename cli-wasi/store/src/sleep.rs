@@ -83,7 +83,8 @@ impl LightSleep {
         }
     }
 
-    /// Does not rely on the host any more, which has refused to tell, or says that it can tell something and then does not.
+    /// Does not rely on the host any more, which has refused to tell, or says that it can tell something and then does
+    /// not.
     fn tell_nothing(&mut self) {
         self.tells_nothing = true;
         self.arrivals.clear();

@@ -172,10 +172,11 @@ pub fn open_to_others(_directory: &Path) -> Option<&'static str> {
     None
 }
 
-/// The mode of what is made in a directory: its owner's alone; its group's, too, or everybody's, where these may write. To be
-/// read only is no way to share a queue: each command of an agent moves something in it.
+/// The mode of what is made in a directory: its owner's alone; its group's, too, or everybody's, where these may write.
+/// To be read only is no way to share a queue: each command of an agent moves something in it.
 ///
-/// The group's only if what is made there is that group's, and not in a place such as `/tmp`, whose group shares nothing.
+/// The group's only if what is made there is that group's, and not in a place such as `/tmp`, whose group shares
+/// nothing.
 #[cfg(unix)]
 pub fn mode_within(above: &Metadata) -> u32 {
     use std::os::unix::fs::MetadataExt as _;

@@ -70,8 +70,8 @@ pub fn grants() -> Vec<Grant> {
 impl Handle {
     /// A directory that the host has opened.
     ///
-    /// jco does not say what may be done in a directory that it grants, and cannot list it, look at it or sync it, but it
-    /// can do all that with a directory that is opened in it: so `.` is.
+    /// jco does not say what may be done in a directory that it grants, and cannot list it, look at it or sync it, but
+    /// it can do all that with a directory that is opened in it: so `.` is.
     pub fn new(descriptor: Descriptor) -> Handle {
         let flags = descriptor.get_flags().unwrap_or(DescriptorFlags::READ);
         let rights = flags & (DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY);

@@ -1,5 +1,5 @@
-//! Tasks and settings as lines of JSON: to keep them elsewhere, and to bring them back, tasks under their ids and with all that
-//! was reported.
+//! Tasks and settings as lines of JSON: to keep them elsewhere, and to bring them back, tasks under their ids and with
+//! all that was reported.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -79,7 +79,8 @@ struct SettingsLine {
 pub enum Imported {
     /// The task is in the queue now.
     Now(TaskId),
-    /// The task is in the queue now and has ended as cancelled: its holder, which it has no more, had been asked to stop.
+    /// The task is in the queue now and has ended as cancelled: its holder, which it has no more, had been asked to
+    /// stop.
     Cancelled(TaskId),
     /// It was there already, and nothing was changed.
     Already(TaskId),
@@ -140,9 +141,10 @@ pub enum ImportError {
 }
 
 impl<S: Store> Queue<S> {
-    /// Gives all that is set for queues, and then each task, as a line of JSON, without its end, to `take`. Tasks come oldest first,
-    /// but none before those that it waits for. Not a snapshot: each is as it stood when it was read, and as time makes it stand at
-    /// `now`, which is made so for everybody, as by a sweep. What was not as it should be is answered.
+    /// Gives all that is set for queues, and then each task, as a line of JSON, without its end, to `take`. Tasks come
+    /// oldest first, but none before those that it waits for. Not a snapshot: each is as it stood when it was read, and
+    /// as time makes it stand at `now`, which is made so for everybody, as by a sweep. What was not as it should be is
+    /// answered.
     pub fn export<E: From<Error>>(
         &self,
         now: Timestamp,
@@ -332,10 +334,10 @@ impl<S: Store> Queue<S> {
 
     /// Brings back what [`Queue::export`] has written, durably: a task, or what is set for a queue.
     ///
-    /// A task that was held waits now: a lease is for one directory. If its holder was asked to stop, it ends as cancelled. One that
-    /// waits to be claimed does so from now on, as long as its record says. A task whose name, record and reports do
-    /// not agree is refused, as a doctor would tell of it. What cannot be proven, who has held the task and how it
-    /// ended, is marked as imported.
+    /// A task that was held waits now: a lease is for one directory. If its holder was asked to stop, it ends as
+    /// cancelled. One that waits to be claimed does so from now on, as long as its record says. A task whose name,
+    /// record and reports do not agree is refused, as a doctor would tell of it. What cannot be proven, who has held
+    /// the task and how it ended, is marked as imported.
     pub fn import(&self, line: &str, now: Timestamp, nonce: Nonce) -> Result<Imported, ImportError> {
         check_length("the line", line, limits::LINE_BYTES)?;
         let line: TaskLine = match serde_json::from_str(line) {
@@ -407,7 +409,8 @@ impl<S: Store> Queue<S> {
         if matches!(entry.state, State::Blocked { .. }) {
             self.mark_parents([task].into_iter())?;
         }
-        // CM-18: until here the task is a record that no entry points at, as in an enqueue, and a line that was not acknowledged.
+        // CM-18: until here the task is a record that no entry points at, as in an enqueue, and a line that was not
+        // acknowledged.
         let mut located = Located { dir: layout::home(&entry, &task.record.queue), entry };
         if task.record.unique.is_some() && !located.entry.has_ended() {
             match self.shelve_with_key(task, &record, &located.entry, now, nonce)? {
@@ -434,8 +437,8 @@ impl<S: Store> Queue<S> {
         Ok(if is_recalled { Imported::Cancelled(id) } else { Imported::Now(id) })
     }
 
-    /// The record is in other hands. If those are of an import that died once all was written and the task had asked for its key, this
-    /// one goes on.
+    /// The record is in other hands. If those are of an import that died once all was written and the task had asked
+    /// for its key, this one goes on.
     fn bring_back_staged(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Imported, Error> {
         if !self.is_staged(task)? {
             return Ok(Imported::Already(task.id));
@@ -454,8 +457,8 @@ impl<S: Store> Queue<S> {
 
     /// Writes the record, or takes over what an import left that died; `None`: the task is in other hands.
     ///
-    /// Another import of the line may be at work, and gives the task another name at another time. So the record is renamed, as by a
-    /// doctor, and whoever knew the old name links nothing.
+    /// Another import of the line may be at work, and gives the task another name at another time. So the record is
+    /// renamed, as by a doctor, and whoever knew the old name links nothing.
     fn record_of_its_own(
         &self,
         id: TaskId,
@@ -485,8 +488,9 @@ impl<S: Store> Queue<S> {
         Ok(None)
     }
 
-    /// The record was taken away under this import: by another one, which brings the task back, or by a doctor that took it for that
-    /// of a dead enqueuer and shelved the task as new. That is made good, unless somebody has claimed it. True if it was.
+    /// The record was taken away under this import: by another one, which brings the task back, or by a doctor that
+    /// took it for that of a dead enqueuer and shelved the task as new. That is made good, unless somebody has claimed
+    /// it. True if it was.
     fn take_place_of_first(&self, task: &Task, located: &mut Located) -> Result<bool, Error> {
         let found = self.find(task.id)?.ok_or(Error::NotFound { id: task.id })?;
         if found.entry != Entry::first(task) {
@@ -607,8 +611,8 @@ impl Settings {
     }
 }
 
-/// The entry of a task as it begins in another directory, where nobody holds it. The attempt at which its holder was is taken back; one
-/// that had lapsed counts.
+/// The entry of a task as it begins in another directory, where nobody holds it. The attempt at which its holder was is
+/// taken back; one that had lapsed counts.
 fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
     let never = Timestamp::from_micros(limits::TIME_MICROS);
     let from_now = now.plus_seconds(task.record.ttl_seconds);

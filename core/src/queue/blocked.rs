@@ -1,15 +1,15 @@
-//! Tasks that wait for others. A blocked task stands in the directory of the one that it waits for now, `blocked/<aa>/<parent>/`. A
-//! task with several parents also has a *mark* in the directory of each, an empty file that tells its id and what it does if that
-//! parent fails.
+//! Tasks that wait for others. A blocked task stands in the directory of the one that it waits for now,
+//! `blocked/<aa>/<parent>/`. A task with several parents also has a *mark* in the directory of each, an empty file that
+//! tells its id and what it does if that parent fails.
 //!
-//! An agent that ends a task looks into that directory and moves on what stands there: to the next parent that has not ended, to
-//! the ready shelf, or to `done/` as cancelled, because of how the parent ended. If the task did not complete, the agent follows the
-//! marks, too, and cancels what is to be cancelled wherever it stands. An agent that links or moves a task into such a
-//! directory looks at all parents afterwards. So of an end and a task that comes to wait for it at the same time, one is
-//! seen by the other. If an agent dies in between, a sweep makes up for it.
+//! An agent that ends a task looks into that directory and moves on what stands there: to the next parent that has not
+//! ended, to the ready shelf, or to `done/` as cancelled, because of how the parent ended. If the task did not
+//! complete, the agent follows the marks, too, and cancels what is to be cancelled wherever it stands. An agent that
+//! links or moves a task into such a directory looks at all parents afterwards. So of an end and a task that comes to
+//! wait for it at the same time, one is seen by the other. If an agent dies in between, a sweep makes up for it.
 //!
-//! Marks are there from before the task's entry until it is blocked no more, so `gc` sees by them that a task is still needed. Of an
-//! agent that dies a mark may stay, CM-19. It is found out, and removed, by the agent that follows it.
+//! Marks are there from before the task's entry until it is blocked no more, so `gc` sees by them that a task is still
+//! needed. Of an agent that dies a mark may stay, CM-19. It is found out, and removed, by the agent that follows it.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -34,8 +34,8 @@ use crate::time::Timestamp;
 use crate::transition::{Command, Fate, decide};
 
 impl<S: Store> Queue<S> {
-    /// Moves on what waits for a task that has ended, and what waits for those that thereby end. What `budget` leaves, the next
-    /// sweeps do. How many it moved.
+    /// Moves on what waits for a task that has ended, and what waits for those that thereby end. What `budget` leaves,
+    /// the next sweeps do. How many it moved.
     pub(super) fn wake(
         &self,
         ended: &Entry,
@@ -54,7 +54,8 @@ impl<S: Store> Queue<S> {
             if self.unless_in_the_way(self.store.stamp(&dir))?.flatten().is_none() {
                 continue;
             }
-            // Those that stay blocked for good are not always the first: what several sweeps leave is not always the same.
+            // Those that stay blocked for good are not always the first: what several sweeps leave is not always the
+            // same.
             let names = turned(self.names_in(&dir)?, nonce);
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
                 if !budget.step() {
@@ -90,7 +91,8 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// Cancels a task that has a mark in the directory of a parent which did not complete. Its entry then; `None`: it waits no more.
+    /// Cancels a task that has a mark in the directory of a parent which did not complete. Its entry then; `None`: it
+    /// waits no more.
     fn cancel_marked(
         &self,
         child: TaskId,
@@ -103,7 +105,8 @@ impl<S: Store> Queue<S> {
         self.leave_blocked(&located, &task, Fate::Cancel, Some(in_vain(parent.id, parent.became())), now, nonce)
     }
 
-    /// How the task stands that a mark in the directory of `parent` tells of. The marks of one that is not blocked are removed.
+    /// How the task stands that a mark in the directory of `parent` tells of. The marks of one that is not blocked are
+    /// removed.
     fn marked(&self, child: TaskId, parent: TaskId) -> Result<Marked, Error> {
         let (found, task) = match (self.find(child), self.task(child)) {
             // A claim or a doctor sets it aside.
@@ -158,8 +161,9 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Looks at all parents of a task that has just come to be blocked, and draws the consequences: so that no end goes unnoticed, and
-    /// a sweep knows when one of them expires. The entry that the task has then; `None`: another agent moves it.
+    /// Looks at all parents of a task that has just come to be blocked, and draws the consequences: so that no end goes
+    /// unnoticed, and a sweep knows when one of them expires. The entry that the task has then; `None`: another agent
+    /// moves it.
     pub(super) fn look_at_parents(
         &self,
         located: &Located,
@@ -186,7 +190,8 @@ impl<S: Store> Queue<S> {
         self.move_on(located, now, nonce)
     }
 
-    /// Fails if a task that is to be put back would be cancelled again, or wait without end, because of how a parent has ended.
+    /// Fails if a task that is to be put back would be cancelled again, or wait without end, because of how a parent
+    /// has ended.
     pub(super) fn check_hope(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
         let policy = task.record.if_parent_fails.unwrap_or_default();
         for (place, parent) in task.record.after.iter().enumerate() {
@@ -207,8 +212,8 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Draws the consequence of what a blocked task's parents are, until there is none. The entry that it has then; `None`:
-    /// another agent moves it.
+    /// Draws the consequence of what a blocked task's parents are, until there is none. The entry that it has then;
+    /// `None`: another agent moves it.
     pub(super) fn move_on(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<Option<Entry>, Error> {
         let mut located = located.clone();
         while let State::Blocked { on } = located.entry.state {
@@ -250,7 +255,8 @@ impl<S: Store> Queue<S> {
         Ok(Some(next))
     }
 
-    /// What becomes of a task that waits for `on`, and the reason if it is cancelled. Those before `on` have been dealt with.
+    /// What becomes of a task that waits for `on`, and the reason if it is cancelled. Those before `on` have been dealt
+    /// with.
     fn fate(
         &self,
         Task { id, record, .. }: &Task,
@@ -260,7 +266,8 @@ impl<S: Store> Queue<S> {
     ) -> Result<(Fate, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
         for (place, parent) in record.after.iter().enumerate().skip(first) {
-            // The first one is that whose completion enqueued it, if one did: any other end of that means that it never was.
+            // The first one is that whose completion enqueued it, if one did: any other end of that means that it never
+            // was.
             let completion = record.follows.filter(|_| place == 0);
             match self.end_of(*parent, now, nonce)? {
                 Parent::Lives => return Ok((Fate::WaitFor(*parent), None)),
@@ -291,7 +298,8 @@ impl<S: Store> Queue<S> {
         Ok((Fate::GoOn, None))
     }
 
-    /// True if the task was completed by the completion that was to enqueue `follow_up`, or by one that says that it does.
+    /// True if the task was completed by the completion that was to enqueue `follow_up`, or by one that says that it
+    /// does.
     fn enqueues(&self, completed: &Entry, completion: Nonce, follow_up: TaskId) -> Result<bool, Error> {
         let adopts = |latest: Latest| latest.report.adopts.contains(&follow_up);
         Ok(completed.report == Some(completion) || self.latest_report(completed)?.is_some_and(adopts))
@@ -329,8 +337,8 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some parts of the shelf
-    /// each time, and at all of them if there are few names.
+    /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some parts
+    /// of the shelf each time, and at all of them if there are few names.
     pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce, budget: &mut Budget<'_>) -> Result<Swept, Error> {
         let parts = self.parts_of(Shelf::Blocked)?;
         let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
@@ -350,8 +358,8 @@ impl<S: Store> Queue<S> {
         Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
-    /// The tasks that others wait for in this part of the blocked shelf, and that are over. Names alone tell: a task and those
-    /// that wait for it are fanned out by the same digits.
+    /// The tasks that others wait for in this part of the blocked shelf, and that are over. Names alone tell: a task
+    /// and those that wait for it are fanned out by the same digits.
     fn parents_over(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<Over>, Error> {
         let waited_for = self.names_in(part)?;
         let Some((_, digits)) = part.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
@@ -364,7 +372,8 @@ impl<S: Store> Queue<S> {
                 over.extend(Entry::parse(name).as_ref().and_then(Over::of));
             }
         }
-        // A collection may have removed a task just before another one came to wait for it, and whoever enqueued that may have died.
+        // A collection may have removed a task just before another one came to wait for it, and whoever enqueued that
+        // may have died.
         for id in waited_for.into_iter().filter_map(TaskId::from_hex) {
             match self.unless_in_the_way(self.has_record(id)) {
                 Ok(Some(false)) => over.push(Over { id, outcome: None }),
@@ -438,7 +447,8 @@ fn in_vain(parent: TaskId, became: &str) -> String {
     format!("it waited for {parent}, which was {became}")
 }
 
-/// The marks of a task that waits for several others. One that waits for a single one stands in the directory of that anyway.
+/// The marks of a task that waits for several others. One that waits for a single one stands in the directory of that
+/// anyway.
 fn marks_of(task: &Task) -> Vec<Path> {
     let Record { after, if_parent_fails, .. } = &task.record;
     let parents = if after.len() > 1 { after.as_slice() } else { &[] };

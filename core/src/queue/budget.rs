@@ -1,13 +1,14 @@
 //! What an operation may do for others: so many steps, so much time. What is left is for the next agent that comes by.
 //!
-//! Any agent may have to draw the consequences of what another one did, or of time that has passed. How many there are is up to
-//! others: a task may have 100,000 that wait for it. Who wants something else is not to wait until all of it is done.
+//! Any agent may have to draw the consequences of what another one did, or of time that has passed. How many there are
+//! is up to others: a task may have 100,000 that wait for it. Who wants something else is not to wait until all of it
+//! is done.
 
 use crate::limits::Allowance;
 use crate::time::{Clock, Timestamp};
 
-/// What is left of an allowance. Its time begins with the first step, which there always is: on a slow medium, too, something
-/// is done.
+/// What is left of an allowance. Its time begins with the first step, which there always is: on a slow medium, too,
+/// something is done.
 pub(super) struct Budget<'a> {
     steps: u64,
     time: Option<(&'a dyn Clock, u64)>,
@@ -27,7 +28,8 @@ impl Budget<'_> {
         Budget { steps, time: None, until: None, is_spent: false }
     }
 
-    /// Takes one step, such as a task that is moved or a directory that is read. False: nothing is left, and so not everything is done.
+    /// Takes one step, such as a task that is moved or a directory that is read. False: nothing is left, and so not
+    /// everything is done.
     pub(super) fn step(&mut self) -> bool {
         let goes_on = self.goes_on();
         self.spend(1);

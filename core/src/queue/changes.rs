@@ -1,5 +1,5 @@
-//! Following what becomes of tasks: first how they stand, then what changes. There is no log to read: two looks are compared, so a
-//! task that moved twice between them is told once, as it stands then.
+//! Following what becomes of tasks: first how they stand, then what changes. There is no log to read: two looks are
+//! compared, so a task that moved twice between them is told once, as it stands then.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -63,7 +63,8 @@ pub enum Thoroughness {
 pub struct Claim {
     /// The task, which is the caller's and nobody else's until the lease expires; `None`: there is nothing to claim.
     pub claimed: Option<Claimed>,
-    /// Why there may be nothing although tasks wait. Which queues were closed is told if the last look was [`Thoroughness::Full`].
+    /// Why there may be nothing although tasks wait. Which queues were closed is told if the last look was
+    /// [`Thoroughness::Full`].
     pub closed: Closed,
     /// What was not as it should be on the way.
     pub findings: Vec<Finding>,
@@ -229,8 +230,8 @@ impl<S: Store> Queue<S> {
         Ok(Onward::Next)
     }
 
-    /// Takes a task, if it is one that the agent asked for. What can fail is done before the rename, so that after an error nobody
-    /// has the task; one that cannot be taken stays where it is, and keeps nobody from the next.
+    /// Takes a task, if it is one that the agent asked for. What can fail is done before the rename, so that after an
+    /// error nobody has the task; one that cannot be taken stays where it is, and keeps nobody from the next.
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
         let Attempt { request, command, nonce, .. } = attempt;
         if !self.admits(&request.choice, located)? {
@@ -272,7 +273,8 @@ impl<S: Store> Queue<S> {
         self.claimed(task, Located { dir: home, entry: next }, request)
     }
 
-    /// True if the task behind an entry has the tags that are asked for. No record is opened, unless the text of its tags is lost.
+    /// True if the task behind an entry has the tags that are asked for. No record is opened, unless the text of its
+    /// tags is lost.
     fn admits(&self, choice: &Choice, located: &Located) -> Result<bool, Error> {
         if choice.is_any() {
             return Ok(true);

@@ -1,9 +1,9 @@
 //! The doctor: reads everything, says what is wrong, and mends it beside agents at work.
 //!
 //! What an agent cannot see at the price of a claim, a doctor looks for: a task with two names or none after a power
-//! cut, a record that is lost or was altered, what the dead left behind. It takes no lock and stops nobody. What it does
-//! to a task is a rename from an exact old name, as everything else is, so of several doctors one succeeds, and whoever
-//! holds the old name finds it gone. It deletes and replaces nothing: what cannot be mended goes to `aside/`.
+//! cut, a record that is lost or was altered, what the dead left behind. It takes no lock and stops nobody. What it
+//! does to a task is a rename from an exact old name, as everything else is, so of several doctors one succeeds, and
+//! whoever holds the old name finds it gone. It deletes and replaces nothing: what cannot be mended goes to `aside/`.
 //!
 //! Neither a queue at work nor a clock makes a defect. What was read at different moments is only told as a defect once
 //! a single look proves it: two names of a task that are there at one time, since an old name never comes back; or a
@@ -91,7 +91,8 @@ pub enum Problem {
     ReportLost,
     /// There are tasks, but no `format.json`.
     NoFormat,
-    /// `format.json` has one name only. Whoever finds the queue by searching takes it for a copy, and does not work in it.
+    /// `format.json` has one name only. Whoever finds the queue by searching takes it for a copy, and does not work in
+    /// it.
     Copied,
     /// Something that cannot be listed where a directory of the queue would be, or not read where the text of a run id
     /// would be. Agents pass it over.
@@ -147,8 +148,8 @@ pub enum Note {
         /// By how many microseconds.
         micros: u64,
     },
-    /// This task was recorded within the last minute and has no entry: it is being enqueued, or was when its agent or the
-    /// machine stopped.
+    /// This task was recorded within the last minute and has no entry: it is being enqueued, or was when its agent or
+    /// the machine stopped.
     Enqueuing {
         /// The task.
         task_id: TaskId,

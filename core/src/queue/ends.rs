@@ -1,7 +1,7 @@
 //! Waiting until tasks have ended, one step at a time: for hosts that sleep each in their own way.
 //!
-//! An end is a name that comes into the task's part of `done/`. So looking whether one of those parts has changed is looking
-//! whether a task may have ended, at the price of one call for each part.
+//! An end is a name that comes into the task's part of `done/`. So looking whether one of those parts has changed is
+//! looking whether a task may have ended, at the price of one call for each part.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -32,7 +32,8 @@ pub enum Until {
 
 /// A wait that goes on until tasks have ended or its time is over.
 ///
-/// It neither sleeps nor looks at a clock: whoever drives it does. A task that was removed, or never was, counts as ended.
+/// It neither sleeps nor looks at a clock: whoever drives it does. A task that was removed, or never was, counts as
+/// ended.
 #[derive(Debug)]
 pub struct WaitingEnd {
     ids: Vec<TaskId>,
@@ -70,7 +71,8 @@ pub enum EndStep {
 /// What became of the tasks that were waited for.
 #[derive(Clone, Debug)]
 pub struct Waited {
-    /// Each of them, in the order in which they were given, as it stands; `None`: there is no such task, or none any more.
+    /// Each of them, in the order in which they were given, as it stands; `None`: there is no such task, or none any
+    /// more.
     pub tasks: Vec<(TaskId, Option<Item>)>,
     /// False if the time was over before.
     pub is_over: bool,
@@ -90,7 +92,8 @@ impl WaitingEnd {
         WaitingEnd { ids, until, wait, asked, parts, looked_at: None, notice, findings: Vec::new() }
     }
 
-    /// Says what the host is told from now on of the [`WaitingEnd::watched`] directories, as [`super::WaitingClaim::notice`] does.
+    /// Says what the host is told from now on of the [`WaitingEnd::watched`] directories, as
+    /// [`super::WaitingClaim::notice`] does.
     pub fn notice(&mut self, notice: Notice) {
         self.notice = notice;
     }
@@ -101,8 +104,8 @@ impl WaitingEnd {
         self.parts.iter().map(|(dir, part)| there_or_above(dir, part.is_there))
     }
 
-    /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task ends by itself whose last
-    /// holder died. Each step needs a new nonce.
+    /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task ends by
+    /// itself whose last holder died. Each step needs a new nonce.
     pub fn step<S: Store>(
         &mut self,
         queue: &Queue<S>,

@@ -1,7 +1,7 @@
 //! Enqueue: write the record, link it under its first entry. The link is the moment at which the task exists.
 //!
-//! Several tasks go the same way side by side: all records, then their directories, then all links, then theirs. So a batch
-//! syncs each directory once, and one task is a batch of one.
+//! Several tasks go the same way side by side: all records, then their directories, then all links, then theirs. So a
+//! batch syncs each directory once, and one task is a batch of one.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -49,7 +49,8 @@ pub struct NewTask {
 /// When and how often a task is to be tried. By default: at once, and once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// How many attempts there may be; `None`: a failure is final, and a lease that ran out can be taken over without end.
+    /// How many attempts there may be; `None`: a failure is final, and a lease that ran out can be taken over without
+    /// end.
     pub max_attempts: Option<u32>,
     /// How long to wait between two.
     pub backoff: Option<Backoff>,
@@ -100,16 +101,16 @@ impl Batch {
         Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false, next_at: Timestamp::default() }
     }
 
-    /// As many tasks in each step, at most [`limits::BATCH_STEP`]: for a host that does other things in between. Smaller steps sync
-    /// more often.
+    /// As many tasks in each step, at most [`limits::BATCH_STEP`]: for a host that does other things in between.
+    /// Smaller steps sync more often.
     pub fn in_steps_of(self, step: usize) -> Batch {
         Batch { step: step.clamp(1, limits::BATCH_STEP), ..self }
     }
 
     /// Enqueues the next ones, in order; `None`: that was all. Each step needs a new nonce.
     ///
-    /// The first step looks whether there are all the tasks that any of them is to wait for, and writes nothing if not. If a later
-    /// one fails, those before are enqueued: with unique keys the same batch can be given again.
+    /// The first step looks whether there are all the tasks that any of them is to wait for, and writes nothing if not.
+    /// If a later one fails, those before are enqueued: with unique keys the same batch can be given again.
     pub fn step<S: Store>(
         &mut self,
         queue: &Queue<S>,
@@ -142,7 +143,8 @@ impl<S: Store> Queue<S> {
         enqueued.into_iter().next().ok_or(Error::Contended)
     }
 
-    /// Adds tasks, each with the nonce of the completion that it follows, if it does. All are durable when this returns.
+    /// Adds tasks, each with the nonce of the completion that it follows, if it does. All are durable when this
+    /// returns.
     pub(super) fn enqueue_all(
         &self,
         new: Vec<(NewTask, Option<Nonce>)>,
@@ -210,7 +212,8 @@ impl<S: Store> Queue<S> {
         Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
 
-    /// Links a record under its first entry, if it gets its key. Where the entry then is; `None`: another task has the key.
+    /// Links a record under its first entry, if it gets its key. Where the entry then is; `None`: another task has the
+    /// key.
     fn link_first(&self, draft: &mut Draft, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
         for _ in 0..limits::RACES {
             let Some(record) = draft.record.take() else { return Ok(None) };
@@ -232,7 +235,8 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Makes the first entry of a task whose record is written. The task exists from then on, unless another one has its key.
+    /// Makes the first entry of a task whose record is written. The task exists from then on, unless another one has
+    /// its key.
     fn shelve_first(&self, task: &Task, record: &Path, now: Timestamp, nonce: Nonce) -> Result<Shelved, Error> {
         let entry = Entry::first(task);
         if task.record.unique.is_some() {
@@ -274,8 +278,8 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// A doctor took this agent for dead and renamed the record under it, to shelve the task in its stead. Both do so then, and
-    /// one succeeds.
+    /// A doctor took this agent for dead and renamed the record under it, to shelve the task in its stead. Both do so
+    /// then, and one succeeds.
     fn shelved_by_a_doctor(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Shelved, Error> {
         let mut nonces = nonce.counted_on();
         for _ in 0..limits::RACES {
@@ -322,8 +326,8 @@ impl<S: Store> Queue<S> {
             match created {
                 Created::Now => draft.record = Some(path),
                 Created::NoDir => self.write_durably(draft)?,
-                // Not under this id again: who has it may be this very agent, whose reply was lost, and a doctor may have moved
-                // that record to shelve it.
+                // Not under this id again: who has it may be this very agent, whose reply was lost, and a doctor may
+                // have moved that record to shelve it.
                 Created::Taken => {
                     draft.put_off(1)?;
                     self.prepare([draft.enqueued.task.id])?;
@@ -376,8 +380,8 @@ impl<S: Store> Queue<S> {
     ///
     /// That a directory is there does not say that its name is on disk: whoever made it may have died before syncing.
     /// The file that is made when all is synced says it, for one look instead of three syncs. Where names are ordered
-    /// nothing is synced here, and the file is made all the same: their names become durable before anything in them, by
-    /// any sync of any agent, also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
+    /// nothing is synced here, and the file is made all the same: their names become durable before anything in them,
+    /// by any sync of any agent, also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
     pub(super) fn prepare(&self, ids: impl IntoIterator<Item = TaskId>) -> Result<(), Error> {
         let mut unprepared: BTreeMap<Path, TaskId> = BTreeMap::new();
         for id in ids {
@@ -392,8 +396,8 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// When the task at this place of a call that began at `now` counts as enqueued: in order, however coarse the clock, and so that no
-/// leaf of the ready shelf has many names, since whoever claims reads all of one.
+/// When the task at this place of a call that began at `now` counts as enqueued: in order, however coarse the clock,
+/// and so that no leaf of the ready shelf has many names, since whoever claims reads all of one.
 fn apart(now: Timestamp, place: usize) -> Timestamp {
     now.plus_micros(u64::try_from(place).unwrap_or(0).saturating_mul(limits::BATCH_MICROS_APART))
 }

@@ -4,8 +4,9 @@
 //! the time after that sweeps, so that a thousand agents sweep as often as one. It is an economy, not a lock: if two
 //! sweep at once, each expired entry is still moved by one rename.
 //!
-//! A waiting task that expires is moved by the claim that meets it. That can take long where nobody claims from its queue. So of a task
-//! that others wait for a file in `deadlines/` tells when it expires. A sweep reads the head of that.
+//! A waiting task that expires is moved by the claim that meets it. That can take long where nobody claims from its
+//! queue. So of a task that others wait for a file in `deadlines/` tells when it expires. A sweep reads the head of
+//! that.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -50,16 +51,16 @@ pub(super) struct Swept {
 }
 
 impl Swept {
-    /// True if it moved tasks, and left some to move. One that could move nothing of all that it looked at would not do better
-    /// a moment later.
+    /// True if it moved tasks, and left some to move. One that could move nothing of all that it looked at would not do
+    /// better a moment later.
     pub(super) fn leaves_more(&self) -> bool {
         self.is_cut && self.moved > 0
     }
 }
 
 impl<S: Store> Queue<S> {
-    /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do some of that by
-    /// themselves, about once a second.
+    /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do
+    /// some of that by themselves, about once a second.
     pub fn sweep(&self, clock: impl Clock, nonce: Nonce) -> Result<Sweep, Error> {
         let mut findings = Vec::new();
         let taken_back = self.sweep_claimed(&clock, limits::ON_DEMAND, nonce, &mut findings)?.moved;
@@ -113,7 +114,8 @@ impl<S: Store> Queue<S> {
         Ok(swept)
     }
 
-    /// Draws the consequences of time having passed that no claim meets on its way: of each kind as many as `allowance` says.
+    /// Draws the consequences of time having passed that no claim meets on its way: of each kind as many as `allowance`
+    /// says.
     pub(super) fn sweep_all(
         &self,
         clock: &dyn Clock,
@@ -156,8 +158,8 @@ impl<S: Store> Queue<S> {
         Ok(Swept { is_cut: budget.is_spent(), ..swept })
     }
 
-    /// Moves scheduled tasks that are due to the ready shelf and expired ones that others wait for to `done/`, and wakes blocked ones
-    /// that were forgotten. Reads the heads of the first two and a few names of the third.
+    /// Moves scheduled tasks that are due to the ready shelf and expired ones that others wait for to `done/`, and
+    /// wakes blocked ones that were forgotten. Reads the heads of the first two and a few names of the third.
     fn sweep_waiting(
         &self,
         clock: &dyn Clock,
@@ -234,7 +236,8 @@ impl<S: Store> Queue<S> {
         Ok(compared.map(|(order, name)| (name, order)).collect())
     }
 
-    /// Whether the task was moved; `None`: it has expired and could not be moved, so its deadline stays for the next sweep.
+    /// Whether the task was moved; `None`: it has expired and could not be moved, so its deadline stays for the next
+    /// sweep.
     fn pass_deadline(
         &self,
         id: TaskId,
@@ -296,7 +299,8 @@ impl<S: Store> Queue<S> {
         Ok(terms.map_or_else(|| located.entry.clone(), |terms| as_of(&located.entry, &terms, now)))
     }
 
-    /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False: none.
+    /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False:
+    /// none.
     pub(super) fn settled_by_time(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         let is_over = is_due(located, now);
         if is_over {
@@ -372,7 +376,8 @@ impl<S: Store> Queue<S> {
         });
         let reports = if counts { self.told_of(located.entry.id)?.reports } else { Vec::new() };
         if reports.iter().any(|line| line.version != LATE && line.nonce == nonce) {
-            // It has lapsed on this very errand before. Of two reports with one nonce, one would be taken for the other.
+            // It has lapsed on this very errand before. Of two reports with one nonce, one would be taken for the
+            // other.
             return Ok(Moved::Gone);
         }
         let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };

@@ -281,8 +281,9 @@ impl<S: Store> Queue<S> {
         content.map(|content| decoded(id, &content)).transpose()
     }
 
-    /// The names in a directory; none if it is not there. One that cannot be listed is passed over and told of, so that it costs only
-    /// what is in it. Every walk over names goes by this; only who has to be sure of one task asks the store itself.
+    /// The names in a directory; none if it is not there. One that cannot be listed is passed over and told of, so that
+    /// it costs only what is in it. Every walk over names goes by this; only who has to be sure of one task asks the
+    /// store itself.
     pub(super) fn names_in(&self, dir: &Dir) -> Result<Vec<String>, Error> {
         let mut names = self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default();
         names.retain(|name| !layout::is_set_aside(name));
@@ -306,7 +307,8 @@ impl<S: Store> Queue<S> {
         self.memory.borrow_mut().pass_over(error);
     }
 
-    /// What comes after a change and is left undone if it fails: the next sweeps do it, so the change is answered as it is.
+    /// What comes after a change and is left undone if it fails: the next sweeps do it, so the change is answered as it
+    /// is.
     pub(super) fn or_leave<T>(&self, answer: Result<T, impl Into<Error>>) -> Option<T> {
         match answer.map_err(Into::into) {
             Ok(answer) => Some(answer),
@@ -323,8 +325,8 @@ impl<S: Store> Queue<S> {
         self.memory.borrow_mut().take_passed_over().into_iter().map(Finding::PassedOver).collect()
     }
 
-    /// Where an entry goes that is to become `next`; `None` if it has moved on. Only a place on the ready shelf depends on
-    /// the task's queue, so only for that the record is read, where the entry stands.
+    /// Where an entry goes that is to become `next`; `None` if it has moved on. Only a place on the ready shelf depends
+    /// on the task's queue, so only for that the record is read, where the entry stands.
     pub(super) fn next_home(&self, located: &Located, next: &Entry) -> Result<Option<Dir>, Error> {
         let queue = match next.state {
             State::Ready { .. } | State::Lapsed { .. } => self.task_at(located)?.map(|task| task.record.queue),
@@ -337,8 +339,8 @@ impl<S: Store> Queue<S> {
         Ok(queue.map(|queue| layout::home(next, &queue)))
     }
 
-    /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody. One that another agent may be able to
-    /// read stays.
+    /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody. One that another agent
+    /// may be able to read stays.
     pub(super) fn set_aside(&self, located: &Located, problem: BadRecord) -> Result<Option<Finding>, Error> {
         if problem.is_for_others() {
             return Ok(Some(Finding::LeftOut { id: located.entry.id, problem }));

@@ -36,7 +36,8 @@ impl<S: Store> Queue<S> {
         Ok(None)
     }
 
-    /// The entry of a task that is scheduled or blocked. When it is due, and what it waits for, its record tells, or a report on it.
+    /// The entry of a task that is scheduled or blocked. When it is due, and what it waits for, its record tells, or a
+    /// report on it.
     fn find_waiting(&self, id: TaskId, record: &Record) -> Result<Option<Located>, Error> {
         match self.first_in(places_to_wait(record, []), id)? {
             None => self.first_in(self.times_put_off_to(id)?.into_iter().map(layout::scheduled_leaf), id),

@@ -1,8 +1,9 @@
 //! Removing tasks that ended long ago. Only when somebody asks for it, and nothing that has not ended.
 //!
-//! The task is first renamed to `purged/`, so that nobody puts it back meanwhile. Then the collector looks whether a task waits for it:
-//! if so the entry goes back to `done/`, else to `purged/removing/`, of which one rename succeeds. Then what belongs to it is removed,
-//! its entry last. If the agent dies in between, the next collection goes on from there.
+//! The task is first renamed to `purged/`, so that nobody puts it back meanwhile. Then the collector looks whether a
+//! task waits for it: if so the entry goes back to `done/`, else to `purged/removing/`, of which one rename succeeds.
+//! Then what belongs to it is removed, its entry last. If the agent dies in between, the next collection goes on from
+//! there.
 //!
 //! Then what no task needs any more: the texts of tags, deadlines, and directories that are made as they are needed.
 //! The numbers of unique keys stay; PROTOCOL.md says why.
@@ -50,10 +51,11 @@ pub struct Collected {
 }
 
 impl<S: Store> Queue<S> {
-    /// Removes ended tasks for good. One that a blocked task lists among those that it waits for stays, and is tried again by the
-    /// next collection.
+    /// Removes ended tasks for good. One that a blocked task lists among those that it waits for stays, and is tried
+    /// again by the next collection.
     ///
-    /// An agent that asks for a removed task is told that there is none. Not synced: after a power cut some may be there again.
+    /// An agent that asks for a removed task is told that there is none. Not synced: after a power cut some may be
+    /// there again.
     pub fn gc(&self, gc: Gc, now: Timestamp, nonce: Nonce) -> Result<Collected, Error> {
         if !gc.dry_run {
             self.finish_purges(now, nonce)?;
@@ -125,8 +127,8 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Removes the directories that are made as they are needed, that nothing is in, and in which nothing has changed for a
-    /// while: whoever needs one makes it again.
+    /// Removes the directories that are made as they are needed, that nothing is in, and in which nothing has changed
+    /// for a while: whoever needs one makes it again.
     fn remove_empty_dirs(&self, now: Timestamp) -> Result<(), Error> {
         for shelf in [TimedShelf::ready(), TimedShelf::scheduled().dir, layout::deadlines()] {
             self.trim(&shelf, now, MOST_LEVELS)?;
@@ -159,7 +161,8 @@ impl<S: Store> Queue<S> {
         Ok(self.trim(dir, now, levels)? && self.unless_in_the_way(self.store.remove_dir(dir))? == Some(DirRemoved::Now))
     }
 
-    /// `None`: the task cannot be moved, or nobody can read what it is. It stays, and keeps no other one from being removed.
+    /// `None`: the task cannot be moved, or nobody can read what it is. It stays, and keeps no other one from being
+    /// removed.
     fn unless_it_stays<T>(&self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
         match answer {
             Err(Error::Corrupt { .. }) => Ok(None),
@@ -186,7 +189,8 @@ impl<S: Store> Queue<S> {
         self.purge(&Located { dir: layout::purged(), entry: located.entry }, now, nonce)
     }
 
-    /// Removes all of a task that is in `purged/`. False: a task waits for it that was enqueued meanwhile, so it was put back.
+    /// Removes all of a task that is in `purged/`. False: a task waits for it that was enqueued meanwhile, so it was
+    /// put back.
     fn purge(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         let id = located.entry.id;
         // An enqueuer marks or links first and looks at the parent then. So it sees the task here, or is seen here.
@@ -205,16 +209,16 @@ impl<S: Store> Queue<S> {
         Ok(decided)
     }
 
-    /// Puts a task back that is in `purged/`, as another one waits for it. Its entry then; `None`: another agent was faster, or it is
-    /// certain to be removed.
+    /// Puts a task back that is in `purged/`, as another one waits for it. Its entry then; `None`: another agent was
+    /// faster, or it is certain to be removed.
     fn keep(&self, located: &Located) -> Result<Option<Entry>, Error> {
         let back = Entry { version: located.entry.version.saturating_add(1), ..located.entry.clone() };
         let home = layout::shelf_of(Shelf::Done, back.id);
         Ok((self.shift(located, &back, &home)? == Moved::Here).then_some(back))
     }
 
-    /// Keeps a task that a collection is about to remove, for one that waits for it. True if there was such a task, and it has to be
-    /// looked for again.
+    /// Keeps a task that a collection is about to remove, for one that waits for it. True if there was such a task, and
+    /// it has to be looked for again.
     pub(super) fn keep_from_removal(&self, id: TaskId) -> Result<bool, Error> {
         let about_to_go = self.entries_in(&layout::purged())?.into_iter().find(|located| located.entry.id == id);
         about_to_go.as_ref().map(|located| self.keep(located)).transpose()?;

@@ -38,8 +38,8 @@ pub struct Filter {
     pub tags: Vec<Tag>,
     /// Only those that were enqueued then or later.
     pub since: Option<Timestamp>,
-    /// Only those that ended then or later. To catch up with what ended: ask again with the latest time seen, as tasks of one
-    /// moment may be seen one by one.
+    /// Only those that ended then or later. To catch up with what ended: ask again with the latest time seen, as tasks
+    /// of one moment may be seen one by one.
     pub ended_since: Option<Timestamp>,
     /// In which order.
     pub sort: Sort,
@@ -162,8 +162,8 @@ pub struct Listing {
     pub counts: Counts,
     /// Those that match, highest priority first, then oldest first, up to the limit.
     pub items: Vec<Item>,
-    /// How many match, and stand behind the cursor. With a queue or tags to filter by, counting stops one above the limit, for
-    /// those of a claimed or ended task stand only in its record.
+    /// How many match, and stand behind the cursor. With a queue or tags to filter by, counting stops one above the
+    /// limit, for those of a claimed or ended task stand only in its record.
     pub matching: Matching,
     /// Where the next listing goes on, if there are more.
     pub next: Option<Cursor>,
@@ -541,8 +541,8 @@ impl<S: Store> Queue<S> {
         })
     }
 
-    /// The report that tells of a task's end. A holder that was asked to stop may have told how far it was before it gave the
-    /// task back.
+    /// The report that tells of a task's end. A holder that was asked to stop may have told how far it was before it
+    /// gave the task back.
     fn told_of_the_end(
         &self,
         entry: &Entry,
@@ -570,7 +570,8 @@ fn imported_of(chain: &[(Nonce, Option<Report>)], mark: &Import) -> usize {
     if later < all { all - later } else { reports.filter(|(_, at)| *at < mark.at).count() }
 }
 
-/// An entry as the listing saw it, and the queue if its place told. There may be millions, to be sorted: what is moved is small.
+/// An entry as the listing saw it, and the queue if its place told. There may be millions, to be sorted: what is moved
+/// is small.
 #[derive(Debug)]
 pub(super) struct Seen {
     located: Box<Located>,

@@ -1,11 +1,12 @@
 //! What a queue that is used again and again remembers of its directory, so as not to read all of it anew each time.
 //!
-//! Nothing that is remembered decides anything. A lease's name is tried by the rename that the transition is, and found out
-//! if it is old; a directory's names are used only while its stamp is the one that it had before they were read; a leaf that was
-//! empty is not looked into again for 20 ms; what a claim has read at the head of the shelf serves the next ones for 10 ms; and before
-//! an agent is told that there is nothing to claim, everything is read. What memory can cost is order: among the names of one leaf
-//! for whoever loses a race, for 10 ms any task that another agent enqueues, for 20 ms one that was released, and for a second on a
-//! filesystem whose stamps cannot be trusted any task, may come after one that it should have come before.
+//! Nothing that is remembered decides anything. A lease's name is tried by the rename that the transition is, and found
+//! out if it is old; a directory's names are used only while its stamp is the one that it had before they were read; a
+//! leaf that was empty is not looked into again for 20 ms; what a claim has read at the head of the shelf serves the
+//! next ones for 10 ms; and before an agent is told that there is nothing to claim, everything is read. What memory can
+//! cost is order: among the names of one leaf for whoever loses a race, for 10 ms any task that another agent enqueues,
+//! for 20 ms one that was released, and for a second on a filesystem whose stamps cannot be trusted any task, may come
+//! after one that it should have come before.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -98,7 +99,8 @@ impl Memory {
         self.head = Some(Head { queues, choice, read_at: now, leftovers });
     }
 
-    /// The first name that an earlier claim left over, if that asked for the same, a moment ago. It is not remembered any more.
+    /// The first name that an earlier claim left over, if that asked for the same, a moment ago. It is not remembered
+    /// any more.
     pub(super) fn next_leftover(&mut self, request: &ClaimRequest, now: Timestamp) -> Option<(TimedShelf, String)> {
         let head = self.head.as_mut()?;
         let recent = head.read_at <= now && now.micros_since(head.read_at) < limits::HEAD_MICROS;
@@ -117,8 +119,8 @@ impl Memory {
         self.head = None;
     }
 
-    /// Notices that this queue has changed a directory otherwise than by a claim: a name that was read at the head may be gone, which
-    /// would look like a race that was lost, and one may have come before them.
+    /// Notices that this queue has changed a directory otherwise than by a claim: a name that was read at the head may
+    /// be gone, which would look like a race that was lost, and one may have come before them.
     pub(super) fn stir(&mut self, dir: &Dir) {
         if dir.is_below(&TimedShelf::ready()) {
             self.forget_leftovers();

@@ -1,9 +1,11 @@
-//! Reports: what does not fit a name. Result, error, reason, progress; each written before the rename that points at it.
+//! Reports: what does not fit a name. Result, error, reason, progress; each written before the rename that points at
+//! it.
 //!
-//! A report is a line of the task's file, behind the record, which is the first one. Lines are only ever added, so a report whose
-//! rename was lost to another agent stays: an entry's name holds the nonce of the latest report, and each report that of the one
-//! before, and whatever they do not lead to is of nobody. A result that came too late is a line of version 0, which no
-//! entry has; nothing points at it. A report of progress is a file of its own, since the next one takes its place.
+//! A report is a line of the task's file, behind the record, which is the first one. Lines are only ever added, so a
+//! report whose rename was lost to another agent stays: an entry's name holds the nonce of the latest report, and each
+//! report that of the one before, and whatever they do not lead to is of nobody. A result that came too late is a line
+//! of version 0, which no entry has; nothing points at it. A report of progress is a file of its own, since the next
+//! one takes its place.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -132,9 +134,9 @@ impl Report {
 impl<S: Store> Queue<S> {
     /// Writes what somebody says of the task at `located`, before the name `next` that points at it: CM-4.
     ///
-    /// It is a line of the task's file, added by the entry's own name: where that is gone, another agent was faster. On a medium
-    /// that cannot add lines it is a file of its own, and progress always is, as the next one takes its place: the
-    /// one before is passed over, and answered, to be removed once the rename has succeeded.
+    /// It is a line of the task's file, added by the entry's own name: where that is gone, another agent was faster. On
+    /// a medium that cannot add lines it is a file of its own, and progress always is, as the next one takes its place:
+    /// the one before is passed over, and answered, to be removed once the rename has succeeded.
     ///
     /// A line is durable when this returns if it `flushes`.
     pub(super) fn write_report(
@@ -258,8 +260,8 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a report
-    /// is missing or torn, or cannot be read. To be told, not to be decided by.
+    /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a
+    /// report is missing or torn, or cannot be read. To be told, not to be decided by.
     pub(super) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
         self.history_in(entry, &self.told_by(entry)?)
     }
@@ -294,7 +296,8 @@ impl<S: Store> Queue<S> {
         Ok(report.map(|report| Latest { report, file: place.file() }))
     }
 
-    /// When a task was put off to, by any report on it, latest first: where else than its record says it may be scheduled.
+    /// When a task was put off to, by any report on it, latest first: where else than its record says it may be
+    /// scheduled.
     pub(super) fn times_put_off_to(&self, id: TaskId) -> Result<Vec<Timestamp>, Error> {
         let told = self.file_of(id)?.map(|(_, told)| told).unwrap_or_default();
         let mut times = Vec::new();
@@ -320,7 +323,8 @@ impl<S: Store> Queue<S> {
         Ok(Some((task, Told::read(id, &content))))
     }
 
-    /// What a task's file tells behind its first line. To be told, not to be decided by: what cannot be read tells nothing.
+    /// What a task's file tells behind its first line. To be told, not to be decided by: what cannot be read tells
+    /// nothing.
     pub(super) fn told_of(&self, id: TaskId) -> Result<Told, Error> {
         match self.file_of(id) {
             Err(Error::Corrupt { .. }) => Ok(Told::default()),
@@ -332,7 +336,8 @@ impl<S: Store> Queue<S> {
         Ok(self.whole_file_of(id)?.map(|(path, content)| (path, Told::read(id, &content))))
     }
 
-    /// The reports on a task, those that its file tells and those that are files of their own, as far as these can be listed.
+    /// The reports on a task, those that its file tells and those that are files of their own, as far as these can be
+    /// listed.
     pub(super) fn all_places<'a>(&self, id: TaskId, told: &'a Told) -> Result<Vec<Place<'a>>, Error> {
         let files = self.unless_in_the_way(self.report_files(id))?.unwrap_or_default();
         Ok(told.places().chain(files).collect())
@@ -429,7 +434,8 @@ pub(super) struct Told {
     known: BTreeSet<(u32, Nonce)>,
     /// When the task was brought in from elsewhere, if it was.
     pub(super) import: Option<Import>,
-    /// How many lines say nothing of this task: those that a crash has torn, or of which it left zeros, or a hand has written.
+    /// How many lines say nothing of this task: those that a crash has torn, or of which it left zeros, or a hand has
+    /// written.
     pub(super) noise: usize,
 }
 
@@ -509,8 +515,9 @@ impl Place<'_> {
     }
 }
 
-/// The reports on a task by the nonces that lead to them. A result that came too late has the nonce of its lease, which another
-/// report can have; and a try that lost its race may have left one of the same nonce behind: the one that was led to came later.
+/// The reports on a task by the nonces that lead to them. A result that came too late has the nonce of its lease, which
+/// another report can have; and a try that lost its race may have left one of the same nonce behind: the one that was
+/// led to came later.
 #[derive(Debug, Default)]
 struct Places<'a>(BTreeMap<Nonce, Place<'a>>);
 
@@ -530,8 +537,8 @@ impl<'a> Places<'a> {
     }
 }
 
-/// The reports that a nonce leads to, newest first, each as `read` reads it. The last one is `None` if one is missing. `more` are
-/// looked through once one is not among `places`.
+/// The reports that a nonce leads to, newest first, each as `read` reads it. The last one is `None` if one is missing.
+/// `more` are looked through once one is not among `places`.
 pub(super) fn chain<'a>(
     mut next: Option<Nonce>,
     places: impl IntoIterator<Item = Place<'a>>,

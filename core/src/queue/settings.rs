@@ -1,5 +1,6 @@
-//! What is set for a queue as a whole: whether it is paused, and how many of its tasks may be claimed at once. Names again: the
-//! files in `queues/` are called after what they say. One line break is all that is in them: an empty file would not be synced.
+//! What is set for a queue as a whole: whether it is paused, and how many of its tasks may be claimed at once. Names
+//! again: the files in `queues/` are called after what they say. One line break is all that is in them: an empty file
+//! would not be synced.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -35,8 +36,8 @@ pub struct Closed {
     pub paused: Vec<QueueName>,
     /// Those of which as many tasks are claimed as may be at once, each with that number.
     pub full: Vec<(QueueName, u32)>,
-    /// True if more is due than one claim does for all: leases that ran out, tasks whose time has come or whose parent has ended. The
-    /// next claim goes on with it.
+    /// True if more is due than one claim does for all: leases that ran out, tasks whose time has come or whose parent
+    /// has ended. The next claim goes on with it.
     pub more_is_due: bool,
 }
 
@@ -85,7 +86,8 @@ impl<S: Store> Queue<S> {
         Ok(Settings::of(&self.names_in(&layout::queue_settings())?))
     }
 
-    /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused before.
+    /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused
+    /// before.
     pub fn pause(&self, queue: &QueueName, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         self.init(now, nonce)?;
         let made = self.create(&layout::paused(queue), b"\n").map_err(Error::of_the_change)?;
@@ -100,11 +102,12 @@ impl<S: Store> Queue<S> {
         Ok(removed == Removed::Now)
     }
 
-    /// At most so many tasks of this queue are claimed at once from now on; `None`: any number. Those that are claimed already
-    /// stay so.
+    /// At most so many tasks of this queue are claimed at once from now on; `None`: any number. Those that are claimed
+    /// already stay so.
     ///
-    /// A claim of a limited queue reads the name of every claimed task. It counts before, and again when it has one, and gives that
-    /// back if they are too many, to look anew. Leases that ran out do not count, so a holder that is heard of again may be one too many.
+    /// A claim of a limited queue reads the name of every claimed task. It counts before, and again when it has one,
+    /// and gives that back if they are too many, to look anew. Leases that ran out do not count, so a holder that is
+    /// heard of again may be one too many.
     pub fn limit_in_flight(
         &self,
         queue: &QueueName,
@@ -132,8 +135,8 @@ impl<S: Store> Queue<S> {
         self.store.sync_dir(&layout::queue_settings()).map_err(|error| Error::from(error).after_the_change())
     }
 
-    /// The queues that nothing can be claimed from now: those that are paused, and of those that are asked for and not empty the ones
-    /// with as many leases as they may have.
+    /// The queues that nothing can be claimed from now: those that are paused, and of those that are asked for and not
+    /// empty the ones with as many leases as they may have.
     pub(super) fn closed_queues(&self, request: &ClaimRequest, now: Timestamp) -> Result<ClosedQueues, Error> {
         let names = self.unless_in_the_way(self.remembered_names(&layout::queue_settings(), now))?;
         let settings = Settings::of(&names.unwrap_or_default());
@@ -174,8 +177,9 @@ impl<S: Store> Queue<S> {
 
     /// Gives a task back that is one too many of its queue. True if it was.
     ///
-    /// Of agents that claim at once, whoever counts last sees the tasks of all, so no more than allowed are kept. Who gave way has to
-    /// count once more: then the last one to count sees only tasks that are kept, so not all of them leave without one.
+    /// Of agents that claim at once, whoever counts last sees the tasks of all, so no more than allowed are kept. Who
+    /// gave way has to count once more: then the last one to count sees only tasks that are kept, so not all of them
+    /// leave without one.
     pub(super) fn gives_way(
         &self,
         claimed: &Claimed,

@@ -1,4 +1,5 @@
-//! What happens to one task by its id: heartbeat, complete, fail, release, cancel, retry. Find its entry, decide, rename.
+//! What happens to one task by its id: heartbeat, complete, fail, release, cancel, retry. Find its entry, decide,
+//! rename.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -113,8 +114,9 @@ pub struct Completed {
 impl<S: Store> Queue<S> {
     /// Tells that the holder is alive: the lease now ends `lease_seconds` from now, or is as long again as it was.
     ///
-    /// Also takes a lease that ran out up again, as long as nobody has taken the task over. Not synced. The answer tells whether
-    /// somebody asks the holder to stop. With progress it costs a report, which takes the place of the one before.
+    /// Also takes a lease that ran out up again, as long as nobody has taken the task over. Not synced. The answer
+    /// tells whether somebody asks the holder to stop. With progress it costs a report, which takes the place of the
+    /// one before.
     pub fn heartbeat(
         &self,
         id: TaskId,
@@ -147,9 +149,9 @@ impl<S: Store> Queue<S> {
 
     /// Ends the task in success. Survives a power cut when it returns, result and all.
     ///
-    /// Refused if the task was taken over, waits for another attempt, or has ended; the task and its new holder are then
-    /// unaffected, and the result, if there is one, is kept in the task's file for whoever holds it next, unless the
-    /// task completed: the first [`limits::LATE_RESULTS_KEPT`] of a task, one for each lease, within
+    /// Refused if the task was taken over, waits for another attempt, or has ended; the task and its new holder are
+    /// then unaffected, and the result, if there is one, is kept in the task's file for whoever holds it next, unless
+    /// the task completed: the first [`limits::LATE_RESULTS_KEPT`] of a task, one for each lease, within
     /// [`limits::FILE_BYTES_LATE`].
     pub fn complete(
         &self,
@@ -167,10 +169,11 @@ impl<S: Store> Queue<S> {
         self.complete_with(id, claimant, report, now, nonce)
     }
 
-    /// As [`Queue::complete`], and enqueues these tasks in the same step: all of them if the completion is accepted, else none.
+    /// As [`Queue::complete`], and enqueues these tasks in the same step: all of them if the completion is accepted,
+    /// else none.
     ///
-    /// Until then they are blocked on the task, so of an agent that dies in the middle they run if its completion counts. If it
-    /// does not, they end as cancelled when the task ends otherwise.
+    /// Until then they are blocked on the task, so of an agent that dies in the middle they run if its completion
+    /// counts. If it does not, they end as cancelled when the task ends otherwise.
     pub fn complete_and_enqueue(
         &self,
         id: TaskId,
@@ -195,8 +198,8 @@ impl<S: Store> Queue<S> {
         let of_another = |task: &Task| task.record.follows.is_some() && task.record.after.first() == Some(&id);
         let adopted = enqueued.iter().filter(|follow_up| follow_up.deduplicated && of_another(&follow_up.task));
         let report = Report { adopts: adopted.map(|follow_up| follow_up.task.id).collect(), ..report };
-        // CM-15: if the agent dies here, or the completion is refused, they wait for an end of the task that is not theirs, and are
-        // cancelled by it.
+        // CM-15: if the agent dies here, or the completion is refused, they wait for an end of the task that is not
+        // theirs, and are cancelled by it.
         let record = self.complete_with(id, claimant, Some(report), now, nonce)?;
         Ok(Completed { record, enqueued })
     }
@@ -228,12 +231,12 @@ impl<S: Store> Queue<S> {
         Ok(ClaimRecord { error: Some(error), ..record })
     }
 
-    /// Gives the task back, so that anybody may claim it at once, or after `delay_seconds`. It has not failed, and this was no
-    /// attempt. If its holder was asked to stop, it ends as cancelled.
+    /// Gives the task back, so that anybody may claim it at once, or after `delay_seconds`. It has not failed, and this
+    /// was no attempt. If its holder was asked to stop, it ends as cancelled.
     ///
-    /// Also gives back a task whose lease ran out, as long as nobody has taken it over. Not synced: after a power cut the
-    /// task may still be claimed, until its lease ends. Refused with [`Error::Corrupt`] if the task's record cannot be
-    /// trusted: nothing says then where the task would wait, and its holder, who has read it, may still end it.
+    /// Also gives back a task whose lease ran out, as long as nobody has taken it over. Not synced: after a power cut
+    /// the task may still be claimed, until its lease ends. Refused with [`Error::Corrupt`] if the task's record cannot
+    /// be trusted: nothing says then where the task would wait, and its holder, who has read it, may still end it.
     pub fn release(
         &self,
         id: TaskId,
@@ -251,12 +254,12 @@ impl<S: Store> Queue<S> {
         Ok(Released::of(&entry, now))
     }
 
-    /// Calls the task off: a waiting one, one's own, one whose lease has run out, or with [`IfHeld::Force`] anybody's. With
-    /// [`IfHeld::Request`] the holder of a claimed one is asked to stop: its next heartbeat says so, and if it is not heard of
-    /// again, the task ends as cancelled when its lease runs out.
+    /// Calls the task off: a waiting one, one's own, one whose lease has run out, or with [`IfHeld::Force`] anybody's.
+    /// With [`IfHeld::Request`] the holder of a claimed one is asked to stop: its next heartbeat says so, and if it is
+    /// not heard of again, the task ends as cancelled when its lease runs out.
     ///
-    /// A holder of a task that was called off learns it when it next speaks. Survives a power cut when it returns, but for a
-    /// request, which may be forgotten by one.
+    /// A holder of a task that was called off learns it when it next speaks. Survives a power cut when it returns, but
+    /// for a request, which may be forgotten by one.
     pub fn cancel(
         &self,
         id: TaskId,
@@ -274,12 +277,12 @@ impl<S: Store> Queue<S> {
         Ok(ClaimRecord { reason: reason.filter(|_| entry.has_ended()), ..self.claim_record(&entry, now)? })
     }
 
-    /// Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the tasks and the
-    /// time that it was enqueued to wait for, unless `retrying` says otherwise. What was reported of it stays. Survives a power cut
-    /// as far as a release does.
+    /// Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the
+    /// tasks and the time that it was enqueued to wait for, unless `retrying` says otherwise. What was reported of it
+    /// stays. Survives a power cut as far as a release does.
     ///
-    /// Refused with [`Error::WaitsInVain`] if it waits for one that did not complete, and with [`Error::KeyTaken`] while another task
-    /// has its unique key.
+    /// Refused with [`Error::WaitsInVain`] if it waits for one that did not complete, and with [`Error::KeyTaken`]
+    /// while another task has its unique key.
     pub fn retry(&self, id: TaskId, retrying: Retrying, now: Timestamp, nonce: Nonce) -> Result<Retried, Error> {
         let entry = self.retry_one(id, retrying.is_now, now, nonce)?;
         let mut retried = Retried { released: Released::of(&entry, now), dependants: Vec::new(), left: Vec::new() };
@@ -294,7 +297,8 @@ impl<S: Store> Queue<S> {
         let mut announced: Option<Entry> = None;
         for _ in 0..limits::RACES {
             let located = self.find(id)?.ok_or(Error::NotFound { id })?;
-            // The key says that this agent puts it back, so another one that asked for the key has done that in its stead.
+            // The key says that this agent puts it back, so another one that asked for the key has done that in its
+            // stead.
             if let Some(next) = announced.take().filter(|next| next.version <= located.entry.version) {
                 return Ok(next);
             }
@@ -417,8 +421,8 @@ impl<S: Store> Queue<S> {
         self.keep_orphan(id, nonce, report)
     }
 
-    /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster. A lease that this
-    /// queue gave is tried first by the name that it had then.
+    /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster. A lease that
+    /// this queue gave is tried first by the name that it had then.
     pub(super) fn transition(
         &self,
         id: TaskId,
@@ -482,7 +486,8 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// Writes the report, renames, and makes an ending durable. A report that nobody gave is left out where there is no room for it.
+    /// Writes the report, renames, and makes an ending durable. A report that nobody gave is left out where there is no
+    /// room for it.
     pub(super) fn rename_with(
         &self,
         report: Option<&Report>,
@@ -519,7 +524,8 @@ impl<S: Store> Queue<S> {
         let says_something = next.has_ended() || report.is_some() && next.due().is_some();
         // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
         if moved == Moved::Here && !by_one_flush && (says_something || superseded.is_some()) {
-            // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once this returns.
+            // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once
+            // this returns.
             let ended = Located { dir: home.clone(), entry: next.clone() };
             self.keep_name(&ended).map_err(Error::after_the_change)?;
         }
@@ -533,8 +539,8 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// True if the task's name leads to this report, so that the rename took effect: one whose reply was lost looks like one that
-    /// another agent was faster with, once the task has moved on. `None`: it is not known.
+    /// True if the task's name leads to this report, so that the rename took effect: one whose reply was lost looks
+    /// like one that another agent was faster with, once the task has moved on. `None`: it is not known.
     pub(super) fn leads_to(&self, id: TaskId, nonce: Nonce) -> Option<bool> {
         let located = self.find(id).ok()??;
         let history = self.history(&located.entry).ok()?;

@@ -75,8 +75,8 @@ pub(super) enum Onward {
     Elsewhere,
 }
 
-/// How many of so many names to pass over: at most half, as many as `nonce` says. Where one agent is late for a name it is
-/// for the next ones, too, but agents that go on at different places leave each other alone.
+/// How many of so many names to pass over: at most half, as many as `nonce` says. Where one agent is late for a name it
+/// is for the next ones, too, but agents that go on at different places leave each other alone.
 pub(super) fn passed_over(names: usize, nonce: Nonce) -> usize {
     let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
     usize::try_from(nonce.bits() % half.saturating_add(1)).unwrap_or(0)
@@ -221,8 +221,8 @@ impl<S: Store> Queue<S> {
         Ok(Rc::new(self.store.list(dir)?.unwrap_or_default()))
     }
 
-    /// True if nobody enqueues into the directory any more: its span of time is long past, or it is past and nothing has
-    /// changed in it for a moment, or, where it has none, nothing has changed in it for a while.
+    /// True if nobody enqueues into the directory any more: its span of time is long past, or it is past and nothing
+    /// has changed in it for a moment, or, where it has none, nothing has changed in it for a while.
     fn is_out_of_use(&self, shelf: &TimedShelf, now: Timestamp) -> Result<bool, Error> {
         let passed = |since: u64, micros: u64| since.saturating_add(micros) <= now.micros();
         let stood_still_for = match shelf.filled_until() {

@@ -1,10 +1,11 @@
 //! Ends by one flush.
 //!
-//! A report and the name that points at it are two changes of the disk. Where the medium orders names, one flush does for both, if
-//! nobody takes the end for one before that flush: so the entry is renamed to its ended name *where it stands*, in `claimed/`, then
-//! its file is flushed, and then it goes to `done/`. What stands in `done/` has its report. An ended name in `claimed/` is an end
-//! that is not finished: its holder is at the flush, or has died, or the power was cut. It counts as still held, and whoever
-//! meets it finishes it if the report is there, else takes the end back.
+//! A report and the name that points at it are two changes of the disk. Where the medium orders names, one flush does
+//! for both, if nobody takes the end for one before that flush: so the entry is renamed to its ended name *where it
+//! stands*, in `claimed/`, then its file is flushed, and then it goes to `done/`. What stands in `done/` has its
+//! report. An ended name in `claimed/` is an end that is not finished: its holder is at the flush, or has died, or the
+//! power was cut. It counts as still held, and whoever meets it finishes it if the report is there, else takes the end
+//! back.
 
 use super::Queue;
 use super::budget::Budget;
@@ -87,8 +88,8 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// Finishes an end that another agent began; or takes it back, if its report is not there, which is as if the agent had died
-    /// before it.
+    /// Finishes an end that another agent began; or takes it back, if its report is not there, which is as if the agent
+    /// had died before it.
     pub(super) fn finish(
         &self,
         ended: &Located,
@@ -124,7 +125,8 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// The task is held again, by the lease that it had. Its latest report is lost with the end; the one before is looked for.
+    /// The task is held again, by the lease that it had. Its latest report is lost with the end; the one before is
+    /// looked for.
     fn take_back(&self, ended: &Located, reports: &[Line]) -> Result<Moved, Error> {
         let (Some(held), Some(task)) = (before_its_end(ended), self.task_at(ended)?) else { return Ok(Moved::Gone) };
         let before = reports.iter().filter(|line| line.version != LATE && line.version < held.version);

@@ -1,16 +1,17 @@
 //! Unique keys: of the tasks of a queue with one key, one lives.
 //!
-//! The directory `unique/<queue>/<digest>/` is the key. Its files `<n>.json` name tasks: the task of the highest number has the key.
-//! Of all agents that raise the number at once one makes the file, and the others look again. An agent raises it only once the
-//! task before has ended.
+//! The directory `unique/<queue>/<digest>/` is the key. Its files `<n>.json` name tasks: the task of the highest number
+//! has the key. Of all agents that raise the number at once one makes the file, and the others look again. An agent
+//! raises it only once the task before has ended.
 //!
-//! A task that asks for the key is *staged* before: its first entry is linked into the key's directory, where no agent claims it.
-//! Once the key names the task, any agent may rename the staged entry to where it belongs. So there is nothing to wait for, and no
-//! guess whether an enqueuer is alive: the enqueuer and everybody who asks for the key do the same rename, which takes effect once.
-//! A staged entry that no key names is of an enqueuer that is at work, or has died. Nobody but a doctor looks at it.
+//! A task that asks for the key is *staged* before: its first entry is linked into the key's directory, where no agent
+//! claims it. Once the key names the task, any agent may rename the staged entry to where it belongs. So there is
+//! nothing to wait for, and no guess whether an enqueuer is alive: the enqueuer and everybody who asks for the key do
+//! the same rename, which takes effect once. A staged entry that no key names is of an enqueuer that is at work, or has
+//! died. Nobody but a doctor looks at it.
 //!
-//! A task that is put back after its end announces that in a file with the next number, too, and any agent that finds it announced
-//! puts the task back.
+//! A task that is put back after its end announces that in a file with the next number, too, and any agent that finds
+//! it announced puts the task back.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -110,14 +111,14 @@ impl<S: Store> Queue<S> {
         Ok(alive)
     }
 
-    /// Links a task's record into its key's directory, under the name that the task is to have. `Gone`: a doctor took the record
-    /// for that of a dead enqueuer.
+    /// Links a task's record into its key's directory, under the name that the task is to have. `Gone`: a doctor took
+    /// the record for that of a dead enqueuer.
     pub(super) fn stage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<Linked, Error> {
         key_of(task).map_or(Ok(Linked::Now), |dir| self.link(record, &dir.file(entry.name())))
     }
 
-    /// Removes what [`Queue::stage`] linked, and the record, of a task that did not get its key. Nobody knows of it. False: it did get
-    /// the key, was moved to where it belongs, and has ended before this agent looked again.
+    /// Removes what [`Queue::stage`] linked, and the record, of a task that did not get its key. Nobody knows of it.
+    /// False: it did get the key, was moved to where it belongs, and has ended before this agent looked again.
     pub(super) fn unstage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<bool, Error> {
         let staged = key_of(task).map(|dir| self.store.remove(&dir.file(entry.name()))).transpose()?;
         let was_staged = staged == Some(Removed::Now);
@@ -127,8 +128,8 @@ impl<S: Store> Queue<S> {
         Ok(was_staged)
     }
 
-    /// Gives the task the key that it asks for, if it asks for one; else tells the live task that has it. One that is put back gets it
-    /// anew, since others may have seen that it had ended.
+    /// Gives the task the key that it asks for, if it asks for one; else tells the live task that has it. One that is
+    /// put back gets it anew, since others may have seen that it had ended.
     pub(super) fn take_key(
         &self,
         task: &Task,
@@ -163,8 +164,8 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Moves a task that has its key from the key's directory to where it belongs. Where it stands then; `None`: nowhere, as a
-    /// doctor took it for that of a dead enqueuer.
+    /// Moves a task that has its key from the key's directory to where it belongs. Where it stands then; `None`:
+    /// nowhere, as a doctor took it for that of a dead enqueuer.
     pub(super) fn unlock(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
         let Some(dir) = key_of(task) else { return self.find(task.id) };
         match self.key(dir)?.staged(task.id) {
@@ -211,8 +212,8 @@ impl<S: Store> Queue<S> {
         Ok(Key { dir, names })
     }
 
-    /// What the file of the highest number says. One whose text is torn has no task to stand for, nor has one that is gone by now: an
-    /// agent that goes on from its number meets the one that took its place.
+    /// What the file of the highest number says. One whose text is torn has no task to stand for, nor has one that is
+    /// gone by now: an agent that goes on from its number meets the one that took its place.
     fn holder_of(&self, key: &Key) -> Result<Option<Holder>, Error> {
         let content = match key.last() {
             0 => None,
@@ -227,8 +228,8 @@ impl<S: Store> Queue<S> {
         Ok(self.store.sync_dir(dir)?)
     }
 
-    /// Removes the numbers of tasks that ended long ago. The last ones stay: an agent that has read an old number and makes a file of
-    /// the next one, which was removed since, has to see one of them in its next listing.
+    /// Removes the numbers of tasks that ended long ago. The last ones stay: an agent that has read an old number and
+    /// makes a file of the next one, which was removed since, has to see one of them in its next listing.
     fn remove_old_holders(&self, key: &Key) -> Result<(), Error> {
         let last = key.last();
         for number in key.numbers().filter(|number| number.saturating_add(limits::KEY_NUMBERS_KEPT) <= last) {
@@ -237,8 +238,9 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// The task, if it has not ended at `now`. Whatever its enqueuer, or an agent that puts it back, has left to do is done, and what
-    /// time alone has made of it becomes its name: so no agent with another clock claims it once its key is given away.
+    /// The task, if it has not ended at `now`. Whatever its enqueuer, or an agent that puts it back, has left to do is
+    /// done, and what time alone has made of it becomes its name: so no agent with another clock claims it once its key
+    /// is given away.
     fn if_alive(&self, holder: &Holder, dir: Dir, now: Timestamp, nonce: Nonce) -> Result<Option<Task>, Error> {
         let id = holder.task_id;
         for _ in 0..limits::RACES {
@@ -255,7 +257,8 @@ impl<S: Store> Queue<S> {
                 }
                 continue;
             };
-            // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on it.
+            // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on
+            // it.
             self.keep_name(&located)?;
             if self.settled_by_time(&located, now, nonce)? {
                 continue;
@@ -271,8 +274,8 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// True if a task that has a key and was found in no place has ended and been removed, or is in a person's hands. Else it is
-    /// on its way, or a power cut took its entry, which is made again.
+    /// True if a task that has a key and was found in no place has ended and been removed, or is in a person's hands.
+    /// Else it is on its way, or a power cut took its entry, which is made again.
     fn is_nowhere(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         let Some((path, _)) = self.record_of(id)? else { return Ok(true) };
         if self.store.links(&path)? == Some(1) {

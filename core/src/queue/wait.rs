@@ -67,13 +67,14 @@ impl WaitingClaim {
         &self.request
     }
 
-    /// Says what the host is told from now on. Who is told of all that comes, and takes the next step then, may sleep for longer.
+    /// Says what the host is told from now on. Who is told of all that comes, and takes the next step then, may sleep
+    /// for longer.
     pub fn notice(&mut self, notice: Notice) {
         self.notice = notice;
     }
 
-    /// The directories that the next task may come into, as far as is known since the last look. Whoever begins to watch one
-    /// has to look once more, as it may have changed before. One may be told several times.
+    /// The directories that the next task may come into, as far as is known since the last look. Whoever begins to
+    /// watch one has to look once more, as it may have changed before. One may be told several times.
     pub fn watched(&self) -> impl Iterator<Item = Dir> {
         self.watch.iter().flat_map(Watch::dirs)
     }

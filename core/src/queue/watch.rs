@@ -27,8 +27,9 @@ impl Watch {
         self.looked_at = now;
     }
 
-    /// False for a directory whose span of time is past. What still comes there is a task whose lease ran out, or that was
-    /// released, and is found by the look after a second, as the sweep that moves the former comes once a second, too.
+    /// False for a directory whose span of time is past. What still comes there is a task whose lease ran out, or that
+    /// was released, and is found by the look after a second, as the sweep that moves the former comes once a second,
+    /// too.
     pub(super) fn expects_changes(&self, filled_until: Option<Timestamp>) -> bool {
         filled_until.is_none_or(|end| end.plus_micros(*limits::SWEEP_MICROS.start()) > self.looked_at)
     }

@@ -1,7 +1,7 @@
 //! A store in memory: what the operations mean, as a program.
 //!
-//! It serves tests and simulators, and embedders who want the queue without a directory. [`MemStore`] is for one thread;
-//! who shares it between threads puts its [`Tree`] behind a lock of their own.
+//! It serves tests and simulators, and embedders who want the queue without a directory. [`MemStore`] is for one
+//! thread; who shares it between threads puts its [`Tree`] behind a lock of their own.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};

@@ -1,7 +1,7 @@
 //! Generated inputs: what the queue writes, what is nearly that, and what is not that at all.
 //!
-//! Strategies are boxed where they are parts of others: what they are made of would not fit the stack of a test that was
-//! not optimised.
+//! Strategies are boxed where they are parts of others: what they are made of would not fit the stack of a test that
+//! was not optimised.
 //!
 //! A property is tried some thousands of times. `PROPTEST_CASES=100000 cargo test -p coord-core --test parsers` tries
 //! it four hundred times as often; 256 is what a plain run counts as.

@@ -1,6 +1,7 @@
 //! What the queue answers, as JSON: the command line's fields in camel case, times in microseconds since 1970.
 //!
-//! A payload and a result are texts in it. JavaScript would round the numbers in them; so it can be given them as they are.
+//! A payload and a result are texts in it. JavaScript would round the numbers in them; so it can be given them as they
+//! are.
 
 use coord_core::json::JsonObject;
 use coord_core::name::{ErrorMessage, Note, QueueName, Tag, UniqueKey};

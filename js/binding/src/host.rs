@@ -1,4 +1,5 @@
-//! The store in JavaScript: each operation but `create_all` is one call of a method of [`Host`], which `js/src/node-store.ts` implements.
+//! The store in JavaScript: each operation but `create_all` is one call of a method of [`Host`], which
+//! `js/src/node-store.ts` implements.
 
 use coord_core::Timestamp;
 use coord_core::layout::{Dir, Path};

@@ -1,7 +1,7 @@
 //! The queue for JavaScript, as the WebAssembly module inside the npm package `@muse/coord`.
 //!
-//! This crate only translates. The queue decides, JavaScript does each file operation (`host.rs`). A request is a JSON text
-//! that the core checks ([`coord_core::request`]); an answer is one, too (`answer.rs`); a refusal is thrown as one
+//! This crate only translates. The queue decides, JavaScript does each file operation (`host.rs`). A request is a JSON
+//! text that the core checks ([`coord_core::request`]); an answer is one, too (`answer.rs`); a refusal is thrown as one
 //! (`thrown.rs`). What they become for people is in `js/src`.
 //!
 //! Every function returns when its file operations are done: nothing in here waits. A claim that waits is taken step by

@@ -35,11 +35,13 @@ pub(crate) const WORDS: Words = Words {
     error: "the reason",
 };
 
-/// A queue in the directory of a [`Host`], and what the last claim that found nothing was told of queues that are closed.
+/// A queue in the directory of a [`Host`], and what the last claim that found nothing was told of queues that are
+/// closed.
 #[wasm_bindgen]
 pub struct CoordQueue(Queue<HostStore>, RefCell<Vec<String>>);
 
-/// How many tasks of a batch are enqueued while nothing else runs in JavaScript: with sync on, some tens of milliseconds.
+/// How many tasks of a batch are enqueued while nothing else runs in JavaScript: with sync on, some tens of
+/// milliseconds.
 const STEP: usize = 32;
 
 /// Many tasks that are being enqueued.
@@ -100,7 +102,8 @@ impl CoordQueue {
 
     /// Looks for a task. A text: the answer. Otherwise the claim waits for one.
     ///
-    /// `choice` has those fields of a draft that say among which tasks, if it says so: most claims take any, and need no text.
+    /// `choice` has those fields of a draft that say among which tasks, if it says so: most claims take any, and need
+    /// no text.
     #[wasm_bindgen(unchecked_return_type = "string | Waiting")]
     pub fn claim(
         &self,
@@ -147,7 +150,8 @@ impl CoordQueue {
         told(Answered::clean(ClaimRecord::from(self.0.still_held(id, claimant, self.now())?)))
     }
 
-    /// Completes a task, and with drafts enqueues these in the same step. The result is not told: JavaScript has its text.
+    /// Completes a task, and with drafts enqueues these in the same step. The result is not told: JavaScript has its
+    /// text.
     pub fn complete(
         &self,
         task_id: &str,
@@ -288,7 +292,8 @@ impl CoordQueue {
         self.store().now()
     }
 
-    /// Why nothing is claimed from queues that are closed, each told once until it is no longer so: a worker claims again and again.
+    /// Why nothing is claimed from queues that are closed, each told once until it is no longer so: a worker claims
+    /// again and again.
     fn not_yet_told(&self, reasons: Vec<String>) -> Vec<String> {
         let before = self.1.replace(reasons.clone());
         reasons.into_iter().filter(|reason| !before.contains(reason)).collect()
@@ -371,7 +376,8 @@ impl Watching {
     }
 }
 
-/// The request in a JSON text that has each of its fields on a line of its own. It says which field is not as it should be.
+/// The request in a JSON text that has each of its fields on a line of its own. It says which field is not as it should
+/// be.
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Thrown> {
     serde_json::from_str(text).map_err(|error| Thrown::malformed(text, &error))
 }

@@ -1,4 +1,5 @@
-//! What is thrown when the queue does not do what was asked: a JSON text, of which `js/src/errors.ts` makes a class by `code`.
+//! What is thrown when the queue does not do what was asked: a JSON text, of which `js/src/errors.ts` makes a class by
+//! `code`.
 
 use coord_core::queue::Status;
 use coord_core::request::BadRequest;

@@ -1,5 +1,6 @@
-// An agent of the soak: `soak.mjs ROOT`. Does what each line of standard input asks, and answers it by a line, both in the JSON of
-// `tests/src/soak/history.rs`. What it is to do is decided, noted and checked there; here it is done, by the public API alone.
+// An agent of the soak: `soak.mjs ROOT`. Does what each line of standard input asks, and answers it by a line, both in
+// the JSON of `tests/src/soak/history.rs`. What it is to do is decided, noted and checked there; here it is done, by
+// the public API alone.
 import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { createInterface } from 'node:readline';

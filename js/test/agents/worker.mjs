@@ -1,5 +1,6 @@
-// Works off a queue: `worker.mjs ROOT RUN_ID [OPTIONS]`, options of `queue.work` as JSON. Tells what happens, a line each. The payload
-// says what to do: `{ "millis": 100 }` takes so long, `{ "forever": true }` until the signal, `{ "error": "…" }` fails.
+// Works off a queue: `worker.mjs ROOT RUN_ID [OPTIONS]`, options of `queue.work` as JSON. Tells what happens, a line
+// each. The payload says what to do: `{ "millis": 100 }` takes so long, `{ "forever": true }` until the signal, `{
+// "error": "…" }` fails.
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openQueue } from '@muse/coord';

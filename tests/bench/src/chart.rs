@@ -1,4 +1,5 @@
-//! The chart: how the contenders compare with SQLite by number of processes, and what a claim costs as the backlog grows.
+//! The chart: how the contenders compare with SQLite by number of processes, and what a claim costs as the backlog
+//! grows.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;

@@ -1,4 +1,5 @@
-//! What is compared, behind one trait. Each fills a directory with a backlog, lets agents work on it, and counts what has ended.
+//! What is compared, behind one trait. Each fills a directory with a backlog, lets agents work on it, and counts what
+//! has ended.
 
 mod beanstalkd;
 mod coord;
@@ -144,7 +145,8 @@ impl Contender {
         }
     }
 
-    /// How many tasks wait and how many have ended, of those contenders that two builds are compared by; there must be no others.
+    /// How many tasks wait and how many have ended, of those contenders that two builds are compared by; there must be
+    /// no others.
     pub(crate) fn counts(self, directory: &Path) -> Result<(u64, u64)> {
         match self {
             Contender::Coord | Contender::CoordUnsynced => coord::counts(directory),

@@ -1,8 +1,8 @@
 //! Filesystems in files, mounted as loop devices: so that each machine measures ext4 with a journal and XFS, whatever
 //! its own disk has.
 //!
-//! It needs root, and the tools of both. Every block of the file is written before, and nothing is discarded: else the disk below
-//! would look for room at each flush.
+//! It needs root, and the tools of both. Every block of the file is written before, and nothing is discarded: else the
+//! disk below would look for room at each flush.
 
 use std::cell::Cell;
 use std::fs::{self, File};

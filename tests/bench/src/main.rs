@@ -1,8 +1,8 @@
 //! `coord-bench`: the queue beside what people use instead. `cargo xtask bench` builds what it needs and runs it.
 //!
-//! Guaranteed: the contenders of a comparison take turns, A B C A B C …, on one directory in one run, and what counts is the
-//! ratio of their medians, for all then had the same disk and the same neighbours. A batch counts only if every task of it
-//! ended exactly once. Not guaranteed: absolute times, which are the machine's.
+//! Guaranteed: the contenders of a comparison take turns, A B C A B C …, on one directory in one run, and what counts
+//! is the ratio of their medians, for all then had the same disk and the same neighbours. A batch counts only if every
+//! task of it ended exactly once. Not guaranteed: absolute times, which are the machine's.
 //!
 //! - [`contender`]: what is compared, behind one trait; [`team`]: who works a backlog off, as threads or as processes.
 //! - [`image`]: filesystems in files, so that each machine measures the same ones.

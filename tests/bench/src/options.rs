@@ -93,8 +93,8 @@ impl Disk {
         self.image.as_ref().map_or(Ok(()), Image::renew)
     }
 
-    /// A fresh directory on it. It stays until all is measured, or an image is renewed: a filesystem has work with what was deleted
-    /// for a while, and the next batch would pay for it.
+    /// A fresh directory on it. It stays until all is measured, or an image is renewed: a filesystem has work with what
+    /// was deleted for a while, and the next batch would pay for it.
     pub(crate) fn directory(&self) -> Result<PathBuf> {
         Ok(tempfile::tempdir_in(&self.root).context("cannot make a directory to measure in")?.keep())
     }
@@ -195,8 +195,8 @@ impl Bench {
         Ok(self.million.get_or_init(|| made))
     }
 
-    /// A fresh directory on the filesystem that is measured. It stays until all is measured: a filesystem has work with what was
-    /// deleted for a while, and the next batch would pay for it.
+    /// A fresh directory on the filesystem that is measured. It stays until all is measured: a filesystem has work with
+    /// what was deleted for a while, and the next batch would pay for it.
     pub(crate) fn directory(&self) -> Result<PathBuf> {
         Ok(tempfile::tempdir_in(self.root()).context("cannot make a directory to measure in")?.keep())
     }

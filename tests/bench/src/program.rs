@@ -210,8 +210,8 @@ pub(crate) struct MemoryOptions {
 
 /// Runs a program, and prints the most memory that it had, in bytes.
 ///
-/// That is counted from before the program is loaded, when the process is still a copy of the one that starts it. So that must be
-/// a small one, which this is, and the measuring process is not.
+/// That is counted from before the program is loaded, when the process is still a copy of the one that starts it. So
+/// that must be a small one, which this is, and the measuring process is not.
 pub(crate) fn memory(options: &MemoryOptions) -> Result<()> {
     let (program, arguments) = options.command.split_first().context("no program")?;
     let mut command = Command::new(program);

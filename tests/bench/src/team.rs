@@ -1,7 +1,7 @@
 //! Who works a backlog off: this thread, threads, or processes that all begin at one signal.
 //!
-//! An agent process says `ready` when it has opened the queue, waits for a line, works until there is nothing to claim, and tells how
-//! many tasks it completed, or enqueued. `python/agent.py` does the same for the queues from PyPI.
+//! An agent process says `ready` when it has opened the queue, waits for a line, works until there is nothing to claim,
+//! and tells how many tasks it completed, or enqueued. `python/agent.py` does the same for the queues from PyPI.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -40,7 +40,8 @@ pub(crate) fn all(bench: &Bench) -> Result<Report> {
     Ok(report)
 }
 
-/// Makes a backlog in a fresh directory, has a team work it off, and checks that every task ended once: seconds for each.
+/// Makes a backlog in a fresh directory, has a team work it off, and checks that every task ended once: seconds for
+/// each.
 fn batch(bench: &Bench, contender: Contender, team: Team, work: Duration, count: usize) -> Result<f64> {
     let count = count as u64;
     let directory = bench.directory()?;

@@ -357,8 +357,9 @@ pub fn task(new: New) -> NewTask {
     }
 }
 
-/// The task with the next number by which it comes into the same directories as those whose ids begin with these digits, if
-/// it is enqueued then, by the completion with the nonce `follows` if there is one. What was found once is remembered.
+/// The task with the next number by which it comes into the same directories as those whose ids begin with these
+/// digits, if it is enqueued then, by the completion with the nonce `follows` if there is one. What was found once is
+/// remembered.
 pub fn numbered(new: New, digits: &str, now: Timestamp, follows: Option<Nonce>) -> New {
     type Asked = (New, String, Timestamp, Option<Nonce>);
     static FOUND: Mutex<BTreeMap<u64, Vec<(Asked, New)>>> = Mutex::new(BTreeMap::new());

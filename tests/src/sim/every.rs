@@ -1,15 +1,17 @@
-//! Every schedule: all that a few agents can do to one task and what depends on it, explored to the end by `stateright`.
+//! Every schedule: all that a few agents can do to one task and what depends on it, explored to the end by
+//! `stateright`.
 //!
-//! A state is the tree, the ledger, and how far each agent has come: the replies that its errand has had so far. To go on,
-//! the real operation is run again from its beginning, is given the same replies, and stops at the first call that has
-//! no reply yet. So the code that ships is explored, states that look alike are explored once, and the path to a broken
-//! promise is the shortest there is.
+//! A state is the tree, the ledger, and how far each agent has come: the replies that its errand has had so far. To go
+//! on, the real operation is run again from its beginning, is given the same replies, and stops at the first call that
+//! has no reply yet. So the code that ships is explored, states that look alike are explored once, and the path to a
+//! broken promise is the shortest there is.
 //!
-//! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for `random`.
+//! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for
+//! `random`.
 //!
-//! Agents that claim from a limited queue may give way to each other for as long as chance keeps them in step. Such schedules are
-//! explored until a task that has been given back [`GIVEN_BACK`] times would be so again; with a mishap, until it is claimed
-//! again.
+//! Agents that claim from a limited queue may give way to each other for as long as chance keeps them in step. Such
+//! schedules are explored until a task that has been given back [`GIVEN_BACK`] times would be so again; with a mishap,
+//! until it is claimed again.
 //!
 //! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
 //! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
@@ -230,7 +232,8 @@ const LATE_ENQUEUER: usize = 7;
 
 /// By how many seconds the clock of a doctor is wrong who takes everybody for dead.
 const LONG: u64 = 100;
-/// How often a task may be claimed of a limited queue and be given back, at most. A version is added by each of the two.
+/// How often a task may be claimed of a limited queue and be given back, at most. A version is added by each of the
+/// two.
 const GIVEN_BACK: u32 = 1;
 
 const KEPT: &str = "every promise is kept";
@@ -426,7 +429,8 @@ impl Space {
             if let Call::Stamp(dir) = &call
                 && hall(dir) != "blocked"
             {
-                // It has just changed, whoever asks. So nobody removes it when it is empty: that is for the random schedules.
+                // It has just changed, whoever asks. So nobody removes it when it is empty: that is for the random
+                // schedules.
                 return Ok(Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))));
             }
             match &call {
@@ -477,8 +481,8 @@ impl Space {
         unseen && !self.scenario.has(Kind::Repair)
     }
 
-    /// True for reading what was written once, and is there as long as anybody asks for it: who has a key, and the record of a task
-    /// that has it.
+    /// True for reading what was written once, and is there as long as anybody asks for it: who has a key, and the
+    /// record of a task that has it.
     fn is_written_once(&self, call: &Call, tree: &Tree) -> bool {
         let (Call::Read(path, _) | Call::FirstLine(path, _)) = call else { return false };
         let is_kept = match hall(&path.dir) {
@@ -522,7 +526,8 @@ impl Space {
             {
                 true
             }
-            // A record whose name was taken by itself, or that a doctor took away, moves on by a microsecond, and has another id.
+            // A record whose name was taken by itself, or that a doctor took away, moves on by a microsecond, and has
+            // another id.
             _ => {
                 let moves_on = self.scenario.mishaps > 0 || self.scenario.has(Kind::Repair);
                 let unsettled = adds && moves_on || self.scenario.all_kinds().any(Kind::imports);

@@ -89,8 +89,8 @@ pub struct Broken {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ledger {
     lives: BTreeMap<TaskId, Life>,
-    /// How many leases there may be at once. Agents with different clocks count different leases, so this is for worlds in
-    /// which all clocks are equal.
+    /// How many leases there may be at once. Agents with different clocks count different leases, so this is for worlds
+    /// in which all clocks are equal.
     pub limit: Option<usize>,
     /// It watches nothing.
     is_blind: bool,
@@ -123,8 +123,8 @@ struct Life {
     begun: Option<Errand>,
     /// The reports that its name leads to, oldest first.
     reports: Vec<Reported>,
-    /// The errand that announced last that the task is put back, and so has done it, whoever renames it; and the version that the
-    /// task had then.
+    /// The errand that announced last that the task is put back, and so has done it, whoever renames it; and the
+    /// version that the task had then.
     put_back_by: Option<(Nonce, u32)>,
     /// The results that came too late, and whose senders were told so.
     orphans: BTreeSet<Nonce>,
@@ -159,11 +159,13 @@ struct End {
     outcome: Ending,
     by: Option<Tenure>,
     report: Option<Nonce>,
-    /// It was a completion that enqueues a task with the key, so also one that waits for an earlier holder's completion, and has it.
+    /// It was a completion that enqueues a task with the key, so also one that waits for an earlier holder's
+    /// completion, and has it.
     enqueues_key: bool,
     /// It was called off while the lease of another ran, which takes force.
     forced: bool,
-    /// The generation whose holder was asked to stop, and gave it back or was not heard of any more: both give it one name.
+    /// The generation whose holder was asked to stop, and gave it back or was not heard of any more: both give it one
+    /// name.
     given_back: Option<u32>,
     /// Somebody was told that the task has ended as it ordered.
     told: bool,
@@ -511,8 +513,8 @@ impl Ledger {
         expect(leases <= limit, Promise::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
     }
 
-    /// Everybody who claimed has been told what came of it, by clocks that say `now`: as many have a task as may have one, as far as
-    /// there are tasks. So of those who gave way to each other somebody got what was free.
+    /// Everybody who claimed has been told what came of it, by clocks that say `now`: as many have a task as may have
+    /// one, as far as there are tasks. So of those who gave way to each other somebody got what was free.
     pub fn limit_is_used(&self, now: Timestamp) -> Result<(), Broken> {
         let Some(limit) = self.limit else { return Ok(()) };
         let (leases, wanted) = (self.leases_told(now), limit.min(self.lives.len()));
@@ -699,7 +701,8 @@ impl End {
     /// True if a task with this plan will not run, because this parent has ended so.
     fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
         match plan.completion_of(parent) {
-            // Whoever is told that it is enqueued must see it run. One that came to its key later is of a completion that was refused.
+            // Whoever is told that it is enqueued must see it run. One that came to its key later is of a completion
+            // that was refused.
             Some(completion) => self.outcome != Ending::Completed || self.report != Some(completion),
             None => self.outcome != Ending::Completed && plan.if_parent_fails == IfParentFails::Cancel,
         }
@@ -904,7 +907,8 @@ impl Life {
         (!kept).then_some(promise)
     }
 
-    /// Notes the report that the name `next` leads to, if it is a new one: it is there, whole, and says what the name says.
+    /// Notes the report that the name `next` leads to, if it is a new one: it is there, whole, and says what the name
+    /// says.
     fn note_report(&mut self, last: Option<&Entry>, next: &Entry, tree: &Tree) -> Result<(), Broken> {
         let (Some(nonce), Some(last)) = (next.report, last) else { return Ok(()) };
         if last.report == Some(nonce) {
@@ -966,8 +970,8 @@ impl Life {
         expect(all_that_stay, Promise::ReportsStay, || format!("of {:?} there are {late}", self.orphans))
     }
 
-    /// Whoever was told that it keeps the task has that lease, and has kept it: once for each time that it was told. It was
-    /// told to stop if somebody had asked by then.
+    /// Whoever was told that it keeps the task has that lease, and has kept it: once for each time that it was told. It
+    /// was told to stop if somebody had asked by then.
     fn check_kept(&mut self, errand: &Errand, nonce: Nonce, is_asked: bool) -> Result<(), Broken> {
         let mine = self.tenure_of(errand, nonce);
         let held = self.leases.values().any(|lease| *lease == mine) && errand.lease.is_none_or(|lease| lease == nonce);

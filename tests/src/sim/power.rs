@@ -1,10 +1,11 @@
 //! Power cuts: all that the disk may hold when the machine stops between any two store operations, or in the middle of
 //! one.
 //!
-//! POSIX promises that a file's content is on disk after `fsync` of the file, and a name after `fsync` of its directory;
-//! of everything else any part may be missing, and a rename between directories is two changes, of which either may be
-//! missing ([`Disk::AnySubset`]). Filesystems with an ordered journal keep more: what is missing is the end of history
-//! ([`Disk::Ordered`]). On the former `doctor --repair` comes first after a power cut, on the latter nobody needs to.
+//! POSIX promises that a file's content is on disk after `fsync` of the file, and a name after `fsync` of its
+//! directory; of everything else any part may be missing, and a rename between directories is two changes, of which
+//! either may be missing ([`Disk::AnySubset`]). Filesystems with an ordered journal keep more: what is missing is the
+//! end of history ([`Disk::Ordered`]). On the former `doctor --repair` comes first after a power cut, on the latter
+//! nobody needs to.
 
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::DefaultHasher;
@@ -32,7 +33,8 @@ pub enum Disk {
     AnySubset,
     /// Of what was not synced, the end: an ordered journal.
     Ordered,
-    /// Of what was not synced, the end; and a flush of a file keeps its own names, with the directories above them: btrfs.
+    /// Of what was not synced, the end; and a flush of a file keeps its own names, with the directories above them:
+    /// btrfs.
     OwnNames,
 }
 
@@ -175,8 +177,8 @@ pub struct Explored {
 /// When every lease is over, in seconds after the beginning.
 const LATER: u64 = 100_000;
 
-/// Explores the power cuts in every one of these histories that begins with [`Deed::Enqueue`] in this world, and in which
-/// one deed at most is cut off by its agent's death, after any of its calls.
+/// Explores the power cuts in every one of these histories that begins with [`Deed::Enqueue`] in this world, and in
+/// which one deed at most is cut off by its agent's death, after any of its calls.
 pub fn explore(disk: Disk, start: &World, histories: Histories, mistake: Option<Mistake>) -> Explored {
     let mut explorer = Explorer { disk, histories, mistake, seen: HashSet::new(), explored: Explored::default() };
     explorer.extend(&History::new(disk, histories, start), Deed::Enqueue, histories.length);
@@ -370,8 +372,8 @@ impl History {
         }
     }
 
-    /// Does a deed, up to the death after so many calls if there is one, and tells how many calls it made. `moment` sees
-    /// everything as it is before each call, and the call.
+    /// Does a deed, up to the death after so many calls if there is one, and tells how many calls it made. `moment`
+    /// sees everything as it is before each call, and the call.
     fn perform(
         &self,
         deed: Deed,
@@ -461,7 +463,8 @@ impl History {
         Errand { agent, order, now: after(seconds), nonce, lease: None }
     }
 
-    /// What an agent knows of the disk. Where agents know different things, one of two does not know what the others rely on.
+    /// What an agent knows of the disk. Where agents know different things, one of two does not know what the others
+    /// rely on.
     fn knows(&self, is_other: bool) -> Option<bool> {
         let orders_names = self.disk.orders_names();
         if self.histories.is_mixed && orders_names && is_other { None } else { Some(orders_names) }

@@ -1,5 +1,5 @@
-//! Random schedules of more agents than can be explored to the end, by `shuttle`: the real code on threads, of which one
-//! runs at a time, and who is next is chosen at every store operation.
+//! Random schedules of more agents than can be explored to the end, by `shuttle`: the real code on threads, of which
+//! one runs at a time, and who is next is chosen at every store operation.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -189,8 +189,8 @@ fn one_schedule(mix: Mix, mistake: Option<Mistake>, tally: &Arc<Tally>) {
     tally.schedules.fetch_add(1, Ordering::Relaxed);
 }
 
-/// An agent's life: one errand after the other, each by another clock and with another fate. Its queue remembers from one
-/// to the next, until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
+/// An agent's life: one errand after the other, each by another clock and with another fate. Its queue remembers from
+/// one to the next, until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
 fn live(agent: usize, mix: Mix, mistake: Option<Mistake>, stage: &Mutex<Stage>, tally: &Tally) {
     let mut lease: Option<(TaskId, Nonce)> = None;
     let at_hand: RefCell<Option<(Errand, Fate)>> = RefCell::default();

@@ -25,7 +25,8 @@ pub struct World {
     pub orders_names: bool,
 }
 
-/// How many sweeps, a second apart, it takes to see every part of the shelf of those that wait for others: here there are few.
+/// How many sweeps, a second apart, it takes to see every part of the shelf of those that wait for others: here there
+/// are few.
 const SWEEPS: u64 = 3;
 
 /// The agent that comes when all others are gone.
@@ -92,8 +93,8 @@ impl World {
         self.ledger.told(errand, answer, &self.tree)
     }
 
-    /// All agents are gone. One more comes once every lease is over, `seconds` after the beginning. It sweeps, and then nobody
-    /// waits for what has happened. It ends what has not ended: then what went in has come out, in order.
+    /// All agents are gone. One more comes once every lease is over, `seconds` after the beginning. It sweeps, and then
+    /// nobody waits for what has happened. It ends what has not ended: then what went in has come out, in order.
     pub fn drain(&mut self, seconds: u64) -> Result<(), Broken> {
         let mut nonces = 0xd000_0000..;
         let mut errand = |order, seconds, lease| Errand {
@@ -137,8 +138,8 @@ impl World {
         Queue::open(store).and_then(|queue| queue.examine(after(seconds))).expect("a store at rest")
     }
 
-    /// A doctor mends the directory, and a second one what the first one left behind: the settlements of a task that had
-    /// two entries. A third finds nothing to do, and nothing left behind.
+    /// A doctor mends the directory, and a second one what the first one left behind: the settlements of a task that
+    /// had two entries. A third finds nothing to do, and nothing left behind.
     pub fn heal(&mut self, seconds: u64) -> Result<(), Broken> {
         for visit in 0..2 {
             let nonce = Nonce::from_bits(0xd0c0_0000 + 0x1000 * visit);

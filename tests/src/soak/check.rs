@@ -8,8 +8,8 @@
 //!
 //! A task that is not there any more, and may have been removed by a `gc` after its end, is not lost.
 //!
-//! Each is checked by itself, from the evidence alone: 1, 3 and 4 by plain comparisons that anybody can follow, and 2 by
-//! a search, which would find what they overlook.
+//! Each is checked by itself, from the evidence alone: 1, 3 and 4 by plain comparisons that anybody can follow, and 2
+//! by a search, which would find what they overlook.
 
 mod keys;
 mod leases;

@@ -76,8 +76,8 @@ impl Programs {
     }
 }
 
-/// What people would grant to Deno: the queue, and nothing else. What is below `/dev`, which memory may be, it takes for
-/// devices, and gives only to those who are granted everything.
+/// What people would grant to Deno: the queue, and nothing else. What is below `/dev`, which memory may be, it takes
+/// for devices, and gives only to those who are granted everything.
 fn grants(queue: &Path) -> Vec<OsString> {
     if queue.starts_with("/dev") {
         return vec!["--allow-all".into()];

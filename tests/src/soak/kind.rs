@@ -25,8 +25,8 @@ pub(super) enum Role {
     Orchestrator,
 }
 
-/// Half of the workers by `muse` and half native, two in a process, with three orchestrators. Of the JavaScript workers half
-/// in Node and half in Deno, with an orchestrator each.
+/// Half of the workers by `muse` and half native, two in a process, with three orchestrators. Of the JavaScript workers
+/// half in Node and half in Deno, with an orchestrator each.
 pub(super) fn kinds(options: &Options) -> Vec<Kind> {
     let by_muse = options.agents / 2;
     let natives = (options.agents - by_muse).div_ceil(2);

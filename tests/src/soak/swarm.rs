@@ -275,8 +275,8 @@ impl Slot {
         !life.closed
     }
 
-    /// Kills the agent: with its child, or three times in ten without. A stopped one is spared, to go on later, and so is
-    /// mostly one that does nothing with the queue right now.
+    /// Kills the agent: with its child, or three times in ten without. A stopped one is spared, to go on later, and so
+    /// is mostly one that does nothing with the queue right now.
     fn kill(&self, chaos: &mut Chaos, rng: &mut SmallRng) -> bool {
         let mut life = self.life();
         let by_muse = self.kind.face == Face::Muse;

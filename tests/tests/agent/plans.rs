@@ -1,5 +1,5 @@
-//! Agents and tasks that are tried several times, wait for others, follow from others or are called off: what a confined agent
-//! cannot reach by any of it, and what every agent can do with it.
+//! Agents and tasks that are tried several times, wait for others, follow from others or are called off: what a
+//! confined agent cannot reach by any of it, and what every agent can do with it.
 
 use std::fs;
 

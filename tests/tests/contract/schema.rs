@@ -1,5 +1,5 @@
-//! `--schema`: what a command answers. That the answers are as it says is asserted by `coord_tests::Outcome::json`, so for
-//! every answer that any of these tests reads.
+//! `--schema`: what a command answers. That the answers are as it says is asserted by `coord_tests::Outcome::json`, so
+//! for every answer that any of these tests reads.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! What a command line that is refused, or asks for help, leaves alone: the directory, the file to read, the environment.
+//! What a command line that is refused, or asks for help, leaves alone: the directory, the file to read, the
+//! environment.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::ffi::OsStr;

@@ -1,5 +1,5 @@
-//! `muse-coord.wasm` as a plugin host has it, on real directories that `muse` shares: what each function does, and what an
-//! attacker who has the interface or can write into the directory cannot do.
+//! `muse-coord.wasm` as a plugin host has it, on real directories that `muse` shares: what each function does, and what
+//! an attacker who has the interface or can write into the directory cannot do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends where it finds something")]
 
 mod attacks;

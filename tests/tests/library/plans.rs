@@ -1,4 +1,5 @@
-//! Tasks that are tried several times, later, after others, once, or many at once; and how their holders and others steer them.
+//! Tasks that are tried several times, later, after others, once, or many at once; and how their holders and others
+//! steer them.
 
 use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, IfHeld, NewTask};
 use crate::component::bindings::exports::muse::coord::types::{Error, IfParentFails, Progress, ReportKind, Status};

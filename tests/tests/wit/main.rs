@@ -1,5 +1,5 @@
-//! The interface as it is written in `wit/`: it parses, every item of ours is documented and says since when it is there,
-//! and the reference in `wit/README.md` is what the docs say.
+//! The interface as it is written in `wit/`: it parses, every item of ours is documented and says since when it is
+//! there, and the reference in `wit/README.md` is what the docs say.
 //!
 //! `UPDATE_README=1` writes the reference instead of comparing.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]

@@ -1,7 +1,7 @@
 // An agent: claims tasks until there is none, counts the words of each one's texts, and completes it with the number.
 //
-// It is granted no directory: the queue is an import, and whoever runs the agent provides it. For instance, put together
-// with the library component, under a stock wasmtime:
+// It is granted no directory: the queue is an import, and whoever runs the agent provides it. For instance, put
+// together with the library component, under a stock wasmtime:
 //
 //   wac plug agent-js.wasm --plug muse-coord.wasm --output agent.wasm
 //   wasmtime run --dir .muse/coordination --env MUSE_RUN_ID=agent-1 agent.wasm
@@ -61,8 +61,8 @@ function work(lease) {
   let words = 0;
   for (const text of texts) {
     words += text.split(/\s+/).filter((word) => word !== '').length;
-    // Still alive. It also tells when the work is no longer wanted: by an error if the task was taken away, in the answer if
-    // somebody asks.
+    // Still alive. It also tells when the work is no longer wanted: by an error if the task was taken away, in the
+    // answer if somebody asks.
     if (lease.heartbeat().cancelRequest !== undefined) {
       lease.release();
       return 'called off';

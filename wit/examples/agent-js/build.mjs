@@ -1,4 +1,5 @@
-// Makes a component of agent.js: `npm ci && node build.mjs [OUTPUT]`. Takes 10 to 30 seconds; the engine in it has 11 MB.
+// Makes a component of agent.js: `npm ci && node build.mjs [OUTPUT]`. Takes 10 to 30 seconds; the engine in it has 11
+// MB.
 //
 // componentize-js is pinned to 0.19.3, and its jco by `overrides` to 1.15.1: the lock of anything newer names optional
 // packages for other platforms without a version, and `npm ci` refuses it.

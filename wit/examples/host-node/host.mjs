@@ -2,24 +2,24 @@
 //
 //     node host.mjs DIR RUN_ID enqueue TITLE… | work [--sync off]
 //
-// `enqueue` adds tasks; `work` does them: it claims until there has been nothing for a second, and completes each. DIR is a
-// .muse/coordination, which `muse coord` and other hosts may be working in as well. With `--sync off` nothing is synced, for
-// queues that are thrown away.
+// `enqueue` adds tasks; `work` does them: it claims until there has been nothing for a second, and completes each. DIR
+// is a .muse/coordination, which `muse coord` and other hosts may be working in as well. With `--sync off` nothing is
+// synced, for queues that are thrown away.
 //
 // It shows that the component runs there, and is a smoke test: no sandbox, and slow. What stands behind the component's
 // imports is jco's preview2-shim, which is JavaScript:
-// - It keeps paths, not directories. Each call looks at every part of a path for symbolic links, and then uses the path; who
-//   exchanges a directory for a link in between leads it out of DIR. Run it only where whoever can write to DIR is trusted.
-//   If DIR is moved while the program runs, the program goes on at the old place.
+// - It keeps paths, not directories. Each call looks at every part of a path for symbolic links, and then uses the
+//   path; who exchanges a directory for a link in between leads it out of DIR. Run it only where whoever can write to
+//   DIR is trusted. If DIR is moved while the program runs, the program goes on at the old place.
 // - Left alone it grants the whole file system, the environment and the network: hence `sandbox` below.
-// - Opening, reading, writing and syncing are done by another thread and waited for. A call blocks this thread, and a claim
-//   that waits does so for as long as it waits: put it in a worker.
+// - Opening, reading, writing and syncing are done by another thread and waited for. A call blocks this thread, and a
+//   claim that waits does so for as long as it waits: put it in a worker.
 // - Its clock tells milliseconds: of tasks that are enqueued in the same one, any may be claimed first.
-// - It refuses to open a directory for changes (`mutate-directory`), and cannot list, look at or sync one that is granted, only one
-//   that is opened in it. The component knows, and opens it once more.
+// - It refuses to open a directory for changes (`mutate-directory`), and cannot list, look at or sync one that is
+//   granted, only one that is opened in it. The component knows, and opens it once more.
 // - It appends by writing at what was the end before. The queue never appends.
-// Links, renames and exclusive creation are the system's own, so that one winner is one winner here, too, beside every other
-// host. What is synced is synced, directories included; on Windows they are not.
+// Links, renames and exclusive creation are the system's own, so that one winner is one winner here, too, beside every
+// other host. What is synced is synced, directories included; on Windows they are not.
 import { WASIShim } from '@bytecodealliance/preview2-shim/instantiation';
 import { readFile } from 'node:fs/promises';
 import { instantiate } from './generated/muse-coord.js';

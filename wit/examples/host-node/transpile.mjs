@@ -1,4 +1,5 @@
-// `npm run transpile -- COMPONENT` makes `generated/muse-coord.js` and the WebAssembly that it runs of the component, with jco.
+// `npm run transpile -- COMPONENT` makes `generated/muse-coord.js` and the WebAssembly that it runs of the component,
+// with jco.
 import { transpile, writeFiles } from '@bytecodealliance/jco-transpile';
 import { fileURLToPath } from 'node:url';
 
@@ -8,6 +9,7 @@ if (component === undefined) {
   process.exit(2);
 }
 const outDir = fileURLToPath(new URL('generated', import.meta.url));
-// Instantiated by hand: otherwise the component would be granted the whole file system, the environment and the network.
+// Instantiated by hand: otherwise the component would be granted the whole file system, the environment and the
+// network.
 const { files } = await transpile(component, { name: 'muse-coord', outDir, instantiation: 'async', noComponentErrorWrapping: false });
 await writeFiles(files);

@@ -1,8 +1,8 @@
-//! The benchmark of the npm package, on its tarball: `js/bench/bench.mjs` beside a queue in better-sqlite3, and beside the native
-//! queue, whose agents are those of `coord-bench`.
+//! The benchmark of the npm package, on its tarball: `js/bench/bench.mjs` beside a queue in better-sqlite3, and beside
+//! the native queue, whose agents are those of `coord-bench`.
 //!
-//! better-sqlite3 is compiled here where no compiled one can be downloaded, which takes a minute or two, once. No other package's
-//! scripts are run.
+//! better-sqlite3 is compiled here where no compiled one can be downloaded, which takes a minute or two, once. No other
+//! package's scripts are run.
 
 use super::test::unpack;
 use super::{install, pack};

@@ -1,7 +1,7 @@
 //! The tests of the npm package, on its tarball, in every runtime: the same suite in Node 20, 22 and 24 and in Deno.
 //!
-//! What the tests need is in `js/test/node_modules`: Deno and further Nodes, which come from npm, too, and the package as its
-//! tarball has it. A runtime that has no build for this platform is left out, and that is said.
+//! What the tests need is in `js/test/node_modules`: Deno and further Nodes, which come from npm, too, and the package
+//! as its tarball has it. A runtime that has no build for this platform is left out, and that is said.
 
 use super::{bind, install, pack};
 use crate::hosts;

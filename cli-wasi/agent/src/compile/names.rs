@@ -43,7 +43,8 @@ pub(super) fn of(component: &[u8]) -> Result<Names<'_>, BinaryReaderError> {
 }
 
 impl Names<'_> {
-    /// What is imported that agents are not given, with versions: the first few, each cut off where it is too long to be a name.
+    /// What is imported that agents are not given, with versions: the first few, each cut off where it is too long to
+    /// be a name.
     pub(super) fn not_granted(&self) -> Vec<String> {
         let shortened = |name: &&str| name.chars().take(NAME_CHARS).collect();
         self.imports.iter().filter(|name| !sandbox::is_granted(name)).take(NAMES_TOLD).map(shortened).collect()

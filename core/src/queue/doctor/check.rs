@@ -66,7 +66,8 @@ impl<'a, S: Store> Round<'a, S> {
             self.found(None, path, Problem::InTheWay(error), became);
         }
         let aside = self.queue.scan_aside()?;
-        // To shelve a task is to look at those that it waits for, which moves them on. So these come last: the others are as they were seen.
+        // To shelve a task is to look at those that it waits for, which moves them on. So these come last: the others
+        // are as they were seen.
         let (standing, unshelved): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, case)| case.stands());
         for (id, case) in standing.into_iter().chain(unshelved) {
             match self.check_task(*id, case, &aside) {
@@ -166,8 +167,8 @@ impl<'a, S: Store> Round<'a, S> {
         if alone { self.clear_reports(&located.entry, case, &needed, aside) } else { Ok(()) }
     }
 
-    /// Looks at a task that has asked for a key and stands nowhere else. If it has got the key it goes to where it belongs. Else its
-    /// enqueuer is at work or has died, and nobody ever knew of it.
+    /// Looks at a task that has asked for a key and stands nowhere else. If it has got the key it goes to where it
+    /// belongs. Else its enqueuer is at work or has died, and nobody ever knew of it.
     fn check_staged(&mut self, staged: &Located, task: &Task) -> Result<(), Error> {
         if self.age(task) < limits::ENQUEUE_MICROS {
             self.note(Note::Enqueuing { task_id: task.id });
@@ -177,8 +178,8 @@ impl<'a, S: Store> Round<'a, S> {
             self.found(Some(task.id), staged.path(), Problem::NoEntry, became);
         } else {
             self.diagnosis.leftovers.torn_records += 1;
-            // Its enqueuer, if it lives after all, may give the task its key and move it at any time before this rename. So only
-            // the record of a staged entry that this doctor has set aside goes with it.
+            // Its enqueuer, if it lives after all, may give the task its key and move it at any time before this
+            // rename. So only the record of a staged entry that this doctor has set aside goes with it.
             let became = self.repaired(|mender| mender.set_aside(&staged.path()))?;
             let record = self.queue.record_of(task.id)?.filter(|_| became == Became::SetAside);
             record.map(|(record, _)| self.clear_away(&record)).transpose()?;
@@ -519,7 +520,8 @@ impl<'a, S: Store> Round<'a, S> {
         }
     }
 
-    /// The same, unless this is why: an error of the medium, which may be gone the next time. What is moved then may be sound.
+    /// The same, unless this is why: an error of the medium, which may be gone the next time. What is moved then may be
+    /// sound.
     fn repaired_for_good(
         &mut self,
         why: &StoreError,
@@ -545,8 +547,8 @@ impl<'a, S: Store> Round<'a, S> {
 impl<S: Store> Queue<S> {
     /// The entries of a task that are there at one time, with what each holds.
     ///
-    /// All were seen before the first is read here, and a name that is gone never comes back: so of two that can still be
-    /// read, both were there when the first was.
+    /// All were seen before the first is read here, and a name that is gone never comes back: so of two that can still
+    /// be read, both were there when the first was.
     fn present(&self, id: TaskId, sightings: &[Located]) -> Result<Vec<Present>, Error> {
         let mut seen = sightings.to_vec();
         for _ in 0..LOOKS {
@@ -591,9 +593,9 @@ fn home_of(entry: &Entry, task: &Task) -> Dir {
     }
 }
 
-/// Which of two entries counts comes first: that of an ended task, for its end was acknowledged, and of two the one that
-/// came there by fewer steps; else the one that came further. None that stays as it is ever comes to stand before one
-/// that moves on, so doctors that look at different times agree.
+/// Which of two entries counts comes first: that of an ended task, for its end was acknowledged, and of two the one
+/// that came there by fewer steps; else the one that came further. None that stays as it is ever comes to stand before
+/// one that moves on, so doctors that look at different times agree.
 fn which_counts(one: &Whole, other: &Whole) -> Ordering {
     let rank = |Whole { located: Located { entry, .. }, .. }: &Whole| match &entry.state {
         State::Ended(ending) => (0, Some((entry.version, ending.ended_at)), Reverse(0), 0),

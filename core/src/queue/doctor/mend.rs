@@ -172,10 +172,10 @@ impl<'a, S: Store> Mender<'a, S> {
     /// Shelves a task that has a record and no entry as its first entry.
     ///
     /// An enqueuer or another doctor may have been stopped just before it links the entry, and may go on at any time
-    /// later, when the task is long claimed: the old name would come back. So the record is renamed first. Whoever holds
-    /// the old name links nothing any more; of several doctors one succeeds; and if it dies the next one begins with the
-    /// new name. From then on nobody else can make an entry, so if the record has no other name there is none anywhere,
-    /// and there will be none but this one.
+    /// later, when the task is long claimed: the old name would come back. So the record is renamed first. Whoever
+    /// holds the old name links nothing any more; of several doctors one succeeds; and if it dies the next one begins
+    /// with the new name. From then on nobody else can make an entry, so if the record has no other name there is none
+    /// anywhere, and there will be none but this one.
     pub(in super::super) fn shelve_again(&mut self, id: TaskId, now: Timestamp) -> Result<Became, Error> {
         for _ in 0..LOOKS {
             let (fenced, task) = match self.fence(id)? {

@@ -1,7 +1,8 @@
 //! The lower bound: directories, names and files as the queue has them, and no system call that could be left out.
 //!
-//! The names of a leaf are listed once, ahead; a claim is a rename and the reading of 300 bytes, a completion a rename, and where
-//! that is synced an `fsync` of the directory that the name came to. Nothing is looked up, decided, swept or shared, so this is no queue.
+//! The names of a leaf are listed once, ahead; a claim is a rename and the reading of 300 bytes, a completion a rename,
+//! and where that is synced an `fsync` of the directory that the name came to. Nothing is looked up, decided, swept or
+//! shared, so this is no queue.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

@@ -1,9 +1,9 @@
-//! A queue in one table of SQLite with the same promises, as well as we know how to make it: one statement for each transition,
-//! prepared once, in WAL mode, over one index that holds only what has not ended.
+//! A queue in one table of SQLite with the same promises, as well as we know how to make it: one statement for each
+//! transition, prepared once, in WAL mode, over one index that holds only what has not ended.
 //!
-//! It does what the queue does and no more: priority, then order of enqueuing; a pending TTL; a lease with a nonce, which is taken back
-//! within a second when it ends; a generation as the fencing token; one accepted end, refused to whoever lost the lease. Ids are row
-//! numbers, not hashes, which is in its favour.
+//! It does what the queue does and no more: priority, then order of enqueuing; a pending TTL; a lease with a nonce,
+//! which is taken back within a second when it ends; a generation as the fencing token; one accepted end, refused to
+//! whoever lost the lease. Ids are row numbers, not hashes, which is in its favour.
 
 use std::path::Path;
 use std::thread;
@@ -73,7 +73,8 @@ pub(super) struct Setting {
 pub(super) enum Waiting {
     /// By `busy_timeout`: 1 ms, 2 ms, and longer and longer, up to 100 ms.
     Timeout,
-    /// By asking again after 100 µs, 200 µs, and so on up to 5 ms: sooner, and not so often that who has the lock gets no processor.
+    /// By asking again after 100 µs, 200 µs, and so on up to 5 ms: sooner, and not so often that who has the lock gets
+    /// no processor.
     Loop,
 }
 

@@ -107,7 +107,8 @@ fn compare(bench: &Bench, field: &Field, team: Team, work: Duration, part: Part)
     let mut turns: Vec<Turn<'_>> = Vec::new();
     for contender in field.contenders.iter().copied().filter(|contender| contender.is_there(&bench.programs)) {
         let measure = move |count| batch(bench, contender, team, work, count);
-        // Whose own promises are kept is known; of the packages it is found out, and who does not keep them is not measured.
+        // Whose own promises are kept is known; of the packages it is found out, and who does not keep them is not
+        // measured.
         if contender.package().is_some()
             && let Err(error) = measure(count.min(200))
         {

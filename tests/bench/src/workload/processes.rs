@@ -1,5 +1,5 @@
-//! Agents as processes that enqueue, or end tasks with results, on each disk: beside SQLite, and beside another build if there is
-//! one.
+//! Agents as processes that enqueue, or end tasks with results, on each disk: beside SQLite, and beside another build
+//! if there is one.
 
 use anyhow::{Result, ensure};
 
@@ -122,7 +122,8 @@ impl Field {
         format!("{work}, {processes} {plural}, sync {}", if self.is_synced { "on" } else { "off" })
     }
 
-    /// One and many agents with sync on, where the disk is the same everywhere; and one with it off beside the other build.
+    /// One and many agents with sync on, where the disk is the same everywhere; and one with it off beside the other
+    /// build.
     fn is_goal(&self, disk: &Disk, processes: usize, beside_another: bool) -> bool {
         match disk.kind() {
             Some(_) => self.is_synced && processes != 4,

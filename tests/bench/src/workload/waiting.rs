@@ -1,4 +1,5 @@
-//! `claim --wait` and `wait`: how soon they end once another process has done what they wait for, and what they cost meanwhile.
+//! `claim --wait` and `wait`: how soon they end once another process has done what they wait for, and what they cost
+//! meanwhile.
 
 use std::fs;
 use std::thread;

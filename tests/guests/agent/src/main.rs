@@ -1,5 +1,5 @@
-//! An agent that does what each task's payload says, good or bad: `{"do": "complete"}`, `{"do": "loop"}`. So each test of
-//! `muse-agent` is a task, and this is the only program that it takes.
+//! An agent that does what each task's payload says, good or bad: `{"do": "complete"}`, `{"do": "loop"}`. So each test
+//! of `muse-agent` is a task, and this is the only program that it takes.
 //!
 //! It claims until there is nothing left to claim. What it can do is listed in `agent.rs`.
 

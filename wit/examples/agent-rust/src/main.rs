@@ -1,7 +1,7 @@
 //! An agent: claims tasks until there is none, counts the words of each one's texts, and completes it with the number.
 //!
-//! It is an ordinary program, compiled for `wasm32-wasip2`. It is granted no directory: the queue is an import, and whoever
-//! runs the agent provides it. For instance, put together with the library component, under a stock wasmtime:
+//! It is an ordinary program, compiled for `wasm32-wasip2`. It is granted no directory: the queue is an import, and
+//! whoever runs the agent provides it. For instance, put together with the library component, under a stock wasmtime:
 //!
 //! ```sh
 //! wac plug agent-rust.wasm --plug muse-coord.wasm --output agent.wasm

@@ -1,8 +1,8 @@
 //! The queue, embedded in a Rust program as the component `muse-coord.wasm`. What a plugin host copies is this file.
 //!
 //! The component gets one directory, the clocks and randomness, and cannot name anything else. It works on the same
-//! directory as every `muse coord`, at the same time. A [`Library`] belongs to one thread at a time; threads or processes
-//! that want to work at once open one each.
+//! directory as every `muse coord`, at the same time. A [`Library`] belongs to one thread at a time; threads or
+//! processes that want to work at once open one each.
 
 use std::path::Path;
 
@@ -27,15 +27,16 @@ pub use bindings::exports::muse::coord::types::Error;
 
 /// The component at work in one directory.
 ///
-/// A call fails with an [`Error`] if the queue refuses it, which `downcast_ref` finds. Anything else is a trap, after which
-/// the component cannot be called any more: open it anew.
+/// A call fails with an [`Error`] if the queue refuses it, which `downcast_ref` finds. Anything else is a trap, after
+/// which the component cannot be called any more: open it anew.
 pub struct Library {
     store: Store<Sandbox>,
     coord: bindings::Coord,
 }
 
 impl Library {
-    /// Compiles the component, which takes a moment, and grants it `directory`: a `.muse/coordination`, which must exist.
+    /// Compiles the component, which takes a moment, and grants it `directory`: a `.muse/coordination`, which must
+    /// exist.
     pub async fn open(component: &Path, directory: &Path) -> Result<Library> {
         let engine = Engine::new(&Config::new())?;
         let component = Component::from_file(&engine, component)?;
@@ -135,7 +136,8 @@ impl Sandbox {
     fn new(directory: &Path) -> Result<Sandbox> {
         let mut wasi = WasiCtx::builder();
         wasi.preopened_dir(directory, "coordination", FsPerms::ReadWrite)?;
-        // A file operation is done at once. Otherwise each would be sent to another thread, which takes longer than itself.
+        // A file operation is done at once. Otherwise each would be sent to another thread, which takes longer than
+        // itself.
         wasi.allow_blocking_current_thread(true);
         Ok(Sandbox { wasi: wasi.build(), table: ResourceTable::new() })
     }

@@ -1,6 +1,7 @@
-//! `coord-host COMPONENT DIR RUN_ID enqueue TITLE…` adds tasks; `coord-host COMPONENT DIR RUN_ID work` does them: it claims
-//! until there has been nothing for a second, and completes each. `DIR` is a `.muse/coordination`, which `muse coord` and other hosts may be
-//! working in as well. With `--sync off` nothing is synced, for queues that are thrown away.
+//! `coord-host COMPONENT DIR RUN_ID enqueue TITLE…` adds tasks; `coord-host COMPONENT DIR RUN_ID work` does them: it
+//! claims until there has been nothing for a second, and completes each. `DIR` is a `.muse/coordination`, which `muse
+//! coord` and other hosts may be working in as well. With `--sync off` nothing is synced, for queues that are thrown
+//! away.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to the person who started it")]
 
 use std::path::Path;
