@@ -172,26 +172,26 @@ pub const FAILURES: [StoreErrorKind; 5] = [
     StoreErrorKind::Other,
 ];
 
-/// A store whose every operation is answered by one function, on a medium that orders names or does not.
-#[derive(Clone, Copy, Debug)]
-pub struct Answered<F> {
-    ask: F,
+/// A store whose every operation is answered by one function, on a medium that orders names or does not. It is one type,
+/// whatever the function is: the queue is compiled for it once.
+pub struct Answered<'a> {
+    ask: Box<dyn Fn(Call) -> Reply + 'a>,
     orders_names: Option<bool>,
 }
 
-impl<F: Fn(Call) -> Reply> Answered<F> {
+impl<'a> Answered<'a> {
     /// A store that `ask` answers.
-    pub fn by(ask: F) -> Answered<F> {
-        Answered { ask, orders_names: Some(false) }
+    pub fn by(ask: impl Fn(Call) -> Reply + 'a) -> Answered<'a> {
+        Answered { ask: Box::new(ask), orders_names: Some(false) }
     }
 
     /// The same on a medium that orders names, if that is so; `None`: that is not known to the agent.
-    pub fn ordering_names(self, orders_names: impl Into<Option<bool>>) -> Answered<F> {
+    pub fn ordering_names(self, orders_names: impl Into<Option<bool>>) -> Answered<'a> {
         Answered { orders_names: orders_names.into(), ..self }
     }
 }
 
-impl<F: Fn(Call) -> Reply> Store for Answered<F> {
+impl Store for Answered<'_> {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
         match (self.ask)(Call::Create(path.clone(), content.into()))? {
             Outcome::Created(created) => Ok(created),

@@ -4,7 +4,8 @@
 //! A state is the tree, the ledger, and how far each agent has come: the replies that its errand has had so far. To go
 //! on, the real operation is run again from its beginning, is given the same replies, and stops at the first call that
 //! has no reply yet. So the code that ships is explored, states that look alike are explored once, and the path to a
-//! broken promise is the shortest there is.
+//! broken promise is the shortest there is. How far an errand comes with its replies is noted, for the errand comes as
+//! far with the same replies in every other state.
 //!
 //! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for
 //! `random`.
@@ -21,7 +22,9 @@
 //! unique keys its record, before the key names it and after it has lost the key) is done at once, together with the
 //! step before.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use coord_core::TaskId;
@@ -248,7 +251,11 @@ struct Space {
     /// If there is one.
     other: TaskId,
     leaf: Dir,
+    known: Arc<RwLock<Known>>,
 }
+
+/// How far each errand comes with which replies, as far as that was found out.
+type Known = HashMap<Errand, HashMap<Vec<Reply>, Progress>>;
 
 /// Where everything stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -311,6 +318,7 @@ impl Now {
 }
 
 /// How far an errand comes with the replies that there are.
+#[derive(Clone, Debug)]
 enum Progress {
     Wants(Call),
     Over(Answer),
@@ -340,7 +348,7 @@ impl Space {
         }
         let agents = vec![Agent::default(); scenario.agents];
         let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
-        let mut space = Space { scenario, start, agents, task, other, leaf };
+        let mut space = Space { scenario, start, agents, task, other, leaf, known: Arc::default() };
         for (agent, kind) in space.scenario.given.clone() {
             space.agents[agent].errands += 1;
             let errand = space.errand(agent, &space.agents[agent], kind, 1);
@@ -419,9 +427,23 @@ impl Space {
         Errand { agent, order, now, nonce, lease }
     }
 
-    /// Runs an errand as far as its replies go.
+    /// How far an errand comes with its replies.
     fn progress(&self, errand: &Errand, replies: &[Reply], tree: &Tree) -> Progress {
-        let (next, wanted) = (RefCell::new(replies.iter()), RefCell::new(None));
+        let known = |known: &Known| known.get(errand)?.get(replies).cloned();
+        if let Some(progress) = known(&self.known.read().expect("no holder panics")) {
+            return progress;
+        }
+        let (progress, is_everywhere_so) = self.run(errand, replies, tree);
+        if is_everywhere_so {
+            let mut known = self.known.write().expect("no holder panics");
+            known.entry(*errand).or_default().insert(replies.to_vec(), progress.clone());
+        }
+        progress
+    }
+
+    /// Runs an errand as far as its replies go. True if it comes as far with them whatever else happens to the tree.
+    fn run(&self, errand: &Errand, replies: &[Reply], tree: &Tree) -> (Progress, bool) {
+        let (next, wanted, looks) = (RefCell::new(replies.iter()), RefCell::new(None), Cell::new(false));
         let ask = |call: Call| {
             if wanted.borrow().is_some() {
                 return failed(StoreErrorKind::Other);
@@ -438,7 +460,13 @@ impl Space {
                 Call::Flush(_) if !self.scenario.orders_names => return Ok(Outcome::Flushed(Flushed::Now)),
                 // As all directories that tasks come to by their ids, or keys by theirs, it is never removed.
                 Call::MakeDir(dir) if self.is_there_for_good(dir) => return Ok(Outcome::Made(Made::Taken)),
-                _ if self.is_constant(&call) || self.is_written_once(&call, tree) => return Ok(call.look(tree)),
+                _ if self.is_constant(&call) => return Ok(call.look(tree)),
+                Call::Read(path, _) | Call::FirstLine(path, _) if self.is_written_once(path) => {
+                    looks.set(true);
+                    if tree.exists(path) {
+                        return Ok(call.look(tree));
+                    }
+                }
                 _ => {}
             }
             next.borrow_mut().next().cloned().unwrap_or_else(|| {
@@ -447,7 +475,7 @@ impl Space {
             })
         };
         let answer = errand.run(answered(self.scenario.mistake, ask).ordering_names(self.scenario.orders_names));
-        wanted.take().map_or(Progress::Over(answer), Progress::Wants)
+        (wanted.take().map_or(Progress::Over(answer), Progress::Wants), !looks.get())
     }
 
     /// True for looking at what nobody changes in this scenario. That nobody does is asserted at each change.
@@ -481,16 +509,15 @@ impl Space {
         unseen && !self.scenario.has(Kind::Repair)
     }
 
-    /// True for reading what was written once, and is there as long as anybody asks for it: who has a key, and the
-    /// record of a task that has it.
-    fn is_written_once(&self, call: &Call, tree: &Tree) -> bool {
-        let (Call::Read(path, _) | Call::FirstLine(path, _)) = call else { return false };
+    /// True for what is written once, and then is there as long as anybody asks for it: who has a key, and the record of
+    /// a task that has it.
+    fn is_written_once(&self, path: &Path) -> bool {
         let is_kept = match hall(&path.dir) {
             "tasks" => layout::parse_record(&path.name).is_some(),
             "unique" => layout::parse_key_holder(&path.name).is_some_and(|number| number < limits::KEY_NUMBERS_KEPT),
             _ => false,
         };
-        is_kept && self.scenario.only_enqueues() && !self.scenario.has(Kind::Repair) && tree.exists(path)
+        is_kept && self.scenario.only_enqueues() && !self.scenario.has(Kind::Repair)
     }
 
     fn is_there_for_good(&self, dir: &Dir) -> bool {

@@ -74,12 +74,10 @@ pub enum Mistake {
 }
 
 /// The store that `ask` answers, as a program with this mistake uses it, if there is one.
-pub fn answered(mistake: Option<Mistake>, ask: impl Fn(Call) -> Reply) -> Answered<impl Fn(Call) -> Reply> {
+pub fn answered<'a>(mistake: Option<Mistake>, ask: impl Fn(Call) -> Reply + 'a) -> Answered<'a> {
+    let Some(mistake) = mistake else { return Answered::by(ask) };
     let done = RefCell::new(Done::default());
-    Answered::by(move |call| match mistake {
-        None => ask(call),
-        Some(mistake) => mistake.make(call, &ask, &mut done.borrow_mut()),
-    })
+    Answered::by(move |call| mistake.make(call, &ask, &mut done.borrow_mut()))
 }
 
 /// What a program with a mistake has done before.

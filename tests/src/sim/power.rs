@@ -409,7 +409,7 @@ impl History {
             if matches!(&call, Call::Flush(path) if !path.dir.is_below(&layout::tasks()))
                 && let Some(errand) = amid.take()
             {
-                errand.run(answered(mistake, &step).ordering_names(self.knows(true)));
+                errand.run(answered(mistake, step).ordering_names(self.knows(true)));
             }
             step(call)
         };

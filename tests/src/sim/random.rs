@@ -113,16 +113,16 @@ fn one_wake_up(appearance: Appearance, mistake: Option<Mistake>) {
         Appearance::Released => Order::Release(held(&mut world)),
     };
     let world = Arc::new(Mutex::new(world));
-    let store = |world: Arc<Mutex<World>>, agent, order| {
+    let store = move |world: Arc<Mutex<World>>, agent, order| {
         let errand = errand(agent, order, 1, 1 + agent as u64, None);
         answered(mistake, move |call: Call| {
             let reply = world.lock().expect("nobody panics").call(&call, &errand);
             reply.unwrap_or_else(|broken| panic!("{broken}"))
         })
     };
-    let waiters = store(world.clone(), 0, Order::Claim);
+    let waiters = world.clone();
     let waiter = thread::spawn(move || {
-        let queue = Queue::open(waiters).expect("a queue");
+        let queue = Queue::open(store(waiters, 0, Order::Claim)).expect("a queue");
         let request = agent::claim_by(0);
         let mut watch = Watch::default();
         let nonce = Nonce::from_bits(1);
@@ -130,8 +130,8 @@ fn one_wake_up(appearance: Appearance, mistake: Option<Mistake>) {
         let found = claim.expect("the medium works").claimed.is_some();
         (found, watch)
     });
-    let others = store(world.clone(), 1, order);
-    let other = thread::spawn(move || errand(1, order, 1, 2, None).run(others));
+    let others = world.clone();
+    let other = thread::spawn(move || errand(1, order, 1, 2, None).run(store(others, 1, order)));
     let (found, watch) = waiter.join().expect("nobody panics");
     assert!(matches!(other.join(), Ok(Answer::Enqueued(_) | Answer::Released(..))), "nobody is in the way");
     let queue = Queue::open(store(world, 0, Order::Claim)).expect("a queue");
@@ -209,12 +209,10 @@ fn live(agent: usize, mix: Mix, mistake: Option<Mistake>, stage: &Mutex<Stage>, 
         calls.set(0);
         let answer = match &queue {
             Some(queue) => errand.run_on(queue),
-            None => {
-                match Queue::open(answered(mistake, &ask).ordering_names(agent.is_multiple_of(2).then_some(true))) {
-                    Ok(opened) => errand.run_on(queue.insert(opened)),
-                    Err(_) => Answer::Unknown,
-                }
-            }
+            None => match Queue::open(answered(mistake, ask).ordering_names(agent.is_multiple_of(2).then_some(true))) {
+                Ok(opened) => errand.run_on(queue.insert(opened)),
+                Err(_) => Answer::Unknown,
+            },
         };
         tally.calls.fetch_add(calls.get(), Ordering::Relaxed);
         if fate.what != Mishap::None && calls.get() >= fate.when {
