@@ -5,7 +5,7 @@
 //! package has a benchmark of its own, `cargo xtask js --bench`, which compares it with the native queue, too: `--npm`
 //! runs that afterwards.
 
-use crate::build::{self, OTHERS};
+use crate::build;
 use crate::hosts::python_with;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -48,9 +48,9 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
     let built = build::product(workspace)?;
-    cmd!(sh, "cargo build {OTHERS...} --bin coord-bench --bin hello").run()?;
+    let program = build::native(workspace, "coord-bench")?;
+    build::native(workspace, "hello")?;
     let target = workspace.target()?;
-    let program = target.join("release/coord-bench");
     let (muse, library, output) = (built.muse, built.library, target.join("bench"));
     let mut more = words(options, workspace);
     let python =

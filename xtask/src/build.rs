@@ -1,9 +1,9 @@
 //! `cargo xtask build`: the product, `muse`, `muse.wasm`, `muse-coord.wasm` and `muse-agent` in `target/dist`.
 //!
 //! `muse` and `muse.wasm` are two forms of one program. The command line is compiled to a WASI 0.2 component, and the
-//! launcher `muse` embeds that very component; so the component has to come first, and the launcher learns where it is
-//! by the environment variable `MUSE_COMPONENT`. `muse-agent` embeds the library, `muse-coord.wasm`, compiled to
-//! machine code (`MUSE_COORD_CWASM`).
+//! launcher `muse` embeds that very component; `muse-agent` embeds the library, `muse-coord.wasm`. Each embeds it
+//! compiled to machine code. So there is an order: the component, then what `muse-precompile` makes of it, then the
+//! program, which learns by an environment variable where that is (`MUSE_CWASM`, `MUSE_COORD_CWASM`).
 
 use crate::components;
 use crate::workspace::Workspace;
@@ -14,34 +14,47 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use xshell::cmd;
 
-/// How cargo is told to build, test or check the launcher: always alone, in one profile, and linked in one way. Another
-/// choice is another choice of features and settings for all of wasmtime, which takes minutes to compile.
-pub(crate) struct Launcher {
-    pub(crate) arguments: Vec<String>,
-    /// Where cargo puts it.
-    directory: PathBuf,
-}
-
-/// How cargo is told to build, test or check everything else: always together, for the same reason.
-pub(crate) const OTHERS: [&str; 6] =
-    ["--locked", "--release", "--workspace", "--exclude", "muse-launcher", "--all-features"];
+/// How cargo is told to build, test or check what runs natively: always together and in one profile. Another choice is
+/// another choice of features and settings for all of wasmtime, which takes minutes to compile.
+pub(crate) const NATIVE: [&str; 4] = ["--locked", "--release", "--workspace", "--all-features"];
 
 /// What has been built, by absolute paths.
 pub(crate) struct Built {
-    /// The component where cargo put it, as the launcher's build script was told.
-    pub(crate) embedded: PathBuf,
-    /// The same component, for people.
+    /// The command component.
     pub(crate) component: PathBuf,
     /// The library component.
     pub(crate) library: PathBuf,
-    /// The library as `muse-agent` embeds it.
-    pub(crate) compiled: PathBuf,
-    /// The program for this machine, with the component inside.
+    /// The program for this machine, with the command component inside.
     pub(crate) muse: PathBuf,
-    /// How cargo was told to build that.
-    pub(crate) launcher: Launcher,
     /// The program that runs agents, with the library inside.
     pub(crate) agent: PathBuf,
+    /// The components as the two programs embed them.
+    pub(crate) embedded: Embedded,
+}
+
+/// Their names, where the native programs are built.
+const MUSE: &str = "muse.cwasm";
+const AGENT: &str = "muse-coord.cwasm";
+
+/// The two components, compiled to machine code.
+pub(crate) struct Embedded {
+    muse: PathBuf,
+    agent: PathBuf,
+}
+
+impl Embedded {
+    /// What was compiled before, or else any file: for what checks the two programs and does not run them.
+    pub(crate) fn or_any_file(workspace: &Workspace) -> Result<Self> {
+        let release = workspace.target()?.join("release");
+        let any = || workspace.root.join("Cargo.toml");
+        let file = |name| Some(release.join(name)).filter(|compiled| compiled.exists()).unwrap_or_else(any);
+        Ok(Self { muse: file(MUSE), agent: file(AGENT) })
+    }
+
+    /// The variables by which the two programs learn where these are.
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 2] {
+        [("MUSE_CWASM", &self.muse), ("MUSE_COORD_CWASM", &self.agent)]
+    }
 }
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -53,42 +66,68 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Builds what is out of date. A `muse` that is running goes on as it was.
+/// Builds what is out of date. A program that is running goes on as it was.
 pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let sh = &workspace.shell;
+    let dist = workspace.target()?.join("dist");
+    let command = components::command(workspace)?;
     let library = library(workspace)?;
-    let embedded = components::command(workspace)?;
-    let launcher = launcher(workspace)?;
-    let arguments = &launcher.arguments;
-    cmd!(sh, "cargo build {arguments...}").env("MUSE_COMPONENT", &embedded).run()?;
-    let target = workspace.target()?;
-    let dist = target.join("dist");
-    let compiled = compiled(workspace, &library)?;
-    cmd!(sh, "cargo build {OTHERS...} --bin muse-agent").env("MUSE_COORD_CWASM", &compiled).run()?;
+    let embedded = Embedded {
+        muse: precompiled(workspace, "muse", &command, MUSE)?,
+        agent: precompiled(workspace, "muse-agent", &library, AGENT)?,
+    };
+    let _variables = embedded.variables().map(|(name, path)| sh.push_env(name, path));
     Ok(Built {
-        component: publish(&embedded, dist.join("muse.wasm"))?,
+        component: publish(&command, dist.join("muse.wasm"))?,
         library,
-        compiled,
-        muse: publish(&launcher.directory.join("muse"), dist.join("muse"))?,
-        launcher,
-        agent: publish(&target.join("release/muse-agent"), dist.join("muse-agent"))?,
+        muse: launcher(workspace)?,
+        agent: publish(&native(workspace, "muse-agent")?, dist.join("muse-agent"))?,
         embedded,
     })
 }
 
+/// Builds `muse` alone.
+pub(crate) fn muse(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let compiled = precompiled(workspace, "muse", &components::command(workspace)?, MUSE)?;
+    let _variable = sh.push_env("MUSE_CWASM", compiled);
+    launcher(workspace)
+}
+
+/// Builds a native program, among all the others.
+pub(crate) fn native(workspace: &Workspace, program: &str) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    cmd!(sh, "cargo build {NATIVE...} --bin {program}").run()?;
+    Ok(workspace.target()?.join("release").join(program))
+}
+
+/// Compiles the component that a program embeds to machine code, by the wasmtime that the native programs have.
+fn precompiled(workspace: &Workspace, program: &str, component: &Path, name: &str) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let precompile = native(workspace, "muse-precompile")?;
+    let compiled = precompile.with_file_name(name);
+    cmd!(sh, "{precompile} {program} {component} {compiled}").run()?;
+    Ok(compiled)
+}
+
+/// Builds the launcher as people get it, which is the one program that is built in a profile of its own.
+///
 /// Where this machine can link the launcher statically, it does: it then starts in an eighth less time, and runs
 /// beside any C library. There `getrandom` looks for its system call by `dlsym`, which finds nothing in such a
 /// program, and falls back on `/dev/urandom`, which may not be there: so it is told.
-pub(crate) fn launcher(workspace: &Workspace) -> Result<Launcher> {
-    let mut arguments = ["--locked", "--package", "muse-launcher", "--profile", "product"].map(str::to_owned).to_vec();
-    let mut directory = workspace.target()?;
+fn launcher(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let target = workspace.target()?;
+    let mut arguments = Vec::new();
+    let mut directory = target.clone();
     if let Some(triple) = links_statically(workspace)? {
         directory.push(&triple);
         let flags = ["-Ctarget-feature=+crt-static", r#"--cfg=getrandom_backend="linux_getrandom""#];
         let flags = format!("target.{triple}.rustflags=['{}']", flags.join("', '"));
-        arguments.extend(["--target".to_owned(), triple, "--config".to_owned(), flags]);
+        arguments = vec!["--target".to_owned(), triple, "--config".to_owned(), flags];
     }
-    Ok(Launcher { arguments, directory: directory.join("product") })
+    cmd!(sh, "cargo build --locked --package muse-launcher --profile product {arguments...}").run()?;
+    publish(&directory.join("product/muse"), target.join("dist/muse"))
 }
 
 /// This machine's target, if an empty program can be linked statically for it, as it can be where glibc's static
@@ -112,17 +151,6 @@ fn links_statically(workspace: &Workspace) -> Result<Option<String>> {
 /// Builds the library component.
 pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
     publish(&components::library(workspace)?, workspace.target()?.join("dist/muse-coord.wasm"))
-}
-
-/// Compiles the library component to machine code, with the wasmtime that `muse-agent` is built with.
-fn compiled(workspace: &Workspace, library: &Path) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    let release = workspace.target()?.join("release");
-    let compiled = release.join("muse-coord.cwasm");
-    cmd!(sh, "cargo build {OTHERS...} --bin muse-agent-precompile").run()?;
-    let precompile = release.join("muse-agent-precompile");
-    cmd!(sh, "{precompile} {library} {compiled}").run()?;
-    Ok(compiled)
 }
 
 /// Copies a file so that its new place has the old content or the new one at every moment, never a part.

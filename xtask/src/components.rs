@@ -3,12 +3,11 @@
 //! Programs are compiled for `wasm32-wasip2`, whose linker makes components. A library that must import no more than
 //! its world says is compiled for `wasm32-unknown-unknown`, whose `std` imports nothing, and made a component here.
 
+use crate::build;
 use crate::setup;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result};
-use std::fs;
+use anyhow::Result;
 use std::path::{Path, PathBuf};
-use wit_component::ComponentEncoder;
 use xshell::cmd;
 
 /// The command line.
@@ -27,7 +26,9 @@ pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
     cmd!(sh, "cargo build --locked --profile component --package muse-component --target wasm32-unknown-unknown")
         .run()?;
     let directory = built(workspace, "wasm32-unknown-unknown")?;
-    encode(&directory.join("muse_coord.wasm"), directory.join("muse-coord.wasm"))
+    let component = directory.join("muse-coord.wasm");
+    encode(workspace, &directory.join("muse_coord.wasm"), &component)?;
+    Ok(component)
 }
 
 /// The example programs of the store; the directory that they are in.
@@ -48,12 +49,29 @@ pub(crate) fn guest_agent(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 /// Makes a component of a core module that carries its world in a custom section, as `wit-bindgen` puts it there.
-pub(crate) fn encode(module: &Path, component: PathBuf) -> Result<PathBuf> {
-    let context = || format!("cannot make a component of {}", module.display());
-    let module = fs::read(module).with_context(context)?;
-    let encoded = ComponentEncoder::default().module(&module).and_then(|encoder| encoder.validate(true).encode());
-    fs::write(&component, encoded.with_context(context)?)?;
-    Ok(component)
+fn encode(workspace: &Workspace, module: &Path, component: &Path) -> Result<()> {
+    let sh = &workspace.shell;
+    let program = program(workspace)?;
+    Ok(cmd!(sh, "{program} encode {module} {component}").quiet().run()?)
+}
+
+/// Fills in an agent's import of the queue by the library.
+pub(crate) fn compose(workspace: &Workspace, agent: &Path, library: &Path, component: &Path) -> Result<()> {
+    let sh = &workspace.shell;
+    let program = program(workspace)?;
+    Ok(cmd!(sh, "{program} compose {agent} {library} {component}").quiet().run()?)
+}
+
+/// Writes glue and WebAssembly of a compiled binding to a directory.
+pub(crate) fn bind(workspace: &Workspace, module: &Path, directory: &Path) -> Result<()> {
+    let sh = &workspace.shell;
+    let program = program(workspace)?;
+    Ok(cmd!(sh, "{program} bind {module} {directory}").quiet().run()?)
+}
+
+/// What does these three. It stands in `xtask/wasm`.
+fn program(workspace: &Workspace) -> Result<PathBuf> {
+    build::native(workspace, "xtask-wasm")
 }
 
 fn built(workspace: &Workspace, target: &str) -> Result<PathBuf> {

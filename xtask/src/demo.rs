@@ -44,7 +44,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         None => Files::of_repository(workspace)?,
     };
     ensure!(!files.paths.is_empty(), "no files in {}", files.base.display());
-    let muse = build::product(workspace)?.muse;
+    let muse = build::muse(workspace)?;
     let repository = tempfile::tempdir().context("cannot make a repository for the demo")?;
     let coord = Coord { muse, repository: repository.path().to_owned() };
 

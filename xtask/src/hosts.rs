@@ -4,7 +4,7 @@
 //! one in Node gets jco in `node_modules` beside it, as is the habit there, and jco makes JavaScript of the component.
 //! The versions are those of `requirements.txt` and `package-lock.json`. What is up to date is not done again.
 
-use crate::build::OTHERS;
+use crate::build;
 use crate::fresh::unless_made_of;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -31,9 +31,7 @@ pub(crate) fn ready(workspace: &Workspace, component: &Path) -> Result<Hosts> {
 
 /// Built among the same packages as the tests, so that wasmtime has the same features and is compiled once.
 fn rust(workspace: &Workspace) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    cmd!(sh, "cargo build {OTHERS...} --bin coord-host").run()?;
-    Ok(workspace.target()?.join("release/coord-host"))
+    build::native(workspace, "coord-host")
 }
 
 fn python(workspace: &Workspace) -> Result<PathBuf> {

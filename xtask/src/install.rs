@@ -2,7 +2,7 @@
 //! nothing else of this repository. Beside them, in `share/`, go man pages and completions. `man` and bash-completion
 //! (2.12 or newer) look there for those of a program in `bin/`; the other shells look where they are told.
 
-use crate::build::{self, OTHERS};
+use crate::build;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::env;
@@ -52,8 +52,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 /// Writes the man pages, and tells how many.
 fn man_pages(workspace: &Workspace, beside: &Path, root: &Path) -> Result<usize> {
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build {OTHERS...} --bin muse-man").run()?;
-    let muse_man = workspace.target()?.join("release/muse-man");
+    let muse_man = build::native(workspace, "muse-man")?;
     let made = beside.join("man");
     fs::create_dir(&made)?;
     cmd!(sh, "{muse_man} {made}").run()?;

@@ -10,6 +10,7 @@ mod bench;
 pub(crate) mod test;
 
 use crate::build;
+use crate::components;
 use crate::fresh::unless_made_of;
 use crate::hosts;
 use crate::setup;
@@ -17,7 +18,6 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use wasm_bindgen_cli_support::Bindgen;
 use xshell::cmd;
 
 #[derive(clap::Args)]
@@ -41,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         println!("{}", pack(workspace)?.display());
         return Ok(());
     }
-    let muse = build::product(workspace)?.muse;
+    let muse = build::muse(workspace)?;
     test::run(workspace, &test::ready(workspace)?, &muse)
 }
 
@@ -71,16 +71,7 @@ pub(crate) fn bind(workspace: &Workspace, features: &[&str], output: &Path) -> R
     cmd!(sh, "cargo build --locked --profile module --package coord-js --target wasm32-unknown-unknown {features...}")
         .run()?;
     let module = workspace.target()?.join("wasm32-unknown-unknown/module/muse_coord_js.wasm");
-    Bindgen::new()
-        .input_path(&module)
-        .out_name("muse_coord")
-        .web(true)?
-        .typescript(true)
-        .omit_default_module_path(true)
-        .remove_name_section(true)
-        .remove_producers_section(true)
-        .generate(output)
-        .with_context(|| format!("cannot write the glue of {}", module.display()))
+    components::bind(workspace, &module, output)
 }
 
 /// The packages of `directory`, as its lock says.

@@ -3,25 +3,28 @@
 //!
 //! Everything is checked in the profiles that `build` and `test` use, so that what they compile is not compiled anew.
 
-use crate::build::{self, OTHERS};
-use crate::components;
+use crate::build::{Embedded, NATIVE};
 use crate::js;
+use crate::setup;
 use crate::supply;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use xshell::cmd;
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let sh = &workspace.shell;
-    cmd!(sh, "cargo fmt --all --check").run()?;
-    supply::check(workspace)?;
+    let parts = &workspace.parts;
+    parts.time("format", || Ok(cmd!(workspace.shell, "cargo fmt --all --check").run()?))?;
+    parts.time("licences and sources", || supply::check(workspace))?;
+    parts.time("clippy", || clippy(workspace))?;
+    parts.time("documentation", || documentation(workspace))?;
+    parts.time("the checks of JavaScript", || js::test::lint(workspace))
+}
 
-    let component = components::command(workspace)?;
-    let launcher = build::launcher(workspace)?.arguments;
-    cmd!(sh, "cargo clippy {launcher...} --all-targets -- -D warnings").env("MUSE_COMPONENT", component).run()?;
-    // What `muse-agent` embeds is not run here. So it need not be compiled first, which would take minutes.
-    let library = build::library(workspace)?;
-    cmd!(sh, "cargo clippy {OTHERS...} --all-targets -- -D warnings").env("MUSE_COORD_CWASM", library).run()?;
+fn clippy(workspace: &Workspace) -> Result<()> {
+    let sh = &workspace.shell;
+    setup::ensure(workspace)?;
+    let embedded = Embedded::or_any_file(workspace)?;
+    cmd!(sh, "cargo clippy {NATIVE...} --all-targets -- -D warnings").envs(embedded.variables()).run()?;
     // The native checks above don't see what is compiled for the component alone.
     let programs = ["muse-cli", "coord-store", "coord-agent-example", "coord-guest-agent"];
     let programs = programs.map(|package| format!("--package={package}"));
@@ -31,8 +34,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     cmd!(sh, "cargo clippy --locked --profile component --package muse-component {unknown} -- -D warnings").run()?;
     cmd!(sh, "cargo clippy --locked --profile module --package coord-js --all-features {unknown} -- -D warnings")
         .run()?;
+    Ok(())
+}
+
+fn documentation(workspace: &Workspace) -> Result<()> {
+    let sh = &workspace.shell;
     cmd!(sh, "cargo doc --locked --release --no-deps --package coord-core --package coord-store --package muse-cli")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
-    js::test::lint(workspace)
+    Ok(())
 }

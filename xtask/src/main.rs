@@ -7,6 +7,7 @@
 mod agents;
 mod bench;
 mod build;
+mod ci;
 mod components;
 mod demo;
 mod fresh;
@@ -14,9 +15,11 @@ mod hosts;
 mod install;
 mod js;
 mod lint;
+mod parts;
 mod power_cut;
 mod setup;
 mod soak;
+mod suites;
 mod supply;
 mod test;
 mod tools;
@@ -49,6 +52,8 @@ enum Task {
     Lint,
     /// Run every test, on the programs as they are built for people
     Test(test::Options),
+    /// Lint and test, and say at the end what each part took: what decides whether a change lands
+    Ci(ci::Options),
     /// Put `muse` and `muse-agent` on the PATH, with man pages and completions
     Install(install::Options),
     /// Let eight agent processes work off a queue of real tasks, kill one, and check the results
@@ -77,7 +82,7 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Task) -> Result<()> {
-    let workspace = Workspace::open()?;
+    let mut workspace = Workspace::open()?;
     match task {
         Task::Setup => setup::run(&workspace),
         Task::Build => build::run(&workspace),
@@ -85,6 +90,7 @@ fn run(task: Task) -> Result<()> {
         Task::Js(options) => js::run(&workspace, &options),
         Task::Lint => lint::run(&workspace),
         Task::Test(options) => test::run(&workspace, &options),
+        Task::Ci(options) => ci::run(&mut workspace, &options),
         Task::Install(options) => install::run(&workspace, &options),
         Task::Demo(options) => demo::run(&workspace, &options),
         Task::Soak(options) => soak::run(&workspace, &options),

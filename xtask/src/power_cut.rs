@@ -4,6 +4,7 @@
 //! The program is `tests/src/power_cut.rs`, which says what is done, what that shows, and what it does not. Here it
 //! is built, and what makes the filesystems is installed.
 
+use crate::build;
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -35,9 +36,9 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
     ensure_filesystems(workspace);
-    let program = ["--package", "coord-tests", "--bin", "power_cut", "--", "run"];
+    let program = build::native(workspace, "power_cut")?;
     let words = options.words();
-    cmd!(sh, "cargo run --locked --release {program...} {words...}").run()?;
+    cmd!(sh, "{program} run {words...}").run()?;
     Ok(())
 }
 

@@ -35,11 +35,11 @@ pub(crate) struct Options {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
-    let muse = build::product(workspace)?.muse;
-    let soak = ["--locked", "--release", "--package", "coord-tests", "--bin", "soak", "--", "run"];
+    let muse = build::muse(workspace)?;
+    let soak = build::native(workspace, "soak")?;
     let words = options.words();
     let programs = if options.javascript > 0 { javascript(workspace)? } else { Vec::new() };
-    cmd!(sh, "cargo run {soak...} {words...}").env("MUSE_BIN", muse).envs(programs).run()?;
+    cmd!(sh, "{soak} run {words...}").env("MUSE_BIN", muse).envs(programs).run()?;
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The tests of the built programs find them by environment variables, each an absolute path:
 //! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the command component by itself, `MUSE_COORD_WASM`: the library component;
-//! - `MUSE_COORD_CWASM`: the library as `muse-agent` embeds it, for that is compiled again with its own tests;
+//! - `MUSE_CWASM`, `MUSE_COORD_CWASM`: the two components as `muse` and `muse-agent` embed them, for these programs are
+//!   compiled again with their own tests;
 //! - `MUSE_AGENT`: `muse-agent`, `MUSE_GUEST_AGENT`: the agent of the tests, a component;
 //! - `MUSE_EXAMPLES`: the directory of the example components;
 //! - `AGENT_EXAMPLES`: the directory of the example agents, each by itself and composed with the library;
@@ -10,59 +11,119 @@
 //! - `HOST_RUST`, `PYTHON`, `NODE`: what runs the example hosts;
 //! - `NODE` and `DENO` also run the agents in `JS_AGENTS`, a directory with the npm package beside them.
 //!
-//! The tests of the npm package are JavaScript, and come first.
+//! All of them are built first. Then the suites run side by side: `suites.rs`. The tests of the npm package are
+//! JavaScript, and are suites among the others.
 
 use crate::agents;
-use crate::build::{self, OTHERS};
+use crate::build::{self, NATIVE};
 use crate::components;
 use crate::hosts;
 use crate::js;
 use crate::power_cut;
+use crate::suites::{self, Suite};
 use crate::tools;
 use crate::workspace::Workspace;
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use xshell::cmd;
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Options {
-    /// Passed on to `cargo test` of all but the launcher: `cargo xtask test -- --test races -- --nocapture`
+    /// Passed on to `cargo test`, which then runs alone: `cargo xtask test -- --test races -- --nocapture`
     #[arg(last = true)]
     cargo_arguments: Vec<String>,
 }
 
+/// The environment of all tests, beside what they inherit.
+type Variables = Vec<(&'static str, PathBuf)>;
+
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
+    let parts = &workspace.parts;
     power_cut::ensure_filesystems(workspace);
-    let wasmtime = tools::wasmtime(workspace)?;
-    let built = build::product(workspace)?;
-    let examples = components::examples(workspace)?;
-    let agents = agents::build(workspace, &built.library)?;
-    let guest = components::guest_agent(workspace)?;
-    let hosts = hosts::ready(workspace, &built.library)?;
-    let javascript = js::test::ready(workspace)?;
-    let arguments = &options.cargo_arguments;
-    if arguments.is_empty() {
-        js::test::run(workspace, &javascript, &built.muse)?;
-    }
-    let launcher = built.launcher.arguments;
-    cmd!(sh, "cargo test {launcher...}").env("MUSE_COMPONENT", built.embedded).run()?;
-    cmd!(sh, "cargo test {OTHERS...} {arguments...}")
-        .env("MUSE_BIN", built.muse)
-        .env("MUSE_WASM", built.component)
-        .env("MUSE_COORD_WASM", built.library)
-        .env("MUSE_COORD_CWASM", built.compiled)
-        .env("MUSE_AGENT", built.agent)
-        .env("MUSE_GUEST_AGENT", guest)
-        .env("MUSE_EXAMPLES", examples)
-        .env("AGENT_EXAMPLES", agents)
-        .env("WASMTIME", wasmtime)
-        .env("HOST_RUST", hosts.rust)
-        .env("PYTHON", hosts.python)
-        .env("NODE", hosts.node)
-        .env("DENO", javascript.deno)
-        .env("JS_AGENTS", javascript.agents)
+    let wasmtime = parts.time("a stock wasmtime", || tools::wasmtime(workspace))?;
+    let built = parts.time("the product", || build::product(workspace))?;
+    let (examples, guest) = parts.time("components of the tests", || {
+        Ok((components::examples(workspace)?, components::guest_agent(workspace)?))
+    })?;
+    let agents = parts.time("example agents", || agents::build(workspace, &built.library))?;
+    let hosts = parts.time("example hosts", || hosts::ready(workspace, &built.library))?;
+    let javascript = parts.time("the npm package", || js::test::ready(workspace))?;
+    let mut variables: Variables = built.embedded.variables().map(|(name, path)| (name, path.to_owned())).into();
+    variables.extend([
+        ("MUSE_BIN", built.muse.clone()),
+        ("MUSE_WASM", built.component),
+        ("MUSE_COORD_WASM", built.library),
+        ("MUSE_AGENT", built.agent),
+        ("MUSE_GUEST_AGENT", guest),
+        ("MUSE_EXAMPLES", examples),
+        ("AGENT_EXAMPLES", agents),
+        ("WASMTIME", wasmtime),
+        ("HOST_RUST", hosts.rust),
+        ("PYTHON", hosts.python),
+        ("NODE", hosts.node),
+        ("DENO", javascript.deno.clone()),
+        ("JS_AGENTS", javascript.agents.clone()),
         // A snapshot that differs fails its test and leaves no file behind.
-        .env("INSTA_UPDATE", "no")
-        .run()?;
-    Ok(())
+        ("INSTA_UPDATE", "no".into()),
+    ]);
+    let arguments = &options.cargo_arguments;
+    if !arguments.is_empty() {
+        return Ok(cmd!(sh, "cargo test {NATIVE...} {arguments...}").envs(variables).run()?);
+    }
+    let mut all = parts.time("the tests", || suites_in_rust(workspace, &variables))?;
+    all.extend(js::test::suites(workspace, &javascript, &built.muse)?);
+    suites::run(workspace, all)?;
+    parts
+        .time("the examples in documentation", || Ok(cmd!(sh, "cargo test {NATIVE...} --doc").envs(variables).run()?))
+}
+
+/// Builds the programs that `cargo test` runs.
+fn suites_in_rust(workspace: &Workspace, variables: &Variables) -> Result<Vec<Suite>> {
+    let sh = &workspace.shell;
+    let built = cmd!(sh, "cargo test {NATIVE...} --no-run --message-format=json-render-diagnostics");
+    let messages = built.envs(variables.iter().cloned()).read()?;
+    let messages = messages.lines().map(|line| serde_json::from_str(line).context("cargo told something else"));
+    let messages = messages.collect::<Result<Vec<Message>>>()?;
+    messages.iter().filter_map(|message| message.suite(variables).transpose()).collect()
+}
+
+/// What cargo tells of a part of its work, as far as it matters here.
+#[derive(Deserialize)]
+struct Message {
+    /// Of what is compiled.
+    target: Option<Target>,
+    profile: Option<Profile>,
+    executable: Option<PathBuf>,
+    manifest_path: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+impl Message {
+    /// The program, if this is one with tests, to be run where and as cargo runs it.
+    fn suite(&self, variables: &Variables) -> Result<Option<Suite>> {
+        let Message { target: Some(target), profile: Some(profile), .. } = self else { return Ok(None) };
+        let (Some(program), true) = (&self.executable, profile.test) else { return Ok(None) };
+        let directory = self.manifest_path.as_deref().and_then(Path::parent).context("cargo names no manifest")?;
+        let mut command = Command::new(program);
+        command.current_dir(directory).env("CARGO_MANIFEST_DIR", directory);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        // The tests inside of a library or program have its name; there may be others of the same.
+        let is_inside = !target.kind.iter().any(|kind| kind == "test");
+        let kind = target.kind.first().map_or("", String::as_str);
+        let name = if is_inside { format!("{} ({kind})", target.name) } else { target.name.clone() };
+        Ok(Some(Suite { name, command }))
+    }
 }

@@ -3,6 +3,7 @@
 //! Only what is slow to make and the same for every clone is kept in the cache, outside the clone: a stock wasmtime,
 //! Debian's package lists. Deleting it costs time, nothing else.
 
+use crate::parts::Parts;
 use anyhow::{Context, Result};
 use std::env;
 use std::fs::{self, File};
@@ -16,6 +17,8 @@ pub(crate) struct Workspace {
     pub(crate) cache: PathBuf,
     /// Runs programs in `root`.
     pub(crate) shell: Shell,
+    /// What was done so far, and how long it took.
+    pub(crate) parts: Parts,
 }
 
 impl Workspace {
@@ -24,7 +27,7 @@ impl Workspace {
         let cache = cache_directory()?;
         let shell = Shell::new()?;
         shell.change_dir(&root);
-        Ok(Self { root, cache, shell })
+        Ok(Self { root, cache, shell, parts: Parts::new() })
     }
 
     /// Cargo's target directory, wherever the user's settings put it.

@@ -97,7 +97,7 @@ impl WasiView for Granted {
     }
 }
 
-/// The library as it was compiled by `precompile.rs`.
+/// The library as it was compiled by `muse-precompile`.
 #[expect(unsafe_code, reason = "machine code made elsewhere is run: wasmtime cannot check it, see SAFETY")]
 fn component(engine: &Engine) -> wasmtime::Result<Component> {
     let compiled = include_bytes!(env!(

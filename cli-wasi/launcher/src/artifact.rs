@@ -1,9 +1,9 @@
-//! The component inside this executable: compiled by `build.rs`, mapped by the kernel, neither copied nor compiled
-//! here.
+//! The component inside this executable: compiled by `muse-precompile`, mapped by the kernel, neither copied nor
+//! compiled here.
 //!
-//! This is the launcher's only unsafe code. It rests on one fact: the bytes are those that `build.rs` made with this
-//! very version of wasmtime, under the same `config()`, and they are part of the program's own image, so nobody can
-//! exchange them who could not exchange the program.
+//! This is the launcher's only unsafe code. It rests on one fact: the bytes are those that `muse-precompile` made with
+//! this very version of wasmtime, under the same `config()`, and they are part of the program's own image, so nobody
+//! can exchange them who could not exchange the program.
 #![expect(unsafe_code, reason = "machine code made elsewhere is run: wasmtime cannot check it, see each SAFETY")]
 
 use std::ptr::NonNull;
@@ -24,8 +24,8 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
 
 /// The embedded component. The artifact begins with its target and its settings, which are checked.
 pub(crate) fn component(engine: &Engine) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes come from `Engine::precompile_component` (build.rs). They are a `static` without interior
-    // mutability, so they live as long as the process and nobody writes to them.
+    // SAFETY: the bytes come from `Engine::precompile_component` (`muse-precompile`). They are a `static` without
+    // interior mutability, so they live as long as the process and nobody writes to them.
     unsafe { Component::deserialize_raw(engine, NonNull::from(&ARTIFACT.0)) }
 }
 
@@ -35,7 +35,10 @@ pub(crate) fn component(engine: &Engine) -> wasmtime::Result<Component> {
 #[cfg_attr(all(target_arch = "aarch64", not(target_vendor = "apple")), repr(C, align(0x10000)))]
 struct PageAligned<Bytes: ?Sized>(Bytes);
 
-static ARTIFACT: &PageAligned<[u8]> = &PageAligned(*include_bytes!(concat!(env!("OUT_DIR"), "/muse.cwasm")));
+static ARTIFACT: &PageAligned<[u8]> = &PageAligned(*include_bytes!(env!(
+    "MUSE_CWASM",
+    "the component that muse embeds is not compiled yet: `cargo xtask build` does all in the right order"
+)));
 
 /// Pages of this executable's own image, which the kernel maps read-only and not executable.
 struct OwnImage;

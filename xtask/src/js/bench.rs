@@ -6,7 +6,7 @@
 
 use super::test::unpack;
 use super::{install, pack};
-use crate::build::OTHERS;
+use crate::build;
 use crate::fresh::unless_made_of;
 use crate::hosts;
 use crate::workspace::Workspace;
@@ -24,8 +24,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     install(workspace, &bench)?;
     compile(workspace, &bench, &node)?;
     unpack(workspace, &tarball, &bench.join("node_modules/@muse/coord"))?;
-    cmd!(sh, "cargo build {OTHERS...} --bin coord-bench").run()?;
-    let native = workspace.target()?.join("release/coord-bench");
+    let native = build::native(workspace, "coord-bench")?;
     let program = bench.join("bench.mjs");
     cmd!(sh, "{node} {program} --native {native} {arguments...}").run()?;
     Ok(())

@@ -5,10 +5,12 @@
 
 use super::{bind, install, pack};
 use crate::hosts;
+use crate::suites::{self, Suite};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use xshell::cmd;
 
 /// The Nodes that npm has as packages, by the names that `js/test/package.json` gives them.
@@ -16,8 +18,8 @@ const FURTHER_NODES: [&str; 2] = ["node22", "node24"];
 
 /// What can be run, by absolute paths.
 pub(crate) struct JavaScript {
-    /// The Nodes: the one on the PATH first.
-    nodes: Vec<PathBuf>,
+    /// The Nodes, each with a name: the one on the PATH first.
+    nodes: Vec<(&'static str, PathBuf)>,
     /// Deno.
     pub(crate) deno: PathBuf,
     /// Programs that use the package.
@@ -35,33 +37,37 @@ pub(crate) fn ready(workspace: &Workspace) -> Result<JavaScript> {
     install(workspace, &tests)?;
     unpack(workspace, &tarball, &tests.join("node_modules/@muse/coord"))?;
     let modules = tests.join("node_modules");
-    let further = FURTHER_NODES.map(|name| modules.join(name).join("bin/node"));
-    for absent in further.iter().filter(|node| !node.exists()) {
-        eprintln!("js: not tested, as npm has no build of it for this platform: {}", absent.display());
+    let further = FURTHER_NODES.map(|name| (name, modules.join(name).join("bin/node")));
+    for (absent, _) in further.iter().filter(|(_, node)| !node.exists()) {
+        eprintln!("js: not tested, as npm has no build of it for this platform: {absent}");
     }
-    let further = further.into_iter().filter(|node| node.exists());
-    let nodes = [hosts::node(workspace)?].into_iter().chain(further).collect();
+    let further = further.into_iter().filter(|(_, node)| node.exists());
+    let nodes = [("node", hosts::node(workspace)?)].into_iter().chain(further).collect();
     Ok(JavaScript { nodes, deno: deno(&modules)?, agents: tests.join("agents"), tarball })
 }
 
+/// Runs its tests alone.
 pub(crate) fn run(workspace: &Workspace, javascript: &JavaScript, muse: &Path) -> Result<()> {
-    let sh = &workspace.shell;
+    suites::run(workspace, suites(workspace, javascript, muse)?)
+}
+
+/// One suite for each runtime, and one for the package as a tarball.
+pub(crate) fn suites(workspace: &Workspace, javascript: &JavaScript, muse: &Path) -> Result<Vec<Suite>> {
     let JavaScript { nodes, deno, tarball, .. } = javascript;
     let tests = workspace.root.join("js/test");
-    let _there = sh.push_dir(&tests);
-    let node = nodes.first().context("there is a Node")?;
-    let _muse = sh.push_env("MUSE_BIN", muse);
-    let _tarball = sh.push_env("MUSE_COORD_TARBALL", tarball);
-    let _node = sh.push_env("NODE", node);
-    let _deno = sh.push_env("DENO", deno);
-    let files = &suite(&tests)?;
-    for node in nodes {
-        cmd!(sh, "{node} --test {files...}").run()?;
-    }
-    cmd!(sh, "{deno} test --allow-all --no-check --quiet {files...}").run()?;
-    let packaging = tests.join("packaging.mjs");
-    cmd!(sh, "{node} --test {packaging}").run()?;
-    Ok(())
+    let (_, node) = nodes.first().context("there is a Node")?;
+    let files = suite(&tests)?;
+    let suite = |name: String, program: &Path, words: &[&str], files: &[PathBuf]| {
+        let mut command = Command::new(program);
+        command.args(words).args(files).current_dir(&tests);
+        command.env("MUSE_BIN", muse).env("MUSE_COORD_TARBALL", tarball).env("NODE", node).env("DENO", deno);
+        Suite { name, command }
+    };
+    let in_node = |(name, node): &(&str, PathBuf)| suite(format!("js in {name}"), node, &["--test"], &files);
+    let mut suites: Vec<_> = nodes.iter().map(in_node).collect();
+    suites.push(suite("js in deno".to_owned(), deno, &["test", "--allow-all", "--no-check", "--quiet"], &files));
+    suites.push(suite("js package".to_owned(), node, &["--test"], &[tests.join("packaging.mjs")]));
+    Ok(suites)
 }
 
 /// Checks format, habits and types, by Deno. What it checks the types against is the built package.

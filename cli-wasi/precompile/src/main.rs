@@ -1,0 +1,53 @@
+//! `muse-precompile muse|muse-agent IN.wasm OUT.cwasm`: compiles the component that this program embeds to machine
+//! code, at build time, so that the program only has to map it.
+//!
+//! It is a program of its own, and no build script of theirs, since a build script would need a wasmtime of its own.
+//! This one is built among the other programs, by the wasmtime that they have.
+//!
+//! The code is made for the target of this build and not for the machine of this build, so that it runs on every
+//! processor of the target.
+
+#[path = "../../agent/src/config.rs"]
+mod agent;
+#[path = "../../launcher/src/config.rs"]
+mod launcher;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::{env, fs};
+
+use wasmtime::Engine;
+
+fn main() -> ExitCode {
+    match precompile() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn precompile() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    let [program, component, out] = &arguments[..] else {
+        return Err("three words are needed: a program, the component that it embeds, and the file to write".into());
+    };
+    let mut config = match program.to_str() {
+        Some("muse") => launcher::config(),
+        Some("muse-agent") => agent::config(),
+        _ => return Err(format!("{} embeds no component", program.display()).into()),
+    };
+    config.target(env!("MUSE_TARGET"))?;
+    let compiled = Engine::new(&config)?.precompile_component(&fs::read(component)?)?;
+    // A file that is as it should be stays as old as it is, so that what is built with it is not built anew.
+    if fs::read(out).ok().as_ref() != Some(&compiled) {
+        fs::write(out, compiled)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "a build step talks to the person who builds")]
+fn complain(error: Box<dyn Error>) {
+    eprintln!("error: {error}");
+}
