@@ -1,11 +1,11 @@
 //! Test suites side by side.
 //!
-//! A suite is one program. Two suites run at a time: one of those that compute, and one of the others, which mostly wait
-//! for programs that they start. The one that computes has a low priority, so that the other one meets a machine that
-//! seems idle. When both kinds are done, those that measure time run alone.
+//! A suite is one program. Two suites run at a time: one of those that compute, and one of the others, which mostly
+//! wait for programs that they start. The one that computes has a low priority, so that the other one meets a machine
+//! that seems idle. When both kinds are done, those that measure time run alone.
 //!
-//! The output of a suite is printed as a whole when the suite has ended. Meanwhile it is said once a minute which suites
-//! run, with the last line of each. The ends of those that failed are printed again when all are done.
+//! The output of a suite is printed as a whole when the suite has ended. Meanwhile it is said once a minute which
+//! suites run, with the last line of each. The ends of those that failed are printed again when all are done.
 
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};

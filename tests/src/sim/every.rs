@@ -509,8 +509,8 @@ impl Space {
         unseen && !self.scenario.has(Kind::Repair)
     }
 
-    /// True for what is written once, and then is there as long as anybody asks for it: who has a key, and the record of
-    /// a task that has it.
+    /// True for what is written once, and then is there as long as anybody asks for it: who has a key, and the record
+    /// of a task that has it.
     fn is_written_once(&self, path: &Path) -> bool {
         let is_kept = match hall(&path.dir) {
             "tasks" => layout::parse_record(&path.name).is_some(),

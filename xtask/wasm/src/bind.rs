@@ -1,4 +1,5 @@
-//! The JavaScript and the declarations around a module that `wasm-bindgen` has marked, and the module without the marks.
+//! The JavaScript and the declarations around a module that `wasm-bindgen` has marked, and the module without the
+//! marks.
 
 use anyhow::{Context, Result};
 use std::path::Path;
