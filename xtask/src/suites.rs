@@ -2,7 +2,7 @@
 //!
 //! A suite is one program. Two suites run at a time: one of those that compute, and one of the others, which mostly
 //! wait for programs that they start. The one that computes has a low priority, so that the other one meets a machine
-//! that seems idle. When both kinds are done, those that measure time run alone.
+//! that seems idle. When both kinds are done, those that measure time run alone, one test after the other.
 //!
 //! The output of a suite is printed as a whole when the suite has ended. Meanwhile it is said once a minute which
 //! suites run, with the last line of each. The ends of those that failed are printed again when all are done.
@@ -76,8 +76,12 @@ fn by_kind(suites: Vec<Suite>) -> (VecDeque<Suite>, VecDeque<Suite>, VecDeque<Su
     for suite in &mut computing {
         be_nice(&mut suite.command);
     }
-    let (measuring, others): (Vec<_>, Vec<_>) =
+    let (mut measuring, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|suite| MEASURE.contains(&suite.name.as_str()));
+    for suite in &mut measuring {
+        // Two tests of one suite would disturb each other.
+        suite.command.arg("--test-threads=1");
+    }
     (computing.into(), measuring.into(), others.into())
 }
 
