@@ -1,5 +1,6 @@
 //! The settings of the engine. They stand in a file of their own because they are used twice: `muse-precompile`
-//! compiles the library under them and `muse-agent` loads it under them; wasmtime refuses a component compiled under others.
+//! compiles the library under them and `muse-agent` loads it under them; wasmtime refuses a component compiled under
+//! others.
 
 use wasmtime::{Config, WasmBacktraceDetails};
 
