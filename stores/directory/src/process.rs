@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 #[cfg(unix)]
-#[cfg(unix)]
 use crate::trust::mode_within;
 
 /// The standard streams that nothing can be handed over by: bit 0 for standard input, and so on.
