@@ -1,10 +1,21 @@
-//! The queue's store on a real directory. This crate is the only code that touches the queue's files.
+//! The directory store: the one store that there is so far.
 //!
-//! A [`DirStore`] holds the few directories open that are used most and never removed, and names everything else
-//! relative to them, so that it has about thirty descriptors at the most and most operations are one call. One more is
-//! the directory that was listed or linked into last, since the next name is likely to be in it, too. What differs
-//! between platforms (the calls, and how they fail) is a `Handle`, chosen here once: `native.rs` by `cap-std`,
-//! `wasi.rs` by WASI descriptors. Neither follows a path or a symbolic link out of the directory.
+//! A *store* is what the queue keeps its files in: core's trait [`Store`], sixteen operations such as create, link,
+//! rename and list, whose meaning core's conformance suite tests (`coord_core::store::conformance`). This one keeps
+//! them in a real directory, natively and as WebAssembly, and passes the suite on both.
+//!
+//! Guaranteed, beyond the trait:
+//! - no call follows a path or a symbolic link out of the directory;
+//! - unless [`Sync::Off`] is asked for, all that the trait calls durable survives a power cut;
+//! - new files and directories get the mode of the coordination directory;
+//! - a [`DirStore`] has at most about thirty descriptors open.
+//!
+//! Not guaranteed: order between machines. On a network filesystem, an operation is one step for all machines only if
+//! that filesystem makes it one.
+//!
+//! This crate is the only code that touches the queue's files. What differs between platforms (the calls, and how they
+//! fail) is a [`Handle`], chosen here once: `native.rs` uses `cap-std`, `wasi.rs` uses WASI descriptors.
+//! `repository.rs` finds the directory, `trust.rs` decides whether to trust it, and `sleep.rs` waits for changes in it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,10 +23,10 @@ use std::rc::Rc;
 
 use coord_core::layout::{Dir, Path};
 use coord_core::store::{
-    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
-    create_one_by_one,
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, create_one_by_one,
 };
 
+mod failure;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 #[cfg(not(target_family = "wasm"))]
@@ -28,6 +39,7 @@ mod trust;
 #[cfg(target_family = "wasm")]
 mod wasi;
 
+use failure::{Failure, absent_is_none};
 #[cfg(not(target_family = "wasm"))]
 use native as platform;
 #[cfg(target_family = "wasm")]
@@ -41,6 +53,9 @@ pub use sleep::LightSleep;
 pub use wasi::{Grant, grants, words};
 
 /// A directory as a store, for one thread. Threads that share a queue each open their own.
+///
+/// It holds the few directories open that are used most and never removed, and names everything else relative to them,
+/// so that most operations are one call.
 #[derive(Debug)]
 pub struct DirStore {
     root: Rc<Handle>,
@@ -71,9 +86,6 @@ pub const OPEN_TO_OTHERS: &str = "MUSE_COORD_HOST_OPEN_TO_OTHERS";
 
 /// So many files are not synced one by one where their whole filesystem can be.
 const SYNCED_TOGETHER: usize = 64;
-
-/// How often something is looked for whose path seems to lead out of an open directory.
-const LOOKS: usize = 5;
 
 /// Whether what is written is made durable before an operation returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +151,7 @@ impl DirStore {
         self.recent.borrow().as_ref().filter(|(recent, _)| recent == dir).map(|(_, handle)| handle.clone())
     }
 
-    /// What comes into a directory from now on.
+    /// The names that come into a directory from now on.
     fn arrivals(&self, dir: &Dir) -> Result<platform::Arrivals, Failure> {
         match self.resolve(dir) {
             Ok(Some((handle, path))) => handle.arrivals(if path.is_empty() { "." } else { &path }),
@@ -247,7 +259,7 @@ impl Store for DirStore {
     }
 
     fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        // What is read is mostly what was listed before.
+        // Most files are read just after their directory was listed.
         if let Some(recent) = self.recent(&path.dir)
             && let Ok(line) = recent.first_line(&path.name, max_bytes)
         {
@@ -324,12 +336,12 @@ impl Store for DirStore {
         }
     }
 
-    /// Who goes by the letter of POSIX does not rely on it, but others may.
+    /// With [`Sync::Posix`] the caller does not rely on it, but others may.
     fn orders_names(&self) -> Option<bool> {
         match self.sync {
             Sync::On => self.root.orders_names(),
             Sync::Posix => None,
-            // What is not to be durable is in no need of two flushes, nor of one.
+            // Nothing has to be durable, so no flush is needed.
             Sync::Off => Some(false),
         }
     }
@@ -347,48 +359,6 @@ impl Store for DirStore {
             (None, Some((above, _))) => self.sync_dir(&above),
             _ => Ok(()),
         }
-    }
-}
-
-/// How a platform's call failed, as far as the store makes a difference.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    NotFound,
-    Exists,
-    NotEmpty,
-    Other(StoreErrorKind, String),
-}
-
-impl Failure {
-    fn at(self, operation: &'static str, path: &str) -> StoreError {
-        let (kind, detail) = match self {
-            Failure::Other(kind, detail) => (kind, detail),
-            Failure::NotFound => (StoreErrorKind::Other, "no such file or directory".to_string()),
-            Failure::Exists => (StoreErrorKind::Other, "it is there already".to_string()),
-            Failure::NotEmpty => (StoreErrorKind::Other, "it is not empty".to_string()),
-        };
-        StoreError { operation, path: path.to_string(), kind, detail }
-    }
-}
-
-/// Looks for something beneath an open directory. If it is moved out of that directory during the look, which is how a
-/// task leaves its shelf, the kernel says that the path led outside, and nothing was done. That is no answer, so it is
-/// looked for again.
-fn beneath<T>(look: impl Fn() -> Result<T, platform::Refusal>) -> Result<T, platform::Refusal> {
-    for _ in 1..LOOKS {
-        match look() {
-            Err(refusal) if platform::leads_outside(&refusal) => {}
-            looked => return looked,
-        }
-    }
-    look()
-}
-
-fn absent_is_none<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match outcome {
-        Ok(found) => Ok(Some(found)),
-        Err(Failure::NotFound) => Ok(None),
-        Err(failure) => Err(failure),
     }
 }
 

@@ -1,17 +1,26 @@
 //! The calls on a native directory, by `cap-std`, which opens nothing outside the directory it was given.
+//!
+//! `filesystem.rs` finds out what the filesystem below the directory guarantees; `mode.rs` gives new files and
+//! directories their mode.
+
+mod filesystem;
+mod mode;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, Metadata, OpenOptions, Permissions};
-#[cfg(unix)]
-use cap_std::fs::{MetadataExt as _, PermissionsExt as _};
+use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 use coord_core::store::{Appended, Stamp, StoreErrorKind, cut_after_first_line};
 
-use super::{Failure, READ_AT_ONCE, Sync, beneath};
+use super::{READ_AT_ONCE, Sync};
+use crate::failure::{Failure, beneath};
 use crate::process::words;
+use mode::Mode;
+
+pub(super) use filesystem::Filesystem;
+pub use filesystem::{orders_names, syncs_as_a_whole};
 
 /// An open directory.
 #[derive(Debug)]
@@ -25,14 +34,10 @@ pub struct Handle {
 /// A file that was just made.
 pub(super) struct NewFile(File);
 
-/// What comes into a directory. None is told of it here: who looks natively are tests and measurements, and
-/// `muse-agent` once, at the end.
+/// The names that come into a directory. Natively none is told: only tests, measurements and the end of `muse-agent`
+/// use a native store, and they look again after a time.
 #[derive(Debug)]
 pub(super) enum Arrivals {}
-
-/// The filesystem that a directory is on, opened to be synced as a whole.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere none can be"))]
-pub(super) struct Filesystem(File);
 
 impl Handle {
     /// Opens the directory at a path of the operating system, which must be there.
@@ -162,7 +167,7 @@ impl Handle {
 
     /// The filesystem, where it can be synced as a whole and tells if that fails.
     pub(super) fn filesystem(&self) -> Option<Filesystem> {
-        if syncs_as_a_whole(&self.dir) { self.dir.open(".").ok().map(Filesystem) } else { None }
+        Filesystem::of(&self.dir)
     }
 
     pub(super) fn sync(&self, path: &str) -> Result<(), Failure> {
@@ -191,7 +196,7 @@ pub(super) fn leads_outside(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
-/// What there ought to be under a name.
+/// The kind of file that is expected under a name.
 #[derive(Clone, Copy)]
 enum Expected {
     File,
@@ -238,93 +243,6 @@ fn appending() -> OpenOptions {
     options
 }
 
-#[cfg(target_os = "linux")]
-const EXT4: u64 = 0xef53;
-#[cfg(target_os = "linux")]
-const XFS: u64 = 0x5846_5342;
-#[cfg(target_os = "linux")]
-const BTRFS: u64 = 0x9123_683e;
-#[cfg(target_os = "linux")]
-const TMPFS: u64 = 0x0102_1994;
-
-/// True if a directory is on a filesystem that can be synced as a whole, and tells what failed since it was opened: on
-/// Linux from 5.17 on, ext4, XFS, btrfs and tmpfs. `syncfs(2)` may succeed elsewhere and do nothing (FUSE, 9p), or not
-/// tell of all that failed (overlays, older kernels).
-#[cfg(target_os = "linux")]
-pub fn syncs_as_a_whole(directory: impl std::os::fd::AsFd) -> bool {
-    let kernel = rustix::system::uname();
-    let mut numbers =
-        kernel.release().to_str().unwrap_or_default().split(['.', '-']).map_while(|part| part.parse().ok());
-    let is_known = |filesystem: rustix::fs::StatFs| {
-        u64::try_from(filesystem.f_type).is_ok_and(|kind| [EXT4, XFS, BTRFS, TMPFS].contains(&kind))
-    };
-    (numbers.next(), numbers.next()) >= (Some(5), Some(17)) && rustix::fs::fstatfs(directory).is_ok_and(is_known)
-}
-
-/// False: only Linux is known to be able to sync a filesystem as a whole and to tell what failed.
-#[cfg(not(target_os = "linux"))]
-pub fn syncs_as_a_whole<D>(_directory: D) -> bool {
-    false
-}
-
-/// True if the filesystem makes no name durable before what was done earlier, so that one `fsync` of a file makes its
-/// names durable, too: XFS, ext4 with a journal, and btrfs as far as the file's own names go. Of ext4 only `/sys`
-/// tells whether it has a journal. False if it does not, whoever looks; `None` where another agent may see more: an
-/// overlay, a network, a container without `/sys`.
-#[cfg(target_os = "linux")]
-pub fn orders_names(directory: impl std::os::fd::AsFd) -> Option<bool> {
-    match u64::try_from(rustix::fs::fstatfs(&directory).ok()?.f_type).ok()? {
-        XFS | BTRFS => Some(true),
-        EXT4 => journals_all(directory),
-        TMPFS => Some(false),
-        _ => None,
-    }
-}
-
-/// Whether the ext4 that a directory is on has a journal and writes all changes to it; `None`: that is not told, or
-/// it has not always done so.
-#[cfg(target_os = "linux")]
-fn journals_all(directory: impl std::os::fd::AsFd) -> Option<bool> {
-    let device = rustix::fs::fstat(directory).ok()?.st_dev;
-    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    let device = std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
-    let name = device.file_name()?.to_str()?;
-    let journal = std::fs::read_to_string(format!("/sys/fs/ext4/{name}/journal_task")).ok()?;
-    // The number of the thread that writes it, or `<none>`.
-    if journal.trim().parse::<u32>().is_err() {
-        return Some(false);
-    }
-    // With `fast_commit` a flush writes less. Each is counted since the filesystem was mounted, as one, or as one
-    // that could not be.
-    let commits = std::fs::read_to_string(format!("/proc/fs/ext4/{name}/fc_info"));
-    if commits.is_ok_and(|commits| counts_fast_commits(&commits)) { None } else { Some(true) }
-}
-
-/// True if one of the numbers at the head is not zero.
-#[cfg(target_os = "linux")]
-fn counts_fast_commits(info: &str) -> bool {
-    let counted = info.lines().filter(|line| line.ends_with(" commits") || line.ends_with(" ineligible"));
-    counted.map(str::trim).any(|line| !line.starts_with("0 "))
-}
-
-/// False: of others nothing is known, to any agent.
-#[cfg(not(target_os = "linux"))]
-pub fn orders_names<D>(_directory: D) -> Option<bool> {
-    Some(false)
-}
-
-impl Filesystem {
-    #[cfg(target_os = "linux")]
-    pub(super) fn sync(&self) -> Result<(), Failure> {
-        Ok(rustix::fs::syncfs(&self.0).map_err(io::Error::from)?)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn sync(&self) -> Result<(), Failure> {
-        Err(io::Error::from(io::ErrorKind::Unsupported).into())
-    }
-}
-
 impl Arrivals {
     pub(super) fn have_come(&self) -> bool {
         match *self {}
@@ -347,49 +265,6 @@ impl NewFile {
     }
 }
 
-/// The mode of the coordination directory. What is made is given the same, whatever the process's umask is: who may
-/// work in the directory may work with all that is in it. Files are without the right to be executed, and a
-/// filesystem that knows no modes is left alone.
-#[cfg(unix)]
-#[derive(Clone, Copy, Debug)]
-struct Mode(u32);
-
-#[cfg(unix)]
-impl Mode {
-    fn of(metadata: &Metadata) -> Mode {
-        Mode(metadata.mode() & 0o2777)
-    }
-
-    fn share_file(self, file: &File) {
-        let mode = self.0 & 0o666;
-        if file.metadata().is_ok_and(|metadata| metadata.mode() & 0o777 != mode) {
-            _ = file.set_permissions(Permissions::from_mode(mode));
-        }
-    }
-
-    fn share_dir(self, above: &Dir, name: &str) {
-        if above.symlink_metadata(name).is_ok_and(|metadata| metadata.mode() & 0o2777 != self.0) {
-            _ = above.set_permissions(name, Permissions::from_mode(self.0));
-        }
-    }
-}
-
-/// Elsewhere what is made is everybody's who may be in its directory.
-#[cfg(not(unix))]
-#[derive(Clone, Copy, Debug)]
-struct Mode;
-
-#[cfg(not(unix))]
-impl Mode {
-    fn of(_metadata: &Metadata) -> Mode {
-        Mode
-    }
-
-    fn share_file(self, _file: &File) {}
-
-    fn share_dir(self, _above: &Dir, _name: &str) {}
-}
-
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         if let Some(kind) = kind_by_number(&error) {
@@ -409,7 +284,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What std has no stable name for.
+/// The errors that std has no stable name for.
 #[cfg(unix)]
 fn kind_by_number(error: &io::Error) -> Option<StoreErrorKind> {
     match rustix::io::Errno::from_io_error(error)? {

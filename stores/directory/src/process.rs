@@ -137,7 +137,7 @@ pub fn memory_limit() -> Option<u64> {
     None
 }
 
-/// What the system says is wrong, without the number, which means something else on another system.
+/// The system's words for an error, without the number, which means something else on another system.
 pub fn words(error: &io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_string()
 }

@@ -31,7 +31,7 @@ pub enum Start {
     Current(PathBuf),
 }
 
-/// What the repository is wanted for.
+/// The use that a repository is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To work in its queue.

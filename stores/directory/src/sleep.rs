@@ -1,6 +1,6 @@
 //! Sleep that ends early when something comes into one of some directories, where the host tells of that.
 //!
-//! Guaranteed: whoever is told [`Notice::Every`] sleeps through nothing that comes, as long as the host keeps its
+//! Guaranteed: a caller that is told [`Notice::Every`] sleeps through nothing that comes, if the host keeps its
 //! word. For that a directory is watched before its caller looks into it for the last time before a sleep; and when
 //! something has come into one, all below it are watched anew, since they may have gone and come again.
 
@@ -10,10 +10,12 @@ use std::time::Duration;
 use coord_core::layout::Dir;
 use coord_core::queue::Notice;
 
-use super::platform::{self, Arrivals};
-use super::{DirStore, Failure};
+use crate::DirStore;
+use crate::failure::Failure;
+use crate::platform::{self, Arrivals};
 
-/// Whoever waits for what comes into more directories than this looks for it. Of `done/` there are as many parts.
+/// A caller that waits for more directories than this is told nothing, and looks for itself. `done/` has as many
+/// shards.
 const WATCHED: usize = 256;
 
 /// The directories that are watched at present.
@@ -59,7 +61,7 @@ impl LightSleep {
                     self.arrivals.insert(dir, arrivals);
                     watching = Watching::New;
                 }
-                // It has gone since the caller looked, who looks again soon.
+                // The directory has gone since the caller looked. The caller looks again soon.
                 Err(Failure::NotFound) => return Watching::Some,
                 Err(_) => {
                     self.tell_nothing();

@@ -36,7 +36,7 @@ pub(crate) fn check(root: &Path, purpose: Purpose) -> Result<(), StoreError> {
                 check_directory(root, directory, &found, groups_count)?;
                 groups_count &= !is_everybodys(&found);
             }
-            // What this process may not look at it cannot open either, and then it says so.
+            // This process cannot open a directory either that it may not look at, and then it says so.
             Err(_) => return Ok(()),
         }
     }
@@ -48,7 +48,7 @@ fn check_directory(root: &Path, directory: &Path, found: &Metadata, groups_count
         let target = fs::read_link(directory).unwrap_or_default();
         return Err(refused(root, directory, format!("it is a link to {target:?}, which may be another project's")));
     }
-    // A file in the place is refused with other words, by whoever opens it.
+    // A file in the place is refused with other words, when it is opened.
     if !found.is_dir() {
         return Ok(());
     }
@@ -148,7 +148,7 @@ fn refused(root: &Path, directory: &Path, why: String) -> StoreError {
     StoreError { operation: "trust", path: format!("{directory:?}"), kind: StoreErrorKind::Other, detail }
 }
 
-/// Who else than its owner may look into a coordination directory, in words, with what to do; none if nobody may but a
+/// The users, besides its owner, that may look into a coordination directory, in words, with what to do; none if only a
 /// group that shares it.
 #[cfg(unix)]
 pub fn open_to_others(directory: &Path) -> Option<&'static str> {

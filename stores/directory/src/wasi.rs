@@ -1,7 +1,10 @@
 //! The calls on a WASI 0.2 descriptor, one host call each.
 //!
 //! Not by `std`: its `read_dir` looks up each name after reading it and ends the listing at the first one that has
-//! vanished, and its `write` is three calls where the descriptor's own is one.
+//! vanished, and its `write` is three calls where the descriptor's own is one. How a line is added to a file is in
+//! `append.rs`.
+
+mod append;
 
 use coord_core::store::{Appended, Stamp, StoreErrorKind, cut_after_first_line};
 use std::time::Duration;
@@ -11,11 +14,12 @@ use wasip2::filesystem::preopens;
 use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, OpenFlags, PathFlags,
 };
-
 use wasip2::io::poll::{Pollable, poll};
-use wasip2::io::streams::{InputStream, OutputStream, StreamError};
+use wasip2::io::streams::InputStream;
 
-use super::{Failure, READ_AT_ONCE, Sync, beneath};
+use super::{READ_AT_ONCE, Sync};
+use crate::failure::{Failure, beneath};
+use append::{Adds, add};
 
 /// An open directory, and what may be done in it and below: all, or only reading. Empty where the host does not say.
 #[derive(Debug)]
@@ -27,24 +31,13 @@ pub struct Handle {
     adds: Adds,
 }
 
-/// How the host adds to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Adds {
-    /// By one call: it has said so.
-    AtOnce,
-    /// Through a stream, each piece of it at the end that the file has then.
-    InPieces,
-    /// At the end that the file had a moment before.
-    Unsafely,
-}
-
 /// A file that was just made.
 pub(super) struct NewFile(Descriptor);
 
 /// The filesystem that a directory is on, opened to be synced as a whole.
 pub(super) struct Filesystem(Descriptor);
 
-/// What comes into a directory, of which the host tells.
+/// The names that come into a directory, as the host tells them.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     // Has to be dropped before the stream.
@@ -217,8 +210,8 @@ impl Handle {
         beneath(|| self.descriptor.remove_directory_at(name)).map_err(|code| self.change_failed(code))
     }
 
-    /// What comes into a directory from now on. `muse` and `muse-agent` tell it where it is read as a stream, which
-    /// others refuse; but for jco, which makes a stream that cannot be read.
+    /// The names that come into a directory from now on. `muse` and `muse-agent` tell them where the directory is read as
+    /// a stream. Other hosts refuse that, except jco, which makes a stream that cannot be read.
     pub(super) fn arrivals(&self, path: &str) -> Result<Arrivals, Failure> {
         if self.adds == Adds::Unsafely {
             return Err(ErrorCode::Unsupported.into());
@@ -292,62 +285,6 @@ fn read_from(
     Ok(content)
 }
 
-/// The most bytes that may be written and flushed by one call.
-const WRITTEN_AND_FLUSHED: usize = 4_096;
-
-/// How often a line is added that others got into.
-const ADDED_AT_MOST: usize = 5;
-
-/// Adds a line through a stream: in one piece, if that is short and the host takes it at once.
-///
-/// Otherwise in as many pieces as it takes at once. Others that add meanwhile may get between two pieces: so one that
-/// took more than one is looked for, and added again if it is not there in one piece.
-fn add(file: &Descriptor, line: &[u8], mut end: u64) -> Result<(), Failure> {
-    for _ in 0..ADDED_AT_MOST {
-        let stream = file.append_via_stream()?;
-        let room = stream.check_write().map_err(stream_failed)?;
-        if line.len() <= WRITTEN_AND_FLUSHED && line.len() as u64 <= room {
-            return stream.blocking_write_and_flush(line).map_err(stream_failed);
-        }
-        if add_in_pieces(&stream, line)? <= 1 {
-            return Ok(());
-        }
-        let found = read_from(file, end, usize::MAX, |_| false)?;
-        if found.windows(line.len()).any(|found| found == line) {
-            return Ok(());
-        }
-        end += found.len() as u64;
-    }
-    Err(Failure::Other(StoreErrorKind::Other, "others add to it all the time".to_string()))
-}
-
-/// Adds all of a line, and tells in how many pieces.
-fn add_in_pieces(stream: &OutputStream, line: &[u8]) -> Result<usize, Failure> {
-    let (mut rest, mut pieces) = (line, 0);
-    while !rest.is_empty() {
-        stream.subscribe().block();
-        let room = usize::try_from(stream.check_write().map_err(stream_failed)?).unwrap_or(rest.len());
-        let (piece, later) = rest.split_at(room.min(rest.len()));
-        if !piece.is_empty() {
-            stream.write(piece).map_err(stream_failed)?;
-            pieces += 1;
-        }
-        rest = later;
-    }
-    stream.blocking_flush().map_err(stream_failed)?;
-    Ok(pieces)
-}
-
-fn stream_failed(error: StreamError) -> Failure {
-    match error {
-        StreamError::LastOperationFailed(error) => {
-            let code = wasip2::filesystem::types::filesystem_error_code(&error);
-            code.map_or_else(|| Failure::Other(StoreErrorKind::Other, error.to_debug_string()), Failure::from)
-        }
-        StreamError::Closed => Failure::Other(StoreErrorKind::Other, "the stream is closed".to_string()),
-    }
-}
-
 impl Filesystem {
     pub(super) fn sync(&self) -> Result<(), Failure> {
         Ok(self.0.sync_data()?)
@@ -413,7 +350,7 @@ impl From<ErrorCode> for Failure {
     }
 }
 
-/// What a code means.
+/// The meaning of a code, in words.
 pub fn words(code: ErrorCode) -> String {
     let words = code.message().trim_end_matches('.');
     words.split(", similar to").next().unwrap_or(words).to_string()
