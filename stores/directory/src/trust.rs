@@ -11,7 +11,7 @@
 //! an archive that was sent make two files of them: a queue with one name came along with something else, and its tasks
 //! are its author's.
 //!
-//! Whoever names the repository, by `MUSE_REPO_ROOT`, has decided all this. Root trusts what git lets it trust: its own
+//! A user that names the repository, by `MUSE_REPO_ROOT`, has decided all this. Root trusts what git lets it trust: its own
 //! directories and those of the user who called `sudo`.
 //!
 //! Guaranteed: at most five looks, none of which opens anything. Not guaranteed: anything against another process of
@@ -148,8 +148,8 @@ fn refused(root: &Path, directory: &Path, why: String) -> StoreError {
     StoreError { operation: "trust", path: format!("{directory:?}"), kind: StoreErrorKind::Other, detail }
 }
 
-/// The users, besides its owner, that may look into a coordination directory, in words, with what to do; none if only a
-/// group that shares it.
+/// Says in words that users besides the owner may look into a coordination directory, and what to do. `None` if only
+/// the owner may, or a group that shares it.
 #[cfg(unix)]
 pub fn open_to_others(directory: &Path) -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt as _;

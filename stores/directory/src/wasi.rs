@@ -210,8 +210,8 @@ impl Handle {
         beneath(|| self.descriptor.remove_directory_at(name)).map_err(|code| self.change_failed(code))
     }
 
-    /// The names that come into a directory from now on. `muse` and `muse-agent` tell them where the directory is read as
-    /// a stream. Other hosts refuse that, except jco, which makes a stream that cannot be read.
+    /// The names that come into a directory from now on. `muse` and `muse-agent` tell them where the directory is read
+    /// as a stream. Other hosts refuse that, except jco, which makes a stream that cannot be read.
     pub(super) fn arrivals(&self, path: &str) -> Result<Arrivals, Failure> {
         if self.adds == Adds::Unsafely {
             return Err(ErrorCode::Unsupported.into());
