@@ -23,6 +23,7 @@ mod schema;
 mod shown;
 pub mod sim;
 pub mod soak;
+pub mod wit;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

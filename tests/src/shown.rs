@@ -32,6 +32,7 @@ const VARYING: &str = concat!(
     r"|\((?<seconds>\d+\.\d{3})s\)",
     r"|after (?<waited>\d+\.\d)s",
     r#"|"muse_version":"(?<version>[^"]*)""#,
+    r"|(?<interface>muse:coord/[a-z-]+)@[0-9.]+",
 );
 
 impl Placeholders {
@@ -95,6 +96,8 @@ impl Placeholders {
             String::from("(<s>)")
         } else if group("waited").is_some() {
             String::from("after <s>")
+        } else if let Some(interface) = group("interface") {
+            format!("{interface}@<version>")
         } else {
             String::from(r#""muse_version":"<version>""#)
         }

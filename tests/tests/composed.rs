@@ -13,6 +13,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::thread;
 
+use coord_tests::wit::interface;
 use coord_tests::{Call, Repo, Running, report, required};
 use serde_json::json;
 use tempfile::TempDir;
@@ -50,7 +51,7 @@ fn an_agent_imports_the_queue_and_neither_files_nor_network() {
         show(&format!("agent-{language}.wasm"), &imports);
         assert_eq!(packages(&imports), ["muse:coord", "wasi:cli", "wasi:io"], "{language}");
         let ours: Vec<_> = imports.iter().filter(|import| import.starts_with("muse:")).collect();
-        assert_eq!(ours, ["muse:coord/queue@0.1.0", "muse:coord/types@0.1.0"], "{language}");
+        assert_eq!(ours, [&interface("queue"), &interface("types")], "{language}");
         assert_eq!(unversioned(&exports), unversioned(&of_world("agent").1), "{language}");
     }
 }

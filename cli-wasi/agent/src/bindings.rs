@@ -3,15 +3,7 @@
 
 wasmtime::component::bindgen!({
     path: "../../wit",
-    inline: "
-        package muse:between;
-
-        world between {
-            import muse:coord/queue@0.1.0;
-            export muse:coord/queue@0.1.0;
-            export muse:coord/admin@0.1.0;
-        }
-    ",
+    world: "between",
     imports: { default: async | trappable },
     exports: { default: async },
     with: { "muse:coord/queue.lease": crate::confine::Lease },

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use coord_tests::wit::interface;
 use coord_tests::{Outcome, Repo, transcript};
 use insta::assert_snapshot;
 
@@ -14,7 +15,8 @@ fn a_component_that_asks_for_what_agents_are_not_given_is_refused_by_the_name_of
     };
     let sockets = importing(&["wasi:cli/stdout@0.2.6", "wasi:sockets/tcp@0.2.6", "wasi:sockets/udp@0.2.6"]);
     assert_snapshot!(sockets);
-    for name in ["muse:coord/admin@0.1.0", "wasi:http/outgoing-handler@0.2.6", "wasi:sockets/network@0.2.0", "host"] {
+    let admin = interface("admin");
+    for name in [admin.as_str(), "wasi:http/outgoing-handler@0.2.6", "wasi:sockets/network@0.2.0", "host"] {
         let ended = importing(&[name]).ended_with(2);
         assert!(
             ended.stderr.contains(&format!("it imports {name}; an agent may import muse:coord/queue and")),
@@ -24,13 +26,15 @@ fn a_component_that_asks_for_what_agents_are_not_given_is_refused_by_the_name_of
 }
 
 /// It has something to run, and understands something else by a claim.
-const OTHER_CLAIM: &str = r#"
-    (component
-      (import "muse:coord/queue@0.1.0" (instance (export "claim" (func))))
+fn other_claim() -> String {
+    let import = format!(r#"(import "{}" (instance (export "claim" (func))))"#, interface("queue"));
+    let export = r#"
       (core module $module (func (export "run") (result i32) (i32.const 0)))
       (core instance $instance (instantiate $module))
       (func $run (result (result)) (canon lift (core func $instance "run")))
-      (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run))))"#;
+      (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run)))"#;
+    format!("(component {import} {export})")
+}
 
 #[test]
 fn a_file_that_is_no_agent_is_refused() {
@@ -39,7 +43,7 @@ fn a_file_that_is_no_agent_is_refused() {
     assert_snapshot!(transcript([
         run(&repo, "(component)"),
         run(&repo, "(module)"),
-        run(&repo, OTHER_CLAIM),
+        run(&repo, &other_claim()),
         repo.agent_of("agent.js", "--run-id agent-1").run(),
         repo.agent_of("none.wasm", "--run-id agent-1").run(),
     ]));

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod reference;
+mod version;
 
 use std::collections::BTreeSet;
 use std::fs;

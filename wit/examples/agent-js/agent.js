@@ -8,7 +8,7 @@
 //
 // It ends with 0 when there is nothing left to claim, and with 1 when the queue fails.
 
-import { claim } from 'muse:coord/queue@0.1.0';
+import { claim } from 'muse:coord/queue';
 import { getEnvironment } from 'wasi:cli/environment@0.2.12';
 import { getStderr } from 'wasi:cli/stderr@0.2.12';
 import { getStdout } from 'wasi:cli/stdout@0.2.12';

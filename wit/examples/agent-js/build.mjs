@@ -5,7 +5,7 @@
 // packages for other platforms without a version, and `npm ci` refuses it.
 
 import { componentize } from '@bytecodealliance/componentize-js';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,8 +17,8 @@ const packages = await mkdtemp(join(tmpdir(), 'agent-js-'));
 try {
   await layOut(packages);
   const { component } = await componentize({
-    sourcePath: join(here, 'agent.js'),
-    witPath: packages,
+    sourcePath: join(packages, 'agent.js'),
+    witPath: join(packages, 'wit'),
     worldName: 'agent-js',
     // What is left imports what the world names, and nothing else: no files, no network, no clock.
     disableFeatures: ['stdio', 'random', 'clocks', 'http', 'fetch-event'],
@@ -28,11 +28,21 @@ try {
   await rm(packages, { recursive: true });
 }
 
-// The world, and beside it in `deps/` what it includes: the package `muse:coord`, and what that needs of WASI.
+// The program, its world, and beside that in `deps/` what it includes: the package `muse:coord`, and what that needs of
+// WASI.
 async function layOut(directory) {
-  await cp(join(here, 'wit'), directory, { recursive: true });
-  await cp(join(wit, 'deps'), join(directory, 'deps'), { recursive: true });
-  await mkdir(join(directory, 'deps/muse-coord'));
+  const world = join(directory, 'wit');
+  await cp(join(wit, 'deps'), join(world, 'deps'), { recursive: true });
+  await mkdir(join(world, 'deps/muse-coord'));
   const ours = (await readdir(wit)).filter((file) => file.endsWith('.wit'));
-  await Promise.all(ours.map((file) => cp(join(wit, file), join(directory, 'deps/muse-coord', file))));
+  await Promise.all(ours.map((file) => cp(join(wit, file), join(world, 'deps/muse-coord', file))));
+  const version = /^package muse:coord@(.+);$/m.exec(await readFile(join(wit, 'world.wit'), 'utf8'))[1];
+  await writeVersioned(join(here, 'agent.js'), join(directory, 'agent.js'), version);
+  await writeVersioned(join(here, 'wit/world.wit'), join(world, 'world.wit'), version);
+}
+
+// An interface's name holds the package's version, which stands in one place: its `package` line.
+async function writeVersioned(from, to, version) {
+  const text = await readFile(from, 'utf8');
+  await writeFile(to, text.replace(/muse:coord\/[a-z-]+(?=[';])/g, `$&@${version}`));
 }

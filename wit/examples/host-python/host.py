@@ -51,7 +51,10 @@ class Library:
         self.store.set_wasi(wasi)
         linker = Linker(engine)
         linker.add_wasip2()
-        self.instance = linker.instantiate(self.store, Component.from_file(engine, component))
+        library = Component.from_file(engine, component)
+        # "muse:coord/queue" by its whole name, which ends with the version that the component has.
+        self.interfaces = {name.partition("@")[0]: name for name in library.type.exports(engine)}
+        self.instance = linker.instantiate(self.store, library)
         self.functions = {}
 
     def call(self, interface, name, *arguments):
@@ -63,7 +66,7 @@ class Library:
 
     def _function(self, interface, name):
         if (interface, name) not in self.functions:
-            scope = self.instance.get_export_index(self.store, f"muse:coord/{interface}@0.1.0")
+            scope = self.instance.get_export_index(self.store, self.interfaces[f"muse:coord/{interface}"])
             index = self.instance.get_export_index(self.store, name, scope)
             self.functions[interface, name] = self.instance.get_func(self.store, index)
         return self.functions[interface, name]

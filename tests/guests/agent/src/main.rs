@@ -13,13 +13,8 @@ mod calls;
 mod bindings {
     wit_bindgen::generate!({
         path: "../../../wit",
+        world: "imports",
         generate_all,
-        inline: "
-            package muse:guest;
-            world guest {
-                import muse:coord/queue@0.1.0;
-            }
-        ",
     });
 }
 

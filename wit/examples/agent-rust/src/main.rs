@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 /// The queue, made from `wit/`.
 mod bindings {
     wit_bindgen::generate!({
-        inline: "package example:agent; world imports { import muse:coord/queue@0.1.0; }",
         path: "../..",
+        world: "imports",
         generate_all,
     });
 }
