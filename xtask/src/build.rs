@@ -6,11 +6,14 @@
 //! program, which learns by an environment variable where that is (`MUSE_CWASM`, `MUSE_COORD_CWASM`).
 
 use crate::components;
+use crate::setup;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
+use std::panic;
 use std::path::{Path, PathBuf};
+use std::thread;
 use tempfile::NamedTempFile;
 use xshell::cmd;
 
@@ -68,30 +71,43 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
 /// Builds what is out of date. A program that is running goes on as it was.
 pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
-    let sh = &workspace.shell;
     let dist = workspace.target()?.join("dist");
-    let command = components::command(workspace)?;
-    let library = library(workspace)?;
+    setup::ensure(workspace)?;
+    let both = |workspace: &Workspace| Ok((components::command(workspace)?, library(workspace)?));
+    let ((command, library), compiler) = beside(both, || native(workspace, "muse-precompile"))?;
     let embedded = Embedded {
-        muse: precompiled(workspace, "muse", &command, MUSE)?,
-        agent: precompiled(workspace, "muse-agent", &library, AGENT)?,
+        muse: precompiled(workspace, &compiler, "muse", &command, MUSE)?,
+        agent: precompiled(workspace, &compiler, "muse-agent", &library, AGENT)?,
     };
-    let _variables = embedded.variables().map(|(name, path)| sh.push_env(name, path));
+    let (muse, agent) = beside(|workspace| launcher(workspace, &embedded.muse), || agent(workspace, &embedded))?;
     Ok(Built {
         component: publish(&command, dist.join("muse.wasm"))?,
         library,
-        muse: launcher(workspace)?,
-        agent: publish(&native(workspace, "muse-agent")?, dist.join("muse-agent"))?,
+        muse,
+        agent: publish(&agent, dist.join("muse-agent"))?,
         embedded,
     })
 }
 
 /// Builds `muse` alone.
 pub(crate) fn muse(workspace: &Workspace) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    let compiled = precompiled(workspace, "muse", &components::command(workspace)?, MUSE)?;
-    let _variable = sh.push_env("MUSE_CWASM", compiled);
-    launcher(workspace)
+    setup::ensure(workspace)?;
+    let (command, compiler) = beside(components::command, || compiler(workspace))?;
+    launcher(workspace, &precompiled(workspace, &compiler, "muse", &command, MUSE)?)
+}
+
+/// Does two things at once, the first in a thread of its own. Cargo compiles each in a directory of its own, and while
+/// one of them waits for its longest crate, the other uses the second processor.
+fn beside<A: Send, B>(
+    first: impl FnOnce(&Workspace) -> Result<A> + Send,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    thread::scope(|scope| {
+        let first = scope.spawn(|| first(&Workspace::open()?));
+        let second = second();
+        let first = first.join().unwrap_or_else(|cause| panic::resume_unwind(cause));
+        Ok((first?, second?))
+    })
 }
 
 /// Builds a native program, among all the others.
@@ -101,12 +117,34 @@ pub(crate) fn native(workspace: &Workspace, program: &str) -> Result<PathBuf> {
     Ok(workspace.target()?.join("release").join(program))
 }
 
-/// Compiles the component that a program embeds to machine code, by the wasmtime that the native programs have.
-fn precompiled(workspace: &Workspace, program: &str, component: &Path, name: &str) -> Result<PathBuf> {
+fn agent(workspace: &Workspace, embedded: &Embedded) -> Result<PathBuf> {
     let sh = &workspace.shell;
-    let precompile = native(workspace, "muse-precompile")?;
-    let compiled = precompile.with_file_name(name);
-    cmd!(sh, "{precompile} {program} {component} {compiled}").run()?;
+    let _variables = embedded.variables().map(|(name, path)| sh.push_env(name, path));
+    native(workspace, "muse-agent")
+}
+
+/// The program that compiles components: the one among the other programs, if it was built before, or else one that is
+/// built by itself.
+///
+/// By itself it takes a fraction of the time: it has nothing of wasmtime that runs components, and its profile asks for
+/// little optimisation. The code that it makes is the same.
+fn compiler(workspace: &Workspace) -> Result<PathBuf> {
+    let target = workspace.target()?;
+    if target.join("release/muse-precompile").exists() {
+        return native(workspace, "muse-precompile");
+    }
+    let sh = &workspace.shell;
+    cmd!(sh, "cargo build --locked --profile tool --package muse-precompile").run()?;
+    Ok(target.join("tool/muse-precompile"))
+}
+
+/// Compiles the component that a program embeds to machine code. It lies at one place, whichever compiler made it, so
+/// that the program is not built anew.
+fn precompiled(workspace: &Workspace, compiler: &Path, program: &str, component: &Path, name: &str) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let release = sh.create_dir(workspace.target()?.join("release"))?;
+    let compiled = release.join(name);
+    cmd!(sh, "{compiler} {program} {component} {compiled}").run()?;
     Ok(compiled)
 }
 
@@ -115,8 +153,9 @@ fn precompiled(workspace: &Workspace, program: &str, component: &Path, name: &st
 /// Where this machine can link the launcher statically, it does: it then starts in an eighth less time, and runs
 /// beside any C library. There `getrandom` looks for its system call by `dlsym`, which finds nothing in such a
 /// program, and falls back on `/dev/urandom`, which may not be there: so it is told.
-fn launcher(workspace: &Workspace) -> Result<PathBuf> {
+fn launcher(workspace: &Workspace, compiled: &Path) -> Result<PathBuf> {
     let sh = &workspace.shell;
+    let _variable = sh.push_env("MUSE_CWASM", compiled);
     let target = workspace.target()?;
     let mut arguments = Vec::new();
     let mut directory = target.clone();

@@ -2,7 +2,7 @@
 //! code, at build time, so that the program only has to map it.
 //!
 //! It is a program of its own, and no build script of theirs, since a build script would need a wasmtime of its own.
-//! This one is built among the other programs, by the wasmtime that they have.
+//! This one is built among the other programs, by the wasmtime that they have, or by itself if `muse` alone is wanted.
 //!
 //! The code is made for the target of this build and not for the machine of this build, so that it runs on every
 //! processor of the target.
