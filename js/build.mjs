@@ -1,6 +1,7 @@
 // Makes `dist/` of `generated/` and `src/`: what is published, and nothing else. `cargo xtask js` runs it.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const WASM_FEATURES = [
@@ -31,9 +32,16 @@ declare();
 cpSync('../LICENSE', 'LICENSE');
 report();
 
-/** Binaryen's optimiser, which knows what no compiler of one language does. */
+/** Binaryen's optimiser, which knows what no compiler of one language does. What it made is kept: it takes long. */
 function shrink(input, output) {
-  execFileSync(process.execPath, ['node_modules/binaryen/bin/wasm-opt', input, '-Oz', ...WASM_FEATURES, '-o', output]);
+  const [kept, note] = ['generated/shrunk.wasm', 'generated/shrunk.made-of'];
+  const inputs = [readFileSync(input), readFileSync('package-lock.json'), WASM_FEATURES.join(' ')];
+  const madeOf = inputs.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
+  if (!existsSync(kept) || !existsSync(note) || readFileSync(note, 'utf8') !== madeOf) {
+    execFileSync(process.execPath, ['node_modules/binaryen/bin/wasm-opt', input, '-Oz', ...WASM_FEATURES, '-o', kept]);
+    writeFileSync(note, madeOf);
+  }
+  cpSync(kept, output);
 }
 
 async function bundle(entry, outfile, format) {
