@@ -64,7 +64,7 @@ enum Task {
     PowerCut(power_cut::Options),
     /// Measure the queue beside what people use instead, and print tables of ratios
     Bench(bench::Options),
-    /// Install the stock wasmtime that the tests run the component in (about 10 minutes, once)
+    /// Install the stock wasmtime that the tests run the component in (about 6 minutes, once)
     Wasmtime,
     /// One agent of the demo
     #[command(hide = true)]

@@ -86,7 +86,7 @@ fn by_kind(suites: Vec<Suite>) -> (VecDeque<Suite>, VecDeque<Suite>, VecDeque<Su
 }
 
 /// Has a command run at a low priority, where there is the program for that.
-fn be_nice(command: &mut Command) {
+pub(crate) fn be_nice(command: &mut Command) {
     if !cfg!(unix) {
         return;
     }

@@ -43,7 +43,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
     let parts = &workspace.parts;
     power_cut::ensure_filesystems(workspace);
-    let wasmtime = parts.time("a stock wasmtime", || tools::wasmtime(workspace))?;
     let built = parts.time("the product", || build::product(workspace))?;
     let (examples, guest) = parts.time("components of the tests", || {
         Ok((components::examples(workspace)?, components::guest_agent(workspace)?))
@@ -51,6 +50,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let agents = parts.time("example agents", || agents::build(workspace, &built.library))?;
     let hosts = parts.time("example hosts", || hosts::ready(workspace, &built.library))?;
     let javascript = parts.time("the npm package", || js::test::ready(workspace))?;
+    let wasmtime = parts.time("a stock wasmtime", || tools::wasmtime(workspace))?;
     let mut variables: Variables = built.embedded.variables().map(|(name, path)| (name, path.to_owned())).into();
     variables.extend([
         ("MUSE_BIN", built.muse.clone()),

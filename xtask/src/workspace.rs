@@ -4,7 +4,9 @@
 //! Debian's package lists. Deleting it costs time, nothing else.
 
 use crate::parts::Parts;
+use crate::tools::Ahead;
 use anyhow::{Context, Result};
+use std::cell::RefCell;
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ pub(crate) struct Workspace {
     pub(crate) shell: Shell,
     /// What was done so far, and how long it took.
     pub(crate) parts: Parts,
+    /// A stock wasmtime that is being built meanwhile.
+    pub(crate) wasmtime: RefCell<Option<Ahead>>,
 }
 
 impl Workspace {
@@ -27,7 +31,7 @@ impl Workspace {
         let cache = cache_directory()?;
         let shell = Shell::new()?;
         shell.change_dir(&root);
-        Ok(Self { root, cache, shell, parts: Parts::new() })
+        Ok(Self { root, cache, shell, parts: Parts::new(), wasmtime: RefCell::default() })
     }
 
     /// Cargo's target directory, wherever the user's settings put it.
