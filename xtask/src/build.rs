@@ -18,7 +18,8 @@ use tempfile::NamedTempFile;
 use xshell::cmd;
 
 /// How cargo is told to build, test or check what runs natively: always together and in one profile. Another choice is
-/// another choice of features and settings for all of wasmtime, which takes minutes to compile.
+/// another choice of features and settings for all of wasmtime, which takes minutes to compile. `muse` alone needs less:
+/// see [`compiler`].
 pub(crate) const NATIVE: [&str; 4] = ["--locked", "--release", "--workspace", "--all-features"];
 
 /// What has been built, by absolute paths.
@@ -105,8 +106,10 @@ fn beside<A: Send, B>(
     thread::scope(|scope| {
         let first = scope.spawn(|| first(&Workspace::open()?));
         let second = second();
-        let first = first.join().unwrap_or_else(|cause| panic::resume_unwind(cause));
-        Ok((first?, second?))
+        match first.join() {
+            Ok(first) => Ok((first?, second?)),
+            Err(cause) => panic::resume_unwind(cause),
+        }
     })
 }
 
