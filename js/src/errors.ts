@@ -1,9 +1,9 @@
 import type { CancelRequest, Enqueued, Status } from './types.ts';
 
-/** How many causes of an error are told. */
+/** The most causes of an error that its text has. */
 const CAUSES = 16;
 
-/** What went wrong: all the words that there are, which are those of the command line's `status`, too. */
+/** All error codes. They are the same words as the `status` of the command line. */
 export type Code =
   | 'bad_args'
   | 'bad_payload'
@@ -24,9 +24,9 @@ export type Code =
 
 /** Why an operation did not do what was asked. Unless its class says otherwise, nothing changed. */
 export class CoordError extends Error {
-  /** The stable word for programs. It is the same on every face, and does not depend on which copy of this package threw. */
+  /** The stable code for programs. It is the same on every face and in every copy of this package. */
   readonly code: Code;
-  /** Of `enqueueMany`, and of `enqueue` in a completion: which of the tasks was refused, counted from 0. */
+  /** Of `enqueueMany`, and of `enqueue` in a completion: the place of the refused task, counted from 0. */
   declare readonly index?: number;
 
   constructor(code: Code, message: string, options?: ErrorOptions) {
@@ -36,19 +36,19 @@ export class CoordError extends Error {
   }
 }
 
-/** A value is out of its limits. The message names the value, the limit and the way out. */
+/** A value is out of its limits. The message names the value, the limit and what to do. */
 export class BadArgsError extends CoordError {}
 
-/** The payload is no JSON object. */
+/** The payload is not a JSON object within its limits. */
 export class BadPayloadError extends CoordError {}
 
-/** Not a name of a queue. */
+/** Not a valid queue name. */
 export class BadQueueError extends CoordError {}
 
 /** Not `sha256:` and 64 hexadecimal digits. */
 export class BadTaskIdError extends CoordError {}
 
-/** There is no such task, or none of those that one was to wait for. */
+/** There is no such task. It may be a parent in `after` of a new task. */
 export class NotFoundError extends CoordError {
   declare readonly taskId: string;
 }
@@ -56,74 +56,74 @@ export class NotFoundError extends CoordError {
 /** Nobody holds the task: it waits to be claimed, or cannot be claimed yet. */
 export class NotClaimedError extends CoordError {
   declare readonly taskId: string;
-  /** Where the task stands: `pending`, `scheduled` or `blocked`. */
+  /** The state of the task: `pending`, `scheduled` or `blocked`. */
   declare readonly taskStatus: Status;
   /** When it is due; absent if it is not `scheduled`. */
   declare readonly scheduledAt?: Date;
-  /** The task that it waits for; absent if it is not `blocked`. */
+  /** The parent that it waits for; absent if it is not `blocked`. */
   declare readonly blockedOn?: string;
 }
 
-/** Who has the task that was asked about. */
+/** Another agent holds the task. The properties say which. */
 export class HeldByAnotherError extends CoordError {
   declare readonly taskId: string;
-  /** `claimed`, or `timed_out` if the lease has run out and nobody has taken the task over. */
+  /** `claimed`, or `timed_out` if the lease has expired and nobody has taken the task over yet. */
   declare readonly taskStatus: Status;
-  /** Who has it now. */
+  /** The holder. */
   declare readonly runId: string;
   declare readonly generation: number;
   declare readonly claimedAt: Date;
   declare readonly expiresAt: Date;
 }
 
-/** Another agent holds the task, and it never was the caller's. Leave it alone. */
+/** Another agent holds the task, and the caller never did. Leave it alone. */
 export class WrongOwnerError extends HeldByAnotherError {}
 
-/** The lease is over and another agent holds the task. Drop this work, and claim anew. */
+/** The caller's lease is over, and another agent holds the task. Drop this work, and claim anew. */
 export class LeaseLostError extends HeldByAnotherError {}
 
-/** The task has ended. What was reported now is not kept. */
+/** The task has ended. This report is not kept, except a late result: see {@link Lease.complete}. */
 export class AlreadyTerminalError extends CoordError {
   declare readonly taskId: string;
   /** How it ended: `completed`, `failed`, `cancelled` or `expired`. */
   declare readonly taskStatus: Status;
-  /** The same. */
+  /** The same as `taskStatus`. */
   declare readonly status: Status;
   declare readonly endedAt: Date;
-  /** Who ended it; absent if its time ran out. */
+  /** The agent that ended it; absent if it expired, or was cancelled because of a parent. */
   declare readonly runId?: string;
 }
 
 /** The task has not ended, so it cannot be put back. */
 export class NotTerminalError extends CoordError {
   declare readonly taskId: string;
-  /** Where the task stands. */
+  /** The state of the task. */
   declare readonly taskStatus: Status;
   /** When it is due; absent if it is not `scheduled`. */
   declare readonly scheduledAt?: Date;
-  /** The task that it waits for; absent if it is not `blocked`. */
+  /** The parent that it waits for; absent if it is not `blocked`. */
   declare readonly blockedOn?: string;
 }
 
-/** The task cannot be put back, as another one that has not ended has its unique key. */
+/** The task cannot be put back, since another task with its unique key has not ended. */
 export class KeyTakenError extends CoordError {
   declare readonly taskId: string;
   /** How it ended: `failed`, `cancelled` or `expired`. */
   declare readonly taskStatus: Status;
-  /** The one that has the key. */
+  /** The id of the task that has the key. */
   declare readonly liveTaskId: string;
 }
 
 /**
- * Somebody asks the holder of a task to stop. It is the reason of {@link Lease.signal}. It is no {@link CoordError}, as
- * nothing was refused: no call of this package rejects with it.
+ * Somebody asks the holder of a task to stop. It is only the reason of {@link Lease.signal}. It is not a {@link
+ * CoordError}, as nothing was refused, and no call of this package rejects with it.
  */
 export class CancelRequestedError extends Error {
   readonly code: 'cancel_requested' = 'cancel_requested';
   readonly taskId: string;
-  /** Who asks; `null` if the text of the request was lost. */
+  /** The agent that asks; `null` if the text of the request was lost. */
   readonly runId: string | null;
-  /** Why, if they said so. */
+  /** The reason, if one was given. */
   readonly reason: string | null;
 
   /** @internal */
@@ -139,20 +139,24 @@ export class CancelRequestedError extends Error {
 /** There is no `.muse` to work in. */
 export class NotARepositoryError extends CoordError {}
 
-/** The directory follows a protocol that this version does not know. Use a newer one. */
+/** The directory follows a format, or uses a feature, that this version does not know. Use a newer version. */
 export class UnsupportedFormatError extends CoordError {}
 
-/** The medium failed before anything was changed that was asked for, unless it is an {@link UnknownOutcomeError}. */
+/** The medium failed before the call changed anything, unless it is an {@link UnknownOutcomeError}. */
 export class IoError extends CoordError {
-  /** What is wrong, as far as a program would act on it. */
+  /** The kind of failure, as far as a program can act on it. */
   declare readonly kind: 'read-only' | 'denied' | 'full' | 'wrong-type' | 'other';
-  /** Of `enqueueMany`: the tasks that had been enqueued before, and stay. Of the 256 after them some may have been, too. */
+  /**
+   * Of `enqueueMany`: the tasks that were enqueued before, and stay. Some of the 32 after them may have been enqueued,
+   * too.
+   */
   declare readonly enqueued?: Enqueued[];
 }
 
 /**
- * The medium failed at the very step that was asked for, or before that was durable: it may have taken effect or not. Who asks again for
- * a task's end or heartbeat learns it; who enqueues without a unique key, or claims, again may have done it twice.
+ * The medium failed during the change, or before it was durable: it may have taken effect or not. To find out, end the
+ * task or send the heartbeat again. A claim, or an enqueue without a unique key, may take effect twice if it is
+ * repeated.
  */
 export class UnknownOutcomeError extends IoError {}
 
@@ -177,7 +181,10 @@ const CLASSES: Record<Code, typeof CoordError> = {
 
 const TIMES = new Set(['claimedAt', 'expiresAt', 'endedAt', 'scheduledAt']);
 
-/** The error for what the WebAssembly part throws: a JSON text. Anything else is a fault of this package, and said to be one. */
+/**
+ * Makes the error that the WebAssembly part throws as a JSON text. Anything else is a fault of this package, and the
+ * message says so.
+ */
 export function toCoordError(thrown: unknown): CoordError {
   if (typeof thrown !== 'string') {
     return new CoordError(
@@ -203,9 +210,9 @@ export function toCoordError(thrown: unknown): CoordError {
 }
 
 /**
- * Anything that was thrown in words, with what caused it unless it says so itself: of a request that failed often only
- * the cause says why. A program may throw whatever there is, also what throws in turn when it is asked for its text.
- * This never throws.
+ * The text of anything that was thrown, with its causes, unless the text has them already. Of a failed request often
+ * only the cause says why. A program may throw any value, even one that throws when it is turned into text; this never
+ * throws.
  */
 export function wordsOf(thrown: unknown, told: readonly unknown[] = []): string {
   const said = ownWords(thrown);

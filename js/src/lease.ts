@@ -8,32 +8,35 @@ import { draftTexts, jsonOf, locating, text } from './requests.ts';
 import type { CancelRequest, ClaimRecord, Completed, CompleteOptions, FailOptions, HeartbeatOptions } from './types.ts';
 import type { JsonObject, Released, ReleaseOptions, Report, Task } from './types.ts';
 
-/** How often somebody who holds `signal` is told at the latest that the task is theirs no more, in milliseconds. */
+/** How often the task is checked once `signal` is used, in milliseconds. */
 const LOOK_EVERY = 1000;
 
-/** What tells a holder that the task is theirs no more, or never was. */
+/** The codes that say that this agent does not hold the task any more, or never did. */
 const LOST = new Set(['lease_lost', 'wrong_owner', 'already_terminal', 'not_claimed', 'not_found']);
 
-/** Longest reason of a failure, in characters. */
+/** The longest reason of a failure, in characters. */
 const REASON = 4096;
 
 /**
  * A task that this agent holds.
  *
- * What a lease does is bound to its nonce: it never acts on a later lease of the same task, even under the same run id. Until
- * another agent takes over, a holder is still obeyed after its lease ran out.
+ * A lease is bound to its nonce: it never acts on a later lease of the same task, even under the same run id. An
+ * expired lease is not yet a lost one: until another agent takes the task over, its holder may still call every method.
  *
- * Every method rejects with {@link LeaseLostError} once another agent has taken the task over, with {@link AlreadyTerminalError} once
- * it ended, and with {@link NotClaimedError} once it was given back.
+ * Every method rejects with {@link LeaseLostError} after another agent has taken the task over, with {@link
+ * AlreadyTerminalError} after the task has ended, and with {@link NotClaimedError} after it was given back.
  */
 export class Lease<Payload extends object = JsonObject, Result extends object = JsonObject> implements AsyncDisposable {
   readonly task: Task<Payload>;
   readonly runId: string;
-  /** Results that earlier holders reported too late, the oldest first: the work may be done already. */
+  /**
+   * Late results: results that earlier holders reported after they had lost the task, oldest first. They do not count,
+   * but the work may already be done.
+   */
   readonly orphanResults: Report<Result>[];
   readonly #binding: CoordQueue;
   readonly #asked: Asked;
-  /** Made when it is asked for: most leases end without. */
+  /** Made at the first use, since most leases end without one. */
   #abort: AbortController | undefined;
   #record: ClaimRecord<Result>;
   #held = true;
@@ -51,7 +54,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     this.#heedRequest();
   }
 
-  /** The claim as it was when this object last got an answer. */
+  /** The claim, as of the last answer to this object. */
   get record(): ClaimRecord<Result> {
     return this.#record;
   }
@@ -61,27 +64,34 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     return this.#record.generation;
   }
 
-  /** When another agent may take the task over. */
+  /** When the lease expires. From then on another agent may take the task over. */
   get expiresAt(): Date {
     return this.#record.expiresAt;
   }
 
-  /** False once the task was completed, failed or given back by this object, or it was told that the task is another's. */
+  /**
+   * False after this object has completed, failed or given back the task, or was told that the task is another agent's.
+   */
   get held(): boolean {
     return this.#held;
   }
 
-  /** Who asks the holder to stop, as far as this object has been told: by a heartbeat, or from the first use of `signal` on. */
+  /**
+   * A request to stop, as far as this object knows: from a heartbeat, or, after the first use of `signal`, within a
+   * second.
+   */
   get cancelRequest(): CancelRequest | null {
     return this.#record.cancelRequest;
   }
 
   /**
-   * Aborted when the task is taken over by another agent, cancelled, or ended otherwise, and when somebody asks its holder to stop;
-   * its reason is the error that says so. Only after a {@link CancelRequestedError} is the task still this agent's: `release` then
-   * ends it as cancelled, and so does its lease if it runs out.
+   * Aborted when another agent takes the task over, when the task ends, and when somebody asks its holder to stop. The
+   * reason is the error that says so.
    *
-   * From the first use on the task is looked at once a second, at the cost of a system call or two.
+   * Only after a {@link CancelRequestedError} does this agent still hold the task. `release` then ends it as cancelled,
+   * and so does the end of its lease.
+   *
+   * From the first use on the task is checked once a second, which costs one or two system calls.
    */
   get signal(): AbortSignal {
     if (this.#held && this.#looking === undefined) {
@@ -92,8 +102,9 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   }
 
   /**
-   * Tells that the holder is alive: the lease is as long again from now, or `leaseSeconds`. With `progress` or `note` it tells how far
-   * the work is, too, at the cost of a file. The answer's `cancelRequest` says whether somebody asks to stop.
+   * Extends the lease. It now ends `leaseSeconds` from now; if none is given, its previous length is used again.
+   * `progress` and `note` also report how far the work is, which costs a file. `cancelRequest` in the answer says
+   * whether somebody asks the holder to stop.
    */
   async heartbeat(options: HeartbeatOptions = {}): Promise<ClaimRecord<Result>> {
     const { leaseSeconds, progress, note } = optionsOf('heartbeat', options);
@@ -106,10 +117,12 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   }
 
   /**
-   * Ends the task in success, and enqueues further ones in the same step: all of them if this is accepted, else none. Survives a
-   * power cut when it resolves, result and all.
+   * Ends the task in success, and enqueues follow-ups in the same step: all of them if the completion is accepted,
+   * otherwise none. When this resolves the end and the result survive a power cut.
    *
-   * If the task was taken over, the result is kept for whoever holds it now, in {@link Lease.orphanResults}.
+   * If the task was taken over, this rejects, and the result is kept as a late result: the next holders have it in
+   * {@link Lease.orphanResults}. Rejects with {@link BadArgsError} if the result is not a JSON object of at most 65,536
+   * bytes.
    */
   async complete(result?: Result, options: CompleteOptions = {}): Promise<Completed<Result>> {
     const resultText = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
@@ -126,9 +139,11 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   }
 
   /**
-   * Ends the attempt in failure, and the task, unless there are attempts left; with `final` in any case. The reason is an error, told
-   * with its causes, a text, or whatever was thrown; beyond 4,096 characters it is cut. The answer's `status` says what
-   * became of the task.
+   * Ends the attempt in failure. If attempts are left and `final` is not set, the task is retried after its backoff;
+   * otherwise it ends as failed. `status` in the answer says which.
+   *
+   * The reason is an error, stored with its causes, or a text, or any other thrown value. Beyond 4,096 characters it is
+   * cut.
    */
   async fail(reason: unknown, options: FailOptions = {}): Promise<ClaimRecord<Result>> {
     const { final = false } = optionsOf('fail', options);
@@ -139,8 +154,8 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   }
 
   /**
-   * Gives the task back: it waits again, where it waited before, and the attempt does not count. With `delaySeconds` (0 to
-   * 315,360,000) nobody is to claim it so long. If its holder was asked to stop, it ends as cancelled.
+   * Gives the task back. It waits in its old place, at once or after `delaySeconds` (0 to 315,360,000), and the attempt
+   * does not count. If its holder was asked to stop, the task ends as cancelled.
    */
   async release(options: ReleaseOptions = {}): Promise<Released> {
     const { delaySeconds } = optionsOf('release', options);
@@ -149,7 +164,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     return releasedOf(raw);
   }
 
-  /** As `release()`, unless the task was completed, failed or given back, or is another's by now. */
+  /** Same as `release()`, unless the task was completed, failed or given back, or another agent holds it by now. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#held) await this.release();
@@ -158,12 +173,12 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     }
   }
 
-  /** @internal Aborts `signal` for another reason than that the task is lost. */
+  /** @internal Aborts `signal` for a reason other than a lost task. */
   interrupt(reason: unknown): void {
     this.#aborting().abort(reason);
   }
 
-  /** @internal The answer by which this object learnt that the task is another's. */
+  /** @internal The error by which this object learnt that it does not hold the task any more. */
   get lost(): CoordError | undefined {
     return this.#lost;
   }
@@ -172,7 +187,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     return [this.task.taskId, this.runId, this.#record.claimNonce];
   }
 
-  /** Passes on what is answered, and takes notice if it is that the task is another's. */
+  /** Returns the answer. If the error says that the task is lost, it also ends this lease and aborts `signal`. */
   #ask<T>(ask: () => string): T {
     try {
       return this.#asked(ask);
@@ -191,7 +206,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
       this.#record = claimRecordOf(this.#ask<RawClaimRecord>(() => this.#binding.stillHeld(...this.#who())));
       this.#heedRequest();
     } catch {
-      // Who holds the signal has been told, or the medium fails and the next look may not.
+      // Either `signal` was aborted, or the medium failed, and the next look may succeed.
     }
   }
 
@@ -211,16 +226,16 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   }
 }
 
-/** The reason of a failure, in whole characters. */
+/** The reason of a failure, cut to whole characters. */
 function cut(reason: string): string {
-  // A character has two units at most. To take apart a text of a gigabyte would take too much memory.
+  // A character has at most two UTF-16 units. Splitting a text of a gigabyte would take too much memory.
   const characters = [...reason.slice(0, 2 * (REASON + 1))];
   return characters.length > REASON ? `${characters.slice(0, REASON - 1).join('')}…` : reason;
 }
 
 /**
- * @internal True for an error that tells the holder of a task that it is theirs no more. Another task may be what is
- * not there.
+ * @internal True for an error that says that this agent does not hold this task any more. (A `not_found` may be about
+ * another task.)
  */
 export function isLost(error: unknown, taskId: string): error is CoordError {
   return error instanceof CoordError && LOST.has(error.code) && (error as CoordError & { taskId?: string }).taskId === taskId;

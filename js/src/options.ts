@@ -4,7 +4,7 @@ import type { HeartbeatOptions, NewTask, OpenOptions, ReleaseOptions, ResumeOpti
 import type { RetryOptions, WaitOptions, WatchOptions } from './types.ts';
 import type { StopMode, WorkOptions } from './worker.ts';
 
-/** The longest text that a complaint quotes, in UTF-16 units. */
+/** The longest text that an error message quotes, in UTF-16 units. */
 const QUOTED = 100;
 
 /** The options of each call. */
@@ -29,10 +29,7 @@ interface Calls {
   retry: RetryOptions;
 }
 
-/**
- * What an option takes: in words, by an example as one writes it, and whether a value is that. Limits are left to the
- * core.
- */
+/** The kind of an option: in words, by an example as code, and as a check. The core checks the limits. */
 interface Kind {
   takes: string;
   like: string;
@@ -76,7 +73,7 @@ const TASKS: Kind = {
   like: "[{ title: 'Next' }]",
   fits: (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
 };
-/** Made words or JSON of, whatever it is; the latter may be refused then. */
+/** Any value. It becomes text or JSON, and JSON may be refused later. */
 const ANY: Kind = { takes: 'anything', like: "'a'", fits: () => true };
 const MODE: Kind = oneOf<StopMode>({ finish: 1, release: 1 });
 const STATUS: Kind = oneOf<Status>({
@@ -95,8 +92,7 @@ const CHOICE = { queue: TEXT, queues: TEXTS, tags: TEXTS, anyTags: TEXTS, exclud
 const CLAIM = { ...CHOICE, runId: TEXT, leaseSeconds: WHOLE, wait: WHOLE, signal: SIGNAL };
 
 /**
- * What each option of each call takes. The compiler sees to it that these are the options that the types declare, all
- * of them.
+ * The kind of each option of each call. The compiler checks that these are exactly the options that the types declare.
  */
 const OPTIONS: { [Call in keyof Calls]: { [Name in keyof Required<Calls[Call]>]: Kind } } = {
   openQueue: { root: PLACE, init: FLAG, sync: SYNC },
@@ -145,14 +141,14 @@ const OPTIONS: { [Call in keyof Calls]: { [Name in keyof Required<Calls[Call]>]:
   retry: { now: FLAG, cascade: FLAG },
 };
 
-/** The same, to be gone through. */
+/** The same as lists. */
 const KINDS: Record<string, [name: string, kind: Kind][]> = Object.fromEntries(
   Object.entries(OPTIONS).map(([call, kinds]) => [call, Object.entries(kinds)]),
 );
 
 /**
- * The options of a call, each of the kind that it takes. `null` counts as left out. An option that the call does not
- * have is refused: to pass over it would be to do something else than was asked.
+ * Returns the options of a call, checked to be of their kinds. `null` counts as left out. Throws {@link BadArgsError}
+ * for an option that the call does not have: ignoring it would do something else than the caller asked for.
  */
 export function optionsOf<Call extends keyof Calls>(call: Call, given: Calls[Call]): Calls[Call] {
   const kinds = KINDS[call]!;
@@ -170,12 +166,12 @@ export function optionsOf<Call extends keyof Calls>(call: Call, given: Calls[Cal
   return taken as object as Calls[Call];
 }
 
-/** The way to stop, if there is such a one. */
+/** Returns the mode of `stop`. Throws {@link BadArgsError} if there is no such mode. */
 export function modeOf(given: StopMode): StopMode {
   return fitting('mode', given, MODE);
 }
 
-/** A value as a complaint quotes it. */
+/** A value as an error message quotes it. */
 export function shown(value: unknown): string {
   const words = wordsOf(value);
   const cut = words.length > QUOTED ? `${words.slice(0, QUOTED)}…` : words;
@@ -200,13 +196,16 @@ function oneOf<Word extends string>(words: Record<Word, 1>): Kind {
   return { takes, like: `'${all[0]}'`, fits: (value) => typeof value === 'string' && Object.hasOwn(words, value) };
 }
 
-/** Which option may have been meant, and which there are. */
+/** Says which option was probably meant, and which options there are. */
 function hint(stranger: string, names: string[]): string {
   const meant = names.find((name) => isLike(name, stranger));
   return `${meant === undefined ? '. It has' : `: did you mean ${meant}? It has`} ${names.join(', ')}`;
 }
 
-/** Whether one is the other in another spelling, or its beginning, as of `maxAttempts` are `max_attempts` and `max`. */
+/**
+ * True if one is another spelling of the other, or its beginning. For example, `max_attempts` and `max` are like
+ * `maxAttempts`.
+ */
 function isLike(name: string, other: string): boolean {
   const [one = '', two = ''] = [name, other].map((text) => text.replace(/[^a-z]/gi, '').toLowerCase());
   return two !== '' && (one.startsWith(two) || two.startsWith(one));

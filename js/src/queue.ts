@@ -36,38 +36,44 @@ import type {
 import { LightSleep } from './wait.ts';
 import { type Handler, Worker, type WorkOptions } from './worker.ts';
 
-/** @internal The longest that one claim waits, in seconds. Who waits for longer claims again. */
+/** @internal The longest that one claim waits, in seconds. For a longer wait the caller claims again. */
 export const LONGEST_WAIT = 3600;
 
-/** How many tasks one call may claim. */
+/** The most tasks that one call may claim. */
 const MOST_AT_ONCE = 100_000;
 
-/** How long claiming many tasks keeps everything else from being done, in milliseconds. */
+/** How long `claimMany` blocks the event loop at a time, in milliseconds. */
 const LONGEST_BLOCK = 10;
 
-/** How long somebody sleeps at most who waits for an end and is woken by it, in milliseconds. */
+/** The longest sleep of `wait` if the host reports every change, in milliseconds. */
 const LOOK_WHEN_TOLD = 250;
 
-/** How soon somebody who follows tasks looks again, in milliseconds, if looking is cheap. */
+/** The shortest pause between two looks of `watch`, in milliseconds. */
 const LOOK_AGAIN = 200;
 
-/** How much longer than a look the pause after it is, so that following takes a twentieth of a core at most. */
+/**
+ * The pause of `watch` is at least this many times as long as its look, so that it uses at most a twentieth of a core.
+ */
 const PAUSE_PER_LOOK = 20;
 
-/** How far back `stats` looks at ended tasks, in seconds, unless it is said. */
+/** The default window of `stats`, in seconds. */
 const WINDOW_SECONDS = 3600;
 
-/** The longest time that is asked about in seconds, which is that of a task's pending TTL. */
+/** The longest time that an option may give, in seconds: that of `ttlSeconds`. */
 const LONGEST_SECONDS = 315_360_000;
 
-/** How soon a directory is looked at again that has only just been watched, in milliseconds: something may have come before. */
+/**
+ * How soon the queue is looked at again after a directory was newly watched, in milliseconds: something may have come
+ * before.
+ */
 const SOON = 35;
 
 /**
- * Opens the queue of a repository, which every other face may be working on at the same time.
+ * Opens the queue of a repository. Every other face may work on it at the same time.
  *
- * Rejects with {@link NotARepositoryError} where there is no `.muse`, and with {@link UnsupportedFormatError} if the queue is of a
- * newer format.
+ * Rejects with {@link NotARepositoryError} if there is no `.muse`, with {@link UnsupportedFormatError} if the queue has
+ * a format or a feature that this version does not know, and with {@link IoError} if a repository found by searching is
+ * not to be trusted.
  */
 export async function openQueue(options: OpenOptions = {}): Promise<Queue> {
   const taken = optionsOf('openQueue', options);
@@ -79,14 +85,18 @@ export async function openQueue(options: OpenOptions = {}): Promise<Queue> {
 /**
  * A queue in a directory.
  *
- * Of all agents that claim at once, on every face that shares the directory, exactly one gets a task. What `enqueue`, `complete`,
- * `fail` and `cancel` have acknowledged survives a power cut.
+ * Of all agents that claim at once, on every face that shares the directory, exactly one gets a task. Changes that
+ * `enqueue`, `complete`, `fail` and `cancel` acknowledged survive a power cut.
  *
- * File operations are synchronous, as is the way of short ones in Node: a claim takes a fraction of a millisecond, what is
- * acknowledged as long as the disk takes to sync. Waiting is asynchronous.
+ * File operations are synchronous and block the event loop: a claim for a fraction of a millisecond, an acknowledged
+ * change as long as the disk takes to sync. Waiting is asynchronous.
  *
- * What was not as it should be and kept nobody from their work, such as a title that was cut or a task that was set aside because
- * its record had been altered, is told by `process.emitWarning` under the name `CoordWarning`.
+ * Problems that stopped no call are reported by `process.emitWarning` under the name `CoordWarning`. Examples: a title
+ * that was cut, a task that was quarantined because its record was altered.
+ *
+ * A method that takes a task id rejects with {@link BadTaskIdError} if it is not one, and with {@link NotFoundError} if
+ * there is no such task. Every method can reject with {@link IoError}, and with {@link BadArgsError} if an option is
+ * unknown or out of its limits.
  */
 export class Queue {
   /** The coordination directory. */
@@ -99,25 +109,28 @@ export class Queue {
     this.#binding = binding;
   }
 
-  /** Makes the directory a queue, as the first `enqueue` does. True if this call did. */
+  /** Makes the directory a queue, if it is none yet. True if this call did. The first `enqueue` does the same. */
   async init(): Promise<boolean> {
     return refusing(() => this.#binding.init());
   }
 
   /**
-   * Adds a task, and answers it as it is stored. It survives a power cut when this resolves. If a task with the same `unique` key lives,
-   * that one is answered, as `deduplicated`.
+   * Adds a task, and returns it as it is stored. When this resolves the task survives a power cut.
+   *
+   * If a task with the same `unique` key has not ended, that one is returned, with `deduplicated: true`. Rejects with
+   * {@link BadPayloadError} or {@link BadQueueError} if that value is not valid, and with {@link NotFoundError} if a
+   * task in `after` does not exist.
    */
   async enqueue<Payload extends object = JsonObject>(task: NewTask<Payload>): Promise<Enqueued<Payload>> {
     return enqueuedOf(this.#ask<RawEnqueued>(() => this.#binding.enqueue(draftText(task))));
   }
 
   /**
-   * Adds tasks in their order, up to 32 at a time, whose directories are synced together. All are checked before the first is
-   * written; if one is refused, so are all, and the message and {@link CoordError.index} tell which. Others are let do
-   * something in between.
+   * Adds tasks in their order, up to 32 at a time. The directories of 32 are synced together; between two steps the
+   * event loop runs.
    *
-   * If the medium fails, {@link IoError.enqueued} tells which were enqueued before.
+   * All tasks are checked before the first is written. If one is refused, none is enqueued; the message and {@link
+   * CoordError.index} say which. If the medium fails, {@link IoError.enqueued} has the tasks that were enqueued before.
    */
   async enqueueMany<Payload extends object = JsonObject>(tasks: Iterable<NewTask<Payload>>): Promise<Enqueued<Payload>[]> {
     const given = listed('enqueueMany', tasks);
@@ -139,10 +152,11 @@ export class Queue {
   }
 
   /**
-   * Claims the task of the highest priority, the oldest among those of one priority; `undefined` if there is nothing.
+   * Claims the matching task of the highest priority; of one priority, the oldest. Resolves with `undefined` if there
+   * is nothing to claim.
    *
-   * While it waits it takes less than 1 % of a core, and it notices a task within 50 ms (one that was given back or whose lease ran
-   * out, within about a second).
+   * While it waits it uses less than 1 % of a core. It notices a new task within 50 ms, and a released or timed-out one
+   * within about a second.
    */
   async claim<Payload extends object = JsonObject, Result extends object = JsonObject>(
     options: ClaimOptions = {},
@@ -159,10 +173,10 @@ export class Queue {
   }
 
   /**
-   * Claims up to `max` tasks (at most 100,000), in the order of `claim`; none if there is nothing. With `wait` it waits for the first
-   * one, and then takes what there is.
+   * Claims up to `max` tasks (1 to 100,000), in the order of `claim`. Resolves with an empty array if there is nothing
+   * to claim. With `wait` it waits only for the first task.
    *
-   * What was claimed is answered, whatever happens to the rest: that is told as a warning.
+   * If the medium fails after the first claim, it still resolves with the leases that it got, and emits a warning.
    */
   async claimMany<Payload extends object = JsonObject, Result extends object = JsonObject>(
     max: number,
@@ -192,9 +206,10 @@ export class Queue {
   }
 
   /**
-   * Claims one task after the other, until `signal`, or until there has been nothing for `wait` seconds.
+   * Claims one task after the other, until `signal` is aborted, or until there was nothing to claim for `wait` seconds.
    *
-   * What the loop does not complete, fail or release stays claimed until its lease ends: `await using` releases it.
+   * A task that the loop does not complete, fail or release stays claimed until its lease expires. `await using`
+   * releases it.
    */
   async *claims<Payload extends object = JsonObject, Result extends object = JsonObject>(
     options: ClaimsOptions = {},
@@ -211,8 +226,11 @@ export class Queue {
   }
 
   /**
-   * Takes up the lease of a task that this agent claimed earlier, for instance before it was started anew. It is a heartbeat, too,
-   * and rejects as one does.
+   * Returns the lease of a task that this agent claimed earlier, for example before it was restarted. It also extends
+   * the lease, as a heartbeat does.
+   *
+   * Rejects with {@link NotClaimedError}, {@link WrongOwnerError}, {@link LeaseLostError} or {@link
+   * AlreadyTerminalError} if this agent does not hold the task.
    */
   async resume<Payload extends object = JsonObject, Result extends object = JsonObject>(
     taskId: string,
@@ -222,7 +240,10 @@ export class Queue {
     return this.#lease(this.#ask(() => this.#binding.resume(text(taskId), actor(runId), claimNonce)));
   }
 
-  /** One task, where it stands, and all that was reported of it; `undefined` if there is no such task. */
+  /**
+   * Returns one task, its state, and its reports; `undefined` if there is no such task. The cost does not depend on how
+   * many tasks there are.
+   */
   async get<Payload extends object = JsonObject, Result extends object = JsonObject>(
     taskId: string,
   ): Promise<Shown<Payload, Result> | undefined> {
@@ -234,7 +255,7 @@ export class Queue {
     }
   }
 
-  /** The tasks there are. The cost grows with the number of tasks, and more with the number shown. */
+  /** Lists tasks. The cost grows with the number of tasks there are, and more with the number returned. */
   async list<Payload extends object = JsonObject, Result extends object = JsonObject>(
     filter: Filter = {},
   ): Promise<Listing<Payload, Result>> {
@@ -243,8 +264,9 @@ export class Queue {
   }
 
   /**
-   * Waits until these tasks have ended, or with `any` one of them, and answers how they stand. One that was removed, or never was,
-   * counts as ended. An end is noticed within 50 ms, at less than 1 % of a core.
+   * Waits until these tasks have ended, or with `any` until one of them has, and returns them as they stand. A task
+   * that was removed, or never existed, counts as ended. It notices an end within 50 ms, and uses less than 1 % of a
+   * core.
    */
   async wait<Payload extends object = JsonObject, Result extends object = JsonObject>(
     taskIds: string | readonly string[],
@@ -273,10 +295,11 @@ export class Queue {
   }
 
   /**
-   * Follows what becomes of tasks: how each stands now, then each that changes, the oldest first, until `signal` or for ever.
+   * Follows tasks, until `signal` is aborted: first each task as it stands now, then each one that changes. The oldest
+   * comes first.
    *
-   * It looks about five times a second (less often where a look takes more than 10 ms), and compares: a task that has moved twice
-   * between two looks is told once, as it stands then. What ended while nobody looked, `list({ endedSince })` tells.
+   * It looks about five times a second, less often if a look takes more than 10 ms. A task that changes twice between
+   * two looks is yielded once, as it stands then. For tasks that ended while nobody looked, use `list({ endedSince })`.
    */
   async *watch<Payload extends object = JsonObject, Result extends object = JsonObject>(
     options: WatchOptions = {},
@@ -301,8 +324,8 @@ export class Queue {
   }
 
   /**
-   * How many tasks there are, where they stand, and how long they take. Reads the records of those that have not ended, or ended in
-   * the last `windowSeconds` (default 3,600).
+   * Returns how many tasks there are, how many have each status, and how long they take. Reads the records of the tasks
+   * that have not ended, or that ended in the last `windowSeconds` (default 3,600).
    */
   async stats(options: StatsOptions = {}): Promise<Stats> {
     const { windowSeconds = WINDOW_SECONDS } = optionsOf('stats', options);
@@ -311,9 +334,16 @@ export class Queue {
   }
 
   /**
-   * Calls a task off: a waiting one, one's own, or one whose lease has run out; with `force` anybody's, whose holder learns it when it
-   * next speaks, and within about a second by {@link Lease.signal}. With `request` a holder is asked to stop, by the same ways, and
-   * decides; the answer's `cancelRequest` tells. If it is not heard of again, its task ends as cancelled with its lease.
+   * Cancels a task: one that waits, one that this agent holds, or one whose lease has expired.
+   *
+   * If another agent holds it, this rejects with {@link WrongOwnerError}, unless one of these is set:
+   *
+   * - `force` cancels it all the same. The holder's next call fails with `already_terminal`, and its {@link
+   *   Lease.signal} is aborted within about a second.
+   * - `request` asks the holder to stop; its next heartbeat and its {@link Lease.signal} tell it. The answer has a
+   *   `cancelRequest`. If the holder is not heard of again, the task ends as cancelled when the lease expires.
+   *
+   * Rejects with {@link AlreadyTerminalError} if the task has ended.
    */
   async cancel(taskId: string, options: CancelOptions = {}): Promise<ClaimRecord> {
     const { runId, request = false, force = false, reason } = optionsOf('cancel', options);
@@ -325,18 +355,23 @@ export class Queue {
   }
 
   /**
-   * Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the tasks
-   * and the time that it was enqueued to wait for, unless `now` is set. What was reported of it stays. Tasks that were
-   * cancelled because of it stay so, unless `cascade` is set.
+   * Puts back a task that failed, expired or was cancelled, with all its attempts unused. It waits again for its
+   * parents and its start time, unless `now` is set. Its reports stay. Tasks that were cancelled because of it stay
+   * cancelled, unless `cascade` is set.
    *
-   * Rejects if it waits for a task that did not complete: put that one back first.
+   * Rejects with {@link NotTerminalError} if the task has not ended, with {@link AlreadyTerminalError} if it completed,
+   * with {@link KeyTakenError} if another task has its unique key, and with code `error` if a parent did not complete:
+   * put that one back first.
    */
   async retry(taskId: string, options: RetryOptions = {}): Promise<Retried> {
     const { now = false, cascade = false } = optionsOf('retry', options);
     return retriedOf(this.#ask<RawRetried>(() => this.#binding.retry(text(taskId), now, cascade)));
   }
 
-  /** From now on nothing of this queue is claimed; what is claimed goes on. False if it was paused before. */
+  /**
+   * Stops new claims from the queue, on every face. Tasks that are claimed already go on. False if it was paused
+   * before.
+   */
   async pause(queue: string): Promise<boolean> {
     return refusing(() => this.#binding.pause(text(queue)));
   }
@@ -347,8 +382,8 @@ export class Queue {
   }
 
   /**
-   * From now on at most so many tasks of this queue are claimed at once, on every face; with `null` any number. What is claimed
-   * already stays so. A claim of a limited queue costs a look at every claimed task.
+   * Limits how many tasks of the queue can be claimed at once, on every face: 1 or more; `null` removes the limit.
+   * Tasks that are claimed already stay claimed. A claim from a limited queue reads the name of every claimed task.
    */
   async limit(queue: string, maxInFlight: number | null): Promise<void> {
     const max = maxInFlight === null ? undefined : between('maxInFlight', maxInFlight, 1, 0xffff_ffff);
@@ -356,8 +391,8 @@ export class Queue {
   }
 
   /**
-   * Removes tasks that ended long ago, for good, with all that was reported of them. One that others still wait for stays. Only who
-   * calls this removes anything.
+   * Removes tasks that ended long ago, for good, with all their reports. A task that others still wait for stays.
+   * Nothing else removes tasks.
    */
   async gc(options: GcOptions): Promise<Collected> {
     const { olderThanSeconds, keepLast = 0, dryRun = false } = optionsOf('gc', options);
@@ -367,8 +402,8 @@ export class Queue {
   }
 
   /**
-   * Claims tasks and has `handler` do them, until it is stopped: see {@link Worker}. What the handler returns completes its task,
-   * what it throws fails it.
+   * Starts a worker, which claims tasks and calls `handler` for each until it is stopped: see {@link Worker}. The task
+   * completes with the value that the handler returns, and fails with the error that it throws.
    */
   work<Payload extends object = JsonObject, Result extends object = JsonObject>(
     handler: Handler<Payload, Result>,
@@ -381,7 +416,7 @@ export class Queue {
     return new Lease(this.#binding, (ask) => this.#ask(ask), claimed);
   }
 
-  /** Looks again and again until there is a task or the claim's time is over: the answer. */
+  /** Repeats the claim until there is a task or its time is over. Returns the answer. */
   async #await(waiting: Waiting, began: number, signal: AbortSignal | undefined): Promise<string> {
     const sleep = new LightSleep(this.directory);
     try {
@@ -410,7 +445,7 @@ export class Queue {
   }
 }
 
-/** Makes an error of what the WebAssembly part throws. */
+/** Turns whatever the WebAssembly part throws into a `CoordError`. */
 function refusing<T>(ask: () => T): T {
   try {
     return ask();

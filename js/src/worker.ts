@@ -9,15 +9,15 @@ import { onAbort, onSystemSignal } from './signals.ts';
 import type { Choice, ClaimRecord, JsonObject, Task } from './types.ts';
 import { pause } from './wait.ts';
 
-/** The lease of a worker, in seconds: as long as a task waits for another agent when this one dies. */
+/** The default lease of a worker, in seconds. If the worker dies a task waits this long for another agent. */
 const LEASE_SECONDS = 60;
 
-/** How long a worker waits after an I/O error that somebody listens for, in milliseconds. */
+/** How long a worker waits after an I/O error if there is a listener, in milliseconds. */
 const PAUSE = 1000;
 
 /**
- * Does a task. What it returns completes the task, what it throws fails it; but after somebody has asked to stop, what it throws
- * cancels it.
+ * Does a task. The task completes with the value that it returns, and fails with the error that it throws. After a
+ * request to stop, an error cancels the task instead.
  */
 export type Handler<Payload extends object = JsonObject, Result extends object = JsonObject> = (
   task: Task<Payload>,
@@ -26,63 +26,68 @@ export type Handler<Payload extends object = JsonObject, Result extends object =
 
 /** How a worker works. */
 export interface WorkOptions extends Choice {
-  /** Who works, in 1 to 256 characters. Two agents must not share one. Default: `$MUSE_RUN_ID`. */
+  /** The run id of this worker: 1 to 256 characters. Two agents must not share one. Default: `$MUSE_RUN_ID`. */
   runId?: string;
-  /** How many tasks are done at once. Default: 1. */
+  /** How many tasks the worker does at once: 1 or more. Default: 1. */
   concurrency?: number;
-  /** Seconds without a task, with none at hand, after which the worker stops: 0 to 3,600. Default: it goes on. */
+  /** Seconds without any task after which the worker stops: 0 to 3,600. Default: it goes on. */
   wait?: number;
-  /** Seconds after which another agent takes a task over if this one dies. A heartbeat is sent each third of it. Default: 60. */
+  /**
+   * The length of a lease, in seconds: 1 to 86,400. If this worker dies another agent takes the task over after that. A
+   * heartbeat is sent each third of it. Default: 60.
+   */
   leaseSeconds?: number;
   /** Stops the worker, as `stop(onStop)` does. */
   signal?: AbortSignal;
-  /** What is done with the tasks at hand when `signal` or a system signal stops the worker. Default: `finish`. */
+  /** What happens to running tasks when `signal` or a system signal stops the worker. Default: `finish`. */
   onStop?: StopMode;
   /**
-   * Stop at SIGINT and SIGTERM, too: the first as `onStop` says, the second by giving back what is at hand; the third ends the
-   * process. Default: false.
+   * Also stop on SIGINT and SIGTERM: the first stops as `onStop` says, the second gives back running tasks, the third
+   * ends the process. Default: false.
    */
   stopOnSignals?: boolean;
 }
 
 /**
- * What is done with the tasks at hand: `finish` them; or `release` them, which aborts each lease's `signal` and gives back the tasks
- * whose handlers throw thereupon. One that returns all the same has completed its task.
+ * What happens to running tasks. `finish`: the worker waits for their handlers. `release`: it aborts each lease's
+ * `signal`, and gives back the tasks whose handlers then throw. A handler that returns completes its task all the same.
  */
 export type StopMode = 'finish' | 'release';
 
-/** What a worker tells. */
+/** The events of a worker. */
 export interface WorkerEvents<Payload extends object = JsonObject, Result extends object = JsonObject> {
   /** A task was claimed, and its handler begins. */
   claimed: [lease: Lease<Payload, Result>];
-  /** What the handler returned was acknowledged. */
+  /** The handler returned, and the completion was acknowledged. */
   completed: [lease: Lease<Payload, Result>, record: ClaimRecord<Result>];
   /**
-   * The handler threw, and the attempt ended with that. The record's `status` says whether the task did: of one with attempts left it
-   * is `scheduled` or `pending`.
+   * The handler threw, and the attempt failed. `status` in the record says what became of the task: with attempts left
+   * it is `scheduled` or `pending`, otherwise `failed`.
    */
   failed: [lease: Lease<Payload, Result>, error: unknown, record: ClaimRecord<Result>];
-  /** The task was given back, as the worker was to stop. */
+  /** The task was given back, since the worker was stopped. */
   released: [lease: Lease<Payload, Result>];
-  /** Somebody asked to stop, the handler threw thereupon, and the task ended as cancelled. */
+  /** After a request to stop the handler threw, and the task ended as cancelled. */
   cancelled: [lease: Lease<Payload, Result>, error: unknown];
-  /** The task was taken over or called off while the handler was at work. What it returned or threw counts for nothing. */
+  /** The task was taken over or cancelled while the handler ran. Its return value or error is ignored. */
   lost: [lease: Lease<Payload, Result>, reason: unknown];
   /**
-   * The medium failed. With a listener the worker goes on, after a second; without one it stops, and `done` rejects. A task at hand
-   * that could not be reported is left to its lease.
+   * The medium failed. With a listener the worker goes on after a second; without one it stops, and `done` rejects. A
+   * task whose end could not be reported stays claimed until its lease expires.
    */
   error: [error: IoError];
 }
 
 /**
- * Claims tasks and has a handler do them, several at once if asked to, until it is stopped. A listener that throws stops it, too.
+ * Claims tasks and calls a handler for each, up to `concurrency` at once, until it is stopped. A listener that throws
+ * stops it, too.
  *
- * While a handler is at work its lease is prolonged each third of it. The task may be lost all the same, if it is called off or
- * this process is stopped for longer than the lease: `lease.signal` tells, and a handler should heed it.
+ * While a handler runs, a heartbeat extends its lease each third of it. The task can still be lost, if it is cancelled
+ * or if this process is suspended for longer than the lease. `lease.signal` is then aborted; pass it to everything that
+ * the handler awaits.
  */
 export class Worker<Payload extends object = JsonObject, Result extends object = JsonObject> implements AsyncDisposable {
-  /** Resolves when the worker has stopped and nothing is at hand any more; rejects if it cannot go on. */
+  /** Resolves when the worker has stopped and no task runs any more. Rejects if it cannot go on. */
   readonly done: Promise<void>;
   readonly #queue: Queue;
   readonly #handler: Handler<Payload, Result>;
@@ -119,7 +124,7 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
     this.done = this.#run();
   }
 
-  /** How many tasks are at hand. */
+  /** How many tasks run now. */
   get active(): number {
     return this.#atHand.size;
   }
@@ -141,11 +146,11 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   }
 
   /**
-   * Claims no more, and resolves when nothing is at hand any more. May be called again, to `release` what was to be
-   * finished.
+   * Stops claiming, and resolves when no task runs any more. Call it again with `release` to give back tasks that were
+   * to be finished.
    *
-   * In a handler it resolves when no other task is at hand than those whose handlers wait for the same: a handler's own
-   * task ends only after that. (So a handler must not await `done`.)
+   * A handler may await it, too. There it resolves when only tasks run whose handlers also wait for it, since a
+   * handler's own task ends after that. A handler must not await `done`.
    */
   async stop(mode: StopMode = 'finish'): Promise<void> {
     this.#stop(modeOf(mode));
