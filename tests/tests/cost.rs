@@ -161,7 +161,7 @@ fn listing_an_empty_queue_takes_at_most_three_times_a_native_hello_world() {
 }
 
 /// Enqueues so many tasks one by one by the library, unsynced, which is faster than as many processes. A batch would be
-/// faster still, and leave more names at the head of the queue: `BENCHMARKS.md` has that.
+/// faster still, and leave more names at the head of the queue: `docs/benchmarks.md` has that.
 fn fill(repo: &Repo, tasks: usize) {
     let queue = open(repo);
     for number in 0..tasks {

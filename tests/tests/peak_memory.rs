@@ -1,5 +1,5 @@
-//! How much memory a command takes on what hostile hands give it: the bounds in the table of `BENCHMARKS.md`, measured
-//! on real processes.
+//! How much memory a command takes on what hostile hands give it: the bounds in the table of `docs/benchmarks.md`,
+//! measured on real processes.
 //!
 //! Not shown: how much a command takes of very many tasks. It holds a name of each.
 #![cfg(target_os = "linux")]
@@ -35,7 +35,7 @@ struct Table {
 impl Table {
     /// The bounds in MiB, by the words of the first column.
     fn read() -> Table {
-        let text = include_str!("../../BENCHMARKS.md").split("\n## Memory\n").nth(1).unwrap();
+        let text = include_str!("../../docs/benchmarks.md").split("\n## Memory\n").nth(1).unwrap();
         let table = text.split("\n## ").next().unwrap();
         let rows = table.lines().filter_map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();

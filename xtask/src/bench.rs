@@ -40,7 +40,7 @@ pub(crate) struct Options {
     /// Measure the goals of the npm package beside better-sqlite3 and the native queue, too, on the directory's disk
     #[arg(long)]
     npm: bool,
-    /// Write what was measured into BENCHMARKS.md, too, and the chart beside the benchmark
+    /// Write what was measured into docs/benchmarks.md, too, and the chart beside it
     #[arg(long)]
     write: bool,
 }

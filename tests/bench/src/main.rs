@@ -7,7 +7,7 @@
 //! - [`contender`]: what is compared, behind one trait; [`team`]: who works a backlog off, as threads or as processes.
 //! - [`image`]: filesystems in files, so that each machine measures the same ones.
 //! - [`workload`]: what is measured, one file each. [`figures`]: medians, spreads and ratios of it.
-//! - [`report`]: the tables and goals in Markdown, and `BENCHMARKS.md`; [`chart`]: the SVG.
+//! - [`report`]: the tables and goals in Markdown, and `docs/benchmarks.md`; [`chart`]: the SVG.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to the person who started it")]
 
 mod chart;

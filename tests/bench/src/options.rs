@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Where tables and chart are written
     #[arg(long, default_value = "target/bench")]
     output: PathBuf,
-    /// The repository whose BENCHMARKS.md and chart are written anew, as far as they were measured
+    /// The repository whose docs/benchmarks.md and chart are written anew, as far as they were measured
     #[arg(long)]
     write: Option<PathBuf>,
     /// The built `muse`; without it no processes of it are measured

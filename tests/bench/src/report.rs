@@ -1,4 +1,4 @@
-//! What is told in the end: tables and goals in Markdown, a chart, and the parts of `BENCHMARKS.md` that they are.
+//! What is told in the end: tables and goals in Markdown, a chart, and the parts of `docs/benchmarks.md` that they are.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(crate) struct Report {
     pub(crate) backlog: Vec<(usize, f64)>,
 }
 
-/// One table, under the name that it has in `BENCHMARKS.md`.
+/// One table, under the name that it has in `docs/benchmarks.md`.
 struct Section {
     name: &'static str,
     text: String,
@@ -143,7 +143,7 @@ impl Report {
 
     /// Writes what was measured into the repository; what was not measured stays as it was.
     pub(crate) fn write_into(&self, root: &Path) -> Result<()> {
-        let path = root.join("BENCHMARKS.md");
+        let path = root.join("docs/benchmarks.md");
         let mut document = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         document = replaced(&document, "machine", &self.machine)?;
         for Section { name, text } in &self.sections {
@@ -154,7 +154,7 @@ impl Report {
         }
         fs::write(&path, document)?;
         if !self.speeds.is_empty() && !self.backlog.is_empty() {
-            fs::write(root.join("tests/bench/chart.svg"), chart::svg(self)?)?;
+            fs::write(root.join("docs/benchmarks.svg"), chart::svg(self)?)?;
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ fn markdown(headings: &[&str], rows: Vec<Vec<String>>) -> String {
 /// Between `<!-- bench: name -->` and the next `<!-- /bench -->`.
 fn replaced(document: &str, name: &str, text: &str) -> Result<String> {
     let begin = format!("<!-- bench: {name} -->\n");
-    let (before, rest) = document.split_once(&begin).with_context(|| format!("no {begin:?} in BENCHMARKS.md"))?;
+    let (before, rest) = document.split_once(&begin).with_context(|| format!("no {begin:?} in docs/benchmarks.md"))?;
     let (_, after) = rest.split_once("<!-- /bench -->").with_context(|| format!("{begin:?} has no end"))?;
     Ok(format!("{before}{begin}\n{text}\n\n<!-- /bench -->{after}"))
 }
