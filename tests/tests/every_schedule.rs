@@ -1,4 +1,4 @@
-//! Every schedule of a few agents on one task keeps every promise. Each errand may be run by any of a few clocks, so
+//! Every schedule of a few agents on one task keeps every invariant. Each invocation may be run by any of a few clocks, so
 //! that an agent's clock jumps both ways by about a lease's length, and a lease runs out between any two store
 //! operations.
 
@@ -11,13 +11,13 @@ use coord_tests::sim::every::{Explored, Kind, Scenario};
 fn two_agents() -> Scenario {
     Scenario {
         agents: 2,
-        errands: 4,
-        errands_each: 3,
+        invocations: 4,
+        invocations_each: 3,
         mishaps: 0,
         only_deaths: false,
         begun: Vec::new(),
         ahead: 0,
-        orders: Kind::PLAIN.into(),
+        operations: Kind::PLAIN.into(),
         clocks: vec![1, 5],
         task: TASK,
         adds: TASK,
@@ -25,7 +25,7 @@ fn two_agents() -> Scenario {
         another: false,
         given: Vec::new(),
         orders_names: false,
-        mistake: None,
+        bug: None,
     }
 }
 
@@ -62,8 +62,8 @@ fn explored(what: &str, scenario: &Scenario) -> Explored {
 
 #[test]
 fn two_agents_claim_keep_take_over_and_end_a_task() {
-    let scenario = Scenario { orders: Kind::TO_AN_END.into(), ..two_agents() };
-    let seen = explored("two agents and four errands", &scenario).seen;
+    let scenario = Scenario { operations: Kind::TO_AN_END.into(), ..two_agents() };
+    let seen = explored("two agents and four invocations", &scenario).seen;
     for happening in ["a second holder completes the task", "a late holder is refused", "an ended task refuses"] {
         assert!(seen.contains(&happening), "it never happens that {happening}");
     }
@@ -71,20 +71,21 @@ fn two_agents_claim_keep_take_over_and_end_a_task() {
 
 #[test]
 fn two_agents_end_a_task_by_one_flush() {
-    let orders = vec![Kind::Claim, Kind::Complete, Kind::Fail, Kind::ForceCancel];
-    let scenario = Scenario { orders, orders_names: true, ..two_agents() };
-    let seen = explored("two agents and four errands, by one flush", &scenario).seen;
+    let operations = vec![Kind::Claim, Kind::Complete, Kind::Fail, Kind::ForceCancel];
+    let scenario = Scenario { operations, orders_names: true, ..two_agents() };
+    let seen = explored("two agents and four invocations, by one flush", &scenario).seen;
     for happening in ["a second holder completes the task", "a late holder is refused", "an ended task refuses"] {
         assert!(seen.contains(&happening), "it never happens that {happening}");
     }
-    let scenario = Scenario { errands: 3, errands_each: 2, mishaps: 1, ..scenario };
-    explored("two agents and three errands with a mishap, by one flush", &scenario);
+    let scenario = Scenario { invocations: 3, invocations_each: 2, mishaps: 1, ..scenario };
+    explored("two agents and three invocations with a mishap, by one flush", &scenario);
 }
 
 #[test]
 fn two_agents_claim_give_back_and_complete_a_task() {
-    let orders = vec![Kind::Claim, Kind::Release, Kind::Complete];
-    let seen = explored("two agents and four errands, one to give back", &Scenario { orders, ..two_agents() }).seen;
+    let operations = vec![Kind::Claim, Kind::Release, Kind::Complete];
+    let seen =
+        explored("two agents and four invocations, one to give back", &Scenario { operations, ..two_agents() }).seen;
     for happening in
         ["a task is claimed that was released", "a second holder completes the task", "a late holder is refused"]
     {
@@ -94,61 +95,62 @@ fn two_agents_claim_give_back_and_complete_a_task() {
 
 #[test]
 fn a_lease_that_was_taken_over_runs_out_too() {
-    let scenario = Scenario { errands: 3, errands_each: 2, clocks: vec![1, 5, 9], ..two_agents() };
-    explored("two agents and three errands by three clocks", &scenario);
+    let scenario = Scenario { invocations: 3, invocations_each: 2, clocks: vec![1, 5, 9], ..two_agents() };
+    explored("two agents and three invocations by three clocks", &scenario);
 }
 
 #[test]
 fn a_call_may_fail_or_lose_its_reply_and_an_agent_may_die_anywhere() {
-    let scenario = Scenario { errands: 3, errands_each: 2, mishaps: 1, ..two_agents() };
-    explored("two agents and three errands with a mishap", &scenario);
+    let scenario = Scenario { invocations: 3, invocations_each: 2, mishaps: 1, ..two_agents() };
+    explored("two agents and three invocations with a mishap", &scenario);
 }
 
 #[test]
 fn three_agents_claim_a_task_whose_lease_runs_out() {
-    let scenario = Scenario { agents: 3, errands: 3, errands_each: 1, orders: vec![Kind::Claim], ..two_agents() };
+    let scenario =
+        Scenario { agents: 3, invocations: 3, invocations_each: 1, operations: vec![Kind::Claim], ..two_agents() };
     explored("three agents and three claims", &scenario);
 }
 
 #[test]
 fn nobody_claims_a_task_that_has_waited_too_long() {
-    let orders = vec![Kind::Claim, Kind::Cancel, Kind::Complete];
+    let operations = vec![Kind::Claim, Kind::Cancel, Kind::Complete];
     explored(
         "two agents and a task that expires",
-        &Scenario { errands: 3, orders, task: New { ttl_seconds: 3, ..TASK }, ..two_agents() },
+        &Scenario { invocations: 3, operations, task: New { ttl_seconds: 3, ..TASK }, ..two_agents() },
     );
 }
 
 #[test]
 fn an_attempt_that_fails_is_made_again_as_often_as_allowed() {
     let scenario = Scenario {
-        errands: 3,
-        errands_each: 2,
-        orders: vec![Kind::Claim, Kind::Fail, Kind::Sweep],
+        invocations: 3,
+        invocations_each: 2,
+        operations: vec![Kind::Claim, Kind::Fail, Kind::Sweep],
         task: New { max_attempts: Some(2), ..TASK },
         given: vec![(0, Kind::Claim)],
         ..two_agents()
     };
     let seen = explored("two agents and attempts that fail", &scenario).seen;
     assert!(seen.contains(&"a task is claimed that failed"), "{seen:?}");
-    let with_a_mishap = Scenario { errands: 2, mishaps: 1, ..scenario };
-    explored("two agents and attempts that fail, with two errands and a mishap", &with_a_mishap);
+    let with_a_mishap = Scenario { invocations: 2, mishaps: 1, ..scenario };
+    explored("two agents and attempts that fail, with two invocations and a mishap", &with_a_mishap);
 }
 
 #[test]
 fn a_lease_that_runs_out_is_an_attempt_and_progress_takes_the_place_of_progress() {
     let scenario = Scenario {
-        errands: 3,
-        errands_each: 2,
-        orders: vec![Kind::Claim, Kind::Progress, Kind::ReleaseLater],
+        invocations: 3,
+        invocations_each: 2,
+        operations: vec![Kind::Claim, Kind::Progress, Kind::ReleaseLater],
         task: New { max_attempts: Some(1), ..TASK },
         given: vec![(0, Kind::Claim), (0, Kind::Progress)],
         ..two_agents()
     };
     let seen = explored("two agents and an attempt that lapses", &scenario).seen;
     assert!(seen.contains(&"a task is claimed that was released"), "{seen:?}");
-    let with_a_mishap = Scenario { errands: 2, mishaps: 1, ..scenario };
-    explored("two agents and an attempt that lapses, with two errands and a mishap", &with_a_mishap);
+    let with_a_mishap = Scenario { invocations: 2, mishaps: 1, ..scenario };
+    explored("two agents and an attempt that lapses, with two invocations and a mishap", &with_a_mishap);
 }
 
 #[test]
@@ -160,9 +162,9 @@ fn a_task_that_waits_for_another_goes_on_when_that_has_ended() {
         (IfParentFails::Block, Kind::Fail),
     ] {
         let scenario = Scenario {
-            errands: 3,
-            errands_each: 2,
-            orders: vec![Kind::EnqueueChild, end, Kind::Claim],
+            invocations: 3,
+            invocations_each: 2,
+            operations: vec![Kind::EnqueueChild, end, Kind::Claim],
             clocks: vec![0],
             adds: New { if_parent_fails, ..TASK },
             given: vec![(0, Kind::Claim)],
@@ -179,9 +181,9 @@ fn a_task_that_waits_for_another_goes_on_when_that_has_ended() {
 fn a_key_is_that_of_one_task() {
     let unique = New { is_unique: true, ..TASK };
     let scenario = Scenario {
-        errands: 2,
-        errands_each: 1,
-        orders: vec![Kind::Enqueue, Kind::Retry],
+        invocations: 2,
+        invocations_each: 1,
+        operations: vec![Kind::Enqueue, Kind::Retry],
         clocks: vec![0],
         task: unique,
         adds: unique,
@@ -196,10 +198,10 @@ fn of_three_who_enqueue_with_one_key_one_task_lives_and_each_is_answered() {
     let unique = New { is_unique: true, ..TASK };
     let scenario = Scenario {
         agents: 3,
-        errands: 3,
-        errands_each: 1,
+        invocations: 3,
+        invocations_each: 1,
         begun: vec![Kind::Enqueue; 3],
-        orders: Vec::new(),
+        operations: Vec::new(),
         clocks: vec![0],
         task: unique,
         adds: unique,
@@ -217,12 +219,12 @@ fn a_doctor_who_takes_those_who_enqueue_with_one_key_for_dead_gives_it_to_nobody
     let unique = New { is_unique: true, ..TASK };
     let scenario = Scenario {
         agents: 2,
-        errands: 2,
-        errands_each: 1,
+        invocations: 2,
+        invocations_each: 1,
         begun: vec![Kind::Enqueue, Kind::Repair],
         ahead: 1,
         clocks: vec![0],
-        orders: Vec::new(),
+        operations: Vec::new(),
         task: unique,
         adds: unique,
         given: vec![(0, Kind::Cancel)],
@@ -235,9 +237,9 @@ fn a_doctor_who_takes_those_who_enqueue_with_one_key_for_dead_gives_it_to_nobody
 fn an_expired_task_has_no_key_whoever_has_moved_it() {
     let unique = New { is_unique: true, ttl_seconds: 3, ..TASK };
     let scenario = Scenario {
-        errands: 2,
-        errands_each: 1,
-        orders: vec![Kind::Enqueue],
+        invocations: 2,
+        invocations_each: 1,
+        operations: vec![Kind::Enqueue],
         task: unique,
         adds: unique,
         ..two_agents()
@@ -248,24 +250,24 @@ fn an_expired_task_has_no_key_whoever_has_moved_it() {
 #[test]
 fn a_holder_is_asked_to_stop() {
     let scenario = Scenario {
-        errands: 3,
-        errands_each: 2,
-        orders: vec![Kind::RequestCancel, Kind::Heartbeat, Kind::Complete, Kind::Release, Kind::Sweep],
+        invocations: 3,
+        invocations_each: 2,
+        operations: vec![Kind::RequestCancel, Kind::Heartbeat, Kind::Complete, Kind::Release, Kind::Sweep],
         given: vec![(0, Kind::Claim)],
         ..two_agents()
     };
     let seen = explored("two agents, one to ask the other to stop", &scenario).seen;
     assert!(seen.contains(&"a holder is asked to stop"), "{seen:?}");
-    let with_a_mishap = Scenario { errands: 2, mishaps: 1, ..scenario };
-    explored("two agents, one to ask the other to stop, with two errands and a mishap", &with_a_mishap);
+    let with_a_mishap = Scenario { invocations: 2, mishaps: 1, ..scenario };
+    explored("two agents, one to ask the other to stop, with two invocations and a mishap", &with_a_mishap);
 }
 
 #[test]
 fn a_task_is_put_back_after_its_end() {
     let scenario = Scenario {
-        errands: 3,
-        errands_each: 2,
-        orders: vec![Kind::Claim, Kind::Fail, Kind::Retry],
+        invocations: 3,
+        invocations_each: 2,
+        operations: vec![Kind::Claim, Kind::Fail, Kind::Retry],
         given: vec![(0, Kind::Claim), (0, Kind::Fail)],
         ..two_agents()
     };
@@ -276,9 +278,9 @@ fn a_task_is_put_back_after_its_end() {
 fn what_a_completion_enqueues_runs_if_it_is_accepted() {
     for adds in [TASK, New { if_parent_fails: IfParentFails::Run, ..TASK }] {
         let scenario = Scenario {
-            errands: 2,
-            errands_each: 1,
-            orders: vec![Kind::CompleteAndEnqueue, Kind::Claim, Kind::Complete, Kind::ForceCancel],
+            invocations: 2,
+            invocations_each: 1,
+            operations: vec![Kind::CompleteAndEnqueue, Kind::Claim, Kind::Complete, Kind::ForceCancel],
             clocks: vec![5],
             adds,
             given: vec![(0, Kind::Claim)],
@@ -286,8 +288,8 @@ fn what_a_completion_enqueues_runs_if_it_is_accepted() {
         };
         let seen = explored("two agents and what follows", &scenario).seen;
         assert!(seen.contains(&"a completion enqueues"), "{seen:?}");
-        let orders = vec![Kind::CompleteAndEnqueue, Kind::ForceCancel];
-        let with_a_mishap = Scenario { orders, clocks: vec![0], mishaps: 1, ..scenario };
+        let operations = vec![Kind::CompleteAndEnqueue, Kind::ForceCancel];
+        let with_a_mishap = Scenario { operations, clocks: vec![0], mishaps: 1, ..scenario };
         explored("two agents and what follows, or does not, with a mishap", &with_a_mishap);
     }
 }
@@ -295,9 +297,9 @@ fn what_a_completion_enqueues_runs_if_it_is_accepted() {
 #[test]
 fn no_more_tasks_are_claimed_at_once_than_are_allowed() {
     let scenario = Scenario {
-        errands: 3,
-        errands_each: 2,
-        orders: vec![Kind::Claim, Kind::Complete],
+        invocations: 3,
+        invocations_each: 2,
+        operations: vec![Kind::Claim, Kind::Complete],
         clocks: vec![1],
         limit: Some(1),
         ..two_agents()
@@ -308,9 +310,9 @@ fn no_more_tasks_are_claimed_at_once_than_are_allowed() {
 /// Two agents, and another task that the first one holds as well. The second one enqueues a task that waits for both.
 fn with_another(meanwhile: Kind) -> Scenario {
     Scenario {
-        errands: 2,
-        errands_each: 1,
-        orders: Vec::new(),
+        invocations: 2,
+        invocations_each: 1,
+        operations: Vec::new(),
         begun: vec![meanwhile, Kind::EnqueueChildOfBoth],
         clocks: vec![0],
         another: true,
@@ -338,9 +340,9 @@ fn a_task_is_called_off_as_soon_as_one_that_it_waits_for_fails() {
 fn nothing_is_removed_that_is_put_back() {
     for task in [TASK, New { is_unique: true, ..TASK }] {
         let scenario = Scenario {
-            errands: 3,
-            errands_each: 2,
-            orders: vec![Kind::Retry, Kind::Gc, Kind::Claim],
+            invocations: 3,
+            invocations_each: 2,
+            operations: vec![Kind::Retry, Kind::Gc, Kind::Claim],
             clocks: vec![0],
             task,
             given: vec![(0, Kind::Cancel)],
@@ -354,10 +356,10 @@ fn nothing_is_removed_that_is_put_back() {
         for happening in ["a task is removed", "a task is claimed that has ended"] {
             assert!(seen.contains(&happening), "it never happens that {happening}");
         }
-        // A collection looks at every directory: with three errands and a mishap there are millions of states.
+        // A collection looks at every directory: with three invocations and a mishap there are millions of states.
         if !task.is_unique {
-            let scenario = Scenario { errands: 2, mishaps: 1, ..scenario };
-            explored(&format!("{what}, with two errands and a mishap"), &scenario);
+            let scenario = Scenario { invocations: 2, mishaps: 1, ..scenario };
+            explored(&format!("{what}, with two invocations and a mishap"), &scenario);
         }
     }
 }
@@ -365,9 +367,9 @@ fn nothing_is_removed_that_is_put_back() {
 #[test]
 fn a_task_is_brought_in_once_and_what_is_there_stays() {
     let scenario = Scenario {
-        errands: 2,
-        errands_each: 2,
-        orders: vec![Kind::Import, Kind::ImportItself, Kind::Claim],
+        invocations: 2,
+        invocations_each: 2,
+        operations: vec![Kind::Import, Kind::ImportItself, Kind::Claim],
         clocks: vec![0],
         ..two_agents()
     };
@@ -380,9 +382,9 @@ fn a_task_is_brought_in_once_and_what_is_there_stays() {
 #[test]
 fn of_two_in_a_batch_each_is_enqueued() {
     let scenario = Scenario {
-        errands: 2,
-        errands_each: 1,
-        orders: vec![Kind::EnqueueBoth, Kind::Claim],
+        invocations: 2,
+        invocations_each: 1,
+        operations: vec![Kind::EnqueueBoth, Kind::Claim],
         clocks: vec![0],
         ..two_agents()
     };
@@ -392,15 +394,15 @@ fn of_two_in_a_batch_each_is_enqueued() {
 #[test]
 fn a_pause_and_a_limit_are_set_beside_claims() {
     let scenario = Scenario {
-        errands: 3,
-        errands_each: 2,
-        orders: vec![Kind::Pause, Kind::Resume, Kind::LimitToOne, Kind::Claim],
+        invocations: 3,
+        invocations_each: 2,
+        operations: vec![Kind::Pause, Kind::Resume, Kind::LimitToOne, Kind::Claim],
         clocks: vec![1],
         ..two_agents()
     };
     explored_both_ways("two agents, pauses and limits", &scenario, &["there is nothing to claim"]);
     let paused = Scenario {
-        orders: vec![Kind::LimitToOne, Kind::Claim, Kind::Sweep],
+        operations: vec![Kind::LimitToOne, Kind::Claim, Kind::Sweep],
         given: vec![(0, Kind::Pause)],
         ..scenario
     };
@@ -410,9 +412,9 @@ fn a_pause_and_a_limit_are_set_beside_claims() {
 #[test]
 fn what_is_exported_meanwhile_is_whole() {
     let scenario = Scenario {
-        errands: 3,
-        errands_each: 2,
-        orders: vec![Kind::Export, Kind::Claim, Kind::Complete, Kind::Progress],
+        invocations: 3,
+        invocations_each: 2,
+        operations: vec![Kind::Export, Kind::Claim, Kind::Complete, Kind::Progress],
         clocks: vec![1],
         ..two_agents()
     };
@@ -421,9 +423,9 @@ fn what_is_exported_meanwhile_is_whole() {
 #[test]
 fn of_those_who_claim_at_once_from_a_limited_queue_as_many_get_a_task_as_may() {
     let scenario = Scenario {
-        errands: 2,
-        errands_each: 1,
-        orders: vec![Kind::Claim],
+        invocations: 2,
+        invocations_each: 1,
+        operations: vec![Kind::Claim],
         clocks: vec![1],
         limit: Some(1),
         ..two_agents()

@@ -24,7 +24,7 @@ const COMPUTE: [&str; 9] = [
     "soak",
     "random_schedules",
     "damage",
-    "planted_mistakes",
+    "seeded_bugs",
     "parsers",
     "hostile_directory",
     "failed_calls",

@@ -1,4 +1,4 @@
-//! Who gives which order, and what came of it. An agent opens the queue anew for each order, as a process does.
+//! Who gives which operation, and what came of it. An agent opens the queue anew for each operation, as a process does.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,7 +49,7 @@ pub struct New {
 
 /// What an agent is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum Operation {
     /// Add a task.
     Enqueue(New),
     /// Take the first task.
@@ -98,13 +98,13 @@ pub enum Order {
     Repair,
 }
 
-/// An order, when it is given by the agent's clock, and by whom.
+/// An operation, when it is given by the agent's clock, and by whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Errand {
+pub struct Invocation {
     /// Which agent, by its number.
     pub agent: usize,
     /// What to do.
-    pub order: Order,
+    pub operation: Operation,
     /// What its clock says.
     pub now: Timestamp,
     /// The random number that it draws; a repair draws those that follow it too.
@@ -113,7 +113,7 @@ pub struct Errand {
     pub lease: Option<Nonce>,
 }
 
-/// What came of an errand.
+/// What came of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// The task is in the queue.
@@ -179,7 +179,7 @@ pub fn name(agent: usize) -> RunId {
     ["ann", "bob", "cid", "dot", long, "fay", "gus", "hal", "ida"][agent].parse().expect("a run id")
 }
 
-impl Errand {
+impl Invocation {
     /// Carries it out with a queue that is opened for it, as a command does.
     pub fn run<S: Store>(&self, store: S) -> Answer {
         told(Queue::open(store).and_then(|queue| self.try_run(&queue)))
@@ -191,37 +191,37 @@ impl Errand {
     }
 
     fn try_run<S: Store>(&self, queue: &Queue<S>) -> Result<Answer, Error> {
-        let Errand { order, now, nonce, .. } = *self;
+        let Invocation { operation, now, nonce, .. } = *self;
         let name = QueueName::default_queue();
-        match order {
-            Order::Enqueue(new) => {
+        match operation {
+            Operation::Enqueue(new) => {
                 let Enqueued { task: Task { id, .. }, deduplicated } = queue.enqueue(task(new), now, nonce)?;
                 return Ok(if deduplicated { Answer::Deduplicated(id) } else { Answer::Enqueued(id) });
             }
-            Order::Claim => return self.claim(queue),
-            Order::Sweep => drop(queue.sweep(now, nonce)?),
-            Order::Pause => drop(queue.pause(&name, now, nonce)?),
-            Order::Resume => drop(queue.resume(&name)?),
-            Order::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
-            Order::EnqueueBoth(new) => return enqueue_both(queue, new, now, nonce),
-            Order::Gc => drop(queue.gc(ALL_THAT_ENDED, now, nonce)?),
-            Order::Export => export(queue, now, nonce)?,
-            Order::Import(new, at) => return import(queue, &line_of(new, at), now, nonce),
-            Order::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
-            Order::Retry(id) => {
+            Operation::Claim => return self.claim(queue),
+            Operation::Sweep => drop(queue.sweep(now, nonce)?),
+            Operation::Pause => drop(queue.pause(&name, now, nonce)?),
+            Operation::Resume => drop(queue.resume(&name)?),
+            Operation::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
+            Operation::EnqueueBoth(new) => return enqueue_both(queue, new, now, nonce),
+            Operation::Gc => drop(queue.gc(ALL_THAT_ENDED, now, nonce)?),
+            Operation::Export => export(queue, now, nonce)?,
+            Operation::Import(new, at) => return import(queue, &line_of(new, at), now, nonce),
+            Operation::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
+            Operation::Retry(id) => {
                 return Ok(Answer::PutBack(queue.retry(id, Retrying::default(), now, nonce)?.released.task_id));
             }
-            Order::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
-            Order::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
-            Order::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),
-            Order::Heartbeat(id)
-            | Order::Progress(id)
-            | Order::Complete(id)
-            | Order::CompleteAndEnqueue(id, _)
-            | Order::Fail(id)
-            | Order::FailFinally(id)
-            | Order::Release(id)
-            | Order::ReleaseLater(id, _) => return self.try_as_holder(queue, id),
+            Operation::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
+            Operation::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
+            Operation::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),
+            Operation::Heartbeat(id)
+            | Operation::Progress(id)
+            | Operation::Complete(id)
+            | Operation::CompleteAndEnqueue(id, _)
+            | Operation::Fail(id)
+            | Operation::FailFinally(id)
+            | Operation::Release(id)
+            | Operation::ReleaseLater(id, _) => return self.try_as_holder(queue, id),
         }
         Ok(Answer::Done)
     }
@@ -240,31 +240,31 @@ impl Errand {
     }
 
     fn try_as_holder<S: Store>(&self, queue: &Queue<S>, id: TaskId) -> Result<Answer, Error> {
-        let Errand { order, now, nonce, .. } = *self;
+        let Invocation { operation, now, nonce, .. } = *self;
         let claimant = Claimant { run_id: name(self.agent), nonce: self.lease };
         let result = || Some(JsonObject::parse(&result_of(nonce)).expect("JSON"));
-        match order {
-            Order::Complete(_) => {
+        match operation {
+            Operation::Complete(_) => {
                 Ok(Answer::Ended(id, queue.complete(id, claimant, result(), now, nonce)?.claim_nonce))
             }
-            Order::CompleteAndEnqueue(_, new) => {
+            Operation::CompleteAndEnqueue(_, new) => {
                 let new = Vec::from([task(new)]);
                 let completed = queue.complete_and_enqueue(id, claimant, result(), new, now, nonce)?;
                 Ok(Answer::Followed(id, completed.record.claim_nonce, completed.enqueued[0].task.id))
             }
-            Order::Fail(_) | Order::FailFinally(_) => {
-                let is_final = matches!(order, Order::FailFinally(_));
+            Operation::Fail(_) | Operation::FailFinally(_) => {
+                let is_final = matches!(operation, Operation::FailFinally(_));
                 let failing = Failing { error: "".parse().expect("an empty message"), is_final };
                 let ClaimRecord { status, claim_nonce, .. } = queue.fail(id, claimant, failing, now, nonce)?;
                 let ended = status == Status::Failed;
                 Ok(if ended { Answer::Ended(id, claim_nonce) } else { Answer::TriedAgain(id, claim_nonce) })
             }
-            Order::Release(_) => Ok(Answer::Released(id, queue.release(id, claimant, 0, now, nonce)?.generation)),
-            Order::ReleaseLater(_, seconds) => {
+            Operation::Release(_) => Ok(Answer::Released(id, queue.release(id, claimant, 0, now, nonce)?.generation)),
+            Operation::ReleaseLater(_, seconds) => {
                 Ok(Answer::Released(id, queue.release(id, claimant, seconds, now, nonce)?.generation))
             }
             _ => {
-                let progress = matches!(order, Order::Progress(_)).then(Progress::default);
+                let progress = matches!(operation, Operation::Progress(_)).then(Progress::default);
                 let kept = queue.heartbeat(id, claimant, None, progress, now, nonce)?;
                 let is_asked = kept.cancel_request.is_some();
                 Ok(if is_asked {
@@ -329,7 +329,7 @@ pub fn claim_by(agent: usize) -> ClaimRequest {
     ClaimRequest { run_id: name(agent), queues, choice, lease_seconds: LEASE_SECONDS }
 }
 
-/// The result that an agent reports: it tells which errand it came from.
+/// The result that an agent reports: it tells which invocation it came from.
 pub fn result_of(nonce: Nonce) -> String {
     format!("{{\"by\":\"{nonce}\"}}")
 }
@@ -376,34 +376,34 @@ pub fn numbered(new: New, digits: &str, now: Timestamp, follows: Option<Nonce>) 
     new
 }
 
-impl fmt::Display for Errand {
+impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = String::from(name(self.agent));
         let seconds = self.now.micros().saturating_sub(EPOCH * 1_000_000) as f64 / 1e6;
-        let what = match self.order {
-            Order::Enqueue(new) => format!("enqueue {new}"),
-            Order::Claim => "claim".to_string(),
-            Order::Heartbeat(id) => format!("heartbeat {}", short(id)),
-            Order::Progress(id) => format!("heartbeat {} with progress", short(id)),
-            Order::Complete(id) => format!("complete {}", short(id)),
-            Order::CompleteAndEnqueue(id, new) => format!("complete {} and enqueue {new}", short(id)),
-            Order::Fail(id) => format!("fail {}", short(id)),
-            Order::FailFinally(id) => format!("fail --final {}", short(id)),
-            Order::Release(id) => format!("release {}", short(id)),
-            Order::ReleaseLater(id, seconds) => format!("release {} for {seconds} s", short(id)),
-            Order::Cancel(id) => format!("cancel {}", short(id)),
-            Order::RequestCancel(id) => format!("cancel --request {}", short(id)),
-            Order::ForceCancel(id) => format!("cancel --force {}", short(id)),
-            Order::Retry(id) => format!("retry {}", short(id)),
-            Order::Sweep => "sweep".to_string(),
-            Order::Pause => "pause".to_string(),
-            Order::Resume => "resume".to_string(),
-            Order::Limit(max) => format!("limit to {max:?}"),
-            Order::EnqueueBoth([one, other]) => format!("enqueue a batch of {one} and {other}"),
-            Order::Gc => "gc".to_string(),
-            Order::Export => "export".to_string(),
-            Order::Import(new, _) => format!("import {new}"),
-            Order::Repair => "doctor --repair".to_string(),
+        let what = match self.operation {
+            Operation::Enqueue(new) => format!("enqueue {new}"),
+            Operation::Claim => "claim".to_string(),
+            Operation::Heartbeat(id) => format!("heartbeat {}", short(id)),
+            Operation::Progress(id) => format!("heartbeat {} with progress", short(id)),
+            Operation::Complete(id) => format!("complete {}", short(id)),
+            Operation::CompleteAndEnqueue(id, new) => format!("complete {} and enqueue {new}", short(id)),
+            Operation::Fail(id) => format!("fail {}", short(id)),
+            Operation::FailFinally(id) => format!("fail --final {}", short(id)),
+            Operation::Release(id) => format!("release {}", short(id)),
+            Operation::ReleaseLater(id, seconds) => format!("release {} for {seconds} s", short(id)),
+            Operation::Cancel(id) => format!("cancel {}", short(id)),
+            Operation::RequestCancel(id) => format!("cancel --request {}", short(id)),
+            Operation::ForceCancel(id) => format!("cancel --force {}", short(id)),
+            Operation::Retry(id) => format!("retry {}", short(id)),
+            Operation::Sweep => "sweep".to_string(),
+            Operation::Pause => "pause".to_string(),
+            Operation::Resume => "resume".to_string(),
+            Operation::Limit(max) => format!("limit to {max:?}"),
+            Operation::EnqueueBoth([one, other]) => format!("enqueue a batch of {one} and {other}"),
+            Operation::Gc => "gc".to_string(),
+            Operation::Export => "export".to_string(),
+            Operation::Import(new, _) => format!("import {new}"),
+            Operation::Repair => "doctor --repair".to_string(),
         };
         write!(f, "{who}: {what} (at {seconds} s")?;
         self.lease.iter().try_for_each(|lease| write!(f, ", as holder of lease {lease}"))?;

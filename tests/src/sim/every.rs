@@ -1,10 +1,10 @@
 //! Every schedule: all that a few agents can do to one task and what depends on it, explored to the end by
 //! `stateright`.
 //!
-//! A state is the tree, the ledger, and how far each agent has come: the replies that its errand has had so far. To go
+//! A state is the tree, the oracle, and how far each agent has come: the replies that its invocation has had so far. To go
 //! on, the real operation is run again from its beginning, is given the same replies, and stops at the first call that
 //! has no reply yet. So the code that ships is explored, states that look alike are explored once, and the path to a
-//! broken promise is the shortest there is. How far an errand comes with its replies is noted, for the errand comes as
+//! broken invariant is the shortest there is. How far an invocation comes with its replies is noted, for the invocation comes as
 //! far with the same replies in every other state.
 //!
 //! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for
@@ -17,7 +17,7 @@
 //! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
 //! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
 //! of such a name ends the run with a panic. An agent that stops for ever is every schedule in which it is not
-//! continued, so death is a move of its own only where the agent comes back with another errand, or where all the
+//! continued, so death is a move of its own only where the agent comes back with another invocation, or where all the
 //! others have to come to rest without it. What an agent does to a file that no other agent looks at (its draft; with
 //! unique keys its record, before the key names it and after it has lost the key) is done at once, together with the
 //! step before.
@@ -36,10 +36,10 @@ use coord_core::store::mem::Tree;
 use coord_core::store::{Flushed, Made, Stamp, StoreErrorKind};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use super::agent::{self, Answer, Errand, New, Order, after, numbered};
+use super::agent::{self, Answer, Invocation, New, Operation, after, numbered};
 use super::call::{Call, Outcome, Reply, failed, repeated};
-use super::ledger::{Broken, Ledger};
-use super::mistake::{Mistake, answered};
+use super::oracle::{Broken, Oracle};
+use super::seeded_bug::{SeededBug, answered};
 use super::world::World;
 
 /// A few agents on one task.
@@ -47,21 +47,21 @@ use super::world::World;
 pub struct Scenario {
     /// How many agents.
     pub agents: usize,
-    /// How many errands they run, all together.
-    pub errands: u8,
+    /// How many invocations they run, all together.
+    pub invocations: u8,
     /// How many of them each runs at most.
-    pub errands_each: u8,
+    pub invocations_each: u8,
     /// How often a call fails, or loses its reply, or an agent dies in the middle and comes back.
     pub mishaps: u8,
     /// The only mishaps are deaths.
     pub only_deaths: bool,
-    /// What agents are at when it begins, by their numbers. Each is one of the errands.
+    /// What agents are at when it begins, by their numbers. Each is one of the invocations.
     pub begun: Vec<Kind>,
     /// How many of these are ahead: each has come, by itself, to its first change that others see.
     pub ahead: usize,
     /// What they may be told to do.
-    pub orders: Vec<Kind>,
-    /// What an agent's clock may say when it is told, in seconds after the task was enqueued. Each errand chooses anew,
+    pub operations: Vec<Kind>,
+    /// What an agent's clock may say when it is told, in seconds after the task was enqueued. Each invocation chooses anew,
     /// so clocks jump both ways.
     pub clocks: Vec<u64>,
     /// The task.
@@ -77,67 +77,67 @@ pub struct Scenario {
     /// Agents know that the medium orders names.
     pub orders_names: bool,
     /// What is wrong with the agents' programs.
-    pub mistake: Option<Mistake>,
+    pub bug: Option<SeededBug>,
 }
 
 /// What an agent may be told about the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// [`Order::Enqueue`].
+    /// [`Operation::Enqueue`].
     Enqueue,
-    /// [`Order::Enqueue`], and the new one waits for the task.
+    /// [`Operation::Enqueue`], and the new one waits for the task.
     EnqueueChild,
-    /// [`Order::Claim`].
+    /// [`Operation::Claim`].
     Claim,
-    /// [`Order::Heartbeat`].
+    /// [`Operation::Heartbeat`].
     Heartbeat,
-    /// [`Order::Progress`].
+    /// [`Operation::Progress`].
     Progress,
-    /// [`Order::Complete`].
+    /// [`Operation::Complete`].
     Complete,
-    /// [`Order::CompleteAndEnqueue`].
+    /// [`Operation::CompleteAndEnqueue`].
     CompleteAndEnqueue,
-    /// [`Order::Fail`].
+    /// [`Operation::Fail`].
     Fail,
-    /// [`Order::FailFinally`].
+    /// [`Operation::FailFinally`].
     FailFinally,
-    /// [`Order::Release`].
+    /// [`Operation::Release`].
     Release,
-    /// [`Order::ReleaseLater`], for two seconds.
+    /// [`Operation::ReleaseLater`], for two seconds.
     ReleaseLater,
-    /// [`Order::Cancel`].
+    /// [`Operation::Cancel`].
     Cancel,
-    /// [`Order::RequestCancel`].
+    /// [`Operation::RequestCancel`].
     RequestCancel,
-    /// [`Order::ForceCancel`].
+    /// [`Operation::ForceCancel`].
     ForceCancel,
-    /// [`Order::Retry`].
+    /// [`Operation::Retry`].
     Retry,
-    /// [`Order::Sweep`].
+    /// [`Operation::Sweep`].
     Sweep,
-    /// [`Order::EnqueueBoth`]: two with the same key, if they have one.
+    /// [`Operation::EnqueueBoth`]: two with the same key, if they have one.
     EnqueueBoth,
-    /// [`Order::Enqueue`], and the new one waits for the task and the other one.
+    /// [`Operation::Enqueue`], and the new one waits for the task and the other one.
     EnqueueChildOfBoth,
-    /// [`Order::Complete`] of the other task.
+    /// [`Operation::Complete`] of the other task.
     CompleteOther,
-    /// [`Order::FailFinally`] of the other task.
+    /// [`Operation::FailFinally`] of the other task.
     FailOther,
-    /// [`Order::Gc`].
+    /// [`Operation::Gc`].
     Gc,
-    /// [`Order::Export`].
+    /// [`Operation::Export`].
     Export,
-    /// [`Order::Import`] of one task from another queue, whoever does it.
+    /// [`Operation::Import`] of one task from another queue, whoever does it.
     Import,
-    /// [`Order::Import`] of the task itself.
+    /// [`Operation::Import`] of the task itself.
     ImportItself,
-    /// [`Order::Pause`].
+    /// [`Operation::Pause`].
     Pause,
-    /// [`Order::Resume`].
+    /// [`Operation::Resume`].
     Resume,
-    /// [`Order::Limit`], of one.
+    /// [`Operation::Limit`], of one.
     LimitToOne,
-    /// [`Order::Repair`], by a doctor who takes everybody for dead.
+    /// [`Operation::Repair`], by a doctor who takes everybody for dead.
     Repair,
 }
 
@@ -152,7 +152,7 @@ pub struct Explored {
     pub depth: usize,
     /// How long it took.
     pub time: Duration,
-    /// The shortest schedule that breaks a promise, one step a line.
+    /// The shortest schedule that breaks an invariant, one step a line.
     pub failure: Option<String>,
     /// What happens in some schedule, so that its checks are not empty.
     pub seen: Vec<&'static str>,
@@ -194,11 +194,11 @@ impl Scenario {
 
     /// True if an agent may be told to do this.
     fn has(&self, kind: Kind) -> bool {
-        self.orders.contains(&kind) || self.begun.contains(&kind)
+        self.operations.contains(&kind) || self.begun.contains(&kind)
     }
 
     fn all_kinds(&self) -> impl Iterator<Item = Kind> {
-        self.orders.iter().chain(&self.begun).copied()
+        self.operations.iter().chain(&self.begun).copied()
     }
 
     /// True if every task that is there stays as it is: then only who enqueues makes a difference.
@@ -209,7 +209,7 @@ impl Scenario {
         lasts && self.all_kinds().all(|kind| matches!(kind, Kind::Enqueue | Kind::Repair))
     }
 
-    /// Explores all schedules, or until one breaks a promise.
+    /// Explores all schedules, or until one breaks an invariant.
     pub fn explore(&self) -> Explored {
         let started = Instant::now();
         let space = Space::new(self.clone());
@@ -239,7 +239,7 @@ const LONG: u64 = 100;
 /// two.
 const GIVEN_BACK: u32 = 1;
 
-const KEPT: &str = "every promise is kept";
+const KEPT: &str = "every invariant is kept";
 
 /// The scenario with its beginning.
 #[derive(Clone, Debug)]
@@ -254,15 +254,15 @@ struct Space {
     known: Arc<RwLock<Known>>,
 }
 
-/// How far each errand comes with which replies, as far as that was found out.
-type Known = HashMap<Errand, HashMap<Vec<Reply>, Progress>>;
+/// How far each invocation comes with which replies, as far as that was found out.
+type Known = HashMap<Invocation, HashMap<Vec<Reply>, Progress>>;
 
 /// Where everything stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Now {
     world: World,
     agents: Vec<Agent>,
-    errands: u8,
+    invocations: u8,
     mishaps: u8,
     broken: Option<Broken>,
     /// What the last step told somebody.
@@ -271,13 +271,13 @@ struct Now {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Agent {
-    /// How many errands it has run.
-    errands: u8,
+    /// How many invocations it has run.
+    invocations: u8,
     /// How many it had run before.
     given: u8,
     /// What it is doing, and the call that comes next.
-    busy: Option<(Errand, Call)>,
-    /// The replies that it has had on this errand, but for those that never change.
+    busy: Option<(Invocation, Call)>,
+    /// The replies that it has had on this invocation, but for those that never change.
     replies: Vec<Reply>,
     /// The lease that it believes to have.
     lease: Option<Nonce>,
@@ -308,16 +308,16 @@ enum What {
 
 impl Now {
     /// True if somebody has just been told something of which this holds.
-    fn told(&self, is_so: impl FnOnce(&Answer, &Ledger) -> bool) -> bool {
-        self.answer.as_ref().is_some_and(|answer| is_so(answer, &self.world.ledger))
+    fn told(&self, is_so: impl FnOnce(&Answer, &Oracle) -> bool) -> bool {
+        self.answer.as_ref().is_some_and(|answer| is_so(answer, &self.world.oracle))
     }
 
     fn is_at_work(&self) -> bool {
-        self.errands > 0 || self.agents.iter().any(|agent| agent.busy.is_some())
+        self.invocations > 0 || self.agents.iter().any(|agent| agent.busy.is_some())
     }
 }
 
-/// How far an errand comes with the replies that there are.
+/// How far an invocation comes with the replies that there are.
 #[derive(Clone, Debug)]
 enum Progress {
     Wants(Call),
@@ -327,47 +327,50 @@ enum Progress {
 impl Space {
     fn new(scenario: Scenario) -> Space {
         let mut start = World::new();
-        let mut given = |order, nonce| {
-            let errand = Errand { agent: 0, order, now: after(0), nonce: Nonce::from_bits(nonce), lease: None };
-            start.run(&errand).expect("nobody is in the way")
+        let mut given = |operation, nonce| {
+            let invocation =
+                Invocation { agent: 0, operation, now: after(0), nonce: Nonce::from_bits(nonce), lease: None };
+            start.run(&invocation).expect("nobody is in the way")
         };
-        let Answer::Enqueued(task) = given(Order::Enqueue(scenario.task), 0xe0) else { panic!("nobody is in the way") };
+        let Answer::Enqueued(task) = given(Operation::Enqueue(scenario.task), 0xe0) else {
+            panic!("nobody is in the way")
+        };
         let mut other = task;
         if scenario.limit.is_some() || scenario.another {
             let new = New { number: 1, priority: -1, ..scenario.task };
-            let answer = given(Order::Enqueue(numbered(new, &task.fan_out(2), after(0), None)), 0xe1);
+            let answer = given(Operation::Enqueue(numbered(new, &task.fan_out(2), after(0), None)), 0xe1);
             let Answer::Enqueued(id) = answer else { panic!("nobody is in the way") };
             other = id;
         }
         if scenario.limit.is_some() {
-            given(Order::Limit(scenario.limit), 0xe2);
+            given(Operation::Limit(scenario.limit), 0xe2);
         }
-        start.ledger.limit = scenario.limit.map(|limit| limit as usize);
+        start.oracle.limit = scenario.limit.map(|limit| limit as usize);
         if scenario.given.iter().any(|(_, kind)| *kind == Kind::Pause) && !scenario.has(Kind::Resume) {
-            start.ledger.limit = Some(0);
+            start.oracle.limit = Some(0);
         }
         let agents = vec![Agent::default(); scenario.agents];
         let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
         let mut space = Space { scenario, start, agents, task, other, leaf, known: Arc::default() };
         for (agent, kind) in space.scenario.given.clone() {
-            space.agents[agent].errands += 1;
-            let errand = space.errand(agent, &space.agents[agent], kind, 1);
-            let answer = space.start.run(&errand).expect("nobody is in the way");
+            space.agents[agent].invocations += 1;
+            let invocation = space.invocation(agent, &space.agents[agent], kind, 1);
+            let answer = space.start.run(&invocation).expect("nobody is in the way");
             if let Answer::Claimed(id, _, nonce) = answer
                 && id == task
             {
                 space.agents[agent].lease = Some(nonce);
             }
         }
-        space.agents.iter_mut().for_each(|agent| agent.given = std::mem::take(&mut agent.errands));
+        space.agents.iter_mut().for_each(|agent| agent.given = std::mem::take(&mut agent.invocations));
         space
     }
 
-    fn errand(&self, agent: usize, state: &Agent, kind: Kind, clock: u64) -> Errand {
+    fn invocation(&self, agent: usize, state: &Agent, kind: Kind, clock: u64) -> Invocation {
         let (task, now) = (self.task, after(clock));
-        let nonce = Nonce::from_bits(agent as u64 * 0x100 + u64::from(state.given + state.errands) + 1);
+        let nonce = Nonce::from_bits(agent as u64 * 0x100 + u64::from(state.given + state.invocations) + 1);
         // It comes into the same directories, so that they need not be made.
-        let number = 1_000 * (8 * agent as u16 + u16::from(state.given + state.errands) + 1);
+        let number = 1_000 * (8 * agent as u16 + u16::from(state.given + state.invocations) + 1);
         let same_place = |new: New, at, follows| numbered(new, &task.fan_out(2), at, follows);
         let added = |parent: Option<TaskId>, follows| {
             let found = same_place(New { number, after: [parent, None], ..self.scenario.adds }, now, follows);
@@ -380,40 +383,40 @@ impl Space {
             let second = New { number: first.number + 1, ..first };
             [first, same_place(second, now.plus_micros(limits::BATCH_MICROS_APART), None)]
         };
-        let order = match kind {
-            Kind::Enqueue => Order::Enqueue(added(None, None)),
-            Kind::EnqueueChild => Order::Enqueue(added(Some(task), None)),
-            Kind::CompleteAndEnqueue => Order::CompleteAndEnqueue(task, added(Some(task), Some(nonce))),
-            Kind::Claim => Order::Claim,
-            Kind::Heartbeat => Order::Heartbeat(task),
-            Kind::Progress => Order::Progress(task),
-            Kind::Complete => Order::Complete(task),
-            Kind::Fail => Order::Fail(task),
-            Kind::FailFinally => Order::FailFinally(task),
-            Kind::Release => Order::Release(task),
-            Kind::ReleaseLater => Order::ReleaseLater(task, 2),
-            Kind::Cancel => Order::Cancel(task),
-            Kind::RequestCancel => Order::RequestCancel(task),
-            Kind::ForceCancel => Order::ForceCancel(task),
-            Kind::Retry => Order::Retry(task),
-            Kind::Sweep => Order::Sweep,
-            Kind::EnqueueBoth => Order::EnqueueBoth(both()),
+        let operation = match kind {
+            Kind::Enqueue => Operation::Enqueue(added(None, None)),
+            Kind::EnqueueChild => Operation::Enqueue(added(Some(task), None)),
+            Kind::CompleteAndEnqueue => Operation::CompleteAndEnqueue(task, added(Some(task), Some(nonce))),
+            Kind::Claim => Operation::Claim,
+            Kind::Heartbeat => Operation::Heartbeat(task),
+            Kind::Progress => Operation::Progress(task),
+            Kind::Complete => Operation::Complete(task),
+            Kind::Fail => Operation::Fail(task),
+            Kind::FailFinally => Operation::FailFinally(task),
+            Kind::Release => Operation::Release(task),
+            Kind::ReleaseLater => Operation::ReleaseLater(task, 2),
+            Kind::Cancel => Operation::Cancel(task),
+            Kind::RequestCancel => Operation::RequestCancel(task),
+            Kind::ForceCancel => Operation::ForceCancel(task),
+            Kind::Retry => Operation::Retry(task),
+            Kind::Sweep => Operation::Sweep,
+            Kind::EnqueueBoth => Operation::EnqueueBoth(both()),
             Kind::EnqueueChildOfBoth => {
                 let new = New { number, after: [Some(task), Some(other)], ..self.scenario.adds };
-                Order::Enqueue(same_place(new, now, None))
+                Operation::Enqueue(same_place(new, now, None))
             }
-            Kind::CompleteOther => Order::Complete(other),
-            Kind::FailOther => Order::FailFinally(other),
-            Kind::Gc => Order::Gc,
-            Kind::Export => Order::Export,
+            Kind::CompleteOther => Operation::Complete(other),
+            Kind::FailOther => Operation::FailFinally(other),
+            Kind::Gc => Operation::Gc,
+            Kind::Export => Operation::Export,
             Kind::Import => {
-                Order::Import(same_place(New { number: 30_000, ..self.scenario.adds }, after(0), None), after(0))
+                Operation::Import(same_place(New { number: 30_000, ..self.scenario.adds }, after(0), None), after(0))
             }
-            Kind::ImportItself => Order::Import(self.scenario.task, after(0)),
-            Kind::Pause => Order::Pause,
-            Kind::Resume => Order::Resume,
-            Kind::LimitToOne => Order::Limit(Some(1)),
-            Kind::Repair => Order::Repair,
+            Kind::ImportItself => Operation::Import(self.scenario.task, after(0)),
+            Kind::Pause => Operation::Pause,
+            Kind::Resume => Operation::Resume,
+            Kind::LimitToOne => Operation::Limit(Some(1)),
+            Kind::Repair => Operation::Repair,
         };
         let now = match kind {
             Kind::Repair => after(clock + LONG),
@@ -424,32 +427,32 @@ impl Space {
         // Every other agent says which lease it means, so both ways of asking are explored.
         let of_other = matches!(kind, Kind::CompleteOther | Kind::FailOther);
         let lease = state.lease.filter(|_| agent.is_multiple_of(2) && !of_other);
-        Errand { agent, order, now, nonce, lease }
+        Invocation { agent, operation, now, nonce, lease }
     }
 
-    /// How far an errand comes with its replies.
-    fn progress(&self, errand: &Errand, replies: &[Reply], tree: &Tree) -> Progress {
-        let known = |known: &Known| known.get(errand)?.get(replies).cloned();
+    /// How far an invocation comes with its replies.
+    fn progress(&self, invocation: &Invocation, replies: &[Reply], tree: &Tree) -> Progress {
+        let known = |known: &Known| known.get(invocation)?.get(replies).cloned();
         if let Some(progress) = known(&self.known.read().expect("no holder panics")) {
             return progress;
         }
-        let (progress, is_everywhere_so) = self.run(errand, replies, tree);
+        let (progress, is_everywhere_so) = self.run(invocation, replies, tree);
         if is_everywhere_so {
             let mut known = self.known.write().expect("no holder panics");
-            known.entry(*errand).or_default().insert(replies.to_vec(), progress.clone());
+            known.entry(*invocation).or_default().insert(replies.to_vec(), progress.clone());
         }
         progress
     }
 
-    /// Runs an errand as far as its replies go. True if it comes as far with them whatever else happens to the tree.
-    fn run(&self, errand: &Errand, replies: &[Reply], tree: &Tree) -> (Progress, bool) {
+    /// Runs an invocation as far as its replies go. True if it comes as far with them whatever else happens to the tree.
+    fn run(&self, invocation: &Invocation, replies: &[Reply], tree: &Tree) -> (Progress, bool) {
         let (next, wanted, looks) = (RefCell::new(replies.iter()), RefCell::new(None), Cell::new(false));
         let ask = |call: Call| {
             if wanted.borrow().is_some() {
                 return failed(StoreErrorKind::Other);
             }
             if let Call::Stamp(dir) = &call
-                && hall(dir) != "blocked"
+                && root_dir(dir) != "blocked"
             {
                 // It has just changed, whoever asks. So nobody removes it when it is empty: that is for the random
                 // schedules.
@@ -474,7 +477,7 @@ impl Space {
                 failed(StoreErrorKind::Other)
             })
         };
-        let answer = errand.run(answered(self.scenario.mistake, ask).ordering_names(self.scenario.orders_names));
+        let answer = invocation.run(answered(self.scenario.bug, ask).ordering_names(self.scenario.orders_names));
         (wanted.take().map_or(Progress::Over(answer), Progress::Wants), !looks.get())
     }
 
@@ -484,7 +487,7 @@ impl Space {
             Call::Read(path, _) if *path == layout::format() => true,
             // What is reported of a task comes behind the first line.
             Call::Read(path, _) => {
-                self.is_constant_file(path) && (hall(&path.dir) != "tasks" || self.scenario.only_enqueues())
+                self.is_constant_file(path) && (root_dir(&path.dir) != "tasks" || self.scenario.only_enqueues())
             }
             Call::FirstLine(path, _) | Call::Exists(path) => self.is_constant_file(path),
             Call::Links(path) => self.is_constant_dir(&path.dir),
@@ -498,7 +501,7 @@ impl Space {
     fn is_private(&self, call: &Call) -> bool {
         let (Call::Create(path, _) | Call::Link(_, path) | Call::Remove(path)) = call else { return false };
         let is_entry = Entry::parse(&path.name).is_some();
-        let unseen = match hall(&path.dir) {
+        let unseen = match root_dir(&path.dir) {
             "tmp" => true,
             // Before a key names a task, and after another task has it, only who enqueues the task knows of it.
             "tasks" => self.scenario.only_enqueues() && self.scenario.adds.is_unique,
@@ -512,7 +515,7 @@ impl Space {
     /// True for what is written once, and then is there as long as anybody asks for it: who has a key, and the record
     /// of a task that has it.
     fn is_written_once(&self, path: &Path) -> bool {
-        let is_kept = match hall(&path.dir) {
+        let is_kept = match root_dir(&path.dir) {
             "tasks" => layout::parse_record(&path.name).is_some(),
             "unique" => layout::parse_key_holder(&path.name).is_some_and(|number| number < limits::KEY_NUMBERS_KEPT),
             _ => false,
@@ -521,21 +524,21 @@ impl Space {
     }
 
     fn is_there_for_good(&self, dir: &Dir) -> bool {
-        let is_kept = ["tasks", "claimed", "done", "unique"].contains(&hall(dir));
+        let is_kept = ["tasks", "claimed", "done", "unique"].contains(&root_dir(dir));
         is_kept && self.start.tree.list(dir).is_some()
     }
 
     fn is_constant_file(&self, path: &Path) -> bool {
         // Once written, a record stays, unless its task is removed, or a doctor mends it. Progress beside it does not.
         let stays = !self.scenario.has(Kind::Gc) && !self.scenario.has(Kind::Repair);
-        let is_record = || hall(&path.dir) == "tasks" && layout::parse_record(&path.name).is_some();
+        let is_record = || root_dir(&path.dir) == "tasks" && layout::parse_record(&path.name).is_some();
         self.is_constant_dir(&path.dir) || stays && is_record() && self.start.tree.exists(path)
     }
 
     fn is_constant_dir(&self, dir: &Dir) -> bool {
         let adds = self.scenario.all_kinds().any(Kind::adds);
         let above_leaf = self.leaf.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
-        match hall(dir) {
+        match root_dir(dir) {
             // What is enqueued by the clock by which the task was comes into the same leaf.
             "ready" => above_leaf && !self.scenario.has(Kind::Gc) && (!adds || self.scenario.clocks == [0]),
             "blocked" if self.scenario.only_enqueues() => true,
@@ -586,20 +589,20 @@ impl Space {
         if !matches!(step.what, What::Begin(..) | What::Call) {
             now.mishaps -= 1;
         }
-        let errand = match (&step.what, agent.busy.take()) {
+        let invocation = match (&step.what, agent.busy.take()) {
             (What::Begin(kind, clock), None) => {
-                now.errands -= 1;
-                agent.errands += 1;
-                self.errand(step.agent, agent, *kind, *clock)
+                now.invocations -= 1;
+                agent.invocations += 1;
+                self.invocation(step.agent, agent, *kind, *clock)
             }
             (What::Die, Some(_)) => {
                 agent.replies.clear();
                 return Ok(());
             }
-            (what, Some((errand, call))) => {
+            (what, Some((invocation, call))) => {
                 let reply = match what {
                     What::Fail => now.world.fail(&call),
-                    _ => now.world.call(&call, &errand)?,
+                    _ => now.world.call(&call, &invocation)?,
                 };
                 self.assert_not_constant(&call, &reply);
                 agent.replies.push(match what {
@@ -607,22 +610,22 @@ impl Space {
                     What::FailAfter => failed(StoreErrorKind::Other),
                     _ => reply.map(unstamped),
                 });
-                errand
+                invocation
             }
             (what, None) => panic!("{what:?} is for busy agents"),
         };
-        self.go_on(now, step.agent, errand)
+        self.go_on(now, step.agent, invocation)
     }
 
-    /// Has an agent go on with its errand as far as its replies go, and do what nobody sees.
-    fn go_on(&self, now: &mut Now, agent: usize, errand: Errand) -> Result<(), Broken> {
+    /// Has an agent go on with its invocation as far as its replies go, and do what nobody sees.
+    fn go_on(&self, now: &mut Now, agent: usize, invocation: Invocation) -> Result<(), Broken> {
         let Now { world, agents, answer: told, .. } = now;
         let agent = &mut agents[agent];
         loop {
-            match self.progress(&errand, &agent.replies, &world.tree) {
-                Progress::Wants(call) if self.is_private(&call) => agent.replies.push(world.call(&call, &errand)?),
+            match self.progress(&invocation, &agent.replies, &world.tree) {
+                Progress::Wants(call) if self.is_private(&call) => agent.replies.push(world.call(&call, &invocation)?),
                 Progress::Wants(call) => {
-                    agent.busy = Some((errand, call));
+                    agent.busy = Some((invocation, call));
                     return Ok(());
                 }
                 Progress::Over(answer) => {
@@ -631,13 +634,13 @@ impl Space {
                         agent.lease = Some(nonce);
                     }
                     *told = Some(answer);
-                    return world.told(&errand, &answer);
+                    return world.told(&invocation, &answer);
                 }
             }
         }
     }
 
-    /// No promise is broken, also not in what is left to do when nobody has an errand any more.
+    /// No invariant is broken, also not in what is left to do when nobody has an invocation any more.
     fn is_kept(&self, now: &Now) -> bool {
         now.broken.is_none() && (now.is_at_work() || self.left_to_do(now).is_ok())
     }
@@ -645,23 +648,23 @@ impl Space {
     /// All agents are at rest: what is left is worked off. Where nothing went wrong, nobody needs a sweep to be woken.
     fn left_to_do(&self, now: &Now) -> Result<(), Broken> {
         if self.scenario.mishaps == 0 {
-            now.world.ledger.awake()?;
-            if self.scenario.orders == [Kind::Claim] {
-                now.world.ledger.limit_is_used(after(self.scenario.clocks[0]))?;
+            now.world.oracle.awake()?;
+            if self.scenario.operations == [Kind::Claim] {
+                now.world.oracle.limit_is_used(after(self.scenario.clocks[0]))?;
             }
         }
         let mut world = now.world.clone();
         if self.scenario.adds.is_unique {
             // Whatever the dead left undone, whoever asks for their key is answered.
             let new = New { number: 50_000, ttl_seconds: 1_000, ..self.scenario.adds };
-            let errand = Errand {
+            let invocation = Invocation {
                 agent: LATE_ENQUEUER,
-                order: Order::Enqueue(new),
+                operation: Operation::Enqueue(new),
                 now: after(LATER),
                 nonce: Nonce::from_bits(0xc0_0000),
                 lease: None,
             };
-            world.run(&errand)?;
+            world.run(&invocation)?;
         }
         world.drain(LATER)
     }
@@ -681,7 +684,7 @@ impl Space {
         let agent = &now.agents[step.agent];
         let Some((_, call)) = &agent.busy else {
             let What::Begin(kind, clock) = step.what else { return String::new() };
-            return self.errand(step.agent, agent, kind, clock).to_string();
+            return self.invocation(step.agent, agent, kind, clock).to_string();
         };
         let who = String::from(agent::name(step.agent));
         match step.what {
@@ -695,7 +698,7 @@ impl Space {
 }
 
 /// The directory of the root that it is in.
-fn hall(dir: &Dir) -> &str {
+fn root_dir(dir: &Dir) -> &str {
     dir.as_str().split('/').next().unwrap_or_default()
 }
 
@@ -715,7 +718,7 @@ impl Model for Space {
         let mut now = Now {
             world: self.start.clone(),
             agents: self.agents.clone(),
-            errands: self.scenario.errands,
+            invocations: self.scenario.invocations,
             mishaps: self.scenario.mishaps,
             broken: None,
             answer: None,
@@ -743,8 +746,8 @@ impl Model for Space {
                         [What::Fail, What::FailAfter, What::Repeat, What::Die].into_iter().for_each(may);
                     }
                 }
-                None if now.errands > 0 && state.errands < self.scenario.errands_each => {
-                    for kind in &self.scenario.orders {
+                None if now.invocations > 0 && state.invocations < self.scenario.invocations_each => {
+                    for kind in &self.scenario.operations {
                         self.scenario.clocks.iter().for_each(|clock| may(What::Begin(*kind, *clock)));
                     }
                 }
@@ -764,26 +767,26 @@ impl Model for Space {
 
     fn within_boundary(&self, now: &Now) -> bool {
         let most = 2 * (GIVEN_BACK + 1) - u32::from(self.scenario.mishaps > 0);
-        self.scenario.limit.is_none() || now.world.ledger.highest_version() <= most
+        self.scenario.limit.is_none() || now.world.oracle.highest_version() <= most
     }
 
     fn properties(&self) -> Vec<Property<Space>> {
         Vec::from([
             Property::always(KEPT, Space::is_kept),
             Property::sometimes("a second holder completes the task", |_, now: &Now| {
-                now.told(|answer, ledger| matches!(answer, Answer::Ended(id, _) if ledger.holders(*id) > 1))
+                now.told(|answer, oracle| matches!(answer, Answer::Ended(id, _) if oracle.holders(*id) > 1))
             }),
             Property::sometimes("a task is claimed that was released", |_, now: &Now| {
-                now.told(|answer, ledger| matches!(answer, Answer::Claimed(id, ..) if ledger.releases(*id) > 0))
+                now.told(|answer, oracle| matches!(answer, Answer::Claimed(id, ..) if oracle.releases(*id) > 0))
             }),
             Property::sometimes("a task is claimed that failed", |_, now: &Now| {
-                now.told(|answer, ledger| matches!(answer, Answer::Claimed(id, ..) if ledger.failures(*id) > 0))
+                now.told(|answer, oracle| matches!(answer, Answer::Claimed(id, ..) if oracle.failures(*id) > 0))
             }),
             Property::sometimes("a task is claimed that has ended", |_, now: &Now| {
-                now.told(|answer, ledger| matches!(answer, Answer::Claimed(id, ..) if ledger.ends(*id) > 0))
+                now.told(|answer, oracle| matches!(answer, Answer::Claimed(id, ..) if oracle.ends(*id) > 0))
             }),
             Property::sometimes("a task is claimed that waited for another", |_, now: &Now| {
-                now.told(|answer, ledger| matches!(answer, Answer::Claimed(id, ..) if ledger.is_child(*id)))
+                now.told(|answer, oracle| matches!(answer, Answer::Claimed(id, ..) if oracle.is_child(*id)))
             }),
             Property::sometimes("a late holder is refused", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::Refused("lease_lost")))
@@ -803,7 +806,7 @@ impl Model for Space {
             Property::sometimes("a task was there already", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::Already(_)))
             }),
-            Property::sometimes("a task is removed", |_, now: &Now| now.world.ledger.removed() > 0),
+            Property::sometimes("a task is removed", |_, now: &Now| now.world.oracle.removed() > 0),
             Property::sometimes("both are enqueued", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::Both([(_, false), (_, false)])))
             }),

@@ -20,10 +20,10 @@ use coord_core::store::mem::Tree;
 use coord_core::store::{Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, StoreErrorKind};
 use coord_core::task::IfParentFails;
 
-use super::agent::{Answer, Errand, New, Order, after, numbered};
+use super::agent::{Answer, Invocation, New, Operation, after, numbered};
 use super::call::{Call, Outcome, Reply, failed};
-use super::ledger::{Broken, Ledger, Promise, chain, entries, expect, last_report};
-use super::mistake::{Mistake, answered};
+use super::oracle::{Broken, Invariant, Oracle, chain, entries, expect, last_report};
+use super::seeded_bug::{SeededBug, answered};
 use super::world::World;
 
 /// What a power cut may take.
@@ -47,7 +47,7 @@ impl Disk {
 
 /// What an agent does in a history, on the task that the history is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Action {
     /// Add a task.
     Enqueue,
     /// Add a task, which another agent takes before the enqueuer's first flush behind its link.
@@ -90,8 +90,8 @@ pub struct Histories {
     /// What every task is like.
     pub tasks: New,
     /// What an agent may do after the first task is enqueued.
-    pub deeds: &'static [Deed],
-    /// How many deeds at most.
+    pub actions: &'static [Action],
+    /// How many actions at most.
     pub length: usize,
     /// Not all agents know that the disk orders names.
     pub is_mixed: bool,
@@ -101,16 +101,16 @@ impl Histories {
     /// Tasks that are tried once and depend on nothing.
     pub const PLAIN: Histories = Histories {
         tasks: TASK,
-        deeds: &[
-            Deed::Enqueue,
-            Deed::Claim,
-            Deed::TakeOver,
-            Deed::Heartbeat,
-            Deed::Complete,
-            Deed::Fail,
-            Deed::Release,
-            Deed::Cancel,
-            Deed::Repair,
+        actions: &[
+            Action::Enqueue,
+            Action::Claim,
+            Action::TakeOver,
+            Action::Heartbeat,
+            Action::Complete,
+            Action::Fail,
+            Action::Release,
+            Action::Cancel,
+            Action::Repair,
         ],
         length: 4,
         is_mixed: false,
@@ -119,7 +119,13 @@ impl Histories {
     /// Two agents at one task at the same time.
     pub const AMID: Histories = Histories {
         tasks: TASK,
-        deeds: &[Deed::EnqueueAsItIsClaimed, Deed::Claim, Deed::CompleteAsItIsSwept, Deed::Complete, Deed::Release],
+        actions: &[
+            Action::EnqueueAsItIsClaimed,
+            Action::Claim,
+            Action::CompleteAsItIsSwept,
+            Action::Complete,
+            Action::Release,
+        ],
         length: 4,
         is_mixed: true,
     };
@@ -127,7 +133,14 @@ impl Histories {
     /// Tasks with several attempts.
     pub const ATTEMPTS: Histories = Histories {
         tasks: New { max_attempts: Some(2), ..TASK },
-        deeds: &[Deed::Claim, Deed::TakeOver, Deed::Progress, Deed::Fail, Deed::ReleaseLater, Deed::Repair],
+        actions: &[
+            Action::Claim,
+            Action::TakeOver,
+            Action::Progress,
+            Action::Fail,
+            Action::ReleaseLater,
+            Action::Repair,
+        ],
         length: 4,
         is_mixed: false,
     };
@@ -135,7 +148,13 @@ impl Histories {
     /// Tasks that wait for others.
     pub const DEPENDANTS: Histories = Histories {
         tasks: TASK,
-        deeds: &[Deed::EnqueueChild, Deed::Claim, Deed::Complete, Deed::CompleteAndEnqueue, Deed::RequestCancel],
+        actions: &[
+            Action::EnqueueChild,
+            Action::Claim,
+            Action::Complete,
+            Action::CompleteAndEnqueue,
+            Action::RequestCancel,
+        ],
         length: 4,
         is_mixed: false,
     };
@@ -143,7 +162,7 @@ impl Histories {
     /// Tasks of which one lives, and that are put back.
     pub const UNIQUE: Histories = Histories {
         tasks: New { is_unique: true, ..TASK },
-        deeds: &[Deed::Enqueue, Deed::Cancel, Deed::Retry, Deed::Repair],
+        actions: &[Action::Enqueue, Action::Cancel, Action::Retry, Action::Repair],
         length: 4,
         is_mixed: false,
     };
@@ -164,24 +183,24 @@ const TASK: New = New {
 /// What was explored.
 #[derive(Clone, Debug, Default)]
 pub struct Explored {
-    /// Histories, each a sequence of deeds of which one may be cut off by its agent's death.
+    /// Histories, each a sequence of actions of which one may be cut off by its agent's death.
     pub histories: usize,
     /// Moments at which the power may fail.
     pub moments: usize,
     /// Different states of the disk, each with what had been acknowledged by then. Each was recovered from.
     pub states: usize,
-    /// The first that breaks a promise: the history, and what was seen.
+    /// The first that breaks an invariant: the history, and what was seen.
     pub failure: Option<String>,
 }
 
 /// When every lease is over, in seconds after the beginning.
 const LATER: u64 = 100_000;
 
-/// Explores the power cuts in every one of these histories that begins with [`Deed::Enqueue`] in this world, and in
-/// which one deed at most is cut off by its agent's death, after any of its calls.
-pub fn explore(disk: Disk, start: &World, histories: Histories, mistake: Option<Mistake>) -> Explored {
-    let mut explorer = Explorer { disk, histories, mistake, seen: HashSet::new(), explored: Explored::default() };
-    explorer.extend(&History::new(disk, histories, start), Deed::Enqueue, histories.length);
+/// Explores the power cuts in every one of these histories that begins with [`Action::Enqueue`] in this world, and in
+/// which one action at most is cut off by its agent's death, after any of its calls.
+pub fn explore(disk: Disk, start: &World, histories: Histories, bug: Option<SeededBug>) -> Explored {
+    let mut explorer = Explorer { disk, histories, bug, seen: HashSet::new(), explored: Explored::default() };
+    explorer.extend(&History::new(disk, histories, start), Action::Enqueue, histories.length);
     explorer.explored
 }
 
@@ -191,7 +210,7 @@ const DIGITS: &str = "7a";
 struct Explorer {
     disk: Disk,
     histories: Histories,
-    mistake: Option<Mistake>,
+    bug: Option<SeededBug>,
     /// The states that have been recovered from, by their hashes.
     seen: HashSet<u64>,
     explored: Explored,
@@ -202,16 +221,16 @@ struct Explorer {
 struct History {
     disk: Disk,
     histories: Histories,
-    deeds: Vec<String>,
-    /// The deed that is being done.
-    doing: Option<Deed>,
+    actions: Vec<String>,
+    /// The action that is being done.
+    doing: Option<Action>,
     base: Arc<Tree>,
     tree: Tree,
     changes: Vec<Change>,
     /// The files that do not hold, on disk, what they were made with.
     grown: Vec<Grown>,
     acknowledged: Acknowledged,
-    /// The task that deeds are about, and its lease.
+    /// The task that actions are about, and its lease.
     task: Option<TaskId>,
     clock: u64,
     died: bool,
@@ -261,29 +280,29 @@ struct Ended {
 }
 
 impl Explorer {
-    /// Does one deed more, explores the power cuts in it, and goes on from its end, and from each death in it.
-    fn extend(&mut self, history: &History, deed: Deed, length: usize) {
+    /// Does one action more, explores the power cuts in it, and goes on from its end, and from each death in it.
+    fn extend(&mut self, history: &History, action: Action, length: usize) {
         if length == 0 || self.explored.failure.is_some() {
             return;
         }
         self.explored.histories += 1;
-        let (mut after, ends) = history.perform(deed, None, self.mistake, &mut |moment, next| {
+        let (mut after, ends) = history.perform(action, None, self.bug, &mut |moment, next| {
             self.explored.moments += 1;
             self.cut(moment, next);
         });
-        after.deeds.push(format!("{deed:?}"));
+        after.actions.push(format!("{action:?}"));
         self.cut(&after, None);
         let deaths = if history.died { 0..0 } else { 1..ends };
-        let mistake = self.mistake;
+        let bug = self.bug;
         let died = deaths.map(|calls| {
-            let (mut died, _) = history.perform(deed, Some(calls), mistake, &mut |_, _| {});
-            died.deeds.push(format!("{deed:?}, dies after {calls} calls"));
+            let (mut died, _) = history.perform(action, Some(calls), bug, &mut |_, _| {});
+            died.actions.push(format!("{action:?}, dies after {calls} calls"));
             died.died = true;
             died
         });
         for next in [after].into_iter().chain(died) {
-            for deed in self.histories.deeds {
-                self.extend(&next, *deed, length - 1);
+            for action in self.histories.actions {
+                self.extend(&next, *action, length - 1);
             }
         }
     }
@@ -305,7 +324,7 @@ impl Explorer {
         let open: Vec<usize> = (0..changes.len()).filter(|&index| !changes[index].durable).collect();
         match self.disk {
             Disk::AnySubset => {
-                assert!(open.len() < 20, "a history too long to explore: {:?}", history.deeds);
+                assert!(open.len() < 20, "a history too long to explore: {:?}", history.actions);
                 for kept in 0..1_u32 << open.len() {
                     let lost =
                         |index: usize| open.iter().position(|&o| o == index).is_some_and(|bit| kept >> bit & 1 == 0);
@@ -346,10 +365,10 @@ impl Explorer {
         self.explored.states += 1;
         if let Err(broken) = history.acknowledged.recovered(tree, self.disk, history.clock) {
             let names: Vec<String> = tree.files().map(|(path, _)| format!("  {path}")).collect();
-            let deeds = history.deeds.join("; ");
-            let when = history.doing.map_or("after that".to_string(), |deed| format!("during {deed:?}"));
+            let actions = history.actions.join("; ");
+            let when = history.doing.map_or("after that".to_string(), |action| format!("during {action:?}"));
             self.explored.failure =
-                Some(format!("{deeds}; {when} the power fails, and leaves\n{}\n{broken}", names.join("\n")));
+                Some(format!("{actions}; {when} the power fails, and leaves\n{}\n{broken}", names.join("\n")));
         }
     }
 }
@@ -359,7 +378,7 @@ impl History {
         History {
             disk,
             histories,
-            deeds: Vec::new(),
+            actions: Vec::new(),
             doing: None,
             base: world.tree.clone(),
             tree: Tree::clone(&world.tree),
@@ -372,17 +391,17 @@ impl History {
         }
     }
 
-    /// Does a deed, up to the death after so many calls if there is one, and tells how many calls it made. `moment`
+    /// Does a action, up to the death after so many calls if there is one, and tells how many calls it made. `moment`
     /// sees everything as it is before each call, and the call.
     fn perform(
         &self,
-        deed: Deed,
+        action: Action,
         death: Option<usize>,
-        mistake: Option<Mistake>,
+        bug: Option<SeededBug>,
         moment: &mut dyn FnMut(&History, Option<&Call>),
     ) -> (History, usize) {
-        let errand = self.errand(deed);
-        let state = RefCell::new((History { doing: Some(deed), ..self.clone() }, 0, moment));
+        let invocation = self.invocation(action);
+        let state = RefCell::new((History { doing: Some(action), ..self.clone() }, 0, moment));
         let step = |call: Call| {
             let (history, calls, moment) = &mut *state.borrow_mut();
             if death.is_some_and(|death| *calls >= death) {
@@ -404,63 +423,64 @@ impl History {
             history.note(&call, &reply);
             reply
         };
-        let amid = Cell::new(self.errand_amid(deed));
+        let amid = Cell::new(self.invocation_amid(action));
         let ask = |call: Call| {
             if matches!(&call, Call::Flush(path) if !path.dir.is_below(&layout::tasks()))
-                && let Some(errand) = amid.take()
+                && let Some(invocation) = amid.take()
             {
-                errand.run(answered(mistake, step).ordering_names(self.knows(true)));
+                invocation.run(answered(bug, step).ordering_names(self.knows(true)));
             }
             step(call)
         };
-        let answer = errand.run(answered(mistake, ask).ordering_names(self.knows(!self.deeds.len().is_multiple_of(2))));
+        let answer =
+            invocation.run(answered(bug, ask).ordering_names(self.knows(!self.actions.len().is_multiple_of(2))));
         let (mut history, calls, _) = state.into_inner();
         history.doing = None;
-        history.clock += if deed == Deed::TakeOver { 10 } else { 1 };
-        if deed == Deed::Retry {
+        history.clock += if action == Action::TakeOver { 10 } else { 1 };
+        if action == Action::Retry {
             // Told or not, the task may have an end no more.
             history.acknowledged.ended.clear();
         }
         if death.is_none() {
-            history.told(&answer, errand.nonce);
+            history.told(&answer, invocation.nonce);
         }
         (history, calls)
     }
 
-    fn errand(&self, deed: Deed) -> Errand {
+    fn invocation(&self, action: Action) -> Invocation {
         let nobody = TaskId::of_canonical(b"none");
         let task = self.task.unwrap_or(nobody);
-        let step = self.deeds.len() as u64;
+        let step = self.actions.len() as u64;
         let nonce = Nonce::from_bits(0x100 * (step + 1));
         let added = |parent, follows| {
             let new = New { after: [parent, None], ..self.histories.tasks };
             let new = numbered(new, DIGITS, after(self.clock), follows);
             if follows.is_some() { New { after: [None, None], ..new } } else { new }
         };
-        let order = match deed {
-            Deed::Enqueue | Deed::EnqueueAsItIsClaimed => Order::Enqueue(added(None, None)),
-            Deed::EnqueueChild => Order::Enqueue(added(Some(task), None)),
-            Deed::Claim | Deed::TakeOver => Order::Claim,
-            Deed::Heartbeat => Order::Heartbeat(task),
-            Deed::Progress => Order::Progress(task),
-            Deed::Complete | Deed::CompleteAsItIsSwept => Order::Complete(task),
-            Deed::CompleteAndEnqueue => Order::CompleteAndEnqueue(task, added(Some(task), Some(nonce))),
-            Deed::Fail => Order::Fail(task),
-            Deed::Release => Order::Release(task),
-            Deed::ReleaseLater => Order::ReleaseLater(task, 2),
-            Deed::Cancel => Order::Cancel(task),
-            Deed::RequestCancel => Order::RequestCancel(task),
-            Deed::Retry => Order::Retry(task),
-            Deed::Repair => Order::Repair,
+        let operation = match action {
+            Action::Enqueue | Action::EnqueueAsItIsClaimed => Operation::Enqueue(added(None, None)),
+            Action::EnqueueChild => Operation::Enqueue(added(Some(task), None)),
+            Action::Claim | Action::TakeOver => Operation::Claim,
+            Action::Heartbeat => Operation::Heartbeat(task),
+            Action::Progress => Operation::Progress(task),
+            Action::Complete | Action::CompleteAsItIsSwept => Operation::Complete(task),
+            Action::CompleteAndEnqueue => Operation::CompleteAndEnqueue(task, added(Some(task), Some(nonce))),
+            Action::Fail => Operation::Fail(task),
+            Action::Release => Operation::Release(task),
+            Action::ReleaseLater => Operation::ReleaseLater(task, 2),
+            Action::Cancel => Operation::Cancel(task),
+            Action::RequestCancel => Operation::RequestCancel(task),
+            Action::Retry => Operation::Retry(task),
+            Action::Repair => Operation::Repair,
         };
-        let seconds = match deed {
-            Deed::TakeOver => self.clock + 10,
-            Deed::Repair => self.clock + 100,
+        let seconds = match action {
+            Action::TakeOver => self.clock + 10,
+            Action::Repair => self.clock + 100,
             _ => self.clock,
         };
         // Another one asks, so that the holder is asked.
-        let agent = usize::from(deed == Deed::RequestCancel);
-        Errand { agent, order, now: after(seconds), nonce, lease: None }
+        let agent = usize::from(action == Action::RequestCancel);
+        Invocation { agent, operation, now: after(seconds), nonce, lease: None }
     }
 
     /// What an agent knows of the disk. Where agents know different things, one of two does not know what the others
@@ -470,15 +490,15 @@ impl History {
         if self.histories.is_mixed && orders_names && is_other { None } else { Some(orders_names) }
     }
 
-    /// What another agent does in the middle of a deed.
-    fn errand_amid(&self, deed: Deed) -> Option<Errand> {
-        let order = match deed {
-            Deed::EnqueueAsItIsClaimed => Order::Claim,
-            Deed::CompleteAsItIsSwept => Order::Sweep,
+    /// What another agent does in the middle of a action.
+    fn invocation_amid(&self, action: Action) -> Option<Invocation> {
+        let operation = match action {
+            Action::EnqueueAsItIsClaimed => Operation::Claim,
+            Action::CompleteAsItIsSwept => Operation::Sweep,
             _ => return None,
         };
-        let nonce = Nonce::from_bits(0x100 * (self.deeds.len() as u64 + 1) + 0x80);
-        Some(Errand { agent: 1, order, now: after(self.clock), nonce, lease: None })
+        let nonce = Nonce::from_bits(0x100 * (self.actions.len() as u64 + 1) + 0x80);
+        Some(Invocation { agent: 1, operation, now: after(self.clock), nonce, lease: None })
     }
 
     /// What a file held when it was made, which is what changes of names tell.
@@ -667,7 +687,7 @@ impl Delta {
 impl Acknowledged {
     fn recovered(&self, tree: &Tree, disk: Disk, clock: u64) -> Result<(), Broken> {
         let mut world =
-            World { tree: Arc::new(tree.clone()), ledger: Ledger::blind(), orders_names: disk.orders_names() };
+            World { tree: Arc::new(tree.clone()), oracle: Oracle::blind(), orders_names: disk.orders_names() };
         if disk == Disk::AnySubset {
             self.is_told(&world, clock)?;
             world.heal(LATER)?;
@@ -677,7 +697,7 @@ impl Acknowledged {
             // Else a task of which no name was left begins anew.
             self.are_reported(&world.tree)?;
         }
-        world.ledger = Ledger::of(&world.tree);
+        world.oracle = Oracle::of(&world.tree);
         world.drain(LATER)?;
         self.is_in(&world.tree)?;
         world.heal(LATER)
@@ -688,7 +708,7 @@ impl Acknowledged {
         let diagnosis = format!("{:?}", world.examine(clock));
         for id in &self.enqueued {
             let told = entries(&world.tree).any(|(_, entry)| entry.id == *id) || diagnosis.contains(&id.to_string());
-            expect(told, Promise::NothingLost, || format!("{id} was acknowledged, and a doctor says {diagnosis}"))?;
+            expect(told, Invariant::NothingLost, || format!("{id} was acknowledged, and a doctor says {diagnosis}"))?;
         }
         Ok(())
     }
@@ -696,14 +716,14 @@ impl Acknowledged {
     fn is_in(&self, tree: &Tree) -> Result<(), Broken> {
         for id in &self.enqueued {
             let names = entries(tree).filter(|(_, entry)| entry.id == *id).count();
-            expect(names == 1, Promise::OneEntry, || format!("{id} was acknowledged, and has {names} entries"))?;
+            expect(names == 1, Invariant::OneEntry, || format!("{id} was acknowledged, and has {names} entries"))?;
         }
         for (id, Ended { name, reported }) in &self.ended {
             let entry = entries(tree).map(|(_, entry)| entry).find(|entry| entry.id == *id);
             let same = entry.as_ref().is_some_and(|entry| entry.to_string() == *name);
-            expect(same, Promise::NothingLost, || format!("{name} was acknowledged, and is {entry:?}"))?;
+            expect(same, Invariant::NothingLost, || format!("{name} was acknowledged, and is {entry:?}"))?;
             let found = entry.and_then(|entry| last_report(tree, &entry));
-            expect(found == *reported, Promise::ResultsAreWhole, || format!("the result of {name} is {found:?}"))?;
+            expect(found == *reported, Invariant::ResultsAreWhole, || format!("the result of {name} is {found:?}"))?;
         }
         Ok(())
     }
@@ -714,7 +734,7 @@ impl Acknowledged {
             let entry = entries(tree).map(|(_, entry)| entry).find(|entry| entry.id == *id);
             let reports = entry.map(|entry| chain(tree, &entry)).unwrap_or_default();
             let there = reports.iter().any(|report| report.nonce == *nonce);
-            expect(there, Promise::ReportsStay, || format!("{id} does not lead to {nonce}, which was acknowledged"))?;
+            expect(there, Invariant::ReportsStay, || format!("{id} does not lead to {nonce}, which was acknowledged"))?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The ledger watches every change of every name, and every answer, and says which promise was broken.
+//! The oracle watches every change of every name, and every answer, and says which invariant was broken.
 //!
-//! It knows the promises of `PROTOCOL.md` and nothing of how the queue keeps them: it never calls `decide`.
+//! It knows the invariants of `PROTOCOL.md` and nothing of how the queue keeps them: it never calls `decide`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,19 +18,19 @@ use coord_core::task::{IfParentFails, Record};
 use coord_core::{TaskId, Timestamp};
 use serde::Deserialize;
 
-use super::agent::{Answer, BACKOFF, Errand, Order, name, result_of};
+use super::agent::{Answer, BACKOFF, Invocation, Operation, name, result_of};
 use super::call::{Call, Outcome, Reply};
 
 /// What is promised. Each is checked at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Promise {
+pub enum Invariant {
     /// A task has exactly one state entry.
     OneEntry,
     /// Each generation of a task is granted to one holder.
     OneHolder,
     /// Versions and generations only grow.
     OnlyGrow,
-    /// A task that has ended stays as it ended, until somebody orders that it is tried again.
+    /// A task that has ended stays as it ended, until somebody retries it.
     EndedIsEnded,
     /// Only the holder of the present lease keeps the task or reports its end; every other is refused.
     OnlyTheHolder,
@@ -76,18 +76,18 @@ pub enum Promise {
     BoundedGarbage,
 }
 
-/// A broken promise, and how.
+/// A broken invariant, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Broken {
     /// Which.
-    pub promise: Promise,
+    pub invariant: Invariant,
     /// What was seen.
     pub seen: String,
 }
 
 /// What is known of each task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Ledger {
+pub struct Oracle {
     lives: BTreeMap<TaskId, Life>,
     /// How many leases there may be at once. Agents with different clocks count different leases, so this is for worlds
     /// in which all clocks are equal.
@@ -106,7 +106,7 @@ struct Life {
     /// The last name that it had.
     last: Option<String>,
     /// The nonce and the holder of each generation's lease.
-    leases: BTreeMap<u32, Tenure>,
+    leases: BTreeMap<u32, LeaseOwner>,
     /// The generations whose holders were told that they hold the task.
     told: BTreeSet<u32>,
     /// How often each lease was kept without its holder having been told so yet, not asked to stop and asked.
@@ -119,15 +119,15 @@ struct Life {
     ends: Vec<End>,
     /// How often its holder was asked to stop, without whoever asked having been told so yet.
     asked: u32,
-    /// The errand that has begun its end, which is not finished.
-    begun: Option<Errand>,
+    /// The invocation that has begun its end, which is not finished.
+    begun: Option<Invocation>,
     /// The reports that its name leads to, oldest first.
     reports: Vec<Reported>,
-    /// The errand that announced last that the task is put back, and so has done it, whoever renames it; and the
+    /// The invocation that announced last that the task is put back, and so has done it, whoever renames it; and the
     /// version that the task had then.
     put_back_by: Option<(Nonce, u32)>,
     /// The results that came too late, and whose senders were told so.
-    orphans: BTreeSet<Nonce>,
+    late_results: BTreeSet<Nonce>,
     /// A completion that was accepted enqueued it.
     is_wanted: bool,
     /// Somebody was told that the task is in the queue.
@@ -140,7 +140,7 @@ struct Life {
     gone: BTreeSet<TaskId>,
 }
 
-type Tenure = (Nonce, String);
+type LeaseOwner = (Nonce, String);
 
 /// What a task's record says about its way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -157,7 +157,7 @@ struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct End {
     outcome: Ending,
-    by: Option<Tenure>,
+    by: Option<LeaseOwner>,
     report: Option<Nonce>,
     /// It was a completion that enqueues a task with the key, so also one that waits for an earlier holder's
     /// completion, and has it.
@@ -179,10 +179,10 @@ pub(super) struct Reported {
     is_progress: bool,
 }
 
-impl Ledger {
-    /// A ledger of what is in the tree already, all of it acknowledged.
-    pub fn of(tree: &Tree) -> Ledger {
-        let mut ledger = Ledger::default();
+impl Oracle {
+    /// An oracle of what is in the tree already, all of it acknowledged.
+    pub fn of(tree: &Tree) -> Oracle {
+        let mut oracle = Oracle::default();
         let mut entries: Vec<(Path, Entry)> = entries(tree).collect();
         entries.sort_by_key(|(_, entry)| entry.version);
         for (path, entry) in entries {
@@ -190,26 +190,26 @@ impl Ledger {
             if record_at(tree, &path).is_none() {
                 continue;
             }
-            let life = ledger.lives.entry(entry.id).or_default();
+            let life = oracle.lives.entry(entry.id).or_default();
             life.acknowledged = true;
             life.plan = Plan::of(tree, &path);
             life.last = Some(before_its_end(&path).map_or(path.name.clone(), |held| held.name()));
-            life.leases.extend(entry.lease().map(|lease| (entry.generation, tenure(lease))));
+            life.leases.extend(entry.lease().map(|lease| (entry.generation, owner_of(lease))));
             life.reports = chain(tree, &entry);
             if let State::Ended(ending) = &entry.state
                 && !is_unfinished(&path)
             {
-                let by = ending.lease.as_ref().map(tenure);
+                let by = ending.lease.as_ref().map(owner_of);
                 life.ends.push(End { outcome: ending.outcome, by, report: entry.report, ..End::default() });
             }
             life.entries.insert(path);
         }
-        ledger
+        oracle
     }
 
-    /// A ledger that watches nothing: until what a power cut has left is mended, a task may have several entries.
-    pub fn blind() -> Ledger {
-        Ledger { is_blind: true, ..Ledger::default() }
+    /// An oracle that watches nothing: until what a power cut has left is mended, a task may have several entries.
+    pub fn blind() -> Oracle {
+        Oracle { is_blind: true, ..Oracle::default() }
     }
 
     /// The tasks that were seen.
@@ -261,8 +261,8 @@ impl Ledger {
         self.lives.get(&id).is_some_and(|life| !life.plan.after.is_empty())
     }
 
-    /// Notes an operation that was done on an errand.
-    pub fn done(&mut self, call: &Call, reply: &Reply, tree: &Tree, errand: &Errand) -> Result<(), Broken> {
+    /// Notes an operation that was done on an invocation.
+    pub fn done(&mut self, call: &Call, reply: &Reply, tree: &Tree, invocation: &Invocation) -> Result<(), Broken> {
         let (gone, come) = match (call, reply) {
             _ if self.is_blind => return Ok(()),
             (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here))) => (Some(from), Some(to)),
@@ -273,11 +273,11 @@ impl Ledger {
             (Call::Remove(from), Ok(Outcome::Removed(Removed::Now))) => (Some(from), None),
             _ => return Ok(()),
         };
-        if let (Order::Retry(id), Some(to)) = (errand.order, come)
+        if let (Operation::Retry(id), Some(to)) = (invocation.operation, come)
             && layout::parse_key_holder(&to.name).is_some()
         {
             let life = self.life(id);
-            life.put_back_by = Some((errand.nonce, life.version()));
+            life.put_back_by = Some((invocation.nonce, life.version()));
         }
         if let Some((id, ..)) = gone.and_then(|path| layout::parse_report(&path.name)) {
             self.lives.get(&id).map_or(Ok(()), |life| life.check_reports(id, tree))?;
@@ -285,8 +285,8 @@ impl Ledger {
         if let (None, Some(path)) = (come, gone) {
             self.check_removed(path)?;
         }
-        let before = gone.and_then(|path| Some((path, on_a_shelf(path)?)));
-        let after = come.and_then(|path| Some((path, on_a_shelf(path)?)));
+        let before = gone.and_then(|path| Some((path, in_state_dir(path)?)));
+        let after = come.and_then(|path| Some((path, in_state_dir(path)?)));
         let Some(id) = before.iter().chain(&after).map(|(_, entry)| entry.id).next() else { return Ok(()) };
         let life = self.lives.entry(id).or_default();
         if let Some((path, _)) = &before {
@@ -294,7 +294,7 @@ impl Ledger {
         }
         if let (Some((_, entry)), true) = (&before, come.is_some_and(|path| path.dir == layout::purged())) {
             let ended = matches!(entry.state, State::Ended(_));
-            expect(ended, Promise::WhatIsWaitedForStays, || format!("{errand} removes {entry}"))?;
+            expect(ended, Invariant::WhatIsWaitedForStays, || format!("{invocation} removes {entry}"))?;
             life.purged = true;
         }
         if let Some((path, _)) = &after {
@@ -308,20 +308,20 @@ impl Ledger {
         }
         life.check_entries(id)?;
         if come.is_some_and(is_unfinished) {
-            life.begun = Some(*errand);
+            life.begun = Some(*invocation);
             return Ok(());
         }
-        let (mut errand, mut was_cut) = (*errand, false);
+        let (mut invocation, mut was_cut) = (*invocation, false);
         if gone.is_some_and(is_unfinished) {
-            (errand, was_cut) = life.begun.take().map_or((errand, true), |begun| (begun, false));
+            (invocation, was_cut) = life.begun.take().map_or((invocation, true), |begun| (begun, false));
         }
-        let errand = &errand;
+        let invocation = &invocation;
         if let (true, Some((path, entry))) = (was_cut || gone.is_some_and(is_unfinished), &after)
             && (was_cut || !matches!(entry.state, State::Ended(_)))
         {
             // The power was cut at it: it is finished, or taken back.
             if let State::Ended(ending) = &entry.state {
-                let by = ending.lease.as_ref().map(tenure);
+                let by = ending.lease.as_ref().map(owner_of);
                 life.ends.push(End { outcome: ending.outcome, by, report: entry.report, ..End::default() });
             }
             life.last = Some(path.name.clone());
@@ -338,7 +338,7 @@ impl Ledger {
                 life.plan = Plan::of(tree, path);
             }
             let last = life.last_entry();
-            life.follow(&entry, errand)?;
+            life.follow(&entry, invocation)?;
             life.note_report(last.as_ref(), &entry, tree)?;
             life.last = Some(path.name.clone());
             life.check_reports(id, tree)?;
@@ -367,13 +367,13 @@ impl Ledger {
             return Ok(());
         };
         let Some(life) = self.lives.get(&id).filter(|life| life.last.is_some()) else { return Ok(()) };
-        expect(life.purged, Promise::NothingLost, || format!("{path} is removed; the task is {:?}", life.last))?;
+        expect(life.purged, Invariant::NothingLost, || format!("{path} is removed; the task is {:?}", life.last))?;
         for (child, life) in &mut self.lives {
             let waits = life.plan.after.contains(&id)
                 && life.last_entry().is_some_and(|entry| matches!(entry.state, State::Blocked { .. }));
-            let promise = Promise::WhatIsWaitedForStays;
+            let invariant = Invariant::WhatIsWaitedForStays;
             let came_late = !life.acknowledged || life.gone.contains(&id);
-            expect(!waits || came_late, promise, || format!("{id} is removed, and {child} waits for it"))?;
+            expect(!waits || came_late, invariant, || format!("{id} is removed, and {child} waits for it"))?;
             if waits {
                 life.gone.insert(id);
             }
@@ -388,12 +388,12 @@ impl Ledger {
             || format!("{next}; it waits for {:?}", plan.after.iter().map(|id| id.to_string()).collect::<Vec<_>>());
         let Some(Entry { state: State::Blocked { on }, .. }) = last else {
             let waits = last.is_none() && !plan.after.is_empty();
-            return expect(!waits || matches!(next.state, State::Blocked { .. }), Promise::ParentsFirst, step);
+            return expect(!waits || matches!(next.state, State::Blocked { .. }), Invariant::ParentsFirst, step);
         };
         match &next.state {
             State::Blocked { on: other } => {
                 let moves_on = self.allows(plan, *on) && plan.after.contains(other);
-                expect(moves_on, Promise::ParentsFirst, step)
+                expect(moves_on, Invariant::ParentsFirst, step)
             }
             // By somebody who called it off.
             State::Ended(ending) if ending.lease.is_some() => Ok(()),
@@ -403,10 +403,10 @@ impl Ledger {
                 let removed = |parent: &TaskId| !told && self.lives.get(parent).is_some_and(|life| life.purged);
                 let gone = |parent: &TaskId| self.lives[&id].gone.contains(parent) || removed(parent);
                 let forbidden = plan.after.iter().any(|parent| self.forbids(plan, *parent) || gone(parent));
-                let promise = if plan.follows.is_some() { Promise::AllOrNothing } else { Promise::ParentsFirst };
-                expect(forbidden, promise, step)
+                let invariant = if plan.follows.is_some() { Invariant::AllOrNothing } else { Invariant::ParentsFirst };
+                expect(forbidden, invariant, step)
             }
-            _ => expect(plan.after.iter().all(|parent| self.allows(plan, *parent)), Promise::ParentsFirst, step),
+            _ => expect(plan.after.iter().all(|parent| self.allows(plan, *parent)), Invariant::ParentsFirst, step),
         }
     }
 
@@ -432,27 +432,29 @@ impl Ledger {
         let Some(key) = &self.lives[&id].plan.key else { return Ok(()) };
         let live = self.lives.iter().filter(|(_, life)| life.plan.key.as_ref() == Some(key) && life.is_alive());
         let live: Vec<String> = live.map(|(id, _)| id.to_string()).collect();
-        expect(live.len() <= 1, Promise::OneForAKey, || format!("{live:?} live"))
+        expect(live.len() <= 1, Invariant::OneForAKey, || format!("{live:?} live"))
     }
 
     /// Notes what an agent was told.
-    pub fn told(&mut self, errand: &Errand, answer: &Answer, tree: &Tree) -> Result<(), Broken> {
+    pub fn told(&mut self, invocation: &Invocation, answer: &Answer, tree: &Tree) -> Result<(), Broken> {
         match *answer {
             Answer::Enqueued(id) => self.acknowledge(id),
             Answer::Deduplicated(id) => {
                 let key = self.lives.get(&id).and_then(|life| life.plan.key.as_ref());
-                expect(key.is_some(), Promise::OneForAKey, || format!("{errand} was told of {id}"))?;
+                expect(key.is_some(), Invariant::OneForAKey, || format!("{invocation} was told of {id}"))?;
                 // Under its first name it has been there as it is since it was enqueued.
                 let expired = self.lives.get(&id).and_then(Life::last_entry).is_some_and(|entry| {
                     entry.version == 1
-                        && matches!(entry.state, State::Ready { pending_until, .. } if pending_until <= errand.now)
+                        && matches!(entry.state, State::Ready { pending_until, .. } if pending_until <= invocation.now)
                 });
-                expect(!expired, Promise::TimeCounts, || format!("{errand} was told of {id}, which has expired"))?;
+                expect(!expired, Invariant::TimeCounts, || {
+                    format!("{invocation} was told of {id}, which has expired")
+                })?;
                 self.acknowledge(id)
             }
             Answer::Both(both) => both.into_iter().try_for_each(|(id, deduplicated)| {
                 let answer = if deduplicated { Answer::Deduplicated(id) } else { Answer::Enqueued(id) };
-                self.told(errand, &answer, tree)
+                self.told(invocation, &answer, tree)
             }),
             Answer::Imported(id) => self.acknowledge(id),
             Answer::Already(id) => {
@@ -462,35 +464,35 @@ impl Ledger {
             }
             Answer::Claimed(id, generation, nonce) => {
                 let life = self.lives.entry(id).or_default();
-                let mine = life.tenure_of(errand, nonce);
-                expect(life.leases.get(&generation) == Some(&mine), Promise::OneHolder, || {
-                    format!("{errand} was granted generation {generation}, but its lease is another")
+                let mine = life.own_lease(invocation, nonce);
+                expect(life.leases.get(&generation) == Some(&mine), Invariant::OneHolder, || {
+                    format!("{invocation} was granted generation {generation}, but its lease is another")
                 })?;
-                expect(life.told.insert(generation), Promise::OneHolder, || {
+                expect(life.told.insert(generation), Invariant::OneHolder, || {
                     format!("generation {generation} was granted twice")
                 })?;
-                self.check_limit(errand)
+                self.check_limit(invocation)
             }
-            Answer::Kept(id, nonce) => self.life(id).check_kept(errand, nonce, false),
-            Answer::AskedToStop(id, nonce) => self.life(id).check_kept(errand, nonce, true),
-            Answer::Ended(id, nonce) => self.life(id).check_end(errand, nonce),
+            Answer::Kept(id, nonce) => self.life(id).check_kept(invocation, nonce, false),
+            Answer::AskedToStop(id, nonce) => self.life(id).check_kept(invocation, nonce, true),
+            Answer::Ended(id, nonce) => self.life(id).check_end(invocation, nonce),
             Answer::Followed(id, nonce, follower) => {
-                self.life(id).check_end(errand, nonce)?;
+                self.life(id).check_end(invocation, nonce)?;
                 self.acknowledge(follower)?;
                 let life = self.life(follower);
-                life.is_wanted |= life.plan.follows == Some(errand.nonce) || life.plan.completion_of(id).is_some();
+                life.is_wanted |= life.plan.follows == Some(invocation.nonce) || life.plan.completion_of(id).is_some();
                 Ok(())
             }
-            Answer::TriedAgain(id, nonce) => self.life(id).check_tried_again(errand, nonce),
-            Answer::Released(id, generation) => self.life(id).check_released(errand, generation),
-            Answer::Requested(id) => self.life(id).check_requested(errand),
+            Answer::TriedAgain(id, nonce) => self.life(id).check_tried_again(invocation, nonce),
+            Answer::Released(id, generation) => self.life(id).check_released(invocation, generation),
+            Answer::Requested(id) => self.life(id).check_requested(invocation),
             Answer::PutBack(id) => {
                 let again = self.ends(id) > 0;
-                expect(again, Promise::EndedIsEnded, || format!("{errand} was accepted, and it has not ended"))
+                expect(again, Invariant::EndedIsEnded, || format!("{invocation} was accepted, and it has not ended"))
             }
             Answer::Refused(code) => {
-                self.note_orphan(errand, code, tree)?;
-                self.check_refusal(errand, code)
+                self.note_late_result(invocation, code, tree)?;
+                self.check_refusal(invocation, code)
             }
             Answer::Nothing | Answer::Done | Answer::Failed | Answer::Unknown => Ok(()),
         }
@@ -507,10 +509,10 @@ impl Ledger {
     }
 
     /// Whoever is told that it has a task is one of as many as may have one.
-    fn check_limit(&self, errand: &Errand) -> Result<(), Broken> {
+    fn check_limit(&self, invocation: &Invocation) -> Result<(), Broken> {
         let Some(limit) = self.limit else { return Ok(()) };
-        let leases = self.leases_told(errand.now);
-        expect(leases <= limit, Promise::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
+        let leases = self.leases_told(invocation.now);
+        expect(leases <= limit, Invariant::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
     }
 
     /// Everybody who claimed has been told what came of it, by clocks that say `now`: as many have a task as may have
@@ -519,7 +521,7 @@ impl Ledger {
         let Some(limit) = self.limit else { return Ok(()) };
         let (leases, wanted) = (self.leases_told(now), limit.min(self.lives.len()));
         let all = leases >= wanted;
-        expect(all, Promise::NobodyLeavesWhatIsFree, || format!("{leases} leases, and {wanted} could be had"))
+        expect(all, Invariant::NobodyLeavesWhatIsFree, || format!("{leases} leases, and {wanted} could be had"))
     }
 
     /// The highest version that a task has.
@@ -541,45 +543,48 @@ impl Ledger {
     }
 
     /// A result that was refused because the lease was lost is kept.
-    fn note_orphan(&mut self, errand: &Errand, code: &str, tree: &Tree) -> Result<(), Broken> {
-        let (Order::Complete(id) | Order::CompleteAndEnqueue(id, _), "lease_lost") = (errand.order, code) else {
+    fn note_late_result(&mut self, invocation: &Invocation, code: &str, tree: &Tree) -> Result<(), Broken> {
+        let (Operation::Complete(id) | Operation::CompleteAndEnqueue(id, _), "lease_lost") =
+            (invocation.operation, code)
+        else {
             return Ok(());
         };
         let life = self.life(id);
-        life.orphans.insert(errand.lease.unwrap_or_else(|| Nonce::of_run_id(&name(errand.agent))));
+        life.late_results.insert(invocation.lease.unwrap_or_else(|| Nonce::of_run_id(&name(invocation.agent))));
         life.check_reports(id, tree)
     }
 
     /// Whoever is refused is told why: by the state of the task, which is there.
-    fn check_refusal(&self, errand: &Errand, code: &str) -> Result<(), Broken> {
-        if let Order::Enqueue(_) | Order::EnqueueBoth(_) = errand.order {
-            let seen = || format!("{errand} was refused: {code}");
+    fn check_refusal(&self, invocation: &Invocation, code: &str) -> Result<(), Broken> {
+        if let Operation::Enqueue(_) | Operation::EnqueueBoth(_) = invocation.operation {
+            let seen = || format!("{invocation} was refused: {code}");
             // What it is to wait for has been removed.
             let gone = |id: &TaskId| self.lives.get(id).is_none_or(|life| life.purged);
-            let in_vain = matches!(errand.order, Order::Enqueue(new) if new.after.iter().flatten().any(gone));
-            return expect(in_vain && code == "not_found", Promise::EachIsAnswered, seen);
+            let in_vain =
+                matches!(invocation.operation, Operation::Enqueue(new) if new.after.iter().flatten().any(gone));
+            return expect(in_vain && code == "not_found", Invariant::EachIsAnswered, seen);
         }
-        let Some(id) = errand.order.task() else { return Ok(()) };
-        let by_state = match errand.order {
+        let Some(id) = invocation.operation.task() else { return Ok(()) };
+        let by_state = match invocation.operation {
             // Also one that would wait in vain.
-            Order::Retry(_) => {
+            Operation::Retry(_) => {
                 // One that was removed before anybody renamed it is not put back.
                 let stayed = |life: &Life, version| life.purged && life.version() <= version;
                 let was_put_back = |life: &Life| {
-                    life.put_back_by.is_some_and(|(by, version)| by == errand.nonce && !stayed(life, version))
+                    life.put_back_by.is_some_and(|(by, version)| by == invocation.nonce && !stayed(life, version))
                 };
                 let told = !self.lives.get(&id).is_some_and(was_put_back);
-                expect(told || code == "not_found", Promise::EachIsAnswered, || {
-                    format!("{errand} was refused: {code}, and it had put the task back")
+                expect(told || code == "not_found", Invariant::EachIsAnswered, || {
+                    format!("{invocation} was refused: {code}, and it had put the task back")
                 })?;
                 ["not_terminal", "already_terminal", "key_taken", "error"].contains(&code)
             }
             // A doctor that takes its enqueuer for dead may take what is to follow away.
-            Order::CompleteAndEnqueue(..) if code == "not_found" => true,
+            Operation::CompleteAndEnqueue(..) if code == "not_found" => true,
             _ => ["not_claimed", "wrong_owner", "lease_lost", "already_terminal"].contains(&code),
         };
         let there = self.lives.get(&id).is_some_and(|life| life.acknowledged && !life.purged);
-        expect(by_state || !there, Promise::NothingLost, || format!("{errand} was refused: {code}"))
+        expect(by_state || !there, Invariant::NothingLost, || format!("{invocation} was refused: {code}"))
     }
 
     /// What must hold when all agents are at rest and the directory was swept: nobody waits for what has happened.
@@ -590,7 +595,7 @@ impl Ledger {
                 State::Claimed(lease) | State::Recalled(lease) => lease.expires_at <= now,
                 _ => false,
             });
-            expect(!forgotten, Promise::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
+            expect(!forgotten, Invariant::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
         }
         self.awake()
     }
@@ -609,7 +614,7 @@ impl Ledger {
             // One that was removed before the task came to wait for it counts as not completed.
             let goes_on = over && self.allows(&life.plan, on) && !life.gone.contains(&on);
             let forgotten = in_vain || goes_on;
-            expect(!forgotten, Promise::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
+            expect(!forgotten, Invariant::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
         }
         Ok(())
     }
@@ -627,43 +632,54 @@ impl Ledger {
             let state = life.last_entry().map(|entry| entry.state);
             let stays = self.stays_blocked(*id);
             let ended = matches!(state, Some(State::Ended(_))) || stays;
-            expect(ended || !life.acknowledged, Promise::CountsAddUp, || format!("{id} never ended: {life:?}"))?;
-            expect(life.entries.len() == 1 || !life.acknowledged, Promise::NothingLost, || format!("{id}: {life:?}"))?;
+            expect(ended || !life.acknowledged, Invariant::CountsAddUp, || format!("{id} never ended: {life:?}"))?;
+            expect(life.entries.len() == 1 || !life.acknowledged, Invariant::NothingLost, || {
+                format!("{id}: {life:?}")
+            })?;
             let called_off = life.ends.iter().any(|end| end.by.is_some() || end.outcome == Ending::Expired);
             let is_gone =
                 |parent: &TaskId| life.gone.contains(parent) || self.lives.get(parent).is_none_or(|life| life.purged);
             let others =
                 life.plan.after.iter().skip(1).any(|parent| self.forbids(&life.plan, *parent) || is_gone(parent));
             let ran = !life.leases.is_empty() || called_off || others || stays;
-            expect(ran || !life.is_wanted, Promise::AllOrNothing, || format!("{id} never ran: {life:?}"))?;
+            expect(ran || !life.is_wanted, Invariant::AllOrNothing, || format!("{id} never ran: {life:?}"))?;
         }
         Ok(())
     }
 }
 
-impl Order {
+impl Operation {
     /// The task that it is about, if it is about one that is there.
     fn task(self) -> Option<TaskId> {
         match self {
-            Order::Heartbeat(id)
-            | Order::Progress(id)
-            | Order::Complete(id)
-            | Order::CompleteAndEnqueue(id, _)
-            | Order::Fail(id)
-            | Order::FailFinally(id)
-            | Order::Release(id)
-            | Order::ReleaseLater(id, _)
-            | Order::Cancel(id)
-            | Order::RequestCancel(id)
-            | Order::ForceCancel(id)
-            | Order::Retry(id) => Some(id),
-            Order::Enqueue(_) | Order::EnqueueBoth(_) | Order::Import(..) | Order::Claim | Order::Sweep => None,
-            Order::Repair | Order::Gc | Order::Export | Order::Pause | Order::Resume | Order::Limit(_) => None,
+            Operation::Heartbeat(id)
+            | Operation::Progress(id)
+            | Operation::Complete(id)
+            | Operation::CompleteAndEnqueue(id, _)
+            | Operation::Fail(id)
+            | Operation::FailFinally(id)
+            | Operation::Release(id)
+            | Operation::ReleaseLater(id, _)
+            | Operation::Cancel(id)
+            | Operation::RequestCancel(id)
+            | Operation::ForceCancel(id)
+            | Operation::Retry(id) => Some(id),
+            Operation::Enqueue(_)
+            | Operation::EnqueueBoth(_)
+            | Operation::Import(..)
+            | Operation::Claim
+            | Operation::Sweep => None,
+            Operation::Repair
+            | Operation::Gc
+            | Operation::Export
+            | Operation::Pause
+            | Operation::Resume
+            | Operation::Limit(_) => None,
         }
     }
 
     fn cancels(self, id: TaskId) -> bool {
-        matches!(self, Order::Cancel(of) | Order::RequestCancel(of) | Order::ForceCancel(of) if of == id)
+        matches!(self, Operation::Cancel(of) | Operation::RequestCancel(of) | Operation::ForceCancel(of) if of == id)
     }
 }
 
@@ -731,180 +747,183 @@ impl Default for End {
 
 impl Life {
     fn check_entries(&self, id: TaskId) -> Result<(), Broken> {
-        expect(self.entries.len() <= 1, Promise::OneEntry, || format!("{id} has {:?}", self.entries))?;
-        expect(!self.acknowledged || self.purged || !self.entries.is_empty(), Promise::NothingLost, || {
+        expect(self.entries.len() <= 1, Invariant::OneEntry, || format!("{id} has {:?}", self.entries))?;
+        expect(!self.acknowledged || self.purged || !self.entries.is_empty(), Invariant::NothingLost, || {
             format!("{id} is on no shelf, and was acknowledged")
         })
     }
 
-    /// The task gets the name `next` on an errand.
-    fn follow(&mut self, next: &Entry, errand: &Errand) -> Result<(), Broken> {
-        let now = errand.now;
+    /// The task gets the name `next` on an invocation.
+    fn follow(&mut self, next: &Entry, invocation: &Invocation) -> Result<(), Broken> {
+        let now = invocation.now;
         let Some(last) = self.last_entry() else {
             // The second one is that of a task that is brought in: it waits from then on.
             let first = next.version <= 2 && next.generation == 0 && next.attempt == 0;
-            expect(first, Promise::OnlyGrow, || format!("the first name is {next}"))?;
+            expect(first, Invariant::OnlyGrow, || format!("the first name is {next}"))?;
             return self.check_first(next);
         };
         let step = || format!("{last} became {next}");
         // A collection puts a task back that another one has come to wait for.
         if matches!((&last.state, &next.state), (State::Ended(was), State::Ended(is)) if was == is) {
             let same = Entry { version: last.version + 1, ..last.clone() } == *next;
-            return expect(same && self.being_removed, Promise::EndedIsEnded, step);
+            return expect(same && self.being_removed, Invariant::EndedIsEnded, step);
         }
         let waits_again = matches!(next.state, State::Ready { .. } | State::Scheduled { .. } | State::Blocked { .. });
         let again = matches!(last.state, State::Ended(_)) && waits_again;
         let in_success = self.ends.iter().any(|end| end.outcome == Ending::Completed);
-        expect(!matches!(last.state, State::Ended(_)) || again && !in_success, Promise::EndedIsEnded, step)?;
+        expect(!matches!(last.state, State::Ended(_)) || again && !in_success, Invariant::EndedIsEnded, step)?;
         let taken = matches!(next.state, State::Claimed(_)) && next.generation != last.generation;
         let grown = next.version == last.version + 1 && next.generation == last.generation + u32::from(taken);
-        expect(grown, Promise::OnlyGrow, step)?;
+        expect(grown, Invariant::OnlyGrow, step)?;
         if again {
-            return expect(next.attempt == 0, Promise::AttemptsAreCounted, step);
+            return expect(next.attempt == 0, Invariant::AttemptsAreCounted, step);
         }
         let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
         let released = was_held
             && match next.state {
                 State::Ready { .. } => true,
-                State::Scheduled { .. } => matches!(errand.order, Order::ReleaseLater(..)),
+                State::Scheduled { .. } => matches!(invocation.operation, Operation::ReleaseLater(..)),
                 _ => false,
             };
         let counted = next.attempt + u32::from(released) == last.attempt + u32::from(taken);
-        expect(counted, Promise::AttemptsAreCounted, step)?;
+        expect(counted, Invariant::AttemptsAreCounted, step)?;
         let within = self.plan.max_attempts.is_none_or(|max| next.attempt <= max);
-        expect(within, Promise::AttemptsAreLimited, step)?;
+        expect(within, Invariant::AttemptsAreLimited, step)?;
         let same_lease = next.lease().map(|lease| lease.nonce) == last.lease().map(|lease| lease.nonce);
         let same_holder = next.lease().map(|lease| &lease.holder) == last.lease().map(|lease| &lease.holder);
         let late = last.lease().is_some_and(|lease| lease.expires_at <= now.max(lease.heartbeat_at));
         match (&last.state, &next.state) {
             (State::Ready { .. } | State::Lapsed { .. }, State::Claimed(lease)) if taken => {
                 let waited_too_long = matches!(last.state, State::Ready { pending_until, .. } if pending_until <= now);
-                expect(!waited_too_long, Promise::EndedIsEnded, step)?;
-                let other = self.leases.insert(next.generation, tenure(lease));
-                expect(other.is_none(), Promise::OneHolder, step)
+                expect(!waited_too_long, Invariant::EndedIsEnded, step)?;
+                let other = self.leases.insert(next.generation, owner_of(lease));
+                expect(other.is_none(), Invariant::OneHolder, step)
             }
             (State::Claimed(_) | State::Recalled(_), State::Claimed(_)) if taken => {
-                Err(Broken::new(Promise::OneHolder, step()))
+                Err(Broken::new(Invariant::OneHolder, step()))
             }
             (State::Claimed(_) | State::Lapsed { .. }, State::Claimed(lease))
             | (State::Recalled(_), State::Recalled(lease)) => {
-                if errand.order == Order::RequestCancel(last.id) && matches!(last.state, State::Recalled(_)) {
+                if invocation.operation == Operation::RequestCancel(last.id) && matches!(last.state, State::Recalled(_))
+                {
                     // Another one asks, too. The holder keeps the lease as it was.
                     self.asked += 1;
-                    return expect(last.lease() == Some(lease), Promise::OnlyTheHolder, step);
+                    return expect(last.lease() == Some(lease), Invariant::OnlyTheHolder, step);
                 }
                 let is_asked = matches!(next.state, State::Recalled(_));
                 *self.kept.entry((lease.nonce, is_asked)).or_default() += 1;
                 let heard_of = last.lease().map(|lease| lease.heartbeat_at);
-                expect(heard_of <= Some(lease.heartbeat_at), Promise::OnlyGrow, step)?;
-                expect(same_lease && same_holder, Promise::OnlyTheHolder, step)
+                expect(heard_of <= Some(lease.heartbeat_at), Invariant::OnlyGrow, step)?;
+                expect(same_lease && same_holder, Invariant::OnlyTheHolder, step)
             }
-            (State::Recalled(_), State::Claimed(_)) => Err(Broken::new(Promise::HoldersAreAsked, step())),
+            (State::Recalled(_), State::Claimed(_)) => Err(Broken::new(Invariant::HoldersAreAsked, step())),
             (State::Claimed(_), State::Recalled(lease)) => {
                 self.asked += 1;
-                let asked = errand.order == Order::RequestCancel(last.id);
-                expect(asked, Promise::HoldersAreAsked, step)?;
-                expect(last.lease() == Some(lease), Promise::OnlyTheHolder, step)
+                let asked = invocation.operation == Operation::RequestCancel(last.id);
+                expect(asked, Invariant::HoldersAreAsked, step)?;
+                expect(last.lease() == Some(lease), Invariant::OnlyTheHolder, step)
             }
             (State::Claimed(_) | State::Lapsed { .. }, State::Ready { pending_until, .. }) => {
                 let again = self.released.insert(last.generation, false);
-                expect(again.is_none(), Promise::OneHolder, step)?;
+                expect(again.is_none(), Invariant::OneHolder, step)?;
                 // A task that was claimed in time does not run out of it.
-                expect(pending_until.micros() == limits::TIME_MICROS, Promise::NotBeforeItsTime, step)
+                expect(pending_until.micros() == limits::TIME_MICROS, Invariant::NotBeforeItsTime, step)
             }
             (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) if released => {
                 let again = self.released.insert(last.generation, false);
-                expect(again.is_none(), Promise::OneHolder, step)?;
-                expect(*due > now, Promise::NotBeforeItIsDue, step)
+                expect(again.is_none(), Invariant::OneHolder, step)?;
+                expect(*due > now, Invariant::NotBeforeItIsDue, step)
             }
             (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) => {
                 let again = self.failed.insert(last.generation, false);
-                expect(again.is_none(), Promise::OneHolder, step)?;
-                expect(errand.order == Order::Fail(last.id), Promise::OnlyTheHolder, step)?;
-                expect(self.plan.leaves_attempts(last.attempt), Promise::AttemptsAreLimited, step)?;
+                expect(again.is_none(), Invariant::OneHolder, step)?;
+                expect(invocation.operation == Operation::Fail(last.id), Invariant::OnlyTheHolder, step)?;
+                expect(self.plan.leaves_attempts(last.attempt), Invariant::AttemptsAreLimited, step)?;
                 let waits = due.micros_since(now.max(latest(&last)));
                 let doubled = BACKOFF.seconds << (last.attempt - 1).min(8);
                 let most = 1_000_000 * doubled.min(BACKOFF.max_seconds).unsigned_abs();
-                expect((most / 2..=most).contains(&waits), Promise::NotBeforeItIsDue, step)
+                expect((most / 2..=most).contains(&waits), Invariant::NotBeforeItIsDue, step)
             }
             (State::Claimed(_), State::Lapsed { .. }) => {
-                expect(same_lease && same_holder, Promise::OnlyTheHolder, step)?;
+                expect(same_lease && same_holder, Invariant::OnlyTheHolder, step)?;
                 let left = self.plan.max_attempts.is_none() || self.plan.leaves_attempts(last.attempt);
-                expect(left, Promise::AttemptsAreLimited, step)?;
-                expect(late, Promise::NotBeforeItsTime, step)
+                expect(left, Invariant::AttemptsAreLimited, step)?;
+                expect(late, Invariant::NotBeforeItsTime, step)
             }
-            (State::Scheduled { due }, State::Ready { .. }) => expect(*due <= now, Promise::NotBeforeItIsDue, step),
+            (State::Scheduled { due }, State::Ready { .. }) => expect(*due <= now, Invariant::NotBeforeItIsDue, step),
             (State::Blocked { .. }, State::Blocked { .. }) => Ok(()),
             (State::Blocked { .. }, State::Scheduled { due }) => {
-                expect(Some(*due) == self.plan.due, Promise::NotBeforeItIsDue, step)
+                expect(Some(*due) == self.plan.due, Invariant::NotBeforeItIsDue, step)
             }
             (State::Blocked { .. }, State::Ready { .. }) => {
                 let is_due = self.plan.due.is_none_or(|due| due <= now.max(last.created_at));
-                expect(is_due, Promise::NotBeforeItIsDue, step)
+                expect(is_due, Invariant::NotBeforeItIsDue, step)
             }
             (_, State::Ended(ending)) => {
                 let is_held = matches!(last.state, State::Claimed(_) | State::Recalled(_));
-                let by = ending.lease.as_ref().map(tenure);
+                let by = ending.lease.as_ref().map(owner_of);
                 let mut end = End { outcome: ending.outcome, by, report: next.report, ..End::default() };
-                end.enqueues_key = matches!(errand.order, Order::CompleteAndEnqueue(_, new) if new.is_unique);
+                end.enqueues_key =
+                    matches!(invocation.operation, Operation::CompleteAndEnqueue(_, new) if new.is_unique);
                 end.forced = is_held && !late && !same_holder;
-                let by_nobody = matches!(last.state, State::Recalled(_)) && !errand.order.cancels(last.id);
+                let by_nobody = matches!(last.state, State::Recalled(_)) && !invocation.operation.cancels(last.id);
                 end.given_back = by_nobody.then_some(last.generation);
-                let allowed = self.may_end(&last, &end, late, same_lease && same_holder, errand);
+                let allowed = self.may_end(&last, &end, late, same_lease && same_holder, invocation);
                 self.ends.push(end);
-                expect(same_lease || !was_held, Promise::OnlyTheHolder, step)?;
-                allowed.map_or(Ok(()), |promise| Err(Broken::new(promise, step())))
+                expect(same_lease || !was_held, Invariant::OnlyTheHolder, step)?;
+                allowed.map_or(Ok(()), |invariant| Err(Broken::new(invariant, step())))
             }
-            _ => Err(Broken::new(Promise::OnlyTheHolder, step())),
+            _ => Err(Broken::new(Invariant::OnlyTheHolder, step())),
         }
     }
 
     /// Where a task begins its life follows from its record.
     fn check_first(&self, first: &Entry) -> Result<(), Broken> {
-        let (promise, right) = match first.state {
-            State::Ready { .. } => (Promise::NotBeforeItIsDue, self.plan.due.is_none_or(|due| due <= first.created_at)),
-            State::Scheduled { due } => (Promise::NotBeforeItIsDue, self.plan.due == Some(due)),
-            State::Blocked { on } => (Promise::ParentsFirst, self.plan.after.contains(&on)),
-            _ => (Promise::OnlyGrow, false),
+        let (invariant, right) = match first.state {
+            State::Ready { .. } => {
+                (Invariant::NotBeforeItIsDue, self.plan.due.is_none_or(|due| due <= first.created_at))
+            }
+            State::Scheduled { due } => (Invariant::NotBeforeItIsDue, self.plan.due == Some(due)),
+            State::Blocked { on } => (Invariant::ParentsFirst, self.plan.after.contains(&on)),
+            _ => (Invariant::OnlyGrow, false),
         };
-        expect(right, promise, || format!("the first name is {first}"))
+        expect(right, invariant, || format!("the first name is {first}"))
     }
 
-    /// Which promise an end breaks, if it does, of a task that was `last`.
-    fn may_end(&self, last: &Entry, end: &End, late: bool, same: bool, errand: &Errand) -> Option<Promise> {
-        let of_its_holder = same && errand.order.task() == Some(last.id);
+    /// Which invariant an end breaks, if it does, of a task that was `last`.
+    fn may_end(&self, last: &Entry, end: &End, late: bool, same: bool, invocation: &Invocation) -> Option<Invariant> {
+        let of_its_holder = same && invocation.operation.task() == Some(last.id);
         let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
-        let (kept, promise) = match (&last.state, end.outcome) {
-            (_, Ending::Completed) => (was_held && of_its_holder, Promise::OnlyTheHolder),
-            (State::Claimed(_), Ending::Failed) if !of_its_holder || errand.order.cancels(last.id) => {
+        let (kept, invariant) = match (&last.state, end.outcome) {
+            (_, Ending::Completed) => (was_held && of_its_holder, Invariant::OnlyTheHolder),
+            (State::Claimed(_), Ending::Failed) if !of_its_holder || invocation.operation.cancels(last.id) => {
                 let out = self.plan.max_attempts.is_some_and(|max| last.attempt >= max);
-                let promise = if out { Promise::NotBeforeItsTime } else { Promise::AttemptsAreLimited };
-                (same && late && out, promise)
+                let invariant = if out { Invariant::NotBeforeItsTime } else { Invariant::AttemptsAreLimited };
+                (same && late && out, invariant)
             }
-            (State::Recalled(_), Ending::Failed) => (of_its_holder, Promise::OnlyTheHolder),
+            (State::Recalled(_), Ending::Failed) => (of_its_holder, Invariant::OnlyTheHolder),
             (_, Ending::Failed) => {
-                let last_one =
-                    !self.plan.leaves_attempts(last.attempt) || matches!(errand.order, Order::FailFinally(_));
-                let promise = if of_its_holder { Promise::AttemptsAreLimited } else { Promise::OnlyTheHolder };
-                (was_held && of_its_holder && last_one, promise)
+                let last_one = !self.plan.leaves_attempts(last.attempt)
+                    || matches!(invocation.operation, Operation::FailFinally(_));
+                let invariant = if of_its_holder { Invariant::AttemptsAreLimited } else { Invariant::OnlyTheHolder };
+                (was_held && of_its_holder && last_one, invariant)
             }
-            (State::Recalled(_), Ending::Cancelled) if !errand.order.cancels(last.id) => {
-                let given_back =
-                    matches!(errand.order, Order::Release(of) | Order::ReleaseLater(of, _) if of == last.id);
+            (State::Recalled(_), Ending::Cancelled) if !invocation.operation.cancels(last.id) => {
+                let given_back = matches!(invocation.operation, Operation::Release(of) | Operation::ReleaseLater(of, _) if of == last.id);
                 // A claim gives back at once what is one too many of a limited queue.
-                let too_many =
-                    errand.order == Order::Claim && last.lease().is_some_and(|lease| lease.nonce == errand.nonce);
-                (same && (late || given_back || too_many), Promise::NotBeforeItsTime)
+                let too_many = invocation.operation == Operation::Claim
+                    && last.lease().is_some_and(|lease| lease.nonce == invocation.nonce);
+                (same && (late || given_back || too_many), Invariant::NotBeforeItsTime)
             }
             // Because of one that it waited for: that is seen where those are known.
-            (State::Blocked { .. }, Ending::Cancelled) if end.by.is_none() => (true, Promise::ParentsFirst),
-            (_, Ending::Cancelled) => (errand.order.cancels(last.id), Promise::OnlyTheHolder),
+            (State::Blocked { .. }, Ending::Cancelled) if end.by.is_none() => (true, Invariant::ParentsFirst),
+            (_, Ending::Cancelled) => (invocation.operation.cancels(last.id), Invariant::OnlyTheHolder),
             (State::Ready { pending_until, .. }, Ending::Expired) => {
-                (*pending_until <= errand.now, Promise::NotBeforeItsTime)
+                (*pending_until <= invocation.now, Invariant::NotBeforeItsTime)
             }
-            (_, Ending::Expired) => (false, Promise::NotBeforeItsTime),
+            (_, Ending::Expired) => (false, Invariant::NotBeforeItsTime),
         };
-        (!kept).then_some(promise)
+        (!kept).then_some(invariant)
     }
 
     /// Notes the report that the name `next` leads to, if it is a new one: it is there, whole, and says what the name
@@ -913,17 +932,17 @@ impl Life {
         let (Some(nonce), Some(last)) = (next.report, last) else { return Ok(()) };
         if last.report == Some(nonce) {
             let is_told_of = !matches!(next.state, State::Recalled(_)) || matches!(last.state, State::Recalled(_));
-            return expect(is_told_of, Promise::ReportsStay, || format!("{next} has no report of its own"));
+            return expect(is_told_of, Invariant::ReportsStay, || format!("{next} has no report of its own"));
         }
         let report =
             reports_on(tree, next.id).into_iter().find(|told| (told.version, told.nonce) == (next.version, nonce));
         let report = report.map(|told| told.report);
         let seen = || format!("{next}: its report is {report:?}");
-        let promise = match next.state {
-            State::Ended(_) => Promise::ResultsAreWhole,
-            _ => Promise::ReportsStay,
+        let invariant = match next.state {
+            State::Ended(_) => Invariant::ResultsAreWhole,
+            _ => Invariant::ReportsStay,
         };
-        let report = report.as_ref().ok_or_else(|| Broken::new(promise, seen()))?;
+        let report = report.as_ref().ok_or_else(|| Broken::new(invariant, seen()))?;
         let said = report.result.as_ref().map(|result| result.text().to_string());
         let right = match &next.state {
             State::Ended(ending) => match ending.outcome {
@@ -943,38 +962,39 @@ impl Life {
             State::Claimed(_) => report.kind == ReportKind::Progress,
             State::Ready { .. } | State::Blocked { .. } => false,
         };
-        expect(right, promise, seen)?;
+        expect(right, invariant, seen)?;
         let is_progress = report.kind == ReportKind::Progress;
         if is_progress && self.reports.last().is_some_and(|before| before.is_progress) {
             self.reports.pop();
         }
         let leads_on = report.previous == self.reports.last().map(|before| before.nonce);
-        expect(leads_on, Promise::ReportsStay, seen)?;
+        expect(leads_on, Invariant::ReportsStay, seen)?;
         self.reports.push(Reported { version: next.version, nonce, is_progress });
         Ok(())
     }
 
     /// Whatever was reported is there.
     fn check_reports(&self, id: TaskId, tree: &Tree) -> Result<(), Broken> {
-        if self.purged || self.reports.is_empty() && self.orphans.is_empty() {
+        if self.purged || self.reports.is_empty() && self.late_results.is_empty() {
             return Ok(());
         }
         let told = reports_on(tree, id);
         let is_there = |version, nonce| told.iter().any(|told| (told.version, told.nonce) == (version, nonce));
         for Reported { version, nonce, .. } in &self.reports {
-            expect(is_there(*version, *nonce), Promise::ReportsStay, || format!("{nonce} is not among {told:?}"))?;
+            expect(is_there(*version, *nonce), Invariant::ReportsStay, || format!("{nonce} is not among {told:?}"))?;
         }
         // Of results that came too late a few are kept.
-        let late = self.orphans.iter().filter(|nonce| is_there(0, **nonce)).count();
-        let all_that_stay = late >= self.orphans.len().min(limits::LATE_RESULTS_KEPT);
-        expect(all_that_stay, Promise::ReportsStay, || format!("of {:?} there are {late}", self.orphans))
+        let late = self.late_results.iter().filter(|nonce| is_there(0, **nonce)).count();
+        let all_that_stay = late >= self.late_results.len().min(limits::LATE_RESULTS_KEPT);
+        expect(all_that_stay, Invariant::ReportsStay, || format!("of {:?} there are {late}", self.late_results))
     }
 
     /// Whoever was told that it keeps the task has that lease, and has kept it: once for each time that it was told. It
     /// was told to stop if somebody had asked by then.
-    fn check_kept(&mut self, errand: &Errand, nonce: Nonce, is_asked: bool) -> Result<(), Broken> {
-        let mine = self.tenure_of(errand, nonce);
-        let held = self.leases.values().any(|lease| *lease == mine) && errand.lease.is_none_or(|lease| lease == nonce);
+    fn check_kept(&mut self, invocation: &Invocation, nonce: Nonce, is_asked: bool) -> Result<(), Broken> {
+        let mine = self.own_lease(invocation, nonce);
+        let held =
+            self.leases.values().any(|lease| *lease == mine) && invocation.lease.is_none_or(|lease| lease == nonce);
         let mut told = |is_asked| {
             self.kept.get_mut(&(nonce, is_asked)).is_some_and(|times| {
                 let untold = *times > 0;
@@ -983,21 +1003,21 @@ impl Life {
             })
         };
         let (kept, otherwise) = (told(is_asked), !is_asked && told(true));
-        let promise = if otherwise { Promise::HoldersAreAsked } else { Promise::OnlyTheHolder };
-        expect(held && kept, promise, || format!("{errand} was accepted; the leases are {:?}", self.leases))
+        let invariant = if otherwise { Invariant::HoldersAreAsked } else { Invariant::OnlyTheHolder };
+        expect(held && kept, invariant, || format!("{invocation} was accepted; the leases are {:?}", self.leases))
     }
 
     /// Whoever was told that the task is given back had it, by the lease that it meant, and has given it back: it was
     /// told so once, and has the task no more.
-    fn check_released(&mut self, errand: &Errand, generation: u32) -> Result<(), Broken> {
-        let seen = || format!("{errand} was accepted as generation {generation}; the leases are {:?}", self.leases);
+    fn check_released(&mut self, invocation: &Invocation, generation: u32) -> Result<(), Broken> {
+        let seen = || format!("{invocation} was accepted as generation {generation}; the leases are {:?}", self.leases);
         let lease = self.leases.get(&generation);
-        let mine = lease.is_some_and(|(nonce, _)| lease == Some(&self.tenure_of(errand, *nonce)));
-        let meant = errand.lease.is_none_or(|meant| lease.is_some_and(|(nonce, _)| *nonce == meant));
-        expect(mine && meant, Promise::OnlyTheHolder, seen)?;
+        let mine = lease.is_some_and(|(nonce, _)| lease == Some(&self.own_lease(invocation, *nonce)));
+        let meant = invocation.lease.is_none_or(|meant| lease.is_some_and(|(nonce, _)| *nonce == meant));
+        expect(mine && meant, Invariant::OnlyTheHolder, seen)?;
         let end = self.ends.iter().position(|end| end.given_back == Some(generation) && !end.told);
         let untold = self.released.get(&generation) == Some(&false) || end.is_some();
-        expect(untold, Promise::OnlyTheHolder, seen)?;
+        expect(untold, Invariant::OnlyTheHolder, seen)?;
         match end {
             Some(end) => self.ends[end].told = true,
             None => drop(self.released.insert(generation, true)),
@@ -1006,54 +1026,56 @@ impl Life {
     }
 
     /// Whoever was told that the task is tried again held it, and told so once.
-    fn check_tried_again(&mut self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
-        let seen = || format!("{errand} was accepted; the leases are {:?}", self.leases);
-        let mine = self.tenure_of(errand, nonce);
+    fn check_tried_again(&mut self, invocation: &Invocation, nonce: Nonce) -> Result<(), Broken> {
+        let seen = || format!("{invocation} was accepted; the leases are {:?}", self.leases);
+        let mine = self.own_lease(invocation, nonce);
         // A claim can get the task twice, if it was taken from it before it came to read it: then two leases are alike.
         let mut of_lease = self.leases.iter().filter(|(_, lease)| **lease == mine).map(|(generation, _)| *generation);
         let untold = of_lease.find(|generation| self.failed.get(generation) == Some(&false));
-        let meant = errand.lease.is_none_or(|lease| lease == nonce);
-        let reported = self.reports.iter().any(|report| report.nonce == errand.nonce);
-        expect(reported, Promise::ReportsStay, seen)?;
-        expect(untold.is_some() && meant, Promise::OnlyTheHolder, seen)?;
+        let meant = invocation.lease.is_none_or(|lease| lease == nonce);
+        let reported = self.reports.iter().any(|report| report.nonce == invocation.nonce);
+        expect(reported, Invariant::ReportsStay, seen)?;
+        expect(untold.is_some() && meant, Invariant::OnlyTheHolder, seen)?;
         self.failed.extend(untold.map(|generation| (generation, true)));
         Ok(())
     }
 
     /// Whoever was told that the holder is asked has asked it: once for each time that it was told.
-    fn check_requested(&mut self, errand: &Errand) -> Result<(), Broken> {
+    fn check_requested(&mut self, invocation: &Invocation) -> Result<(), Broken> {
         let asked = self.asked.checked_sub(1);
         self.asked = asked.unwrap_or(0);
-        expect(asked.is_some(), Promise::HoldersAreAsked, || format!("{errand} was accepted, and nobody is asked"))
+        expect(asked.is_some(), Invariant::HoldersAreAsked, || {
+            format!("{invocation} was accepted, and nobody is asked")
+        })
     }
 
     /// Whoever was told that the task has ended has ended it, and by its own lease. Nobody else was told so.
-    fn check_end(&mut self, errand: &Errand, nonce: Nonce) -> Result<(), Broken> {
-        let seen = || format!("{errand} was accepted; the task is {}", self.last.as_deref().unwrap_or("nowhere"));
-        expect(!self.ends.is_empty(), Promise::NothingLost, seen)?;
-        let outcome = match errand.order {
-            Order::Complete(_) | Order::CompleteAndEnqueue(..) => Ending::Completed,
-            Order::Fail(_) | Order::FailFinally(_) => Ending::Failed,
+    fn check_end(&mut self, invocation: &Invocation, nonce: Nonce) -> Result<(), Broken> {
+        let seen = || format!("{invocation} was accepted; the task is {}", self.last.as_deref().unwrap_or("nowhere"));
+        expect(!self.ends.is_empty(), Invariant::NothingLost, seen)?;
+        let outcome = match invocation.operation {
+            Operation::Complete(_) | Operation::CompleteAndEnqueue(..) => Ending::Completed,
+            Operation::Fail(_) | Operation::FailFinally(_) => Ending::Failed,
             _ => Ending::Cancelled,
         };
-        let mine = Some(self.tenure_of(errand, nonce));
+        let mine = Some(self.own_lease(invocation, nonce));
         let end = self.ends.iter().rposition(|end| end.outcome == outcome && end.by == mine && !end.told);
         let any = self.ends.iter().any(|end| end.outcome == outcome && !end.told);
-        let promise = if any { Promise::OnlyTheHolder } else { Promise::EndedIsEnded };
-        let end = end.ok_or_else(|| Broken::new(promise, seen()))?;
-        let allowed = !self.ends[end].forced || matches!(errand.order, Order::ForceCancel(_));
-        expect(allowed, Promise::NotBeforeItsTime, seen)?;
-        let meant = errand.lease.is_none_or(|lease| lease == nonce) || outcome == Ending::Cancelled;
-        expect(meant, Promise::OnlyTheHolder, seen)?;
-        let settled = outcome != Ending::Completed || self.ends[end].report == Some(errand.nonce);
-        expect(settled, Promise::ResultsAreWhole, seen)?;
+        let invariant = if any { Invariant::OnlyTheHolder } else { Invariant::EndedIsEnded };
+        let end = end.ok_or_else(|| Broken::new(invariant, seen()))?;
+        let allowed = !self.ends[end].forced || matches!(invocation.operation, Operation::ForceCancel(_));
+        expect(allowed, Invariant::NotBeforeItsTime, seen)?;
+        let meant = invocation.lease.is_none_or(|lease| lease == nonce) || outcome == Ending::Cancelled;
+        expect(meant, Invariant::OnlyTheHolder, seen)?;
+        let settled = outcome != Ending::Completed || self.ends[end].report == Some(invocation.nonce);
+        expect(settled, Invariant::ResultsAreWhole, seen)?;
         self.ends[end].told = true;
         Ok(())
     }
 
-    /// A lease of whoever runs the errand, as names tell of it.
-    fn tenure_of(&self, errand: &Errand, nonce: Nonce) -> Tenure {
-        let holder = self.last_entry().map(|entry| entry.holder(&name(errand.agent)).as_str().to_string());
+    /// A lease of whoever runs the invocation, as names tell of it.
+    fn own_lease(&self, invocation: &Invocation, nonce: Nonce) -> LeaseOwner {
+        let holder = self.last_entry().map(|entry| entry.holder(&name(invocation.agent)).as_str().to_string());
         (nonce, holder.unwrap_or_default())
     }
 
@@ -1070,7 +1092,7 @@ impl Life {
     }
 }
 
-fn tenure(lease: &Lease) -> Tenure {
+fn owner_of(lease: &Lease) -> LeaseOwner {
     (lease.nonce, lease.holder.as_str().to_string())
 }
 
@@ -1150,15 +1172,15 @@ pub(super) fn last_report(tree: &Tree, entry: &Entry) -> Option<String> {
 
 /// The state entries that are on shelves.
 pub fn entries(tree: &Tree) -> impl Iterator<Item = (Path, Entry)> {
-    tree.files().filter_map(|(path, _)| Some((path.clone(), on_a_shelf(&path)?)))
+    tree.files().filter_map(|(path, _)| Some((path.clone(), in_state_dir(&path)?)))
 }
 
 /// True for an entry that is on a shelf, or on its way to be removed.
 fn is_kept(path: &Path) -> bool {
-    path.dir == layout::purged() || on_a_shelf(path).is_some()
+    path.dir == layout::purged() || in_state_dir(path).is_some()
 }
 
-fn on_a_shelf(path: &Path) -> Option<Entry> {
+fn in_state_dir(path: &Path) -> Option<Entry> {
     let shelf = path.dir.as_str().split('/').next()?;
     let shelves = ["scheduled", "blocked", "ready", "claimed", "done"];
     if shelves.contains(&shelf) { Entry::parse(&path.name) } else { None }
@@ -1171,59 +1193,59 @@ fn is_unfinished(path: &Path) -> bool {
 
 /// What the task was before such a name.
 fn before_its_end(path: &Path) -> Option<Entry> {
-    let entry = on_a_shelf(path).filter(|_| path.dir.as_str().starts_with("claimed/"))?;
+    let entry = in_state_dir(path).filter(|_| path.dir.as_str().starts_with("claimed/"))?;
     let State::Ended(coord_core::entry::Ending { lease: Some(lease), .. }) = &entry.state else { return None };
     Some(Entry { version: entry.version - 1, state: State::Claimed(lease.clone()), report: None, ..entry.clone() })
 }
 
-/// The promise holds if `kept`.
-pub fn expect(kept: bool, promise: Promise, seen: impl FnOnce() -> String) -> Result<(), Broken> {
-    if kept { Ok(()) } else { Err(Broken::new(promise, seen())) }
+/// The invariant holds if `kept`.
+pub fn expect(kept: bool, invariant: Invariant, seen: impl FnOnce() -> String) -> Result<(), Broken> {
+    if kept { Ok(()) } else { Err(Broken::new(invariant, seen())) }
 }
 
 impl Broken {
-    /// A promise was broken, as was seen.
-    pub fn new(promise: Promise, seen: String) -> Broken {
-        Broken { promise, seen }
+    /// An invariant was broken, as was seen.
+    pub fn new(invariant: Invariant, seen: String) -> Broken {
+        Broken { invariant, seen }
     }
 }
 
-impl fmt::Display for Promise {
+impl fmt::Display for Invariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Promise::OneEntry => "a task has exactly one state entry",
-            Promise::OneHolder => "each generation of a task is granted to one holder",
-            Promise::OnlyGrow => "versions and generations only grow",
-            Promise::EndedIsEnded => "a task that has ended stays as it ended",
-            Promise::OnlyTheHolder => "only the holder of the present lease keeps the task or reports its end",
-            Promise::NotBeforeItsTime => "no lease is taken from its holder before it has run out",
-            Promise::AttemptsAreCounted => "a claim is an attempt, unless its holder gives the task back",
-            Promise::AttemptsAreLimited => "no task is tried more often than it may be, nor given up before",
-            Promise::NotBeforeItIsDue => "a task that was put off becomes ready when it is due",
-            Promise::ParentsFirst => "a task goes on when those that it waits for have ended as it allows",
-            Promise::NobodyIsForgotten => "nobody waits for what has happened",
-            Promise::OneForAKey => "of the tasks with one key one lives",
-            Promise::TimeCounts => "time that has passed counts at once",
-            Promise::EachIsAnswered => "whoever enqueues, or puts a task back, is told so",
-            Promise::NoMoreThanAllowed => "there are no more leases than are allowed",
-            Promise::NobodyLeavesWhatIsFree => {
+            Invariant::OneEntry => "a task has exactly one state entry",
+            Invariant::OneHolder => "each generation of a task is granted to one holder",
+            Invariant::OnlyGrow => "versions and generations only grow",
+            Invariant::EndedIsEnded => "a task that has ended stays as it ended",
+            Invariant::OnlyTheHolder => "only the holder of the present lease keeps the task or reports its end",
+            Invariant::NotBeforeItsTime => "no lease is taken from its holder before it has run out",
+            Invariant::AttemptsAreCounted => "a claim is an attempt, unless its holder gives the task back",
+            Invariant::AttemptsAreLimited => "no task is tried more often than it may be, nor given up before",
+            Invariant::NotBeforeItIsDue => "a task that was put off becomes ready when it is due",
+            Invariant::ParentsFirst => "a task goes on when those that it waits for have ended as it allows",
+            Invariant::NobodyIsForgotten => "nobody waits for what has happened",
+            Invariant::OneForAKey => "of the tasks with one key one lives",
+            Invariant::TimeCounts => "time that has passed counts at once",
+            Invariant::EachIsAnswered => "whoever enqueues, or puts a task back, is told so",
+            Invariant::NoMoreThanAllowed => "there are no more leases than are allowed",
+            Invariant::NobodyLeavesWhatIsFree => {
                 "nobody is told that there is nothing while there is room for one more lease"
             }
-            Promise::HoldersAreAsked => "a holder that is asked to stop is told so",
-            Promise::WhatIsWaitedForStays => "no task is removed that has not ended, or that a blocked one waits for",
-            Promise::AllOrNothing => "what a completion enqueues runs if it is accepted, and only then",
-            Promise::NothingLost => "what was acknowledged is there",
-            Promise::ResultsAreWhole => "an ended task's result is there, whole",
-            Promise::ReportsStay => "whatever was reported of a task stays, whole",
-            Promise::CountsAddUp => "what goes in comes out, and nothing else does",
-            Promise::InOrder => "the highest priority comes first, then the oldest",
-            Promise::BoundedGarbage => "nothing is left behind but what `doctor` knows",
+            Invariant::HoldersAreAsked => "a holder that is asked to stop is told so",
+            Invariant::WhatIsWaitedForStays => "no task is removed that has not ended, or that a blocked one waits for",
+            Invariant::AllOrNothing => "what a completion enqueues runs if it is accepted, and only then",
+            Invariant::NothingLost => "what was acknowledged is there",
+            Invariant::ResultsAreWhole => "an ended task's result is there, whole",
+            Invariant::ReportsStay => "whatever was reported of a task stays, whole",
+            Invariant::CountsAddUp => "what goes in comes out, and nothing else does",
+            Invariant::InOrder => "the highest priority comes first, then the oldest",
+            Invariant::BoundedGarbage => "nothing is left behind but what `doctor` knows",
         })
     }
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "broken: {}. Seen: {}", self.promise, self.seen)
+        write!(f, "broken: {}. Seen: {}", self.invariant, self.seen)
     }
 }
