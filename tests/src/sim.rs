@@ -17,6 +17,7 @@
 pub mod agent;
 pub mod call;
 pub mod every;
+pub mod operation;
 pub mod oracle;
 pub mod power;
 pub mod random;

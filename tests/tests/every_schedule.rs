@@ -4,7 +4,7 @@
 
 use coord_core::task::IfParentFails;
 use coord_tests::report;
-use coord_tests::sim::agent::New;
+use coord_tests::sim::operation::New;
 use coord_tests::sim::every::{Explored, Kind, Scenario};
 
 /// Two agents, all that can be done to a task, no mishaps.

@@ -36,8 +36,9 @@ use coord_core::store::mem::Tree;
 use coord_core::store::{Flushed, Made, Stamp, StoreErrorKind};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use super::agent::{self, Answer, Invocation, New, Operation, after, numbered};
+use super::agent::{self, Answer, Invocation, after};
 use super::call::{Call, Outcome, Reply, failed, repeated};
+use super::operation::{New, Operation, numbered};
 use super::oracle::{Broken, Oracle};
 use super::seeded_bug::{SeededBug, answered};
 use super::world::World;

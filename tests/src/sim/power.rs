@@ -20,8 +20,9 @@ use coord_core::store::mem::Tree;
 use coord_core::store::{Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, StoreErrorKind};
 use coord_core::task::IfParentFails;
 
-use super::agent::{Answer, Invocation, New, Operation, after, numbered};
+use super::agent::{Answer, Invocation, after};
 use super::call::{Call, Outcome, Reply, failed};
+use super::operation::{New, Operation, numbered};
 use super::oracle::{Broken, Invariant, Oracle, chain, entries, expect, last_report};
 use super::seeded_bug::{SeededBug, answered};
 use super::world::World;

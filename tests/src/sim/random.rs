@@ -15,8 +15,9 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::{Config, Runner, thread};
 
-use super::agent::{self, Answer, Invocation, LEASE_SECONDS, New, Operation, after};
+use super::agent::{self, Answer, Invocation, LEASE_SECONDS, after};
 use super::call::{Call, Reply, failed, repeated};
+use super::operation::{New, Operation};
 use super::oracle::Broken;
 use super::seeded_bug::{SeededBug, answered};
 use super::world::World;

@@ -10,8 +10,9 @@ use coord_core::queue::Diagnosis;
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::{MemStore, Tree};
 
-use super::agent::{Answer, Invocation, Operation, after};
+use super::agent::{Answer, Invocation, after};
 use super::call::{Answered, Call, Reply, failed};
+use super::operation::Operation;
 use super::oracle::{Broken, Invariant, Oracle, expect};
 
 /// A tree, and what is known of it.
