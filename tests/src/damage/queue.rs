@@ -14,7 +14,7 @@ use coord_core::{JsonObject, Queue, TaskId, Timestamp};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 
-use super::deed::all_below;
+use super::files::all_below;
 
 /// The tasks of a queue, by what can be done with them.
 #[derive(Debug, Default)]
