@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use coord_core::task::IfParentFails;
 use coord_tests::report;
-use coord_tests::sim::operation::New;
 use coord_tests::sim::every::{Kind, Scenario};
+use coord_tests::sim::operation::New;
 use coord_tests::sim::power::{self, Disk, Histories};
 use coord_tests::sim::random::{self, Appearance, Choice, Mix};
 use coord_tests::sim::seeded_bug::SeededBug;
