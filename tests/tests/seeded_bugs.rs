@@ -1,5 +1,5 @@
-//! The checkers can fail: each classic bug is planted into the code that ships, and is found. What is printed is
-//! the schedule that shows it.
+//! The checkers can fail: each finds the classic bugs that are seeded into the code that ships. The schedule that shows
+//! a bug is printed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +17,7 @@ use coord_tests::sim::world::World;
 fn found(bug: SeededBug, invariant: &str, schedule: Option<String>) {
     let schedule = schedule.unwrap_or_else(|| panic!("{bug:?} was not found"));
     assert!(schedule.contains(&format!("broken: {invariant}")), "{bug:?} was found by another invariant:\n{schedule}");
-    report(format_args!("planted bug {bug:?}: found\n{schedule}\n"));
+    report(format_args!("seeded bug {bug:?}: found\n{schedule}\n"));
 }
 
 fn in_every_schedule(bug: SeededBug, operations: &[Kind]) -> Option<String> {

@@ -205,8 +205,7 @@ impl<'a> Trial<'a> {
         self.violations.extend(complaints.into_iter().map(|what| format!("the doctor said healthy, but {what}")));
     }
 
-    /// What lacks only the right to write is seen by whoever writes there, and no doctor: a person does what commands
-    /// say then.
+    /// A missing right to write is seen by commands that write there, not by a doctor. A person follows their advice.
     fn give_access(&self) {
         let root = self.place.path().join(".muse/coordination");
         for directory in self.deeds.iter().filter_map(Deed::write_protected) {
@@ -221,7 +220,7 @@ impl<'a> Trial<'a> {
         }
         let after = self.muse("doctor --json");
         let left = after.json["defects"].as_array().cloned().unwrap_or_default();
-        // A report that is lost is lost; and of a task whose entry was set aside a person says what becomes of it.
+        // A lost report stays lost. A person decides about a task whose entry was quarantined.
         let is_for_people = |defect: &Value| ["report_lost", "no_entry"].iter().any(|code| defect["code"] == *code);
         self.is_left_to_people = !left.is_empty();
         if after.code != Some(0) && (left.is_empty() || !left.iter().all(is_for_people)) {

@@ -1,4 +1,4 @@
-//! Who gives which operation, and what came of it. An agent opens the queue anew for each operation, as a process does.
+//! An agent runs an operation, and is told what came of it. It opens the queue anew each time, as a process does.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub const LEASE_SECONDS: i64 = 3;
 /// When the simulation begins, in seconds since 1970.
 pub const EPOCH: u64 = 1_795_336_200;
 
-/// An operation, when it is given by the agent's clock, and by whom.
+/// An agent runs an operation, at a time that its own clock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Invocation {
     /// Which agent, by its number.
@@ -31,7 +31,7 @@ pub struct Invocation {
     pub now: Timestamp,
     /// The random number that it draws; a repair draws those that follow it too.
     pub nonce: Nonce,
-    /// The lease that it means, if it says so.
+    /// The lease that it names, if it names one.
     pub lease: Option<Nonce>,
 }
 
@@ -56,7 +56,7 @@ pub enum Answer {
     Kept(TaskId, Nonce),
     /// The lease goes on, and its holder is asked to stop.
     AskedToStop(TaskId, Nonce),
-    /// The task has ended as ordered, under this lease.
+    /// The task has ended as the operation says, under this lease.
     Ended(TaskId, Nonce),
     /// The task has ended in success, under this lease, and this one follows.
     Followed(TaskId, Nonce, TaskId),
@@ -102,12 +102,12 @@ pub fn name(agent: usize) -> RunId {
 }
 
 impl Invocation {
-    /// Carries it out with a queue that is opened for it, as a command does.
+    /// Runs it on a queue that is opened for it, as a command does.
     pub fn run<S: Store>(&self, store: S) -> Answer {
         told(Queue::open(store).and_then(|queue| self.try_run(&queue)))
     }
 
-    /// Carries it out with a queue that has been used before, and remembers.
+    /// Runs it on a queue that has been used before, and that has a cache.
     pub fn run_on<S: Store>(&self, queue: &Queue<S>) -> Answer {
         told(self.try_run(queue))
     }
@@ -214,7 +214,7 @@ fn export<S: Store>(queue: &Queue<S>, now: Timestamp, nonce: Nonce) -> Result<()
     queue
         .export(now, nonce, |line: String| {
             let taken = elsewhere.import(&line, now, Nonce::from_bits(0xe1));
-            // What has its key, or is waited for, may be another task than it was a moment ago, as this is no snapshot.
+            // The export is no snapshot: the holder of a key, or a parent, may have changed since it was read.
             assert!(taken.is_ok(), "{taken:?}: {line}");
             Ok(())
         })
@@ -251,7 +251,7 @@ pub fn claim_by(agent: usize) -> ClaimRequest {
     ClaimRequest { run_id: name(agent), queues, choice, lease_seconds: LEASE_SECONDS }
 }
 
-/// The result that an agent reports: it tells which invocation it came from.
+/// The result that an agent reports. It names the invocation that it comes from.
 pub fn result_of(nonce: Nonce) -> String {
     format!("{{\"by\":\"{nonce}\"}}")
 }

@@ -1,26 +1,25 @@
 //! Every schedule: all that a few agents can do to one task and what depends on it, explored to the end by
 //! `stateright`.
 //!
-//! A state is the tree, the oracle, and how far each agent has come: the replies that its invocation has had so far. To go
-//! on, the real operation is run again from its beginning, is given the same replies, and stops at the first call that
-//! has no reply yet. So the code that ships is explored, states that look alike are explored once, and the path to a
-//! broken invariant is the shortest there is. How far an invocation comes with its replies is noted, for the invocation comes as
-//! far with the same replies in every other state.
+//! A state is the tree, the oracle, and the progress of each agent: the replies that its invocation has had so far. To
+//! go on, the real operation runs again from its beginning, gets the same replies, and stops at the first call that has
+//! no reply yet. So the code that ships is explored, equal states are explored once, and the schedule that violates an
+//! invariant is the shortest there is. The next call after given replies is cached: it is the same in every state.
 //!
-//! Clocks stay within ten seconds of each other here, so no directory is removed, and no sync fails: that is for
-//! `random`.
+//! Clocks stay within ten seconds of each other here, so no directory is removed. No sync fails. `random` tries both.
 //!
-//! Agents that claim from a limited queue may give way to each other for as long as chance keeps them in step. Such
-//! schedules are explored until a task that has been given back [`GIVEN_BACK`] times would be so again; with a mishap,
-//! until it is claimed again.
+//! Agents that claim from a limited queue may back off for each other without end, if their steps stay aligned. Such a
+//! schedule is explored until a task would be released more often than `GIVEN_BACK` says; with a mishap, until the task
+//! is claimed again.
 //!
-//! What is reduced, and why nothing is missed: an operation on names that nobody changes in the scenario (reading a
-//! record, listing the levels above the leaf, syncing) commutes with everything, so it is no scheduling point; a change
-//! of such a name ends the run with a panic. An agent that stops for ever is every schedule in which it is not
-//! continued, so death is a move of its own only where the agent comes back with another invocation, or where all the
-//! others have to come to rest without it. What an agent does to a file that no other agent looks at (its draft; with
-//! unique keys its record, before the key names it and after it has lost the key) is done at once, together with the
-//! step before.
+//! Reductions, and why they miss nothing:
+//! - A store operation on names that nobody changes in the scenario commutes with everything, so it is no scheduling
+//!   point. Examples are reading a record, listing the levels above a time bucket, and syncing. A change of such a name
+//!   ends the run with a panic.
+//! - An agent that stops for ever is every schedule in which it is not continued. So death is a step only where the
+//!   agent comes back with another invocation, or where the others must come to rest without it.
+//! - A change of a file that no other agent looks at is done at once, together with the step before. Examples are a
+//!   draft, and the record of a task with a key before the key names the task.
 
 mod independent;
 mod invocation;
@@ -56,12 +55,12 @@ pub struct Scenario {
     pub ahead: usize,
     /// What they may be told to do.
     pub operations: Vec<Kind>,
-    /// What an agent's clock may say when it is told, in seconds after the task was enqueued. Each invocation chooses anew,
-    /// so clocks jump both ways.
+    /// The times at which an invocation may begin, in seconds after the task was enqueued. Each invocation has any of
+    /// them, so clocks jump both ways.
     pub clocks: Vec<u64>,
     /// The task.
     pub task: New,
-    /// What is added to it, if it is ordered.
+    /// The task that is added, if an operation adds one.
     pub adds: New,
     /// How many tasks may be claimed at once. Then there is another one, and all clocks are equal.
     pub limit: Option<u32>,
@@ -71,7 +70,7 @@ pub struct Scenario {
     pub given: Vec<(usize, Kind)>,
     /// Agents know that the medium orders names.
     pub orders_names: bool,
-    /// What is wrong with the agents' programs.
+    /// The bug in the agents' programs.
     pub bug: Option<SeededBug>,
 }
 
@@ -122,7 +121,7 @@ pub enum Kind {
     Gc,
     /// [`Operation::Export`].
     Export,
-    /// [`Operation::Import`] of one task from another queue, whoever does it.
+    /// [`Operation::Import`] of one task from another queue. All agents import the same one.
     Import,
     /// [`Operation::Import`] of the task itself.
     ImportItself,
@@ -132,7 +131,7 @@ pub enum Kind {
     Resume,
     /// [`Operation::Limit`], of one.
     LimitToOne,
-    /// [`Operation::Repair`], by a doctor who takes everybody for dead.
+    /// [`Operation::Repair`], by a doctor that takes all agents for dead.
     Repair,
 }
 
@@ -196,9 +195,9 @@ impl Scenario {
         self.operations.iter().chain(&self.begun).copied()
     }
 
-    /// True if every task that is there stays as it is: then only who enqueues makes a difference.
+    /// True if agents only enqueue, so every task that is there stays as it is.
     fn only_enqueues(&self) -> bool {
-        // A task that expires on the way is moved by whoever asks for its key.
+        // An enqueuer that asks for the key of an expired task moves that task.
         let latest = self.clocks.iter().copied().max().unwrap_or_default();
         let lasts = i64::try_from(latest).is_ok_and(|latest| latest < self.task.ttl_seconds);
         lasts && self.all_kinds().all(|kind| matches!(kind, Kind::Enqueue | Kind::Repair))

@@ -15,7 +15,7 @@ pub const BACKOFF: Backoff = Backoff { seconds: 2, max_seconds: 4 };
 /// A task to be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct New {
-    /// What tells it from others.
+    /// Distinguishes it from other tasks.
     pub number: u16,
     /// Higher is claimed first.
     pub priority: i64,
@@ -23,7 +23,7 @@ pub struct New {
     pub ttl_seconds: i64,
     /// How many attempts there may be.
     pub max_attempts: Option<u32>,
-    /// For how many seconds nobody is to claim it.
+    /// For how many seconds it cannot be claimed.
     pub delay_seconds: i64,
     /// What it waits for.
     pub after: [Option<TaskId>; 2],
@@ -42,9 +42,9 @@ pub enum Operation {
     Enqueue(New),
     /// Take the first task.
     Claim,
-    /// Go on holding the task.
+    /// Extend the lease.
     Heartbeat(TaskId),
-    /// Go on holding the task, and say how far it is.
+    /// Extend the lease and report progress.
     Progress(TaskId),
     /// End the task in success, with a result.
     Complete(TaskId),
@@ -54,19 +54,19 @@ pub enum Operation {
     Fail(TaskId),
     /// End the task in failure, whatever attempts are left.
     FailFinally(TaskId),
-    /// Give the task back.
+    /// Release the task.
     Release(TaskId),
-    /// Give the task back, not to be claimed for so many seconds.
+    /// Release the task, with a delay of so many seconds.
     ReleaseLater(TaskId, i64),
-    /// Call the task off.
+    /// Cancel the task.
     Cancel(TaskId),
-    /// Call the task off, or ask its holder to stop.
+    /// Cancel the task, or ask its holder to stop.
     RequestCancel(TaskId),
-    /// Call the task off, whoever holds it.
+    /// Cancel the task, also while an agent holds it.
     ForceCancel(TaskId),
-    /// Put the task back after its end.
+    /// Retry the task after its end.
     Retry(TaskId),
-    /// Draw the consequences of time having passed.
+    /// Sweep: apply what is due by now.
     Sweep,
     /// Let nothing be claimed.
     Pause,
@@ -82,12 +82,12 @@ pub enum Operation {
     Export,
     /// Bring a task in that was enqueued in another queue then.
     Import(New, Timestamp),
-    /// Examine and mend the directory.
+    /// Examine and repair the directory.
     Repair,
 }
 
 impl Operation {
-    /// The task that it is about, if it is about one that is there.
+    /// The task that it concerns, unless it concerns none or a new one.
     pub fn task(self) -> Option<TaskId> {
         match self {
             Operation::Heartbeat(id)
@@ -145,9 +145,8 @@ pub fn task(new: New) -> NewTask {
     }
 }
 
-/// The task with the next number by which it comes into the same directories as those whose ids begin with these
-/// digits, if it is enqueued then, by the completion with the nonce `follows` if there is one. What was found once is
-/// remembered.
+/// The task with the next number whose id begins with these digits, so that it shares directories with others that do.
+/// It is enqueued at `now`, by the completion with the nonce `follows` if there is one. Results are cached.
 pub fn numbered(new: New, digits: &str, now: Timestamp, follows: Option<Nonce>) -> New {
     type Asked = (New, String, Timestamp, Option<Nonce>);
     static FOUND: Mutex<BTreeMap<u64, Vec<(Asked, New)>>> = Mutex::new(BTreeMap::new());

@@ -42,7 +42,7 @@ pub struct Oracle {
     /// How many leases there may be at once. Agents with different clocks count different leases, so this is for worlds
     /// in which all clocks are equal.
     pub limit: Option<usize>,
-    /// It watches nothing.
+    /// It checks nothing.
     is_blind: bool,
 }
 
@@ -59,22 +59,22 @@ struct Life {
     leases: BTreeMap<u32, LeaseOwner>,
     /// The generations whose holders were told that they hold the task.
     told: BTreeSet<u32>,
-    /// How often each lease was kept without its holder having been told so yet, not asked to stop and asked.
+    /// Heartbeats of each lease that the holder has not been told of yet: those not asked to stop, and those asked.
     kept: BTreeMap<(Nonce, bool), u32>,
-    /// The generations whose holders gave the task back, and whether they were told so.
+    /// The generations whose holders released the task, and whether they were told so.
     released: BTreeMap<u32, bool>,
     /// The generations whose attempts failed with others left, and whether their holders were told so.
     failed: BTreeMap<u32, bool>,
     /// How the task ended, each time.
     ends: Vec<End>,
-    /// How often its holder was asked to stop, without whoever asked having been told so yet.
+    /// Accepted requests to stop that the requester has not been told of yet.
     asked: u32,
     /// The invocation that has begun its end, which is not finished.
     begun: Option<Invocation>,
     /// The reports that its name leads to, oldest first.
     reports: Vec<Reported>,
-    /// The invocation that announced last that the task is put back, and so has done it, whoever renames it; and the
-    /// version that the task had then.
+    /// The invocation that announced the last retry, and the version that the task had then. The announcement counts,
+    /// even if another agent does the rename.
     put_back_by: Option<(Nonce, u32)>,
     /// The results that came too late, and whose senders were told so.
     late_results: BTreeSet<Nonce>,
@@ -112,12 +112,12 @@ struct End {
     /// It was a completion that enqueues a task with the key, so also one that waits for an earlier holder's
     /// completion, and has it.
     enqueues_key: bool,
-    /// It was called off while the lease of another ran, which takes force.
+    /// It was cancelled while another agent's lease ran, which takes force.
     forced: bool,
-    /// The generation whose holder was asked to stop, and gave it back or was not heard of any more: both give it one
-    /// name.
+    /// The generation whose holder was asked to stop, and released the task or lost the lease by time. The name does not
+    /// say which.
     given_back: Option<u32>,
-    /// Somebody was told that the task has ended as it ordered.
+    /// An agent was told that its operation has ended the task.
     told: bool,
 }
 
@@ -136,7 +136,7 @@ impl Oracle {
         let mut entries: Vec<(Path, Entry)> = entries(tree).collect();
         entries.sort_by_key(|(_, entry)| entry.version);
         for (path, entry) in entries {
-            // Of an enqueue that nobody was told of, and whose record a power cut took: it goes aside.
+            // Its record was lost in a power cut, and nobody was told of the enqueue: a doctor quarantines it.
             if record_at(tree, &path).is_none() {
                 continue;
             }
@@ -157,7 +157,7 @@ impl Oracle {
         oracle
     }
 
-    /// An oracle that watches nothing: until what a power cut has left is mended, a task may have several entries.
+    /// An oracle that checks nothing. A task may have several entries after a power cut, until a doctor repairs them.
     pub fn blind() -> Oracle {
         Oracle { is_blind: true, ..Oracle::default() }
     }
@@ -225,11 +225,11 @@ impl Life {
     fn check_entries(&self, id: TaskId) -> Result<(), Broken> {
         expect(self.entries.len() <= 1, Invariant::OneEntry, || format!("{id} has {:?}", self.entries))?;
         expect(!self.acknowledged || self.purged || !self.entries.is_empty(), Invariant::NothingLost, || {
-            format!("{id} is on no shelf, and was acknowledged")
+            format!("{id} is in no state directory, and was acknowledged")
         })
     }
 
-    /// A lease of whoever runs the invocation, as names tell of it.
+    /// A lease of the agent that runs the invocation, as names spell it.
     fn own_lease(&self, invocation: &Invocation, nonce: Nonce) -> LeaseOwner {
         let holder = self.last_entry().map(|entry| entry.holder(&name(invocation.agent)).as_str().to_string());
         (nonce, holder.unwrap_or_default())

@@ -2,10 +2,9 @@
 //! one.
 //!
 //! POSIX promises that a file's content is on disk after `fsync` of the file, and a name after `fsync` of its
-//! directory; of everything else any part may be missing, and a rename between directories is two changes, of which
-//! either may be missing ([`Disk::AnySubset`]). Filesystems with an ordered journal keep more: what is missing is the
-//! end of history ([`Disk::Ordered`]). On the former `doctor --repair` comes first after a power cut, on the latter
-//! nobody needs to.
+//! directory. Any part of everything else may be missing, and a rename between directories is two changes, of which
+//! either may be missing ([`Disk::AnySubset`]). A filesystem with an ordered journal keeps more: only the end of the
+//! history is missing ([`Disk::Ordered`]). On the former, `doctor --repair` comes first after a power cut.
 
 mod acknowledged;
 mod disk;
@@ -29,11 +28,11 @@ use super::world::World;
 /// What a power cut may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disk {
-    /// Of what was not synced, any part: all that POSIX allows.
+    /// Any part of what was not synced: all that POSIX allows.
     AnySubset,
-    /// Of what was not synced, the end: an ordered journal.
+    /// The end of what was not synced: an ordered journal.
     Ordered,
-    /// Of what was not synced, the end; and a flush of a file keeps its own names, with the directories above them:
+    /// The end of what was not synced, except that a flush of a file keeps its own names and the directories above them:
     /// btrfs.
     OwnNames,
 }
@@ -74,13 +73,13 @@ pub enum Action {
     Release,
     /// Give it back for later.
     ReleaseLater,
-    /// Call it off.
+    /// Cancel it.
     Cancel,
     /// Ask its holder to stop.
     RequestCancel,
-    /// Put it back after its end.
+    /// Retry it after its end.
     Retry,
-    /// Mend the directory.
+    /// Repair the directory.
     Repair,
 }
 

@@ -30,7 +30,7 @@ const AGENTS_WITH_KEYS: (usize, u64) = (8, 3);
 /// How many tasks there are at most; half of them are there from the beginning.
 const TASKS: u16 = 6;
 
-/// When the last lease is over, in seconds after the beginning, and leaves are old enough to be removed.
+/// When the last lease is over, in seconds after the beginning, and time buckets are old enough to be removed.
 const LATER: u64 = 1_000;
 
 /// Room for the queue's deepest calls, which parse JSON.
@@ -50,7 +50,7 @@ pub enum Choice {
 pub enum Mix {
     /// Everything, as agents at work do it.
     Everything,
-    /// Mostly what makes entries: enqueuing, claiming, and shelving again by doctors who take everybody for dead.
+    /// Mostly what makes entries: enqueuing, claiming, and relinking by doctors that take all agents for dead.
     Relinking,
     /// Twice as many agents, which all enqueue with one of a few keys, and what gives a key up or back.
     Keys,
@@ -108,8 +108,8 @@ fn one_schedule(mix: Mix, bug: Option<SeededBug>, tally: &Arc<Tally>) {
     tally.schedules.fetch_add(1, Ordering::Relaxed);
 }
 
-/// An agent's life: one invocation after the other, each by another clock and with another planned. Its queue remembers from
-/// one to the next, until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
+/// An agent's life: one invocation after the other, each by another clock and with another mishap or none. Its queue
+/// keeps its cache until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
 fn live(agent: usize, mix: Mix, bug: Option<SeededBug>, stage: &Mutex<Stage>, tally: &Tally) {
     let mut lease: Option<(TaskId, Nonce)> = None;
     let at_hand: RefCell<Option<(Invocation, PlannedMishap)>> = RefCell::default();

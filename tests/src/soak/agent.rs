@@ -33,7 +33,7 @@ pub(super) trait Client {
     /// Whether the agent lives. Only who is killed in the midst of something leaves it open whether it happened.
     fn is_alive(&self) -> bool;
 
-    /// Does it; `None`: whoever asked is not there any more to be answered.
+    /// Does it; `None`: the agent was killed before it had the answer.
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer>;
 }
 

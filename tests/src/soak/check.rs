@@ -1,4 +1,4 @@
-//! What must be true of any history, whoever was killed when.
+//! What must be true of any history, no matter which agents were killed when.
 //!
 //! 1. One winner: a task's generation has one holder, a nonce one lease, and nobody takes a task whose lease runs.
 //! 2. Each task's history is linearizable ([`task`]).
@@ -118,7 +118,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Whoever says who holds which generation of a task: a claim, a heartbeat, an ending, a refusal, the listing.
+    /// All evidence of who held which generation of a task: claims, heartbeats, endings, refusals, the listing.
     fn holders(&self) -> impl Iterator<Item = (&'a Task, u32, &'a String)> {
         let told = self.actions.iter().filter_map(|action| match (action.task()?, &action.op, action.answer()?) {
             (task, _, Answer::Claimed { lease, .. } | Answer::Kept(lease)) => {
@@ -128,7 +128,7 @@ impl<'a> Evidence<'a> {
             (task, _, Answer::Refused { holder: Some(holder), .. }) => Some((task, holder.generation?, &holder.run_id)),
             _ => None,
         });
-        // Who called a task off need not have held it.
+        // An agent that cancelled a task need not have held it.
         let settled = self.listing.iter().filter(|(_, listed)| listed.status != "cancelled");
         told.chain(settled.filter_map(|(task, listed)| Some((task, listed.generation, listed.by.as_ref()?))))
     }
@@ -178,7 +178,7 @@ impl<'a> Evidence<'a> {
         }
         let told: BTreeSet<(&Task, u32, &String)> =
             self.holders().filter(|(task, generation, _)| !answered.contains(&(*task, *generation))).collect();
-        // Whoever gave way to others got another task, or none.
+        // An agent that backed off for others got another task, or none.
         let told = told.into_iter().filter(|(task, ..)| !self.is_limited(task));
         for (task, generation, holder) in told {
             match silent.get_mut(holder) {

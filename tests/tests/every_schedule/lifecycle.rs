@@ -92,10 +92,10 @@ fn a_lease_that_runs_out_is_an_attempt_and_progress_takes_the_place_of_progress(
         given: vec![(0, Kind::Claim), (0, Kind::Progress)],
         ..two_agents()
     };
-    let seen = explored("two agents and an attempt that lapses", &scenario).seen;
+    let seen = explored("two agents and an attempt that times out", &scenario).seen;
     assert!(seen.contains(&"a task is claimed that was released"), "{seen:?}");
     let with_a_mishap = Scenario { invocations: 2, mishaps: 1, ..scenario };
-    explored("two agents and an attempt that lapses, with two invocations and a mishap", &with_a_mishap);
+    explored("two agents and an attempt that times out, with two invocations and a mishap", &with_a_mishap);
 }
 
 #[test]

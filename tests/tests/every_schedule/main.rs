@@ -1,6 +1,5 @@
-//! Every schedule of a few agents on one task keeps every invariant. Each invocation may be run by any of a few clocks, so
-//! that an agent's clock jumps both ways by about a lease's length, and a lease runs out between any two store
-//! operations.
+//! Every schedule of a few agents on one task keeps every invariant. Each invocation runs by any of a few clocks. So an
+//! agent's clock jumps both ways by about a lease's length, and a lease expires between any two store operations.
 
 mod dependence;
 mod keys;

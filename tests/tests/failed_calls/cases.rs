@@ -108,7 +108,7 @@ pub(super) fn planned_cases() -> Vec<Case> {
         case("complete, and enqueue what follows", &holding, Operation::CompleteAndEnqueue(held, TASK), 3),
         case("fail with attempts left", &trying, Operation::Fail(tried), 3),
         case("claim what failed", &failed, Operation::Claim, 6),
-        case("claim what lapsed", &trying, Operation::Claim, 9),
+        case("claim a task that timed out", &trying, Operation::Claim, 9),
         case("fail finally", &trying, Operation::FailFinally(tried), 3),
         case("progress", &trying, Operation::Progress(tried), 3),
         case("progress again", &progressed, Operation::Progress(tried), 4),
@@ -188,7 +188,7 @@ pub(super) fn cases_of_many() -> Vec<Case> {
     ]
 }
 
-/// The queue after an operation of another agent.
+/// The queue after one operation of another agent.
 fn by_another(world: &World, operation: Operation) -> World {
     let mut world = world.clone();
     world.run(&Invocation { agent: 0, ..invocation(operation, 3, 0xaaaa) }).unwrap();
@@ -207,12 +207,12 @@ fn emptied(world: &World, held: TaskId) -> World {
     let mut world = world.clone();
     run(&mut world, Operation::Heartbeat(held), 12);
     run(&mut world, Operation::Claim, 12);
-    let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(1));
-    assert!(world.tree.list(&leaf).is_none(), "{leaf:?} is there");
+    let bucket = layout::ready_leaf(&QueueName::default_queue(), 0, after(1));
+    assert!(world.tree.list(&bucket).is_none(), "{bucket:?} is there");
     world
 }
 
-/// A queue with something for each of the doctor's hands to do.
+/// A queue with a defect of each kind that the doctor repairs.
 fn damaged(world: &World, held: TaskId) -> World {
     let mut tree = Tree::clone(&world.tree);
     let lost = entries(&tree).find(|(_, entry)| entry.id != held).unwrap();

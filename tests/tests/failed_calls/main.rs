@@ -73,18 +73,18 @@ fn fail(case: &Case, n: usize, failing: Failing) -> Option<(World, Answer)> {
     (calls.get() >= n).then(|| (world.into_inner(), answer))
 }
 
-/// Fails if something has changed that was asked for, although it was answered that nothing has. What an agent does for
-/// others on its way, and what the follow-ups of a completion become, is not what was asked for.
+/// Fails if the task has changed as asked for, although the answer says that nothing has changed. Changes that an agent
+/// makes for others on its way, and follow-ups of a completion, do not count.
 fn check_nothing_changed(case: &Case, world: &World) {
     let now = case.invocation.now;
     let live = |tree: &Tree| -> Vec<Entry> {
-        let on_shelf = entries(tree).filter(|(path, _)| !path.dir.is_below(&layout::unique_keys()));
-        on_shelf.map(|(_, entry)| entry).collect()
+        let in_state_dirs = entries(tree).filter(|(path, _)| !path.dir.is_below(&layout::unique_keys()));
+        in_state_dirs.map(|(_, entry)| entry).collect()
     };
     let before = live(&case.world.tree);
     for after in live(&world.tree).iter().filter(|after| !before.contains(after)) {
         let claimed = layout::shelf(layout::Shelf::Claimed);
-        // Whoever meets such a one goes on with it, or takes it back.
+        // Any agent that meets an unfinished end finishes it, or takes it back.
         let is_unfinished = |before: &Entry| {
             let here = |(path, entry): &(Path, Entry)| entry == before && path.dir.is_below(&claimed);
             before.has_ended() && entries(&case.world.tree).any(|found| here(&found))

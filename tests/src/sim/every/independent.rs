@@ -13,7 +13,7 @@ impl Space {
     pub(super) fn is_constant(&self, call: &Call) -> bool {
         match call {
             Call::Read(path, _) if *path == layout::format() => true,
-            // What is reported of a task comes behind the first line.
+            // Reports on a task are appended behind the first line.
             Call::Read(path, _) => {
                 self.is_constant_file(path) && (root_dir(&path.dir) != "tasks" || self.scenario.only_enqueues())
             }
@@ -40,8 +40,8 @@ impl Space {
         unseen && !self.scenario.has(Kind::Repair)
     }
 
-    /// True for what is written once, and then is there as long as anybody asks for it: who has a key, and the record
-    /// of a task that has it.
+    /// True for a file that is written once and stays while an agent may ask for it: the holder of a key, and the record
+    /// of the task that has the key.
     pub(super) fn is_written_once(&self, path: &Path) -> bool {
         let is_kept = match root_dir(&path.dir) {
             "tasks" => layout::parse_record(&path.name).is_some(),
@@ -65,10 +65,10 @@ impl Space {
 
     fn is_constant_dir(&self, dir: &Dir) -> bool {
         let adds = self.scenario.all_kinds().any(Kind::adds);
-        let above_leaf = self.leaf.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
+        let above_bucket = self.bucket.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
         match root_dir(dir) {
-            // What is enqueued by the clock by which the task was comes into the same leaf.
-            "ready" => above_leaf && !self.scenario.has(Kind::Gc) && (!adds || self.scenario.clocks == [0]),
+            // Tasks that are enqueued at the time of the first one come into the same time bucket.
+            "ready" => above_bucket && !self.scenario.has(Kind::Gc) && (!adds || self.scenario.clocks == [0]),
             "blocked" if self.scenario.only_enqueues() => true,
             "tasks" => {
                 !adds && ![Kind::Gc, Kind::Repair, Kind::Progress].into_iter().any(|kind| self.scenario.has(kind))
@@ -84,8 +84,7 @@ impl Space {
             {
                 true
             }
-            // A record whose name was taken by itself, or that a doctor took away, moves on by a microsecond, and has
-            // another id.
+            // A record whose name was taken, by itself or by a doctor, is dated a microsecond later, so it has another id.
             _ => {
                 let moves_on = self.scenario.mishaps > 0 || self.scenario.has(Kind::Repair);
                 let unsettled = adds && moves_on || self.scenario.all_kinds().any(Kind::imports);

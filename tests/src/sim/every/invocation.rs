@@ -11,7 +11,7 @@ use crate::sim::agent::{self, Answer, Invocation, after};
 use crate::sim::operation::{New, Operation, numbered};
 use crate::sim::world::World;
 
-/// By how many seconds the clock of a doctor is wrong who takes everybody for dead.
+/// By how many seconds the clock of a doctor is wrong that takes all agents for dead.
 const LONG: u64 = 100;
 
 impl Space {
@@ -40,8 +40,8 @@ impl Space {
             start.oracle.limit = Some(0);
         }
         let agents = vec![Agent::default(); scenario.agents];
-        let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
-        let mut space = Space { scenario, start, agents, task, other, leaf, known: Arc::default() };
+        let bucket = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
+        let mut space = Space { scenario, start, agents, task, other, bucket, known: Arc::default() };
         for (agent, kind) in space.scenario.given.clone() {
             space.agents[agent].invocations += 1;
             let invocation = space.invocation(agent, &space.agents[agent], kind, 1);
@@ -110,7 +110,7 @@ impl Space {
         };
         let now = match kind {
             Kind::Repair => after(clock + LONG),
-            // Whatever has ended by now ended before.
+            // So that every end is in the past.
             Kind::Gc => after(clock + 2),
             _ => now,
         };

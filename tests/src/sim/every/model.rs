@@ -18,8 +18,7 @@ const LATER: u64 = 100;
 /// The agent that asks for the key when all others have come to rest.
 const LATE_ENQUEUER: usize = 7;
 
-/// How often a task may be claimed of a limited queue and be given back, at most. A version is added by each of the
-/// two.
+/// How often a task of a limited queue may be claimed and released, at most. Each of the two adds a version.
 const GIVEN_BACK: u32 = 1;
 
 impl Model for Space {
@@ -148,7 +147,7 @@ impl Space {
         }
         let mut world = now.world.clone();
         if self.scenario.adds.is_unique {
-            // Whatever the dead left undone, whoever asks for their key is answered.
+            // An enqueuer that asks for the key is answered, even if dead agents left it half done.
             let new = New { number: 50_000, ttl_seconds: 1_000, ..self.scenario.adds };
             let invocation = Invocation {
                 agent: LATE_ENQUEUER,

@@ -36,8 +36,7 @@ impl Space {
             if let Call::Stamp(dir) = &call
                 && root_dir(dir) != "blocked"
             {
-                // It has just changed, whoever asks. So nobody removes it when it is empty: that is for the random
-                // schedules.
+                // It has just changed, for every agent. So no agent removes it when it is empty: `random` tries that.
                 return Ok(Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))));
             }
             match &call {

@@ -23,7 +23,8 @@ pub(super) struct Space {
     pub(super) task: TaskId,
     /// If there is one.
     pub(super) other: TaskId,
-    pub(super) leaf: Dir,
+    /// The time bucket that the task is enqueued in.
+    pub(super) bucket: Dir,
     pub(super) known: Arc<RwLock<Known>>,
 }
 
@@ -50,9 +51,9 @@ pub(super) struct Agent {
     pub(super) given: u8,
     /// What it is doing, and the call that comes next.
     pub(super) busy: Option<(Invocation, Call)>,
-    /// The replies that it has had on this invocation, but for those that never change.
+    /// The replies that it has had on this invocation, except those that never change.
     pub(super) replies: Vec<Reply>,
-    /// The lease that it believes to have.
+    /// The lease that it believes it has.
     pub(super) lease: Option<Nonce>,
 }
 
@@ -156,7 +157,7 @@ impl Space {
     }
 }
 
-/// What is told of a directory's time of change says only whether it is there.
+/// A directory's stamp says only whether the directory is there.
 fn unstamped(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Stamp(Some(_)) => Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))),

@@ -34,7 +34,7 @@ impl Oracle {
             }),
             Answer::Imported(id) => self.acknowledge(id),
             Answer::Already(id) => {
-                // Whoever brings it in may be just about to link it.
+                // The import that brings it in may be just about to link it.
                 self.life(id).acknowledged = true;
                 Ok(())
             }
@@ -80,15 +80,15 @@ impl Oracle {
         life.check_entries(id)
     }
 
-    /// Whoever is told that it has a task is one of as many as may have one.
+    /// An agent that is told of a claim is within the limit.
     fn check_limit(&self, invocation: &Invocation) -> Result<(), Broken> {
         let Some(limit) = self.limit else { return Ok(()) };
         let leases = self.leases_told(invocation.now);
         expect(leases <= limit, Invariant::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
     }
 
-    /// Everybody who claimed has been told what came of it, by clocks that say `now`: as many have a task as may have
-    /// one, as far as there are tasks. So of those who gave way to each other somebody got what was free.
+    /// All claims have been answered, by clocks that say `now`. As many leases run as the limit allows, unless there are
+    /// fewer tasks: so claims that backed off for each other left no room unused.
     pub fn limit_is_used(&self, now: Timestamp) -> Result<(), Broken> {
         let Some(limit) = self.limit else { return Ok(()) };
         let (leases, wanted) = (self.leases_told(now), limit.min(self.lives.len()));
@@ -121,11 +121,11 @@ impl Oracle {
         life.check_reports(id, tree)
     }
 
-    /// Whoever is refused is told why: by the state of the task, which is there.
+    /// A refusal has a reason: the state of the task, which is there.
     fn check_refusal(&self, invocation: &Invocation, code: &str) -> Result<(), Broken> {
         if let Operation::Enqueue(_) | Operation::EnqueueBoth(_) = invocation.operation {
             let seen = || format!("{invocation} was refused: {code}");
-            // What it is to wait for has been removed.
+            // The parent has been removed.
             let gone = |id: &TaskId| self.lives.get(id).is_none_or(|life| life.purged);
             let in_vain =
                 matches!(invocation.operation, Operation::Enqueue(new) if new.after.iter().flatten().any(gone));

@@ -58,7 +58,7 @@ impl Oracle {
         self.lives.get(&id).into_iter().flat_map(|life| &life.ends)
     }
 
-    /// Of the tasks with one key one lives: from its first entry to its end.
+    /// At most one task with the key lives: from its first entry to its end.
     pub(super) fn check_key(&self, id: TaskId) -> Result<(), Broken> {
         let Some(key) = &self.lives[&id].plan.key else { return Ok(()) };
         let live = self.lives.iter().filter(|(_, life)| life.plan.key.as_ref() == Some(key) && life.is_alive());
@@ -95,8 +95,8 @@ impl End {
     /// True if a task with this plan will not run, because this parent has ended so.
     fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
         match plan.completion_of(parent) {
-            // Whoever is told that it is enqueued must see it run. One that came to its key later is of a completion
-            // that was refused.
+            // A task that an agent was told of must run. One that came to its key later is of a completion that was
+            // refused.
             Some(completion) => self.outcome != Ending::Completed || self.report != Some(completion),
             None => self.outcome != Ending::Completed && plan.if_parent_fails == IfParentFails::Cancel,
         }

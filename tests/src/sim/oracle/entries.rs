@@ -5,20 +5,20 @@ use coord_core::layout::{self, Path};
 use coord_core::store::mem::Tree;
 use coord_core::task::Record;
 
-/// The state entries that are on shelves.
+/// The entries in state directories.
 pub fn entries(tree: &Tree) -> impl Iterator<Item = (Path, Entry)> {
     tree.files().filter_map(|(path, _)| Some((path.clone(), in_state_dir(&path)?)))
 }
 
-/// True for an entry that is on a shelf, or on its way to be removed.
+/// True for an entry in a state directory, or in `purged/`.
 pub(super) fn is_kept(path: &Path) -> bool {
     path.dir == layout::purged() || in_state_dir(path).is_some()
 }
 
 pub(super) fn in_state_dir(path: &Path) -> Option<Entry> {
-    let shelf = path.dir.as_str().split('/').next()?;
-    let shelves = ["scheduled", "blocked", "ready", "claimed", "done"];
-    if shelves.contains(&shelf) { Entry::parse(&path.name) } else { None }
+    let state = path.dir.as_str().split('/').next()?;
+    let states = ["scheduled", "blocked", "ready", "claimed", "done"];
+    if states.contains(&state) { Entry::parse(&path.name) } else { None }
 }
 
 /// True for the name of an end that is not finished.
@@ -26,7 +26,7 @@ pub(super) fn is_unfinished(path: &Path) -> bool {
     before_its_end(path).is_some()
 }
 
-/// What the task was before such a name.
+/// The entry before an unfinished end.
 pub(super) fn before_its_end(path: &Path) -> Option<Entry> {
     let entry = in_state_dir(path).filter(|_| path.dir.as_str().starts_with("claimed/"))?;
     let State::Ended(EntryEnding { lease: Some(lease), .. }) = &entry.state else { return None };

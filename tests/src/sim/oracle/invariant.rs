@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is promised. Each is checked at every step.
+/// What must hold. Each is checked at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
     /// A task has exactly one state entry.
@@ -15,7 +15,7 @@ pub enum Invariant {
     EndedIsEnded,
     /// Only the holder of the present lease keeps the task or reports its end; every other is refused.
     OnlyTheHolder,
-    /// No lease is taken from its holder before it has run out by the clock of whoever takes it.
+    /// No lease is taken from its holder before it has expired by the clock of the agent that takes it.
     NotBeforeItsTime,
     /// A claim is an attempt, unless its holder gives the task back; nothing else counts.
     AttemptsAreCounted,
@@ -27,15 +27,15 @@ pub enum Invariant {
     ParentsFirst,
     /// Nobody waits for what has happened.
     NobodyIsForgotten,
-    /// Of the tasks of a queue with one key one lives.
+    /// At most one task with a given key in a queue has not ended.
     OneForAKey,
     /// An agent that enqueues a task is told which one it is. An agent that puts a task back is told so.
     EachIsAnswered,
-    /// Time that has passed counts at once: nobody is told of a task that has expired as one that lives.
+    /// Expiry counts at once: nobody is told that an expired task is live.
     TimeCounts,
     /// There are no more leases than are allowed at once.
     NoMoreThanAllowed,
-    /// Of those who claim at once from a limited queue, as many get a task as there is room for.
+    /// Concurrent claims of a limited queue use all the room that there is.
     NobodyLeavesWhatIsFree,
     /// A holder that is asked to stop is told so, and nobody else is.
     HoldersAreAsked,
@@ -47,17 +47,17 @@ pub enum Invariant {
     NothingLost,
     /// An ended task's result is there, whole, from the moment at which the task has ended.
     ResultsAreWhole,
-    /// Whatever was reported of a task stays, whole, and leads to what was reported before.
+    /// Each report on a task stays, whole, and names the report before it.
     ReportsStay,
     /// What goes in comes out, and nothing else does.
     CountsAddUp,
     /// The highest priority comes first, then the oldest, when nobody else is about.
     InOrder,
-    /// Nothing is left behind but what `doctor` knows.
+    /// Nothing is left behind except what `doctor` knows.
     BoundedGarbage,
 }
 
-/// A broken invariant, and how.
+/// A violated invariant, and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Broken {
     /// Which.

@@ -79,7 +79,7 @@ impl Life {
         Ok(())
     }
 
-    /// Whatever was reported is there.
+    /// All reports are there.
     pub(super) fn check_reports(&self, id: TaskId, tree: &Tree) -> Result<(), Broken> {
         if self.purged || self.reports.is_empty() && self.late_results.is_empty() {
             return Ok(());
@@ -89,7 +89,7 @@ impl Life {
         for Reported { version, nonce, .. } in &self.reports {
             expect(is_there(*version, *nonce), Invariant::ReportsStay, || format!("{nonce} is not among {told:?}"))?;
         }
-        // Of results that came too late a few are kept.
+        // Only a few late results are kept.
         let late = self.late_results.iter().filter(|nonce| is_there(0, **nonce)).count();
         let all_that_stay = late >= self.late_results.len().min(limits::LATE_RESULTS_KEPT);
         expect(all_that_stay, Invariant::ReportsStay, || format!("of {:?} there are {late}", self.late_results))

@@ -26,7 +26,7 @@ impl Oracle {
         for (id, life) in &self.lives {
             let Some(Entry { state: State::Blocked { on }, .. }) = life.last_entry() else { continue };
             let over = !self.lives.get(&on).is_some_and(Life::is_alive);
-            // Whichever is listed first: it is not to run, whatever becomes of the others.
+            // One such parent is enough: the task is not to run, even if the others complete.
             let ended = |parent: &&TaskId| !self.lives.get(*parent).is_some_and(Life::is_alive);
             // A parent may have been put back since an earlier end.
             let last_forbids =

@@ -9,7 +9,7 @@ use crate::sim::agent::Invocation;
 use crate::sim::operation::{BACKOFF, Operation};
 
 impl Life {
-    /// The task gets the name `next` on an invocation.
+    /// An invocation gives the task the name `next`.
     pub(super) fn follow(&mut self, next: &Entry, invocation: &Invocation) -> Result<(), Broken> {
         let now = invocation.now;
         let Some(last) = self.last_entry() else {
@@ -62,7 +62,7 @@ impl Life {
             | (State::Recalled(_), State::Recalled(lease)) => {
                 if invocation.operation == Operation::RequestCancel(last.id) && matches!(last.state, State::Recalled(_))
                 {
-                    // Another one asks, too. The holder keeps the lease as it was.
+                    // Another agent asks as well. The lease stays as it was.
                     self.asked += 1;
                     return expect(last.lease() == Some(lease), Invariant::OnlyTheHolder, step);
                 }
@@ -133,7 +133,7 @@ impl Life {
         }
     }
 
-    /// Where a task begins its life follows from its record.
+    /// A task's first state follows from its record.
     fn check_first(&self, first: &Entry) -> Result<(), Broken> {
         let (invariant, right) = match first.state {
             State::Ready { .. } => {
@@ -185,7 +185,7 @@ impl Life {
 
 /// The latest time that a held task's name tells to have passed.
 fn latest(entry: &Entry) -> Timestamp {
-    let lapsed = matches!(entry.state, State::Lapsed { .. });
-    let of_lease = |lease: &Lease| if lapsed { lease.expires_at } else { lease.heartbeat_at };
+    let timed_out = matches!(entry.state, State::Lapsed { .. });
+    let of_lease = |lease: &Lease| if timed_out { lease.expires_at } else { lease.heartbeat_at };
     entry.lease().map_or(entry.created_at, of_lease)
 }

@@ -49,7 +49,7 @@ impl Acknowledged {
         world.heal(LATER)
     }
 
-    /// A doctor that comes at once may not dare to mend yet, but it tells of every task that is on no shelf.
+    /// A doctor that comes at once may not repair yet, but it names every task that is in no state directory.
     fn is_told(&self, world: &World, clock: u64) -> Result<(), Broken> {
         let diagnosis = format!("{:?}", world.examine(clock));
         for id in &self.enqueued {

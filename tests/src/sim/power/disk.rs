@@ -124,8 +124,8 @@ impl History {
         self.changes.extend(changes.into_iter().map(|what| Change { what, durable: false }));
     }
 
-    /// A journal is written up to the last change of the directory, no further. Of a directory that is gone the nearest
-    /// above is synced.
+    /// A journal is written up to the last change of the directory, no further. For a directory that is gone, the nearest
+    /// one above is synced.
     fn sync(&mut self, dir: &Dir) {
         if self.tree.list(dir).is_none() {
             return dir.split().map_or((), |(above, _)| self.sync(&above));
@@ -184,7 +184,7 @@ impl Delta {
         from == Some(dir) || self.dir().as_ref() == Some(dir) || matches!(self, Delta::AddDir(new) if new == dir)
     }
 
-    /// Does it on a disk on which others before it may be missing. What cannot be done is missing, too.
+    /// Does it on a disk on which changes before it may be missing. A change that cannot be done is missing as well.
     pub(super) fn replay(&self, tree: &mut Tree) {
         match self {
             Delta::Add(path, content) => tree.put(path, content.clone()),

@@ -151,14 +151,13 @@ impl History {
         Invocation { agent, operation, now: after(seconds), nonce, lease: None }
     }
 
-    /// What an agent knows of the disk. Where agents know different things, one of two does not know what the others
-    /// rely on.
+    /// What an agent knows of the disk. In mixed histories, every other agent does not know that names are ordered.
     fn knows(&self, is_other: bool) -> Option<bool> {
         let orders_names = self.disk.orders_names();
         if self.histories.is_mixed && orders_names && is_other { None } else { Some(orders_names) }
     }
 
-    /// What another agent does in the middle of a action.
+    /// What another agent does in the middle of an action.
     fn invocation_amid(&self, action: Action) -> Option<Invocation> {
         let operation = match action {
             Action::EnqueueAsItIsClaimed => Operation::Claim,

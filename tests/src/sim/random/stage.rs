@@ -1,4 +1,4 @@
-//! The world of one schedule: what each agent is told next, and what befalls it.
+//! The world of one schedule: what each agent is told next, and its mishaps.
 
 use std::fmt;
 
@@ -84,7 +84,7 @@ impl Stage {
         let jump =
             if random.gen_bool(0.3) { random.gen_range(0..=2 * LEASE_SECONDS as u64) } else { LEASE_SECONDS as u64 };
         let seconds = (self.seconds + jump).saturating_sub(LEASE_SECONDS as u64);
-        // A doctor whose clock is so wrong that it takes every enqueuer at work for dead.
+        // A doctor whose clock is so wrong that it takes each enqueuer at work for dead.
         let seconds = if operation == Operation::Repair { seconds + 100 } else { seconds };
         self.nonces += 0x1000;
         let meant = lease.filter(|(id, _)| *id == mine && random.gen_bool(0.5)).map(|(_, nonce)| nonce);
@@ -100,7 +100,7 @@ impl Stage {
         New { number: self.enqueued, ttl_seconds: 100_000, is_unique: true, key, ..New::default() }
     }
 
-    /// What agents do now and then, and whoever looks after them.
+    /// What agents and operators do now and then.
     fn rarer(&mut self) -> Operation {
         let new = |number| New { number, ttl_seconds: 100_000, ..New::default() };
         match thread_rng().gen_range(0..12) {
@@ -175,7 +175,7 @@ impl Stage {
     }
 }
 
-/// What befalls an agent on one invocation, and at which of its calls.
+/// The mishap of one invocation, and the call at which it happens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlannedMishap {
     pub(super) what: Mishap,
