@@ -12,6 +12,7 @@
 //! Not covered: damage beside agents at work, which is the soak's vandal; a power cut.
 
 mod deed;
+mod files;
 mod queue;
 mod trial;
 
@@ -26,7 +27,8 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use deed::Deed;
-pub use deed::{fifo, plant};
+pub use deed::plant;
+pub use files::fifo;
 use trial::{Program, Trial};
 
 /// How many violations are told one by one.

@@ -10,7 +10,7 @@
 //! disk would still have in its cache. So a flush of that cache that is missing, or comes too early, is not found,
 //! and no sector is torn.
 //!
-//! Writers that make a mistake ([`faulty`]) are cut, too, and must be caught: so it is known that this can fail.
+//! Writers that have a seeded bug ([`faulty`]) are cut, too, and must be caught: so it is known that this can fail.
 
 mod disk;
 mod faulty;
@@ -34,7 +34,7 @@ use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
 use disk::Disk;
-use faulty::Mistake;
+use faulty::SeededBug;
 use history::Moment;
 use programs::run as run_program;
 use report::{Control, Row};
@@ -84,7 +84,7 @@ const THINKING_OF_A_CONTROL: Duration = Duration::from_millis(40);
 /// So often the power is cut in one round.
 const CUTS: usize = 8;
 
-/// A mistake that is not found in so many images is told.
+/// A bug that is not found in so many images is told.
 const IMAGES_OF_A_CONTROL: usize = 240;
 
 /// So many images in which something is wrong are kept.
@@ -131,9 +131,9 @@ impl Lab<'_> {
         let began = Instant::now();
         let budget = Duration::from_secs_f64(self.options.minutes * 60.0);
         for filesystem in filesystems {
-            for mistake in Mistake::ALL {
-                if filesystem.must_show(mistake, self.options.posix) {
-                    self.control(**filesystem, mistake);
+            for bug in SeededBug::ALL {
+                if filesystem.must_show(bug, self.options.posix) {
+                    self.control(**filesystem, bug);
                 }
             }
             self.report.rows.push(Row::new(**filesystem));
@@ -165,7 +165,7 @@ impl Lab<'_> {
         let posix = self.options.posix;
         let writers = self.random.random_range(WRITERS);
         let thinking = Duration::from_millis(self.random.random_range(THINKING));
-        let plan = Plan { filesystem, posix, mistake: None, writers, thinking, cuts };
+        let plan = Plan { filesystem, posix, bug: None, writers, thinking, cuts };
         let began = Instant::now();
         let outcome = plan.run(&self.disk, &mut self.random);
         let kept = outcome.as_ref().map_or_else(|_| Vec::new(), |round| self.keep(filesystem, round));
@@ -184,17 +184,17 @@ impl Lab<'_> {
         row.time += began.elapsed();
     }
 
-    /// Cuts writers that make a mistake until something is missing.
-    fn control(&mut self, filesystem: Filesystem, mistake: Mistake) {
+    /// Cuts writers that have a seeded bug until something is missing.
+    fn control(&mut self, filesystem: Filesystem, bug: SeededBug) {
         let plan = Plan {
             filesystem,
             posix: self.options.posix,
-            mistake: Some(mistake),
+            bug: Some(bug),
             writers: WRITERS_OF_A_CONTROL,
             thinking: THINKING_OF_A_CONTROL,
             cuts: CUTS,
         };
-        let mut control = Control { filesystem, mistake, images: 0, found: None };
+        let mut control = Control { filesystem, bug, images: 0, found: None };
         while control.images < IMAGES_OF_A_CONTROL && control.found.is_none() {
             let verdicts = plan.run(&self.disk, &mut self.random).map(|round| round.verdicts).unwrap_or_default();
             for Judged { verdict, image, .. } in verdicts {

@@ -14,7 +14,7 @@ const queue = await openQueue({ root: process.argv[2] });
 /** The leases that this process was given: each by its nonce, and the last one of a task by the task's id. */
 const leases = new Map();
 
-const HANDS = {
+const OPERATIONS = {
   async Enqueue({ label, queue: name, priority, key }, runId) {
     const task = { title: 'soak', runId, queue: name, priority, payload: label };
     const { taskId, deduplicated } = await queue.enqueue(key === null ? task : { ...task, unique: key });
@@ -82,7 +82,7 @@ function refused(error) {
 for await (const line of createInterface({ input: process.stdin })) {
   const { run_id: runId, op } = JSON.parse(line);
   const [[name, asked]] = Object.entries(op);
-  const answer = await HANDS[name](asked, runId).catch(refused);
+  const answer = await OPERATIONS[name](asked, runId).catch(refused);
   // By one call, and before anything else is done: a pipe keeps what was written before a SIGKILL.
   writeSync(1, `${JSON.stringify(answer)}\n`);
 }

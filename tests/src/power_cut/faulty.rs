@@ -1,4 +1,4 @@
-//! The product's own store, and what a red control does wrong. The mistake is here, and nowhere in the product.
+//! The product's own store, and what a red control does wrong. The bug is here, and nowhere in the product.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use coord_store::{DirStore, Handle, Sync};
 
 /// What a red control does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Mistake {
+pub(super) enum SeededBug {
     /// Nothing is synced at all.
     NoSync,
     /// An end without a report is not flushed.
@@ -21,36 +21,36 @@ pub(super) enum Mistake {
     DataOnly,
 }
 
-impl Mistake {
+impl SeededBug {
     /// All of them.
-    pub(super) const ALL: [Mistake; 3] = [Mistake::NoSync, Mistake::ForgottenEnd, Mistake::DataOnly];
+    pub(super) const ALL: [SeededBug; 3] = [SeededBug::NoSync, SeededBug::ForgottenEnd, SeededBug::DataOnly];
 
     /// What it is, for people. Also its word on the command line.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Mistake::NoSync => "no-sync",
-            Mistake::ForgottenEnd => "forgotten-end",
-            Mistake::DataOnly => "data-only",
+            SeededBug::NoSync => "no-sync",
+            SeededBug::ForgottenEnd => "forgotten-end",
+            SeededBug::DataOnly => "data-only",
         }
     }
 }
 
-/// A store that is the product's, but for the mistake.
+/// A store that is the product's, but for the bug.
 pub(super) struct Faulty {
     store: DirStore,
     directory: PathBuf,
-    mistake: Option<Mistake>,
+    bug: Option<SeededBug>,
 }
 
 impl Faulty {
-    pub(super) fn open(directory: &SystemPath, posix: bool, mistake: Option<Mistake>) -> io::Result<Faulty> {
-        let sync = match mistake {
-            Some(Mistake::NoSync) => Sync::Off,
+    pub(super) fn open(directory: &SystemPath, posix: bool, bug: Option<SeededBug>) -> io::Result<Faulty> {
+        let sync = match bug {
+            Some(SeededBug::NoSync) => Sync::Off,
             _ if posix => Sync::Posix,
             _ => Sync::On,
         };
         let store = DirStore::new(Handle::open(directory)?, sync);
-        Ok(Faulty { store, directory: directory.to_owned(), mistake })
+        Ok(Faulty { store, directory: directory.to_owned(), bug })
     }
 
     /// As [`Store::flush`], but by `fdatasync`.
@@ -69,17 +69,17 @@ impl Faulty {
 impl Store for Faulty {
     /// An end with a report is flushed in `claimed/`, before it comes to `done/`.
     fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
-        match self.mistake {
-            Some(Mistake::DataOnly) if is_of_ends(&path.dir) => self.flush_data(path),
-            Some(Mistake::ForgottenEnd) if is_of_ends(&path.dir) => Ok(Flushed::Now),
+        match self.bug {
+            Some(SeededBug::DataOnly) if is_of_ends(&path.dir) => self.flush_data(path),
+            Some(SeededBug::ForgottenEnd) if is_of_ends(&path.dir) => Ok(Flushed::Now),
             _ => self.store.flush(path),
         }
     }
 
     /// Where the store goes by POSIX, this is what keeps an end.
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
-        match self.mistake {
-            Some(Mistake::ForgottenEnd) if is_of_ends(dir) => Ok(()),
+        match self.bug {
+            Some(SeededBug::ForgottenEnd) if is_of_ends(dir) => Ok(()),
             _ => self.store.sync_dir(dir),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::faulty::Mistake;
+use super::faulty::SeededBug;
 use super::programs::{is_there, run};
 
 /// A filesystem on an image.
@@ -59,12 +59,12 @@ impl Filesystem {
         }
     }
 
-    /// True if images must show this mistake. On XFS and btrfs a rename changes the file in a way that `fdatasync`
+    /// True if images must show this bug. On XFS and btrfs a rename changes the file in a way that `fdatasync`
     /// keeps, too; where the queue goes by POSIX it syncs the directory for that.
-    pub(super) fn must_show(self, mistake: Mistake, posix: bool) -> bool {
-        match mistake {
-            Mistake::NoSync | Mistake::ForgottenEnd => true,
-            Mistake::DataOnly => !posix && self == Filesystem::Ext4,
+    pub(super) fn must_show(self, bug: SeededBug, posix: bool) -> bool {
+        match bug {
+            SeededBug::NoSync | SeededBug::ForgottenEnd => true,
+            SeededBug::DataOnly => !posix && self == Filesystem::Ext4,
         }
     }
 

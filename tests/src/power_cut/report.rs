@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::faulty::Mistake;
+use super::faulty::SeededBug;
 use super::filesystem::Filesystem;
 use super::judge::Verdict;
 
@@ -32,18 +32,18 @@ pub(super) struct Row {
     pub(super) time: Duration,
 }
 
-/// A mistake that has to be found.
+/// A bug that has to be found.
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) filesystem: Filesystem,
-    pub(super) mistake: Mistake,
+    pub(super) bug: SeededBug,
     pub(super) images: usize,
     /// Something that was acknowledged and is missing.
     pub(super) found: Option<String>,
 }
 
 impl Report {
-    /// True if nothing was missing or otherwise wrong, and each mistake was found. A filesystem that is known to lose
+    /// True if nothing was missing or otherwise wrong, and each bug was found. A filesystem that is known to lose
     /// what it has synced is not judged.
     pub fn passed(&self) -> bool {
         let is_sound = |row: &Row| row.is_sound() || row.filesystem.excuse().is_some();
@@ -90,13 +90,11 @@ impl fmt::Display for Report {
             let (name, missing, faults, time) = (filesystem.name(), missing.len(), faults.len(), time.as_secs());
             writeln!(f, "{name:<22}{images:>8}{checked:>14}{missing:>9}{faults:>14}{time:>7} s")?;
         }
-        for Control { filesystem, mistake, images, found } in &self.controls {
-            let (name, mistake) = (filesystem.name(), mistake.name());
+        for Control { filesystem, bug, images, found } in &self.controls {
+            let (name, bug) = (filesystem.name(), bug.name());
             match found {
-                Some(found) => writeln!(f, "red, as it must be: {name}, {mistake}, image {images}: {found:.150}")?,
-                None => {
-                    writeln!(f, "GREEN, AND MUST BE RED: {name}, {mistake}: nothing is missing in {images} images")?
-                }
+                Some(found) => writeln!(f, "red, as it must be: {name}, {bug}, image {images}: {found:.150}")?,
+                None => writeln!(f, "GREEN, AND MUST BE RED: {name}, {bug}: nothing is missing in {images} images")?,
             }
         }
         for row in self.rows.iter().filter(|row| !row.is_sound()) {

@@ -11,7 +11,7 @@ use rand::RngExt as _;
 use rand::rngs::SmallRng;
 
 use super::disk::{Disk, copy_image};
-use super::faulty::Mistake;
+use super::faulty::SeededBug;
 use super::filesystem::Filesystem;
 use super::history::{Action, Answer, Note, actions};
 use super::judge::{Cut, Verdict, judge};
@@ -27,7 +27,7 @@ pub(super) struct Plan {
     /// The writers go by POSIX.
     pub(super) posix: bool,
     /// What the writers do wrong.
-    pub(super) mistake: Option<Mistake>,
+    pub(super) bug: Option<SeededBug>,
     /// How many processes write at the same time.
     pub(super) writers: usize,
     /// How long each of them thinks after an answer, at most. What one forgets to sync the next one syncs by chance.
@@ -121,7 +121,7 @@ impl Writer {
         command.arg("write").arg("--directory").arg(directory).arg(format!("--name=writer-{number}"));
         command.arg(format!("--seed={}", random.random::<u64>())).args(plan.posix.then_some("--posix"));
         command.arg(format!("--thinking-micros={}", plan.thinking.as_micros()));
-        command.args(plan.mistake.map(|mistake| format!("--mistake={}", mistake.name())));
+        command.args(plan.bug.map(|bug| format!("--bug={}", bug.name())));
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a writer starts");
         let said = BufReader::new(process.stdout.take().expect("it is a pipe"));
         let notes = thread::spawn(move || {

@@ -16,7 +16,7 @@ use muse_cli::host;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::faulty::{Faulty, Mistake};
+use super::faulty::{Faulty, SeededBug};
 use super::history::{Answer, FAILED, Label, Note, Op, Said, Seen};
 use crate::log::Log;
 
@@ -40,7 +40,7 @@ pub struct WriterOptions {
     pub(super) thinking_micros: u64,
     /// What it does wrong
     #[arg(long)]
-    pub(super) mistake: Option<Mistake>,
+    pub(super) bug: Option<SeededBug>,
 }
 
 /// So many of its latest tasks a writer knows: to cancel them, to wait for them, to enqueue others after them.
@@ -75,8 +75,8 @@ type Outcome = Result<Answer, Error>;
 
 impl Writer {
     fn new(options: &WriterOptions) -> Writer {
-        let WriterOptions { directory, name, seed, posix, thinking_micros, mistake } = options;
-        let store = Faulty::open(directory, *posix, *mistake).expect("the coordination directory is there");
+        let WriterOptions { directory, name, seed, posix, thinking_micros, bug } = options;
+        let store = Faulty::open(directory, *posix, *bug).expect("the coordination directory is there");
         Writer {
             queue: Queue::open(store).expect("it is a queue, or empty"),
             name: name.clone(),

@@ -1,19 +1,18 @@
-//! Who gives which order, and what came of it. An agent opens the queue anew for each order, as a process does.
+//! An agent runs an operation, and is told what came of it. It opens the queue anew each time, as a process does.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
 
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, NewTask, Plan,
-    Progress, Retrying, Start, Status, Thoroughness,
+    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, Progress, Retrying,
+    Status, Thoroughness,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
-use coord_core::task::{Backoff, IfParentFails};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
+
+use super::operation::{New, Operation, task};
 
 /// How long every lease lasts, in seconds.
 pub const LEASE_SECONDS: i64 = 3;
@@ -21,99 +20,22 @@ pub const LEASE_SECONDS: i64 = 3;
 /// When the simulation begins, in seconds since 1970.
 pub const EPOCH: u64 = 1_795_336_200;
 
-/// How long a task with several attempts waits after the first that failed, and after any, in seconds.
-pub const BACKOFF: Backoff = Backoff { seconds: 2, max_seconds: 4 };
-
-/// A task to be added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct New {
-    /// What tells it from others.
-    pub number: u16,
-    /// Higher is claimed first.
-    pub priority: i64,
-    /// How many seconds it may wait to be claimed.
-    pub ttl_seconds: i64,
-    /// How many attempts there may be.
-    pub max_attempts: Option<u32>,
-    /// For how many seconds nobody is to claim it.
-    pub delay_seconds: i64,
-    /// What it waits for.
-    pub after: [Option<TaskId>; 2],
-    /// What it does if one of them does not complete.
-    pub if_parent_fails: IfParentFails,
-    /// It has a key.
-    pub is_unique: bool,
-    /// Which key, of a few.
-    pub key: u8,
-}
-
-/// What an agent is told to do.
+/// An agent runs an operation, at a time that its own clock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// Add a task.
-    Enqueue(New),
-    /// Take the first task.
-    Claim,
-    /// Go on holding the task.
-    Heartbeat(TaskId),
-    /// Go on holding the task, and say how far it is.
-    Progress(TaskId),
-    /// End the task in success, with a result.
-    Complete(TaskId),
-    /// The same, and add a task in the same step.
-    CompleteAndEnqueue(TaskId, New),
-    /// End this attempt in failure, with nothing to say.
-    Fail(TaskId),
-    /// End the task in failure, whatever attempts are left.
-    FailFinally(TaskId),
-    /// Give the task back.
-    Release(TaskId),
-    /// Give the task back, not to be claimed for so many seconds.
-    ReleaseLater(TaskId, i64),
-    /// Call the task off.
-    Cancel(TaskId),
-    /// Call the task off, or ask its holder to stop.
-    RequestCancel(TaskId),
-    /// Call the task off, whoever holds it.
-    ForceCancel(TaskId),
-    /// Put the task back after its end.
-    Retry(TaskId),
-    /// Draw the consequences of time having passed.
-    Sweep,
-    /// Let nothing be claimed.
-    Pause,
-    /// Let everything be claimed again.
-    Resume,
-    /// Let so many tasks be claimed at once, or any number.
-    Limit(Option<u32>),
-    /// Add two tasks in one batch.
-    EnqueueBoth([New; 2]),
-    /// Remove every task that has ended.
-    Gc,
-    /// Write all tasks down, and see that another queue takes each of them.
-    Export,
-    /// Bring a task in that was enqueued in another queue then.
-    Import(New, Timestamp),
-    /// Examine and mend the directory.
-    Repair,
-}
-
-/// An order, when it is given by the agent's clock, and by whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Errand {
+pub struct Invocation {
     /// Which agent, by its number.
     pub agent: usize,
     /// What to do.
-    pub order: Order,
+    pub operation: Operation,
     /// What its clock says.
     pub now: Timestamp,
     /// The random number that it draws; a repair draws those that follow it too.
     pub nonce: Nonce,
-    /// The lease that it means, if it says so.
+    /// The lease that it names, if it names one.
     pub lease: Option<Nonce>,
 }
 
-/// What came of an errand.
+/// What came of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// The task is in the queue.
@@ -134,7 +56,7 @@ pub enum Answer {
     Kept(TaskId, Nonce),
     /// The lease goes on, and its holder is asked to stop.
     AskedToStop(TaskId, Nonce),
-    /// The task has ended as ordered, under this lease.
+    /// The task has ended as the operation says, under this lease.
     Ended(TaskId, Nonce),
     /// The task has ended in success, under this lease, and this one follows.
     Followed(TaskId, Nonce, TaskId),
@@ -179,49 +101,49 @@ pub fn name(agent: usize) -> RunId {
     ["ann", "bob", "cid", "dot", long, "fay", "gus", "hal", "ida"][agent].parse().expect("a run id")
 }
 
-impl Errand {
-    /// Carries it out with a queue that is opened for it, as a command does.
+impl Invocation {
+    /// Runs it on a queue that is opened for it, as a command does.
     pub fn run<S: Store>(&self, store: S) -> Answer {
         told(Queue::open(store).and_then(|queue| self.try_run(&queue)))
     }
 
-    /// Carries it out with a queue that has been used before, and remembers.
+    /// Runs it on a queue that has been used before, and that has a cache.
     pub fn run_on<S: Store>(&self, queue: &Queue<S>) -> Answer {
         told(self.try_run(queue))
     }
 
     fn try_run<S: Store>(&self, queue: &Queue<S>) -> Result<Answer, Error> {
-        let Errand { order, now, nonce, .. } = *self;
+        let Invocation { operation, now, nonce, .. } = *self;
         let name = QueueName::default_queue();
-        match order {
-            Order::Enqueue(new) => {
+        match operation {
+            Operation::Enqueue(new) => {
                 let Enqueued { task: Task { id, .. }, deduplicated } = queue.enqueue(task(new), now, nonce)?;
                 return Ok(if deduplicated { Answer::Deduplicated(id) } else { Answer::Enqueued(id) });
             }
-            Order::Claim => return self.claim(queue),
-            Order::Sweep => drop(queue.sweep(now, nonce)?),
-            Order::Pause => drop(queue.pause(&name, now, nonce)?),
-            Order::Resume => drop(queue.resume(&name)?),
-            Order::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
-            Order::EnqueueBoth(new) => return enqueue_both(queue, new, now, nonce),
-            Order::Gc => drop(queue.gc(ALL_THAT_ENDED, now, nonce)?),
-            Order::Export => export(queue, now, nonce)?,
-            Order::Import(new, at) => return import(queue, &line_of(new, at), now, nonce),
-            Order::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
-            Order::Retry(id) => {
+            Operation::Claim => return self.claim(queue),
+            Operation::Sweep => drop(queue.sweep(now, nonce)?),
+            Operation::Pause => drop(queue.pause(&name, now, nonce)?),
+            Operation::Resume => drop(queue.resume(&name)?),
+            Operation::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
+            Operation::EnqueueBoth(new) => return enqueue_both(queue, new, now, nonce),
+            Operation::Gc => drop(queue.gc(ALL_THAT_ENDED, now, nonce)?),
+            Operation::Export => export(queue, now, nonce)?,
+            Operation::Import(new, at) => return import(queue, &line_of(new, at), now, nonce),
+            Operation::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
+            Operation::Retry(id) => {
                 return Ok(Answer::PutBack(queue.retry(id, Retrying::default(), now, nonce)?.released.task_id));
             }
-            Order::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
-            Order::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
-            Order::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),
-            Order::Heartbeat(id)
-            | Order::Progress(id)
-            | Order::Complete(id)
-            | Order::CompleteAndEnqueue(id, _)
-            | Order::Fail(id)
-            | Order::FailFinally(id)
-            | Order::Release(id)
-            | Order::ReleaseLater(id, _) => return self.try_as_holder(queue, id),
+            Operation::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
+            Operation::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
+            Operation::ForceCancel(id) => return self.cancel(queue, id, IfHeld::Force),
+            Operation::Heartbeat(id)
+            | Operation::Progress(id)
+            | Operation::Complete(id)
+            | Operation::CompleteAndEnqueue(id, _)
+            | Operation::Fail(id)
+            | Operation::FailFinally(id)
+            | Operation::Release(id)
+            | Operation::ReleaseLater(id, _) => return self.try_as_holder(queue, id),
         }
         Ok(Answer::Done)
     }
@@ -240,31 +162,31 @@ impl Errand {
     }
 
     fn try_as_holder<S: Store>(&self, queue: &Queue<S>, id: TaskId) -> Result<Answer, Error> {
-        let Errand { order, now, nonce, .. } = *self;
+        let Invocation { operation, now, nonce, .. } = *self;
         let claimant = Claimant { run_id: name(self.agent), nonce: self.lease };
         let result = || Some(JsonObject::parse(&result_of(nonce)).expect("JSON"));
-        match order {
-            Order::Complete(_) => {
+        match operation {
+            Operation::Complete(_) => {
                 Ok(Answer::Ended(id, queue.complete(id, claimant, result(), now, nonce)?.claim_nonce))
             }
-            Order::CompleteAndEnqueue(_, new) => {
+            Operation::CompleteAndEnqueue(_, new) => {
                 let new = Vec::from([task(new)]);
                 let completed = queue.complete_and_enqueue(id, claimant, result(), new, now, nonce)?;
                 Ok(Answer::Followed(id, completed.record.claim_nonce, completed.enqueued[0].task.id))
             }
-            Order::Fail(_) | Order::FailFinally(_) => {
-                let is_final = matches!(order, Order::FailFinally(_));
+            Operation::Fail(_) | Operation::FailFinally(_) => {
+                let is_final = matches!(operation, Operation::FailFinally(_));
                 let failing = Failing { error: "".parse().expect("an empty message"), is_final };
                 let ClaimRecord { status, claim_nonce, .. } = queue.fail(id, claimant, failing, now, nonce)?;
                 let ended = status == Status::Failed;
                 Ok(if ended { Answer::Ended(id, claim_nonce) } else { Answer::TriedAgain(id, claim_nonce) })
             }
-            Order::Release(_) => Ok(Answer::Released(id, queue.release(id, claimant, 0, now, nonce)?.generation)),
-            Order::ReleaseLater(_, seconds) => {
+            Operation::Release(_) => Ok(Answer::Released(id, queue.release(id, claimant, 0, now, nonce)?.generation)),
+            Operation::ReleaseLater(_, seconds) => {
                 Ok(Answer::Released(id, queue.release(id, claimant, seconds, now, nonce)?.generation))
             }
             _ => {
-                let progress = matches!(order, Order::Progress(_)).then(Progress::default);
+                let progress = matches!(operation, Operation::Progress(_)).then(Progress::default);
                 let kept = queue.heartbeat(id, claimant, None, progress, now, nonce)?;
                 let is_asked = kept.cancel_request.is_some();
                 Ok(if is_asked {
@@ -292,7 +214,7 @@ fn export<S: Store>(queue: &Queue<S>, now: Timestamp, nonce: Nonce) -> Result<()
     queue
         .export(now, nonce, |line: String| {
             let taken = elsewhere.import(&line, now, Nonce::from_bits(0xe1));
-            // What has its key, or is waited for, may be another task than it was a moment ago, as this is no snapshot.
+            // The export is no snapshot: the holder of a key, or a parent, may have changed since it was read.
             assert!(taken.is_ok(), "{taken:?}: {line}");
             Ok(())
         })
@@ -329,104 +251,17 @@ pub fn claim_by(agent: usize) -> ClaimRequest {
     ClaimRequest { run_id: name(agent), queues, choice, lease_seconds: LEASE_SECONDS }
 }
 
-/// The result that an agent reports: it tells which errand it came from.
+/// The result that an agent reports. It names the invocation that it comes from.
 pub fn result_of(nonce: Nonce) -> String {
     format!("{{\"by\":\"{nonce}\"}}")
 }
 
-/// A task to be enqueued.
-pub fn task(new: New) -> NewTask {
-    let start = if new.delay_seconds > 0 { Start::After(new.delay_seconds) } else { Start::Now };
-    let plan = Plan {
-        max_attempts: new.max_attempts,
-        backoff: new.max_attempts.map(|_| BACKOFF),
-        start,
-        after: new.after.into_iter().flatten().collect(),
-        if_parent_fails: Some(new.if_parent_fails),
-        unique: new.is_unique.then(|| format!("key{}", new.key).parse().expect("a key")),
-    };
-    NewTask {
-        title: format!("task {}", new.number).parse().expect("a title"),
-        priority: new.priority,
-        queue: QueueName::default_queue(),
-        ttl_seconds: new.ttl_seconds,
-        created_by: "orchestrator".parse().expect("a run id"),
-        tags: Vec::new(),
-        plan,
-        payload: JsonObject::parse("{}").expect("JSON"),
-    }
-}
-
-/// The task with the next number by which it comes into the same directories as those whose ids begin with these
-/// digits, if it is enqueued then, by the completion with the nonce `follows` if there is one. What was found once is
-/// remembered.
-pub fn numbered(new: New, digits: &str, now: Timestamp, follows: Option<Nonce>) -> New {
-    type Asked = (New, String, Timestamp, Option<Nonce>);
-    static FOUND: Mutex<BTreeMap<u64, Vec<(Asked, New)>>> = Mutex::new(BTreeMap::new());
-    let asked = (new, digits.to_string(), now, follows);
-    let mut found = FOUND.lock().expect("nobody panics here");
-    let known = found.entry(now.micros()).or_default();
-    if let Some((_, new)) = known.iter().find(|(known, _)| *known == asked) {
-        return *new;
-    }
-    let id_of = |new: &New| Task::encode(task(*new).record(follows, now)).expect("JSON").0.id;
-    let mut all = (new.number..).map(|number| New { number, ..new });
-    let new = all.find(|new| id_of(new).hex().starts_with(digits)).expect("one of a few hundred");
-    known.push((asked, new));
-    new
-}
-
-impl fmt::Display for Errand {
+impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = String::from(name(self.agent));
         let seconds = self.now.micros().saturating_sub(EPOCH * 1_000_000) as f64 / 1e6;
-        let what = match self.order {
-            Order::Enqueue(new) => format!("enqueue {new}"),
-            Order::Claim => "claim".to_string(),
-            Order::Heartbeat(id) => format!("heartbeat {}", short(id)),
-            Order::Progress(id) => format!("heartbeat {} with progress", short(id)),
-            Order::Complete(id) => format!("complete {}", short(id)),
-            Order::CompleteAndEnqueue(id, new) => format!("complete {} and enqueue {new}", short(id)),
-            Order::Fail(id) => format!("fail {}", short(id)),
-            Order::FailFinally(id) => format!("fail --final {}", short(id)),
-            Order::Release(id) => format!("release {}", short(id)),
-            Order::ReleaseLater(id, seconds) => format!("release {} for {seconds} s", short(id)),
-            Order::Cancel(id) => format!("cancel {}", short(id)),
-            Order::RequestCancel(id) => format!("cancel --request {}", short(id)),
-            Order::ForceCancel(id) => format!("cancel --force {}", short(id)),
-            Order::Retry(id) => format!("retry {}", short(id)),
-            Order::Sweep => "sweep".to_string(),
-            Order::Pause => "pause".to_string(),
-            Order::Resume => "resume".to_string(),
-            Order::Limit(max) => format!("limit to {max:?}"),
-            Order::EnqueueBoth([one, other]) => format!("enqueue a batch of {one} and {other}"),
-            Order::Gc => "gc".to_string(),
-            Order::Export => "export".to_string(),
-            Order::Import(new, _) => format!("import {new}"),
-            Order::Repair => "doctor --repair".to_string(),
-        };
-        write!(f, "{who}: {what} (at {seconds} s")?;
+        write!(f, "{who}: {} (at {seconds} s", self.operation)?;
         self.lease.iter().try_for_each(|lease| write!(f, ", as holder of lease {lease}"))?;
         write!(f, ")")
     }
-}
-
-impl fmt::Display for New {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {}, priority {}, ttl {}", self.number, self.priority, self.ttl_seconds)?;
-        self.max_attempts.iter().try_for_each(|max| write!(f, ", {max} attempts"))?;
-        if self.delay_seconds > 0 {
-            write!(f, ", in {} s", self.delay_seconds)?;
-        }
-        self.after.iter().flatten().try_for_each(|id| write!(f, ", after {}", short(*id)))?;
-        if self.after.iter().any(Option::is_some) {
-            write!(f, ", {} if that fails", self.if_parent_fails.as_str())?;
-        }
-        if self.is_unique { write!(f, ", unique by key{}", self.key) } else { Ok(()) }
-    }
-}
-
-/// The beginning of an id, enough to tell a few tasks apart.
-pub fn short(id: TaskId) -> String {
-    id.fan_out(8)
 }

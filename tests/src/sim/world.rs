@@ -1,4 +1,4 @@
-//! The tree, and the ledger that watches it: what every checker holds, however it chooses who is next.
+//! The tree and its oracle. Every checker has them, and chooses which agent is next.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use coord_core::queue::Diagnosis;
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::{MemStore, Tree};
 
-use super::agent::{Answer, Errand, Order, after};
+use super::agent::{Answer, Invocation, after};
 use super::call::{Answered, Call, Reply, failed};
-use super::ledger::{Broken, Ledger, Promise, expect};
+use super::operation::Operation;
+use super::oracle::{Broken, Invariant, Oracle, expect};
 
 /// A tree, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,13 +21,12 @@ pub struct World {
     /// What a directory would hold.
     pub tree: Arc<Tree>,
     /// What was seen and told.
-    pub ledger: Ledger,
-    /// Agents that meet nobody find that the medium orders names.
+    pub oracle: Oracle,
+    /// An agent that runs alone finds that the medium orders names.
     pub orders_names: bool,
 }
 
-/// How many sweeps, a second apart, it takes to see every part of the shelf of those that wait for others: here there
-/// are few.
+/// How many sweeps, a second apart, it takes to see every shard of the blocked tasks. There are few here.
 const SWEEPS: u64 = 3;
 
 /// The agent that comes when all others are gone.
@@ -35,7 +35,7 @@ const LAST_AGENT: usize = 8;
 impl World {
     /// An empty directory, which the first that enqueues makes a queue.
     pub fn empty() -> World {
-        World { tree: Arc::default(), ledger: Ledger::default(), orders_names: false }
+        World { tree: Arc::default(), oracle: Oracle::default(), orders_names: false }
     }
 
     /// A queue without tasks.
@@ -44,11 +44,11 @@ impl World {
         let queue = Queue::open(store).expect("an empty store");
         queue.init(after(0), Nonce::from_bits(0xe)).expect("a store at rest");
         let tree = queue.store().clone().into();
-        World { ledger: Ledger::of(&tree), tree: Arc::new(tree), orders_names: false }
+        World { oracle: Oracle::of(&tree), tree: Arc::new(tree), orders_names: false }
     }
 
-    /// Does one call of an errand.
-    pub fn call(&mut self, call: &Call, errand: &Errand) -> Result<Reply, Broken> {
+    /// Does one call of an invocation.
+    pub fn call(&mut self, call: &Call, invocation: &Invocation) -> Result<Reply, Broken> {
         if !call.changes() {
             return Ok(Ok(call.look(&self.tree)));
         }
@@ -57,13 +57,13 @@ impl World {
         if let (Call::Rename(_, to), Err(error)) = (call, &reply)
             && to.dir != layout::sweep()
         {
-            return Err(Broken::new(Promise::OnlyGrow, error.to_string()));
+            return Err(Broken::new(Invariant::OnlyGrow, error.to_string()));
         }
-        self.ledger.done(call, &reply, &self.tree, errand)?;
+        self.oracle.done(call, &reply, &self.tree, invocation)?;
         Ok(reply)
     }
 
-    /// Has a call fail, without effect but for what is left of a line that was to be added.
+    /// Has a call fail without effect, except that a part of an appended line may be left.
     pub fn fail(&mut self, call: &Call) -> Reply {
         if let Call::Append(path, line, most) = call {
             Arc::make_mut(&mut self.tree).append(path, &line[..line.len() / 2], *most);
@@ -71,65 +71,65 @@ impl World {
         failed(StoreErrorKind::Other)
     }
 
-    /// Carries an errand out with nobody else about.
-    pub fn run(&mut self, errand: &Errand) -> Result<Answer, Broken> {
+    /// Carries an invocation out with nobody else about.
+    pub fn run(&mut self, invocation: &Invocation) -> Result<Answer, Broken> {
         let (world, broken) = (RefCell::new(&mut *self), RefCell::new(None));
         let orders_names = world.borrow().orders_names;
-        let store = Answered::by(|call: Call| match world.borrow_mut().call(&call, errand) {
+        let store = Answered::by(|call: Call| match world.borrow_mut().call(&call, invocation) {
             Ok(reply) => reply,
             Err(first) => {
                 broken.borrow_mut().get_or_insert(first);
                 failed(StoreErrorKind::Other)
             }
         });
-        let answer = errand.run(store.ordering_names(orders_names));
+        let answer = invocation.run(store.ordering_names(orders_names));
         broken.take().map_or(Ok(()), Err)?;
-        self.told(errand, &answer)?;
+        self.told(invocation, &answer)?;
         Ok(answer)
     }
 
-    /// An agent is told what came of its errand.
-    pub fn told(&mut self, errand: &Errand, answer: &Answer) -> Result<(), Broken> {
-        self.ledger.told(errand, answer, &self.tree)
+    /// An agent is told what came of its invocation.
+    pub fn told(&mut self, invocation: &Invocation, answer: &Answer) -> Result<(), Broken> {
+        self.oracle.told(invocation, answer, &self.tree)
     }
 
     /// All agents are gone. One more comes once every lease is over, `seconds` after the beginning. It sweeps, and then
     /// nobody waits for what has happened. It ends what has not ended: then what went in has come out, in order.
     pub fn drain(&mut self, seconds: u64) -> Result<(), Broken> {
         let mut nonces = 0xd000_0000..;
-        let mut errand = |order, seconds, lease| Errand {
+        let mut invocation = |operation, seconds, lease| Invocation {
             agent: LAST_AGENT,
-            order,
+            operation,
             now: after(seconds),
             nonce: nonces.next().map(Nonce::from_bits).expect("as many as it takes"),
             lease,
         };
-        self.ledger.limit = None;
-        for order in [Order::Resume, Order::Limit(None)] {
-            self.run(&errand(order, seconds, None))?;
+        self.oracle.limit = None;
+        for operation in [Operation::Resume, Operation::Limit(None)] {
+            self.run(&invocation(operation, seconds, None))?;
         }
         for second in 0..SWEEPS {
-            self.run(&errand(Order::Sweep, seconds + second, None))?;
+            self.run(&invocation(Operation::Sweep, seconds + second, None))?;
         }
-        self.ledger.rested(after(seconds))?;
-        let (seconds, waiting) = (seconds + SWEEPS, self.ledger.claimable());
+        self.oracle.rested(after(seconds))?;
+        let (seconds, waiting) = (seconds + SWEEPS, self.oracle.claimable());
         let mut before = None;
         loop {
-            let claimed = self.run(&errand(Order::Claim, seconds, None))?;
+            let claimed = self.run(&invocation(Operation::Claim, seconds, None))?;
             let Answer::Claimed(id, _, lease) = claimed else {
-                expect(claimed == Answer::Nothing, Promise::CountsAddUp, || format!("at the end: {claimed:?}"))?;
+                expect(claimed == Answer::Nothing, Invariant::CountsAddUp, || format!("at the end: {claimed:?}"))?;
                 break;
             };
             // One that waited for another is claimable only once that has ended.
             if waiting.contains(&id) {
-                let place = self.ledger.place(id);
-                expect(before < Some(place), Promise::InOrder, || format!("{id} came after {before:?}"))?;
+                let place = self.oracle.place(id);
+                expect(before < Some(place), Invariant::InOrder, || format!("{id} came after {before:?}"))?;
                 before = Some(place);
             }
-            let ended = self.run(&errand(Order::Complete(id), seconds, Some(lease)))?;
-            expect(ended == Answer::Ended(id, lease), Promise::CountsAddUp, || format!("at the end: {ended:?}"))?;
+            let ended = self.run(&invocation(Operation::Complete(id), seconds, Some(lease)))?;
+            expect(ended == Answer::Ended(id, lease), Invariant::CountsAddUp, || format!("at the end: {ended:?}"))?;
         }
-        self.ledger.closed()
+        self.oracle.closed()
     }
 
     /// What a doctor finds now, `seconds` after the beginning.
@@ -143,11 +143,17 @@ impl World {
     pub fn heal(&mut self, seconds: u64) -> Result<(), Broken> {
         for visit in 0..2 {
             let nonce = Nonce::from_bits(0xd0c0_0000 + 0x1000 * visit);
-            self.run(&Errand { agent: LAST_AGENT, order: Order::Repair, now: after(seconds), nonce, lease: None })?;
+            self.run(&Invocation {
+                agent: LAST_AGENT,
+                operation: Operation::Repair,
+                now: after(seconds),
+                nonce,
+                lease: None,
+            })?;
         }
         let found = self.examine(seconds);
         let clean = found.is_healthy() && found.leftovers.total() == 0 && found.foreign.is_empty();
-        expect(clean, Promise::BoundedGarbage, || format!("after a repair: {found:?}"))
+        expect(clean, Invariant::BoundedGarbage, || format!("after a repair: {found:?}"))
     }
 }
 

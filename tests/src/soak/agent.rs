@@ -29,11 +29,11 @@ const OLD_SECONDS: i64 = 4;
 const LEASE_SECONDS: std::ops::RangeInclusive<i64> = 1..=3;
 
 /// A way to reach the queue.
-pub(super) trait Hands {
+pub(super) trait Client {
     /// Whether the agent lives. Only who is killed in the midst of something leaves it open whether it happened.
     fn is_alive(&self) -> bool;
 
-    /// Does it; `None`: whoever asked is not there any more to be answered.
+    /// Does it; `None`: the agent was killed before it had the answer.
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer>;
 }
 
@@ -48,16 +48,16 @@ pub(super) fn tells_of_something_in_the_way(warning: &str) -> bool {
 }
 
 /// One life of an agent, under one run id. It is over as soon as an answer does not come.
-pub(super) struct Agent<H, L> {
+pub(super) struct Agent<C, L> {
     run_id: String,
     rng: SmallRng,
-    hands: H,
+    client: C,
     log: L,
 }
 
-impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
-    pub(super) fn new(run_id: String, seed: u64, hands: H, log: L) -> Self {
-        Agent { run_id, rng: SmallRng::seed_from_u64(seed), hands, log }
+impl<C: Client, L: FnMut(Note)> Agent<C, L> {
+    pub(super) fn new(run_id: String, seed: u64, client: C, log: L) -> Self {
+        Agent { run_id, rng: SmallRng::seed_from_u64(seed), client, log }
     }
 
     /// Claims and settles until its life is over.
@@ -204,11 +204,11 @@ impl<H: Hands, L: FnMut(Note)> Agent<H, L> {
 
     /// Notes it, does it, and notes the answer.
     fn act(&mut self, op: Op) -> Option<Answer> {
-        if !self.hands.is_alive() {
+        if !self.client.is_alive() {
             return None;
         }
         self.note(Said::Began(op.clone()));
-        let answer = self.hands.act(&self.run_id, &op)?;
+        let answer = self.client.act(&self.run_id, &op)?;
         self.note(Said::Got(answer.clone()));
         // Nobody knows whether it took effect, so it may have: as after a kill, only another run id goes on.
         (!matches!(answer, Answer::Broken { .. })).then_some(answer)

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use super::agent::{Hands, tells_of_a_full_queue, tells_of_something_in_the_way};
+use super::agent::{Client, tells_of_a_full_queue, tells_of_something_in_the_way};
 use super::history::{Answer, Op};
 use super::swarm::Slot;
 
@@ -86,7 +86,7 @@ fn grants(queue: &Path) -> Vec<OsString> {
     vec![grant("--allow-read"), grant("--allow-write")]
 }
 
-impl Hands for Script<'_> {
+impl Client for Script<'_> {
     fn is_alive(&self) -> bool {
         !self.slot.is_over()
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use coord_core::Timestamp;
 use serde::Deserialize;
 
-use super::agent::{Hands, tells_of_a_full_queue, tells_of_something_in_the_way};
+use super::agent::{Client, tells_of_a_full_queue, tells_of_something_in_the_way};
 use super::history::{Answer, Holder, Label, Lease, Op, Task, Verdict};
 use super::swarm::Slot;
 
@@ -39,7 +39,7 @@ struct PrintedTask {
     payload: Label,
 }
 
-impl Hands for Muse<'_> {
+impl Client for Muse<'_> {
     fn is_alive(&self) -> bool {
         !self.slot.is_over()
     }

@@ -15,7 +15,7 @@ use coord_core::{JsonObject, Queue, limits};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 
-use super::agent::{Agent, Hands};
+use super::agent::{Agent, Client};
 use super::history::{Answer, Holder, Label, Lease, Note, Op, Verdict};
 use crate::log::Log;
 
@@ -123,7 +123,7 @@ impl Native {
     }
 }
 
-impl Hands for Native {
+impl Client for Native {
     fn is_alive(&self) -> bool {
         // It dies with its process.
         true

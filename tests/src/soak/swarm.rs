@@ -17,7 +17,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Options;
-use super::agent::{Agent, Hands};
+use super::agent::{Agent, Client};
 use super::history::{Answer, History, Note, Said};
 use super::javascript::{Programs, Runtime};
 use super::kind::{Face, Kind, Role, kinds};
@@ -173,8 +173,9 @@ impl Swarm {
                 Face::Native => self.host(slot, &name, seed),
                 Face::JavaScript(runtime) => {
                     let programs = self.javascript.as_ref();
-                    if let Some(hands) = programs.and_then(|programs| programs.start(runtime, &self.repository, slot)) {
-                        self.live(slot, name, seed, hands);
+                    if let Some(client) = programs.and_then(|programs| programs.start(runtime, &self.repository, slot))
+                    {
+                        self.live(slot, name, seed, client);
                     }
                 }
             }
@@ -182,8 +183,8 @@ impl Swarm {
     }
 
     /// One life of an agent in this process.
-    fn live(&self, slot: &Slot, name: String, seed: u64, hands: impl Hands) {
-        let mut agent = Agent::new(name, seed, hands, |note| self.history().note(note));
+    fn live(&self, slot: &Slot, name: String, seed: u64, client: impl Client) {
+        let mut agent = Agent::new(name, seed, client, |note| self.history().note(note));
         match slot.kind.role {
             Role::Worker => match agent.work() {
                 None => {}

@@ -1,5 +1,4 @@
-//! Classic mistakes, each as what a program that makes it does where the right one does a single store operation. A
-//! checker that does not find them is none.
+//! Classic bugs, each as other store operations in the place of a single right one. A checker must find each of them.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,16 +13,16 @@ use coord_core::tags::TagSet;
 
 use super::call::{Answered, Call, Outcome, Reply};
 
-/// A classic mistake.
+/// A classic bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mistake {
+pub enum SeededBug {
     /// A claim makes its own new name and takes what it reads back there for proof that it won.
     RenameAndReadBack,
     /// An entry is created exclusively, and its content written then.
     CreateThenWrite,
     /// An expired claim is unlinked and made anew.
     UnlinkAndRecreate,
-    /// A lease that had run out in an old listing is taken back under the name that the task has by now.
+    /// A lease that had expired in an old listing is timed out under the name that the task has by now.
     ExpireByStaleListing,
     /// The directory of ended tasks is not synced.
     LeaveSyncOut,
@@ -33,54 +32,54 @@ pub enum Mistake {
     LoseWakeUp,
     /// A release is taken for an attempt.
     KeepAttemptOnRelease,
-    /// A release takes the task from whoever holds it by now, not from the lease that it was decided for.
+    /// A release takes the task from its present holder, not from the lease that the release was decided for.
     ReleaseWithoutOwnershipCheck,
-    /// A doctor shelves a task again without taking the record's old name away.
-    ShelveWithoutFence,
-    /// Who waits for a task is woken before its end is there, and not afterwards.
+    /// A doctor relinks a task without taking the record's old name away.
+    RelinkWithoutFence,
+    /// Dependents of a task are woken before its end is there, and not afterwards.
     WakeBeforeTheEnd,
-    /// Whoever enqueues a task that waits for another does not look at that one after the link.
+    /// An enqueuer does not look at the parent of its task again after the link.
     LinkWithoutALook,
-    /// A task that waits for another is shelved as one that can be claimed.
+    /// A task that waits for another is linked as one that can be claimed.
     LinkAsReady,
-    /// Whoever wants a key does not look who got it.
+    /// An enqueuer that wants a key does not look which task got it.
     KeyWithoutALook,
-    /// A lease that ran out is not counted as an attempt.
-    ForgiveLapses,
-    /// A lease that ran out can be taken over, although it was the last that there may be.
-    LapseAfterTheLast,
+    /// An expired lease is not counted as an attempt.
+    ForgiveTimeouts,
+    /// The task can be claimed again after the last allowed attempt has timed out.
+    TimeOutAfterTheLast,
     /// A task whose attempt failed is due at once.
     ForgetTheBackOff,
     /// The report whose place another takes is removed before the name leads to that.
     RemoveReportTooEarly,
-    /// A heartbeat drops what its holder was asked.
+    /// A heartbeat drops the request to stop.
     ForgetTheRequest,
     /// An agent that has claimed one too many does not count again.
     KeepOneTooMany,
-    /// What an accepted completion enqueued is taken back as if that had been refused.
+    /// The tasks that an accepted completion enqueued are taken back, as if it had been refused.
     TakeBackWhatFollows,
     /// A report whose place was taken is removed when nothing of that is on disk.
     SyncNoProgress,
-    /// Whoever gets a key does not wait until that is on disk.
+    /// An enqueuer that gets a key does not sync it.
     SyncNoKey,
-    /// An agent that asks for a key finds the task which has the key in no place yet, and takes its enqueuer for dead.
+    /// An agent that asks for a key does not find the holder's task yet, and takes that enqueuer for dead.
     TakeTheEnqueuerForDead,
-    /// An agent that gives back a task, since it has one too many, does not look for another.
+    /// An agent that releases a task because of the limit does not look for another.
     LeaveAfterGivingWay,
-    /// Nobody looks at the marks of those that list a task among others that they wait for.
+    /// Nobody looks at the marks that tasks with several parents leave at each of them.
     ForgetTheMarks,
-    /// A collection looks who waits for a task before it takes that away, and not afterwards.
+    /// A `gc` looks for dependents before it moves a task away, and not afterwards.
     CollectWithoutASecondLook,
 }
 
-/// The store that `ask` answers, as a program with this mistake uses it, if there is one.
-pub fn answered<'a>(mistake: Option<Mistake>, ask: impl Fn(Call) -> Reply + 'a) -> Answered<'a> {
-    let Some(mistake) = mistake else { return Answered::by(ask) };
+/// The store that `ask` answers, as a program with this bug uses it, if there is one.
+pub fn answered<'a>(bug: Option<SeededBug>, ask: impl Fn(Call) -> Reply + 'a) -> Answered<'a> {
+    let Some(bug) = bug else { return Answered::by(ask) };
     let done = RefCell::new(Done::default());
-    Answered::by(move |call| mistake.make(call, &ask, &mut done.borrow_mut()))
+    Answered::by(move |call| bug.make(call, &ask, &mut done.borrow_mut()))
 }
 
-/// What a program with a mistake has done before.
+/// What a program with a bug has done before.
 #[derive(Default)]
 struct Done {
     /// It has linked a task that waits for another.
@@ -103,8 +102,8 @@ struct Done {
     gave_way: bool,
 }
 
-impl Mistake {
-    /// Does `call` as a program with this mistake does it, by `ask`ing for other calls.
+impl SeededBug {
+    /// Does `call` as a program with this bug does it, by `ask`ing for other calls.
     fn make(self, call: Call, ask: &dyn Fn(Call) -> Reply, done: &mut Done) -> Reply {
         let (from_tasks, new) = match &call {
             Call::Rename(from, to) => (from.dir.as_str().starts_with("tasks"), Entry::parse(&to.name)),
@@ -113,7 +112,7 @@ impl Mistake {
         };
         let state = new.as_ref().map(|entry| &entry.state);
         match (self, call, state) {
-            (Mistake::RenameAndReadBack, Call::Rename(from, to), Some(State::Claimed(_))) if from.dir != to.dir => {
+            (SeededBug::RenameAndReadBack, Call::Rename(from, to), Some(State::Claimed(_))) if from.dir != to.dir => {
                 let Outcome::Content(Some(content)) = ask(Call::Read(from.clone(), usize::MAX))? else {
                     return Ok(Outcome::Moved(Moved::Gone));
                 };
@@ -122,7 +121,7 @@ impl Mistake {
                 let read_back = ask(Call::Exists(to))? == Outcome::Exists(true);
                 Ok(Outcome::Moved(if read_back { Moved::Here } else { Moved::Gone }))
             }
-            (Mistake::CreateThenWrite, Call::Link(from, to), Some(State::Ready { .. })) => {
+            (SeededBug::CreateThenWrite, Call::Link(from, to), Some(State::Ready { .. })) => {
                 if ask(Call::Create(to.clone(), [].into()))? != Outcome::Created(Created::Now) {
                     return ask(Call::Link(from, to));
                 }
@@ -130,7 +129,7 @@ impl Mistake {
                 ask(Call::Remove(to.clone()))?;
                 ask(Call::Link(from, to)).map(|_| Outcome::Linked(Linked::Now))
             }
-            (Mistake::UnlinkAndRecreate, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (SeededBug::UnlinkAndRecreate, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
                 let Outcome::Content(Some(content)) = ask(Call::Read(from.clone(), usize::MAX))? else {
                     return Ok(Outcome::Moved(Moved::Gone));
                 };
@@ -138,7 +137,7 @@ impl Mistake {
                 let made = ask(Call::Create(to, content))? == Outcome::Created(Created::Now);
                 Ok(Outcome::Moved(if made { Moved::Here } else { Moved::Gone }))
             }
-            (Mistake::ExpireByStaleListing, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (SeededBug::ExpireByStaleListing, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
                 let id = new.map(|entry| entry.id);
                 let Outcome::Names(Some(names)) = ask(Call::List(from.dir.clone()))? else {
                     return ask(Call::Rename(from, to));
@@ -146,27 +145,27 @@ impl Mistake {
                 let present = names.iter().find(|name| Entry::parse(name).map(|entry| entry.id) == id);
                 ask(Call::Rename(present.map_or(from.clone(), |name| from.dir.file(name.as_str())), to))
             }
-            (Mistake::LeaveSyncOut, Call::SyncDir(dir), _) if dir.as_str().starts_with("done") => Ok(Outcome::Synced),
-            (Mistake::LeaveSyncOut, Call::Flush(path), _)
+            (SeededBug::LeaveSyncOut, Call::SyncDir(dir), _) if dir.as_str().starts_with("done") => Ok(Outcome::Synced),
+            (SeededBug::LeaveSyncOut, Call::Flush(path), _)
                 if is_in("done", &path.dir) || is_in("claimed", &path.dir) =>
             {
                 Ok(Outcome::Flushed(Flushed::Now))
             }
-            (Mistake::RecordAfterRename, Call::Append(path, ..), _) if is_in("claimed", &path.dir) => {
+            (SeededBug::RecordAfterRename, Call::Append(path, ..), _) if is_in("claimed", &path.dir) => {
                 Ok(Outcome::Appended(Appended::Now(2)))
             }
-            (Mistake::RecordAfterRename, Call::Rename(from, to), Some(State::Ended(_))) => {
+            (SeededBug::RecordAfterRename, Call::Rename(from, to), Some(State::Ended(_))) => {
                 let reply = ask(Call::Rename(from, to.clone()))?;
                 if new.is_some_and(|entry| entry.report.is_some()) {
                     ask(Call::Append(to, b"\n{}\n".as_slice().into(), usize::MAX))?;
                 }
                 Ok(reply)
             }
-            (Mistake::KeepAttemptOnRelease, Call::Rename(from, to), Some(State::Ready { .. })) => {
+            (SeededBug::KeepAttemptOnRelease, Call::Rename(from, to), Some(State::Ready { .. })) => {
                 let kept = new.map(|entry| Entry { attempt: entry.attempt + 1, ..entry });
                 ask(Call::Rename(from, kept.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
             }
-            (Mistake::ReleaseWithoutOwnershipCheck, Call::Rename(from, to), Some(State::Ready { .. })) => {
+            (SeededBug::ReleaseWithoutOwnershipCheck, Call::Rename(from, to), Some(State::Ready { .. })) => {
                 let Outcome::Names(Some(names)) = ask(Call::List(from.dir.clone()))? else {
                     return ask(Call::Rename(from, to));
                 };
@@ -178,40 +177,44 @@ impl Mistake {
                 let next = Entry { version: version + 1, attempt: attempt - 1, state, ..present };
                 ask(Call::Rename(by_now, to.dir.file(next.to_string())))
             }
-            (Mistake::WakeBeforeTheEnd, Call::Rename(from, to), Some(State::Ended(_))) => {
+            (SeededBug::WakeBeforeTheEnd, Call::Rename(from, to), Some(State::Ended(_))) => {
                 done.ended = true;
                 ask(Call::Rename(from, to))
             }
             // As if it had looked for them before, and had seen that the task lives.
-            (Mistake::WakeBeforeTheEnd, Call::List(dir), _) if done.ended && is_in("blocked", &dir) => {
+            (SeededBug::WakeBeforeTheEnd, Call::List(dir), _) if done.ended && is_in("blocked", &dir) => {
                 Ok(Outcome::Names(None))
             }
-            (Mistake::LinkWithoutALook, Call::Link(from, to), Some(State::Blocked { .. })) => {
+            (SeededBug::LinkWithoutALook, Call::Link(from, to), Some(State::Blocked { .. })) => {
                 done.linked = true;
                 ask(Call::Link(from, to))
             }
-            (Mistake::LinkWithoutALook, Call::FirstLine(path, _), _) if done.linked && is_in("blocked", &path.dir) => {
+            (SeededBug::LinkWithoutALook, Call::FirstLine(path, _), _)
+                if done.linked && is_in("blocked", &path.dir) =>
+            {
                 Ok(Outcome::Content(None))
             }
-            (Mistake::LinkAsReady, Call::Link(from, to), Some(State::Blocked { .. })) => {
+            (SeededBug::LinkAsReady, Call::Link(from, to), Some(State::Blocked { .. })) => {
                 ask(Call::Link(from, new.map_or(to, as_ready)))
             }
-            (Mistake::KeyWithoutALook, Call::Link(from, to), _) if is_in("unique", &to.dir) => {
+            (SeededBug::KeyWithoutALook, Call::Link(from, to), _) if is_in("unique", &to.dir) => {
                 if let Outcome::Content(content) = ask(Call::Read(from.clone(), usize::MAX))? {
                     done.key = content;
                 }
                 ask(Call::Link(from, to))
             }
-            (Mistake::KeyWithoutALook, Call::Read(path, _), _) if done.key.is_some() && is_in("unique", &path.dir) => {
+            (SeededBug::KeyWithoutALook, Call::Read(path, _), _)
+                if done.key.is_some() && is_in("unique", &path.dir) =>
+            {
                 Ok(Outcome::Content(done.key.clone()))
             }
-            (Mistake::TakeTheEnqueuerForDead, Call::Link(from, to), _) if is_in("unique", &to.dir) => {
+            (SeededBug::TakeTheEnqueuerForDead, Call::Link(from, to), _) if is_in("unique", &to.dir) => {
                 done.asks_for = done.asks_for.or(new.map(|entry| entry.id));
-                // It does so once, lest two do it to each other for ever.
+                // Only once, or two enqueuers would do it to each other without end.
                 done.has_a_key |= layout::parse_key_holder(&to.name).is_some();
                 ask(Call::Link(from, to))
             }
-            (Mistake::TakeTheEnqueuerForDead, Call::List(dir), _) if is_in("unique", &dir) && !done.has_a_key => {
+            (SeededBug::TakeTheEnqueuerForDead, Call::List(dir), _) if is_in("unique", &dir) && !done.has_a_key => {
                 let reply = ask(Call::List(dir))?;
                 let Outcome::Names(Some(names)) = reply else { return Ok(reply) };
                 let staged = |name: &String| Entry::parse(name).map(|entry| entry.id);
@@ -219,58 +222,58 @@ impl Mistake {
                 done.dead.extend(names.iter().filter_map(dead));
                 Ok(Outcome::Names(Some(names.iter().filter(|name| dead(name).is_none()).cloned().collect())))
             }
-            (Mistake::TakeTheEnqueuerForDead, Call::FirstLine(path, _), _)
+            (SeededBug::TakeTheEnqueuerForDead, Call::FirstLine(path, _), _)
                 if layout::parse_record(&path.name).is_some_and(|id| done.dead.contains(&id)) =>
             {
                 Ok(Outcome::Content(None))
             }
-            (Mistake::LeaveAfterGivingWay, Call::Rename(from, to), Some(State::Ready { .. }))
+            (SeededBug::LeaveAfterGivingWay, Call::Rename(from, to), Some(State::Ready { .. }))
                 if is_in("claimed", &from.dir) =>
             {
                 done.gave_way = true;
                 ask(Call::Rename(from, to))
             }
-            (Mistake::LeaveAfterGivingWay, Call::List(dir), _) if done.gave_way && is_in("ready", &dir) => {
+            (SeededBug::LeaveAfterGivingWay, Call::List(dir), _) if done.gave_way && is_in("ready", &dir) => {
                 Ok(Outcome::Names(None))
             }
-            (Mistake::ForgiveLapses, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (SeededBug::ForgiveTimeouts, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
                 let forgiven = new.map(|entry| Entry { attempt: entry.attempt - 1, ..entry });
                 ask(Call::Rename(from, forgiven.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
             }
-            (Mistake::LapseAfterTheLast, Call::Rename(from, to), Some(State::Ended(_))) => {
-                let lapsed = new.and_then(|entry| {
+            (SeededBug::TimeOutAfterTheLast, Call::Rename(from, to), Some(State::Ended(_))) => {
+                let timed_out = new.and_then(|entry| {
                     let lease = entry.lease()?.clone();
                     Some(at_home(Entry { state: State::Lapsed { lease, tags: TagSet::default() }, ..entry }))
                 });
-                ask(Call::Rename(from, lapsed.unwrap_or(to)))
+                ask(Call::Rename(from, timed_out.unwrap_or(to)))
             }
-            (Mistake::ForgetTheBackOff, Call::Rename(from, to), Some(State::Scheduled { .. })) => {
+            (SeededBug::ForgetTheBackOff, Call::Rename(from, to), Some(State::Scheduled { .. })) => {
                 let last = Entry::parse(&from.name);
                 let due = last.as_ref().and_then(Entry::lease).map(|lease| lease.heartbeat_at);
                 let at_once = new.zip(due).map(|(entry, due)| Entry { state: State::Scheduled { due }, ..entry });
                 ask(Call::Rename(from, at_once.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
             }
-            (Mistake::RemoveReportTooEarly, Call::Rename(from, to), Some(State::Claimed(_))) => {
+            (SeededBug::RemoveReportTooEarly, Call::Rename(from, to), Some(State::Claimed(_))) => {
                 let last = Entry::parse(&from.name).filter(|last| new.is_some_and(|new| new.report != last.report));
                 let superseded = last.and_then(|last| Some(layout::report(last.id, last.version, last.report?)));
                 superseded.map(|path| ask(Call::Remove(path))).transpose()?;
                 ask(Call::Rename(from, to))
             }
-            (Mistake::ForgetTheRequest, Call::Rename(from, to), Some(State::Recalled(lease)))
-                if from.name.contains(".recalled.") =>
+            (SeededBug::ForgetTheRequest, Call::Rename(from, to), Some(State::Recalled(lease)))
+                if Entry::parse(&from.name).is_some_and(|last| matches!(last.state, State::Recalled(_))) =>
             {
                 let state = State::Claimed(lease.clone());
                 let forgotten = new.as_ref().map(|entry| Entry { state, ..entry.clone() });
                 ask(Call::Rename(from, forgotten.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
             }
-            (Mistake::KeepOneTooMany, Call::Rename(from, to), Some(State::Claimed(_))) => {
+            (SeededBug::KeepOneTooMany, Call::Rename(from, to), Some(State::Claimed(_))) => {
                 done.claimed = true;
                 ask(Call::Rename(from, to))
             }
-            (Mistake::KeepOneTooMany, Call::List(dir), _) if done.claimed && is_in("claimed", &dir) => {
+            (SeededBug::KeepOneTooMany, Call::List(dir), _) if done.claimed && is_in("claimed", &dir) => {
                 Ok(Outcome::Names(None))
             }
-            (Mistake::TakeBackWhatFollows, Call::Rename(from, to), Some(State::Ready { .. }))
+            (SeededBug::TakeBackWhatFollows, Call::Rename(from, to), Some(State::Ready { .. }))
                 if is_in("blocked", &from.dir) =>
             {
                 let taken_back = new.map(|entry| {
@@ -279,9 +282,9 @@ impl Mistake {
                 });
                 ask(Call::Rename(from, taken_back.unwrap_or(to)))
             }
-            (Mistake::SyncNoProgress, Call::SyncDir(dir), _) if is_in("claimed", &dir) => Ok(Outcome::Synced),
-            (Mistake::SyncNoKey, Call::SyncDir(dir), _) if is_in("unique", &dir) => Ok(Outcome::Synced),
-            (Mistake::ForgetTheMarks, Call::List(dir), _) if is_in("blocked", &dir) => {
+            (SeededBug::SyncNoProgress, Call::SyncDir(dir), _) if is_in("claimed", &dir) => Ok(Outcome::Synced),
+            (SeededBug::SyncNoKey, Call::SyncDir(dir), _) if is_in("unique", &dir) => Ok(Outcome::Synced),
+            (SeededBug::ForgetTheMarks, Call::List(dir), _) if is_in("blocked", &dir) => {
                 Ok(match ask(Call::List(dir))? {
                     Outcome::Names(Some(names)) => {
                         let unmarked = names.iter().filter(|name| layout::parse_mark(name).is_none()).cloned();
@@ -290,20 +293,20 @@ impl Mistake {
                     other => other,
                 })
             }
-            (Mistake::CollectWithoutASecondLook, Call::Rename(from, to), Some(_)) if is_in("purged", &to.dir) => {
+            (SeededBug::CollectWithoutASecondLook, Call::Rename(from, to), Some(_)) if is_in("purged", &to.dir) => {
                 done.collects = true;
                 ask(Call::Rename(from, to))
             }
-            (Mistake::CollectWithoutASecondLook, Call::List(dir), _) if done.collects && is_in("blocked", &dir) => {
+            (SeededBug::CollectWithoutASecondLook, Call::List(dir), _) if done.collects && is_in("blocked", &dir) => {
                 Ok(Outcome::Names(None))
             }
-            (Mistake::LoseWakeUp, Call::Stamp(_), _) => Ok(Outcome::Stamp(None)),
-            (Mistake::ShelveWithoutFence, Call::Rename(..), None) if from_tasks => Ok(Outcome::Moved(Moved::Here)),
-            (Mistake::ShelveWithoutFence, Call::Link(from, to), Some(_)) => {
+            (SeededBug::LoseWakeUp, Call::Stamp(_), _) => Ok(Outcome::Stamp(None)),
+            (SeededBug::RelinkWithoutFence, Call::Rename(..), None) if from_tasks => Ok(Outcome::Moved(Moved::Here)),
+            (SeededBug::RelinkWithoutFence, Call::Link(from, to), Some(_)) => {
                 let first = layout::parse_record(&from.name).map_or(from, layout::record);
                 ask(Call::Link(first, to))
             }
-            (Mistake::ShelveWithoutFence, Call::Links(path), _) => {
+            (SeededBug::RelinkWithoutFence, Call::Links(path), _) => {
                 let first = layout::parse_record(&path.name).map_or(path, layout::record);
                 ask(Call::Links(first))
             }
@@ -312,8 +315,8 @@ impl Mistake {
     }
 }
 
-fn is_in(hall: &str, dir: &Dir) -> bool {
-    dir.as_str().split('/').next() == Some(hall)
+fn is_in(root_dir: &str, dir: &Dir) -> bool {
+    dir.as_str().split('/').next() == Some(root_dir)
 }
 
 /// The name of a task that can be claimed in the place of this one.
