@@ -1,7 +1,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CoordQueue } from '../generated/muse_coord.js';
-import { type Asked, claimRecordOf, enqueuedOf, type RawClaimRecord, type RawCompleted, type RawLease } from './answers.ts';
-import { type RawReleased, releasedOf, reportOf, taskOf } from './answers.ts';
+import { type Asked, claimRecordOf, enqueuedOf, type Raw, type RawClaimed, type RawCompleted } from './answers.ts';
+import { releasedOf, reportOf, taskOf } from './answers.ts';
 import { CancelRequestedError, CoordError, wordsOf } from './errors.ts';
 import { optionsOf } from './options.ts';
 import { draftTexts, jsonOf, locating, text } from './requests.ts';
@@ -30,7 +30,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   readonly task: Task<Payload>;
   readonly runId: string;
   /** Results that earlier holders reported too late, the oldest first: the work may be done already. */
-  readonly orphanResults: Report<Result>[];
+  readonly lateResults: Report<Result>[];
   readonly #binding: CoordQueue;
   readonly #asked: Asked;
   /** Made when it is asked for: most leases end without. */
@@ -41,13 +41,13 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   #looking: NodeJS.Timeout | undefined;
 
   /** @internal */
-  constructor(binding: CoordQueue, asked: Asked, { task, record, orphanResults }: RawLease) {
+  constructor(binding: CoordQueue, asked: Asked, { task, lateResults = [], ...record }: RawClaimed) {
     this.task = taskOf(task);
-    this.runId = record.claimerRunId;
-    this.orphanResults = orphanResults.map(reportOf<Result>);
+    this.lateResults = lateResults.map(reportOf<Result>);
     this.#binding = binding;
     this.#asked = asked;
     this.#record = claimRecordOf(record);
+    this.runId = this.#record.claimerRunId;
     this.#heedRequest();
   }
 
@@ -99,7 +99,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     const { leaseSeconds, progress, note } = optionsOf('heartbeat', options);
     const said = note === undefined ? undefined : text(note);
     this.#record = claimRecordOf(
-      this.#ask<RawClaimRecord>(() => this.#binding.heartbeat(...this.#who(), leaseSeconds, progress, said)),
+      this.#ask<Raw>(() => this.#binding.heartbeat(...this.#who(), leaseSeconds, progress, said)),
     );
     this.#heedRequest();
     return this.#record;
@@ -109,20 +109,18 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * Ends the task in success, and enqueues further ones in the same step: all of them if this is accepted, else none. Survives a
    * power cut when it resolves, result and all.
    *
-   * If the task was taken over, the result is kept for whoever holds it now, in {@link Lease.orphanResults}.
+   * If the task was taken over, the result is kept for whoever holds it now, in {@link Lease.lateResults}.
    */
   async complete(result?: Result, options: CompleteOptions = {}): Promise<Completed<Result>> {
     const resultText = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
     const tasks = [...(optionsOf('complete', options).enqueue ?? [])];
-    const raw = locating('enqueue', tasks, () => {
+    const { enqueued, ...record } = locating('enqueue', tasks, () => {
       const drafts = draftTexts(tasks);
       return this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
     });
-    const enqueued = raw.enqueued.map((task) => enqueuedOf<JsonObject>(task));
-    raw.record.resultText = resultText ?? null;
-    this.#record = claimRecordOf(raw.record);
+    this.#record = claimRecordOf({ ...record, result: resultText ?? null });
     this.#over();
-    return { ...this.#record, enqueued };
+    return { ...this.#record, enqueued: enqueued.map((task) => enqueuedOf<JsonObject>(task)) };
   }
 
   /**
@@ -132,7 +130,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    */
   async fail(reason: unknown, options: FailOptions = {}): Promise<ClaimRecord<Result>> {
     const { final = false } = optionsOf('fail', options);
-    const raw = this.#ask<RawClaimRecord>(() => this.#binding.fail(...this.#who(), cut(wordsOf(reason)), final));
+    const raw = this.#ask<Raw>(() => this.#binding.fail(...this.#who(), cut(wordsOf(reason)), final));
     this.#record = claimRecordOf(raw);
     this.#over();
     return this.#record;
@@ -144,7 +142,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    */
   async release(options: ReleaseOptions = {}): Promise<Released> {
     const { delaySeconds } = optionsOf('release', options);
-    const raw = this.#ask<RawReleased>(() => this.#binding.release(...this.#who(), delaySeconds));
+    const raw = this.#ask<Raw>(() => this.#binding.release(...this.#who(), delaySeconds));
     this.#over();
     return releasedOf(raw);
   }
@@ -188,7 +186,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
 
   #look(): void {
     try {
-      this.#record = claimRecordOf(this.#ask<RawClaimRecord>(() => this.#binding.stillHeld(...this.#who())));
+      this.#record = claimRecordOf(this.#ask<Raw>(() => this.#binding.stillHeld(...this.#who())));
       this.#heedRequest();
     } catch {
       // Who holds the signal has been told, or the medium fails and the next look may not.

@@ -84,14 +84,16 @@ export interface Task<Payload extends object = JsonObject> {
   tags: string[];
   /** How many attempts there may be; `null`: one failure is final, and a lease that ran out can be taken over without end. */
   maxAttempts: number | null;
-  /** How long to wait between two attempts, if there may be several. */
+  /** Seconds to wait after the first failed attempt, twice as long after each further one; `null`: nobody said so, and it is 1. */
   backoffSeconds: number | null;
+  /** Seconds to wait between two attempts at most; `null`: nobody said so, and it is 300. */
   backoffMaxSeconds: number | null;
   /** Before when nobody is to claim it, if it was put off. */
   scheduledAt: Date | null;
   /** The tasks that must have ended before. */
   after: string[];
-  ifParentFails: IfParentFails;
+  /** What it does if one of those does not complete; `null`: nobody said so, and it ends as cancelled. */
+  ifParentFails: IfParentFails | null;
   /** What makes it the only task in its queue that has not ended. */
   unique: string | null;
   payload: Payload;
@@ -212,12 +214,14 @@ export interface Report<Result extends object = JsonObject> {
   note: string | null;
   /** When it was to be claimed again. */
   scheduledAt: Date | null;
+  /** True if it was not reported here: an import brought it. */
+  imported: boolean;
 }
 
 /** A task and where it stands. */
 export interface Item<Payload extends object = JsonObject, Result extends object = JsonObject> extends Task<Payload> {
   status: Status;
-  /** When it can be claimed, while it is `scheduled`. */
+  /** When it can be claimed, while it is `scheduled`; while it is `blocked` the time that it was enqueued to wait for. */
   scheduledAt: Date | null;
   /** The task that it waits for now, while it is `blocked`. */
   blockedOn: string | null;
@@ -246,7 +250,9 @@ export interface Shown<Payload extends object = JsonObject, Result extends objec
   /** The oldest first: each attempt that failed, who asked for what, and how it ended. Progress stands here as it was told last. */
   history: Report<Result>[];
   /** Results that came too late to count, the oldest first. */
-  orphanResults: Report<Result>[];
+  lateResults: Report<Result>[];
+  /** When the task was brought in by an import, if it had been held or had ended by then. */
+  importedAt: Date | null;
 }
 
 /** How many tasks there are, and where they stand. */
@@ -268,18 +274,22 @@ export interface QueueStats {
   counts: Record<Status, number>;
   /** Since when the oldest task waits that can be claimed. */
   oldestPendingSince: Date | null;
+  /** The same in seconds until now. */
+  oldestPendingSeconds: number | null;
+  /** Tasks completed in the window, for each of its seconds. */
+  completedPerSecond: number;
   /** From enqueuing to the last claim, of the tasks that were claimed and ended in the window. */
-  waitSeconds: Spread | null;
+  waitSeconds: Percentiles | null;
   /** From the last claim to the end, of the same. */
-  runSeconds: Spread | null;
+  runSeconds: Percentiles | null;
   /** Nothing is claimed from it. */
   paused: boolean;
   /** How many of its tasks may be claimed at once. */
   maxInFlight: number | null;
 }
 
-/** How times are spread: half of them are at most `p50` long, nine tenths at most `p90`, all at most `max`. */
-export interface Spread {
+/** How times are spread, in seconds: half of them are at most `p50` long, nine tenths at most `p90`, all at most `max`. */
+export interface Percentiles {
   count: number;
   p50: number;
   p90: number;
@@ -296,6 +306,8 @@ export interface Listing<Payload extends object = JsonObject, Result extends obj
   truncated: boolean;
   /** The `cursor` of the next listing, if more match than are shown. */
   nextCursor: string | null;
+  /** The queues that are paused. */
+  pausedQueues: string[];
 }
 
 /** Which tasks to list. What is left out does not restrict. */
