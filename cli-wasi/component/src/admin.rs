@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use coord_core::answer::{Collected, Percentiles, QueueStats, Stats};
 use coord_core::name::QueueName;
 use coord_core::queue::{Became, Defect, Diagnosis, Gc, Note, Problem, Settings};
-use coord_core::request;
-use coord_core::{Timestamp, limits};
+use coord_core::Timestamp;
+use coord_core::request::{self, Field};
 use coord_store::Sync;
 
 use crate::Coord;
@@ -43,7 +43,7 @@ impl Guest for Coord {
     fn limit(queue: String, max_in_flight: Option<u32>) -> Result<(), Error> {
         let name = request::queue(&queue)?;
         if let Some(max) = max_in_flight {
-            request::between("max-in-flight", max.into(), &(1..=i64::from(u32::MAX)))?;
+            Field::MaxInFlight.check(max.into())?;
         }
         Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max_in_flight, now(), nonce())?))
     }
@@ -53,11 +53,7 @@ impl Guest for Coord {
     }
 
     fn stats(window_seconds: Option<u32>) -> Result<wit::Figures, Error> {
-        let window = request::between(
-            "window-seconds",
-            window_seconds.unwrap_or(WINDOW_SECONDS).into(),
-            &limits::DELAY_SECONDS,
-        )?;
+        let window = Field::WindowSeconds.check(window_seconds.unwrap_or(WINDOW_SECONDS).into())?;
         Instance::with(|instance| {
             let now = now();
             let mut stats = instance.queue()?.stats(window, now)?;
@@ -67,8 +63,7 @@ impl Guest for Coord {
     }
 
     fn gc(options: wit::GcOptions) -> Result<wit::Collected, Error> {
-        let older_than_seconds =
-            request::between("older-than-seconds", options.older_than_seconds.into(), &limits::DELAY_SECONDS)?;
+        let older_than_seconds = Field::OlderThanSeconds.check(options.older_than_seconds.into())?;
         let keep_last = usize::try_from(options.keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
         let gc = Gc { older_than_seconds, keep_last, dry_run: options.dry_run };
         Instance::with(|instance| Ok(Collected::from(instance.queue()?.gc(gc, now(), nonce())?).into()))

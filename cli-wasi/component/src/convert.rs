@@ -3,7 +3,7 @@
 use coord_core::answer;
 use coord_core::json::JsonObject;
 use coord_core::queue::{Counts, ReportKind, Sort, Status, Until};
-use coord_core::request::{BadRequest, ClaimDraft, Draft, FilterDraft, Words};
+use coord_core::request::{BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::store::{StoreError, StoreErrorKind};
 use coord_core::task::IfParentFails;
 use coord_core::transition::{IfHeld, Refusal, Standing, Tenure};
@@ -12,32 +12,23 @@ use coord_core::{TaskId, Timestamp};
 use crate::bindings::exports::muse::coord::types::Error;
 use crate::bindings::exports::muse::coord::types;
 
-/// What the values are called here.
-const WORDS: Words = Words {
-    run_id: "run-id",
-    ttl_seconds: "ttl-seconds",
-    lease_seconds: "lease-seconds",
-    wait_seconds: "wait-seconds",
-    limit: "limit",
-    max_attempts: "max-attempts",
-    backoff: "backoff-seconds",
-    delay: "delay-seconds",
-    after: "after",
-    if_parent_fails: "if-parent-fails",
-    payload: "payload",
-    result: "result",
-    error: "reason",
-};
+/// What a field is called here.
+fn name_of(field: Field) -> String {
+    match field {
+        Field::Error => "reason".to_string(),
+        field => field.name().replace('_', "-"),
+    }
+}
 
 impl From<BadRequest> for Error {
     fn from(bad: BadRequest) -> Error {
-        refusal(&bad, bad.message(&WORDS).to_string())
+        refusal(&bad, bad.message(name_of))
     }
 }
 
 /// The refusal of a value that stands at `place` among several.
 pub(crate) fn at_place(place: &str, bad: &BadRequest) -> Error {
-    refusal(bad, format!("{place}: {}", bad.message(&WORDS)))
+    refusal(bad, format!("{place}: {}", bad.message(name_of)))
 }
 
 fn refusal(bad: &BadRequest, message: String) -> Error {

@@ -10,7 +10,7 @@ use coord_core::name::RunId;
 use coord_core::queue::{
     self, Batch, Cancelling, Claim, EndStep, Failing, NewTask, Retrying, Step, Thoroughness, WaitingClaim, WaitingEnd,
 };
-use coord_core::request::{self, ClaimDraft, Draft, FilterDraft};
+use coord_core::request::{self, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::{DirStore, LightSleep};
@@ -53,7 +53,7 @@ impl Guest for Coord {
 
     fn claim_many(options: wit::ClaimOptions, max: u32) -> Result<Vec<wit::Lease>, Error> {
         let mut waiting = ClaimDraft::from(options).check()?;
-        let max = number_within("max", max)?;
+        let max = usize::try_from(Field::Max.check(max.into())?).unwrap_or(usize::MAX);
         let mut claimed: Vec<queue::Claimed> = wait_for_one(&mut waiting)?.into_iter().collect();
         Instance::with(|instance| {
             while !claimed.is_empty() && claimed.len() < max {
@@ -133,7 +133,7 @@ impl Guest for Coord {
         let stopwatch = Stopwatch::start();
         few_enough("task-ids", ids.len())?;
         let ids = ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
-        let timeout = request::between("timeout-seconds", timeout_seconds.unwrap_or(0).into(), &limits::WAIT_SECONDS)?;
+        let timeout = Field::TimeoutSeconds.check(timeout_seconds.unwrap_or(0).into())?;
         let mut sleep = LightSleep::default();
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
@@ -210,11 +210,6 @@ fn few_enough(name: &str, given: usize) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::BadArgs(format!("too many {name}: {given} (max {})", limits::BATCH))),
     }
-}
-
-fn number_within(name: &'static str, given: u32) -> Result<usize, Error> {
-    let most = i64::try_from(limits::BATCH).unwrap_or(i64::MAX);
-    Ok(usize::try_from(request::between(name, given.into(), &(1..=most))?).unwrap_or(usize::MAX))
 }
 
 fn told(record: queue::ClaimRecord) -> wit::ClaimRecord {
@@ -311,7 +306,7 @@ impl GuestLease for Lease {
     }
 
     fn release(&self, delay_seconds: Option<u32>) -> Result<wit::Released, Error> {
-        let delay_seconds = request::delay_seconds(delay_seconds.map_or(0, i64::from))?;
+        let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, i64::from))?;
         Instance::with(|instance| {
             let (id, claimant) = (self.id, self.claimant.clone());
             let released = instance.queue()?.release(id, claimant, delay_seconds, now(), nonce())?;

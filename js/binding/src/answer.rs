@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use crate::thrown::in_camel_case;
+
 /// An answer, and what was not as it should be on the way.
 #[derive(Serialize)]
 pub(crate) struct Answered<T> {
@@ -57,40 +59,11 @@ impl Formatter for JavaScript {
         if !self.is_in_name {
             return writer.write_all(fragment.as_bytes());
         }
-        let mut words = fragment.split('_');
-        writer.write_all(words.next().unwrap_or_default().as_bytes())?;
-        words.try_for_each(|word| {
-            let (first, rest) = word.split_at_checked(1).unwrap_or(("", word));
-            writer.write_all(first.to_ascii_uppercase().as_bytes())?;
-            writer.write_all(rest.as_bytes())
-        })
+        writer.write_all(in_camel_case(fragment).as_bytes())
     }
 
     /// A payload or a result.
     fn write_raw_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         serde_json::to_writer(writer, fragment).map_err(io::Error::from)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use coord_core::JsonObject;
-
-    #[derive(Serialize)]
-    struct Told {
-        task_id: &'static str,
-        some_longer_name: Vec<Option<u8>>,
-        payload: JsonObject,
-    }
-
-    #[test]
-    fn names_are_in_camel_case_and_raw_json_is_a_text() {
-        let payload = JsonObject::parse(r#"{"a_b":1.50,"c":"\"x\""}"#).unwrap();
-        let told = Told { task_id: "an_id", some_longer_name: vec![Some(1), None], payload };
-        assert_eq!(
-            Answered { answer: told, warnings: vec!["a_b".to_string()] }.json().unwrap(),
-            r#"{"answer":{"taskId":"an_id","someLongerName":[1,null],"payload":"{\"a_b\":1.50,\"c\":\"\\\"x\\\"\"}"},"warnings":["a_b"]}"#
-        );
     }
 }

@@ -8,7 +8,7 @@ use coord_core::answer::{Shown, Stats, Waited};
 use coord_core::layout::{self, Dir, Shelf};
 use coord_core::queue::{self, Batch, Cancelling, Claim, EndStep, Failing, Finding, Gc, NewTask};
 use coord_core::queue::{Notice, Retrying, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
-use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
+use coord_core::request::{self, BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
 use serde::Serialize;
@@ -18,24 +18,16 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::answer::Answered;
 use crate::host::{Host, HostStore};
-use crate::thrown::Thrown;
+use crate::thrown::{Thrown, in_camel_case};
 
-/// What the values are called here.
-pub(crate) const WORDS: Words = Words {
-    run_id: "runId",
-    ttl_seconds: "ttlSeconds",
-    lease_seconds: "leaseSeconds",
-    wait_seconds: "wait",
-    limit: "limit",
-    max_attempts: "maxAttempts",
-    backoff: "backoffSeconds",
-    delay: "delaySeconds",
-    after: "after",
-    if_parent_fails: "ifParentFails",
-    payload: "payload",
-    result: "result",
-    error: "the reason",
-};
+/// What a field is called here.
+pub(crate) fn name_of(field: Field) -> String {
+    match field {
+        Field::WaitSeconds => "wait".to_string(),
+        Field::Error => "the reason".to_string(),
+        field => in_camel_case(field.name()),
+    }
+}
 
 /// A queue in the directory of a [`Host`], and what the last claim that found nothing was told of queues that are
 /// closed.
@@ -196,7 +188,7 @@ impl CoordQueue {
         claim_nonce: &str,
         delay_seconds: Option<f64>,
     ) -> Result<String, Thrown> {
-        let delay_seconds = request::delay_seconds(delay_seconds.map_or(0, whole))?;
+        let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, whole))?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let released = self.0.release(id, claimant, delay_seconds, self.now(), self.store().nonce())?;
         told(Answered::clean(Released::from(released)))
