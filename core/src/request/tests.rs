@@ -1,12 +1,18 @@
 //! What is taken, what is refused, and in which words.
 
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
 use super::new_task::FIELDS;
 use super::*;
-use crate::Timestamp;
-use crate::queue::{Queue, Step};
+use crate::name::{BadName, Tag};
+use crate::queue::{ClaimRequest, Filter, Plan, Queue, Sort, Start, Status, Step, WaitingClaim};
 use crate::store::mem::MemStore;
-use alloc::string::ToString;
-use alloc::vec;
+use crate::task::{Backoff, IfParentFails};
 
 fn name_of(field: Field) -> String {
     let name = match field {
