@@ -25,6 +25,7 @@
 
 extern crate alloc;
 
+pub mod answer;
 pub mod entry;
 pub mod error;
 pub mod id;
@@ -34,6 +35,8 @@ pub mod limits;
 pub mod name;
 pub mod queue;
 pub mod request;
+#[cfg(feature = "schema")]
+mod schema;
 mod sorted;
 pub mod store;
 pub mod tags;

@@ -1,84 +1,141 @@
-import type { Change, ClaimRecord, Enqueued, Item, Listing, Released, Report, Retried, Shown, Stats } from './types.ts';
-import type { QueueStats, Task, Waited } from './types.ts';
+import type { CancelRequest, Change, ClaimRecord, Enqueued, Item, Listing, QueueStats, Released, Report, Retried } from './types.ts';
+import type { Shown, Stats, Status, Task, Waited } from './types.ts';
 
 /** Asks the WebAssembly part, and gives what it answers; throws a `CoordError`. */
 export type Asked = <T>(ask: () => string) => T;
 
-/** A `T` as the WebAssembly part tells it: times are microseconds, payloads and results are in their texts alone. */
-type Raw<T> = {
-  [Field in Exclude<keyof T, 'payload' | 'result'>]: Date extends T[Field] ? Exclude<T[Field], Date> | number : T[Field];
-};
-
-export type RawTask = Raw<Task>;
-export type RawEnqueued = Raw<Enqueued>;
-export type RawClaimRecord = Raw<ClaimRecord>;
-export type RawCompleted = { record: RawClaimRecord; enqueued: RawEnqueued[] };
-export type RawReleased = Raw<Released>;
-export type RawRetried = Raw<Retried>;
-export type RawReport = Raw<Report>;
-export type RawItem = Raw<Item>;
-export type RawShown = RawItem & { history: RawReport[]; orphanResults: RawReport[] };
-export type RawListing = Omit<Listing, 'items'> & { items: RawItem[] };
-export type RawWaited = { items: (RawItem | null)[]; timedOut: boolean };
-export type RawChange = { taskId: string; item: RawItem | null };
-export type RawStats = Omit<Stats, 'queues'> & { queues: (Raw<QueueStats> & { queue: string })[] };
-
-export interface RawLease {
-  task: RawTask;
-  record: RawClaimRecord;
-  orphanResults: RawReport[];
+/**
+ * An answer as the WebAssembly part tells it: that of the command line, with names in camel case. A time is a text, and so are a
+ * `payload` and a `result`. A field that there is nothing to say of may be left out.
+ */
+export interface Raw {
+  [name: string]: unknown;
 }
 
-const TASK_TIMES = ['createdAt', 'scheduledAt'] as const;
-const CLAIM_TIMES = ['claimedAt', 'expiresAt', 'heartbeatAt', 'scheduledAt'] as const;
-const REPORT_TIMES = ['at', 'scheduledAt'] as const;
-const ITEM_TIMES = ['createdAt', 'scheduledAt', 'expiresAt', 'endedAt'] as const;
+export interface RawCompleted extends Raw {
+  enqueued: Raw[];
+}
+
+export interface RawClaimed extends Raw {
+  task: Raw;
+  lateResults?: Raw[];
+}
+
+export interface RawListing extends Raw {
+  items: Raw[];
+}
+
+export interface RawWaited {
+  items: { item: Raw | null }[];
+  timedOut: boolean;
+}
+
+export interface RawChange {
+  taskId: string;
+  item: Raw | null;
+}
+
+export interface RawStats extends Raw {
+  queues: (Raw & { queue: string; counts: Raw })[];
+}
+
+/** What there may be nothing to say of: the compiler asks for every such field of `T`. */
+type Absent<T> = { readonly [Field in keyof T as null extends T[Field] ? Field : never]: null };
+
+const NO_PLAN: Absent<Task> = {
+  maxAttempts: null,
+  backoffSeconds: null,
+  backoffMaxSeconds: null,
+  scheduledAt: null,
+  ifParentFails: null,
+  unique: null,
+};
+const NO_END: Absent<ClaimRecord> = {
+  result: null,
+  resultText: null,
+  error: null,
+  reason: null,
+  cancelRequest: null,
+  scheduledAt: null,
+};
+const NO_STATE: Absent<Item> = {
+  ...NO_PLAN,
+  ...NO_END,
+  blockedOn: null,
+  claimerRunId: null,
+  expiresAt: null,
+  progress: null,
+  note: null,
+  endedAt: null,
+};
+const SAYS_NOTHING: Absent<Report> = {
+  runId: null,
+  result: null,
+  resultText: null,
+  error: null,
+  reason: null,
+  progress: null,
+  note: null,
+  scheduledAt: null,
+};
+const NOT_IMPORTED: Absent<Shown> = { ...NO_STATE, importedAt: null };
+
+const STATUSES: readonly Status[] = [
+  'scheduled',
+  'blocked',
+  'pending',
+  'claimed',
+  'timed_out',
+  'completed',
+  'failed',
+  'cancelled',
+  'expired',
+];
 
 /** The task for people. What its payload is, is the caller's knowledge. */
-export function taskOf<Payload extends object>(raw: RawTask): Task<Payload> {
-  const task = dated<Task<Payload>>(raw, TASK_TIMES);
-  task.payload = JSON.parse(task.payloadText);
-  return task;
+export function taskOf<Payload extends object>(raw: Raw): Task<Payload> {
+  return { after: [], ...told<Omit<Task<Payload>, 'after'>>(raw, NO_PLAN) };
 }
 
-export function enqueuedOf<Payload extends object>(raw: RawEnqueued): Enqueued<Payload> {
+export function enqueuedOf<Payload extends object>(raw: Raw): Enqueued<Payload> {
   return taskOf<Payload>(raw) as Enqueued<Payload>;
 }
 
-export function claimRecordOf<Result extends object>(raw: RawClaimRecord): ClaimRecord<Result> {
-  const record = dated<ClaimRecord<Result>>(raw, CLAIM_TIMES);
-  record.result = parsed(record.resultText);
-  return record;
+export function claimRecordOf<Result extends object>(raw: Raw): ClaimRecord<Result> {
+  return requested(told<ClaimRecord<Result>>(raw, NO_END));
 }
 
-export function releasedOf(raw: RawReleased): Released {
-  return dated<Released>(raw, ['scheduledAt']);
+export function releasedOf(raw: Raw): Released {
+  return told<Released>(raw, { scheduledAt: null });
 }
 
-export function retriedOf(raw: RawRetried): Retried {
-  return dated<Retried>(raw, ['scheduledAt']);
+export function retriedOf(raw: Raw): Retried {
+  return told<Retried>(raw, { scheduledAt: null });
 }
 
-export function reportOf<Result extends object>(raw: RawReport): Report<Result> {
-  const report = dated<Report<Result>>(raw, REPORT_TIMES);
-  report.result = parsed(report.resultText);
-  return report;
+export function reportOf<Result extends object>(raw: Raw): Report<Result> {
+  return { imported: false, ...told<Omit<Report<Result>, 'imported'>>(raw, SAYS_NOTHING) };
 }
 
-export function itemOf<Payload extends object, Result extends object>(raw: RawItem): Item<Payload, Result> {
-  const item = dated<Item<Payload, Result>>(raw, ITEM_TIMES);
-  item.payload = JSON.parse(item.payloadText);
-  item.result = parsed(item.resultText);
-  return item;
+export function itemOf<Payload extends object, Result extends object>(raw: Raw): Item<Payload, Result> {
+  return { after: [], ...requested(told<Omit<Item<Payload, Result>, 'after'>>(raw, NO_STATE)) };
 }
 
-export function shownOf<Payload extends object, Result extends object>(raw: RawShown): Shown<Payload, Result> {
-  const [history, orphanResults] = [raw.history, raw.orphanResults].map((reports) => reports.map(reportOf<Result>));
-  return { ...itemOf<Payload, Result>(raw), history: history!, orphanResults: orphanResults! };
+export function shownOf<Payload extends object, Result extends object>(raw: Raw): Shown<Payload, Result> {
+  const shown = { after: [], ...requested(told<Omit<Shown<Payload, Result>, 'after'>>(raw, NOT_IMPORTED)) };
+  shown.history = (shown.history as unknown as Raw[]).map(reportOf<Result>);
+  shown.lateResults = (shown.lateResults as unknown as Raw[]).map(reportOf<Result>);
+  return shown;
+}
+
+export function listingOf<Payload extends object, Result extends object>(raw: RawListing): Listing<Payload, Result> {
+  const { total, limit, truncated, nextCursor = null, pausedQueues = [] } = raw as unknown as Listing;
+  const items = raw.items.map(itemOf<Payload, Result>);
+  return { total, counts: countsOf(raw), items, limit, truncated, nextCursor, pausedQueues };
 }
 
 export function waitedOf<Payload extends object, Result extends object>(raw: RawWaited): Waited<Payload, Result> {
-  const items = raw.items.map((item) => (item === null ? undefined : itemOf<Payload, Result>(item)));
+  const items = raw.items.map(({ item }) => (item === null ? undefined : itemOf<Payload, Result>(item)));
   return { items, timedOut: raw.timedOut };
 }
 
@@ -87,23 +144,47 @@ export function changeOf<Payload extends object, Result extends object>(raw: Raw
 }
 
 export function statsOf(raw: RawStats): Stats {
-  const queues = raw.queues.map(({ queue, ...figures }) => [queue, dated<QueueStats>(figures, ['oldestPendingSince'])]);
-  return { ...raw, queues: Object.fromEntries(queues) };
+  const { total, windowSeconds } = raw as unknown as Stats;
+  const queues = raw.queues.map(({ queue, counts, ...figures }) => [queue, { ...dated(figures), counts: countsOf(counts) }]);
+  return { total, counts: countsOf(raw), windowSeconds, queues: Object.fromEntries(queues) as Record<string, QueueStats> };
 }
 
-function parsed<T>(text: string | null): T | null {
-  return text === null ? null : JSON.parse(text);
+/** How many tasks have each status. */
+function countsOf(raw: Raw): Record<Status, number> {
+  const counts = STATUSES.map((status) => [status, raw[status === 'timed_out' ? 'timedOut' : status]]);
+  return Object.fromEntries(counts) as Record<Status, number>;
 }
 
-/**
- * Makes dates of the microseconds, in the very object that was parsed of an answer, which nobody else has: to copy it would take as
- * long as to parse it. What is parsed of texts is not in it yet.
- */
-function dated<T extends object>(raw: object, times: readonly (keyof T & string)[]): T {
-  const told = raw as Record<string, unknown>;
-  for (const name of times) {
-    const micros = told[name];
-    if (typeof micros === 'number') told[name] = new Date(micros / 1000);
+/** What is told, times as dates, a payload and a result as what they are and as their texts, with `null` for what is left out. */
+function told<T>(raw: Raw, absent: { readonly [name: string]: null }): T {
+  const told: Raw = { ...absent, ...dated(raw) };
+  const { payload, result } = told;
+  if (typeof payload === 'string') {
+    told.payload = JSON.parse(payload);
+    told.payloadText = payload;
+  }
+  if (typeof result === 'string') {
+    told.result = JSON.parse(result);
+    told.resultText = result;
   }
   return told as T;
+}
+
+/** Makes dates of the times, in the very object that was parsed of an answer, which nobody else has. */
+function dated(raw: Raw): Raw {
+  for (const name in raw) {
+    const value = raw[name];
+    if (typeof value === 'string' && (name === 'at' || name.endsWith('At') || name.endsWith('Since'))) {
+      raw[name] = new Date(value);
+    }
+  }
+  return raw;
+}
+
+/** The three fields of a request to stop, as one. */
+function requested<T extends { cancelRequest: CancelRequest | null }>(told: T): T {
+  const { cancelRequested, cancelRequestedBy, cancelReason, ...rest } = told as T & Raw;
+  const cancelRequest =
+    cancelRequested === true ? { runId: cancelRequestedBy ?? null, reason: cancelReason ?? null } : null;
+  return { ...rest, cancelRequest } as unknown as T;
 }

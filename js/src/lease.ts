@@ -1,7 +1,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CoordQueue } from '../generated/muse_coord.js';
-import { type Asked, claimRecordOf, enqueuedOf, type RawClaimRecord, type RawCompleted, type RawLease } from './answers.ts';
-import { type RawReleased, releasedOf, reportOf, taskOf } from './answers.ts';
+import { type Asked, claimRecordOf, enqueuedOf, type Raw, type RawClaimed, type RawCompleted } from './answers.ts';
+import { releasedOf, reportOf, taskOf } from './answers.ts';
 import { CancelRequestedError, CoordError, wordsOf } from './errors.ts';
 import { optionsOf } from './options.ts';
 import { draftTexts, jsonOf, locating, text } from './requests.ts';
@@ -33,7 +33,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * Late results: results that earlier holders reported after they had lost the task, oldest first. They do not count,
    * but the work may already be done.
    */
-  readonly orphanResults: Report<Result>[];
+  readonly lateResults: Report<Result>[];
   readonly #binding: CoordQueue;
   readonly #asked: Asked;
   /** Made at the first use, since most leases end without one. */
@@ -44,13 +44,13 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   #looking: NodeJS.Timeout | undefined;
 
   /** @internal */
-  constructor(binding: CoordQueue, asked: Asked, { task, record, orphanResults }: RawLease) {
+  constructor(binding: CoordQueue, asked: Asked, { task, lateResults = [], ...record }: RawClaimed) {
     this.task = taskOf(task);
-    this.runId = record.claimerRunId;
-    this.orphanResults = orphanResults.map(reportOf<Result>);
+    this.lateResults = lateResults.map(reportOf<Result>);
     this.#binding = binding;
     this.#asked = asked;
     this.#record = claimRecordOf(record);
+    this.runId = this.#record.claimerRunId;
     this.#heedRequest();
   }
 
@@ -110,7 +110,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     const { leaseSeconds, progress, note } = optionsOf('heartbeat', options);
     const said = note === undefined ? undefined : text(note);
     this.#record = claimRecordOf(
-      this.#ask<RawClaimRecord>(() => this.#binding.heartbeat(...this.#who(), leaseSeconds, progress, said)),
+      this.#ask<Raw>(() => this.#binding.heartbeat(...this.#who(), leaseSeconds, progress, said)),
     );
     this.#heedRequest();
     return this.#record;
@@ -121,21 +121,19 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * otherwise none. When this resolves the end and the result survive a power cut.
    *
    * If the task was taken over, this rejects, and the result is kept as a late result: the next holders have it in
-   * {@link Lease.orphanResults}. Rejects with {@link BadArgsError} if the result is not a JSON object of at most 65,536
+   * {@link Lease.lateResults}. Rejects with {@link BadArgsError} if the result is not a JSON object of at most 65,536
    * bytes.
    */
   async complete(result?: Result, options: CompleteOptions = {}): Promise<Completed<Result>> {
     const resultText = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
     const tasks = [...(optionsOf('complete', options).enqueue ?? [])];
-    const raw = locating('enqueue', tasks, () => {
+    const { enqueued, ...record } = locating('enqueue', tasks, () => {
       const drafts = draftTexts(tasks);
       return this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
     });
-    const enqueued = raw.enqueued.map((task) => enqueuedOf<JsonObject>(task));
-    raw.record.resultText = resultText ?? null;
-    this.#record = claimRecordOf(raw.record);
+    this.#record = claimRecordOf({ ...record, result: resultText ?? null });
     this.#over();
-    return { ...this.#record, enqueued };
+    return { ...this.#record, enqueued: enqueued.map((task) => enqueuedOf<JsonObject>(task)) };
   }
 
   /**
@@ -147,7 +145,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    */
   async fail(reason: unknown, options: FailOptions = {}): Promise<ClaimRecord<Result>> {
     const { final = false } = optionsOf('fail', options);
-    const raw = this.#ask<RawClaimRecord>(() => this.#binding.fail(...this.#who(), cut(wordsOf(reason)), final));
+    const raw = this.#ask<Raw>(() => this.#binding.fail(...this.#who(), cut(wordsOf(reason)), final));
     this.#record = claimRecordOf(raw);
     this.#over();
     return this.#record;
@@ -159,7 +157,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    */
   async release(options: ReleaseOptions = {}): Promise<Released> {
     const { delaySeconds } = optionsOf('release', options);
-    const raw = this.#ask<RawReleased>(() => this.#binding.release(...this.#who(), delaySeconds));
+    const raw = this.#ask<Raw>(() => this.#binding.release(...this.#who(), delaySeconds));
     this.#over();
     return releasedOf(raw);
   }
@@ -203,7 +201,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
 
   #look(): void {
     try {
-      this.#record = claimRecordOf(this.#ask<RawClaimRecord>(() => this.#binding.stillHeld(...this.#who())));
+      this.#record = claimRecordOf(this.#ask<Raw>(() => this.#binding.stillHeld(...this.#who())));
       this.#heedRequest();
     } catch {
       // Either `signal` was aborted, or the medium failed, and the next look may succeed.

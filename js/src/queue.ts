@@ -1,8 +1,8 @@
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import type { CoordQueue, Waiting } from '../generated/muse_coord.js';
-import type { RawChange, RawClaimRecord, RawEnqueued, RawLease, RawListing, RawRetried, RawShown, RawStats } from './answers.ts';
-import { changeOf, claimRecordOf, enqueuedOf, itemOf, type RawWaited, retriedOf, shownOf, statsOf, waitedOf } from './answers.ts';
+import type { Raw, RawChange, RawClaimed, RawListing, RawStats, RawWaited } from './answers.ts';
+import { changeOf, claimRecordOf, enqueuedOf, listingOf, retriedOf, shownOf, statsOf, waitedOf } from './answers.ts';
 import { BadArgsError, CoordError, NotFoundError, toCoordError } from './errors.ts';
 import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';
@@ -122,7 +122,7 @@ export class Queue {
    * task in `after` does not exist.
    */
   async enqueue<Payload extends object = JsonObject>(task: NewTask<Payload>): Promise<Enqueued<Payload>> {
-    return enqueuedOf(this.#ask<RawEnqueued>(() => this.#binding.enqueue(draftText(task))));
+    return enqueuedOf(this.#ask<Raw>(() => this.#binding.enqueue(draftText(task))));
   }
 
   /**
@@ -141,7 +141,7 @@ export class Queue {
       for (;;) {
         const step = ask(() => enqueuing.step(this.#binding));
         if (step === undefined) return enqueued;
-        enqueued.push(...this.#answer<RawEnqueued[]>(step).map((task) => enqueuedOf<Payload>(task)));
+        enqueued.push(...this.#answer<Raw[]>(step).map((task) => enqueuedOf<Payload>(task)));
         await new Promise(setImmediate);
       }
     } catch (error) {
@@ -168,7 +168,7 @@ export class Queue {
     const choice = choiceText(taken);
     const begun = refusing(() => this.#binding.claim(actor(runId), whole(leaseSeconds), whole(wait), choice));
     const answer = typeof begun === 'string' ? begun : await this.#await(begun, began, signal);
-    const claimed = this.#answer<RawLease | null>(answer);
+    const claimed = this.#answer<RawClaimed | null>(answer);
     return claimed === null ? undefined : this.#lease(claimed);
   }
 
@@ -248,7 +248,7 @@ export class Queue {
     taskId: string,
   ): Promise<Shown<Payload, Result> | undefined> {
     try {
-      return shownOf(this.#ask<RawShown>(() => this.#binding.show(text(taskId))));
+      return shownOf(this.#ask<Raw>(() => this.#binding.show(text(taskId))));
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
       throw error;
@@ -259,8 +259,7 @@ export class Queue {
   async list<Payload extends object = JsonObject, Result extends object = JsonObject>(
     filter: Filter = {},
   ): Promise<Listing<Payload, Result>> {
-    const listing = this.#ask<RawListing>(() => this.#binding.tasks(filterText(optionsOf('list', filter))));
-    return { ...listing, items: listing.items.map((item) => itemOf<Payload, Result>(item)) };
+    return listingOf(this.#ask<RawListing>(() => this.#binding.tasks(filterText(optionsOf('list', filter)))));
   }
 
   /**
@@ -351,7 +350,7 @@ export class Queue {
       throw new BadArgsError('bad_args', 'request asks whoever holds the task, and force takes it away: give one');
     }
     const [id, who, why] = [text(taskId), actor(runId), reason === undefined ? undefined : text(reason)];
-    return claimRecordOf(this.#ask<RawClaimRecord>(() => this.#binding.cancel(id, who, force, request, why)));
+    return claimRecordOf(this.#ask<Raw>(() => this.#binding.cancel(id, who, force, request, why)));
   }
 
   /**
@@ -365,7 +364,7 @@ export class Queue {
    */
   async retry(taskId: string, options: RetryOptions = {}): Promise<Retried> {
     const { now = false, cascade = false } = optionsOf('retry', options);
-    return retriedOf(this.#ask<RawRetried>(() => this.#binding.retry(text(taskId), now, cascade)));
+    return retriedOf(this.#ask<Raw>(() => this.#binding.retry(text(taskId), now, cascade)));
   }
 
   /**
@@ -412,7 +411,7 @@ export class Queue {
     return new Worker(this, handler, options);
   }
 
-  #lease<Payload extends object, Result extends object>(claimed: RawLease): Lease<Payload, Result> {
+  #lease<Payload extends object, Result extends object>(claimed: RawClaimed): Lease<Payload, Result> {
     return new Lease(this.#binding, (ask) => this.#ask(ask), claimed);
   }
 

@@ -107,14 +107,16 @@ export interface Task<Payload extends object = JsonObject> {
    * number of times.
    */
   maxAttempts: number | null;
-  /** Seconds to wait after the first failed attempt; `null` if a failed attempt is not retried. */
+  /** Seconds to wait after the first failed attempt, and twice as long each time. `null`: the default, 1. */
   backoffSeconds: number | null;
+  /** Seconds to wait between two attempts at most. `null`: the default, 300. */
   backoffMaxSeconds: number | null;
   /** The time before which it cannot be claimed, if it was enqueued with one. */
   scheduledAt: Date | null;
   /** The ids of its parents: tasks that must have ended before. */
   after: string[];
-  ifParentFails: IfParentFails;
+  /** What it does if a parent does not complete. `null`: the default, `cancel`. */
+  ifParentFails: IfParentFails | null;
   /** The unique key. Of the tasks of a queue with the same key at most one has not ended. */
   unique: string | null;
   payload: Payload;
@@ -241,12 +243,14 @@ export interface Report<Result extends object = JsonObject> {
   note: string | null;
   /** When the task could be claimed again. */
   scheduledAt: Date | null;
+  /** True if it was not reported here: an import brought it. */
+  imported: boolean;
 }
 
 /** A task and its state. */
 export interface Item<Payload extends object = JsonObject, Result extends object = JsonObject> extends Task<Payload> {
   status: Status;
-  /** When it is due, if it is `scheduled`. */
+  /** When it is due, if it is `scheduled`; the time that it was enqueued with, if it is `blocked`; otherwise `null`. */
   scheduledAt: Date | null;
   /** The id of the parent that it waits for now, if it is `blocked`. */
   blockedOn: string | null;
@@ -279,7 +283,9 @@ export interface Shown<Payload extends object = JsonObject, Result extends objec
   /**
    * Late results: results that earlier holders reported after they had lost the task. Oldest first. They do not count.
    */
-  orphanResults: Report<Result>[];
+  lateResults: Report<Result>[];
+  /** When an import brought the task in, if it had been held or had ended by then. */
+  importedAt: Date | null;
 }
 
 /** How many tasks there are, and how many have each status. */
@@ -301,10 +307,14 @@ export interface QueueStats {
   counts: Record<Status, number>;
   /** Since when the oldest pending task waits. */
   oldestPendingSince: Date | null;
+  /** The same in seconds until now. */
+  oldestPendingSeconds: number | null;
+  /** Tasks completed in the window, for each of its seconds. */
+  completedPerSecond: number;
   /** Seconds from enqueuing to the last claim, of tasks that were claimed and ended in the window. */
-  waitSeconds: Spread | null;
+  waitSeconds: Percentiles | null;
   /** Seconds from the last claim to the end, of the same tasks. */
-  runSeconds: Spread | null;
+  runSeconds: Percentiles | null;
   /** True if nothing can be claimed from it. */
   paused: boolean;
   /** How many of its tasks can be claimed at once; `null`: any number. */
@@ -312,7 +322,7 @@ export interface QueueStats {
 }
 
 /** Percentiles of times, in seconds. For example, half of the `count` times are at most `p50` long. */
-export interface Spread {
+export interface Percentiles {
   count: number;
   p50: number;
   p90: number;
@@ -329,6 +339,8 @@ export interface Listing<Payload extends object = JsonObject, Result extends obj
   truncated: boolean;
   /** The `cursor` of the next listing, if more tasks match. */
   nextCursor: string | null;
+  /** The queues that are paused. */
+  pausedQueues: string[];
 }
 
 /** Which tasks to list. A field that is left out does not restrict. */

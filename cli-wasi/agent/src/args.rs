@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Parser;
 use coord_core::name::{QueueName, RunId};
+use coord_core::request::Field;
 
 use crate::output::Output;
 
@@ -43,8 +44,8 @@ pub(crate) struct Arguments {
     /// How much memory the agent may have in all: 256MiB, or 64M for 64,000,000 bytes
     #[arg(long, default_value = "256MiB", value_name = "SIZE")]
     pub(crate) memory: ByteSize,
-    /// How long the agent may run: 30s, 5m, 2h; without it, until it ends
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    /// How long the agent may run: 90 (seconds), 30s, 5m, 1h30m; without it, until it ends
+    #[arg(long, value_parser = timeout, value_name = "DURATION")]
     pub(crate) timeout: Option<Duration>,
     /// How much memory compiling the agent may take; its file may be as large. Compiling counts for --timeout, and may
     /// take 5 minutes of processor time
@@ -60,6 +61,14 @@ pub(crate) struct Arguments {
     /// What becomes of what the agent prints
     #[arg(long, default_value = "inherit", value_name = "HOW")]
     pub(crate) agent_output: Output,
+}
+
+/// A duration, as every command of the product takes it.
+fn timeout(given: &str) -> Result<Duration, String> {
+    let field = Field::TimeoutSeconds;
+    let seconds = field.seconds(given).and_then(|seconds| field.check(seconds));
+    let seconds = seconds.map_err(|bad| bad.message(|_| "--timeout".to_string()))?;
+    Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 
 #[cfg(test)]
@@ -82,7 +91,8 @@ mod tests {
         };
         assert_eq!(read("256MiB", "30s"), (256 << 20, 30));
         assert_eq!(read("64M", "2h"), (64_000_000, 7_200));
-        assert_eq!(read("65536", "1h 30m"), (65_536, 5_400));
+        assert_eq!(read("65536", "1h30m"), (65_536, 5_400));
+        assert_eq!(read("65536", "90"), (65_536, 90));
     }
 
     #[test]
@@ -90,7 +100,8 @@ mod tests {
         for bad in [
             ["--memory", "much"],
             ["--compile-memory", "-1"],
-            ["--timeout", "30"],
+            ["--timeout", "-1"],
+            ["--timeout", "1h 30m"],
             ["--timeout", "later"],
             ["--queue", "a/b"],
             ["--run-id", ""],

@@ -33,7 +33,6 @@
 //! makes of a task lets those go on that wait for it elsewhere.
 
 mod answers;
-mod convert;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -43,7 +42,6 @@ use coord_core::queue::Holding;
 use wasmtime::component::{Resource, ResourceAny, ResourceTable};
 
 use crate::args::Arguments;
-use crate::bindings::exports::muse::coord::queue as library;
 use crate::bindings::muse::coord::queue::NewTask;
 use crate::bindings::muse::coord::types::{self, Error, IoError, TaskId};
 use crate::held::{Held, LEASES};
@@ -144,14 +142,14 @@ impl Confined {
     }
 
     /// A task that this agent may add, but for those that it is to wait for.
-    fn own(&self, new: NewTask) -> Result<library::NewTask, Refusal> {
+    fn own(&self, new: NewTask) -> Result<NewTask, Refusal> {
         let queue = self.chosen(new.queue.clone())?;
         let run_id = self.acting(new.run_id.as_deref())?.to_string();
-        Ok(library::NewTask { queue, run_id: Some(run_id), ..convert::new_task(new) })
+        Ok(NewTask { queue, run_id: Some(run_id), ..new })
     }
 
     /// As [`Confined::own`], of several, each of which waits for tasks only that this agent may see.
-    async fn all_own(&mut self, new: Vec<NewTask>) -> Result<Vec<library::NewTask>, Refusal> {
+    async fn all_own(&mut self, new: Vec<NewTask>) -> Result<Vec<NewTask>, Refusal> {
         let new: Vec<_> = new.into_iter().map(|new| self.own(new)).collect::<Result<_, _>>()?;
         let parents: BTreeSet<&TaskId> = new.iter().flat_map(|new| &new.after).collect();
         for parent in parents {
@@ -161,7 +159,7 @@ impl Confined {
     }
 
     /// A task, if this agent may see it.
-    async fn look(&mut self, id: &TaskId) -> Result<library::Shown, Refusal> {
+    async fn look(&mut self, id: &TaskId) -> Result<types::Shown, Refusal> {
         // An agent that has many looked at can be stopped in between.
         tokio::task::yield_now().await;
         self.set_warnings_aside().await?;

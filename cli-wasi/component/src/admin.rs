@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use coord_core::answer::{Collected, Percentiles, QueueStats, Stats};
 use coord_core::name::QueueName;
-use coord_core::queue::{Became, Collected, Defect, Diagnosis, Gc, Note, Problem, QueueStats, Settings, Spread, Stats};
-use coord_core::request;
-use coord_core::{Timestamp, limits};
+use coord_core::queue::{Became, Defect, Diagnosis, Gc, Note, Problem, Settings};
+use coord_core::Timestamp;
+use coord_core::request::{self, Field};
 use coord_store::Sync;
 
 use crate::Coord;
@@ -42,7 +43,7 @@ impl Guest for Coord {
     fn limit(queue: String, max_in_flight: Option<u32>) -> Result<(), Error> {
         let name = request::queue(&queue)?;
         if let Some(max) = max_in_flight {
-            request::between("max-in-flight", max.into(), &(1..=i64::from(u32::MAX)))?;
+            Field::MaxInFlight.check(max.into())?;
         }
         Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max_in_flight, now(), nonce())?))
     }
@@ -52,24 +53,20 @@ impl Guest for Coord {
     }
 
     fn stats(window_seconds: Option<u32>) -> Result<wit::Figures, Error> {
-        let window = request::between(
-            "window-seconds",
-            window_seconds.unwrap_or(WINDOW_SECONDS).into(),
-            &limits::DELAY_SECONDS,
-        )?;
+        let window = Field::WindowSeconds.check(window_seconds.unwrap_or(WINDOW_SECONDS).into())?;
         Instance::with(|instance| {
-            let stats = instance.queue()?.stats(window, now())?;
-            instance.warn_of(&stats.findings);
-            Ok(stats.into())
+            let now = now();
+            let mut stats = instance.queue()?.stats(window, now)?;
+            instance.warn_of(&std::mem::take(&mut stats.findings));
+            Ok(Stats::new(stats, now).into())
         })
     }
 
     fn gc(options: wit::GcOptions) -> Result<wit::Collected, Error> {
-        let older_than_seconds =
-            request::between("older-than-seconds", options.older_than_seconds.into(), &limits::DELAY_SECONDS)?;
+        let older_than_seconds = Field::OlderThanSeconds.check(options.older_than_seconds.into())?;
         let keep_last = usize::try_from(options.keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
         let gc = Gc { older_than_seconds, keep_last, dry_run: options.dry_run };
-        Instance::with(|instance| Ok(instance.queue()?.gc(gc, now(), nonce())?.into()))
+        Instance::with(|instance| Ok(Collected::from(instance.queue()?.gc(gc, now(), nonce())?).into()))
     }
 
     fn doctor(treatment: Treatment) -> Result<wit::Diagnosis, Error> {
@@ -106,27 +103,31 @@ fn of_each_queue(Settings { paused, max_in_flight }: &Settings) -> Vec<wit::Queu
 }
 
 impl From<Stats> for wit::Figures {
-    fn from(Stats { counts, queues, .. }: Stats) -> wit::Figures {
-        wit::Figures { counts: counts.into(), queues: queues.into_iter().map(of_queue).collect() }
+    fn from(Stats { counts, queues, total: _, window_seconds: _ }: Stats) -> wit::Figures {
+        wit::Figures { counts: counts.into(), queues: queues.into_iter().map(Into::into).collect() }
     }
 }
 
-fn of_queue((queue, stats): (QueueName, QueueStats)) -> wit::QueueStats {
-    let QueueStats { counts, oldest_pending_since, wait, run, is_paused, max_in_flight } = stats;
-    wit::QueueStats {
-        queue: queue.as_str().to_string(),
-        counts: counts.into(),
-        oldest_pending_since: oldest_pending_since.map(Timestamp::micros),
-        wait: wait.map(Into::into),
-        run: run.map(Into::into),
-        paused: is_paused,
-        max_in_flight,
+impl From<QueueStats> for wit::QueueStats {
+    fn from(stats: QueueStats) -> wit::QueueStats {
+        let QueueStats { queue, counts, oldest_pending_since, oldest_pending_seconds, completed_per_second, .. } = stats;
+        wit::QueueStats {
+            queue: queue.into(),
+            counts: counts.into(),
+            oldest_pending_since: oldest_pending_since.map(Timestamp::micros),
+            oldest_pending_seconds,
+            completed_per_second,
+            wait_seconds: stats.wait_seconds.map(Into::into),
+            run_seconds: stats.run_seconds.map(Into::into),
+            paused: stats.paused,
+            max_in_flight: stats.max_in_flight,
+        }
     }
 }
 
-impl From<Spread> for wit::Spread {
-    fn from(Spread { count, p50, p90, p99, max }: Spread) -> wit::Spread {
-        wit::Spread { count, p50, p90, p99, max }
+impl From<Percentiles> for wit::Percentiles {
+    fn from(Percentiles { count, p50, p90, p99, max }: Percentiles) -> wit::Percentiles {
+        wit::Percentiles { count, p50, p90, p99, max }
     }
 }
 
@@ -141,7 +142,7 @@ fn told(diagnosis: Diagnosis, degraded: Vec<String>) -> wit::Diagnosis {
         healthy: diagnosis.is_healthy(),
         defects: diagnosis.defects.iter().map(Into::into).collect(),
         leftovers: diagnosis.leftovers.total() as u64,
-        aside: diagnosis.aside as u64,
+        quarantine: diagnosis.aside as u64,
         foreign: diagnosis.foreign.iter().map(ToString::to_string).collect(),
         notes: diagnosis.notes.iter().map(Note::to_string).collect(),
         degraded,
@@ -178,12 +179,12 @@ impl From<&Problem> for wit::Problem {
     }
 }
 
-impl From<Became> for wit::Became {
-    fn from(became: Became) -> wit::Became {
+impl From<Became> for wit::Repair {
+    fn from(became: Became) -> wit::Repair {
         match became {
-            Became::Left => wit::Became::Left,
-            Became::Mended => wit::Became::Mended,
-            Became::SetAside => wit::Became::SetAside,
+            Became::Left => wit::Repair::Left,
+            Became::Mended => wit::Repair::Mended,
+            Became::SetAside => wit::Repair::Quarantined,
         }
     }
 }

@@ -1,45 +1,34 @@
 //! Values are only renamed here, on their way in and out: [`coord_core::request`] checks them.
 
+use coord_core::answer;
 use coord_core::json::JsonObject;
-use coord_core::queue::{
-    self, CancelRequest, Completed, Counts, Enqueued, Matching, Progress, Released, Report, ReportKind, Sort, Status,
-    Until, Waited,
-};
-use coord_core::request::{BadRequest, ClaimDraft, Draft, FilterDraft, Words};
+use coord_core::queue::{Counts, ReportKind, Sort, Status, Until};
+use coord_core::request::{BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::store::{StoreError, StoreErrorKind};
-use coord_core::task::{IfParentFails, Task};
+use coord_core::task::IfParentFails;
 use coord_core::transition::{IfHeld, Refusal, Standing, Tenure};
 use coord_core::{TaskId, Timestamp};
 
 use crate::bindings::exports::muse::coord::types::Error;
-use crate::bindings::exports::muse::coord::{queue as wit, types};
+use crate::bindings::exports::muse::coord::types;
 
-/// What the values are called here.
-const WORDS: Words = Words {
-    run_id: "run-id",
-    ttl_seconds: "ttl-seconds",
-    lease_seconds: "lease-seconds",
-    wait_seconds: "wait-seconds",
-    limit: "limit",
-    max_attempts: "max-attempts",
-    backoff: "backoff-seconds",
-    delay: "delay-seconds",
-    after: "after",
-    if_parent_fails: "if-parent-fails",
-    payload: "payload",
-    result: "result",
-    error: "reason",
-};
+/// What a field is called here.
+fn name_of(field: Field) -> String {
+    match field {
+        Field::Error => "reason".to_string(),
+        field => field.name().replace('_', "-"),
+    }
+}
 
 impl From<BadRequest> for Error {
     fn from(bad: BadRequest) -> Error {
-        refusal(&bad, bad.message(&WORDS).to_string())
+        refusal(&bad, bad.message(name_of))
     }
 }
 
 /// The refusal of a value that stands at `place` among several.
 pub(crate) fn at_place(place: &str, bad: &BadRequest) -> Error {
-    refusal(bad, format!("{place}: {}", bad.message(&WORDS)))
+    refusal(bad, format!("{place}: {}", bad.message(name_of)))
 }
 
 fn refusal(bad: &BadRequest, message: String) -> Error {
@@ -51,8 +40,8 @@ fn refusal(bad: &BadRequest, message: String) -> Error {
     }
 }
 
-impl From<wit::NewTask> for Draft {
-    fn from(new: wit::NewTask) -> Draft {
+impl From<types::NewTask> for Draft {
+    fn from(new: types::NewTask) -> Draft {
         Draft {
             title: new.title,
             priority: new.priority,
@@ -73,17 +62,17 @@ impl From<wit::NewTask> for Draft {
     }
 }
 
-impl From<wit::ClaimOptions> for ClaimDraft {
-    fn from(options: wit::ClaimOptions) -> ClaimDraft {
-        let wit::ClaimOptions { run_id, queues, lease_seconds, wait_seconds, tags, any_tags, exclude_tags } = options;
+impl From<types::ClaimOptions> for ClaimDraft {
+    fn from(options: types::ClaimOptions) -> ClaimDraft {
+        let types::ClaimOptions { run_id, queues, lease_seconds, wait_seconds, tags, any_tags, exclude_tags } = options;
         let (lease_seconds, wait_seconds) = (lease_seconds.map(i64::from), wait_seconds.map(i64::from));
         ClaimDraft { run_id, lease_seconds, wait_seconds, queues, tags, any_tags, exclude_tags }
     }
 }
 
-impl From<wit::Filter> for FilterDraft {
-    fn from(filter: wit::Filter) -> FilterDraft {
-        let wit::Filter { status, queue, run_id, tags, since, ended_since, sort, cursor, limit } = filter;
+impl From<types::Filter> for FilterDraft {
+    fn from(filter: types::Filter) -> FilterDraft {
+        let types::Filter { status, queue, run_id, tags, since, ended_since, sort, cursor, limit } = filter;
         FilterDraft {
             status: status.map(Status::from),
             queue,
@@ -103,33 +92,33 @@ fn time_text(micros: u64) -> String {
     Timestamp::from_micros(micros).to_string()
 }
 
-impl From<wit::Sort> for Sort {
-    fn from(sort: wit::Sort) -> Sort {
+impl From<types::Sort> for Sort {
+    fn from(sort: types::Sort) -> Sort {
         match sort {
-            wit::Sort::Claim => Sort::Claim,
-            wit::Sort::Created => Sort::Created,
-            wit::Sort::CreatedLast => Sort::CreatedLast,
-            wit::Sort::Ended => Sort::Ended,
-            wit::Sort::EndedLast => Sort::EndedLast,
+            types::Sort::Claim => Sort::Claim,
+            types::Sort::Created => Sort::Created,
+            types::Sort::CreatedLast => Sort::CreatedLast,
+            types::Sort::Ended => Sort::Ended,
+            types::Sort::EndedLast => Sort::EndedLast,
         }
     }
 }
 
-impl From<wit::IfHeld> for IfHeld {
-    fn from(if_held: wit::IfHeld) -> IfHeld {
+impl From<types::IfHeld> for IfHeld {
+    fn from(if_held: types::IfHeld) -> IfHeld {
         match if_held {
-            wit::IfHeld::Refuse => IfHeld::Refuse,
-            wit::IfHeld::Request => IfHeld::Request,
-            wit::IfHeld::Force => IfHeld::Force,
+            types::IfHeld::Refuse => IfHeld::Refuse,
+            types::IfHeld::Request => IfHeld::Request,
+            types::IfHeld::Force => IfHeld::Force,
         }
     }
 }
 
-impl From<wit::Until> for Until {
-    fn from(until: wit::Until) -> Until {
+impl From<types::Until> for Until {
+    fn from(until: types::Until) -> Until {
         match until {
-            wit::Until::All => Until::All,
-            wit::Until::Any => Until::Any,
+            types::Until::All => Until::All,
+            types::Until::Any => Until::Any,
         }
     }
 }
@@ -181,8 +170,8 @@ impl From<coord_core::Error> for Error {
 
 fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -> Error {
     let task_id = id.to_string();
-    let tenure =
-        |Tenure { status, generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::Tenure {
+    let current =
+        |Tenure { status, generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::CurrentHolder {
             task_id: id.to_string(),
             status: status.into(),
             run_id: who.unwrap_or_default(),
@@ -193,8 +182,8 @@ fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -
     match refusal {
         Refusal::NotClaimed(standing) => Error::NotClaimed(stands(id, standing)),
         Refusal::NotEnded(standing) => Error::NotTerminal(stands(id, standing)),
-        Refusal::WrongOwner(holder) => Error::WrongOwner(tenure(holder, who)),
-        Refusal::LeaseLost(holder) => Error::LeaseLost(tenure(holder, who)),
+        Refusal::WrongOwner(holder) => Error::WrongOwner(current(holder, who)),
+        Refusal::LeaseLost(holder) => Error::LeaseLost(current(holder, who)),
         Refusal::AlreadyEnded { outcome, ended_at, .. } => Error::AlreadyTerminal(types::Ending {
             task_id,
             status: Status::from(outcome).into(),
@@ -258,25 +247,26 @@ impl From<Status> for types::Status {
     }
 }
 
-impl From<Task> for types::Task {
-    fn from(Task { id, record }: Task) -> types::Task {
+impl From<answer::Task> for types::Task {
+    fn from(task: answer::Task) -> types::Task {
+        let answer::Task { task_id, title, priority, queue, ttl_seconds, created_by, created_at, tags, payload, .. } = task;
         types::Task {
-            task_id: id.to_string(),
-            title: record.title.as_str().to_string(),
-            priority: record.priority,
-            queue: record.queue.as_str().to_string(),
-            ttl_seconds: seconds(record.ttl_seconds),
-            created_by: record.created_by.as_str().to_string(),
-            created_at: record.created_at.micros(),
-            tags: record.tags.iter().map(|tag| tag.as_str().to_string()).collect(),
-            payload: record.payload.text().to_string(),
-            max_attempts: record.max_attempts,
-            backoff_seconds: record.backoff.map(|backoff| seconds(backoff.seconds)),
-            backoff_max_seconds: record.backoff.map(|backoff| seconds(backoff.max_seconds)),
-            scheduled_at: record.scheduled_at.map(Timestamp::micros),
-            after: record.after.iter().map(TaskId::to_string).collect(),
-            if_parent_fails: record.if_parent_fails.map(Into::into),
-            unique: record.unique.map(String::from),
+            task_id: task_id.to_string(),
+            title: title.into(),
+            priority,
+            queue: queue.into(),
+            ttl_seconds: seconds(ttl_seconds),
+            created_by: created_by.into(),
+            created_at: created_at.micros(),
+            tags: tags.into_iter().map(String::from).collect(),
+            payload: payload.as_ref().map(json_text).unwrap_or_default(),
+            max_attempts: task.max_attempts,
+            backoff_seconds: task.backoff_seconds.map(seconds),
+            backoff_max_seconds: task.backoff_max_seconds.map(seconds),
+            scheduled_at: task.scheduled_at.map(Timestamp::micros),
+            after: task.after.iter().map(TaskId::to_string).collect(),
+            if_parent_fails: task.if_parent_fails.map(Into::into),
+            unique: task.unique.map(String::from),
         }
     }
 }
@@ -286,20 +276,21 @@ fn seconds(seconds: i64) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
-impl From<Enqueued> for wit::Enqueued {
-    fn from(Enqueued { task, deduplicated }: Enqueued) -> wit::Enqueued {
-        wit::Enqueued { task: task.into(), deduplicated }
+impl From<answer::Enqueued> for types::Enqueued {
+    fn from(answer::Enqueued { task, deduplicated }: answer::Enqueued) -> types::Enqueued {
+        types::Enqueued { task: task.into(), deduplicated }
     }
 }
 
-impl From<Completed> for wit::Completed {
-    fn from(Completed { record, enqueued }: Completed) -> wit::Completed {
-        wit::Completed { claim_record: record.into(), enqueued: enqueued.into_iter().map(Into::into).collect() }
+impl From<answer::Completed> for types::Completed {
+    fn from(answer::Completed { record, enqueued }: answer::Completed) -> types::Completed {
+        types::Completed { claim_record: record.into(), enqueued: enqueued.into_iter().map(Into::into).collect() }
     }
 }
 
-impl From<Released> for types::Released {
-    fn from(Released { task_id, status, generation, attempt, scheduled_at }: Released) -> types::Released {
+impl From<answer::Released> for types::Released {
+    fn from(released: answer::Released) -> types::Released {
+        let answer::Released { task_id, status, generation, attempt, scheduled_at } = released;
         types::Released {
             task_id: task_id.to_string(),
             status: status.into(),
@@ -310,76 +301,123 @@ impl From<Released> for types::Released {
     }
 }
 
-impl From<queue::ClaimRecord> for types::ClaimRecord {
-    fn from(record: queue::ClaimRecord) -> types::ClaimRecord {
+impl From<answer::Retried> for types::Retried {
+    fn from(answer::Retried { released, dependants, left }: answer::Retried) -> types::Retried {
+        let stays = |answer::LeftCancelled { task_id, code: _, message }: answer::LeftCancelled| types::LeftCancelled {
+            task_id: task_id.to_string(),
+            message,
+        };
+        types::Retried {
+            task: released.into(),
+            dependants: dependants.iter().map(TaskId::to_string).collect(),
+            left: left.into_iter().map(stays).collect(),
+        }
+    }
+}
+
+impl From<answer::ClaimRecord> for types::ClaimRecord {
+    fn from(record: answer::ClaimRecord) -> types::ClaimRecord {
+        let answer::ClaimRecord {
+            task_id,
+            claimer_run_id,
+            claimed_at,
+            expires_at,
+            status,
+            heartbeat_at,
+            claim_nonce,
+            result,
+            error,
+            reason,
+            generation,
+            attempt,
+            cancel,
+            scheduled_at,
+        } = record;
         types::ClaimRecord {
-            task_id: record.task_id.to_string(),
-            claimer_run_id: record.claimer_run_id,
-            claimed_at: record.claimed_at.micros(),
-            expires_at: record.expires_at.micros(),
-            status: record.status.into(),
-            heartbeat_at: record.heartbeat_at.micros(),
-            claim_nonce: record.claim_nonce.to_string(),
-            result: record.result.as_ref().map(json_text),
-            error: record.error.map(String::from),
-            reason: record.reason.map(String::from),
-            cancel_request: record.cancel_request.map(Into::into),
-            scheduled_at: record.scheduled_at.map(Timestamp::micros),
-            generation: record.generation,
-            attempt: record.attempt,
+            task_id: task_id.to_string(),
+            claimer_run_id,
+            claimed_at: claimed_at.micros(),
+            expires_at: expires_at.micros(),
+            status: status.into(),
+            heartbeat_at: heartbeat_at.micros(),
+            claim_nonce: claim_nonce.to_string(),
+            result: result.as_ref().map(json_text),
+            error: error.map(String::from),
+            reason: reason.map(String::from),
+            cancel_request: cancel_request(cancel),
+            scheduled_at: scheduled_at.map(Timestamp::micros),
+            generation,
+            attempt,
         }
     }
 }
 
-impl From<queue::Item> for types::Item {
-    fn from(item: queue::Item) -> types::Item {
+impl From<answer::Item> for types::Item {
+    fn from(item: answer::Item) -> types::Item {
+        let answer::Item {
+            task,
+            status,
+            claimer_run_id,
+            expires_at,
+            generation,
+            attempt,
+            result,
+            error,
+            blocked_on,
+            cancel,
+            reason,
+            progress,
+            note,
+            ended_at,
+        } = item;
         types::Item {
-            task: item.task.into(),
-            status: item.status.into(),
-            claimer_run_id: item.claimer_run_id,
-            expires_at: item.expires_at.map(Timestamp::micros),
-            generation: item.generation,
-            attempt: item.attempt,
-            scheduled_at: item.scheduled_at.map(Timestamp::micros),
-            blocked_on: item.blocked_on.map(|id| id.to_string()),
-            cancel_request: item.cancel_request.map(Into::into),
-            reason: item.reason.map(String::from),
-            progress: item.progress.map(Into::into),
-            ended_at: item.ended_at.map(Timestamp::micros),
-            result: item.result.as_ref().map(json_text),
-            error: item.error.map(String::from),
+            task: task.into(),
+            status: status.into(),
+            claimer_run_id,
+            expires_at: expires_at.map(Timestamp::micros),
+            generation,
+            attempt,
+            blocked_on: blocked_on.map(|id| id.to_string()),
+            cancel_request: cancel.and_then(cancel_request),
+            reason: reason.map(String::from),
+            progress,
+            note: note.map(String::from),
+            ended_at: ended_at.map(Timestamp::micros),
+            result: result.as_ref().map(json_text),
+            error: error.map(String::from),
         }
     }
 }
 
-impl From<CancelRequest> for types::CancelRequest {
-    fn from(CancelRequest { run_id, reason }: CancelRequest) -> types::CancelRequest {
-        types::CancelRequest { run_id, reason }
-    }
+/// What is only there together is a record of its own.
+fn cancel_request(request: answer::CancelRequest) -> Option<types::CancelRequest> {
+    let answer::CancelRequest { cancel_requested, cancel_requested_by, cancel_reason } = request;
+    cancel_requested.then_some(types::CancelRequest { run_id: cancel_requested_by, reason: cancel_reason })
 }
 
-impl From<Progress> for types::Progress {
-    fn from(Progress { progress, note }: Progress) -> types::Progress {
-        types::Progress { progress, note: note.map(String::from) }
-    }
-}
-
-impl From<&Report> for types::Report {
-    fn from(report: &Report) -> types::Report {
+impl From<answer::Report> for types::Report {
+    fn from(report: answer::Report) -> types::Report {
+        let answer::Report { kind, at, run_id, generation, attempt, result, error, reason, progress, note, .. } = report;
         types::Report {
-            kind: report.kind.into(),
-            run_id: report.run_id.clone(),
-            at: report.at.micros(),
-            generation: report.generation,
-            attempt: report.attempt,
-            result: report.result.as_ref().map(json_text),
-            error: report.error.clone().map(String::from),
-            reason: report.reason.clone().map(String::from),
-            progress: report.progress,
-            note: report.note.clone().map(String::from),
+            kind: kind.into(),
+            run_id,
+            at: at.micros(),
+            generation,
+            attempt,
+            result: result.as_ref().map(json_text),
+            error: error.map(String::from),
+            reason: reason.map(String::from),
+            progress,
+            note: note.map(String::from),
             scheduled_at: report.scheduled_at.map(Timestamp::micros),
+            imported: report.imported,
         }
     }
+}
+
+/// These reports, in their order.
+pub(crate) fn reports(reports: Vec<answer::Report>) -> Vec<types::Report> {
+    reports.into_iter().map(Into::into).collect()
 }
 
 impl From<ReportKind> for types::ReportKind {
@@ -387,7 +425,7 @@ impl From<ReportKind> for types::ReportKind {
         match kind {
             ReportKind::Completed => types::ReportKind::Completed,
             ReportKind::Failed => types::ReportKind::Failed,
-            ReportKind::Lapsed => types::ReportKind::Lapsed,
+            ReportKind::Lapsed => types::ReportKind::TimedOut,
             ReportKind::Released => types::ReportKind::Released,
             ReportKind::Cancelled => types::ReportKind::Cancelled,
             ReportKind::CancelRequested => types::ReportKind::CancelRequested,
@@ -396,28 +434,37 @@ impl From<ReportKind> for types::ReportKind {
     }
 }
 
-impl From<queue::Listing> for wit::Listing {
-    fn from(listing: queue::Listing) -> wit::Listing {
-        let truncated = match listing.matching {
-            Matching::Exactly(count) => count > listing.items.len(),
-            Matching::MoreThan(_) => true,
-        };
-        wit::Listing {
-            counts: listing.counts.into(),
-            items: listing.items.into_iter().map(Into::into).collect(),
-            truncated,
-            next_cursor: listing.next.map(|cursor| cursor.to_string()),
+impl From<answer::Shown> for types::Shown {
+    fn from(answer::Shown { item, history, late_results, imported_at }: answer::Shown) -> types::Shown {
+        types::Shown {
+            item: item.into(),
+            history: reports(history),
+            late_results: reports(late_results),
+            imported_at: imported_at.map(Timestamp::micros),
         }
     }
 }
 
-impl From<Waited> for wit::Waited {
-    fn from(Waited { tasks, is_over, .. }: Waited) -> wit::Waited {
-        let told = |(id, item): (TaskId, Option<queue::Item>)| wit::WaitedFor {
-            task_id: id.to_string(),
+/// Without what the caller has said, or `settings` tells.
+impl From<answer::Listing> for types::Listing {
+    fn from(answer::Listing { head, items }: answer::Listing) -> types::Listing {
+        let answer::ListingHead { counts, truncated, next_cursor, total: _, limit: _, paused_queues: _ } = head;
+        types::Listing {
+            counts: counts.into(),
+            items: items.into_iter().map(Into::into).collect(),
+            truncated,
+            next_cursor,
+        }
+    }
+}
+
+impl From<answer::Waited> for types::Waited {
+    fn from(answer::Waited { timed_out, items }: answer::Waited) -> types::Waited {
+        let told = |answer::WaitedFor { task_id, item }: answer::WaitedFor| types::WaitedFor {
+            task_id: task_id.to_string(),
             item: item.map(Into::into),
         };
-        wit::Waited { timed_out: !is_over, items: tasks.into_iter().map(told).collect() }
+        types::Waited { timed_out, items: items.into_iter().map(told).collect() }
     }
 }
 

@@ -3,15 +3,14 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use coord_core::answer::{self, ClaimRecord, Claimed, Enqueued, Listing, Waited};
 use coord_core::layout::Dir;
 use coord_core::limits;
 use coord_core::name::RunId;
 use coord_core::queue::{
-    Batch, Cancelling, Claim, ClaimRecord, Claimed, EndStep, Failing, NewTask, Report, Retried, Retrying, Shown, Step,
-    Thoroughness, WaitingClaim, WaitingEnd,
+    self, Batch, Cancelling, Claim, EndStep, Failing, NewTask, Retrying, Step, Thoroughness, WaitingClaim, WaitingEnd,
 };
-use coord_core::request::{self, ClaimDraft, Draft, FilterDraft};
-use coord_core::task::Task;
+use coord_core::request::{self, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
 use coord_store::{DirStore, LightSleep};
@@ -19,7 +18,7 @@ use coord_store::{DirStore, LightSleep};
 use crate::Coord;
 use crate::bindings::exports::muse::coord::queue as wit;
 use crate::bindings::exports::muse::coord::queue::{Error, Guest, GuestLease};
-use crate::convert::at_place;
+use crate::convert::{at_place, reports};
 use crate::instance::{Instance, Stopwatch, nonce, now};
 
 impl Guest for Coord {
@@ -30,7 +29,7 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let enqueued = instance.queue()?.enqueue(new, now(), nonce())?;
             instance.warn(warnings);
-            Ok(enqueued.into())
+            Ok(Enqueued::from(enqueued).into())
         })
     }
 
@@ -39,7 +38,7 @@ impl Guest for Coord {
         let (mut batch, mut enqueued) = (Batch::new(new), Vec::new());
         Instance::with(|instance| {
             while let Some(some) = batch.step(instance.queue()?, now(), nonce())? {
-                enqueued.extend(some.into_iter().map(wit::Enqueued::from));
+                enqueued.extend(some.into_iter().map(|one| Enqueued::from(one).into()));
             }
             instance.warn(warnings);
             Ok(enqueued)
@@ -54,8 +53,8 @@ impl Guest for Coord {
 
     fn claim_many(options: wit::ClaimOptions, max: u32) -> Result<Vec<wit::Lease>, Error> {
         let mut waiting = ClaimDraft::from(options).check()?;
-        let max = number_within("max", max)?;
-        let mut claimed: Vec<Claimed> = wait_for_one(&mut waiting)?.into_iter().collect();
+        let max = usize::try_from(Field::Max.check(max.into())?).unwrap_or(usize::MAX);
+        let mut claimed: Vec<queue::Claimed> = wait_for_one(&mut waiting)?.into_iter().collect();
         Instance::with(|instance| {
             while !claimed.is_empty() && claimed.len() < max {
                 let Claim { claimed: another, findings, .. } =
@@ -86,9 +85,9 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let queue = instance.queue()?;
             let record = queue.heartbeat(id, claimant, None, None, now(), nonce())?;
-            let Shown { item, orphans, findings, .. } = queue.show(id, now())?;
+            let queue::Shown { item, orphans, findings, .. } = queue.show(id, now())?;
             instance.warn_of(&findings);
-            Ok(Lease::handle(Claimed { task: item.task, record, orphans }, run_id))
+            Ok(Lease::handle(queue::Claimed { task: item.task, record, orphans }, run_id))
         })
     }
 
@@ -102,34 +101,31 @@ impl Guest for Coord {
         let id = request::task_id(&id)?;
         let reason = reason.as_deref().map(request::note).transpose()?;
         let cancelling = Cancelling { run_id, if_held: if_held.into(), reason };
-        Instance::with(|instance| Ok(instance.queue()?.cancel(id, cancelling, now(), nonce())?.into()))
+        Instance::with(|instance| Ok(told(instance.queue()?.cancel(id, cancelling, now(), nonce())?)))
     }
 
     fn retry(id: String, options: wit::RetryOptions) -> Result<wit::Retried, Error> {
         let id = request::task_id(&id)?;
         let retrying = Retrying { is_now: options.now, cascade: options.cascade };
-        Instance::with(|instance| {
-            let Retried { released, dependants, left } = instance.queue()?.retry(id, retrying, now(), nonce())?;
-            instance.warn(left.iter().map(|(_, error)| error.to_string()));
-            Ok(wit::Retried { task: released.into(), dependants: dependants.iter().map(ToString::to_string).collect() })
-        })
+        let retried = Instance::with(|instance| Ok::<_, Error>(instance.queue()?.retry(id, retrying, now(), nonce())?))?;
+        Ok(answer::Retried::from(retried).into())
     }
 
     fn show(id: String) -> Result<wit::Shown, Error> {
         let id = request::task_id(&id)?;
         Instance::with(|instance| {
-            let Shown { item, history, orphans, findings, .. } = instance.queue()?.show(id, now())?;
-            instance.warn_of(&findings);
-            Ok(wit::Shown { item: item.into(), history: reports(&history), orphan_results: reports(&orphans) })
+            let mut shown = instance.queue()?.show(id, now())?;
+            instance.warn_of(&std::mem::take(&mut shown.findings));
+            Ok(answer::Shown::from(shown).into())
         })
     }
 
     fn tasks(filter: wit::Filter) -> Result<wit::Listing, Error> {
         let filter = FilterDraft::from(filter).check()?;
         Instance::with(|instance| {
-            let listing = instance.queue()?.tasks(&filter, now())?;
-            instance.warn_of(&listing.findings);
-            Ok(listing.into())
+            let mut listing = instance.queue()?.tasks(&filter, now())?;
+            instance.warn_of(&std::mem::take(&mut listing.findings));
+            Ok(Listing::new(listing, filter.limit, Default::default()).into())
         })
     }
 
@@ -137,7 +133,7 @@ impl Guest for Coord {
         let stopwatch = Stopwatch::start();
         few_enough("task-ids", ids.len())?;
         let ids = ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
-        let timeout = request::between("timeout-seconds", timeout_seconds.unwrap_or(0).into(), &limits::WAIT_SECONDS)?;
+        let timeout = Field::TimeoutSeconds.check(timeout_seconds.unwrap_or(0).into())?;
         let mut sleep = LightSleep::default();
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
@@ -149,9 +145,9 @@ impl Guest for Coord {
                     watch(&mut sleep, waiting.watched())?;
                     waiting.notice(sleep.sleep(time));
                 }
-                EndStep::Done(waited) => {
-                    Instance::with(|instance| instance.warn_of(&waited.findings));
-                    return Ok((*waited).into());
+                EndStep::Done(mut waited) => {
+                    Instance::with(|instance| instance.warn_of(&std::mem::take(&mut waited.findings)));
+                    return Ok(Waited::from(*waited).into());
                 }
             }
         }
@@ -163,7 +159,7 @@ impl Guest for Coord {
 }
 
 /// Claims a task, or waits until there is one.
-fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<Claimed>, Error> {
+fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<queue::Claimed>, Error> {
     let stopwatch = Stopwatch::start();
     let mut sleep = LightSleep::default();
     loop {
@@ -216,53 +212,53 @@ fn few_enough(name: &str, given: usize) -> Result<(), Error> {
     }
 }
 
-fn number_within(name: &'static str, given: u32) -> Result<usize, Error> {
-    let most = i64::try_from(limits::BATCH).unwrap_or(i64::MAX);
-    Ok(usize::try_from(request::between(name, given.into(), &(1..=most))?).unwrap_or(usize::MAX))
-}
-
-fn reports(reports: &[Report]) -> Vec<wit::Report> {
-    reports.iter().map(Into::into).collect()
+fn told(record: queue::ClaimRecord) -> wit::ClaimRecord {
+    ClaimRecord::from(record).into()
 }
 
 /// A task that was claimed. It acts only under the nonce of that very claim.
 pub(crate) struct Lease {
-    task: Task,
+    id: TaskId,
     claimant: Claimant,
-    record: RefCell<ClaimRecord>,
-    orphans: Vec<Report>,
+    claimed: RefCell<Claimed>,
 }
 
 impl Lease {
     /// A handle for whoever claimed.
-    fn handle(Claimed { task, record, orphans }: Claimed, run_id: RunId) -> wit::Lease {
-        let claimant = Claimant { run_id, nonce: Some(record.claim_nonce) };
-        wit::Lease::new(Lease { task, claimant, record: RefCell::new(record), orphans })
+    fn handle(claimed: queue::Claimed, run_id: RunId) -> wit::Lease {
+        let claimed = Claimed::from(claimed);
+        let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
+        wit::Lease::new(Lease { id: claimed.record.task_id, claimant, claimed: RefCell::new(claimed) })
     }
 
     /// Does something as the holder, and keeps what came of it.
     fn act(
         &self,
-        act: impl FnOnce(&Queue<DirStore>, TaskId, Claimant) -> Result<ClaimRecord, coord_core::Error>,
+        act: impl FnOnce(&Queue<DirStore>, TaskId, Claimant) -> Result<queue::ClaimRecord, coord_core::Error>,
     ) -> Result<wit::ClaimRecord, Error> {
         let record =
-            Instance::with(|instance| Ok::<_, Error>(act(instance.queue()?, self.task.id, self.claimant.clone())?))?;
-        self.record.replace(record.clone());
-        Ok(record.into())
+            Instance::with(|instance| Ok::<_, Error>(act(instance.queue()?, self.id, self.claimant.clone())?))?;
+        Ok(self.keep(record.into()))
+    }
+
+    /// Keeps the answer, as the claim stands from now on.
+    fn keep(&self, record: ClaimRecord) -> wit::ClaimRecord {
+        self.claimed.borrow_mut().record = record.clone();
+        record.into()
     }
 }
 
 impl GuestLease for Lease {
     fn task(&self) -> wit::Task {
-        self.task.clone().into()
+        self.claimed.borrow().task.clone().into()
     }
 
     fn claim_record(&self) -> wit::ClaimRecord {
-        self.record.borrow().clone().into()
+        self.claimed.borrow().record.clone().into()
     }
 
-    fn orphan_results(&self) -> Vec<wit::Report> {
-        reports(&self.orphans)
+    fn late_results(&self) -> Vec<wit::Report> {
+        reports(self.claimed.borrow().late_results.clone())
     }
 
     fn heartbeat(
@@ -295,10 +291,11 @@ impl GuestLease for Lease {
         };
         let (follow_ups, warnings) = all_checked("follow-ups", follow_ups.into_iter().map(by_holder).collect())?;
         Instance::with(|instance| {
-            let (id, claimant) = (self.task.id, self.claimant.clone());
+            let (id, claimant) = (self.id, self.claimant.clone());
             let completed = instance.queue()?.complete_and_enqueue(id, claimant, result, follow_ups, now(), nonce())?;
             instance.warn(warnings);
-            self.record.replace(completed.record.clone());
+            let completed = answer::Completed::from(completed);
+            self.keep(completed.record.clone());
             Ok(completed.into())
         })
     }
@@ -309,10 +306,11 @@ impl GuestLease for Lease {
     }
 
     fn release(&self, delay_seconds: Option<u32>) -> Result<wit::Released, Error> {
-        let delay_seconds = request::delay_seconds(delay_seconds.map_or(0, i64::from))?;
+        let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, i64::from))?;
         Instance::with(|instance| {
-            let (id, claimant) = (self.task.id, self.claimant.clone());
-            Ok(instance.queue()?.release(id, claimant, delay_seconds, now(), nonce())?.into())
+            let (id, claimant) = (self.id, self.claimant.clone());
+            let released = instance.queue()?.release(id, claimant, delay_seconds, now(), nonce())?;
+            Ok(answer::Released::from(released).into())
         })
     }
 }

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use coord_core::answer::{Change, ClaimRecord, Claimed, Collected, Completed, Enqueued, Listing, Released, Retried};
+use coord_core::answer::{Shown, Stats, Waited};
 use coord_core::layout::{self, Dir, Shelf};
-use coord_core::queue::{Batch, Cancelling, Claim, Claimed, Completed, EndStep, Failing, Finding, Gc, NewTask};
-use coord_core::queue::{Notice, Retrying, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
-use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
+use coord_core::queue::{self, Batch, Cancelling, Claim, EndStep, Failing, Finding, Gc, NewTask};
+use coord_core::queue::{Notice, Retrying, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
+use coord_core::request::{self, BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
 use serde::Serialize;
@@ -14,26 +16,18 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::answer::{self, Answered, ClaimRecord, Lease, Released, Retried, Tasks};
+use crate::answer::Answered;
 use crate::host::{Host, HostStore};
-use crate::thrown::Thrown;
+use crate::thrown::{Thrown, in_camel_case};
 
-/// What the values are called here.
-pub(crate) const WORDS: Words = Words {
-    run_id: "runId",
-    ttl_seconds: "ttlSeconds",
-    lease_seconds: "leaseSeconds",
-    wait_seconds: "wait",
-    limit: "limit",
-    max_attempts: "maxAttempts",
-    backoff: "backoffSeconds",
-    delay: "delaySeconds",
-    after: "after",
-    if_parent_fails: "ifParentFails",
-    payload: "payload",
-    result: "result",
-    error: "the reason",
-};
+/// What a field is called here.
+pub(crate) fn name_of(field: Field) -> String {
+    match field {
+        Field::WaitSeconds => "wait".to_string(),
+        Field::Error => "the reason".to_string(),
+        field => in_camel_case(field.name()),
+    }
+}
 
 /// A queue in the directory of a [`Host`], and what the last claim that found nothing was told of queues that are
 /// closed.
@@ -89,7 +83,7 @@ impl CoordQueue {
     /// Adds a task.
     pub fn enqueue(&self, draft: &str) -> Result<String, Thrown> {
         let (new, warnings) = read::<Draft>(draft)?.check()?;
-        let answer = answer::Enqueued::from(self.0.enqueue(new, self.now(), self.store().nonce())?);
+        let answer = Enqueued::from(self.0.enqueue(new, self.now(), self.store().nonce())?);
         told(Answered { answer, warnings })
     }
 
@@ -123,8 +117,8 @@ impl CoordQueue {
     pub fn resume(&self, task_id: &str, run_id: Option<String>, claim_nonce: Option<String>) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, run_id.as_deref(), claim_nonce.as_deref())?;
         let record = self.0.heartbeat(id, claimant, None, None, self.now(), self.store().nonce())?;
-        let Shown { item, orphans, findings, .. } = self.0.show(id, self.now())?;
-        told(Answered::with(Lease::from(Claimed { task: item.task, record, orphans }), &findings))
+        let queue::Shown { item, orphans, findings, .. } = self.0.show(id, self.now())?;
+        told(Answered::with(Claimed::from(queue::Claimed { task: item.task, record, orphans }), &findings))
     }
 
     pub fn heartbeat(
@@ -165,12 +159,12 @@ impl CoordQueue {
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let (now, nonce) = (self.now(), self.store().nonce());
         let mut completed = if follow_ups.is_empty() {
-            Completed { record: self.0.complete(id, claimant, result, now, nonce)?, enqueued: Vec::new() }
+            queue::Completed { record: self.0.complete(id, claimant, result, now, nonce)?, enqueued: Vec::new() }
         } else {
             self.0.complete_and_enqueue(id, claimant, result, follow_ups, now, nonce)?
         };
         completed.record.result = None;
-        told(Answered { answer: answer::Completed::from(completed), warnings })
+        told(Answered { answer: Completed::from(completed), warnings })
     }
 
     pub fn fail(
@@ -194,7 +188,7 @@ impl CoordQueue {
         claim_nonce: &str,
         delay_seconds: Option<f64>,
     ) -> Result<String, Thrown> {
-        let delay_seconds = request::delay_seconds(delay_seconds.map_or(0, whole))?;
+        let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, whole))?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let released = self.0.release(id, claimant, delay_seconds, self.now(), self.store().nonce())?;
         told(Answered::clean(Released::from(released)))
@@ -232,14 +226,15 @@ impl CoordQueue {
     pub fn show(&self, task_id: &str) -> Result<String, Thrown> {
         let mut shown = self.0.show(request::task_id(task_id)?, self.now())?;
         let findings = std::mem::take(&mut shown.findings);
-        told(Answered::with(answer::Shown::from(shown), &findings))
+        told(Answered::with(Shown::from(shown), &findings))
     }
 
     pub fn tasks(&self, filter: &str) -> Result<String, Thrown> {
         let filter = read::<FilterDraft>(filter)?.check()?;
         let mut listing = self.0.tasks(&filter, self.now())?;
         let findings = std::mem::take(&mut listing.findings);
-        told(Answered::with(Tasks::new(listing, filter.limit), &findings))
+        let answer = Listing::new(listing, filter.limit, self.0.settings()?);
+        told(Answered::with(answer, &findings))
     }
 
     /// Begins a wait for the end of all these tasks, or of any.
@@ -259,9 +254,10 @@ impl CoordQueue {
     }
 
     pub fn stats(&self, window_seconds: f64) -> Result<String, Thrown> {
-        let mut stats = self.0.stats(whole(window_seconds), self.now())?;
+        let now = self.now();
+        let mut stats = self.0.stats(whole(window_seconds), now)?;
         let findings = std::mem::take(&mut stats.findings);
-        told(Answered::with(answer::Stats::from(stats), &findings))
+        told(Answered::with(Stats::new(stats, now), &findings))
     }
 
     pub fn pause(&self, queue: &str) -> Result<bool, Thrown> {
@@ -281,7 +277,7 @@ impl CoordQueue {
     pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
         let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
         let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, self.now(), self.store().nonce())?;
-        told(Answered::clean(answer::Collected::from(collected)))
+        told(Answered::clean(Collected::from(collected)))
     }
 
     fn store(&self) -> &HostStore {
@@ -305,7 +301,7 @@ impl Enqueuing {
     /// Enqueues the next ones; `undefined`: that was all.
     pub fn step(&mut self, queue: &CoordQueue) -> Result<Option<String>, Thrown> {
         let Some(enqueued) = self.batch.step(&queue.0, queue.now(), queue.store().nonce())? else { return Ok(None) };
-        let answer: Vec<_> = enqueued.into_iter().map(answer::Enqueued::from).collect();
+        let answer: Vec<_> = enqueued.into_iter().map(Enqueued::from).collect();
         told(Answered { answer, warnings: std::mem::take(&mut self.warnings) }).map(Some)
     }
 }
@@ -327,7 +323,7 @@ impl Waiting {
             }
             Step::Done(claim) => {
                 let Claim { claimed, closed, findings } = *claim;
-                let mut answered = Answered::with(claimed.map(Lease::from), &findings);
+                let mut answered = Answered::with(claimed.map(Claimed::from), &findings);
                 answered.warnings.extend(queue.not_yet_told(closed.reasons()));
                 told(answered).map(Some)
             }
@@ -360,7 +356,7 @@ impl Ending {
             EndStep::Sleep(time) => Ok(JsValue::from_f64(millis(time))),
             EndStep::Done(mut waited) => {
                 let findings = std::mem::take(&mut waited.findings);
-                told(Answered::with(answer::Waited::from(*waited), &findings)).map(JsValue::from)
+                told(Answered::with(Waited::from(*waited), &findings)).map(JsValue::from)
             }
         }
     }
@@ -371,7 +367,7 @@ impl Watching {
     /// What has changed since the last step; at the first one, all tasks.
     pub fn step(&mut self, queue: &CoordQueue) -> Result<String, Thrown> {
         let (changes, findings): (_, Vec<Finding>) = self.0.step(&queue.0, queue.now())?;
-        let changes: Vec<_> = changes.into_iter().map(answer::Change::from).collect();
+        let changes: Vec<_> = changes.into_iter().map(Change::from).collect();
         told(Answered::with(changes, &findings))
     }
 }
@@ -401,7 +397,7 @@ fn held(task_id: &str, run_id: Option<&str>, claim_nonce: Option<&str>) -> Resul
 }
 
 fn told<T: Serialize>(answer: Answered<T>) -> Result<String, Thrown> {
-    serde_json::to_string(&answer).map_err(|error| Thrown::from(Error::Unencodable(error.into())))
+    answer.json().map_err(|error| Thrown::from(Error::Unencodable(error.into())))
 }
 
 /// JavaScript has seen to it that the number is a whole one.

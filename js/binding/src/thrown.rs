@@ -9,7 +9,7 @@ use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-use crate::queue::WORDS;
+use crate::queue::name_of;
 
 /// A refusal or a failure: the command line's `status` as `code`, the words, and the facts that a program may act on.
 #[derive(Default, Serialize)]
@@ -79,7 +79,7 @@ impl Thrown {
 
 impl From<BadRequest> for Thrown {
     fn from(bad: BadRequest) -> Thrown {
-        Thrown { code: bad.code(), message: bad.message(&WORDS).to_string(), facts: Box::default() }
+        Thrown { code: bad.code(), message: bad.message(name_of), facts: Box::default() }
     }
 }
 
@@ -138,7 +138,7 @@ impl From<Thrown> for JsValue {
     }
 }
 
-fn in_camel_case(name: &str) -> String {
+pub(crate) fn in_camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_string();
     words.fold(first, |name, word| {

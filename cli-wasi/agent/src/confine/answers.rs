@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use coord_core::limits;
 use wasmtime::component::Resource;
 
-use super::{Confined, Lease, Refusal, convert};
-use crate::bindings::exports::muse::coord::queue as library;
+use super::{Confined, Lease, Refusal};
 use crate::bindings::muse::coord::queue::{
     self, ClaimOptions, Completed, Enqueued, Filter, IfHeld, Listing, NewTask, Retried, RetryOptions, Shown, Until,
     Waited, WaitedFor,
@@ -32,7 +31,7 @@ impl queue::Host for Confined {
         let answer = queue.call_enqueue(store, &new).await?;
         self.count_added(1, &answer, |enqueued| usize::from(!enqueued.deduplicated));
         self.tell_warnings().await?;
-        answer.map(convert::enqueued).map_err(|error| self.veiled(error))
+        answer.map_err(|error| self.veiled(error))
     }
 
     async fn enqueue_all(&mut self, tasks: Vec<NewTask>) -> Result<Vec<Enqueued>, Refusal> {
@@ -43,7 +42,7 @@ impl queue::Host for Confined {
         let answer = queue.call_enqueue_all(store, &tasks).await?;
         self.count_added(tasks.len(), &answer, |enqueued| new_among(enqueued));
         self.tell_warnings().await?;
-        answer.map(convert::all_enqueued).map_err(|error| self.veiled(error))
+        answer.map_err(|error| self.veiled(error))
     }
 
     async fn claim(&mut self, options: ClaimOptions) -> Result<Option<Resource<Lease>>, Refusal> {
@@ -63,7 +62,7 @@ impl queue::Host for Confined {
             _ => return self.refused_claims(&options, max).await,
         };
         let mut claimed: Vec<Resource<Lease>> = self.claim_one(&options).await?.into_iter().collect();
-        let options = library::ClaimOptions { wait_seconds: None, ..options };
+        let options = ClaimOptions { wait_seconds: None, ..options };
         while !claimed.is_empty() && claimed.len() < most {
             tokio::task::yield_now().await;
             match self.claim_one(&options).await {
@@ -105,7 +104,6 @@ impl queue::Host for Confined {
     ) -> Result<ClaimRecord, Refusal> {
         let run_id = self.acting(run_id.as_deref())?.to_string();
         self.may_touch(&id).await?;
-        let if_held = convert::if_held(if_held);
         let (queue, store) = self.library.queue();
         let answer = queue.call_cancel(store, &id, Some(&run_id), if_held, reason.as_deref()).await?;
         let record = answer.map_err(|error| self.veiled(error))?;
@@ -124,18 +122,18 @@ impl queue::Host for Confined {
         }
         self.may_touch(&id).await?;
         let (queue, store) = self.library.queue();
-        let answer = queue.call_retry(store, &id, convert::retry_options(options)).await?;
-        answer.map(convert::retried).map_err(|error| self.veiled(error))
+        let answer = queue.call_retry(store, &id, options).await?;
+        answer.map_err(|error| self.veiled(error))
     }
 
     async fn show(&mut self, id: String) -> Result<Shown, Refusal> {
-        self.look(&id).await.map(convert::shown)
+        self.look(&id).await
     }
 
     /// By an instance of its own, so that the memory of a long listing is given back.
     async fn tasks(&mut self, filter: Filter) -> Result<Listing, Refusal> {
         let queue_name = self.chosen(filter.queue.clone())?;
-        let filter = library::Filter { queue: queue_name, ..convert::filter(filter) };
+        let filter = Filter { queue: queue_name, ..filter };
         let mut library = self.source.open(&self.leash).await?;
         let (queue, store) = library.queue();
         let answer = queue.call_tasks(store, &filter).await.map_err(too_long)?;
@@ -146,7 +144,7 @@ impl queue::Host for Confined {
         } else {
             self.tell(library.warnings().await?);
         }
-        Ok(convert::listing(listing))
+        Ok(listing)
     }
 
     /// Waits for those that the agent may see. The others are as if there were none, and so have ended.
@@ -156,7 +154,7 @@ impl queue::Host for Confined {
         let has_ended = until == Until::Any && one_is_not_there;
         let timeout_seconds = if has_ended { None } else { timeout_seconds };
         let (queue, store) = self.library.queue();
-        let answer = queue.call_wait(store, &seen, convert::until(until), timeout_seconds).await?;
+        let answer = queue.call_wait(store, &seen, until, timeout_seconds).await?;
         // It sweeps, as a claim does, and so meets tasks of any queue.
         self.set_warnings_aside().await?;
         let waited = answer.map_err(|error| self.veiled(error))?;
@@ -177,7 +175,7 @@ impl queue::Host for Confined {
 
 impl Confined {
     /// Claims a task, and notes it.
-    async fn claim_one(&mut self, options: &library::ClaimOptions) -> Result<Option<Resource<Lease>>, Refusal> {
+    async fn claim_one(&mut self, options: &ClaimOptions) -> Result<Option<Resource<Lease>>, Refusal> {
         let (queue, store) = self.library.queue();
         let answer = queue.call_claim(store, options).await?;
         match answer.map_err(|error| self.veiled(error))? {
@@ -189,7 +187,7 @@ impl Confined {
     /// What the library answers to a number that is out of its limits: an error, in its own words.
     async fn refused_claims(
         &mut self,
-        options: &library::ClaimOptions,
+        options: &ClaimOptions,
         max: u32,
     ) -> Result<Vec<Resource<Lease>>, Refusal> {
         let (queue, store) = self.library.queue();
@@ -200,10 +198,10 @@ impl Confined {
     }
 
     /// A claim by this agent, from queues that it is given.
-    fn own_claim(&self, options: ClaimOptions) -> Result<library::ClaimOptions, Refusal> {
+    fn own_claim(&self, options: ClaimOptions) -> Result<ClaimOptions, Refusal> {
         let run_id = self.acting(options.run_id.as_deref())?.to_string();
         let queues = self.all_chosen(options.queues.clone())?;
-        Ok(library::ClaimOptions { run_id: Some(run_id), queues, ..convert::claim_options(options) })
+        Ok(ClaimOptions { run_id: Some(run_id), queues, ..options })
     }
 
     /// Those of these tasks that this agent may see. Where it may see all, the call to come finds out by itself.
@@ -224,11 +222,11 @@ impl Confined {
 
     /// The counts of one queue.
     async fn count(&mut self, library: &mut Library, queue_name: Option<String>) -> Result<Counts, Refusal> {
-        let all = convert::every_task(queue_name, COUNTED);
+        let all = every_task(queue_name, COUNTED);
         let (queue, store) = library.queue();
         let answer = queue.call_tasks(store, &all).await.map_err(too_long)?;
         let listing = answer.map_err(|error| self.veiled(error))?;
-        Ok(convert::counts(&listing.items))
+        Ok(counts(&listing.items))
     }
 }
 
@@ -245,10 +243,10 @@ impl queue::HostLease for Confined {
         queue.lease().call_claim_record(store, handle).await
     }
 
-    async fn orphan_results(&mut self, lease: Resource<Lease>) -> wasmtime::Result<Vec<Report>> {
+    async fn late_results(&mut self, lease: Resource<Lease>) -> wasmtime::Result<Vec<Report>> {
         let handle = self.leases.get(&lease)?.handle;
         let (queue, store) = self.library.queue();
-        queue.lease().call_orphan_results(store, handle).await
+        queue.lease().call_late_results(store, handle).await
     }
 
     async fn heartbeat(
@@ -284,7 +282,7 @@ impl queue::HostLease for Confined {
         let answer = queue.lease().call_complete_and_enqueue(store, handle, result.as_ref(), &follow_ups).await?;
         self.count_added(follow_ups.len(), &answer, |completed| new_among(&completed.enqueued));
         self.tell_warnings().await?;
-        self.settled(&holding, answer).map(convert::completed)
+        self.settled(&holding, answer)
     }
 
     async fn fail(&mut self, lease: Resource<Lease>, reason: String, is_final: bool) -> Result<ClaimRecord, Refusal> {
@@ -311,8 +309,39 @@ impl queue::HostLease for Confined {
 }
 
 /// How many of these were not there before.
-fn new_among(enqueued: &[library::Enqueued]) -> usize {
+fn new_among(enqueued: &[Enqueued]) -> usize {
     enqueued.iter().filter(|enqueued| !enqueued.deduplicated).count()
+}
+
+/// All tasks of a queue, up to a number.
+fn every_task(queue: Option<String>, limit: u32) -> Filter {
+    Filter {
+        status: None,
+        queue,
+        run_id: None,
+        tags: Vec::new(),
+        since: None,
+        ended_since: None,
+        sort: None,
+        cursor: None,
+        limit: Some(limit),
+    }
+}
+
+/// How many of these have each status.
+fn counts(items: &[Item]) -> Counts {
+    let of = |status: Status| items.iter().filter(|item| item.status == status).count() as u64;
+    Counts {
+        scheduled: of(Status::Scheduled),
+        blocked: of(Status::Blocked),
+        pending: of(Status::Pending),
+        claimed: of(Status::Claimed),
+        timed_out: of(Status::TimedOut),
+        completed: of(Status::Completed),
+        failed: of(Status::Failed),
+        cancelled: of(Status::Cancelled),
+        expired: of(Status::Expired),
+    }
 }
 
 /// A listing fails in its own instance, and the agent can go on.
