@@ -477,8 +477,8 @@ impl From<queue::CancelRequest> for CancelRequest {
 }
 
 impl From<queue::Claimed> for Claimed {
-    fn from(queue::Claimed { task, record, orphans }: queue::Claimed) -> Claimed {
-        Claimed { record: record.into(), task: task.into(), late_results: reports(orphans) }
+    fn from(queue::Claimed { task, record, late_results }: queue::Claimed) -> Claimed {
+        Claimed { record: record.into(), task: task.into(), late_results: reports(late_results) }
     }
 }
 
@@ -561,7 +561,7 @@ impl From<queue::Shown> for Shown {
         Shown {
             item: shown.item.into(),
             history,
-            late_results: reports(shown.orphans),
+            late_results: reports(shown.late_results),
             imported_at: shown.imported.map(|import| import.at),
         }
     }
@@ -623,8 +623,8 @@ impl QueueStats {
     }
 }
 
-impl From<queue::Spread> for Percentiles {
-    fn from(queue::Spread { count, p50, p90, p99, max }: queue::Spread) -> Percentiles {
+impl From<queue::Percentiles> for Percentiles {
+    fn from(queue::Percentiles { count, p50, p90, p99, max }: queue::Percentiles) -> Percentiles {
         Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
     }
 }

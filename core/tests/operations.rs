@@ -164,7 +164,7 @@ fn each_operation_changes_as_little_as_the_protocol_says() {
             let shard = Dir::root().child(name).child(&format!("{shard:0width$x}", width = digits as usize));
             store.make_dir(&shard).unwrap();
             if name == "tasks" {
-                store.create(&shard.file(coord_core::layout::PREPARED), b"").unwrap();
+                store.create(&shard.file(layout::PREPARED), b"").unwrap();
             }
         }
     }

@@ -16,7 +16,7 @@ use coord_core::entry::{Entry, Outcome, State};
 use coord_core::json::BadJson;
 use coord_core::layout::{self, TimedDir};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
-use coord_core::request::{Draft, FieldNames};
+use coord_core::request::Draft;
 use coord_core::task::{BadRecord, TaskPolicy};
 use coord_core::transition::{Claimant, Command, IfHeld, ParentVerdict, Restart, Verdict, decide};
 use coord_core::{JsonObject, Task, TaskId, Timestamp, limits};
@@ -230,7 +230,7 @@ fn a_task_that_is_asked_for_is_one_that_can_be_written_or_a_short_complaint_name
         }
         Err(bad) => {
             assert!(["bad_args", "bad_payload", "bad_queue"].contains(&bad.code()));
-            assert_is_short(&bad.message(&FIELD_NAMES));
+            assert_is_short(&bad.message(|field| field.name().to_string()));
         }
     });
 }
@@ -329,22 +329,6 @@ fn record_of_anything() -> impl Strategy<Value = String> {
     })
 }
 
-const FIELD_NAMES: FieldNames = FieldNames {
-    run_id: "run_id",
-    ttl_seconds: "ttl_seconds",
-    lease_seconds: "lease_seconds",
-    wait_seconds: "wait_seconds",
-    limit: "limit",
-    max_attempts: "max_attempts",
-    backoff: "backoff",
-    delay: "delay",
-    after: "after",
-    if_parent_fails: "if_parent_fails",
-    payload: "payload",
-    result: "result",
-    error: "error",
-};
-
 /// Tasks as people may describe them, every other one as they should.
 fn draft() -> impl Strategy<Value = Draft> {
     let often = |good: BoxedStrategy<String>| prop_oneof![4 => good, 1 => text()];
@@ -390,7 +374,7 @@ fn command() -> impl Strategy<Value = Command> {
     let report = || proptest::option::of(nonce());
     let if_held = proptest::sample::select(vec![IfHeld::Refuse, IfHeld::Request, IfHeld::Force]);
     let restart = prop_oneof![task_id().prop_map(Restart::Blocked), Just(Restart::Planned), Just(Restart::Now)];
-    let verdict =
+    let parents =
         prop_oneof![task_id().prop_map(ParentVerdict::WaitFor), Just(ParentVerdict::GoOn), Just(ParentVerdict::Cancel)];
     prop_oneof![
         (run_id(), integer(), nonce()).prop_map(|(run_id, lease_seconds, nonce)| Command::Claim {
@@ -415,7 +399,7 @@ fn command() -> impl Strategy<Value = Command> {
             report
         }),
         (policy(), report()).prop_map(|(policy, report)| Command::Timeout { policy, report }),
-        (verdict, policy(), report()).prop_map(|(verdict, policy, report)| Command::Unblock {
+        (parents, policy(), report()).prop_map(|(verdict, policy, report)| Command::Unblock {
             verdict,
             policy,
             report

@@ -226,7 +226,7 @@ export interface Report<Result extends object = JsonObject> {
    * The event: the task completed, an attempt failed, a lease expired (only of tasks with `maxAttempts`), the task was
    * given back with a delay, it was cancelled, its holder was asked to stop, or told how far it is.
    */
-  kind: 'completed' | 'failed' | 'lapsed' | 'released' | 'cancelled' | 'cancel_requested' | 'progress';
+  kind: 'completed' | 'failed' | 'timed_out' | 'released' | 'cancelled' | 'cancel_requested' | 'progress';
   /** The agent that reported; for an expired lease, its holder. `null` if another task's end caused it. */
   runId: string | null;
   at: Date;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use coord_core::answer::{Collected, Percentiles, QueueStats, Stats};
 use coord_core::name::QueueName;
-use coord_core::queue::{Became, Defect, Diagnosis, Gc, Note, Problem, Settings};
+use coord_core::queue::{Repair, Defect, Diagnosis, Gc, Note, Problem, Settings};
 use coord_core::Timestamp;
 use coord_core::request::{self, Field};
 use coord_store::Sync;
@@ -26,7 +26,7 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let swept = instance.queue()?.sweep(now, nonce())?;
             instance.warn_of(&swept.findings);
-            Ok(swept.taken_back)
+            Ok(swept.timed_out)
         })
     }
 
@@ -142,7 +142,7 @@ fn told(diagnosis: Diagnosis, degraded: Vec<String>) -> wit::Diagnosis {
         healthy: diagnosis.is_healthy(),
         defects: diagnosis.defects.iter().map(Into::into).collect(),
         leftovers: diagnosis.leftovers.total() as u64,
-        quarantine: diagnosis.aside as u64,
+        quarantine: diagnosis.quarantine as u64,
         foreign: diagnosis.foreign.iter().map(ToString::to_string).collect(),
         notes: diagnosis.notes.iter().map(Note::to_string).collect(),
         degraded,
@@ -179,12 +179,12 @@ impl From<&Problem> for wit::Problem {
     }
 }
 
-impl From<Became> for wit::Repair {
-    fn from(became: Became) -> wit::Repair {
+impl From<Repair> for wit::Repair {
+    fn from(became: Repair) -> wit::Repair {
         match became {
-            Became::Left => wit::Repair::Left,
-            Became::Mended => wit::Repair::Mended,
-            Became::SetAside => wit::Repair::Quarantined,
+            Repair::Left => wit::Repair::Left,
+            Repair::Mended => wit::Repair::Mended,
+            Repair::Quarantined => wit::Repair::Quarantined,
         }
     }
 }

@@ -6,7 +6,7 @@ use coord_core::queue::{Counts, ReportKind, Sort, Status, Until};
 use coord_core::request::{BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::store::{StoreError, StoreErrorKind};
 use coord_core::task::IfParentFails;
-use coord_core::transition::{IfHeld, Refusal, Standing, Tenure};
+use coord_core::transition::{IfHeld, Refusal, Standing, CurrentHolder};
 use coord_core::{TaskId, Timestamp};
 
 use crate::bindings::exports::muse::coord::types::Error;
@@ -155,7 +155,7 @@ impl From<coord_core::Error> for Error {
                 status: status.into(),
                 live_task_id: by.to_string(),
             }),
-            Core::UnsupportedFormat { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
+            Core::UnsupportedFormat { .. } | Core::UnsupportedFeature { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
             Core::Unknown(StoreError { kind, .. }) => Error::Unknown(types::IoError { kind: kind.into(), message }),
             Core::WaitsInVain { .. }
@@ -171,7 +171,7 @@ impl From<coord_core::Error> for Error {
 fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -> Error {
     let task_id = id.to_string();
     let current =
-        |Tenure { status, generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::CurrentHolder {
+        |CurrentHolder { status, generation, claimed_at, expires_at, .. }: CurrentHolder, who: Option<String>| types::CurrentHolder {
             task_id: id.to_string(),
             status: status.into(),
             run_id: who.unwrap_or_default(),
@@ -190,7 +190,7 @@ fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -
             ended_at: ended_at.micros(),
             run_id: who,
         }),
-        Refusal::NotDue | Refusal::WornOut => Error::Error(message),
+        Refusal::NotDue | Refusal::TooManyTransitions => Error::Error(message),
     }
 }
 
@@ -425,7 +425,7 @@ impl From<ReportKind> for types::ReportKind {
         match kind {
             ReportKind::Completed => types::ReportKind::Completed,
             ReportKind::Failed => types::ReportKind::Failed,
-            ReportKind::Lapsed => types::ReportKind::TimedOut,
+            ReportKind::TimedOut => types::ReportKind::TimedOut,
             ReportKind::Released => types::ReportKind::Released,
             ReportKind::Cancelled => types::ReportKind::Cancelled,
             ReportKind::CancelRequested => types::ReportKind::CancelRequested,

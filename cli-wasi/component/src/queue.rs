@@ -85,9 +85,9 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let queue = instance.queue()?;
             let record = queue.heartbeat(id, claimant, None, None, now(), nonce())?;
-            let queue::Shown { item, orphans, findings, .. } = queue.show(id, now())?;
+            let queue::Shown { item, late_results, findings, .. } = queue.show(id, now())?;
             instance.warn_of(&findings);
-            Ok(Lease::handle(queue::Claimed { task: item.task, record, orphans }, run_id))
+            Ok(Lease::handle(queue::Claimed { task: item.task, record, late_results }, run_id))
         })
     }
 

@@ -621,6 +621,7 @@ fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
         State::Claimed(_) => entry.attempt.saturating_sub(1),
         _ => entry.attempt,
     };
+    let version = entry.version_after();
     let state = match entry.state {
         State::Claimed(_) | State::TimedOut { .. } => ready(never),
         State::Cancelling(lease) => {
@@ -632,7 +633,7 @@ fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
             return entry;
         }
     };
-    Entry { state, attempt, version: entry.version_after(), ..entry }
+    Entry { state, attempt, version, ..entry }
 }
 
 fn text_of(line: &impl Serialize) -> Result<String, Error> {

@@ -109,7 +109,7 @@ impl ReportKind {
     pub const ALL: [ReportKind; 7] = [
         ReportKind::Completed,
         ReportKind::Failed,
-        ReportKind::Lapsed,
+        ReportKind::TimedOut,
         ReportKind::Released,
         ReportKind::Cancelled,
         ReportKind::CancelRequested,

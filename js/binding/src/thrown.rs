@@ -4,7 +4,7 @@
 use coord_core::queue::Status;
 use coord_core::request::BadRequest;
 use coord_core::store::StoreErrorKind;
-use coord_core::transition::{Refusal, Standing, Tenure};
+use coord_core::transition::{Refusal, Standing, CurrentHolder};
 use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
@@ -108,8 +108,8 @@ impl From<Error> for Thrown {
 impl Facts {
     fn of(refusal: &Refusal) -> Facts {
         match refusal {
-            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => {
-                let Tenure { generation, claimed_at, expires_at, .. } = tenure;
+            Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => {
+                let CurrentHolder { generation, claimed_at, expires_at, .. } = current;
                 Facts {
                     generation: Some(*generation),
                     claimed_at: Some(claimed_at.micros()),
@@ -126,7 +126,7 @@ impl Facts {
                 blocked_on: blocked_on.map(|id| id.to_string()),
                 ..Facts::default()
             },
-            Refusal::NotDue | Refusal::WornOut => Facts::default(),
+            Refusal::NotDue | Refusal::TooManyTransitions => Facts::default(),
         }
     }
 }
