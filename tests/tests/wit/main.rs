@@ -150,7 +150,7 @@ fn the_packages_version_stands_in_its_package_line_alone() {
     let mut found = Vec::new();
     for file in files.split_terminator('\0').filter(|file| !left_out.iter().any(|it| file.ends_with(it))) {
         // A file that was removed and not committed yet is no file, and a picture is no text.
-        let Ok(text) = fs::read_to_string(root.join(file)) else { continue };
+        let Ok(text) = std::fs::read_to_string(root.join(file)) else { continue };
         let lines = text.lines().filter(|line| versioned.is_match(line));
         found.extend(lines.map(|line| format!("{file}: {}", line.trim())));
     }
