@@ -18,8 +18,8 @@ use tempfile::NamedTempFile;
 use xshell::cmd;
 
 /// How cargo is told to build, test or check what runs natively: always together and in one profile. Another choice is
-/// another choice of features and settings for all of wasmtime, which takes minutes to compile. `muse` alone needs less:
-/// see [`compiler`].
+/// another choice of features and settings for all of wasmtime, which takes minutes to compile. To build `muse` alone
+/// less is needed: see [`compiler`].
 pub(crate) const NATIVE: [&str; 4] = ["--locked", "--release", "--workspace", "--all-features"];
 
 /// What has been built, by absolute paths.

@@ -11,8 +11,8 @@
 //! an archive that was sent make two files of them: a queue with one name came along with something else, and its tasks
 //! are its author's.
 //!
-//! A user that names the repository, by `MUSE_REPO_ROOT`, has decided all this. Root trusts what git lets it trust: its own
-//! directories and those of the user who called `sudo`.
+//! A user that names the repository, by `MUSE_REPO_ROOT`, has decided all this. Root trusts what git lets it trust: its
+//! own directories and those of the user who called `sudo`.
 //!
 //! Guaranteed: at most five looks, none of which opens anything. Not guaranteed: anything against another process of
 //! this user.

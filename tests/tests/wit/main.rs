@@ -1,8 +1,6 @@
 //! The interface as it is written in `wit/`: it parses, and every item of ours is documented and says since when it is
 //! there.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
-mod version;
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -114,4 +112,24 @@ fn explained_names(resolve: &Resolve) -> BTreeSet<&str> {
         }
     }
     names
+}
+
+/// In texts that tell what was, or what was resolved, the version may stand, too.
+#[test]
+fn the_packages_version_stands_in_its_package_line_alone() {
+    let left_out = ["CHANGELOG.md", "Cargo.lock", "package-lock.json"];
+    let versioned = regex_lite::Regex::new(r#"muse:coord[^ "'`]*@[0-9]"#).unwrap();
+    let root = wit().join("..");
+    let files = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(&root).output().unwrap();
+    assert!(files.status.success(), "{files:?}");
+    let files = String::from_utf8(files.stdout).unwrap();
+    let mut found = Vec::new();
+    for file in files.split_terminator('\0').filter(|file| !left_out.iter().any(|it| file.ends_with(it))) {
+        // A file that was removed and not committed yet is no file, and a picture is no text.
+        let Ok(text) = std::fs::read_to_string(root.join(file)) else { continue };
+        let lines = text.lines().filter(|line| versioned.is_match(line));
+        found.extend(lines.map(|line| format!("{file}: {}", line.trim())));
+    }
+    let [line] = &found[..] else { panic!("not one line alone: {found:#?}") };
+    assert!(line.starts_with("wit/world.wit: package muse:coord@"), "{line}");
 }
