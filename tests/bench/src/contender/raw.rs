@@ -1,8 +1,8 @@
 //! The lower bound: directories, names and files as the queue has them, and no system call that could be left out.
 //!
-//! The names of a leaf are listed once, ahead; a claim is a rename and the reading of 300 bytes, a completion a rename,
-//! and where that is synced an `fsync` of the directory that the name came to. Nothing is looked up, decided, swept or
-//! shared, so this is no queue.
+//! The names of a bucket are listed once, ahead. A claim is a rename and the reading of 300 bytes, a completion is a
+//! rename; where that is synced, an `fsync` of the directory that the name came to. Nothing is looked up, decided,
+//! swept or shared, so this is no queue.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -17,8 +17,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, RawDir, linkat, openat, renameat};
 use super::Agent;
 use crate::task;
 
-/// As many as a burst leaves in a leaf of the queue's ready shelf.
-const LEAF: u64 = 164;
+/// As many as a burst leaves in a time bucket of the queue's `ready/`.
+const BUCKET: u64 = 164;
 const CLAIMED: u64 = 16;
 const DONE: u64 = 256;
 
@@ -30,7 +30,7 @@ pub(super) struct Raw {
     done: Vec<OwnedFd>,
     sync: Sync,
     leaves: vec::IntoIter<String>,
-    leaf: Option<OwnedFd>,
+    bucket: Option<OwnedFd>,
     names: vec::IntoIter<String>,
     held: Option<String>,
 }
@@ -45,7 +45,7 @@ impl Raw {
         let ready = open_dir(&root, "ready")?;
         let leaves = sorted_names(&ready)?.into_iter();
         let (tasks, claimed, done) = (parts("tasks", DONE)?, parts("claimed", CLAIMED)?, parts("done", DONE)?);
-        Ok(Raw { ready, tasks, claimed, done, sync, leaves, leaf: None, names: Vec::new().into_iter(), held: None })
+        Ok(Raw { ready, tasks, claimed, done, sync, leaves, bucket: None, names: Vec::new().into_iter(), held: None })
     }
 
     fn synced(&self, directory: &OwnedFd) -> Result<()> {
@@ -58,7 +58,7 @@ impl Raw {
 
 impl Agent for Raw {
     fn enqueue(&mut self, number: u64) -> Result<()> {
-        let (name, leaf) = (name(number), number / LEAF);
+        let (name, bucket) = (name(number), number / BUCKET);
         let tasks = part(&self.tasks, number)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let mut file = File::from(openat(tasks, &*name, flags, Mode::from(0o644))?);
@@ -67,13 +67,13 @@ impl Agent for Raw {
             file.sync_data()?;
         }
         self.synced(tasks)?;
-        if number.is_multiple_of(LEAF) {
-            rustix::fs::mkdirat(&self.ready, leaf_name(leaf), Mode::from(0o755))?;
-            self.leaf = Some(open_dir(&self.ready, &leaf_name(leaf))?);
+        if number.is_multiple_of(BUCKET) {
+            rustix::fs::mkdirat(&self.ready, bucket_name(bucket), Mode::from(0o755))?;
+            self.bucket = Some(open_dir(&self.ready, &bucket_name(bucket))?);
         }
-        let leaf = self.leaf.as_ref().context("tasks are enqueued in order")?;
-        linkat(tasks, &*name, leaf, &*name, AtFlags::empty())?;
-        self.synced(leaf)
+        let bucket = self.bucket.as_ref().context("tasks are enqueued in order")?;
+        linkat(tasks, &*name, bucket, &*name, AtFlags::empty())?;
+        self.synced(bucket)
     }
 
     fn claim(&mut self) -> Result<bool> {
@@ -81,13 +81,13 @@ impl Agent for Raw {
             if let Some(name) = self.names.next() {
                 break name;
             }
-            let Some(leaf) = self.leaves.next() else { return Ok(false) };
-            let leaf = open_dir(&self.ready, &leaf)?;
-            self.names = sorted_names(&leaf)?.into_iter();
-            self.leaf = Some(leaf);
+            let Some(bucket) = self.leaves.next() else { return Ok(false) };
+            let bucket = open_dir(&self.ready, &bucket)?;
+            self.names = sorted_names(&bucket)?.into_iter();
+            self.bucket = Some(bucket);
         };
         let claimed = part(&self.claimed, number(&name)?)?;
-        renameat(self.leaf.as_ref().context("a name has a leaf")?, &*name, claimed, &*name)?;
+        renameat(self.bucket.as_ref().context("a name has a bucket")?, &*name, claimed, &*name)?;
         let mut file = File::from(openat(claimed, &*name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
         let mut record = [0; 1024];
         ensure!(file.read(&mut record)? > 0, "a record is empty");
@@ -143,8 +143,8 @@ fn number(name: &str) -> Result<u64> {
     name.parse().context("a name is no number")
 }
 
-fn leaf_name(leaf: u64) -> String {
-    format!("{leaf:08}")
+fn bucket_name(bucket: u64) -> String {
+    format!("{bucket:08}")
 }
 
 fn record(number: u64) -> String {
