@@ -1,5 +1,5 @@
-//! Damaged directories: a queue with tasks in every state, one to five things done to its files by a hand that knows
-//! no mercy, and then the commands as real processes.
+//! Damaged directories: a queue with tasks in every state, one to five random damages to its files, and then the
+//! commands as real processes.
 //!
 //! What must hold in each: every undamaged task that can be claimed is claimed, once; no command hangs, panics, reads
 //! or changes what is outside, or answers other than it always does; the doctor calls no directory healthy in which
@@ -12,6 +12,7 @@
 //! Not covered: damage beside agents at work, which is the soak's vandal; a power cut.
 
 mod deed;
+mod files;
 mod queue;
 mod trial;
 
@@ -26,7 +27,8 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use deed::Deed;
-pub use deed::{fifo, plant};
+pub use deed::plant;
+pub use files::fifo;
 use trial::{Program, Trial};
 
 /// How many violations are told one by one.

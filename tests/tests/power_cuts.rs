@@ -1,4 +1,4 @@
-//! Whatever a power cut leaves of a history, what was acknowledged is there, whole, and can be worked off.
+//! After a power cut at any moment of a history, all that was acknowledged is there, whole, and can be worked off.
 
 use coord_tests::report;
 use coord_tests::sim::power::{Disk, Explored, Histories, explore};

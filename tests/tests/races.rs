@@ -1,4 +1,4 @@
-//! Exclusion between real processes: of all who want one task exactly one gets it, whoever is killed loses nothing.
+//! Exclusion between real processes: exactly one of those that want a task gets it, and a killed one loses nothing.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;

@@ -1,13 +1,13 @@
-//! The checkers can fail: each classic bug is planted into the code that ships, and is found. What is printed is
-//! the schedule that shows it.
+//! The checkers can fail: each finds the classic bugs that are seeded into the code that ships. The schedule that shows
+//! a bug is printed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use coord_core::task::IfParentFails;
 use coord_tests::report;
-use coord_tests::sim::agent::New;
 use coord_tests::sim::every::{Kind, Scenario};
+use coord_tests::sim::operation::New;
 use coord_tests::sim::power::{self, Disk, Histories};
 use coord_tests::sim::random::{self, Appearance, Choice, Mix};
 use coord_tests::sim::seeded_bug::SeededBug;
@@ -17,7 +17,7 @@ use coord_tests::sim::world::World;
 fn found(bug: SeededBug, invariant: &str, schedule: Option<String>) {
     let schedule = schedule.unwrap_or_else(|| panic!("{bug:?} was not found"));
     assert!(schedule.contains(&format!("broken: {invariant}")), "{bug:?} was found by another invariant:\n{schedule}");
-    report(format_args!("planted bug {bug:?}: found\n{schedule}\n"));
+    report(format_args!("seeded bug {bug:?}: found\n{schedule}\n"));
 }
 
 fn in_every_schedule(bug: SeededBug, operations: &[Kind]) -> Option<String> {
@@ -143,7 +143,7 @@ fn a_wake_up_lost_lets_an_agent_sleep_beside_a_task() {
 }
 
 #[test]
-fn a_task_shelved_again_without_a_fence_comes_back_when_its_enqueuer_does() {
+fn a_task_relinked_without_a_fence_comes_back_when_its_enqueuer_does() {
     let bug = SeededBug::RelinkWithoutFence;
     let schedule = panicking(|| drop(random::explore(Choice::Priorities, Mix::Relinking, 20_000, 1, Some(bug))));
     found(bug, "a task has exactly one state entry", schedule);

@@ -237,7 +237,8 @@ mod tests {
             concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests"),
         ];
         for name in COMPUTE.iter().chain(&MEASURE) {
-            let is_there = |tests: &str| std::path::Path::new(tests).join(format!("{name}.rs")).exists();
+            let files = [format!("{name}.rs"), format!("{name}/main.rs")];
+            let is_there = |tests: &str| files.iter().any(|file| std::path::Path::new(tests).join(file).exists());
             assert!(tests.into_iter().any(is_there), "{name}");
         }
     }

@@ -1,21 +1,23 @@
 //! What is done to a directory: a kind of damage, and the place that it was done to.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{lchown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use coord_core::TaskId;
+use rand::RngExt;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, RngExt};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::files::{
+    all_below, cleared, fifo, flip, in_its_directory, instead, is_file_or_directory, of_file, set_mode,
+};
 
 /// One thing that was done.
 #[derive(Clone, Debug)]
@@ -213,15 +215,15 @@ impl Victim<'_> {
         PathBuf::from(places.choose(rng).expect("there are some"))
     }
 
-    /// What was planted belongs to whom the commands run as, or, as often as not, to another user. A directory always
-    /// does: another user's that everybody may read looks like one of the queue's to all but those who write in it. So
-    /// does a copy, which is made in place of a file that nobody has given away.
+    /// Gives the new file to the user that the commands run as, or, half of the time, leaves it with another user. A
+    /// directory is always given: another user's readable directory looks like the queue's to all that do not write in
+    /// it. So is a copy, which takes the place of a file that the commands' user owned.
     fn give_away(&self, kind: Kind, place: &Path, rng: &mut SmallRng) {
         let path = self.root.join(place);
         let is_given = matches!(kind, Kind::Directory | Kind::FullDirectory | Kind::Copy) || rng.random();
         if let Some(owner) = self.owner.filter(|_| kind != Kind::Disown && is_given) {
             for path in [path.clone(), path.join("README.md"), path.join("00"), path.join("00/00")] {
-                // What is not there was not planted.
+                // A path that is not there was not made.
                 lchown(path, Some(owner), Some(owner)).unwrap_or_default();
             }
         }
@@ -322,113 +324,10 @@ impl Victim<'_> {
                 let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(60 * 31_000_000);
                 let at = if rng.random() { epoch + years } else { epoch - years };
                 File::open(&path)?.set_modified(at)?;
-                // What says when it was changed is right or wrong about nothing that was promised.
+                // No invariant depends on a modification time.
                 return Ok(Vec::new());
             }
         }
         Ok(here())
     }
-}
-
-/// What is in a directory, by relative paths. Nothing is followed or opened but directories.
-#[derive(Default)]
-pub(super) struct All {
-    pub(super) files: Vec<PathBuf>,
-    directories: Vec<PathBuf>,
-}
-
-impl All {
-    fn any(&self, rng: &mut SmallRng) -> PathBuf {
-        let from = if rng.next_u32().is_multiple_of(3) { &self.directories } else { &self.files };
-        from.choose(rng).cloned().unwrap_or_else(|| PathBuf::from("tmp"))
-    }
-}
-
-pub(super) fn all_below(root: &Path) -> All {
-    let mut all = All::default();
-    let mut to_read = BTreeSet::from([PathBuf::new()]);
-    while let Some(directory) = to_read.pop_first() {
-        let Ok(entries) = fs::read_dir(root.join(&directory)) else { continue };
-        for entry in entries.flatten() {
-            let path = directory.join(entry.file_name());
-            match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                true => {
-                    to_read.insert(path.clone());
-                    all.directories.push(path);
-                }
-                false => all.files.push(path),
-            }
-        }
-    }
-    all.files.sort();
-    all.directories.sort();
-    all
-}
-
-/// A file to be written, if there is one.
-fn of_file(path: &Path) -> io::Result<File> {
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    OpenOptions::new().read(true).write(true).open(path)
-}
-
-/// Of what is there, and not of what it may be a link to.
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.is_symlink() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    fs::set_permissions(path, Permissions::from_mode(mode))
-}
-
-fn is_file_or_directory(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() || there.is_dir())
-}
-
-fn flip(file: &mut File, rng: &mut SmallRng) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    if length == 0 || length > 1 << 20 {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let at = SeekFrom::Start(rng.random_range(0..length));
-    let mut byte = [0];
-    file.seek(at)?;
-    file.read_exact(&mut byte)?;
-    file.seek(at)?;
-    file.write_all(&[byte[0] ^ (1 << rng.random_range(0..8))])
-}
-
-/// Puts something in the place of whatever is there.
-fn instead(path: &Path, put: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    cleared(path, false)?;
-    put(path)
-}
-
-fn cleared(path: &Path, has_to_be_there: bool) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_to_be_there => Ok(()),
-        Err(error) => Err(error),
-        Ok(there) if there.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    }
-}
-
-/// Makes a FIFO.
-pub fn fifo(path: &Path) -> io::Result<()> {
-    Ok(mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0)?)
-}
-
-/// The address of a socket may have 108 bytes, which many a path of the queue has not room in: so it is bound
-/// elsewhere and moved.
-fn in_its_directory(path: &Path, bind: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let short = std::env::temp_dir().join(format!("s{}-{:x}", std::process::id(), address_of(path)));
-    bind(&short)?;
-    fs::rename(&short, path)
-}
-
-fn address_of(path: &Path) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
-    hasher.finish()
 }

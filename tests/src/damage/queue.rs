@@ -14,7 +14,7 @@ use coord_core::{JsonObject, Queue, TaskId, Timestamp};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 
-use super::deed::all_below;
+use super::files::all_below;
 
 /// The tasks of a queue, by what can be done with them.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) struct Tasks {
     pub(super) places: BTreeMap<TaskId, Vec<PathBuf>>,
 }
 
-/// Who holds tasks in a queue as it is made.
+/// The holder of tasks in a queue as it is made.
 pub(super) const HOLDER: &str = "holder";
 
 /// How long ago the queue was made, in seconds: so all leases of a minute have run out.
@@ -112,8 +112,8 @@ impl Maker {
             new.plan.if_parent_fails = Some(IfParentFails::Run);
         });
         // The lease has run out since.
-        let lapsed = self.enqueue(|new| new.queue = queue("lapsed"));
-        self.claim("lapsed", "dead", 60);
+        let timed_out = self.enqueue(|new| new.queue = queue("timed-out"));
+        self.claim("timed-out", "dead", 60);
         // One attempt of two has failed, and the next is due.
         let again = self.enqueue(|new| {
             new.queue = queue("again");
@@ -124,7 +124,7 @@ impl Maker {
         let (now, nonce) = self.turn();
         let failing = Failing::from("not yet".parse::<coord_core::name::ErrorMessage>().expect("an error"));
         self.queue.fail(again, claimant(HOLDER), failing, now, nonce).expect("it fails");
-        self.tasks.claimable.extend([lapsed, again]);
+        self.tasks.claimable.extend([timed_out, again]);
     }
 
     fn let_some_wait(&mut self) {

@@ -1,16 +1,15 @@
 //! One directory: made, damaged, worked in, repaired, and worked in again.
 #![expect(clippy::indexing_slicing, reason = "of what an answer does not have, it reads null")]
 
+mod command;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
-use std::io::{self, Read, Seek};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
 
+use command::{NOBODY, Program, SECRET, give_to_nobody};
 use coord_core::{TaskId, layout};
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -19,33 +18,6 @@ use tempfile::TempDir;
 
 use super::deed::{Deed, Victim};
 use super::queue::{self, HOLDER, Tasks};
-
-/// No command may take longer.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Whom commands run as where the harness is root: to root no mode and no owner means anything.
-const NOBODY: u32 = 65_534;
-
-/// What no command may ever say.
-const SECRET: &str = "canary-8c1f";
-
-/// The program, where another user can run it.
-pub(super) struct Program {
-    muse: PathBuf,
-    as_nobody: bool,
-    _removed_when_dropped: TempDir,
-}
-
-impl Program {
-    pub(super) fn new() -> Program {
-        let place = TempDir::with_prefix("muse-damage-").expect("make a temporary directory");
-        let muse = place.path().join("muse");
-        fs::copy(crate::required("MUSE_BIN"), &muse).expect("copy the program");
-        fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("the directory is one's own");
-        let as_nobody = fs::metadata(place.path()).is_ok_and(|metadata| metadata.uid() == 0);
-        Program { muse, as_nobody, _removed_when_dropped: place }
-    }
-}
 
 /// What is done in one directory, and what came of it.
 pub(super) struct Trial<'a> {
@@ -66,13 +38,6 @@ pub(super) struct Trial<'a> {
     claims: BTreeMap<(String, u64), u32>,
     /// What commands complained of while the doctor called the directory healthy.
     complaints: Vec<String>,
-}
-
-/// What a command answered.
-struct Answered {
-    code: Option<i32>,
-    json: Value,
-    line: String,
 }
 
 impl<'a> Trial<'a> {
@@ -240,8 +205,7 @@ impl<'a> Trial<'a> {
         self.violations.extend(complaints.into_iter().map(|what| format!("the doctor said healthy, but {what}")));
     }
 
-    /// What lacks only the right to write is seen by whoever writes there, and no doctor: a person does what commands
-    /// say then.
+    /// A missing right to write is seen by commands that write there, not by a doctor. A person follows their advice.
     fn give_access(&self) {
         let root = self.place.path().join(".muse/coordination");
         for directory in self.deeds.iter().filter_map(Deed::write_protected) {
@@ -256,7 +220,7 @@ impl<'a> Trial<'a> {
         }
         let after = self.muse("doctor --json");
         let left = after.json["defects"].as_array().cloned().unwrap_or_default();
-        // A report that is lost is lost; and of a task whose entry was set aside a person says what becomes of it.
+        // A lost report stays lost. A person decides about a task whose entry was quarantined.
         let is_for_people = |defect: &Value| ["report_lost", "no_entry"].iter().any(|code| defect["code"] == *code);
         self.is_left_to_people = !left.is_empty();
         if after.code != Some(0) && (left.is_empty() || !left.iter().all(is_for_people)) {
@@ -320,86 +284,6 @@ impl<'a> Trial<'a> {
     fn has_format(&self) -> bool {
         !self.deeds.iter().any(|deed| deed.concerns("format.json") || deed.concerns("anchor.json"))
     }
-
-    fn note_complaint(&mut self, answered: &Answered) {
-        let warnings = answered.json["warnings"].as_array().cloned().unwrap_or_default();
-        let status = answered.json["status"].as_str().unwrap_or_default();
-        let is_broken = ["io_error", "corrupt", "contended", "unsupported_format"].contains(&status);
-        if is_broken || !warnings.is_empty() {
-            self.complaints.push(format!("{} answered {}", answered.line, answered.json));
-        }
-    }
-
-    /// Runs a command, and holds it to what holds for every command.
-    fn muse(&mut self, line: &str) -> Answered {
-        let mut command = Command::new(&self.program.muse);
-        command.arg("coord").args(line.split(' ')).env_clear().env("MUSE_COORD_SYNC", "off");
-        command.current_dir(self.place.path()).stdin(Stdio::null());
-        if self.program.as_nobody {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        let mut said = tempfile::tempfile().expect("make a temporary file");
-        command.stdout(said.try_clone().expect("clone a file")).stderr(said.try_clone().expect("clone a file"));
-        let began = Instant::now();
-        let mut child = command.spawn().expect("the program starts");
-        let mut pause = Duration::from_micros(500);
-        let status = loop {
-            if let Some(status) = child.try_wait().expect("it is one's own") {
-                break status;
-            }
-            if began.elapsed() > PATIENCE {
-                self.violations.push(format!("{line}: still at it after {PATIENCE:?}"));
-                child.kill().expect("it is one's own");
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(4));
-        };
-        self.slowest = self.slowest.max(began.elapsed());
-        self.processes += 1;
-        let mut text = String::new();
-        said.rewind().and_then(|()| said.read_to_string(&mut text)).expect("a file of one's own, in UTF-8");
-        let code = status.code();
-        if self.shown {
-            crate::report(format_args!("$ muse coord {line}\n{text}exit {code:?}"));
-        }
-        self.check_what_was_said(line, &text, code, status.signal());
-        let json = text.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or(Value::Null);
-        Answered { code, json, line: line.to_string() }
-    }
-
-    fn check_what_was_said(&mut self, line: &str, text: &str, code: Option<i32>, signal: Option<i32>) {
-        let mut wrong = Vec::new();
-        if signal.is_some() || !matches!(code, Some(0..=2)) {
-            wrong.push(format!("ended with {code:?}, signal {signal:?}"));
-        }
-        wrong.extend(
-            ["panicked", "wasm trap", "unreachable"]
-                .iter()
-                .filter(|word| text.contains(**word))
-                .map(ToString::to_string),
-        );
-        if text.contains(SECRET) {
-            wrong.push("tells what is outside".to_string());
-        }
-        if text.contains(|c: char| c.is_control() && c != '\n') {
-            wrong.push("has control characters".to_string());
-        }
-        let is_json = |line: &str| serde_json::from_str::<Value>(line).is_ok();
-        if line.ends_with("--json") && (text.lines().count() != 1 || !text.lines().all(is_json)) {
-            wrong.push("is no line of JSON".to_string());
-        }
-        self.violations.extend(wrong.into_iter().map(|wrong| format!("{line}: {wrong}: {text}")));
-    }
-}
-
-fn give_to_nobody(path: &Path) -> io::Result<()> {
-    lchown(path, Some(NOBODY), Some(NOBODY))?;
-    if fs::symlink_metadata(path)?.is_dir() {
-        for entry in fs::read_dir(path)? {
-            give_to_nobody(&entry?.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// What is in a directory, name, content and time.

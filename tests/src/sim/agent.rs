@@ -1,19 +1,18 @@
-//! Who gives which operation, and what came of it. An agent opens the queue anew for each operation, as a process does.
+//! An agent runs an operation, and is told what came of it. It opens the queue anew each time, as a process does.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
 
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, NewTask, Plan,
-    Progress, Retrying, Start, Status, Thoroughness,
+    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, Progress, Retrying,
+    Status, Thoroughness,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
-use coord_core::task::{Backoff, IfParentFails};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
+
+use super::operation::{New, Operation, task};
 
 /// How long every lease lasts, in seconds.
 pub const LEASE_SECONDS: i64 = 3;
@@ -21,84 +20,7 @@ pub const LEASE_SECONDS: i64 = 3;
 /// When the simulation begins, in seconds since 1970.
 pub const EPOCH: u64 = 1_795_336_200;
 
-/// How long a task with several attempts waits after the first that failed, and after any, in seconds.
-pub const BACKOFF: Backoff = Backoff { seconds: 2, max_seconds: 4 };
-
-/// A task to be added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct New {
-    /// What tells it from others.
-    pub number: u16,
-    /// Higher is claimed first.
-    pub priority: i64,
-    /// How many seconds it may wait to be claimed.
-    pub ttl_seconds: i64,
-    /// How many attempts there may be.
-    pub max_attempts: Option<u32>,
-    /// For how many seconds nobody is to claim it.
-    pub delay_seconds: i64,
-    /// What it waits for.
-    pub after: [Option<TaskId>; 2],
-    /// What it does if one of them does not complete.
-    pub if_parent_fails: IfParentFails,
-    /// It has a key.
-    pub is_unique: bool,
-    /// Which key, of a few.
-    pub key: u8,
-}
-
-/// What an agent is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Add a task.
-    Enqueue(New),
-    /// Take the first task.
-    Claim,
-    /// Go on holding the task.
-    Heartbeat(TaskId),
-    /// Go on holding the task, and say how far it is.
-    Progress(TaskId),
-    /// End the task in success, with a result.
-    Complete(TaskId),
-    /// The same, and add a task in the same step.
-    CompleteAndEnqueue(TaskId, New),
-    /// End this attempt in failure, with nothing to say.
-    Fail(TaskId),
-    /// End the task in failure, whatever attempts are left.
-    FailFinally(TaskId),
-    /// Give the task back.
-    Release(TaskId),
-    /// Give the task back, not to be claimed for so many seconds.
-    ReleaseLater(TaskId, i64),
-    /// Call the task off.
-    Cancel(TaskId),
-    /// Call the task off, or ask its holder to stop.
-    RequestCancel(TaskId),
-    /// Call the task off, whoever holds it.
-    ForceCancel(TaskId),
-    /// Put the task back after its end.
-    Retry(TaskId),
-    /// Draw the consequences of time having passed.
-    Sweep,
-    /// Let nothing be claimed.
-    Pause,
-    /// Let everything be claimed again.
-    Resume,
-    /// Let so many tasks be claimed at once, or any number.
-    Limit(Option<u32>),
-    /// Add two tasks in one batch.
-    EnqueueBoth([New; 2]),
-    /// Remove every task that has ended.
-    Gc,
-    /// Write all tasks down, and see that another queue takes each of them.
-    Export,
-    /// Bring a task in that was enqueued in another queue then.
-    Import(New, Timestamp),
-    /// Examine and mend the directory.
-    Repair,
-}
-
-/// An operation, when it is given by the agent's clock, and by whom.
+/// An agent runs an operation, at a time that its own clock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Invocation {
     /// Which agent, by its number.
@@ -109,7 +31,7 @@ pub struct Invocation {
     pub now: Timestamp,
     /// The random number that it draws; a repair draws those that follow it too.
     pub nonce: Nonce,
-    /// The lease that it means, if it says so.
+    /// The lease that it names, if it names one.
     pub lease: Option<Nonce>,
 }
 
@@ -134,7 +56,7 @@ pub enum Answer {
     Kept(TaskId, Nonce),
     /// The lease goes on, and its holder is asked to stop.
     AskedToStop(TaskId, Nonce),
-    /// The task has ended as ordered, under this lease.
+    /// The task has ended as the operation says, under this lease.
     Ended(TaskId, Nonce),
     /// The task has ended in success, under this lease, and this one follows.
     Followed(TaskId, Nonce, TaskId),
@@ -180,12 +102,12 @@ pub fn name(agent: usize) -> RunId {
 }
 
 impl Invocation {
-    /// Carries it out with a queue that is opened for it, as a command does.
+    /// Runs it on a queue that is opened for it, as a command does.
     pub fn run<S: Store>(&self, store: S) -> Answer {
         told(Queue::open(store).and_then(|queue| self.try_run(&queue)))
     }
 
-    /// Carries it out with a queue that has been used before, and remembers.
+    /// Runs it on a queue that has been used before, and that has a cache.
     pub fn run_on<S: Store>(&self, queue: &Queue<S>) -> Answer {
         told(self.try_run(queue))
     }
@@ -292,7 +214,7 @@ fn export<S: Store>(queue: &Queue<S>, now: Timestamp, nonce: Nonce) -> Result<()
     queue
         .export(now, nonce, |line: String| {
             let taken = elsewhere.import(&line, now, Nonce::from_bits(0xe1));
-            // What has its key, or is waited for, may be another task than it was a moment ago, as this is no snapshot.
+            // The export is no snapshot: the holder of a key, or a parent, may have changed since it was read.
             assert!(taken.is_ok(), "{taken:?}: {line}");
             Ok(())
         })
@@ -329,104 +251,17 @@ pub fn claim_by(agent: usize) -> ClaimRequest {
     ClaimRequest { run_id: name(agent), queues, choice, lease_seconds: LEASE_SECONDS }
 }
 
-/// The result that an agent reports: it tells which invocation it came from.
+/// The result that an agent reports. It names the invocation that it comes from.
 pub fn result_of(nonce: Nonce) -> String {
     format!("{{\"by\":\"{nonce}\"}}")
-}
-
-/// A task to be enqueued.
-pub fn task(new: New) -> NewTask {
-    let start = if new.delay_seconds > 0 { Start::After(new.delay_seconds) } else { Start::Now };
-    let plan = Plan {
-        max_attempts: new.max_attempts,
-        backoff: new.max_attempts.map(|_| BACKOFF),
-        start,
-        after: new.after.into_iter().flatten().collect(),
-        if_parent_fails: Some(new.if_parent_fails),
-        unique: new.is_unique.then(|| format!("key{}", new.key).parse().expect("a key")),
-    };
-    NewTask {
-        title: format!("task {}", new.number).parse().expect("a title"),
-        priority: new.priority,
-        queue: QueueName::default_queue(),
-        ttl_seconds: new.ttl_seconds,
-        created_by: "orchestrator".parse().expect("a run id"),
-        tags: Vec::new(),
-        plan,
-        payload: JsonObject::parse("{}").expect("JSON"),
-    }
-}
-
-/// The task with the next number by which it comes into the same directories as those whose ids begin with these
-/// digits, if it is enqueued then, by the completion with the nonce `follows` if there is one. What was found once is
-/// remembered.
-pub fn numbered(new: New, digits: &str, now: Timestamp, follows: Option<Nonce>) -> New {
-    type Asked = (New, String, Timestamp, Option<Nonce>);
-    static FOUND: Mutex<BTreeMap<u64, Vec<(Asked, New)>>> = Mutex::new(BTreeMap::new());
-    let asked = (new, digits.to_string(), now, follows);
-    let mut found = FOUND.lock().expect("nobody panics here");
-    let known = found.entry(now.micros()).or_default();
-    if let Some((_, new)) = known.iter().find(|(known, _)| *known == asked) {
-        return *new;
-    }
-    let id_of = |new: &New| Task::encode(task(*new).record(follows, now)).expect("JSON").0.id;
-    let mut all = (new.number..).map(|number| New { number, ..new });
-    let new = all.find(|new| id_of(new).hex().starts_with(digits)).expect("one of a few hundred");
-    known.push((asked, new));
-    new
 }
 
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = String::from(name(self.agent));
         let seconds = self.now.micros().saturating_sub(EPOCH * 1_000_000) as f64 / 1e6;
-        let what = match self.operation {
-            Operation::Enqueue(new) => format!("enqueue {new}"),
-            Operation::Claim => "claim".to_string(),
-            Operation::Heartbeat(id) => format!("heartbeat {}", short(id)),
-            Operation::Progress(id) => format!("heartbeat {} with progress", short(id)),
-            Operation::Complete(id) => format!("complete {}", short(id)),
-            Operation::CompleteAndEnqueue(id, new) => format!("complete {} and enqueue {new}", short(id)),
-            Operation::Fail(id) => format!("fail {}", short(id)),
-            Operation::FailFinally(id) => format!("fail --final {}", short(id)),
-            Operation::Release(id) => format!("release {}", short(id)),
-            Operation::ReleaseLater(id, seconds) => format!("release {} for {seconds} s", short(id)),
-            Operation::Cancel(id) => format!("cancel {}", short(id)),
-            Operation::RequestCancel(id) => format!("cancel --request {}", short(id)),
-            Operation::ForceCancel(id) => format!("cancel --force {}", short(id)),
-            Operation::Retry(id) => format!("retry {}", short(id)),
-            Operation::Sweep => "sweep".to_string(),
-            Operation::Pause => "pause".to_string(),
-            Operation::Resume => "resume".to_string(),
-            Operation::Limit(max) => format!("limit to {max:?}"),
-            Operation::EnqueueBoth([one, other]) => format!("enqueue a batch of {one} and {other}"),
-            Operation::Gc => "gc".to_string(),
-            Operation::Export => "export".to_string(),
-            Operation::Import(new, _) => format!("import {new}"),
-            Operation::Repair => "doctor --repair".to_string(),
-        };
-        write!(f, "{who}: {what} (at {seconds} s")?;
+        write!(f, "{who}: {} (at {seconds} s", self.operation)?;
         self.lease.iter().try_for_each(|lease| write!(f, ", as holder of lease {lease}"))?;
         write!(f, ")")
     }
-}
-
-impl fmt::Display for New {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {}, priority {}, ttl {}", self.number, self.priority, self.ttl_seconds)?;
-        self.max_attempts.iter().try_for_each(|max| write!(f, ", {max} attempts"))?;
-        if self.delay_seconds > 0 {
-            write!(f, ", in {} s", self.delay_seconds)?;
-        }
-        self.after.iter().flatten().try_for_each(|id| write!(f, ", after {}", short(*id)))?;
-        if self.after.iter().any(Option::is_some) {
-            write!(f, ", {} if that fails", self.if_parent_fails.as_str())?;
-        }
-        if self.is_unique { write!(f, ", unique by key{}", self.key) } else { Ok(()) }
-    }
-}
-
-/// The beginning of an id, enough to tell a few tasks apart.
-pub fn short(id: TaskId) -> String {
-    id.fan_out(8)
 }

@@ -172,8 +172,8 @@ pub const FAILURES: [StoreErrorKind; 5] = [
     StoreErrorKind::Other,
 ];
 
-/// A store whose every operation is answered by one function, on a medium that orders names or does not. It is one
-/// type, whatever the function is: the queue is compiled for it once.
+/// A store whose every operation one function answers, on a medium that orders names or does not. The function's type
+/// is erased, so the queue is compiled once for all functions.
 pub struct Answered<'a> {
     ask: Box<dyn Fn(Call) -> Reply + 'a>,
     orders_names: Option<bool>,

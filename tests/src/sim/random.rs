@@ -1,23 +1,23 @@
 //! Random schedules of more agents than can be explored to the end, by `shuttle`: the real code on threads, of which
 //! one runs at a time, and who is next is chosen at every store operation.
 
+mod stage;
+mod wake_up;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coord_core::name::Nonce;
-use coord_core::queue::{Thoroughness, Watch};
-use coord_core::store::StoreErrorKind;
-use coord_core::task::IfParentFails;
 use coord_core::{Queue, TaskId};
-use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::{Config, Runner, thread};
+use stage::{Mishap, PlannedMishap, Stage, enqueue, invocation};
+pub use wake_up::{Appearance, explore_wake_ups};
 
-use super::agent::{self, Answer, Invocation, LEASE_SECONDS, New, Operation, after};
-use super::call::{Call, Reply, failed, repeated};
-use super::oracle::Broken;
+use super::agent::{self, Answer, Invocation};
+use super::call::Call;
 use super::seeded_bug::{SeededBug, answered};
 use super::world::World;
 
@@ -27,13 +27,10 @@ const AGENTS: (usize, u64) = (4, 5);
 /// The same where agents ask for the same keys.
 const AGENTS_WITH_KEYS: (usize, u64) = (8, 3);
 
-/// How many keys these ask for.
-const KEYS: u8 = 2;
-
 /// How many tasks there are at most; half of them are there from the beginning.
 const TASKS: u16 = 6;
 
-/// When the last lease is over, in seconds after the beginning, and leaves are old enough to be removed.
+/// When the last lease is over, in seconds after the beginning, and time buckets are old enough to be removed.
 const LATER: u64 = 1_000;
 
 /// Room for the queue's deepest calls, which parse JSON.
@@ -53,7 +50,7 @@ pub enum Choice {
 pub enum Mix {
     /// Everything, as agents at work do it.
     Everything,
-    /// Mostly what makes entries: enqueuing, claiming, and shelving again by doctors who take everybody for dead.
+    /// Mostly what makes entries: enqueuing, claiming, and relinking by doctors that take all agents for dead.
     Relinking,
     /// Twice as many agents, which all enqueue with one of a few keys, and what gives a key up or back.
     Keys,
@@ -88,85 +85,6 @@ pub fn explore(choice: Choice, mix: Mix, schedules: usize, seed: u64, bug: Optio
     tally
 }
 
-/// What makes a task appear.
-#[derive(Clone, Copy, Debug)]
-pub enum Appearance {
-    /// It is enqueued.
-    Enqueued,
-    /// It is released by its holder, who has claimed it at once when it was enqueued.
-    Released,
-}
-
-/// Runs so many schedules of one agent that finds nothing and one that makes a task appear. Panics if the first is not
-/// woken by what it could not see.
-pub fn explore_wake_ups(appearance: Appearance, schedules: usize, seed: u64, bug: Option<SeededBug>) {
-    let mut config = Config::new();
-    config.stack_size = STACK_BYTES;
-    let schedule = move || one_wake_up(appearance, bug);
-    Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(schedule);
-}
-
-fn one_wake_up(appearance: Appearance, bug: Option<SeededBug>) {
-    let mut world = World::new();
-    let operation = match appearance {
-        Appearance::Enqueued => enqueue(0),
-        Appearance::Released => Operation::Release(held(&mut world)),
-    };
-    let world = Arc::new(Mutex::new(world));
-    let store = move |world: Arc<Mutex<World>>, agent, operation| {
-        let invocation = invocation(agent, operation, 1, 1 + agent as u64, None);
-        answered(bug, move |call: Call| {
-            let reply = world.lock().expect("nobody panics").call(&call, &invocation);
-            reply.unwrap_or_else(|broken| panic!("{broken}"))
-        })
-    };
-    let waiters = world.clone();
-    let waiter = thread::spawn(move || {
-        let queue = Queue::open(store(waiters, 0, Operation::Claim)).expect("a queue");
-        let request = agent::claim_by(0);
-        let mut watch = Watch::default();
-        let nonce = Nonce::from_bits(1);
-        let claim = queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), after(1), nonce);
-        let found = claim.expect("the medium works").claimed.is_some();
-        (found, watch)
-    });
-    let others = world.clone();
-    let other = thread::spawn(move || invocation(1, operation, 1, 2, None).run(store(others, 1, operation)));
-    let (found, watch) = waiter.join().expect("nobody panics");
-    assert!(matches!(other.join(), Ok(Answer::Enqueued(_) | Answer::Released(..))), "nobody is in the way");
-    let queue = Queue::open(store(world, 0, Operation::Claim)).expect("a queue");
-    let woken = queue.has_stirred(&watch, after(1)).expect("the medium works");
-    assert!(found || woken, "broken: a waiting agent is woken. Seen: it sleeps on beside a task that was acknowledged");
-}
-
-/// A task that agent 1 holds.
-fn held(world: &mut World) -> TaskId {
-    let mut told = |operation, nonce| world.run(&invocation(1, operation, 1, nonce, None));
-    let (Ok(Answer::Enqueued(_)), Ok(Answer::Claimed(id, ..))) = (told(enqueue(0), 3), told(Operation::Claim, 4))
-    else {
-        panic!("nobody is in the way")
-    };
-    id
-}
-
-/// The world and all that happened in it.
-struct Stage {
-    mix: Mix,
-    world: World,
-    /// Seconds since the beginning, which only ever pass.
-    seconds: u64,
-    nonces: u64,
-    enqueued: u16,
-    history: Vec<Happened>,
-}
-
-/// One thing that happened.
-enum Happened {
-    Began(Invocation),
-    Called(usize, Call, &'static str),
-    Answered(usize, Answer),
-}
-
 fn one_schedule(mix: Mix, bug: Option<SeededBug>, tally: &Arc<Tally>) {
     let mut world = World::new();
     let (agents, _) = mix.agents();
@@ -190,8 +108,8 @@ fn one_schedule(mix: Mix, bug: Option<SeededBug>, tally: &Arc<Tally>) {
     tally.schedules.fetch_add(1, Ordering::Relaxed);
 }
 
-/// An agent's life: one invocation after the other, each by another clock and with another planned. Its queue remembers from
-/// one to the next, until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
+/// An agent's life: one invocation after the other, each by another clock and with another mishap or none. Its queue
+/// keeps its cache until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
 fn live(agent: usize, mix: Mix, bug: Option<SeededBug>, stage: &Mutex<Stage>, tally: &Tally) {
     let mut lease: Option<(TaskId, Nonce)> = None;
     let at_hand: RefCell<Option<(Invocation, PlannedMishap)>> = RefCell::default();
@@ -240,188 +158,6 @@ impl Mix {
     }
 }
 
-impl Stage {
-    fn next_invocation(&mut self, agent: usize, lease: Option<(TaskId, Nonce)>) -> Invocation {
-        let mut random = thread_rng();
-        self.seconds += random.gen_range(0..3);
-        let tasks: Vec<TaskId> = self.world.oracle.tasks().collect();
-        let any = tasks[random.gen_range(0..tasks.len())];
-        let mine = lease.map_or(any, |(id, _)| id);
-        let may_enqueue = self.enqueued < TASKS;
-        let operation = match (self.mix, random.gen_range(0..30), lease) {
-            (Mix::Everything, 0..4, _) if may_enqueue => self.enqueue_any(any),
-            (Mix::Relinking, 0..12, _) if may_enqueue => {
-                self.enqueued += 1;
-                enqueue(self.enqueued - 1)
-            }
-            (Mix::Keys, 0..14, _) => Operation::Enqueue(self.unique()),
-            (Mix::Keys, 14..17, _) => Operation::EnqueueBoth([self.unique(), self.unique()]),
-            (Mix::Keys, 17..20, _) => Operation::Retry(any),
-            (Mix::Keys, 20..22, _) => Operation::ForceCancel(any),
-            (Mix::Keys, 22, _) => Operation::Repair,
-            (Mix::Keys, 23, _) => Operation::Gc,
-            (Mix::Keys, 24, _) => Operation::Import(self.unique(), after(0)),
-            (Mix::Keys, 25..27, Some(_)) => Operation::Complete(mine),
-            (Mix::Everything, 0, _) | (Mix::Relinking, 0..21, _) => Operation::Repair,
-            (Mix::Everything, 1..3, _) => Operation::Cancel(any),
-            (Mix::Everything, 3, _) => Operation::ForceCancel(any),
-            (Mix::Everything, 4, _) => Operation::Heartbeat(any),
-            (Mix::Everything, 5, _) if random.gen_bool(0.5) => Operation::Complete(any),
-            (Mix::Everything, 5, _) => Operation::Release(any),
-            (Mix::Everything, 6, _) => Operation::RequestCancel(any),
-            (Mix::Everything, 7, _) => Operation::Retry(any),
-            (Mix::Everything, 8, _) => self.rarer(),
-            (Mix::Everything, 9..12, Some(_)) => Operation::Heartbeat(mine),
-            (Mix::Everything, 12..14, Some(_)) => Operation::Progress(mine),
-            (Mix::Everything, 14..16, Some(_)) if may_enqueue => match self.enqueue_any(any) {
-                Operation::Enqueue(new) => Operation::CompleteAndEnqueue(mine, new),
-                other => other,
-            },
-            (Mix::Everything, 14..18, Some(_)) => Operation::Complete(mine),
-            (Mix::Everything, 18..21, Some(_)) => Operation::Fail(mine),
-            (Mix::Everything, 21, Some(_)) => Operation::FailFinally(mine),
-            (Mix::Everything, 22..24, Some(_)) => Operation::Release(mine),
-            (Mix::Everything, 24, Some(_)) => Operation::ReleaseLater(mine, 2),
-            _ => Operation::Claim,
-        };
-        // A clock that is right, or wrong by up to a lease's length.
-        let jump =
-            if random.gen_bool(0.3) { random.gen_range(0..=2 * LEASE_SECONDS as u64) } else { LEASE_SECONDS as u64 };
-        let seconds = (self.seconds + jump).saturating_sub(LEASE_SECONDS as u64);
-        // A doctor whose clock is so wrong that it takes every enqueuer at work for dead.
-        let seconds = if operation == Operation::Repair { seconds + 100 } else { seconds };
-        self.nonces += 0x1000;
-        let meant = lease.filter(|(id, _)| *id == mine && random.gen_bool(0.5)).map(|(_, nonce)| nonce);
-        let invocation = invocation(agent, operation, seconds, self.nonces, meant);
-        self.history.push(Happened::Began(invocation));
-        invocation
-    }
-
-    /// A task with one of the keys.
-    fn unique(&mut self) -> New {
-        self.enqueued += 1;
-        let key = thread_rng().gen_range(0..KEYS);
-        New { number: self.enqueued, ttl_seconds: 100_000, is_unique: true, key, ..New::default() }
-    }
-
-    /// What agents do now and then, and whoever looks after them.
-    fn rarer(&mut self) -> Operation {
-        let new = |number| New { number, ttl_seconds: 100_000, ..New::default() };
-        match thread_rng().gen_range(0..12) {
-            0..3 => Operation::Gc,
-            3 => Operation::Export,
-            // Some are there already.
-            4 => Operation::Import(new(1_000 + self.enqueued % 2), after(0)),
-            5 if self.enqueued < TASKS => {
-                self.enqueued += 2;
-                Operation::EnqueueBoth([new(self.enqueued - 2), new(self.enqueued - 1)])
-            }
-            6 => Operation::Pause,
-            7 => Operation::Resume,
-            8 => Operation::Limit(Some(1)),
-            9 => Operation::Limit(None),
-            _ => Operation::Sweep,
-        }
-    }
-
-    /// A task of any kind; if it waits for others, then for `parent`.
-    fn enqueue_any(&mut self, parent: TaskId) -> Operation {
-        self.enqueued += 1;
-        let Operation::Enqueue(plain) = enqueue(self.enqueued - 1) else { unreachable!("it enqueues") };
-        let mut random = thread_rng();
-        let if_parent_fails = IfParentFails::ALL[random.gen_range(0..3)];
-        let new = New { if_parent_fails, ..plain };
-        let new = match random.gen_range(0..6) {
-            0 | 1 => New { after: [Some(parent), None], ..new },
-            2 => New { after: [Some(parent), self.world.oracle.tasks().next()], ..new },
-            3 | 4 => New { is_unique: true, ..new },
-            _ => new,
-        };
-        let delay_seconds = if random.gen_bool(0.2) { 2 } else { 0 };
-        Operation::Enqueue(New { delay_seconds, ..new })
-    }
-
-    fn call(&mut self, invocation: &Invocation, call: Call, mishap: Mishap) -> Reply {
-        let what = match mishap {
-            Mishap::None => "",
-            Mishap::Death => " … is dead",
-            Mishap::Failure => ": fails",
-            Mishap::FailureAfter => ": takes effect, but is reported as failed",
-            Mishap::Repetition => ": takes effect, the reply is lost, the call repeated",
-        };
-        let reply = match mishap {
-            Mishap::Death => failed(StoreErrorKind::Other),
-            Mishap::Failure => self.world.fail(&call),
-            _ => match self.world.call(&call, invocation) {
-                Ok(reply) if mishap == Mishap::Repetition => repeated(&reply),
-                Ok(_) if mishap == Mishap::FailureAfter => failed(StoreErrorKind::Other),
-                Ok(reply) => reply,
-                Err(broken) => {
-                    self.history.push(Happened::Called(invocation.agent, call, what));
-                    self.fail(&broken)
-                }
-            },
-        };
-        self.history.push(Happened::Called(invocation.agent, call, what));
-        reply
-    }
-
-    fn told(&mut self, invocation: &Invocation, answer: &Answer) {
-        self.history.push(Happened::Answered(invocation.agent, *answer));
-        if let Err(broken) = self.world.told(invocation, answer) {
-            self.fail(&broken);
-        }
-    }
-
-    fn fail(&self, broken: &Broken) -> ! {
-        let history: Vec<String> = self.history.iter().map(Happened::to_string).collect();
-        panic!("{}\n{broken}", history.join("\n"))
-    }
-}
-
-/// What befalls an agent on one invocation, and at which of its calls.
-#[derive(Clone, Copy, Debug)]
-struct PlannedMishap {
-    what: Mishap,
-    when: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mishap {
-    None,
-    Death,
-    Failure,
-    FailureAfter,
-    Repetition,
-}
-
-impl PlannedMishap {
-    /// Two invocations of three go well.
-    fn draw(operation: Operation) -> PlannedMishap {
-        let mishaps = [Mishap::Death, Mishap::Failure, Mishap::FailureAfter, Mishap::Repetition];
-        let mut random = thread_rng();
-        let what = mishaps.get(random.gen_range(0..12)).copied().unwrap_or(Mishap::None);
-        // A doctor makes about a hundred calls, and the last of them are those that mend.
-        let calls = if operation == Operation::Repair { 120 } else { 25 };
-        PlannedMishap { what, when: random.gen_range(1..calls) }
-    }
-
-    fn at(self, call: u64) -> Mishap {
-        let now = if self.what == Mishap::Death { call >= self.when } else { call == self.when };
-        if now { self.what } else { Mishap::None }
-    }
-}
-
-/// One of three kinds: tried once, tried three times, and of little patience.
-fn enqueue(number: u16) -> Operation {
-    let (ttl_seconds, max_attempts) = (if number % 3 == 2 { 4 } else { 100_000 }, (number % 3 == 1).then_some(3));
-    Operation::Enqueue(New { number, priority: i64::from(number % 2), ttl_seconds, max_attempts, ..New::default() })
-}
-
-fn invocation(agent: usize, operation: Operation, seconds: u64, nonce: u64, lease: Option<Nonce>) -> Invocation {
-    Invocation { agent, operation, now: after(seconds), nonce: Nonce::from_bits(nonce), lease }
-}
-
 impl Tally {
     fn count(&self, answer: &Answer) {
         let counter = match answer {
@@ -448,17 +184,5 @@ impl fmt::Display for Tally {
         write!(f, "{schedules} schedules, {calls} store operations, {mishaps} deaths and failures, {claims} claims, ")?;
         write!(f, "{ends} ends, {releases} releases, {failures} failures with attempts left, {retries} retries, ")?;
         write!(f, "{refusals} refusals")
-    }
-}
-
-impl fmt::Display for Happened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Happened::Began(invocation) => write!(f, "{invocation}"),
-            Happened::Called(agent, call, what) => write!(f, "  {}: {call}{what}", String::from(agent::name(*agent))),
-            Happened::Answered(agent, answer) => {
-                write!(f, "  {}: is told {answer:?}", String::from(agent::name(*agent)))
-            }
-        }
     }
 }

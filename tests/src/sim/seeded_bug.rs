@@ -1,5 +1,4 @@
-//! Classic bugs, each as what a program that makes it does where the right one does a single store operation. A
-//! checker that does not find them is none.
+//! Classic bugs, each as other store operations in the place of a single right one. A checker must find each of them.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -23,7 +22,7 @@ pub enum SeededBug {
     CreateThenWrite,
     /// An expired claim is unlinked and made anew.
     UnlinkAndRecreate,
-    /// A lease that had run out in an old listing is taken back under the name that the task has by now.
+    /// A lease that had expired in an old listing is timed out under the name that the task has by now.
     ExpireByStaleListing,
     /// The directory of ended tasks is not synced.
     LeaveSyncOut,
@@ -33,43 +32,43 @@ pub enum SeededBug {
     LoseWakeUp,
     /// A release is taken for an attempt.
     KeepAttemptOnRelease,
-    /// A release takes the task from whoever holds it by now, not from the lease that it was decided for.
+    /// A release takes the task from its present holder, not from the lease that the release was decided for.
     ReleaseWithoutOwnershipCheck,
-    /// A doctor shelves a task again without taking the record's old name away.
+    /// A doctor relinks a task without taking the record's old name away.
     RelinkWithoutFence,
-    /// Who waits for a task is woken before its end is there, and not afterwards.
+    /// Dependents of a task are woken before its end is there, and not afterwards.
     WakeBeforeTheEnd,
-    /// Whoever enqueues a task that waits for another does not look at that one after the link.
+    /// An enqueuer does not look at the parent of its task again after the link.
     LinkWithoutALook,
-    /// A task that waits for another is shelved as one that can be claimed.
+    /// A task that waits for another is linked as one that can be claimed.
     LinkAsReady,
-    /// Whoever wants a key does not look who got it.
+    /// An enqueuer that wants a key does not look which task got it.
     KeyWithoutALook,
-    /// A lease that ran out is not counted as an attempt.
+    /// An expired lease is not counted as an attempt.
     ForgiveTimeouts,
-    /// A lease that ran out can be taken over, although it was the last that there may be.
+    /// The task can be claimed again after the last allowed attempt has timed out.
     TimeOutAfterTheLast,
     /// A task whose attempt failed is due at once.
     ForgetTheBackOff,
     /// The report whose place another takes is removed before the name leads to that.
     RemoveReportTooEarly,
-    /// A heartbeat drops what its holder was asked.
+    /// A heartbeat drops the request to stop.
     ForgetTheRequest,
     /// An agent that has claimed one too many does not count again.
     KeepOneTooMany,
-    /// What an accepted completion enqueued is taken back as if that had been refused.
+    /// The tasks that an accepted completion enqueued are taken back, as if it had been refused.
     TakeBackWhatFollows,
     /// A report whose place was taken is removed when nothing of that is on disk.
     SyncNoProgress,
-    /// Whoever gets a key does not wait until that is on disk.
+    /// An enqueuer that gets a key does not sync it.
     SyncNoKey,
-    /// An agent that asks for a key finds the task which has the key in no place yet, and takes its enqueuer for dead.
+    /// An agent that asks for a key does not find the holder's task yet, and takes that enqueuer for dead.
     TakeTheEnqueuerForDead,
-    /// An agent that gives back a task, since it has one too many, does not look for another.
+    /// An agent that releases a task because of the limit does not look for another.
     LeaveAfterGivingWay,
-    /// Nobody looks at the marks of those that list a task among others that they wait for.
+    /// Nobody looks at the marks that tasks with several parents leave at each of them.
     ForgetTheMarks,
-    /// A collection looks who waits for a task before it takes that away, and not afterwards.
+    /// A `gc` looks for dependents before it moves a task away, and not afterwards.
     CollectWithoutASecondLook,
 }
 
@@ -211,7 +210,7 @@ impl SeededBug {
             }
             (SeededBug::TakeTheEnqueuerForDead, Call::Link(from, to), _) if is_in("unique", &to.dir) => {
                 done.asks_for = done.asks_for.or(new.map(|entry| entry.id));
-                // It does so once, lest two do it to each other for ever.
+                // Only once, or two enqueuers would do it to each other without end.
                 done.has_a_key |= layout::parse_key_holder(&to.name).is_some();
                 ask(Call::Link(from, to))
             }
@@ -242,11 +241,11 @@ impl SeededBug {
                 ask(Call::Rename(from, forgiven.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
             }
             (SeededBug::TimeOutAfterTheLast, Call::Rename(from, to), Some(State::Ended(_))) => {
-                let lapsed = new.and_then(|entry| {
+                let timed_out = new.and_then(|entry| {
                     let lease = entry.lease()?.clone();
                     Some(at_home(Entry { state: State::Lapsed { lease, tags: TagSet::default() }, ..entry }))
                 });
-                ask(Call::Rename(from, lapsed.unwrap_or(to)))
+                ask(Call::Rename(from, timed_out.unwrap_or(to)))
             }
             (SeededBug::ForgetTheBackOff, Call::Rename(from, to), Some(State::Scheduled { .. })) => {
                 let last = Entry::parse(&from.name);
@@ -261,7 +260,7 @@ impl SeededBug {
                 ask(Call::Rename(from, to))
             }
             (SeededBug::ForgetTheRequest, Call::Rename(from, to), Some(State::Recalled(lease)))
-                if from.name.contains(".recalled.") =>
+                if Entry::parse(&from.name).is_some_and(|last| matches!(last.state, State::Recalled(_))) =>
             {
                 let state = State::Claimed(lease.clone());
                 let forgotten = new.as_ref().map(|entry| Entry { state, ..entry.clone() });

@@ -1,4 +1,4 @@
-//! The tree, and the oracle that watches it: what every checker holds, however it chooses who is next.
+//! The tree and its oracle. Every checker has them, and chooses which agent is next.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use coord_core::queue::Diagnosis;
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::{MemStore, Tree};
 
-use super::agent::{Answer, Invocation, Operation, after};
+use super::agent::{Answer, Invocation, after};
 use super::call::{Answered, Call, Reply, failed};
+use super::operation::Operation;
 use super::oracle::{Broken, Invariant, Oracle, expect};
 
 /// A tree, and what is known of it.
@@ -21,12 +22,11 @@ pub struct World {
     pub tree: Arc<Tree>,
     /// What was seen and told.
     pub oracle: Oracle,
-    /// Agents that meet nobody find that the medium orders names.
+    /// An agent that runs alone finds that the medium orders names.
     pub orders_names: bool,
 }
 
-/// How many sweeps, a second apart, it takes to see every part of the shelf of those that wait for others: here there
-/// are few.
+/// How many sweeps, a second apart, it takes to see every shard of the blocked tasks. There are few here.
 const SWEEPS: u64 = 3;
 
 /// The agent that comes when all others are gone.
@@ -63,7 +63,7 @@ impl World {
         Ok(reply)
     }
 
-    /// Has a call fail, without effect but for what is left of a line that was to be added.
+    /// Has a call fail without effect, except that a part of an appended line may be left.
     pub fn fail(&mut self, call: &Call) -> Reply {
         if let Call::Append(path, line, most) = call {
             Arc::make_mut(&mut self.tree).append(path, &line[..line.len() / 2], *most);

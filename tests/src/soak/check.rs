@@ -1,4 +1,4 @@
-//! What must be true of any history, whoever was killed when.
+//! What must be true of any history, no matter which agents were killed when.
 //!
 //! 1. One winner: a task's generation has one holder, a nonce one lease, and nobody takes a task whose lease runs.
 //! 2. Each task's history is linearizable ([`task`]).
@@ -11,14 +11,18 @@
 //! Each is checked by itself, from the evidence alone: 1, 3 and 4 by plain comparisons that anybody can follow, and 2
 //! by a search, which would find what they overlook.
 
+mod ends;
+mod figures;
 mod keys;
 mod leases;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+pub(super) use figures::Figures;
+
 use super::agent::LIMITED;
-use super::history::{Action, Answer, Label, Lease, Listed, Listing, Op, Task};
+use super::history::{Action, Answer, Label, Lease, Listing, Op, Task};
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,46 +36,6 @@ pub(super) struct Violation {
 pub(super) struct Findings {
     pub(super) violations: Vec<Violation>,
     pub(super) figures: Figures,
-}
-
-/// What was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Figures {
-    pub(super) commands: usize,
-    /// Operations whose agent died before it had the answer.
-    pub(super) unknown: usize,
-    pub(super) enqueued: usize,
-    /// Enqueues without an answer that took effect.
-    pub(super) recovered: usize,
-    pub(super) claims: usize,
-    /// Claims without an answer that took effect.
-    pub(super) silent_claims: usize,
-    /// Claims of tasks that had been held before.
-    pub(super) takeovers: usize,
-    pub(super) releases: usize,
-    pub(super) completions: usize,
-    pub(super) failures: usize,
-    pub(super) cancellations: usize,
-    /// Endings that are in the listing, but whose agent died before it had the answer.
-    pub(super) silent_endings: usize,
-    /// Reports of holders that came too late, and those of them that came while another held the task.
-    pub(super) late_refused: usize,
-    pub(super) lease_lost: usize,
-    /// Enqueues that were told of another task with their key, and different keys, each of a queue.
-    pub(super) deduplicated: usize,
-    pub(super) keys: usize,
-    pub(super) keys_held_by_two: usize,
-    /// Times in which a limit held for certain.
-    pub(super) limits: usize,
-    pub(super) limits_exceeded: usize,
-    /// Tasks that were put back after their end, and tasks that were removed.
-    pub(super) put_back: usize,
-    pub(super) removed: usize,
-    pub(super) lost: usize,
-    pub(super) unexpected: usize,
-    /// Histories that were searched for an order, and those that were too long to be.
-    pub(super) searched: usize,
-    pub(super) too_long: usize,
 }
 
 /// Checks everything.
@@ -89,7 +53,7 @@ pub(super) fn check(actions: &[Action], listing: &Listing) -> Findings {
     for (task, actions) in &evidence.by_task {
         let suspects = findings.violations.len();
         leases::are_kept(task, actions, &mut findings);
-        ended_is_ended(task, actions, &mut findings);
+        ends::ended_is_ended(task, actions, &mut findings);
         evidence.ending_is_listed(task, actions, &mut findings);
         // The search for an order that does not exist takes long, and would say less.
         if findings.violations.len() == suspects {
@@ -154,7 +118,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Whoever says who holds which generation of a task: a claim, a heartbeat, an ending, a refusal, the listing.
+    /// All evidence of who held which generation of a task: claims, heartbeats, endings, refusals, the listing.
     fn holders(&self) -> impl Iterator<Item = (&'a Task, u32, &'a String)> {
         let told = self.actions.iter().filter_map(|action| match (action.task()?, &action.op, action.answer()?) {
             (task, _, Answer::Claimed { lease, .. } | Answer::Kept(lease)) => {
@@ -164,7 +128,7 @@ impl<'a> Evidence<'a> {
             (task, _, Answer::Refused { holder: Some(holder), .. }) => Some((task, holder.generation?, &holder.run_id)),
             _ => None,
         });
-        // Who called a task off need not have held it.
+        // An agent that cancelled a task need not have held it.
         let settled = self.listing.iter().filter(|(_, listed)| listed.status != "cancelled");
         told.chain(settled.filter_map(|(task, listed)| Some((task, listed.generation, listed.by.as_ref()?))))
     }
@@ -214,7 +178,7 @@ impl<'a> Evidence<'a> {
         }
         let told: BTreeSet<(&Task, u32, &String)> =
             self.holders().filter(|(task, generation, _)| !answered.contains(&(*task, *generation))).collect();
-        // Whoever gave way to others got another task, or none.
+        // An agent that backed off for others got another task, or none.
         let told = told.into_iter().filter(|(task, ..)| !self.is_limited(task));
         for (task, generation, holder) in told {
             match silent.get_mut(holder) {
@@ -293,110 +257,6 @@ impl<'a> Evidence<'a> {
         let label = listed.or_else(|| claims(actions.iter().copied()).map(|(_, label, ..)| label).next());
         label.and_then(|label| self.enqueues.get(label)).or_else(|| self.acknowledged.get(task)).copied()
     }
-
-    /// At most one ending is accepted, and it is the one that is listed. One that nobody was told of was asked for.
-    fn ending_is_listed(&self, task: &Task, actions: &[&Action], findings: &mut Findings) {
-        let Some(listed) = self.listing.get(task) else { return };
-        let endings = || actions.iter().filter(|action| is_ending(action));
-        let accepted: Vec<&&Action> = endings().filter(|action| is_accepted(action)).collect();
-        // Whether each end came after the task was put back, the search tells.
-        if was_put_back(actions) && endings().any(|action| !is_refused(action) && ends_as(action, listed)) {
-            return;
-        }
-        match accepted.as_slice() {
-            [] if endings().any(|action| action.answer().is_none() && ends_as(action, listed)) => {}
-            [action] if ends_as(action, listed) => {}
-            [] => findings.report(Some(task), format!("it ended as nobody asked: {listed:?}")),
-            [action] => {
-                let what = format!("its end was acknowledged to {}, but another is listed: {listed:?}", action.run_id);
-                findings.report(Some(task), what);
-            }
-            many => {
-                let who: Vec<&String> = many.iter().map(|action| &action.run_id).collect();
-                findings.report(Some(task), format!("it ended more than once: by {who:?}"));
-            }
-        }
-    }
-
-    fn is_linearizable(&self, task: &Task, actions: &[&Action], findings: &mut Findings) {
-        let Some(listed) = self.listing.get(task) else { return };
-        let enqueue = listed.label.as_ref().and_then(|label| self.enqueues.get(label));
-        // A claim that gives way to others makes a generation that nobody is told of.
-        let Some(enqueue) = enqueue.filter(|_| !self.is_limited(task)) else { return };
-        match task::is_linearizable(enqueue, actions, listed) {
-            None => findings.figures.too_long += 1,
-            Some(true) => findings.figures.searched += 1,
-            Some(false) => {
-                findings.report(Some(task), "no order of what happened to it explains all answers".to_string());
-            }
-        }
-    }
-
-    /// Generations that somebody must have claimed, but whose claim has no answer.
-    fn silent_generations(&self) -> usize {
-        let answered: BTreeSet<(&Task, u32)> =
-            claims(self.actions.iter()).map(|(_, _, task, lease)| (task, lease.generation)).collect();
-        let told = |task: &Task, listed: &Listed| {
-            let answered = answered.iter().filter(|(of, generation)| *of == task && *generation <= listed.generation);
-            answered.count()
-        };
-        let unlimited = self.listing.iter().filter(|(task, _)| !self.is_limited(task));
-        unlimited.map(|(task, listed)| (listed.generation as usize).saturating_sub(told(task, listed))).sum()
-    }
-
-    fn silent_claims(&self) -> usize {
-        let silent = self.actions.iter().filter(|action| action.answer().is_none());
-        silent.filter(|action| matches!(action.op, Op::Claim { .. })).count()
-    }
-
-    fn figures(&self) -> Figures {
-        let answers = || self.actions.iter().filter_map(Action::answer);
-        let acknowledged: HashSet<&Task> = answers()
-            .filter_map(|answer| match answer {
-                Answer::Enqueued { task } => Some(task),
-                _ => None,
-            })
-            .collect();
-        let accepted = self.actions.iter().filter(|action| is_accepted(action) && is_ending(action)).count();
-        let ended = |status: &str| self.listing.values().filter(|listed| listed.status == status).count();
-        let late = |words: &[&str]| self.actions.iter().filter(|action| is_refused_as(action, words)).count();
-        let [completions, failures, cancellations] = ["completed", "failed", "cancelled"].map(ended);
-        Figures {
-            commands: self.actions.len(),
-            unknown: self.actions.iter().filter(|action| action.answer().is_none()).count(),
-            enqueued: acknowledged.len(),
-            recovered: self.listing.keys().filter(|task| !acknowledged.contains(task)).count(),
-            claims: claims(self.actions.iter()).count(),
-            silent_claims: self.silent_generations(),
-            releases: answers().filter(|answer| matches!(answer, Answer::Released { .. })).count(),
-            takeovers: self.listing.values().map(|listed| listed.generation.saturating_sub(1) as usize).sum(),
-            completions,
-            failures,
-            cancellations,
-            silent_endings: (completions + failures + cancellations).saturating_sub(accepted),
-            put_back: answers().filter(|answer| matches!(answer, Answer::PutBack)).count(),
-            late_refused: late(&["lease_lost", "already_terminal"]),
-            lease_lost: late(&["lease_lost"]),
-            ..Figures::default()
-        }
-    }
-}
-
-/// After an accepted end nothing more is accepted.
-fn ended_is_ended(task: &Task, actions: &[&Action], findings: &mut Findings) {
-    if was_put_back(actions) {
-        return;
-    }
-    let endings = actions.iter().filter(|action| is_ending(action) && is_accepted(action));
-    let Some(end) = endings.filter_map(|action| action.ended_at()).min_by_key(|at| at.nanos) else { return };
-    let is_alive = |answer: &Answer| {
-        matches!(answer, Answer::Claimed { .. } | Answer::Kept(_) | Answer::Released { .. } | Answer::Ended { .. })
-    };
-    for action in actions.iter().filter(|action| action.began.nanos > end.nanos) {
-        if let Some(answer) = action.answer().filter(|answer| is_alive(answer)) {
-            findings.report(Some(task), format!("it had ended, and {} was answered {answer:?}", action.run_id));
-        }
-    }
 }
 
 fn claims<'a>(
@@ -423,29 +283,6 @@ fn was_put_back(actions: &[&Action]) -> bool {
 
 fn is_refused(action: &Action) -> bool {
     matches!(action.answer(), Some(Answer::Refused { .. }))
-}
-
-/// A report that was refused with one of these words.
-fn is_refused_as(action: &Action, words: &[&str]) -> bool {
-    let Some(Answer::Refused { status, .. }) = action.answer() else { return false };
-    matches!(action.op, Op::Settle { .. }) && words.contains(&status.as_str())
-}
-
-/// True if what is listed is what this ending says, result and all.
-fn ends_as(action: &Action, listed: &Listed) -> bool {
-    let (status, report) = match &action.op {
-        Op::Settle { verdict, report, .. } => (verdict.status(), Some(report)),
-        Op::Cancel { .. } => ("cancelled", None),
-        _ => return false,
-    };
-    let same_generation = match action.answer() {
-        Some(Answer::Ended { generation }) => *generation == listed.generation,
-        _ => true,
-    };
-    listed.status == status
-        && listed.by.as_ref() == Some(&action.run_id)
-        && listed.report.as_ref() == report
-        && same_generation
 }
 
 #[cfg(test)]

@@ -31,12 +31,12 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(directory) = &self.0 else { return };
-        let shelves = ["tasks", "done"].map(|shelf| directory.path().join(".muse/coordination").join(shelf));
-        let parts: Vec<PathBuf> = shelves.iter().flat_map(fs::read_dir).flatten().flatten().map(|e| e.path()).collect();
+        let roots = ["tasks", "done"].map(|root| directory.path().join(".muse/coordination").join(root));
+        let shards: Vec<PathBuf> = roots.iter().flat_map(fs::read_dir).flatten().flatten().map(|e| e.path()).collect();
         thread::scope(|scope| {
-            for share in parts.chunks(parts.len().div_ceil(REMOVERS).max(1)) {
+            for share in shards.chunks(shards.len().div_ceil(REMOVERS).max(1)) {
                 // What cannot be removed here is left to the temporary directory, which removes all that is left.
-                scope.spawn(move || share.iter().for_each(|part| fs::remove_dir_all(part).unwrap_or_default()));
+                scope.spawn(move || share.iter().for_each(|shard| fs::remove_dir_all(shard).unwrap_or_default()));
             }
         });
     }

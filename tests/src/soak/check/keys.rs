@@ -21,7 +21,7 @@ struct Certain {
 }
 
 impl Evidence<'_> {
-    /// Of the tasks of a queue with one key one lives.
+    /// At most one task with a given key in a queue lives.
     pub(super) fn keys_have_one_task(&self, findings: &mut Findings) {
         let mut lives: BTreeMap<(&str, &str), Vec<(Certain, &Task)>> = BTreeMap::new();
         for (task, actions) in &self.by_task {
@@ -51,7 +51,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Whoever was told of another task with the key was told of one that lived meanwhile.
+    /// An agent that was told of another task with its key was told of one that lived meanwhile.
     pub(super) fn told_of_the_living(&self, findings: &mut Findings) {
         for action in self.actions {
             let Some(Answer::Deduplicated { task }) = action.answer() else { continue };

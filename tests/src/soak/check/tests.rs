@@ -1,5 +1,8 @@
 //! Histories that are wrong, each in one way, and the word that must be said about it.
 
+mod ends;
+mod keys;
+
 use super::*;
 use crate::soak::history::{Holder, Moment, Verdict};
 
@@ -299,57 +302,6 @@ fn a_generation_that_no_claim_can_have_been_is_found() {
 }
 
 #[test]
-fn a_resurrection_is_found() {
-    let tale = plain().later(12).claimed("b", 2).completed("b", 2).listed("completed", "b", 2, Some("b 2"));
-    tale.is_wrong(&["it had ended, and b was answered Claimed", "it ended more than once"]);
-    let kept = plain().lease("a", 1, 10);
-    plain().then("a", heartbeat(), Some(Answer::Kept(kept))).is_wrong(&["it had ended, and a was answered Kept"]);
-}
-
-#[test]
-fn a_swapped_result_is_found() {
-    Tale::enqueued(1)
-        .claimed("a", 1)
-        .completed("a", 1)
-        .listed("completed", "a", 1, Some("b 2"))
-        .is_wrong(&["another is listed"]);
-    let of_another = taken_over().completed("b", 2).listed("completed", "a", 1, Some("a 1"));
-    of_another.is_wrong(&["another is listed"]);
-}
-
-#[test]
-fn an_end_that_nobody_asked_for_is_found() {
-    Tale::enqueued(1).claimed("a", 1).listed("completed", "a", 1, Some("a 1")).is_wrong(&["ended as nobody asked"]);
-}
-
-#[test]
-fn two_accepted_ends_are_found() {
-    taken_over()
-        .completed("a", 1)
-        .completed("b", 2)
-        .listed("completed", "b", 2, Some("b 2"))
-        .is_wrong(&["it ended more than once"]);
-}
-
-#[test]
-fn a_stale_completion_that_was_accepted_is_found() {
-    taken_over().completed("a", 1).listed("completed", "a", 1, Some("a 1")).is_in_no_order();
-}
-
-#[test]
-fn a_completion_for_an_earlier_lease_of_the_same_agent_is_found() {
-    let completed = |nonce: &str| {
-        let tale = Tale::enqueued(1).claimed("a", 1).later(12).claimed("a", 2);
-        let (task, report, nonce) = (name(1), report("a", 2), Some(nonce.to_string()));
-        let op = Op::Settle { task, verdict: Verdict::Complete, report, nonce };
-        let tale = tale.then("a", op, Some(Answer::Ended { generation: 2 }));
-        tale.listed("completed", "a", 2, Some("a 2"))
-    };
-    completed("nonce of a 2").is_right();
-    completed("nonce of a 1").is_in_no_order();
-}
-
-#[test]
 fn a_refusal_without_cause_is_found() {
     let done = |tale: Tale| tale.completed("a", 1).listed("completed", "a", 1, Some("a 1"));
     let held = || Tale::enqueued(1).claimed("a", 1);
@@ -420,99 +372,4 @@ fn ended() -> Option<Answer> {
 
 fn retry_of(number: u64) -> Op {
     Op::Retry { task: name(number) }
-}
-
-#[test]
-fn a_key_of_one_task_after_the_other_is_right() {
-    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1));
-    let tale = tale.then("o", with_key(2), Some(Answer::Deduplicated { task: name(1) }));
-    let tale = tale.then("a", cancel_of(1), ended()).then("orchestrator", with_key(3), enqueued(3));
-    let tale = tale.then("a", cancel_of(3), ended());
-    let figures = tale.listed_as(1, "cancelled", "a", 0, None).listed_as(3, "cancelled", "a", 0, None).is_right();
-    assert_eq!((figures.keys, figures.deduplicated, figures.keys_held_by_two), (1, 1, 0));
-}
-
-#[test]
-fn a_key_of_two_is_found() {
-    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1));
-    let tale = tale.then("orchestrator", with_key(2), enqueued(2));
-    let tale = tale.then("a", cancel_of(1), ended()).then("a", cancel_of(2), ended());
-    let tale = tale.listed_as(1, "cancelled", "a", 0, None).listed_as(2, "cancelled", "a", 0, None);
-    tale.is_wrong(&["it has key of red, while task 1 lives and has it"]);
-    assert_eq!(tale.findings().figures.keys_held_by_two, 1);
-}
-
-#[test]
-fn a_key_that_a_task_is_put_back_to_is_found() {
-    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1)).then("a", cancel_of(1), ended());
-    let tale = tale.then("orchestrator", with_key(2), enqueued(2)).then("a", retry_of(1), Some(Answer::PutBack));
-    let tale = tale.then("a", cancel_of(1), ended()).then("a", cancel_of(2), ended());
-    let tale = tale.listed_as(1, "cancelled", "a", 0, None).listed_as(2, "cancelled", "a", 0, None);
-    tale.is_wrong(&["while task 2 lives and has it"]);
-}
-
-#[test]
-fn whoever_is_told_of_a_task_that_has_ended_is_found() {
-    let tale = Tale::default().then("orchestrator", with_key(1), enqueued(1)).then("a", cancel_of(1), ended());
-    let tale = tale.then("o", with_key(2), Some(Answer::Deduplicated { task: name(1) }));
-    tale.listed_as(1, "cancelled", "a", 0, None).is_wrong(&["o was told that it lives, and it had ended"]);
-}
-
-#[test]
-fn an_enqueue_that_is_refused_is_found() {
-    plain().refused("o", with_key(2), "not_found", None).is_wrong(&["no such task"]);
-}
-
-#[test]
-fn a_task_that_was_put_back_ends_again() {
-    let failed = |tale: Tale, generation| {
-        let report = report("a", generation);
-        let fail = Op::Settle { task: name(1), verdict: Verdict::Fail, report, nonce: None };
-        tale.then("a", fail, Some(Answer::Ended { generation }))
-    };
-    let tale = failed(Tale::enqueued(1).claimed("a", 1), 1).then("o", retry_of(1), Some(Answer::PutBack));
-    let mut tale = tale.claimed("b", 2).completed("b", 2).listed("completed", "b", 2, Some("b 2"));
-    tale.listing.entry(name(1)).and_modify(|listed| listed.attempt = 1);
-    assert_eq!((tale.is_right().put_back, tale.is_right().searched), (1, 1));
-    let tale = plain().then("o", retry_of(1), Some(Answer::PutBack));
-    tale.is_in_no_order();
-}
-
-#[test]
-fn what_was_removed_after_its_end_is_not_lost() {
-    let mut tale = plain().then("o", Op::Gc { older_than_seconds: 1 }, Some(Answer::Done));
-    tale.listing.clear();
-    let tale = tale.refused("b", heartbeat(), "not_found", None);
-    assert_eq!((tale.is_right().removed, tale.is_right().lost), (1, 0));
-    let mut tale = plain();
-    tale.listing.clear();
-    tale.is_wrong(&["is not there"]);
-    // It had not ended.
-    let mut tale = Tale::enqueued(1).claimed("a", 1).then("o", Op::Gc { older_than_seconds: 1 }, Some(Answer::Done));
-    tale.listing.clear();
-    tale.is_wrong(&["is not there"]);
-}
-
-#[test]
-fn a_limit_that_is_exceeded_is_found() {
-    let limited = |number| Op::Enqueue { label: label(number), queue: LIMITED.into(), priority: 0, key: None };
-    let two = |limit: Option<u32>| {
-        let tale = Tale::default().then("orchestrator", limited(1), enqueued(1));
-        let tale = tale.then("orchestrator", limited(2), enqueued(2));
-        let set = Op::Limit { queue: LIMITED.into(), max: limit };
-        let mut tale = tale.then("o", set, Some(Answer::Done));
-        for (number, run_id) in [(1, "a"), (2, "b")] {
-            let lease = tale.lease(run_id, 1, 60);
-            let claimed = Answer::Claimed { task: name(number), label: label(number), lease };
-            tale = tale.then(run_id, claim(), Some(claimed));
-        }
-        for number in [1, 2] {
-            tale = tale.then("o", cancel_of(number), Some(Answer::Ended { generation: 1 }));
-            tale = tale.listed_as(number, "cancelled", "o", 1, None);
-        }
-        tale
-    };
-    two(Some(1)).is_wrong(&["2 tasks of blue were held at once, and 1 were allowed"]);
-    assert_eq!(two(Some(2)).is_right().limits, 1);
-    two(None).is_right();
 }
