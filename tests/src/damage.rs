@@ -1,5 +1,5 @@
-//! Damaged directories: a queue with tasks in every state, one to five things done to its files by a hand that knows
-//! no mercy, and then the commands as real processes.
+//! Damaged directories: a queue with tasks in every state, one to five random damages to its files, and then the
+//! commands as real processes.
 //!
 //! What must hold in each: every undamaged task that can be claimed is claimed, once; no command hangs, panics, reads
 //! or changes what is outside, or answers other than it always does; the doctor calls no directory healthy in which

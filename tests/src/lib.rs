@@ -24,7 +24,6 @@ mod schema;
 mod shown;
 pub mod sim;
 pub mod soak;
-pub mod wit;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -176,7 +175,7 @@ impl Default for Repo {
     }
 }
 
-/// Says something to whoever reads the log, also when the test succeeds: what was explored and found.
+/// Prints a line to the log, also when the test succeeds: what was explored and found.
 pub fn report(line: impl fmt::Display) {
     // Not `eprintln`, which a test that succeeds keeps to itself.
     writeln!(io::stderr(), "{line}").expect("somebody listens");

@@ -88,7 +88,7 @@ pub fn run(options: &Options) -> Report {
     Report::new(Storm { seed, time, chaos, completed }, found, &history, &listing, place)
 }
 
-/// What killed enqueuers left is found and put right by the doctor, and worked off. What else he finds is told.
+/// The doctor repairs what killed enqueuers left, and it is worked off. Its other findings are told.
 fn heal(swarm: &Swarm, was_vandalised: bool) -> Vec<String> {
     // Until then a doctor takes an enqueuer that was killed for one at work.
     thread::sleep(Duration::from_micros(limits::ENQUEUE_MICROS));

@@ -125,7 +125,7 @@ const DIRECTORIES: [&str; 19] = [
     "unique/default/00",
     "unique/zzz",
     "purged/removing",
-    "quarantine/0123456789abcdef",
+    "aside/0123456789abcdef",
     "tmp/0123456789abcdef",
     "queues/zzz.paused",
     "queues/zzz.max1",
@@ -137,7 +137,7 @@ const NAMES_ALONE: [&str; 3] = ["tmp", "queues", "sweep"];
 
 /// Directories that are always there.
 const ROOT_DIRS: [&str; 9] =
-    ["ready", "scheduled", "blocked", "deadlines", "claimed", "done", "queues", "sweep", "quarantine"];
+    ["ready", "scheduled", "blocked", "deadlines", "claimed", "done", "queues", "sweep", "aside"];
 
 /// Every command, for the queue that is given here.
 const COMMANDS: [&str; 14] = [
@@ -266,7 +266,7 @@ fn what_is_in_the_place_of_a_directory_costs_only_what_would_be_in_it() {
         let doctor = queue.run("doctor --json");
         // `gc` has removed an empty directory, whoever may look into it.
         let is_there = queue.repo.coordination(place).symlink_metadata().is_ok();
-        let tells = is_there && !NAMES_ALONE.iter().any(|root_dir| place.starts_with(root_dir));
+        let tells = is_there && !NAMES_ALONE.iter().any(|dir| place.starts_with(dir));
         assert!(doctor.stdout.contains("\"in_the_way\"") || !tells, "{place}: {thing:?}: {doctor}");
         assert!(doctor.code == Some(1) || !tells, "{place}: {thing:?}: {doctor}");
         queue.ok("doctor --repair");
@@ -308,12 +308,12 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn what_is_in_the_place_of_a_file_costs_only_the_task_that_it_belongs_to() {
-    let root_dirs = ["ready", "scheduled", "blocked", "done", "tasks", "runs", "unique", "sweep"];
-    let places = root_dirs.iter().flat_map(|root_dir| Thing::in_the_way_of(Ought::File).map(move |it| (*root_dir, it)));
-    for (cell, (root_dir, thing)) in places.enumerate() {
+    let dirs = ["ready", "scheduled", "blocked", "done", "tasks", "runs", "unique", "sweep"];
+    let places = dirs.iter().flat_map(|dir| Thing::in_the_way_of(Ought::File).map(move |it| (*dir, it)));
+    for (cell, (dir, thing)) in places.enumerate() {
         let queue = Queue::new();
         let held = queue.held.trim_start_matches("sha256:").to_string();
-        let file = files_below(&queue.repo.coordination(root_dir)).into_iter().find(|file| {
+        let file = files_below(&queue.repo.coordination(dir)).into_iter().find(|file| {
             let name = file.file_name().unwrap().to_string_lossy();
             !name.starts_with(&held) && name != "prepared"
         });
@@ -323,10 +323,9 @@ fn what_is_in_the_place_of_a_file_costs_only_the_task_that_it_belongs_to() {
         eprintln!("{place}: {thing:?}");
         queue.is_of_use(cell);
         let told = queue.run("doctor --json");
-        // What a name in `sweep/` says it says whatever has it; a key's number that is cut to nothing is of nobody, and
-        // an agent whose run id is cut is shown by its digest.
-        let is_harmless = root_dir == "sweep"
-            || ["runs", "unique"].contains(&root_dir)
+        // Only names count in `sweep/`. An empty key number names no task. A cut run id is shown by its digest.
+        let is_harmless = dir == "sweep"
+            || ["runs", "unique"].contains(&dir)
                 && matches!(thing, Thing::Empty | Thing::Text | Thing::Sparse | Thing::Fifo);
         assert!(told.code == Some(1) || is_harmless, "{place}: {thing:?}: {told}");
         let repaired = queue.run("doctor --repair --json");

@@ -1,4 +1,4 @@
-//! Exclusion between real processes: exactly one of those that want a task gets it, and one that is killed loses nothing.
+//! Exclusion between real processes: exactly one of those that want a task gets it, and a killed one loses nothing.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
@@ -214,7 +214,7 @@ fn doctors_beside_agents_tell_no_false_defect_and_mend_without_a_second_run() {
         assert_eq!(claimed.into_iter().collect::<BTreeSet<String>>(), enqueued);
         let told = repo.coord("doctor --json").succeeded();
         let told = told.json();
-        assert_eq!((&told["defects"], &told["notes"], &told["quarantine"]), (&json!([]), &json!([]), &json!(0)));
+        assert_eq!((&told["defects"], &told["notes"], &told["aside"]), (&json!([]), &json!([]), &json!(0)));
         assert_eq!((&told["tasks"], &told["counts"]["claimed"]), (&TASKS.into(), &TASKS.into()));
         assert_eq!(repo.tasks()["items"].as_array().unwrap().len(), TASKS, "with its records");
     }

@@ -143,7 +143,7 @@ fn a_wake_up_lost_lets_an_agent_sleep_beside_a_task() {
 }
 
 #[test]
-fn a_task_shelved_again_without_a_fence_comes_back_when_its_enqueuer_does() {
+fn a_task_relinked_without_a_fence_comes_back_when_its_enqueuer_does() {
     let bug = SeededBug::RelinkWithoutFence;
     let schedule = panicking(|| drop(random::explore(Choice::Priorities, Mix::Relinking, 20_000, 1, Some(bug))));
     found(bug, "a task has exactly one state entry", schedule);
@@ -171,7 +171,7 @@ fn a_key_taken_without_a_look_has_two_winners() {
     let unique = New { is_unique: true, ..TASK };
     let (operations, clocks, given) = (vec![Kind::Enqueue], vec![1], vec![(0, Kind::Cancel)]);
     let scenario = Scenario { operations, clocks, given, task: unique, adds: unique, ..two_agents() };
-    found(bug, "of the tasks with one key one lives", found_in(bug, &scenario));
+    found(bug, "at most one task with a key lives", found_in(bug, &scenario));
 }
 
 #[test]
@@ -191,14 +191,14 @@ fn a_failed_attempt_that_is_due_at_once_is_found() {
     let bug = SeededBug::ForgetTheBackOff;
     let task = New { max_attempts: Some(2), ..TASK };
     let scenario = Scenario { operations: vec![Kind::Fail], task, ..held_by_one() };
-    found(bug, "a task that was put off becomes ready when it is due", found_in(bug, &scenario));
+    found(bug, "a delayed task becomes ready when it is due", found_in(bug, &scenario));
 }
 
 #[test]
 fn a_report_removed_too_early_is_missed() {
     let bug = SeededBug::RemoveReportTooEarly;
     let scenario = Scenario { operations: vec![Kind::Progress], invocations_each: 2, ..held_by_one() };
-    found(bug, "whatever was reported of a task stays", found_in(bug, &scenario));
+    found(bug, "every report on a task stays", found_in(bug, &scenario));
     let bug = SeededBug::SyncNoProgress;
     let histories = Histories { length: 4, ..Histories::ATTEMPTS };
     let failure = power::explore(Disk::AnySubset, &World::new(), histories, Some(bug)).failure;
@@ -246,11 +246,11 @@ fn an_enqueuer_that_is_taken_for_dead_has_a_key_with_another() {
         adds: unique,
         ..two_agents()
     };
-    found(bug, "of the tasks with one key one lives", found_in(bug, &scenario));
+    found(bug, "at most one task with a key lives", found_in(bug, &scenario));
 }
 
 #[test]
-fn who_leaves_after_giving_way_leaves_a_task_that_may_be_had() {
+fn a_claim_that_backs_off_and_leaves_a_free_task_is_found() {
     let bug = SeededBug::LeaveAfterGivingWay;
     let scenario = Scenario { operations: vec![Kind::Claim], clocks: vec![1], limit: Some(1), ..two_agents() };
     found(bug, "nobody is told that there is nothing", found_in(bug, &scenario));

@@ -215,15 +215,15 @@ impl Victim<'_> {
         PathBuf::from(places.choose(rng).expect("there are some"))
     }
 
-    /// What was planted belongs to whom the commands run as, or, as often as not, to another user. A directory always
-    /// does: another user's that everybody may read looks like one of the queue's to all but those who write in it. So
-    /// does a copy, which is made in place of a file that nobody has given away.
+    /// Gives the new file to the user that the commands run as, or, half of the time, leaves it with another user. A
+    /// directory is always given: another user's readable directory looks like the queue's to all that do not write in
+    /// it. So is a copy, which takes the place of a file that the commands' user owned.
     fn give_away(&self, kind: Kind, place: &Path, rng: &mut SmallRng) {
         let path = self.root.join(place);
         let is_given = matches!(kind, Kind::Directory | Kind::FullDirectory | Kind::Copy) || rng.random();
         if let Some(owner) = self.owner.filter(|_| kind != Kind::Disown && is_given) {
             for path in [path.clone(), path.join("README.md"), path.join("00"), path.join("00/00")] {
-                // What is not there was not planted.
+                // A path that is not there was not made.
                 lchown(path, Some(owner), Some(owner)).unwrap_or_default();
             }
         }
@@ -324,7 +324,7 @@ impl Victim<'_> {
                 let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(60 * 31_000_000);
                 let at = if rng.random() { epoch + years } else { epoch - years };
                 File::open(&path)?.set_modified(at)?;
-                // What says when it was changed is right or wrong about nothing that was promised.
+                // No invariant depends on a modification time.
                 return Ok(Vec::new());
             }
         }

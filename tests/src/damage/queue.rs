@@ -29,7 +29,7 @@ pub(super) struct Tasks {
     pub(super) places: BTreeMap<TaskId, Vec<PathBuf>>,
 }
 
-/// Who holds tasks in a queue as it is made.
+/// The holder of tasks in a queue as it is made.
 pub(super) const HOLDER: &str = "holder";
 
 /// How long ago the queue was made, in seconds: so all leases of a minute have run out.

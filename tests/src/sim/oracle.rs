@@ -114,8 +114,8 @@ struct End {
     enqueues_key: bool,
     /// It was cancelled while another agent's lease ran, which takes force.
     forced: bool,
-    /// The generation whose holder was asked to stop, and released the task or lost the lease by time. The name does not
-    /// say which.
+    /// The generation whose holder was asked to stop, and released the task or lost the lease by time. The name does
+    /// not say which.
     given_back: Option<u32>,
     /// An agent was told that its operation has ended the task.
     told: bool,
@@ -176,7 +176,7 @@ impl Oracle {
     /// The tasks that can be claimed as they stand.
     pub fn claimable(&self) -> BTreeSet<TaskId> {
         let waits = |life: &Life| {
-            life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::TimedOut { .. }))
+            life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::Lapsed { .. }))
         };
         self.lives.iter().filter(|(_, life)| waits(life)).map(|(id, _)| *id).collect()
     }

@@ -32,8 +32,8 @@ pub enum Disk {
     AnySubset,
     /// The end of what was not synced: an ordered journal.
     Ordered,
-    /// The end of what was not synced, except that a flush of a file keeps its own names and the directories above them:
-    /// btrfs.
+    /// The end of what was not synced, except that a flush of a file keeps its own names and the directories above
+    /// them: btrfs.
     OwnNames,
 }
 

@@ -30,7 +30,7 @@ const LEASE_SECONDS: std::ops::RangeInclusive<i64> = 1..=3;
 
 /// A way to reach the queue.
 pub(super) trait Client {
-    /// Whether the agent lives. Only who is killed in the midst of something leaves it open whether it happened.
+    /// Whether the agent lives. If it is killed during an operation, it stays open whether that took effect.
     fn is_alive(&self) -> bool;
 
     /// Does it; `None`: the agent was killed before it had the answer.
@@ -149,7 +149,7 @@ impl<C: Client, L: FnMut(Note)> Agent<C, L> {
                 let length = lease.expires_micros.saturating_sub(lease.claimed_micros) / 1_000;
                 self.pause(length..length + 1_500);
             }
-            // For so long that whoever had the task before may well come back while this one works.
+            // Long enough for an earlier holder to come back while this one works.
             4..12 => self.pause(200..900),
             _ => self.pause(0..30),
         }

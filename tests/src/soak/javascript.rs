@@ -68,7 +68,7 @@ impl Programs {
         command.env_clear();
         if runtime == Runtime::Deno {
             command.args(["run", "--quiet", "--no-prompt"]).args(grants(&repository.join(".muse/coordination")));
-            // Who is killed while it writes its cache must not harm that of the user.
+            // A process that is killed while it writes its cache must not harm the user's cache.
             command.env("DENO_DIR", repository.join("deno")).env("NO_COLOR", "1");
         }
         command.arg(&self.script).arg(repository);

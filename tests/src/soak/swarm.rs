@@ -27,7 +27,7 @@ use super::vandal::vandalise;
 /// About so many tasks are kept waiting or held, half of them by the dead.
 const BACKLOG: usize = 120;
 
-/// Who is stopped sleeps for longer than the longest lease, which is 3 s.
+/// A stopped agent sleeps for longer than the longest lease, which is 3 s.
 const STOPPED_MILLIS: std::ops::Range<u64> = 3_200..4_500;
 
 /// One stop comes on so many kills.

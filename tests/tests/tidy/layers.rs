@@ -4,19 +4,29 @@ use super::modules::{Edge, circles, edges};
 use super::none;
 use super::repository::files_below;
 
+/// Names that make a circle in the core, and who names whom. This list only shrinks, until it is empty.
+const IN_A_CIRCLE: &[(&str, &str)] = &[];
+
 const CORE: &str = "core/src";
 const COMMAND_LINE: &str = "cli-wasi/src";
 
 /// The module that all commands may name, beside the one above them.
 const SHARED: &str = "context";
 
-fn circles_told(edges: &[Edge]) -> Vec<String> {
+/// A module that names what is above it is no circle: it is a part of that.
+fn circles_told(edges: &[Edge], listed: &[(&str, &str)]) -> Vec<String> {
+    let is_listed = |edge: &&Edge| listed.contains(&(edge.from.as_str(), edge.to.as_str()));
+    let counted = edges.iter().filter(|edge| !is_part_of(&edge.from, &edge.to) && !is_listed(edge));
+    let counted: Vec<Edge> = counted.cloned().collect();
     let step = |edge: &&Edge| format!("  {}: {} names {}", edge.place, shown(&edge.from), shown(&edge.to));
-    let told = circles(edges).into_iter().map(|circle| {
+    let mut told: Vec<String> = Vec::new();
+    for circle in circles(&counted) {
         let steps: Vec<String> = circle.iter().map(step).collect();
-        format!("a circle: move what two of them need into a module below both\n{}", steps.join("\n"))
-    });
-    told.collect()
+        told.push(format!("a circle: move what two of them need into a module below both\n{}", steps.join("\n")));
+    }
+    let gone = listed.iter().filter(|(from, to)| !edges.iter().any(|edge| edge.from == *from && edge.to == *to));
+    told.extend(gone.map(|(from, to)| format!("{from} names {to} no more: take it out of IN_A_CIRCLE")));
+    told
 }
 
 /// A module, for people.
@@ -24,13 +34,13 @@ fn shown(module: &str) -> &str {
     if module.is_empty() { "the crate's root" } else { module }
 }
 
-/// True if a module is this one or in it.
-fn is_in(module: &str, above: &str) -> bool {
+/// True if a module is this one or a part of it.
+fn is_part_of(module: &str, above: &str) -> bool {
     module.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn operations_named_by_the_tree(edges: &[Edge]) -> Vec<String> {
-    let wrong = edges.iter().filter(|edge| is_in(&edge.from, "tree") && is_in(&edge.to, "queue"));
+    let wrong = edges.iter().filter(|edge| is_part_of(&edge.from, "tree") && is_part_of(&edge.to, "queue"));
     wrong
         .map(|edge| format!("{}: tree/ names {}: it knows no operation: take it as an argument", edge.place, edge.to))
         .collect()
@@ -48,7 +58,7 @@ fn commands_named_by_others(edges: &[Edge]) -> Vec<String> {
 
 #[test]
 fn no_modules_of_the_core_are_in_a_circle() {
-    none(&circles_told(&edges(CORE, &files_below(CORE, &["rs"]))));
+    none(&circles_told(&edges(CORE, &files_below(CORE, &["rs"])), IN_A_CIRCLE));
 }
 
 #[test]
@@ -76,5 +86,9 @@ fn what_names_the_wrong_module_is_found() {
     assert_eq!(commands_named_by_others(&edge("command::claim", "command::context")), Vec::<String>::new());
     assert_eq!(commands_named_by_others(&edge("command::claim", "command")), Vec::<String>::new());
     let there_and_back = [edge("queue", "store"), edge("store", "queue")].concat();
-    assert_eq!(circles_told(&there_and_back).len(), 1);
+    assert_eq!(circles_told(&there_and_back, &[]).len(), 1);
+    assert_eq!(circles_told(&there_and_back, &[("queue", "store")]), Vec::<String>::new());
+    assert_eq!(circles_told(&edge("queue", "store"), &[("store", "queue")]).len(), 1);
+    let part = [edge("queue", "queue::claim"), edge("queue::claim", "queue")].concat();
+    assert_eq!(circles_told(&part, &[]), Vec::<String>::new());
 }

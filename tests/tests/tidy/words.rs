@@ -24,6 +24,8 @@ const RETIRED: &[(&str, &str)] = &[
     ("tenure", "holder"),
     ("Tenure", "CurrentHolder"),
     ("WornOut", "TooManyTransitions"),
+    ("Terms", "TaskPolicy"),
+    ("Spread", "Percentiles"),
     ("has_stirred", "may_have_changed"),
     // Places on disk.
     ("hall", "root directory"),

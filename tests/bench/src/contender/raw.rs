@@ -1,8 +1,8 @@
 //! The lower bound: directories, names and files as the queue has them, and no system call that could be left out.
 //!
-//! The names of a bucket are listed once, ahead; a claim is a rename and the reading of 300 bytes, a completion a rename,
-//! and where that is synced an `fsync` of the directory that the name came to. Nothing is looked up, decided, swept or
-//! shared, so this is no queue.
+//! The names of a bucket are listed once, ahead. A claim is a rename and the reading of 300 bytes, a completion is a
+//! rename; where that is synced, an `fsync` of the directory that the name came to. Nothing is looked up, decided,
+//! swept or shared, so this is no queue.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RawDir, linkat, openat, renameat};
 use super::Agent;
 use crate::task;
 
-/// As many as a burst leaves in a bucket of the queue's ready shelf.
+/// As many as a burst leaves in a time bucket of the queue's `ready/`.
 const BUCKET: u64 = 164;
 const CLAIMED: u64 = 16;
 const DONE: u64 = 256;

@@ -40,8 +40,8 @@ impl Space {
         unseen && !self.scenario.has(Kind::Repair)
     }
 
-    /// True for a file that is written once and stays while an agent may ask for it: the holder of a key, and the record
-    /// of the task that has the key.
+    /// True for a file that is written once and stays while an agent may ask for it: the holder of a key, and the
+    /// record of the task that has the key.
     pub(super) fn is_written_once(&self, path: &Path) -> bool {
         let is_kept = match root_dir(&path.dir) {
             "tasks" => layout::parse_record(&path.name).is_some(),
@@ -84,7 +84,7 @@ impl Space {
             {
                 true
             }
-            // A record whose name was taken, by itself or by a doctor, is dated a microsecond later, so it has another id.
+            // A record whose name was taken, by itself or by a doctor, is dated a microsecond later. So its id changes.
             _ => {
                 let moves_on = self.scenario.mishaps > 0 || self.scenario.has(Kind::Repair);
                 let unsettled = adds && moves_on || self.scenario.all_kinds().any(Kind::imports);

@@ -26,7 +26,7 @@ impl Space {
         progress
     }
 
-    /// Runs an invocation as far as its replies go. True if it comes as far with them whatever else happens to the tree.
+    /// Runs an invocation as far as its replies go. True if it comes as far with them in every other tree.
     fn run(&self, invocation: &Invocation, replies: &[Reply], tree: &Tree) -> (Progress, bool) {
         let (next, wanted, looks) = (RefCell::new(replies.iter()), RefCell::new(None), Cell::new(false));
         let ask = |call: Call| {

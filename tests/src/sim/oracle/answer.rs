@@ -87,8 +87,8 @@ impl Oracle {
         expect(leases <= limit, Invariant::NoMoreThanAllowed, || format!("{leases} leases, of {limit} allowed"))
     }
 
-    /// All claims have been answered, by clocks that say `now`. As many leases run as the limit allows, unless there are
-    /// fewer tasks: so claims that backed off for each other left no room unused.
+    /// All claims have been answered, by clocks that say `now`. As many leases run as the limit allows, unless there
+    /// are fewer tasks: so claims that backed off for each other left no room unused.
     pub fn limit_is_used(&self, now: Timestamp) -> Result<(), Broken> {
         let Some(limit) = self.limit else { return Ok(()) };
         let (leases, wanted) = (self.leases_told(now), limit.min(self.lives.len()));
@@ -100,7 +100,7 @@ impl Oracle {
     fn leases_told(&self, now: Timestamp) -> usize {
         let held = |life: &&Life| {
             life.last_entry().is_some_and(|entry| match &entry.state {
-                State::Claimed(lease) | State::Cancelling(lease) => {
+                State::Claimed(lease) | State::Recalled(lease) => {
                     lease.expires_at > now && life.told.contains(&entry.generation)
                 }
                 _ => false,

@@ -21,7 +21,7 @@ pub enum Invariant {
     AttemptsAreCounted,
     /// No task is tried more often than it may be, and a failure is final only when no attempt is left.
     AttemptsAreLimited,
-    /// A task that was put off becomes ready when it is due, and not before.
+    /// A delayed task becomes ready when it is due, and not before.
     NotBeforeItIsDue,
     /// A task that waits for others goes on when they have ended in a way that it allows, and not before.
     ParentsFirst,
@@ -29,7 +29,7 @@ pub enum Invariant {
     NobodyIsForgotten,
     /// At most one task with a given key in a queue has not ended.
     OneForAKey,
-    /// An agent that enqueues a task is told which one it is. An agent that puts a task back is told so.
+    /// An agent that enqueues a task is told its id. An agent that retries a task is told so.
     EachIsAnswered,
     /// Expiry counts at once: nobody is told that an expired task is live.
     TimeCounts,
@@ -89,12 +89,12 @@ impl fmt::Display for Invariant {
             Invariant::NotBeforeItsTime => "no lease is taken from its holder before it has run out",
             Invariant::AttemptsAreCounted => "a claim is an attempt, unless its holder gives the task back",
             Invariant::AttemptsAreLimited => "no task is tried more often than it may be, nor given up before",
-            Invariant::NotBeforeItIsDue => "a task that was put off becomes ready when it is due",
+            Invariant::NotBeforeItIsDue => "a delayed task becomes ready when it is due",
             Invariant::ParentsFirst => "a task goes on when those that it waits for have ended as it allows",
             Invariant::NobodyIsForgotten => "nobody waits for what has happened",
-            Invariant::OneForAKey => "of the tasks with one key one lives",
+            Invariant::OneForAKey => "at most one task with a key lives",
             Invariant::TimeCounts => "time that has passed counts at once",
-            Invariant::EachIsAnswered => "whoever enqueues, or puts a task back, is told so",
+            Invariant::EachIsAnswered => "an agent that enqueues or retries a task is told so",
             Invariant::NoMoreThanAllowed => "there are no more leases than are allowed",
             Invariant::NobodyLeavesWhatIsFree => {
                 "nobody is told that there is nothing while there is room for one more lease"
@@ -104,7 +104,7 @@ impl fmt::Display for Invariant {
             Invariant::AllOrNothing => "what a completion enqueues runs if it is accepted, and only then",
             Invariant::NothingLost => "what was acknowledged is there",
             Invariant::ResultsAreWhole => "an ended task's result is there, whole",
-            Invariant::ReportsStay => "whatever was reported of a task stays, whole",
+            Invariant::ReportsStay => "every report on a task stays, whole",
             Invariant::CountsAddUp => "what goes in comes out, and nothing else does",
             Invariant::InOrder => "the highest priority comes first, then the oldest",
             Invariant::BoundedGarbage => "nothing is left behind but what `doctor` knows",

@@ -124,8 +124,8 @@ impl History {
         self.changes.extend(changes.into_iter().map(|what| Change { what, durable: false }));
     }
 
-    /// A journal is written up to the last change of the directory, no further. For a directory that is gone, the nearest
-    /// one above is synced.
+    /// A journal is written up to the last change of the directory, no further. For a directory that is gone, the
+    /// nearest one above is synced.
     fn sync(&mut self, dir: &Dir) {
         if self.tree.list(dir).is_none() {
             return dir.split().map_or((), |(above, _)| self.sync(&above));
