@@ -24,6 +24,7 @@ mod schema;
 mod shown;
 pub mod sim;
 pub mod soak;
+pub mod wit;
 
 use std::ffi::OsStr;
 use std::fmt;

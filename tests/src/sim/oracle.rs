@@ -176,7 +176,7 @@ impl Oracle {
     /// The tasks that can be claimed as they stand.
     pub fn claimable(&self) -> BTreeSet<TaskId> {
         let waits = |life: &Life| {
-            life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::Lapsed { .. }))
+            life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::TimedOut { .. }))
         };
         self.lives.iter().filter(|(_, life)| waits(life)).map(|(id, _)| *id).collect()
     }

@@ -129,7 +129,7 @@ impl SeededBug {
                 ask(Call::Remove(to.clone()))?;
                 ask(Call::Link(from, to)).map(|_| Outcome::Linked(Linked::Now))
             }
-            (SeededBug::UnlinkAndRecreate, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (SeededBug::UnlinkAndRecreate, Call::Rename(from, to), Some(State::TimedOut { .. })) => {
                 let Outcome::Content(Some(content)) = ask(Call::Read(from.clone(), usize::MAX))? else {
                     return Ok(Outcome::Moved(Moved::Gone));
                 };
@@ -137,7 +137,7 @@ impl SeededBug {
                 let made = ask(Call::Create(to, content))? == Outcome::Created(Created::Now);
                 Ok(Outcome::Moved(if made { Moved::Here } else { Moved::Gone }))
             }
-            (SeededBug::ExpireByStaleListing, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (SeededBug::ExpireByStaleListing, Call::Rename(from, to), Some(State::TimedOut { .. })) => {
                 let id = new.map(|entry| entry.id);
                 let Outcome::Names(Some(names)) = ask(Call::List(from.dir.clone()))? else {
                     return ask(Call::Rename(from, to));
@@ -236,14 +236,14 @@ impl SeededBug {
             (SeededBug::LeaveAfterGivingWay, Call::List(dir), _) if done.gave_way && is_in("ready", &dir) => {
                 Ok(Outcome::Names(None))
             }
-            (SeededBug::ForgiveTimeouts, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (SeededBug::ForgiveTimeouts, Call::Rename(from, to), Some(State::TimedOut { .. })) => {
                 let forgiven = new.map(|entry| Entry { attempt: entry.attempt - 1, ..entry });
                 ask(Call::Rename(from, forgiven.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
             }
             (SeededBug::TimeOutAfterTheLast, Call::Rename(from, to), Some(State::Ended(_))) => {
                 let timed_out = new.and_then(|entry| {
                     let lease = entry.lease()?.clone();
-                    Some(at_home(Entry { state: State::Lapsed { lease, tags: TagSet::default() }, ..entry }))
+                    Some(at_home(Entry { state: State::TimedOut { lease, tags: TagSet::default() }, ..entry }))
                 });
                 ask(Call::Rename(from, timed_out.unwrap_or(to)))
             }
@@ -259,8 +259,8 @@ impl SeededBug {
                 superseded.map(|path| ask(Call::Remove(path))).transpose()?;
                 ask(Call::Rename(from, to))
             }
-            (SeededBug::ForgetTheRequest, Call::Rename(from, to), Some(State::Recalled(lease)))
-                if Entry::parse(&from.name).is_some_and(|last| matches!(last.state, State::Recalled(_))) =>
+            (SeededBug::ForgetTheRequest, Call::Rename(from, to), Some(State::Cancelling(lease)))
+                if Entry::parse(&from.name).is_some_and(|last| matches!(last.state, State::Cancelling(_))) =>
             {
                 let state = State::Claimed(lease.clone());
                 let forgotten = new.as_ref().map(|entry| Entry { state, ..entry.clone() });

@@ -207,7 +207,7 @@ fn emptied(world: &World, held: TaskId) -> World {
     let mut world = world.clone();
     run(&mut world, Operation::Heartbeat(held), 12);
     run(&mut world, Operation::Claim, 12);
-    let bucket = layout::ready_leaf(&QueueName::default_queue(), 0, after(1));
+    let bucket = layout::ready_bucket(&QueueName::default_queue(), 0, after(1));
     assert!(world.tree.list(&bucket).is_none(), "{bucket:?} is there");
     world
 }
@@ -219,7 +219,7 @@ fn damaged(world: &World, held: TaskId) -> World {
     tree.remove(&lost.0).unwrap();
     tree.remove(&layout::record(held)).unwrap();
     let misplaced = entries(&tree).find(|(_, entry)| entry.id != held && entry.id != lost.1.id).unwrap().0;
-    tree.rename(&misplaced, &layout::shelf_of(layout::Shelf::Claimed, held).file(misplaced.name.as_str())).unwrap();
+    tree.rename(&misplaced, &layout::shard_of(layout::StateDir::Claimed, held).file(misplaced.name.as_str())).unwrap();
     let (held_path, _) = entries(&tree).find(|(_, entry)| entry.id == held).unwrap();
     let task = serde_json::from_slice(tree.content(&held_path).unwrap()).unwrap();
     let older = Entry::first(&Task { id: held, record: task });

@@ -83,7 +83,7 @@ fn check_nothing_changed(case: &Case, world: &World) {
     };
     let before = live(&case.world.tree);
     for after in live(&world.tree).iter().filter(|after| !before.contains(after)) {
-        let claimed = layout::shelf(layout::Shelf::Claimed);
+        let claimed = layout::state_dir(layout::StateDir::Claimed);
         // Any agent that meets an unfinished end finishes it, or takes it back.
         let is_unfinished = |before: &Entry| {
             let here = |(path, entry): &(Path, Entry)| entry == before && path.dir.is_below(&claimed);
@@ -188,7 +188,7 @@ fn an_end_is_taken_back_by_who_meets_it_only_if_its_report_may_be_lost() {
     assert!(end_stands(StoreErrorKind::TooManyOpen, is_flush));
     assert!(end_stands(StoreErrorKind::Denied, is_flush));
     let is_move =
-        |call: &Call| matches!(call, Call::Rename(_, to) if to.dir.is_below(&layout::shelf(layout::Shelf::Done)));
+        |call: &Call| matches!(call, Call::Rename(_, to) if to.dir.is_below(&layout::state_dir(layout::StateDir::Done)));
     assert!(end_stands(StoreErrorKind::Denied, is_move));
     assert!(end_stands(StoreErrorKind::Other, is_move));
 }

@@ -40,7 +40,7 @@ impl Space {
             start.oracle.limit = Some(0);
         }
         let agents = vec![Agent::default(); scenario.agents];
-        let bucket = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
+        let bucket = layout::ready_bucket(&QueueName::default_queue(), 0, after(0));
         let mut space = Space { scenario, start, agents, task, other, bucket, known: Arc::default() };
         for (agent, kind) in space.scenario.given.clone() {
             space.agents[agent].invocations += 1;

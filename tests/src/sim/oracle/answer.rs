@@ -100,7 +100,7 @@ impl Oracle {
     fn leases_told(&self, now: Timestamp) -> usize {
         let held = |life: &&Life| {
             life.last_entry().is_some_and(|entry| match &entry.state {
-                State::Claimed(lease) | State::Recalled(lease) => {
+                State::Claimed(lease) | State::Cancelling(lease) => {
                     lease.expires_at > now && life.told.contains(&entry.generation)
                 }
                 _ => false,

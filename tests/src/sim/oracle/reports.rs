@@ -37,7 +37,7 @@ impl Life {
     pub(super) fn note_report(&mut self, last: Option<&Entry>, next: &Entry, tree: &Tree) -> Result<(), Broken> {
         let (Some(nonce), Some(last)) = (next.report, last) else { return Ok(()) };
         if last.report == Some(nonce) {
-            let is_told_of = !matches!(next.state, State::Recalled(_)) || matches!(last.state, State::Recalled(_));
+            let is_told_of = !matches!(next.state, State::Cancelling(_)) || matches!(last.state, State::Cancelling(_));
             return expect(is_told_of, Invariant::ReportsStay, || format!("{next} has no report of its own"));
         }
         let report =
@@ -53,18 +53,18 @@ impl Life {
         let right = match &next.state {
             State::Ended(ending) => match ending.outcome {
                 Ending::Completed => report.kind == ReportKind::Completed && said == Some(result_of(nonce)),
-                Ending::Failed => matches!(report.kind, ReportKind::Failed | ReportKind::Lapsed),
+                Ending::Failed => matches!(report.kind, ReportKind::Failed | ReportKind::TimedOut),
                 // Given back for later by a holder that was asked to stop.
-                Ending::Cancelled if report.kind == ReportKind::Released => matches!(last.state, State::Recalled(_)),
+                Ending::Cancelled if report.kind == ReportKind::Released => matches!(last.state, State::Cancelling(_)),
                 Ending::Cancelled => matches!(report.kind, ReportKind::Cancelled | ReportKind::CancelRequested),
                 Ending::Expired => false,
             },
             State::Scheduled { due } => {
                 matches!(report.kind, ReportKind::Failed | ReportKind::Released) && report.scheduled_at == Some(*due)
             }
-            State::Lapsed { .. } => report.kind == ReportKind::Lapsed,
-            State::Recalled(_) if report.kind == ReportKind::Progress => matches!(last.state, State::Recalled(_)),
-            State::Recalled(_) => report.kind == ReportKind::CancelRequested,
+            State::TimedOut { .. } => report.kind == ReportKind::TimedOut,
+            State::Cancelling(_) if report.kind == ReportKind::Progress => matches!(last.state, State::Cancelling(_)),
+            State::Cancelling(_) => report.kind == ReportKind::CancelRequested,
             State::Claimed(_) => report.kind == ReportKind::Progress,
             State::Ready { .. } | State::Blocked { .. } => false,
         };

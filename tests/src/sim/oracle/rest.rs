@@ -13,7 +13,7 @@ impl Oracle {
         for (id, life) in &self.lives {
             let forgotten = life.last_entry().is_some_and(|entry| match entry.state {
                 State::Scheduled { due } => due <= now,
-                State::Claimed(lease) | State::Recalled(lease) => lease.expires_at <= now,
+                State::Claimed(lease) | State::Cancelling(lease) => lease.expires_at <= now,
                 _ => false,
             });
             expect(!forgotten, Invariant::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;

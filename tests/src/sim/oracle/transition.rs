@@ -34,7 +34,7 @@ impl Life {
         if again {
             return expect(next.attempt == 0, Invariant::AttemptsAreCounted, step);
         }
-        let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
+        let was_held = matches!(last.state, State::Claimed(_) | State::Cancelling(_) | State::TimedOut { .. });
         let released = was_held
             && match next.state {
                 State::Ready { .. } => true,
@@ -49,48 +49,48 @@ impl Life {
         let same_holder = next.lease().map(|lease| &lease.holder) == last.lease().map(|lease| &lease.holder);
         let late = last.lease().is_some_and(|lease| lease.expires_at <= now.max(lease.heartbeat_at));
         match (&last.state, &next.state) {
-            (State::Ready { .. } | State::Lapsed { .. }, State::Claimed(lease)) if taken => {
+            (State::Ready { .. } | State::TimedOut { .. }, State::Claimed(lease)) if taken => {
                 let waited_too_long = matches!(last.state, State::Ready { pending_until, .. } if pending_until <= now);
                 expect(!waited_too_long, Invariant::EndedIsEnded, step)?;
                 let other = self.leases.insert(next.generation, owner_of(lease));
                 expect(other.is_none(), Invariant::OneHolder, step)
             }
-            (State::Claimed(_) | State::Recalled(_), State::Claimed(_)) if taken => {
+            (State::Claimed(_) | State::Cancelling(_), State::Claimed(_)) if taken => {
                 Err(Broken::new(Invariant::OneHolder, step()))
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Claimed(lease))
-            | (State::Recalled(_), State::Recalled(lease)) => {
-                if invocation.operation == Operation::RequestCancel(last.id) && matches!(last.state, State::Recalled(_))
+            (State::Claimed(_) | State::TimedOut { .. }, State::Claimed(lease))
+            | (State::Cancelling(_), State::Cancelling(lease)) => {
+                if invocation.operation == Operation::RequestCancel(last.id) && matches!(last.state, State::Cancelling(_))
                 {
                     // Another agent asks as well. The lease stays as it was.
                     self.asked += 1;
                     return expect(last.lease() == Some(lease), Invariant::OnlyTheHolder, step);
                 }
-                let is_asked = matches!(next.state, State::Recalled(_));
+                let is_asked = matches!(next.state, State::Cancelling(_));
                 *self.kept.entry((lease.nonce, is_asked)).or_default() += 1;
                 let heard_of = last.lease().map(|lease| lease.heartbeat_at);
                 expect(heard_of <= Some(lease.heartbeat_at), Invariant::OnlyGrow, step)?;
                 expect(same_lease && same_holder, Invariant::OnlyTheHolder, step)
             }
-            (State::Recalled(_), State::Claimed(_)) => Err(Broken::new(Invariant::HoldersAreAsked, step())),
-            (State::Claimed(_), State::Recalled(lease)) => {
+            (State::Cancelling(_), State::Claimed(_)) => Err(Broken::new(Invariant::HoldersAreAsked, step())),
+            (State::Claimed(_), State::Cancelling(lease)) => {
                 self.asked += 1;
                 let asked = invocation.operation == Operation::RequestCancel(last.id);
                 expect(asked, Invariant::HoldersAreAsked, step)?;
                 expect(last.lease() == Some(lease), Invariant::OnlyTheHolder, step)
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Ready { pending_until, .. }) => {
+            (State::Claimed(_) | State::TimedOut { .. }, State::Ready { pending_until, .. }) => {
                 let again = self.released.insert(last.generation, false);
                 expect(again.is_none(), Invariant::OneHolder, step)?;
                 // A task that was claimed in time does not run out of it.
                 expect(pending_until.micros() == limits::TIME_MICROS, Invariant::NotBeforeItsTime, step)
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) if released => {
+            (State::Claimed(_) | State::TimedOut { .. }, State::Scheduled { due }) if released => {
                 let again = self.released.insert(last.generation, false);
                 expect(again.is_none(), Invariant::OneHolder, step)?;
                 expect(*due > now, Invariant::NotBeforeItIsDue, step)
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) => {
+            (State::Claimed(_) | State::TimedOut { .. }, State::Scheduled { due }) => {
                 let again = self.failed.insert(last.generation, false);
                 expect(again.is_none(), Invariant::OneHolder, step)?;
                 expect(invocation.operation == Operation::Fail(last.id), Invariant::OnlyTheHolder, step)?;
@@ -100,7 +100,7 @@ impl Life {
                 let most = 1_000_000 * doubled.min(BACKOFF.max_seconds).unsigned_abs();
                 expect((most / 2..=most).contains(&waits), Invariant::NotBeforeItIsDue, step)
             }
-            (State::Claimed(_), State::Lapsed { .. }) => {
+            (State::Claimed(_), State::TimedOut { .. }) => {
                 expect(same_lease && same_holder, Invariant::OnlyTheHolder, step)?;
                 let left = self.plan.max_attempts.is_none() || self.plan.leaves_attempts(last.attempt);
                 expect(left, Invariant::AttemptsAreLimited, step)?;
@@ -116,13 +116,13 @@ impl Life {
                 expect(is_due, Invariant::NotBeforeItIsDue, step)
             }
             (_, State::Ended(ending)) => {
-                let is_held = matches!(last.state, State::Claimed(_) | State::Recalled(_));
+                let is_held = matches!(last.state, State::Claimed(_) | State::Cancelling(_));
                 let by = ending.lease.as_ref().map(owner_of);
                 let mut end = End { outcome: ending.outcome, by, report: next.report, ..End::default() };
                 end.enqueues_key =
                     matches!(invocation.operation, Operation::CompleteAndEnqueue(_, new) if new.is_unique);
                 end.forced = is_held && !late && !same_holder;
-                let by_nobody = matches!(last.state, State::Recalled(_)) && !invocation.operation.cancels(last.id);
+                let by_nobody = matches!(last.state, State::Cancelling(_)) && !invocation.operation.cancels(last.id);
                 end.given_back = by_nobody.then_some(last.generation);
                 let allowed = self.may_end(&last, &end, late, same_lease && same_holder, invocation);
                 self.ends.push(end);
@@ -149,7 +149,7 @@ impl Life {
     /// Which invariant an end breaks, if it does, of a task that was `last`.
     fn may_end(&self, last: &Entry, end: &End, late: bool, same: bool, invocation: &Invocation) -> Option<Invariant> {
         let of_its_holder = same && invocation.operation.task() == Some(last.id);
-        let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
+        let was_held = matches!(last.state, State::Claimed(_) | State::Cancelling(_) | State::TimedOut { .. });
         let (kept, invariant) = match (&last.state, end.outcome) {
             (_, Ending::Completed) => (was_held && of_its_holder, Invariant::OnlyTheHolder),
             (State::Claimed(_), Ending::Failed) if !of_its_holder || invocation.operation.cancels(last.id) => {
@@ -157,14 +157,14 @@ impl Life {
                 let invariant = if out { Invariant::NotBeforeItsTime } else { Invariant::AttemptsAreLimited };
                 (same && late && out, invariant)
             }
-            (State::Recalled(_), Ending::Failed) => (of_its_holder, Invariant::OnlyTheHolder),
+            (State::Cancelling(_), Ending::Failed) => (of_its_holder, Invariant::OnlyTheHolder),
             (_, Ending::Failed) => {
                 let last_one = !self.plan.leaves_attempts(last.attempt)
                     || matches!(invocation.operation, Operation::FailFinally(_));
                 let invariant = if of_its_holder { Invariant::AttemptsAreLimited } else { Invariant::OnlyTheHolder };
                 (was_held && of_its_holder && last_one, invariant)
             }
-            (State::Recalled(_), Ending::Cancelled) if !invocation.operation.cancels(last.id) => {
+            (State::Cancelling(_), Ending::Cancelled) if !invocation.operation.cancels(last.id) => {
                 let operation = invocation.operation;
                 let given_back =
                     matches!(operation, Operation::Release(of) | Operation::ReleaseLater(of, _) if of == last.id);
@@ -187,7 +187,7 @@ impl Life {
 
 /// The latest time that a held task's name tells to have passed.
 fn latest(entry: &Entry) -> Timestamp {
-    let timed_out = matches!(entry.state, State::Lapsed { .. });
+    let timed_out = matches!(entry.state, State::TimedOut { .. });
     let of_lease = |lease: &Lease| if timed_out { lease.expires_at } else { lease.heartbeat_at };
     entry.lease().map_or(entry.created_at, of_lease)
 }
