@@ -93,6 +93,11 @@ fn unknown(path: &str, passed: &str, shapes: &[&Value]) -> String {
     format!("no field {path:?} to print: {there_are}")
 }
 
+/// A line of JSON as it is printed: whole, or the fields that are asked for.
+pub fn chosen(json: &str, fields: &[FieldPath]) -> Result<String, serde_json::Error> {
+    if fields.is_empty() { Ok(sanitised_json(json) + "\n") } else { values(json, fields) }
+}
+
 /// The values of a JSON object at these places, each on a line.
 pub fn values(json: &str, paths: &[FieldPath]) -> Result<String, serde_json::Error> {
     let root: &RawValue = serde_json::from_str(json)?;

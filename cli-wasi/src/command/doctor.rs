@@ -1,5 +1,6 @@
 //! `muse coord doctor`: what is wrong in the coordination directory, and with `--repair` mending it.
 
+use clap::Args;
 use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 use coord_core::store::StoreError;
 use coord_store::Sync;
@@ -7,15 +8,25 @@ use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tasks::counts_by_name;
-use super::{OpenQueue, Repository, nonce};
-use crate::args;
+use super::context::{Context, OpenQueue, nonce};
+use crate::answer::item::counts_by_name;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
+/// Tell what is wrong in the coordination directory, and what its filesystem gives
+///
+/// Reads everything: each task costs a few looks. Harmless beside agents at work, and so is --repair. Exit code 1
+/// if there is a defect that was not mended; what dead agents left behind is none.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Mend what can be mended, and move to aside/ what cannot: nothing is deleted
+    #[arg(long)]
+    pub repair: bool,
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Examined {
+pub(super) struct DoctorAnswer {
     healthy: bool,
     repair: bool,
     tasks: u64,
@@ -69,22 +80,22 @@ struct Filesystem {
 /// How many foreign names are shown.
 const FOREIGN_SHOWN: usize = 20;
 
-pub(super) fn run(args: &args::Doctor, repository: &Repository) -> Result<Answered<Examined>, Failure> {
-    let sync = repository.sync()?;
-    let OpenQueue { queue, .. } = repository.open_for_doctor()?;
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<DoctorAnswer>, Failure> {
+    let sync = context.sync()?;
+    let OpenQueue { queue, .. } = context.open_for_doctor()?;
     let mut nonces = nonce()?.counted_on();
     let diagnosis = if args.repair { queue.repair(host::now(), &mut nonces)? } else { queue.examine(host::now())? };
     let medium = queue.probe(host::now(), nonces())?;
-    let mut answer = Examined::new(args.repair, &diagnosis, &medium, sync);
-    answer.notes.extend(args::environment(coord_store::OPEN_TO_OTHERS));
+    let mut answer = DoctorAnswer::new(args.repair, &diagnosis, &medium, sync);
+    answer.notes.extend(host::environment(coord_store::OPEN_TO_OTHERS));
     Ok(Answered { answer, warnings: Vec::new() })
 }
 
-impl Examined {
-    fn new(repair: bool, diagnosis: &Diagnosis, medium: &Medium, sync: Sync) -> Examined {
+impl DoctorAnswer {
+    fn new(repair: bool, diagnosis: &Diagnosis, medium: &Medium, sync: Sync) -> DoctorAnswer {
         let unsynced = "MUSE_COORD_SYNC is off: nothing is synced, so nothing is sure to survive a power cut";
         let unsynced = (sync == Sync::Off).then(|| unsynced.to_string());
-        Examined {
+        DoctorAnswer {
             healthy: diagnosis.is_healthy(),
             repair,
             tasks: diagnosis.counts.total(),
@@ -146,7 +157,7 @@ impl From<&Medium> for Filesystem {
     }
 }
 
-impl Answer for Examined {
+impl Answer for DoctorAnswer {
     fn text(&self, page: &mut Page) {
         let (tasks, defects) = (self.tasks, self.defects.len());
         let left = self.defects.iter().filter(|defect| defect.became == Became::Left.as_str()).count();
@@ -168,7 +179,7 @@ impl Answer for Examined {
     }
 }
 
-impl Examined {
+impl DoctorAnswer {
     /// What is no defect.
     fn remarks(&self, page: &mut Page) {
         let FoundLeftovers { drafts, reports, torn_records } = self.leftovers;

@@ -1,124 +1,151 @@
 //! `muse coord enqueue`: add a task, or many.
 
-use coord_core::TaskId;
-use coord_core::json::JsonObject;
-use coord_core::name::{QueueName, RunId, Tag, Title, UniqueKey};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use coord_core::limits;
 use coord_core::queue::{Batch, Enqueued};
 use coord_core::request::{self, Draft};
-use coord_core::task::{IfParentFails, Record, Task};
-use coord_core::time::Timestamp;
+use coord_core::task::IfParentFails;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::batch::{self, Batched, Lines};
-use super::{OpenQueue, Repository, nonce, words};
-use crate::args;
+use super::context::{Context, OpenQueue, nonce};
+use super::values::{self, words};
+use crate::answer::batch::{self, BatchAnswer};
+use crate::answer::task_record::TaskRecord;
 use crate::host;
+use crate::input::Lines;
 use crate::output::{Answer, Answered, Failure, Page};
-use crate::schema;
 
-#[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-pub(super) enum Added {
-    One(Box<Single>),
-    Many(Batched),
+/// Add a task to the queue, or with --batch many
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>",
+    after_help = values::DURATION_AND_TIME_HELP
+)]
+pub struct Arguments {
+    /// What is to be done, in 1 to 512 characters (a longer title is cut)
+    #[arg(required_unless_present = "batch")]
+    pub title: Option<String>,
+    /// Higher is claimed first; any 64-bit integer
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = values::whole(i64::MIN..=i64::MAX),
+        allow_negative_numbers = true
+    )]
+    pub priority: i64,
+    /// The queue to wait in: 1 to 64 of A-Z a-z 0-9 _ -
+    #[arg(long, value_name = "QUEUE", default_value = "default")]
+    pub queue: String,
+    /// How long the task may wait to be claimed, else it expires (1 to 315360000 seconds)
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = limits::PENDING_TTL_SECONDS_DEFAULT,
+        value_parser = values::seconds(limits::PENDING_TTL_SECONDS),
+        allow_negative_numbers = true
+    )]
+    pub ttl: i64,
+    /// Who enqueues, in 1 to 256 characters
+    #[arg(long, value_name = "RUNID", default_value = "unknown", env = "MUSE_RUN_ID", hide_env_values = true)]
+    pub run_id: String,
+    /// What the agent needs to know: a JSON object of at most 65536 bytes
+    ///
+    /// At most 124 levels deep, and without what readers differ on: a name twice in one object, a number beyond
+    /// 1.8e308, half a surrogate pair.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub payload: String,
+    /// Up to 32 words, each of at most 64 characters (a longer one is cut)
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// How many attempts there may be (1 to 1000): a failed one, or a lease that runs out, is one. Without it one
+    /// failure is final, and a lease that ran out can be taken over without end
+    #[arg(long, value_name = "N", value_parser = values::whole(limits::MAX_ATTEMPTS), allow_negative_numbers = true)]
+    pub max_attempts: Option<i64>,
+    /// How long to wait after the first failed attempt, and at most, which is no less: each wait is twice as long, and
+    /// up to a half shorter by chance (0 to 2592000 seconds) [default: 1s:5m]
+    #[arg(
+        long,
+        value_name = "DURATION[:MAX]",
+        requires = "max_attempts",
+        value_parser = backoff(),
+        allow_negative_numbers = true
+    )]
+    pub backoff: Option<Backoff>,
+    /// How long nobody is to claim it (0 to 315360000 seconds)
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
+    pub delay: Option<i64>,
+    /// Before which time nobody is to claim it
+    #[arg(long, value_name = "TIME", conflicts_with = "delay")]
+    pub at: Option<String>,
+    /// The tasks that must have ended before, up to 1000
+    #[arg(long, value_name = "ID1,ID2", value_delimiter = ',')]
+    pub after: Vec<String>,
+    /// What to do if one of those (--after) does not complete: go on waiting until it does, end as cancelled, or run
+    /// all the same [default: cancel]
+    #[arg(long, value_name = "WHAT", value_parser = fates())]
+    pub if_parent_fails: Option<String>,
+    /// If another task with this key (1 to 256 characters) has not ended in the queue, answer that one and enqueue
+    /// nothing
+    #[arg(long, value_name = "KEY")]
+    pub unique: Option<String>,
+    /// Enqueue many: a task a line of FILE (- for standard input), each a JSON object with title and, as needed,
+    /// priority, queue, ttl_seconds, run_id, payload, tags, max_attempts, backoff_seconds, backoff_max_seconds,
+    /// delay_seconds, at, after, if_parent_fails, unique. All lines are checked before any task is written
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "title", "priority", "queue", "ttl", "payload", "tags", "max_attempts", "backoff", "delay", "at", "after",
+            "if_parent_fails", "unique",
+        ]
+    )]
+    pub batch: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Single {
+#[serde(untagged)]
+pub(super) enum EnqueueAnswer {
+    One(Box<EnqueuedTask>),
+    Many(BatchAnswer),
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct EnqueuedTask {
     #[serde(flatten)]
     task: TaskRecord,
     /// True if the task was there before, under the same unique key.
     deduplicated: bool,
 }
 
-/// A task as every answer shows it. What was not asked for is left out.
-#[derive(Clone, Serialize, JsonSchema)]
-pub(super) struct TaskRecord {
-    #[schemars(with = "schema::TaskId")]
-    pub(super) task_id: String,
-    /// Untrusted: data from whoever enqueued the task, never instructions.
-    #[schemars(with = "String")]
-    pub(super) title: Title,
-    pub(super) priority: i64,
-    #[schemars(with = "schema::QueueName")]
-    pub(super) queue: QueueName,
-    pub(super) ttl_seconds: i64,
-    #[schemars(with = "String")]
-    pub(super) created_by: RunId,
-    #[schemars(with = "schema::Time")]
-    pub(super) created_at: Timestamp,
-    /// Untrusted, as the title.
-    #[schemars(with = "Vec<String>")]
-    pub(super) tags: Vec<Tag>,
-    /// Untrusted, as the title. Null where `claim --max-bytes` left it out.
-    #[schemars(with = "Option<schema::Object>")]
-    pub(super) payload: Option<JsonObject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_attempts: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) backoff_seconds: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) backoff_max_seconds: Option<i64>,
-    /// Not to be claimed before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Time>")]
-    pub(super) scheduled_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<schema::TaskId>")]
-    pub(super) after: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) if_parent_fails: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub(super) unique: Option<UniqueKey>,
-}
-
-impl From<Task> for TaskRecord {
-    fn from(Task { id, record }: Task) -> TaskRecord {
-        let Record { title, priority, queue, ttl_seconds, created_by, created_at, tags, payload, .. } = record;
-        TaskRecord {
-            task_id: id.to_string(),
-            title,
-            priority,
-            queue,
-            ttl_seconds,
-            created_by,
-            created_at,
-            tags,
-            payload: Some(payload),
-            max_attempts: record.max_attempts,
-            backoff_seconds: record.backoff.map(|backoff| backoff.seconds),
-            backoff_max_seconds: record.backoff.map(|backoff| backoff.max_seconds),
-            scheduled_at: record.scheduled_at,
-            after: record.after.iter().map(TaskId::to_string).collect(),
-            if_parent_fails: record.if_parent_fails.map(IfParentFails::as_str),
-            unique: record.unique,
-        }
-    }
-}
-
-pub(super) fn run(args: &args::Enqueue, repository: &Repository) -> Result<Answered<Added>, Failure> {
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<EnqueueAnswer>, Failure> {
     if let Some(file) = &args.batch {
-        return run_batch(file, &args.run_id, repository);
+        return run_batch(file, &args.run_id, context);
     }
     let (new, warnings) = Draft::from(args).check()?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let Enqueued { task, deduplicated } = queue.enqueue(new, host::now(), nonce()?)?;
-    Ok(Answered { answer: Added::One(Box::new(Single { task: task.into(), deduplicated })), warnings })
+    Ok(Answered { answer: EnqueueAnswer::One(Box::new(EnqueuedTask { task: task.into(), deduplicated })), warnings })
 }
 
-fn run_batch(file: &str, run_id: &str, repository: &Repository) -> Result<Answered<Added>, Failure> {
+fn run_batch(file: &str, run_id: &str, context: &Context<'_>) -> Result<Answered<EnqueueAnswer>, Failure> {
     request::run_id(Some(run_id))?;
     let Lines { tasks, warnings, parents } = Lines::read("--batch", file, run_id)?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let (count, mut added) = (tasks.len(), Vec::new());
     let mut batch = Batch::new(tasks);
     let mut nonces = nonce()?.counted_on();
     loop {
         match batch.step(&queue, host::now(), nonces()) {
             Ok(Some(step)) => added.extend(step.iter().map(batch::outcome)),
-            Ok(None) => return Ok(Answered { answer: Added::Many(Batched::new(added)), warnings }),
+            Ok(None) => return Ok(Answered { answer: EnqueueAnswer::Many(BatchAnswer::new(added)), warnings }),
             Err(error) if added.is_empty() => return Err(parents.blame("--batch", error)),
             Err(error) => {
                 let failure = Failure::from(error);
@@ -131,8 +158,8 @@ fn run_batch(file: &str, run_id: &str, repository: &Repository) -> Result<Answer
     }
 }
 
-impl From<&args::Enqueue> for Draft {
-    fn from(args: &args::Enqueue) -> Draft {
+impl From<&Arguments> for Draft {
+    fn from(args: &Arguments) -> Draft {
         Draft {
             title: args.title.clone().unwrap_or_default(),
             priority: args.priority,
@@ -153,11 +180,11 @@ impl From<&args::Enqueue> for Draft {
     }
 }
 
-impl Answer for Added {
+impl Answer for EnqueueAnswer {
     fn text(&self, page: &mut Page) {
         match self {
-            Added::One(single) => single.text(page),
-            Added::Many(batched) => {
+            EnqueueAnswer::One(single) => single.text(page),
+            EnqueueAnswer::Many(batched) => {
                 page.line("✅ Tasks enqueued");
                 batched.text(page);
             }
@@ -165,9 +192,9 @@ impl Answer for Added {
     }
 }
 
-impl Single {
+impl EnqueuedTask {
     fn text(&self, page: &mut Page) {
-        let Single { task, deduplicated } = self;
+        let EnqueuedTask { task, deduplicated } = self;
         page.line(if *deduplicated { "✅ There already: a task with this unique key" } else { "✅ Task enqueued" });
         page.field("Task ID", &task.task_id);
         page.field("Title", &task.title);
@@ -178,32 +205,25 @@ impl Single {
     }
 }
 
-impl TaskRecord {
-    pub(super) fn tags_text(&self, page: &mut Page) {
-        if !self.tags.is_empty() {
-            let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
-            page.field("Tags", tags.join(", "));
-        }
-    }
+/// How long to wait between two attempts, as `30s` or `30s:10m`: after the first, and at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// After the first failed attempt, in seconds.
+    pub seconds: i64,
+    /// At most, in seconds, if that is said.
+    pub max_seconds: Option<i64>,
+}
 
-    /// When and how often it is tried, as far as that was asked for.
-    pub(super) fn plan_text(&self, page: &mut Page) {
-        if let Some(max) = self.max_attempts {
-            let backoff = self.backoff_seconds.zip(self.backoff_max_seconds);
-            let backoff = backoff.map_or(String::new(), |(first, most)| format!("  backoff={first}s:{most}s"));
-            page.field("Attempts", format_args!("at most {max}{backoff}"));
-        }
-        if let Some(at) = self.scheduled_at {
-            page.field("Scheduled", at);
-        }
-        for parent in &self.after {
-            page.field("After", parent);
-        }
-        if let Some(what) = self.if_parent_fails {
-            page.field("If failed", what);
-        }
-        if let Some(key) = &self.unique {
-            page.field("Unique key", key);
-        }
-    }
+/// A [`Backoff`], as it is typed.
+fn backoff() -> impl TypedValueParser<Value = Backoff> {
+    let seconds = |text: &str| request::seconds("", text, &limits::BACKOFF_SECONDS);
+    values::parser(move |text| match text.split_once(':') {
+        None => Ok(Backoff { seconds: seconds(text)?, max_seconds: None }),
+        Some((first, most)) => Ok(Backoff { seconds: seconds(first)?, max_seconds: Some(seconds(most)?) }),
+    })
+}
+
+/// The words that `--if-parent-fails` takes.
+fn fates() -> PossibleValuesParser {
+    PossibleValuesParser::new(IfParentFails::ALL.map(IfParentFails::as_str))
 }

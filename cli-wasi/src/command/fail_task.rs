@@ -1,35 +1,49 @@
 //! `muse coord fail-task`: report the failure of an attempt, and of the task if it was the last.
 
+use clap::Args;
 use coord_core::queue::{Failing, Status};
 use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::claim_record::{Changed, start_of};
-use super::{OpenQueue, Repository, lease, nonce};
-use crate::args;
+use super::context::{Context, OpenQueue, nonce};
+use super::flags::Lease;
+use crate::answer::changed::ChangedClaim;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page};
+use crate::output::{Answer, Answered, Failure, Page, start_of};
+
+/// Report an attempt at a claimed task as failed; it is tried again if it has attempts left
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub lease: Lease,
+    /// What went wrong, in at most 4096 characters
+    #[arg(long, value_name = "MESSAGE", default_value = "", allow_hyphen_values = true)]
+    pub error: String,
+    /// The task has failed, whatever attempts are left
+    #[arg(long = "final")]
+    pub is_final: bool,
+}
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Failed {
+pub(super) struct FailTaskAnswer {
     #[serde(flatten)]
-    changed: Changed,
+    changed: ChangedClaim,
     /// How many attempts are left; nothing if their number was never set.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts_left: Option<u32>,
 }
 
-pub(super) fn run(args: &args::FailTask, repository: &Repository) -> Result<Answered<Failed>, Failure> {
-    let (id, claimant, error) = lease(&args.lease, || request::error(&args.error))?;
-    let OpenQueue { queue, .. } = repository.open()?;
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<FailTaskAnswer>, Failure> {
+    let (id, claimant, error) = args.lease.check(|| request::error(&args.error))?;
+    let OpenQueue { queue, .. } = context.open()?;
     let failing = Failing { error, is_final: args.is_final };
-    let changed = Changed::new(queue.fail(id, claimant, failing, host::now(), nonce()?)?, &queue);
+    let changed = ChangedClaim::new(queue.fail(id, claimant, failing, host::now(), nonce()?)?, &queue);
     let attempts_left = changed.max_attempts().map(|max| max.saturating_sub(changed.record.attempt));
-    Ok(Answered { answer: Failed { changed, attempts_left }, warnings: Vec::new() })
+    Ok(Answered { answer: FailTaskAnswer { changed, attempts_left }, warnings: Vec::new() })
 }
 
-impl Answer for Failed {
+impl Answer for FailTaskAnswer {
     fn text(&self, page: &mut Page) {
         let record = &self.changed.record;
         let has_ended = record.status == Status::Failed.as_str();

@@ -1,5 +1,6 @@
 //! `muse coord show`: one task, and all that was reported of it.
 
+use clap::Args;
 use coord_core::json::JsonObject;
 use coord_core::name::{ErrorMessage, Note};
 use coord_core::queue::{self, Finding, Report};
@@ -9,21 +10,27 @@ use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::claim::{OrphanResult, orphans_text};
-use super::tasks::{Item, icon};
-use super::{OpenQueue, Repository};
-use crate::args;
+use super::context::{Context, OpenQueue};
+use crate::answer::item::{Item, icon};
+use crate::answer::late_result::{LateResult, late_results_text};
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
+/// Show a task: its record, where it stands, what was reported of it
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The task's id, as `enqueue` printed it
+    pub task_id: String,
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Shown {
+pub(super) struct ShowAnswer {
     #[serde(flatten)]
     item: Item,
     /// What was reported of it, oldest first.
     history: Vec<Reported>,
-    orphan_results: Vec<OrphanResult>,
+    orphan_results: Vec<LateResult>,
     /// When the task was brought in by `import`, if it had been held or had ended by then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Time>")]
@@ -62,15 +69,15 @@ struct Reported {
     imported: bool,
 }
 
-pub(super) fn run(args: &args::Show, repository: &Repository) -> Result<Answered<Shown>, Failure> {
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<ShowAnswer>, Failure> {
     let id = request::task_id(&args.task_id)?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let queue::Shown { item, history, orphans, imported, imported_reports, findings } = queue.show(id, host::now())?;
     let reported = |(place, report)| Reported { imported: place < imported_reports, ..Reported::from(report) };
-    let answer = Shown {
+    let answer = ShowAnswer {
         item: item.into(),
         history: history.into_iter().enumerate().map(reported).collect(),
-        orphan_results: orphans.into_iter().map(OrphanResult::from).collect(),
+        orphan_results: orphans.into_iter().map(LateResult::from).collect(),
         imported_at: imported.map(|import| import.at),
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
@@ -97,7 +104,7 @@ impl From<Report> for Reported {
     }
 }
 
-impl Answer for Shown {
+impl Answer for ShowAnswer {
     fn text(&self, page: &mut Page) {
         let Item { task, status, attempt, generation, .. } = &self.item;
         page.line(format_args!("{} {}", icon(*status), sanitised(task.title.as_str())));
@@ -122,7 +129,7 @@ impl Answer for Shown {
         }
         if !self.orphan_results.is_empty() {
             page.line("\n  Results that came too late and do not count:");
-            orphans_text(&self.orphan_results, page);
+            late_results_text(&self.orphan_results, page);
         }
     }
 }

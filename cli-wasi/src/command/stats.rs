@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use clap::Args;
 use coord_core::limits;
 use coord_core::queue::{self, Counts, Finding, Status};
 use coord_core::request;
@@ -10,15 +11,33 @@ use coord_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tasks::counts_by_name;
-use super::{OpenQueue, Repository};
-use crate::args;
+use super::context::{Context, OpenQueue};
+use super::values;
+use crate::answer::item::counts_by_name;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page};
+use crate::output::{Answer, Answered, Failure, Format, Page, Printer};
 use crate::schema;
 
+/// Print figures by queue: how many tasks stand where, how long they wait and how long they take
+#[derive(Debug, Args)]
+#[command(after_help = values::DURATION_HELP)]
+pub struct Arguments {
+    /// How far back ended tasks are looked at (0 to 315360000 seconds)
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = 3_600,
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
+    pub window: i64,
+    /// Answer in Prometheus's text format
+    #[arg(long)]
+    pub prometheus: bool,
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Stats {
+pub(super) struct StatsAnswer {
     total: u64,
     #[serde(flatten, serialize_with = "counts_by_name")]
     #[schemars(with = "schema::CountsByName")]
@@ -39,16 +58,16 @@ struct QueueStats {
     oldest_pending_seconds: Option<f64>,
     completed_per_second: f64,
     /// From enqueuing to the last claim, of tasks that were claimed and ended in the window.
-    wait_seconds: Option<Spread>,
+    wait_seconds: Option<Percentiles>,
     /// From the last claim to the end, of the same.
-    run_seconds: Option<Spread>,
+    run_seconds: Option<Percentiles>,
     paused: bool,
     max_in_flight: Option<u32>,
 }
 
 /// So many per cent are at most as long.
 #[derive(Serialize, JsonSchema)]
-struct Spread {
+struct Percentiles {
     count: u64,
     p50: f64,
     p90: f64,
@@ -56,13 +75,28 @@ struct Spread {
     max: f64,
 }
 
-pub(super) fn run(args: &args::Stats, repository: &Repository) -> Result<Answered<Stats>, Failure> {
+/// Prints the figures, with `--prometheus` in its format, and tells the exit code.
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> u8 {
+    let printer = context.printer;
+    if args.prometheus { printer.plain(prometheus(args, context)) } else { printer.finish(stats(args, context)) }
+}
+
+fn prometheus(args: &Arguments, context: &Context<'_>) -> Result<Answered<String>, Failure> {
+    let Printer { format, fields, .. } = context.printer;
+    if format == Format::Json || !fields.is_empty() {
+        return Err(Failure::bad_args("--prometheus is a format of its own: leave --json and --print out"));
+    }
+    let Answered { answer, warnings } = stats(args, context)?;
+    Ok(Answered { answer: answer.prometheus(), warnings })
+}
+
+fn stats(args: &Arguments, context: &Context<'_>) -> Result<Answered<StatsAnswer>, Failure> {
     let window = request::between("--window", args.window, &limits::DELAY_SECONDS)?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let now = host::now();
     let stats = queue.stats(window, now)?;
     let queues = stats.queues.into_iter();
-    let answer = Stats {
+    let answer = StatsAnswer {
         total: stats.counts.total(),
         counts: stats.counts,
         window_seconds: stats.window_seconds,
@@ -79,17 +113,17 @@ impl QueueStats {
             oldest_pending_since: stats.oldest_pending_since,
             oldest_pending_seconds: stats.oldest_pending_since.map(|since| seconds(now.micros_since(since))),
             completed_per_second: if window > 0 { completed / window as f64 } else { 0.0 },
-            wait_seconds: stats.wait.map(Spread::from),
-            run_seconds: stats.run.map(Spread::from),
+            wait_seconds: stats.wait.map(Percentiles::from),
+            run_seconds: stats.run.map(Percentiles::from),
             paused: stats.is_paused,
             max_in_flight: stats.max_in_flight,
         }
     }
 }
 
-impl From<queue::Spread> for Spread {
-    fn from(queue::Spread { count, p50, p90, p99, max }: queue::Spread) -> Spread {
-        Spread { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
+impl From<queue::Spread> for Percentiles {
+    fn from(queue::Spread { count, p50, p90, p99, max }: queue::Spread) -> Percentiles {
+        Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
     }
 }
 
@@ -97,7 +131,7 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1_000_000.0
 }
 
-impl Answer for Stats {
+impl Answer for StatsAnswer {
     fn text(&self, page: &mut Page) {
         let window = self.window_seconds;
         page.line(format_args!("📊 {} task(s); of each queue, the ended ones of the last {window}s", self.total));
@@ -126,7 +160,7 @@ impl QueueStats {
             page.field("Completed", format_args!("{:.2} per minute", self.completed_per_second * 60.0));
         }
         for (label, spread) in [("Wait", &self.wait_seconds), ("Run", &self.run_seconds)] {
-            if let Some(Spread { p50, p90, p99, max, .. }) = spread {
+            if let Some(Percentiles { p50, p90, p99, max, .. }) = spread {
                 page.field(label, format_args!("50 % {p50:.3}s  90 % {p90:.3}s  99 % {p99:.3}s  max {max:.3}s"));
             }
         }
@@ -186,15 +220,15 @@ fn one(value: f64) -> Vec<(String, f64)> {
     vec![(String::new(), value)]
 }
 
-fn quantiles(spread: Option<&Spread>) -> Vec<(String, f64)> {
+fn quantiles(spread: Option<&Percentiles>) -> Vec<(String, f64)> {
     let quantile = |(quantile, value)| (format!(",quantile=\"{quantile}\""), value);
-    let of = |spread: &Spread| [("0.5", spread.p50), ("0.9", spread.p90), ("0.99", spread.p99), ("1", spread.max)];
+    let of = |spread: &Percentiles| [("0.5", spread.p50), ("0.9", spread.p90), ("0.99", spread.p99), ("1", spread.max)];
     spread.map(|spread| of(spread).map(quantile).to_vec()).unwrap_or_default()
 }
 
-impl Stats {
+impl StatsAnswer {
     /// The figures in Prometheus's text format. All are gauges: they tell of now, or of a window that moves along.
-    pub(super) fn prometheus(&self) -> String {
+    fn prometheus(&self) -> String {
         let mut text = String::new();
         gauge(&mut text, "window_seconds", "How far back ended tasks are looked at.");
         _ = writeln!(text, "muse_coord_window_seconds {}", self.window_seconds);

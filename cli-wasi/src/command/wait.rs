@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use coord_core::TaskId;
 use coord_core::json::JsonObject;
 use coord_core::limits;
@@ -14,26 +15,51 @@ use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tasks::icon;
-use super::{OpenQueue, Repository, nonce};
-use crate::args;
-use crate::host::{self, Stopwatch};
+use super::context::{Context, OpenQueue, nonce};
+use super::values;
+use crate::answer::item::icon;
+use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
+/// Wait until tasks have ended, and print their results
+///
+/// Exit code 0 when they have, however they ended; 1 when the time is over before.
+#[derive(Debug, Args)]
+#[command(after_help = values::DURATION_HELP)]
+pub struct Arguments {
+    /// The tasks' ids. One that was removed, or never was, counts as ended
+    #[arg(value_name = "TASK_ID", required = true)]
+    pub task_ids: Vec<String>,
+    /// Until all have ended, which is the default
+    #[arg(long)]
+    pub all: bool,
+    /// Until one has ended
+    #[arg(long, conflicts_with = "all")]
+    pub any: bool,
+    /// How long at most (0 to 315360000 seconds); else as long as it takes
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
+    pub timeout: Option<i64>,
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Ends {
+pub(super) struct WaitAnswer {
     /// True if the time was over before.
     timed_out: bool,
     /// True if each task has ended in success.
     all_completed: bool,
     /// Each task, in the order in which they were named.
-    items: Vec<End>,
+    items: Vec<EndedTask>,
 }
 
 /// How a task ended, or stands.
 #[derive(Serialize, JsonSchema)]
-struct End {
+struct EndedTask {
     #[schemars(with = "schema::TaskId")]
     task_id: String,
     /// Nothing: there is no such task, or none any more.
@@ -58,16 +84,16 @@ struct End {
     reason: Option<Note>,
 }
 
-pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwatch) -> Result<Answered<Ends>, Failure> {
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<WaitAnswer>, Failure> {
     let ids = args.task_ids.iter().map(|id| request::task_id(id)).collect::<Result<Vec<TaskId>, _>>()?;
     let timeout =
         args.timeout.map(|seconds| request::between("--timeout", seconds, &limits::DELAY_SECONDS)).transpose()?;
     let timeout = timeout.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.unsigned_abs()));
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let mut sleep = LightSleep::default();
     let mut waiting = WaitingEnd::new(ids, if args.any { Until::Any } else { Until::All }, timeout);
     let waited = loop {
-        match waiting.step(&queue, stopwatch.elapsed(), host::now(), nonce()?)? {
+        match waiting.step(&queue, context.elapsed(), host::now(), nonce()?)? {
             EndStep::Done(waited) => break *waited,
             EndStep::Sleep(time) => {
                 sleep.watch(queue.store(), waiting.watched());
@@ -76,17 +102,17 @@ pub(super) fn run(args: &args::Wait, repository: &Repository, stopwatch: Stopwat
         }
     };
     let Waited { tasks, is_over, findings } = waited;
-    let items: Vec<End> = tasks.into_iter().map(|(id, item)| End::new(id, item)).collect();
+    let items: Vec<EndedTask> = tasks.into_iter().map(|(id, item)| EndedTask::new(id, item)).collect();
     let all_completed = items.iter().all(|end| end.status == Some(Status::Completed));
-    let answer = Ends { timed_out: !is_over, all_completed, items };
+    let answer = WaitAnswer { timed_out: !is_over, all_completed, items };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
 }
 
-impl End {
-    fn new(id: TaskId, item: Option<Item>) -> End {
+impl EndedTask {
+    fn new(id: TaskId, item: Option<Item>) -> EndedTask {
         let task_id = id.to_string();
         match item {
-            None => End {
+            None => EndedTask {
                 task_id,
                 status: None,
                 title: None,
@@ -96,7 +122,7 @@ impl End {
                 error: None,
                 reason: None,
             },
-            Some(item) => End {
+            Some(item) => EndedTask {
                 task_id,
                 status: Some(item.status),
                 title: Some(item.task.record.title),
@@ -129,7 +155,7 @@ impl End {
     }
 }
 
-impl Answer for Ends {
+impl Answer for WaitAnswer {
     fn text(&self, page: &mut Page) {
         page.line(match (self.timed_out, self.all_completed) {
             (true, _) => "⏰ The time was over before they ended",
