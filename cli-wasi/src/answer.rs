@@ -1,4 +1,5 @@
-//! What the answers of several commands have in common. A part that only one command answers stands in its file.
+//! Parts of JSON answers that several commands share, with their text. A part that only one command answers is in that
+//! command's file.
 
 pub mod batch;
 pub mod changed;

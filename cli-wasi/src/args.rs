@@ -1,5 +1,5 @@
-//! What can be typed: the options of every command, and the commands, whose own options stand in their files. Values are
-//! still as typed here; [`coord_core::request`] checks them.
+//! The parser of the command line: the options of every command, and the list of commands. The options of one command
+//! are in its file. Values are not checked here, but by [`coord_core::request`].
 
 use std::ffi::OsString;
 
@@ -21,12 +21,12 @@ mod typed;
 
 use typed::Typed;
 
-/// What was typed, parsed, and what the environment adds.
+/// The parsed command line, and what the environment adds.
 #[derive(Debug)]
 pub struct Invocation {
-    /// What is to be done.
+    /// The command to run, or the schema to print.
     pub asked: Asked,
-    /// How to answer.
+    /// The output format.
     pub format: Format,
     /// The fields to print, instead of the whole answer.
     pub fields: Vec<FieldPath>,
@@ -38,7 +38,7 @@ pub struct Invocation {
     pub sync: Option<String>,
 }
 
-/// What is to be done.
+/// The command to run, or the schema to print.
 #[derive(Debug)]
 pub enum Asked {
     /// Run a command, with its arguments.
@@ -52,9 +52,9 @@ pub enum Asked {
 /// Arguments that do not parse, or a call for help or the version.
 #[derive(Debug)]
 pub struct Misuse {
-    /// The parser's words.
+    /// The parser's message.
     pub error: clap::Error,
-    /// How the caller would like to be answered, as far as can be told.
+    /// The output format that the caller asked for, as far as the line can be read.
     pub format: Format,
 }
 
@@ -80,15 +80,15 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, Mi
     Ok(Invocation { asked, format, fields, columns, lines, sync: environment("MUSE_COORD_SYNC") })
 }
 
-/// What is asked for, and which fields of the answer.
+/// The call, and the fields of the answer to print.
 fn read(matches: &ArgMatches) -> Result<(Asked, Vec<FieldPath>), clap::Error> {
     run_id_is_text(matches)?;
     let Muse { group: Group::Coord { schema, command }, output } = Muse::from_arg_matches(matches)?;
     Ok((asked(schema, command)?, output.print))
 }
 
-/// What is asked for last: `--json` is short for `--format json`. What `--print` prints is no text and no JSON; what is
-/// wrong is told beside it, as text.
+/// The last format on the line counts: `--json` is short for `--format json`. With `--print` errors are text, because
+/// the fields it prints are neither text nor JSON.
 fn format(typed: &[Typed<'_>]) -> Format {
     if typed.iter().any(|option| option.argument.get_id() == "print") {
         return Format::Text;
@@ -101,32 +101,34 @@ fn format(typed: &[Typed<'_>]) -> Format {
     typed.iter().rev().find_map(asks).unwrap_or(Format::Text)
 }
 
-/// The launcher cannot hand over a variable that is not UTF-8: it hands over what is left of it, and says so by another
-/// one. That matters only where nothing else says who acts.
+/// The launcher cannot pass on a variable that is not UTF-8: it passes on a readable form of it, and sets a second
+/// variable. That matters only if `MUSE_RUN_ID` is used, that is, if no `--run-id` is given.
 fn run_id_is_text(matches: &ArgMatches) -> Result<(), clap::Error> {
     let command = matches.subcommand().and_then(|(_, coord)| coord.subcommand()).map(|(_, command)| command);
     let source = command.filter(|command| matches!(command.try_contains_id("run_id"), Ok(true)));
     let source = source.and_then(|command| command.value_source("run_id"));
     match environment("MUSE_RUN_ID_NOT_UTF8").filter(|_| source == Some(ValueSource::EnvVariable)) {
         Some(shown) => {
-            let message =
-                format!("the value of MUSE_RUN_ID is not valid UTF-8: {shown}; give one that is, or --run-id\n");
+            let message = format!(
+                "the value of MUSE_RUN_ID is not valid UTF-8: {shown}; set it to valid UTF-8, or give --run-id\n"
+            );
             Err(clap::Error::raw(ErrorKind::InvalidUtf8, message))
         }
         None => Ok(()),
     }
 }
 
-/// A command, or `--schema` instead. Told apart here, since clap counts also `--json` as an argument that a command
-/// would conflict with.
+/// A command, or `--schema` instead. Checked here, because clap would also count `--json` as an argument that conflicts
+/// with a command.
 fn asked(schema: Option<Described>, command: Option<Command>) -> Result<Asked, clap::Error> {
     match (schema, command) {
         (None, Some(command)) => Ok(Asked::Run(Box::new(command))),
         (Some(described), None) => Ok(Asked::Schema(described)),
         (None, None) => Err(misused(ErrorKind::MissingSubcommand, "a command is missing")),
-        (Some(_), Some(_)) => {
-            Err(misused(ErrorKind::ArgumentConflict, "--schema COMMAND stands instead of a command, and runs none"))
-        }
+        (Some(_), Some(_)) => Err(misused(
+            ErrorKind::ArgumentConflict,
+            "--schema COMMAND takes the place of a command: leave one of them out",
+        )),
     }
 }
 
@@ -144,7 +146,7 @@ pub fn command_line() -> clap::Command {
     Muse::command()
 }
 
-/// Tools for many agents at work on one repository.
+/// Tools for many agents that work on one repository.
 #[derive(Debug, Parser)]
 #[command(name = "muse", version, arg_required_else_help = true, args_override_self = true, disable_help_flag = true)]
 struct Muse {
@@ -154,14 +156,14 @@ struct Muse {
     output: Output,
 }
 
-/// The options of every command. In its help they stand behind those of its own. Which of them counts depends on their
-/// order: see [`format`].
+/// The options of every command. Help lists them after the command's own. Their order on the line matters: see
+/// [`format`].
 #[derive(Debug, Args)]
 struct Output {
-    /// Answer with one JSON object on one line of stdout, errors too: short for --format json
+    /// Answer with one JSON object on one line of stdout, errors too; short for --format json
     #[arg(long, short, global = true, help_heading = EVERY_COMMAND)]
     json: bool,
-    /// How to answer; of --json and --format the last one counts
+    /// The output format; if --json and --format are both given, the last one counts
     #[arg(
         long,
         global = true,
@@ -171,31 +173,36 @@ struct Output {
         help_heading = EVERY_COMMAND
     )]
     format: Format,
-    /// Print these fields of the answer, each value on a line of its own, and nothing else on standard output
+    /// Print only these fields of the answer, one value per line
     ///
-    /// FIELD is a name as --json has it, with dots into what it holds: task_id, task.payload.part, items.0.title; * is
-    /// each element of a list: tasks.*.task_id. A text stands without quotes; in it line breaks, and what acts on a
-    /// terminal, stand as JSON escapes. An object or a list stands as JSON. null, and a field that this answer happens
-    /// not to have, is an empty line. A field that the command never answers is refused before anything is done. Errors
-    /// go to standard error, with or without --json. A claim that finds nothing prints nothing, with exit code 1.
+    /// FIELD is a name in the JSON answer; dots lead into objects and lists: task_id, task.payload.part, items.0.title.
+    /// * stands for each element of a list: tasks.*.task_id. A string is printed without quotes; line breaks and
+    /// control characters in it are printed as JSON escapes. An object or a list is printed as JSON. null, and a field
+    /// that this answer does not have, is an empty line. A field that the command never answers is refused before
+    /// anything is done. Errors go to standard error, with or without --json. A claim that finds nothing prints nothing
+    /// and exits with 1.
     #[arg(long, global = true, value_name = "FIELD,FIELD", value_delimiter = ',', help_heading = EVERY_COMMAND)]
     print: Vec<FieldPath>,
-    /// Print help: -h in short, --help with all there is to say
+    /// Print help: -h prints a summary, --help prints everything
     #[arg(long, short, global = true, action = ArgAction::Help, help_heading = EVERY_COMMAND)]
     help: Option<bool>,
 }
 
 const EVERY_COMMAND: &str = "Options of every command";
 
-/// How wide help is at most, and where there is no terminal.
+/// The largest width of help, and its width if there is no terminal.
 const HELP_COLUMNS: usize = 100;
 
 #[derive(Debug, Subcommand)]
 enum Group {
-    /// Hand out work: a task queue in the repository's .muse/coordination directory
-    #[command(arg_required_else_help = true, override_usage = "muse coord [OPTIONS] <COMMAND>", after_help = COORD_HELP)]
+    /// Share work between agents: a task queue in the repository's .muse/coordination directory
+    #[command(
+        arg_required_else_help = true,
+        override_usage = "muse coord [OPTIONS] <COMMAND>",
+        after_help = COORD_HELP
+    )]
     Coord {
-        /// Instead of running COMMAND, tell what it answers with --json, as JSON Schema
+        /// Run nothing; print the JSON Schema of what COMMAND answers with --json
         #[arg(long, value_parser = described(), hide_possible_values = true, value_name = "COMMAND")]
         schema: Option<Described>,
         #[command(subcommand)]
@@ -209,16 +216,16 @@ Example:
   muse coord claim --run-id agent-1 --wait 60 --json
   muse coord complete sha256:… --run-id agent-1 --result '{\"pr\":42}'
 
-A TASK_ID is taken with and without its sha256:.
-DURATION is seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
-TIME is like 2026-11-24T18:00:00Z, in any offset.
-An option that is given twice counts as it is given last; one that takes a list adds up.
-A value that begins with a dash is given behind =, as in --error=--json.
+A TASK_ID may be given with or without its sha256: prefix.
+DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.
+If an option is given twice, the last one counts; options that take a list add up.
+Write a value that begins with a dash after =, as in --error=--json.
 
 Environment:
-  MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
-  MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
-  MUSE_COORD_SYNC  posix: rely on no journal; off: do not sync to disk, for throw-away queues
+  MUSE_REPO_ROOT   the repository; by default the nearest directory upward that holds .muse/
+  MUSE_RUN_ID      the default of --run-id, except for the filter of `tasks`
+  MUSE_COORD_SYNC  posix: do not rely on a journal; off: never sync to disk, for throw-away queues
   NO_COLOR         no colours on a terminal
 
 Exit codes:

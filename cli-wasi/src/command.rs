@@ -1,8 +1,9 @@
-//! From typed arguments to an answer: which command is run.
+//! Dispatch: from parsed arguments to the command that runs.
 //!
-//! Each command has a file: its flags (`Arguments`), what it answers as JSON, `run`, and what it says to people. `run` has
-//! what was typed checked, in the contract's order and before any file is touched, and asks the queue. No command's file
-//! names another's: what several have in common stands below them, in `context`, `flags`, `values` and `crate::answer`.
+//! Each command has a file with its flags (`Arguments`), its JSON answer (`<Command>Answer`), `run`, and its text for
+//! people. `run` checks all values in the contract's order before it touches a file, then calls the queue. No command's
+//! file names another command's file: what several commands share is in `context`, `flags`, `values` and
+//! `crate::answer`.
 
 pub mod answers;
 pub mod cancel_task;
@@ -44,14 +45,16 @@ use crate::schema;
 
 use context::Context;
 
-/// Runs a command, prints what came of it, and tells the exit code.
+/// Runs a command, prints its answer or error, and returns the exit code.
 pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     let Invocation { asked, format, fields, columns, lines, sync } = invocation;
     let printer = Printer { format, fields: &fields, columns, lines, changes: false, stopwatch };
     let command = match asked {
         Asked::Run(command) => *command,
         Asked::Schema(_) if !fields.is_empty() => {
-            return printer.fail(&Failure::bad_args("--print is for answers, and --schema is none: leave one out"));
+            return printer.fail(&Failure::bad_args(
+                "--print prints fields of an answer, and --schema gives none: leave one of them out",
+            ));
         }
         Asked::Schema(described) => return printer.schema(&(described.schema)(described.command)),
         Asked::Refuse(bad) => return printer.fail(&bad.into()),
@@ -87,7 +90,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     }
 }
 
-/// Whether a command changes something if it does what is asked.
+/// Whether the command changes the queue if it succeeds.
 fn changes(command: &Command) -> bool {
     match command {
         Command::Gc(args) => !args.dry_run,
@@ -115,7 +118,7 @@ fn changes(command: &Command) -> bool {
     }
 }
 
-/// The schema of the very answer that a command will give, for `--print`.
+/// The schema of the answer that this call will give, for `--print`.
 fn schema_of(command: &Command) -> Schema {
     match command {
         Command::Init(_) => schema::of_answer::<init::InitAnswer>(),

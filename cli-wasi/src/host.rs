@@ -33,7 +33,7 @@ pub fn environment(name: &str) -> Option<String> {
 /// A second.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// What is handed over on standard input.
+/// Standard input, line by line.
 #[derive(Debug)]
 pub struct Input(StdinLock<'static>);
 

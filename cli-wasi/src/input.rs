@@ -11,7 +11,7 @@ use coord_core::{Error, TaskId, limits};
 use crate::host;
 use crate::output::Failure;
 
-/// What the values are called in a line.
+/// The names of the values in a line.
 const WORDS: Words = Words {
     run_id: "run_id",
     ttl_seconds: "ttl_seconds",
@@ -33,7 +33,7 @@ const WORDS: Words = Words {
 pub struct Lines {
     /// In the order of the lines.
     pub tasks: Vec<NewTask>,
-    /// What was cut, and in which line.
+    /// Values that were cut, each with its line.
     pub warnings: Vec<String>,
     /// Which lines wait for which tasks.
     pub parents: Parents,
@@ -48,7 +48,7 @@ impl Lines {
     pub fn read(option: &str, file: &str, run_id: &str) -> Result<Lines, Failure> {
         if file != "-" {
             return Err(Failure::bad_args(format!(
-                "{option} {file:?} is a file outside the sandbox: hand it over on standard input, {option} - < FILE"
+                "{option} {file:?} is a file outside the sandbox: pass it on standard input, {option} - < FILE"
             )));
         }
         let mut input = host::stdin();
@@ -64,7 +64,7 @@ impl Lines {
             if bytes > limits::BATCH_BYTES {
                 let max = limits::BATCH_BYTES;
                 return Err(Failure::bad_args(format!(
-                    "{option} is too large (max {max} bytes): give it in several parts"
+                    "{option} is too large (max {max} bytes): split it into several parts"
                 )));
             }
             lines.add(&line, number, run_id).map_err(|failure| failure.within(&format!("{option} line {number}")))?;
@@ -81,7 +81,7 @@ impl Lines {
         }
         if self.tasks.len() == limits::BATCH {
             return Err(Failure::bad_args(format!(
-                "too many tasks (max {}): give them in several parts",
+                "too many tasks (max {}): split them into several parts",
                 limits::BATCH
             )));
         }
@@ -108,7 +108,7 @@ impl Parents {
     }
 }
 
-/// What cannot be read, and what can.
+/// The input cannot be read.
 pub fn unreadable(what: &str, error: &io::Error) -> Failure {
     Failure::new(
         "io_error",

@@ -27,7 +27,7 @@ use terminal::{print, warn};
 pub enum Format {
     /// One JSON object on one line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
@@ -36,17 +36,17 @@ pub trait Answer: Serialize + JsonSchema {
     /// The answer for people, one line each.
     fn text(&self, page: &mut Page);
 
-    /// 0, or 1 for an answer that is none, such as an empty queue.
+    /// 0, or 1 for an answer without success, such as an empty queue.
     fn exit_code(&self) -> u8 {
         0
     }
 
-    /// Undoes what was done for whoever gets the answer, as nobody got it, and says so. None: there is nothing to undo.
+    /// Undoes the change because nobody got the answer, and says so. `None`: there is nothing to undo.
     fn take_back(&self) -> Option<String> {
         None
     }
 
-    /// True if nothing was found of which a field could be printed.
+    /// True if the answer has no field to print, because nothing was found.
     fn is_nothing(&self) -> bool {
         false
     }
@@ -57,7 +57,7 @@ pub trait Answer: Serialize + JsonSchema {
 pub struct Answered<T> {
     /// The answer.
     pub answer: T,
-    /// What was cut, set aside or left out.
+    /// Values that were cut, quarantined or left out.
     pub warnings: Vec<String>,
 }
 
@@ -120,15 +120,15 @@ impl Printer<'_> {
         answer.take_back().unwrap_or_else(|| self.upshot(answer.exit_code()).to_string())
     }
 
-    /// What has become of what was asked, for whoever does not get the answer.
+    /// Tells a caller that does not get the answer whether the command took effect.
     fn upshot(self, exit_code: u8) -> &'static str {
         match (self.changes, exit_code) {
             (false, _) => NOTHING_CHANGED,
-            (true, 0) => "what was asked has been done: `muse coord tasks` shows it",
-            (true, _) => "what was asked has not been done",
+            (true, 0) => "the command took effect: `muse coord tasks` shows it",
+            (true, _) => "the command did not do what was asked",
         }
     }
 }
 
-/// What is said of a command that only reads, and of one that was not understood.
+/// The outcome of a command that only reads, and of a command line that does not parse.
 pub const NOTHING_CHANGED: &str = "nothing was changed";

@@ -1,4 +1,4 @@
-//! What became of several tasks that were enqueued at once.
+//! The answer for tasks that were enqueued together.
 
 use coord_core::TaskId;
 use coord_core::queue::Enqueued;
@@ -8,14 +8,14 @@ use serde::Serialize;
 use crate::output::Page;
 use crate::schema;
 
-/// What became of the lines, as JSON has it.
+/// The outcome of each line, as JSON.
 #[derive(Serialize, JsonSchema)]
 pub struct BatchAnswer {
     /// How many tasks are new.
     enqueued: usize,
-    /// How many were there before, under the same unique key.
+    /// How many existed already, with the same unique key.
     deduplicated: usize,
-    /// One for each line.
+    /// One task per line of the input.
     tasks: Vec<BatchedTask>,
 }
 
@@ -27,7 +27,7 @@ struct BatchedTask {
 }
 
 impl BatchAnswer {
-    /// What the queue answered, in the order of the lines.
+    /// The queue's answers, in the order of the lines.
     pub fn new(tasks: Vec<(TaskId, bool)>) -> BatchAnswer {
         let deduplicated = tasks.iter().filter(|(_, deduplicated)| *deduplicated).count();
         let tasks: Vec<_> =
@@ -35,19 +35,19 @@ impl BatchAnswer {
         BatchAnswer { enqueued: tasks.len() - deduplicated, deduplicated, tasks }
     }
 
-    /// Says it to people: how many, and which.
+    /// For people: how many tasks, and which.
     pub fn text(&self, page: &mut Page) {
         page.field("Enqueued", self.enqueued);
         if self.deduplicated > 0 {
-            page.field("There", format_args!("{} before, under the same unique key", self.deduplicated));
+            page.field("Existed", format_args!("{} already, with the same unique key", self.deduplicated));
         }
         for BatchedTask { task_id, deduplicated } in &self.tasks {
-            page.line(format_args!("  {task_id}{}", if *deduplicated { " (there before)" } else { "" }));
+            page.line(format_args!("  {task_id}{}", if *deduplicated { " (existed already)" } else { "" }));
         }
     }
 }
 
-/// What is kept of a task that was enqueued.
+/// The part of an enqueued task that the answer needs.
 pub fn outcome(enqueued: &Enqueued) -> (TaskId, bool) {
     (enqueued.task.id, enqueued.deduplicated)
 }

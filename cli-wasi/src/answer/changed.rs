@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::claim_record::ClaimRecord;
 use crate::output::Page;
 
-/// A claim that a command changed, with what its text says of the task.
+/// A claim that a command changed, with the task for its text.
 #[derive(Serialize, JsonSchema)]
 pub struct ChangedClaim {
     #[serde(flatten)]
@@ -19,14 +19,14 @@ pub struct ChangedClaim {
     subject: Subject,
 }
 
-/// The task that a command was about, as its text shows it, as far as its record can be read.
+/// The task of a command, for its text. `record` is `None` if the record cannot be read.
 pub struct Subject {
     task_id: String,
     record: Option<Record>,
 }
 
 impl ChangedClaim {
-    /// What the queue answered, and what it says of the task.
+    /// The queue's answer, with the task that it is about.
     pub fn new(record: queue::ClaimRecord, queue: &Queue<DirStore>) -> ChangedClaim {
         let subject = Subject::new(record.task_id, queue);
         ChangedClaim { record: record.into(), subject }
@@ -45,9 +45,9 @@ impl ChangedClaim {
 }
 
 impl Subject {
-    /// What the queue says of the task.
+    /// Reads the task.
     pub fn new(id: TaskId, queue: &Queue<DirStore>) -> Subject {
-        // The command has taken effect. That the record is torn or unreadable is for `tasks` to say.
+        // The command has taken effect. `tasks` reports a record that is torn or unreadable.
         let task = queue.task(id).ok().flatten();
         Subject { task_id: id.to_string(), record: task.map(|task| task.record) }
     }

@@ -1,4 +1,4 @@
-//! What is set for a queue, as `pause`, `resume` and `limit` answer it.
+//! The settings of a queue, as `pause`, `resume` and `limit` answer them.
 
 use coord_core::Queue;
 use coord_core::name::QueueName;
@@ -10,19 +10,19 @@ use serde::Serialize;
 use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
-/// What is set for a queue now.
+/// The settings of a queue after the command.
 #[derive(Serialize, JsonSchema)]
 pub struct SettingsAnswer {
     #[schemars(with = "schema::QueueName")]
     queue: QueueName,
     paused: bool,
     max_in_flight: Option<u32>,
-    /// False if it was so before.
+    /// False if the settings were the same before.
     changed: bool,
 }
 
 impl SettingsAnswer {
-    /// Changes what is set for a queue, and tells what is set then.
+    /// Changes the settings of a queue, and returns the new ones.
     pub fn after(
         queue: &Queue<DirStore>,
         name: &QueueName,
@@ -44,7 +44,7 @@ impl SettingsAnswer {
 impl Answer for SettingsAnswer {
     fn text(&self, page: &mut Page) {
         let already = if self.changed { "" } else { ", as before" };
-        let what = if self.paused { "⏸️  Queue paused: nothing of it is claimed" } else { "▶️  Queue open" };
+        let what = if self.paused { "⏸️  Queue paused: no new claims" } else { "▶️  Queue open" };
         page.line(format_args!("{what}{already}"));
         page.field("Queue", &self.queue);
         let max = self.max_in_flight.map_or("any number".to_string(), |max| format!("at most {max}"));

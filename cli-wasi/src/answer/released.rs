@@ -1,4 +1,4 @@
-//! A task that waits again, because its holder gave it back or somebody put it back.
+//! A task that can be claimed again, because its holder released it or an agent retried it.
 
 use coord_core::Queue;
 use coord_core::queue;
@@ -19,7 +19,7 @@ pub struct ReleaseAnswer {
     pub status: &'static str,
     generation: u32,
     attempt: u32,
-    /// When it can be claimed, if not at once.
+    /// When the task can be claimed, unless it can be claimed now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Time>")]
     scheduled_at: Option<Timestamp>,
@@ -30,7 +30,7 @@ pub struct ReleaseAnswer {
 }
 
 impl ReleaseAnswer {
-    /// What the queue answered, under this heading.
+    /// The queue's answer, under this heading.
     pub fn new(released: queue::Released, heading: &'static str, queue: &Queue<DirStore>) -> ReleaseAnswer {
         let queue::Released { task_id, status, generation, attempt, scheduled_at } = released;
         let subject = Subject::new(task_id, queue);

@@ -13,21 +13,21 @@ use crate::answer::changed::ChangedClaim;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-/// Call a task off, or ask its holder to stop
+/// Cancel a task, or ask its holder to stop
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The task's id, as `enqueue` printed it
     pub task_id: String,
     #[command(flatten)]
     pub run: RunId,
-    /// Also if another agent holds it: that agent learns it when it next speaks
+    /// Cancel even if another agent holds the task. The holder's next call fails with `already_terminal`
     #[arg(long)]
     pub force: bool,
-    /// If another agent holds it, ask that one to stop: its next heartbeat says so. A task that nobody holds is
+    /// If another agent holds the task, ask it to stop: its next heartbeat tells it. A task that nobody holds is
     /// cancelled
     #[arg(long, conflicts_with = "force")]
     pub request: bool,
-    /// Why, in at most 4096 characters
+    /// The reason, in at most 4096 characters
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub reason: Option<String>,
 }
@@ -58,7 +58,8 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Ca
 
 fn refused(error: coord_core::Error) -> Failure {
     let hint = (error.code() == "wrong_owner").then_some(
-        "--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks",
+        "--request asks its holder to stop; --force cancels it anyway, and the holder's next call fails with \
+         already_terminal",
     );
     Failure { hint, ..error.into() }
 }
@@ -72,7 +73,7 @@ impl Answer for CancelTaskAnswer {
                 page.field("Reason", reason);
             }
         } else {
-            self.changed.text("✋ Its holder is asked to stop, and learns it by its next heartbeat", page);
+            self.changed.text("✋ Cancel requested: the holder's next heartbeat tells it to stop", page);
             record.request.details(page);
         }
         if self.forced {

@@ -25,13 +25,13 @@ pub(super) use answer::{ClaimAnswer, OneClaim, SeveralClaims};
 use answer::{HeldLease, NothingToClaim, given_back};
 use bounded::Bounded;
 
-/// Take the task of the highest priority, the oldest first; exactly one agent gets it
+/// Claim the task with the highest priority, the oldest first; exactly one agent gets it
 #[derive(Debug, Args)]
 #[command(after_help = values::DURATION_HELP)]
 pub struct Arguments {
     #[command(flatten)]
     pub run: RunId,
-    /// Claim only from these queues; else from any
+    /// Claim only from these queues; by default from any
     #[arg(long, value_name = "QUEUE1,QUEUE2", value_delimiter = ',')]
     pub queue: Vec<String>,
     /// Claim only a task with all these tags
@@ -40,10 +40,11 @@ pub struct Arguments {
     /// Claim only a task with at least one of these tags
     #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
     pub any_tag: Vec<String>,
-    /// Claim no task with one of these tags
+    /// Claim no task with any of these tags
     #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
     pub exclude_tags: Vec<String>,
-    /// How long until another agent may take the task over, unless there is a heartbeat (1 to 86400 seconds)
+    /// How long the lease lasts: then another agent can claim the task, unless a heartbeat extends it (1 to 86400
+    /// seconds)
     #[arg(
         long,
         value_name = "DURATION",
@@ -52,7 +53,7 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub claim_ttl: i64,
-    /// How long to wait for a task when there is none (0 to 3600 seconds)
+    /// How long to wait if there is nothing to claim (0 to 3600 seconds)
     #[arg(
         long,
         value_name = "DURATION",
@@ -61,7 +62,7 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub wait: i64,
-    /// Claim up to N tasks at once (1 to 100000), and answer a list; waits for the first one only
+    /// Claim up to N tasks (1 to 100000) and answer a list; --wait applies to the first task only
     #[arg(
         long,
         value_name = "N",
@@ -69,11 +70,12 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub max: Option<i64>,
-    /// Leave out of the answer what makes it longer than N bytes as JSON; the task is claimed all the same
+    /// Keep the JSON answer within N bytes by leaving fields out; the task is claimed anyway
     ///
-    /// Late results go first, the payload last. `left_out` names what is left out; then `payload` is null,
-    /// `payload_truncated` is true and `payload_bytes` says how long it is. `muse coord show ID` prints all. What a
-    /// holder cannot do without is always there, up to 2048 bytes. With --max each claim may have N bytes.
+    /// Late results are left out first, the payload last. `left_out` names the fields that are left out. Without the
+    /// payload, `payload` is null, `payload_truncated` is true and `payload_bytes` is its length. `muse coord show ID`
+    /// prints everything. The fields that a holder needs are always there, up to 2048 bytes. With --max each claim may
+    /// have N bytes.
     #[arg(long, value_name = "N", value_parser = values::whole(0..=i64::MAX), allow_negative_numbers = true)]
     pub max_bytes: Option<i64>,
 }
@@ -103,7 +105,9 @@ fn run_several(args: &Arguments, context: &Context<'_>) -> u8 {
         Ok((max, (claiming, First::Claimed(claimed, findings)))) => {
             let mut unprinted = Vec::new();
             claiming.print(max, *claimed, &findings, &mut unprinted, printer).unwrap_or_else(|unwritten| {
-                unwritten.complain(&given_back(&unprinted).unwrap_or_else(|| "what was printed is claimed".to_string()))
+                unwritten.complain(
+                    &given_back(&unprinted).unwrap_or_else(|| "the tasks that were printed are claimed".to_string()),
+                )
             })
         }
         Ok((_, (_, First::Nothing(answered)))) => printer.finish(Ok(answered)),
@@ -118,7 +122,7 @@ struct Claiming {
     max_bytes: Option<usize>,
 }
 
-/// What came of the first try, for which the agent may have waited.
+/// The outcome of the first claim, for which the agent may have waited.
 enum First {
     Claimed(Box<queue::Claimed>, Vec<Finding>),
     Nothing(Answered<ClaimAnswer>),
@@ -165,8 +169,8 @@ impl Claiming {
         }
     }
 
-    /// Prints the first claim, and claims and prints others, until there are `max` or no more. What is wrong with a
-    /// later one is a warning: what was printed is claimed.
+    /// Prints the first claim, then claims and prints more tasks, up to `max`. An error of a
+    /// later one is a warning: the tasks that were printed are claimed.
     fn print(
         &self,
         max: usize,
@@ -187,8 +191,8 @@ impl Claiming {
             }
             if list.held_bytes() > limits::HELD_BYTES {
                 warnings.push(format!(
-                    "claimed no more than {count}: what is asked for of them is held until the end, and has more than \
-                     {} bytes: give --print one field, or print all",
+                    "stopped after {count} task(s): the fields of --print are held in memory until the end, and have \
+                     more than {} bytes: give --print one field, or print all",
                     limits::HELD_BYTES
                 ));
                 break;
@@ -204,7 +208,7 @@ impl Claiming {
                     break;
                 }
                 Err(failure) => {
-                    warnings.push(format!("claimed no more than {count}: {}", failure.error));
+                    warnings.push(format!("stopped after {count} task(s): {}", failure.error));
                     break;
                 }
             }
@@ -222,7 +226,7 @@ impl Claiming {
 #[derive(Serialize)]
 struct NoMore {}
 
-/// Prints the claim that was made last. What it printed is forgotten.
+/// Prints the latest claim, and drops the claims that are printed.
 fn print_last(list: &mut List<'_>, place: usize, unprinted: &mut Vec<OneClaim>) -> Result<(), Unwritten> {
     let Some(one_claim) = unprinted.last_mut() else { return Ok(()) };
     list.push(one_claim, |page| {
@@ -235,7 +239,7 @@ fn print_last(list: &mut List<'_>, place: usize, unprinted: &mut Vec<OneClaim>) 
         list.flush()?;
         unprinted.clear();
     } else {
-        // What is asked for of it is held by the list.
+        // The list holds the fields that --print asks for.
         one_claim.forget();
     }
     Ok(())

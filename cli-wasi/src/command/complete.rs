@@ -14,16 +14,16 @@ use crate::host;
 use crate::input::Lines;
 use crate::output::{Answer, Answered, Failure, Page, start_of};
 
-/// Report a claimed task as done
+/// Report a claimed task as completed
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     pub lease: Lease,
-    /// What came of it: a JSON object of at most 65536 bytes, as `enqueue` takes a payload
+    /// The task's result: a JSON object of at most 65536 bytes, with the same rules as a payload
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub result: String,
-    /// Enqueue what follows from it in the same step, a task a line of FILE (- for standard input), as `enqueue
-    /// --batch` takes them: all of them if the completion is accepted, else none
+    /// Enqueue follow-up tasks in the same step, one per line of FILE (- for standard input), in the format of `enqueue
+    /// --batch`. All of them are enqueued if the completion is accepted, else none
     #[arg(long, value_name = "FILE")]
     pub enqueue: Option<String>,
 }
@@ -37,17 +37,17 @@ pub(super) struct CompleteAnswer {
 }
 
 const KEPT: &str =
-    "the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it";
+    "the result is kept as a late result: `muse coord show` shows it, and the next claim of the task includes it";
 
-const NOT_KEPT: &str = "the result is not kept: there is no room for more late results of this task, or this host cannot \
-    add to its file; keep it yourself if somebody may want it";
+const NOT_KEPT: &str = "the result is not kept: the task has no room for more late results, or this host cannot append \
+    to their file; save it yourself if it is still needed";
 
 pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<CompleteAnswer>, Failure> {
     let (id, claimant, result) = args.lease.check(|| request::result(&args.result))?;
     let run_id = claimant.run_id.as_str();
     let lines = args.enqueue.as_ref().map(|file| Lines::read("--enqueue", file, run_id)).transpose()?;
     let OpenQueue { queue, .. } = context.open()?;
-    // One that says nothing is none.
+    // An empty result counts as none.
     let result = Some(result).filter(|result| !result.is_empty());
     let is_kept_if_late = result.is_some();
     let late = |failure: Failure| {

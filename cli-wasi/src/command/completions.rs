@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::output::{Answer, Answered, Failure, Page};
 
-/// Print a script by which a shell completes this command line
+/// Print a shell script that completes this command line
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS_HELP)]
 pub struct Arguments {
@@ -26,7 +26,7 @@ pub enum Shell {
 }
 
 const COMPLETIONS_HELP: &str = "\
-`cargo xtask install` puts the scripts and the man pages beside the program. By hand:
+`cargo xtask install` installs the scripts and the man pages with the program. By hand:
   bash        source <(muse coord completions bash)             in ~/.bashrc
   zsh         muse coord completions zsh > DIR/_muse            where DIR is in $fpath
   fish        muse coord completions fish | source              in ~/.config/fish/config.fish

@@ -72,7 +72,7 @@ fn no_repository() -> Failure {
         status: "not_a_repository",
         standing: None,
         hint: Some(
-            "run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; \
+            "run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; \
              under wasmtime, grant it with --dir .muse/coordination",
         ),
         exit_code: 2,

@@ -14,13 +14,13 @@ use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
-/// Tell what is wrong in the coordination directory, and what its filesystem gives
+/// Check the coordination directory for defects, and what its filesystem supports
 ///
-/// Reads everything: each task costs a few looks. Harmless beside agents at work, and so is --repair. Exit code 1
-/// if there is a defect that was not mended; what dead agents left behind is none.
+/// Reads every file of the queue. Both `doctor` and `doctor --repair` are safe while agents work. Exits 1 if there is a
+/// defect that was not repaired. Files that dead agents left behind are not defects.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Mend what can be mended, and move to aside/ what cannot: nothing is deleted
+    /// Repair what can be repaired, and move the rest to quarantine/: nothing is deleted
     #[arg(long)]
     pub repair: bool,
 }
@@ -61,7 +61,7 @@ struct FoundLeftovers {
     torn_records: usize,
 }
 
-/// `null`: it could not be tried.
+/// `null`: doctor could not test it.
 #[derive(Serialize, JsonSchema)]
 struct Filesystem {
     exclusive_create: Option<bool>,
@@ -93,7 +93,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Do
 
 impl DoctorAnswer {
     fn new(repair: bool, diagnosis: &Diagnosis, medium: &Medium, sync: Sync) -> DoctorAnswer {
-        let unsynced = "MUSE_COORD_SYNC is off: nothing is synced, so nothing is sure to survive a power cut";
+        let unsynced = "MUSE_COORD_SYNC is off: nothing is synced, so a power cut can lose anything";
         let unsynced = (sync == Sync::Off).then(|| unsynced.to_string());
         DoctorAnswer {
             healthy: diagnosis.is_healthy(),
@@ -114,11 +114,13 @@ impl DoctorAnswer {
 impl FoundDefect {
     fn new(defect: &Defect, repair: bool) -> FoundDefect {
         let advice = match (defect.became, &defect.problem) {
-            (Became::Mended, _) => "mended",
-            (Became::SetAside, _) => "moved to aside/",
-            (Became::Left, Problem::ReportLost) => "it cannot be mended; that the task has ended stands",
-            (Became::Left, _) if repair => "not mended: other agents changed it meanwhile, or see the notes; try again",
-            (Became::Left, _) => "to mend it: muse coord doctor --repair",
+            (Became::Mended, _) => "repaired",
+            (Became::SetAside, _) => "moved to quarantine/",
+            (Became::Left, Problem::ReportLost) => "it cannot be repaired; the task stays ended",
+            (Became::Left, _) if repair => {
+                "not repaired: another agent changed it meanwhile, or see the notes; try again"
+            }
+            (Became::Left, _) => "to repair it: muse coord doctor --repair",
         };
         FoundDefect {
             code: defect.problem.code(),
@@ -164,7 +166,7 @@ impl Answer for DoctorAnswer {
         page.line(match (defects, left) {
             (0, _) => format!("✅ The queue is healthy: {tasks} task(s)"),
             (_, 0) => {
-                format!("✅ The queue is healthy again: {tasks} task(s), {defects} defect(s) mended or set aside")
+                format!("✅ The queue is healthy again: {tasks} task(s), {defects} defect(s) repaired or quarantined")
             }
             _ => format!("❌ The queue has {left} defect(s): {tasks} task(s)"),
         });
@@ -180,18 +182,18 @@ impl Answer for DoctorAnswer {
 }
 
 impl DoctorAnswer {
-    /// What is no defect.
+    /// Findings that are not defects.
     fn remarks(&self, page: &mut Page) {
         let FoundLeftovers { drafts, reports, torn_records } = self.leftovers;
         if drafts + reports + torn_records > 0 {
-            let became = if self.repair { "set aside" } else { "harmless; --repair sets them aside" };
+            let became = if self.repair { "quarantined" } else { "harmless; --repair quarantines them" };
             page.field(
                 "Leftovers",
                 format_args!("{drafts} draft(s), {reports} report(s), {torn_records} torn record(s): {became}"),
             );
         }
         if self.aside > 0 {
-            page.field("Aside", format_args!("{} file(s) in aside/, for you to look at", self.aside));
+            page.field("Quarantine", format_args!("{} file(s) in quarantine/, for you to look at", self.aside));
         }
         let remarks = [("Foreign", &self.foreign), ("Note", &self.notes), ("Filesystem", &self.degraded)];
         for (label, texts) in remarks {

@@ -17,17 +17,17 @@ use crate::host;
 use crate::input::Lines;
 use crate::output::{Answer, Answered, Failure, Page};
 
-/// Add a task to the queue, or with --batch many
+/// Add a task to the queue, or many tasks with --batch
 #[derive(Debug, Args)]
 #[command(
     override_usage = "muse coord enqueue [OPTIONS] <TITLE>\n       muse coord enqueue [OPTIONS] --batch <FILE>",
     after_help = values::DURATION_AND_TIME_HELP
 )]
 pub struct Arguments {
-    /// What is to be done, in 1 to 512 characters (a longer title is cut)
+    /// The work to do, in 1 to 512 characters (a longer title is cut)
     #[arg(required_unless_present = "batch")]
     pub title: Option<String>,
-    /// Higher is claimed first; any 64-bit integer
+    /// Tasks with a higher priority are claimed first; any 64-bit integer
     #[arg(
         long,
         value_name = "N",
@@ -36,10 +36,10 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub priority: i64,
-    /// The queue to wait in: 1 to 64 of A-Z a-z 0-9 _ -
+    /// The task's queue: 1 to 64 characters of A-Z a-z 0-9 _ -
     #[arg(long, value_name = "QUEUE", default_value = "default")]
     pub queue: String,
-    /// How long the task may wait to be claimed, else it expires (1 to 315360000 seconds)
+    /// How long the task can wait to be claimed before it expires (1 to 315360000 seconds)
     #[arg(
         long,
         value_name = "DURATION",
@@ -48,24 +48,24 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub ttl: i64,
-    /// Who enqueues, in 1 to 256 characters
+    /// The name of the agent that enqueues, in 1 to 256 characters
     #[arg(long, value_name = "RUNID", default_value = "unknown", env = "MUSE_RUN_ID", hide_env_values = true)]
     pub run_id: String,
-    /// What the agent needs to know: a JSON object of at most 65536 bytes
+    /// Data for the agent that claims the task: a JSON object of at most 65536 bytes
     ///
-    /// At most 124 levels deep, and without what readers differ on: a name twice in one object, a number beyond
-    /// 1.8e308, half a surrogate pair.
+    /// At most 124 levels deep. JSON that parsers read differently is refused: the same name twice in one object, a
+    /// number beyond 1.8e308, half a surrogate pair.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub payload: String,
-    /// Up to 32 words, each of at most 64 characters (a longer one is cut)
+    /// Up to 32 tags, each of at most 64 characters (a longer tag is cut)
     #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// How many attempts there may be (1 to 1000): a failed one, or a lease that runs out, is one. Without it one
-    /// failure is final, and a lease that ran out can be taken over without end
+    /// How many attempts the task has (1 to 1000); a failure or an expired lease uses one. By default a failed task
+    /// stays failed, and a task whose lease expires can be claimed again any number of times
     #[arg(long, value_name = "N", value_parser = values::whole(limits::MAX_ATTEMPTS), allow_negative_numbers = true)]
     pub max_attempts: Option<i64>,
-    /// How long to wait after the first failed attempt, and at most, which is no less: each wait is twice as long, and
-    /// up to a half shorter by chance (0 to 2592000 seconds) [default: 1s:5m]
+    /// How long to wait after the first failed attempt (0 to 2592000 seconds). The wait doubles with each further one,
+    /// up to MAX; jitter makes it up to half shorter [default: 1s:5m]
     #[arg(
         long,
         value_name = "DURATION[:MAX]",
@@ -74,7 +74,7 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub backoff: Option<Backoff>,
-    /// How long nobody is to claim it (0 to 315360000 seconds)
+    /// Nobody can claim the task for this long (0 to 315360000 seconds)
     #[arg(
         long,
         value_name = "DURATION",
@@ -82,22 +82,22 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub delay: Option<i64>,
-    /// Before which time nobody is to claim it
+    /// Nobody can claim the task before this time
     #[arg(long, value_name = "TIME", conflicts_with = "delay")]
     pub at: Option<String>,
-    /// The tasks that must have ended before, up to 1000
+    /// Nobody can claim the task before these tasks have ended; up to 1000
     #[arg(long, value_name = "ID1,ID2", value_delimiter = ',')]
     pub after: Vec<String>,
-    /// What to do if one of those (--after) does not complete: go on waiting until it does, end as cancelled, or run
-    /// all the same [default: cancel]
+    /// If a task of --after does not complete: block until it does, cancel this task, or run it anyway [default:
+    /// cancel]
     #[arg(long, value_name = "WHAT", value_parser = fates())]
     pub if_parent_fails: Option<String>,
-    /// If another task with this key (1 to 256 characters) has not ended in the queue, answer that one and enqueue
+    /// If the queue has a task with this key (1 to 256 characters) that has not ended, answer that task and enqueue
     /// nothing
     #[arg(long, value_name = "KEY")]
     pub unique: Option<String>,
-    /// Enqueue many: a task a line of FILE (- for standard input), each a JSON object with title and, as needed,
-    /// priority, queue, ttl_seconds, run_id, payload, tags, max_attempts, backoff_seconds, backoff_max_seconds,
+    /// Enqueue many tasks, one per line of FILE (- for standard input). Each line is a JSON object with title and, as
+    /// needed, priority, queue, ttl_seconds, run_id, payload, tags, max_attempts, backoff_seconds, backoff_max_seconds,
     /// delay_seconds, at, after, if_parent_fails, unique. All lines are checked before any task is written
     #[arg(
         long,
@@ -121,7 +121,7 @@ pub(super) enum EnqueueAnswer {
 pub(super) struct EnqueuedTask {
     #[serde(flatten)]
     task: TaskRecord,
-    /// True if the task was there before, under the same unique key.
+    /// True if a task with the same unique key existed already.
     deduplicated: bool,
 }
 
@@ -149,7 +149,7 @@ fn run_batch(file: &str, run_id: &str, context: &Context<'_>) -> Result<Answered
             Err(error) if added.is_empty() => return Err(parents.blame("--batch", error)),
             Err(error) => {
                 let failure = Failure::from(error);
-                let way_out = "give the rest again, or all of it if each task has a unique key";
+                let way_out = "enqueue the rest again, or all of them if each has a unique key";
                 let error =
                     format!("{}; the first {} of {count} tasks are enqueued: {way_out}", failure.error, added.len());
                 return Err(Failure { error, ..failure });
@@ -195,7 +195,7 @@ impl Answer for EnqueueAnswer {
 impl EnqueuedTask {
     fn text(&self, page: &mut Page) {
         let EnqueuedTask { task, deduplicated } = self;
-        page.line(if *deduplicated { "✅ There already: a task with this unique key" } else { "✅ Task enqueued" });
+        page.line(if *deduplicated { "✅ A task with this unique key exists already" } else { "✅ Task enqueued" });
         page.field("Task ID", &task.task_id);
         page.field("Title", &task.title);
         page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));

@@ -7,9 +7,9 @@ use super::context::{Context, OpenQueue, nonce};
 use crate::host;
 use crate::output::{Ended, Failure, Stopped, Stream};
 
-/// Print each task as a line of JSON, with all that was reported of it
+/// Print each task as a line of JSON, with everything reported about it
 ///
-/// The lines are JSON whatever --format says; errors are told as it says.
+/// The lines are always JSON; --format applies to errors only.
 #[derive(Debug, Args)]
 pub struct Arguments {}
 

@@ -12,15 +12,15 @@ use crate::answer::changed::ChangedClaim;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page, start_of};
 
-/// Report an attempt at a claimed task as failed; it is tried again if it has attempts left
+/// Report a failed attempt at a claimed task; it is retried if it has attempts left
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     pub lease: Lease,
-    /// What went wrong, in at most 4096 characters
+    /// The error message, in at most 4096 characters
     #[arg(long, value_name = "MESSAGE", default_value = "", allow_hyphen_values = true)]
     pub error: String,
-    /// The task has failed, whatever attempts are left
+    /// Fail the task even if it has attempts left
     #[arg(long = "final")]
     pub is_final: bool,
 }
@@ -29,7 +29,7 @@ pub struct Arguments {
 pub(super) struct FailTaskAnswer {
     #[serde(flatten)]
     changed: ChangedClaim,
-    /// How many attempts are left; nothing if their number was never set.
+    /// How many attempts are left; absent if the task has no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts_left: Option<u32>,
 }
@@ -47,7 +47,8 @@ impl Answer for FailTaskAnswer {
     fn text(&self, page: &mut Page) {
         let record = &self.changed.record;
         let has_ended = record.status == Status::Failed.as_str();
-        self.changed.text(if has_ended { "❌ Task failed" } else { "🔁 Attempt failed, to be tried again" }, page);
+        self.changed
+            .text(if has_ended { "❌ Task failed" } else { "🔁 Attempt failed; the task will be retried" }, page);
         if let Some(error) = record.error.as_ref().filter(|error| !error.as_str().is_empty()) {
             page.field("Error", start_of(error.as_str(), 200));
         }
@@ -56,7 +57,7 @@ impl Answer for FailTaskAnswer {
             page.field("Attempt", format_args!("{} of {max}{out}", record.attempt));
         }
         if let Some(at) = record.scheduled_at {
-            page.field("Again", at);
+            page.field("Retry at", at);
         } else if self.attempts_left.is_some() {
             page.field("Put back", format_args!("muse coord retry {}", record.task_id));
         }

@@ -1,4 +1,4 @@
-//! Flags that several commands take, and what an error calls a value of a flag.
+//! Flags that several commands take, and the names that errors use for flags.
 
 use clap::Args;
 use coord_core::TaskId;
@@ -7,22 +7,22 @@ use coord_core::transition::Claimant;
 
 use crate::output::Failure;
 
-/// Who acts.
+/// The agent that acts.
 #[derive(Debug, Args)]
 pub struct RunId {
-    /// The name of the agent that acts, in 1 to 256 characters; no two agents may share one
+    /// The name of the agent that acts, in 1 to 256 characters; every agent needs a name of its own
     #[arg(long, value_name = "RUNID", env = "MUSE_RUN_ID", hide_env_values = true)]
     pub run_id: String,
 }
 
-/// A claimed task and who says to hold it.
+/// A claimed task, and the agent that says it holds it.
 #[derive(Debug, Args)]
 pub struct Lease {
     /// The task's id, as `claim` printed it
     pub task_id: String,
     #[command(flatten)]
     pub run: RunId,
-    /// The claim_nonce that `claim` printed: act only under that very lease
+    /// The claim_nonce that `claim` printed: act only if the task is still under that lease
     #[arg(long, value_name = "NONCE")]
     pub claim_nonce: Option<String>,
 }
@@ -41,7 +41,7 @@ impl Lease {
     }
 }
 
-/// What the values are called here.
+/// The names of the values on the command line.
 const WORDS: Words = Words {
     run_id: "--run-id",
     ttl_seconds: "--ttl",

@@ -12,13 +12,13 @@ use super::values;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-/// Remove tasks that ended long ago, with all that was reported of them
+/// Remove tasks that ended long ago, with everything reported about them
 ///
-/// For good: `export` keeps them elsewhere. A task that others still wait for stays.
+/// They cannot be brought back, unless `export` wrote them to a file before. A task that others still wait for is kept.
 #[derive(Debug, Args)]
 #[command(after_help = values::DURATION_HELP)]
 pub struct Arguments {
-    /// Remove tasks that ended at least so long ago (0 to 315360000 seconds)
+    /// Remove tasks that ended at least this long ago (0 to 315360000 seconds)
     #[arg(
         long,
         value_name = "DURATION",
@@ -26,7 +26,7 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub older_than: i64,
-    /// But for the N that ended last
+    /// Always keep the N most recently ended tasks
     #[arg(
         long,
         value_name = "N",
@@ -35,7 +35,7 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub keep_last: i64,
-    /// Only tell how many
+    /// Remove nothing, only print how many tasks would be removed
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -43,9 +43,9 @@ pub struct Arguments {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct GcAnswer {
     dry_run: bool,
-    /// How many tasks were removed, or would have been.
+    /// How many tasks were removed, or with `--dry-run` would be.
     removed: u64,
-    /// How many that have ended stay.
+    /// How many ended tasks are kept.
     kept: u64,
 }
 
@@ -64,6 +64,6 @@ impl Answer for GcAnswer {
         let GcAnswer { removed, kept, .. } = self;
         let would = if self.dry_run { "would be removed; nothing was changed" } else { "removed" };
         page.line(format_args!("🧹 {removed} ended task(s) {would}"));
-        page.field("Kept", format_args!("{kept} that have ended"));
+        page.field("Kept", format_args!("{kept} ended task(s)"));
     }
 }

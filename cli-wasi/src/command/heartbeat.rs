@@ -13,13 +13,13 @@ use crate::answer::changed::ChangedClaim;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-/// Keep a claimed task: start its lease anew, and learn whether somebody asks to stop
+/// Extend the lease of a claimed task, and learn whether another agent asks to stop
 #[derive(Debug, Args)]
 #[command(after_help = values::DURATION_HELP)]
 pub struct Arguments {
     #[command(flatten)]
     pub lease: Lease,
-    /// How long the lease lasts from now (1 to 86400 seconds); else as long as it was given for
+    /// How long the lease lasts from now (1 to 86400 seconds); by default its previous length
     #[arg(
         long,
         value_name = "DURATION",
@@ -27,10 +27,10 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub claim_ttl: Option<i64>,
-    /// How much of it is done, from 0 to 1
+    /// How much of the task is done, from 0 to 1
     #[arg(long, value_name = "FRACTION", value_parser = fraction, allow_negative_numbers = true)]
     pub progress: Option<f64>,
-    /// How far it is, in words, in at most 4096 characters
+    /// The progress in words, in at most 4096 characters
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub note: Option<String>,
 }

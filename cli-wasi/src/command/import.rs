@@ -14,11 +14,11 @@ use crate::host;
 use crate::input::{strip_byte_order_mark, unreadable};
 use crate::output::{Answer, Answered, Failure, Page};
 
-/// Bring back the tasks that `export` printed, from standard input, under their ids
+/// Add the tasks that `export` printed, from standard input, under their ids
 ///
-/// A task that is there already is left as it is. One that was held waits again, or ends as cancelled if its holder
-/// was asked to stop. One that waits for a task which is neither here nor in the input is left out, with a warning
-/// and exit code 1. Queues are paused and limited as they were, unless they have a limit of their own here.
+/// A task that exists already is not changed. A task that was claimed can be claimed again; if its holder was asked to
+/// stop, it ends as cancelled. A task that waits for one which is neither here nor in the input is left out, with a
+/// warning and exit code 1. Queues are paused and limited as they were, unless they already have another limit here.
 #[derive(Debug, Args)]
 pub struct Arguments {}
 
@@ -26,13 +26,13 @@ pub struct Arguments {}
 #[derive(Default, Serialize, JsonSchema)]
 pub(super) struct ImportAnswer {
     imported: usize,
-    /// How many were there before: nothing was changed.
+    /// How many existed already, and were not changed.
     already: usize,
-    /// How many were left out, since another task has their unique key.
+    /// How many were left out, because another task has their unique key.
     key_taken: usize,
-    /// How many were left out, since they wait for tasks that are not in the queue.
+    /// How many were left out, because they wait for tasks that are not in the queue.
     parents_missing: usize,
-    /// How many queues are paused or limited now as the lines say, and were not before.
+    /// How many queues were paused or limited by this import.
     settings: usize,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Answered<ImportAnswer>, Failu
         if line.len() > limits::LINE_BYTES {
             let max = limits::LINE_BYTES;
             let failure = Failure::bad_args(format!(
-                "too long: it has more than {max} bytes, and an export writes no more of one task: \
+                "too long: more than {max} bytes, and no exported task has as many: \
                  give the lines as `muse coord export` prints them"
             ));
             return Err(import.stopped(failure, number));
@@ -128,7 +128,7 @@ impl ImportAnswer {
             Ok(Imported::Cancelled(id)) => {
                 self.imported += 1;
                 warnings.push(format!(
-                    "line {number}: task {id} has ended as cancelled: its holder, which it has no more, had been asked to stop"
+                    "line {number}: task {id} was imported as cancelled: its holder had been asked to stop"
                 ));
             }
             Ok(Imported::Already(_)) => self.already += 1,
@@ -158,17 +158,19 @@ impl ImportAnswer {
     /// Says where an import stopped. It can be given again as a whole.
     fn stopped(&self, failure: Failure, number: usize) -> Failure {
         let Failure { error, .. } = failure;
-        let done =
-            format!("the {} line(s) before are done, and are passed over when all is imported again", number - 1);
+        let done = format!(
+            "the {} line(s) before it are imported, and are skipped if you import everything again",
+            number - 1
+        );
         Failure { error: format!("line {number}: {error}; {done}"), ..failure }
     }
 }
 
 impl Answer for ImportAnswer {
     fn text(&self, page: &mut Page) {
-        page.line(if self.exit_code() == 0 { "📥 Imported" } else { "❌ Imported, except for some" });
+        page.line(if self.exit_code() == 0 { "📥 Imported" } else { "❌ Imported in part" });
         page.field("Imported", self.imported);
-        page.field("Already", format_args!("{} were there and stay as they are", self.already));
+        page.field("Already", format_args!("{} existed and were not changed", self.already));
         if self.key_taken > 0 {
             page.field("Left out", format_args!("{}: another task has their unique key", self.key_taken));
         }

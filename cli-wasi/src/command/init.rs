@@ -11,11 +11,11 @@ use super::context::{Context, OpenQueue, nonce};
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
-/// Make the repository's coordination directory; harmless if it is there
+/// Create the repository's coordination directory; safe to run again
 ///
-/// In $MUSE_REPO_ROOT, else in the repository that this directory is in, else right here. Below another repository,
-/// `MUSE_REPO_ROOT=. muse coord init` makes one right here. A queue that came with a clone or a copy, in which
-/// nothing works until then, is taken over with its tasks.
+/// In $MUSE_REPO_ROOT if it is set, else in the repository that contains this directory, else right here. Below another
+/// repository, `MUSE_REPO_ROOT=. muse coord init` creates one right here. In a clone or a copy of a repository no
+/// command works on the queue until `init` takes it over, with its tasks.
 #[derive(Debug, Args)]
 pub struct Arguments {}
 
@@ -27,9 +27,9 @@ pub(super) struct InitAnswer {
     adopted: bool,
 }
 
-/// Then it cannot be told either whether a queue came with a copy.
-const UNCOUNTED: &str = "this filesystem does not tell how many names a file has, so that the queue counts as one that \
-                         came with a copy: name the repository by MUSE_REPO_ROOT";
+/// Without link counts the queue cannot tell either whether it came with a copy.
+const UNCOUNTED: &str = "this filesystem does not report how many hard links a file has, so every command treats the \
+                         queue as a copy: set MUSE_REPO_ROOT to the repository";
 
 pub(super) fn run(context: &Context<'_>) -> Result<Answered<InitAnswer>, Failure> {
     let OpenQueue { queue, directory } = context.open()?;
@@ -43,9 +43,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<Answered<InitAnswer>, Failure
 impl Answer for InitAnswer {
     fn text(&self, page: &mut Page) {
         page.line(match (self.created, self.adopted) {
-            (true, _) => "✅ Coordination directory made",
+            (true, _) => "✅ Coordination directory created",
             (_, true) => "✅ Coordination directory taken over, with the tasks that came with it",
-            _ => "✅ Coordination directory is there already",
+            _ => "✅ Coordination directory exists already",
         });
         page.field("Path", &self.path);
     }

@@ -10,12 +10,12 @@ use crate::answer::queue_settings::SettingsAnswer;
 use crate::host;
 use crate::output::{Answered, Failure};
 
-/// Say how many tasks of a queue may be claimed at once
+/// Set how many tasks of a queue may be claimed at once
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The queue
     pub queue: String,
-    /// At most so many tasks are claimed at once; those that are claimed already stay so. none: any number
+    /// How many tasks may be claimed at once, or none for no limit; tasks that are claimed already stay claimed
     #[arg(long, value_name = "N", value_parser = in_flight(), allow_negative_numbers = true)]
     pub max_in_flight: InFlight,
 }
@@ -36,7 +36,7 @@ fn checked(InFlight(given): InFlight) -> Result<Option<u32>, Failure> {
     let max = given.map(|max| request::between("--max-in-flight", max, &range)).transpose();
     let max = max.map_err(|bad| match Failure::from(bad) {
         failure if given == Some(0) => {
-            let error = failure.error + ": with 0 nothing would be claimed, which `muse coord pause` says";
+            let error = failure.error + ": to stop all claims, use `muse coord pause`";
             Failure { error, ..failure }
         }
         failure => failure,

@@ -8,7 +8,7 @@ use crate::answer::queue_settings::SettingsAnswer;
 use crate::host;
 use crate::output::{Answered, Failure};
 
-/// Claim nothing of a queue until it is resumed; what is claimed goes on
+/// Stop new claims from a queue until it is resumed; tasks that are claimed stay claimed
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The queue

@@ -12,13 +12,13 @@ use crate::answer::released::ReleaseAnswer;
 use crate::host;
 use crate::output::{Answered, Failure};
 
-/// Give a claimed task back: it waits again, and this was no attempt
+/// Give a claimed task back: it can be claimed again, and does not use up an attempt
 #[derive(Debug, Args)]
 #[command(after_help = values::DURATION_HELP)]
 pub struct Arguments {
     #[command(flatten)]
     pub lease: Lease,
-    /// How long nobody is to claim it (0 to 315360000 seconds)
+    /// Nobody can claim the task for this long (0 to 315360000 seconds)
     #[arg(
         long,
         value_name = "DURATION",
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Re
     let OpenQueue { queue, .. } = context.open()?;
     let released = queue.release(id, claimant, delay, host::now(), nonce()?)?;
     let heading = if released.status == Status::Cancelled {
-        "🚫 Task cancelled, as was asked for"
+        "🚫 Task cancelled, as requested"
     } else {
         "↩️  Task released"
     };

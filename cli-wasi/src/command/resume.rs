@@ -7,7 +7,7 @@ use super::context::{Context, OpenQueue};
 use crate::answer::queue_settings::SettingsAnswer;
 use crate::output::{Answered, Failure};
 
-/// End a pause
+/// Allow claims from a paused queue again
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The queue

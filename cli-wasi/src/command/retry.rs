@@ -12,12 +12,12 @@ use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
-/// Put back a task that failed, expired or was cancelled: it waits again, with as many attempts as at first
+/// Let a task that failed, expired or was cancelled be claimed again, with all its attempts
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The task's id, as `enqueue` printed it
     pub task_id: String,
-    /// Do not wait for other tasks or a time again
+    /// Do not wait again for the tasks of --after or for a start time
     #[arg(long)]
     pub now: bool,
     /// Also put back the tasks that were cancelled because of this one
@@ -29,7 +29,7 @@ pub struct Arguments {
 pub(super) struct RetryAnswer {
     #[serde(flatten)]
     task: ReleaseAnswer,
-    /// With `--cascade`: the tasks that were put back with it, the oldest first.
+    /// With `--cascade`: the tasks that were put back with this one, the oldest first.
     #[schemars(with = "Vec<schema::TaskId>")]
     dependants: Vec<String>,
 }

@@ -18,11 +18,11 @@ use crate::host;
 use crate::output::{Answer, Answered, Failure, Format, Page, Printer};
 use crate::schema;
 
-/// Print figures by queue: how many tasks stand where, how long they wait and how long they take
+/// Print figures for each queue: tasks by status, wait times and run times
 #[derive(Debug, Args)]
 #[command(after_help = values::DURATION_HELP)]
 pub struct Arguments {
-    /// How far back ended tasks are looked at (0 to 315360000 seconds)
+    /// How far back ended tasks are counted (0 to 315360000 seconds)
     #[arg(
         long,
         value_name = "DURATION",
@@ -49,7 +49,7 @@ pub(super) struct StatsAnswer {
 
 #[derive(Serialize, JsonSchema)]
 struct QueueStats {
-    /// Of those that have ended, those that did in the window.
+    /// Ended tasks are counted only if they ended in the window.
     #[serde(serialize_with = "counts_by_name")]
     #[schemars(with = "schema::CountsByName")]
     counts: Counts,
@@ -57,15 +57,15 @@ struct QueueStats {
     oldest_pending_since: Option<Timestamp>,
     oldest_pending_seconds: Option<f64>,
     completed_per_second: f64,
-    /// From enqueuing to the last claim, of tasks that were claimed and ended in the window.
+    /// From enqueuing to the last claim, for tasks that were claimed and ended in the window.
     wait_seconds: Option<Percentiles>,
-    /// From the last claim to the end, of the same.
+    /// From the last claim to the end, for the same tasks.
     run_seconds: Option<Percentiles>,
     paused: bool,
     max_in_flight: Option<u32>,
 }
 
-/// So many per cent are at most as long.
+/// Percentiles: `p90` means that 90 % of the times are at most this long.
 #[derive(Serialize, JsonSchema)]
 struct Percentiles {
     count: u64,
@@ -134,7 +134,7 @@ fn seconds(micros: u64) -> f64 {
 impl Answer for StatsAnswer {
     fn text(&self, page: &mut Page) {
         let window = self.window_seconds;
-        page.line(format_args!("📊 {} task(s); of each queue, the ended ones of the last {window}s", self.total));
+        page.line(format_args!("📊 {} task(s); below, ended tasks only of the last {window}s", self.total));
         for (name, queue) in &self.queues {
             queue.text(name, page);
         }
@@ -154,7 +154,7 @@ impl QueueStats {
             page.field("Tasks", counts.join("  "));
         }
         if let Some(seconds) = self.oldest_pending_seconds {
-            page.field("Oldest", format_args!("waits for {seconds:.1}s"));
+            page.field("Oldest", format_args!("waiting for {seconds:.1}s"));
         }
         if self.counts.of(Status::Completed) > 0 {
             page.field("Completed", format_args!("{:.2} per minute", self.completed_per_second * 60.0));
@@ -178,7 +178,7 @@ struct Metric {
 const METRICS: [Metric; 7] = [
     Metric {
         name: "tasks",
-        help: "Tasks by status; of ended ones, those that ended in the window.",
+        help: "Tasks by status; ended tasks only if they ended in the window.",
         samples: |queue| {
             let sample = |status: Status| (format!(",status=\"{}\"", status.as_str()), queue.counts.of(status) as f64);
             Status::ALL.map(sample).to_vec()
@@ -191,27 +191,27 @@ const METRICS: [Metric; 7] = [
     },
     Metric {
         name: "completed_per_second",
-        help: "Tasks completed in the window, for each of its seconds.",
+        help: "Tasks completed in the window, per second.",
         samples: |queue| one(queue.completed_per_second),
     },
     Metric {
         name: "wait_seconds",
-        help: "From enqueuing to the last claim, of tasks that were claimed and ended in the window.",
+        help: "From enqueuing to the last claim, for tasks that were claimed and ended in the window.",
         samples: |queue| quantiles(queue.wait_seconds.as_ref()),
     },
     Metric {
         name: "run_seconds",
-        help: "From the last claim to the end, of tasks that were claimed and ended in the window.",
+        help: "From the last claim to the end, for tasks that were claimed and ended in the window.",
         samples: |queue| quantiles(queue.run_seconds.as_ref()),
     },
     Metric {
         name: "queue_paused",
-        help: "1 if nothing is claimed from the queue.",
+        help: "1 if the queue is paused.",
         samples: |queue| one(f64::from(u8::from(queue.paused))),
     },
     Metric {
         name: "max_in_flight",
-        help: "How many tasks may be claimed at once, where that is limited.",
+        help: "How many tasks may be claimed at once, if the queue has a limit.",
         samples: |queue| queue.max_in_flight.map(|max| one(f64::from(max))).unwrap_or_default(),
     },
 ];
@@ -230,7 +230,7 @@ impl StatsAnswer {
     /// The figures in Prometheus's text format. All are gauges: they tell of now, or of a window that moves along.
     fn prometheus(&self) -> String {
         let mut text = String::new();
-        gauge(&mut text, "window_seconds", "How far back ended tasks are looked at.");
+        gauge(&mut text, "window_seconds", "How far back ended tasks are counted.");
         _ = writeln!(text, "muse_coord_window_seconds {}", self.window_seconds);
         gauge(&mut text, "all_tasks", "Tasks of all queues by status, whenever they ended.");
         for status in Status::ALL {

@@ -1,4 +1,4 @@
-//! `muse coord tasks`: who is where.
+//! `muse coord tasks`: list tasks, and count them by status.
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -28,13 +28,13 @@ use table::{PAGE_COLUMNS, TextRows};
 #[derive(Debug, Args)]
 #[command(after_help = values::TIME_HELP)]
 pub struct Arguments {
-    /// Show only tasks that stand so
+    /// Show only tasks with this status
     #[arg(long, value_parser = statuses(), value_name = "STATUS")]
     pub status: Option<Status>,
     /// Show only tasks of this queue
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<String>,
-    /// Show only tasks whose claim is this agent's
+    /// Show only tasks whose claimer is this agent
     #[arg(long, value_name = "RUNID")]
     pub run_id: Option<String>,
     /// Show only tasks with all these tags
@@ -43,16 +43,16 @@ pub struct Arguments {
     /// Show only tasks that were enqueued at this time or later
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Show only tasks that ended at this time or later: to catch up, ask again with the latest `ended_at`
+    /// Show only tasks that ended at this time or later; to catch up, give the latest `ended_at` that you have seen
     #[arg(long, value_name = "TIME")]
     pub ended_since: Option<String>,
-    /// In which order: as they are claimed, by when they were enqueued or ended, the latest first with -
+    /// The order: as tasks are claimed, or by the time they were enqueued or ended; with - the latest first
     #[arg(long, value_name = "ORDER", default_value = "claim", value_parser = orders(), allow_hyphen_values = true)]
     pub sort: String,
-    /// Show only tasks behind the `next_cursor` of an earlier answer in the same order
+    /// Continue after the `next_cursor` of an earlier answer in the same order
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<String>,
-    /// Show at most so many (1 to 10000); the counts are always of all tasks
+    /// Show at most N tasks (1 to 10000); the counts are always of all tasks
     #[arg(
         long,
         value_name = "N",
@@ -61,10 +61,10 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub limit: i64,
-    /// Of each task show only these fields, in this order; the counts stay
+    /// Show only these fields of each task, in this order; the counts are shown as always
     #[arg(long, value_parser = PossibleValuesParser::new(FIELDS), value_delimiter = ',', value_name = "FIELD,FIELD")]
     pub fields: Vec<String>,
-    /// On a terminal: draw the table anew each second, until interrupted
+    /// On a terminal, redraw the table every second until interrupted
     #[arg(long)]
     pub watch: bool,
 }
@@ -86,7 +86,7 @@ struct Head {
     counts: Counts,
     limit: usize,
     truncated: bool,
-    /// Where the next listing goes on, if there are more.
+    /// Where the next page begins, if there are more tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -149,8 +149,10 @@ fn print(
         }
         if list.held_bytes() > limits::HELD_BYTES {
             let max = limits::HELD_BYTES;
-            let way_out = "give --print one field, or ask for fewer tasks by --limit";
-            let held = format!("what is asked for is held until the end, and has more than {max} bytes: {way_out}");
+            let way_out = "give --print one field, or fewer tasks by --limit";
+            let held = format!(
+                "the fields of --print are held in memory until the end, and have more than {max} bytes: {way_out}"
+            );
             return Ok(printer.fail(&Failure::bad_args(held)));
         }
     }
@@ -183,8 +185,8 @@ impl Head {
 fn watch(args: &Arguments, context: &Context<'_>) -> u8 {
     let printer = context.printer;
     if !printer.is_live() {
-        let way_out = "pipe `muse coord tasks`, or follow the changes by `muse coord watch`";
-        return printer.fail(&Failure::bad_args(format!("--watch draws on a terminal, as text: {way_out}")));
+        let way_out = "pipe `muse coord tasks`, or follow the changes with `muse coord watch`";
+        return printer.fail(&Failure::bad_args(format!("--watch needs a terminal and --format text: {way_out}")));
     }
     match redrawn(args, context) {
         Ok(()) => 1,
@@ -249,7 +251,7 @@ fn filter_text(args: &Arguments) -> String {
         args.since.as_ref().map(|since| format!("since={since}")),
         args.ended_since.as_ref().map(|since| format!("ended-since={since}")),
         sort.map(|sort| format!("sort={sort}")),
-        args.cursor.as_ref().map(|_| "behind the cursor".to_string()),
+        args.cursor.as_ref().map(|_| "after the cursor".to_string()),
     ];
     parts.into_iter().flatten().collect::<Vec<String>>().join(", ")
 }
@@ -280,7 +282,7 @@ impl Head {
             page.line(format_args!("\n  (showing {shown}{of} — use --limit to see more)"));
         }
         if let Some(cursor) = &self.next_cursor {
-            page.line(format_args!("  (the next ones: --cursor {cursor})"));
+            page.line(format_args!("  (next page: --cursor {cursor})"));
         }
     }
 

@@ -9,15 +9,16 @@ use clap::error::{ContextKind, ContextValue};
 use coord_core::request::{self, BadRequest};
 
 /// What help says of a `DURATION`.
-pub(super) const DURATION_HELP: &str = "DURATION is seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.";
+pub(super) const DURATION_HELP: &str =
+    "DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.";
 
 /// What help says of a `TIME`.
-pub(super) const TIME_HELP: &str = "TIME is like 2026-11-24T18:00:00Z, in any offset.";
+pub(super) const TIME_HELP: &str = "TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.";
 
 /// What help says of both.
 pub(super) const DURATION_AND_TIME_HELP: &str = "\
-DURATION is seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
-TIME is like 2026-11-24T18:00:00Z, in any offset.";
+DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.";
 
 /// A value that is refused here already, before there is a draft that it stands in.
 #[derive(Clone, Debug)]

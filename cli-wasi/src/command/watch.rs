@@ -16,10 +16,10 @@ use crate::host::{self, Stopwatch};
 use crate::output::{Ended, Failure, Stopped, Stream};
 use crate::schema;
 
-/// Print the tasks as they stand, then each that changes, a line of JSON each, until interrupted
+/// Print every task, then each task that changes, as lines of JSON, until interrupted
 ///
-/// A task that changed twice between two looks is told once, as it stands then. To catch up later: `tasks
-/// --ended-since`. The lines are JSON whatever --format says; errors are told as it says.
+/// A task that changes twice in quick succession may be printed once, with its latest state. To catch up later, use
+/// `tasks --ended-since`. The lines are always JSON; --format applies to errors only.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Only tasks of this queue
@@ -46,7 +46,7 @@ enum WatchedTask {
     Gone {
         #[schemars(with = "schema::TaskId")]
         task_id: String,
-        /// The task is in the queue no more.
+        /// The task is no longer in the queue.
         #[schemars(extend("const" = "removed"))]
         status: &'static str,
     },

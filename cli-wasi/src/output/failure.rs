@@ -17,15 +17,15 @@ use crate::schema;
 /// What a command that did not do what was asked answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Failure {
-    /// What is wrong, and the way out.
+    /// The error, and how to fix it.
     pub error: String,
-    /// The stable word for programs.
+    /// The stable error code for programs.
     #[schemars(with = "schema::ErrorStatus")]
     pub status: &'static str,
-    /// Where the task stands, if that is why.
+    /// The task's status, if that is the reason.
     #[serde(flatten)]
     pub standing: Option<Box<Standing>>,
-    /// What to type next, if that is a command.
+    /// What to do next, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
     /// 1, or 2 for wrong usage and where there is no repository.
@@ -33,7 +33,7 @@ pub struct Failure {
     pub exit_code: u8,
 }
 
-/// Where a task stands, and who has it, had it last or ended it: what a script needs of a refusal.
+/// A task's status, and the agent that holds it, held it last or ended it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Standing {
     #[schemars(with = "schema::StatusName")]
@@ -54,11 +54,11 @@ pub struct Standing {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Time>")]
     scheduled_at: Option<Timestamp>,
-    /// The task that it waits for.
+    /// The task that this one waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::TaskId>")]
     blocked_on: Option<String>,
-    /// The task that has its unique key.
+    /// The task that has the unique key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::TaskId>")]
     live_task_id: Option<String>,

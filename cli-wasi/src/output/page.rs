@@ -84,7 +84,7 @@ impl Printer<'_> {
         let mut frame = String::from("\x1b[H");
         page.text.lines().take(shown).for_each(|line| frame.push_str(&format!("{line}\x1b[K\r\n")));
         if shown < all {
-            frame.push_str(&format!("  … and {} lines more\x1b[K\r\n", all - shown));
+            frame.push_str(&format!("  … and {} more lines\x1b[K\r\n", all - shown));
         }
         Ok(print(&(frame + "\x1b[J"), 0, || NOTHING_CHANGED.to_string()) == 0)
     }

@@ -91,7 +91,10 @@ impl Stream<'_> {
 
     fn told(written: io::Result<()>) -> bool {
         if let Err(error) = &written {
-            complain(&format!("❌ the lines could not be written to stdout ({}): not all was said", reason(error)));
+            complain(&format!(
+                "❌ the lines could not be written to stdout ({}): the output is incomplete",
+                reason(error)
+            ));
         }
         written.is_ok()
     }

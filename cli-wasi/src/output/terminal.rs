@@ -1,4 +1,4 @@
-//! What reaches a terminal: colours, standard output and standard error. Nothing from outside that would act on it does.
+//! Colours, standard output and standard error. No text from outside reaches a terminal with its control characters.
 
 use std::io::{self, Write};
 
@@ -39,7 +39,8 @@ pub(super) fn sanitised_lines(text: &str) -> String {
     text.lines().map(|line| sanitised(line) + "\n").collect()
 }
 
-/// A warning in which a script that looks for `sha256:…` finds no id: the ones that it is after are the answer's own.
+/// A warning without `sha256:` in front of ids. A script that searches the output for `sha256:…` wants the ids of the
+/// answer, not those of warnings.
 pub(super) fn without_id_prefix(warning: &str) -> String {
     let mut parts = warning.split(ID_PREFIX);
     let mut text = parts.next().unwrap_or_default().to_string();
@@ -54,8 +55,8 @@ pub(super) fn without_id_prefix(warning: &str) -> String {
 /// What an id begins with.
 const ID_PREFIX: &str = "sha256:";
 
-/// Writes the answer to stdout. An answer that could not be written is not an answer, and `upshot` says what has
-/// become of what was asked.
+/// Writes the answer to stdout. If it cannot be written, the exit code is 1, and `upshot` tells whether the command
+/// took effect.
 pub(super) fn print(text: &str, exit_code: u8, upshot: impl FnOnce() -> String) -> u8 {
     let mut stdout = host::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -68,7 +69,7 @@ pub(super) fn print(text: &str, exit_code: u8, upshot: impl FnOnce() -> String) 
     }
 }
 
-/// Tells a warning beside the answer.
+/// Writes a warning to stderr.
 pub(super) fn warn(warning: &str) {
     complain(&format!("⚠️  {}", sanitised(&without_id_prefix(warning))));
 }

@@ -64,7 +64,7 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
 }
 
 #[test]
-fn a_defect_is_told_mended_and_gone() {
+fn a_defect_is_told_repaired_and_gone() {
     let repo = Repo::new();
     let id = repo.enqueue("Fix it");
     repo.claim("agent-1");
@@ -73,7 +73,7 @@ fn a_defect_is_told_mended_and_gone() {
     $ muse coord doctor
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; to mend it: muse coord doctor --repair
+      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; to repair it: muse coord doctor --repair
 
       (<s>)
     exit 1
@@ -92,8 +92,8 @@ fn a_defect_is_told_mended_and_gone() {
 
     $ muse coord doctor --repair
 
-    ✅ The queue is healthy again: 1 task(s), 1 defect(s) mended or set aside
-      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; mended
+    ✅ The queue is healthy again: 1 task(s), 1 defect(s) repaired or quarantined
+      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; repaired
 
       (<s>)
     exit 0
@@ -115,7 +115,7 @@ fn a_defect_is_told_mended_and_gone() {
     $ muse coord doctor --repair
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      report_lost tasks/<aa>/<id 1>.json: the result or error of the task is missing or torn; it cannot be mended; that the task has ended stands
+      report_lost tasks/<aa>/<id 1>.json: the result or error of the task is missing or torn; it cannot be repaired; the task stays ended
 
       (<s>)
     exit 1
@@ -135,7 +135,7 @@ fn a_defect_is_told_mended_and_gone() {
 }
 
 #[test]
-fn what_cannot_be_mended_is_set_aside() {
+fn what_cannot_be_repaired_is_quarantined() {
     let repo = Repo::new();
     let id = repo.enqueue("Fix it");
     repo.claim("agent-1");
@@ -150,7 +150,7 @@ fn what_cannot_be_mended_is_set_aside() {
     $ muse coord doctor
 
     ✅ The queue is healthy: 0 task(s)
-      Aside:      2 file(s) in aside/, for you to look at
+      Quarantine: 2 file(s) in quarantine/, for you to look at
 
       (<s>)
     exit 0
@@ -175,7 +175,7 @@ fn leftovers_and_foreign_names_are_healthy() {
     $ muse coord doctor
 
     ✅ The queue is healthy: 1 task(s)
-      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): harmless; --repair sets them aside
+      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): harmless; --repair quarantines them
       Foreign:    evil\u{1b}[31m
       Foreign:    tasks/README
 
@@ -185,8 +185,8 @@ fn leftovers_and_foreign_names_are_healthy() {
     $ muse coord doctor --repair
 
     ✅ The queue is healthy: 1 task(s)
-      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): set aside
-      Aside:      1 file(s) in aside/, for you to look at
+      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): quarantined
+      Quarantine: 1 file(s) in quarantine/, for you to look at
       Foreign:    evil\u{1b}[31m
       Foreign:    tasks/README
 
@@ -213,7 +213,7 @@ fn a_queue_that_is_not_synced_is_told_so() {
     $ MUSE_COORD_SYNC=off muse coord doctor
 
     ✅ The queue is healthy: 0 task(s)
-      Filesystem: MUSE_COORD_SYNC is off: nothing is synced, so nothing is sure to survive a power cut
+      Filesystem: MUSE_COORD_SYNC is off: nothing is synced, so a power cut can lose anything
 
       (<s>)
     exit 0
@@ -225,13 +225,13 @@ fn there_is_no_doctor_without_a_repository() {
     assert_snapshot!(Repo::bare().session(["doctor", "doctor --repair --json"]), @r#"
     $ muse coord doctor
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ muse coord doctor --repair --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);
@@ -257,7 +257,7 @@ fn a_read_only_queue_is_examined_and_not_tried() {
     $ muse coord doctor --repair
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; not mended: other agents changed it meanwhile, or see the notes; try again
+      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; not repaired: another agent changed it meanwhile, or see the notes; try again
       Note:       left as it is: cannot link tasks/<aa>/<id 1>.<nonce 2>.json: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
       Filesystem: the filesystem was not tried: cannot make directory tmp/<nonce 3>: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
 

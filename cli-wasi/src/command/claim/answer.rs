@@ -43,14 +43,14 @@ pub struct OneClaim {
     task: ClaimedTask,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     orphan_results: Vec<LateResult>,
-    /// What `--max-bytes` had no room for.
+    /// The fields that `--max-bytes` left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<LeftOut>,
     #[serde(skip)]
     lease: HeldLease,
 }
 
-/// The task as a claim hands it out: with its payload, or with the length of one that was too long for the caller.
+/// The claimed task, with its payload, or with only the payload's length if `--max-bytes` left the payload out.
 #[derive(Serialize, JsonSchema)]
 pub struct ClaimedTask {
     #[serde(flatten)]
@@ -59,7 +59,7 @@ pub struct ClaimedTask {
     pub truncated: Option<TruncatedPayload>,
 }
 
-/// What stands for a payload that is left out.
+/// The fields in place of a payload that is left out.
 #[derive(Serialize, JsonSchema)]
 pub struct TruncatedPayload {
     /// Always true.
@@ -73,9 +73,9 @@ pub struct TruncatedPayload {
 pub struct LeftOut {
     /// Its name.
     pub field: &'static str,
-    /// How many bytes of it as JSON are left out.
+    /// How many bytes of its JSON are left out.
     pub bytes: usize,
-    /// Of a list: how many of its elements.
+    /// For a list: how many elements are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
 }
@@ -84,21 +84,22 @@ pub struct LeftOut {
 pub struct NothingToClaim {
     #[schemars(extend("const" = "empty"))]
     status: &'static str,
-    /// The queue that was named, if it was one.
+    /// The requested queue, if exactly one was requested.
     #[schemars(with = "Option<schema::QueueName>")]
     queue: Option<QueueName>,
-    /// Of the queues that were asked for those that are paused and in which tasks wait.
+    /// The requested queues that are paused and have tasks waiting.
     #[schemars(with = "Vec<schema::QueueName>")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paused: Vec<QueueName>,
-    /// Those in which tasks wait and of which as many are claimed as may be at once.
+    /// The requested queues that have tasks waiting and as many claimed as their limit allows.
     #[schemars(with = "Vec<schema::QueueName>")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     full: Vec<QueueName>,
-    /// True if more is due than one claim moves for all: the next one goes on with it.
+    /// True if more is due than one claim handles (expired leases, tasks whose start time has come or whose parents
+    /// have ended): the next claim continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     more_is_due: bool,
-    /// With `--max`: none.
+    /// With `--max`: an empty list.
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Vec<OneClaim>>,
     #[serde(skip)]
@@ -111,7 +112,7 @@ pub struct NothingToClaim {
     waited: Option<Duration>,
 }
 
-/// What it takes to give the task back.
+/// The lease of a claim, to give the task back.
 pub struct HeldLease {
     pub queue: Rc<Queue<DirStore>>,
     pub id: TaskId,
@@ -140,13 +141,13 @@ impl OneClaim {
         Parts { task, orphan_results, left_out }
     }
 
-    /// Keeps what it takes to give the task back.
+    /// Drops the large fields. The lease stays, so that the task can still be given back.
     pub fn forget(&mut self) {
         self.task.task.payload = None;
         self.orphan_results.clear();
     }
 
-    /// Gives the task back, as nobody learnt that it was claimed; what is wrong if that cannot be done.
+    /// Gives the task back, because nobody learnt that it was claimed. `Err` says why that is not possible.
     fn give_back(&self) -> Result<(), String> {
         let HeldLease { queue, id, claimant } = &self.lease;
         let released = nonce().and_then(|nonce| Ok(queue.release(*id, claimant.clone(), 0, host::now(), nonce)?));
@@ -156,7 +157,7 @@ impl OneClaim {
     }
 }
 
-/// Gives tasks back, and says so. None: there are none.
+/// Gives tasks back, and says so. `None`: there are none.
 pub fn given_back(claims: &[OneClaim]) -> Option<String> {
     if claims.is_empty() {
         return None;
@@ -169,7 +170,7 @@ pub fn given_back(claims: &[OneClaim]) -> Option<String> {
         }
     }
     let given_back = (!given_back.is_empty())
-        .then(|| format!("the claim is taken back, and anybody may claim {}", given_back.join(", ")));
+        .then(|| format!("the claim was undone, and any agent can claim {}", given_back.join(", ")));
     Some(given_back.into_iter().chain(kept).collect::<Vec<_>>().join("; "))
 }
 
@@ -191,12 +192,12 @@ impl NothingToClaim {
 
     fn text(&self, page: &mut Page) {
         let queues = if self.queues.is_empty() { "any".to_string() } else { self.queues.join(", ") };
-        let chosen = if self.chosen { " with such tags" } else { "" };
+        let chosen = if self.chosen { " with these tags" } else { "" };
         let waited = self.waited.map_or(String::new(), |time| format!(" after {:.1}s", time.as_secs_f64()));
         if self.reasons.is_empty() {
             page.line(format_args!("  Queue [{queues}] is empty — no pending tasks{chosen}{waited}."));
         } else {
-            page.line(format_args!("  Nothing to claim{waited}, although tasks wait:"));
+            page.line(format_args!("  Nothing to claim{waited}, although tasks are waiting:"));
             self.reasons.iter().for_each(|reason| page.line(format_args!("  {reason}")));
         }
     }

@@ -1,4 +1,4 @@
-//! `claim --max-bytes`: what of a claim there is room for, and what is left out, counted and named.
+//! `claim --max-bytes`: the fields of a claim that fit, and the count and names of those that are left out.
 
 use coord_core::name::{RunId, Title};
 use muse_terminal::sanitised_json;
@@ -40,7 +40,7 @@ impl Bounded {
         let told = (!parts.is_empty()).then_some(told);
         let (fit, rest): (Vec<_>, Vec<_>) = warnings.into_iter().partition(|warning| room.takes(bytes_of(warning) + 1));
         let more =
-            (!rest.is_empty()).then(|| format!("{} more warning(s): `muse coord doctor` tells them", rest.len()));
+            (!rest.is_empty()).then(|| format!("{} more warning(s): `muse coord doctor` prints them", rest.len()));
         Bounded { one_claim, warnings: told.into_iter().chain(fit).chain(more).collect() }
     }
 }
