@@ -175,12 +175,12 @@ struct Output {
     format: Format,
     /// Print only these fields of the answer, one value per line
     ///
-    /// FIELD is a name in the JSON answer; dots lead into objects and lists: task_id, task.payload.part, items.0.title.
-    /// * stands for each element of a list: tasks.*.task_id. A string is printed without quotes; line breaks and
-    /// control characters in it are printed as JSON escapes. An object or a list is printed as JSON. null, and a field
-    /// that this answer does not have, is an empty line. A field that the command never answers is refused before
-    /// anything is done. Errors go to standard error, with or without --json. A claim that finds nothing prints nothing
-    /// and exits with 1.
+    /// FIELD is a name in the JSON answer; dots lead into objects and lists: task_id, task.payload.part, items.0.title,
+    /// and tasks.*.task_id for every element of a list. A string is printed without quotes; line breaks and control
+    /// characters in it are printed as JSON escapes. An object or a list is printed as JSON. null, and a field that
+    /// this answer does not have, is an empty line. A field that the command never answers is refused before anything
+    /// is done. Errors go to standard error, with or without --json. A claim that finds nothing prints nothing and
+    /// exits with 1.
     #[arg(long, global = true, value_name = "FIELD,FIELD", value_delimiter = ',', help_heading = EVERY_COMMAND)]
     print: Vec<FieldPath>,
     /// Print help: -h prints a summary, --help prints everything

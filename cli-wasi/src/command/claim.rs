@@ -170,7 +170,7 @@ impl Claiming {
     }
 
     /// Prints the first claim, then claims and prints more tasks, up to `max`. An error of a
-    /// later one is a warning: the tasks that were printed are claimed.
+    /// later claim is a warning, because the tasks that were printed are claimed.
     fn print(
         &self,
         max: usize,
