@@ -1,4 +1,5 @@
-//! The world around a command: the only clock, the only source of nonces, the granted directory, and the way out.
+//! The world around a command: the only clock, the only source of nonces, the environment, the granted
+//! directory, and the way out.
 
 use std::io::{self, BufRead, Read, StdinLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -23,10 +24,16 @@ pub fn nonce() -> Option<Nonce> {
     getrandom::u64().ok().map(Nonce::from_bits)
 }
 
+/// A variable of the environment, unless it is empty or not UTF-8.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// A second.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// What is handed over on standard input.
+/// Standard input, line by line.
 #[derive(Debug)]
 pub struct Input(StdinLock<'static>);
 
@@ -105,20 +112,20 @@ pub fn stdout() -> Stdout {
 /// The width and height of the terminal as it is now, if the answer goes to one. The launcher says so by two
 /// variables, which it reads anew each time that it is asked.
 pub fn terminal_size() -> (Option<usize>, Option<usize>) {
-    let environment = environment();
+    let variables = variables();
     let measure =
-        |name: &str| environment.iter().find(|(known, _)| known == name).and_then(|(_, measure)| measure.parse().ok());
+        |name: &str| variables.iter().find(|(known, _)| known == name).and_then(|(_, measure)| measure.parse().ok());
     (measure("COLUMNS"), measure("LINES"))
 }
 
 #[cfg(target_os = "wasi")]
-fn environment() -> Vec<(String, String)> {
+fn variables() -> Vec<(String, String)> {
     wasip2::cli::environment::get_environment()
 }
 
 #[cfg(not(target_os = "wasi"))]
-fn environment() -> Vec<(String, String)> {
-    ["COLUMNS", "LINES"].map(|name| (name.to_string(), crate::args::environment(name).unwrap_or_default())).into()
+fn variables() -> Vec<(String, String)> {
+    ["COLUMNS", "LINES"].map(|name| (name.to_string(), environment(name).unwrap_or_default())).into()
 }
 
 /// Waits without using the processor.
@@ -146,13 +153,13 @@ impl Stopwatch {
 #[cfg(target_os = "wasi")]
 pub fn grants() -> Vec<Grant> {
     let mut grants = coord_store::grants();
-    if crate::args::environment(coord_store::SYNCS_FILESYSTEM).is_some() {
+    if environment(coord_store::SYNCS_FILESYSTEM).is_some() {
         grants.iter_mut().for_each(|grant| grant.directory.rely_on_syncing_the_filesystem());
     }
-    if let Some(orders_names) = crate::args::environment(coord_store::ORDERS_NAMES) {
+    if let Some(orders_names) = environment(coord_store::ORDERS_NAMES) {
         grants.iter_mut().for_each(|grant| grant.directory.rely_on_the_order_of_names(orders_names == "1"));
     }
-    if crate::args::environment(coord_store::APPENDS).is_some() {
+    if environment(coord_store::APPENDS).is_some() {
         grants.iter_mut().for_each(|grant| grant.directory.rely_on_adding_at_once());
     }
     grants

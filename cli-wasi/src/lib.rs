@@ -3,14 +3,18 @@
 //! Built for `wasm32-wasip2` this is a WASI command component that works in the one directory that its host grants.
 //! Built natively it serves tests and measurements.
 
+mod answer;
 mod args;
 mod command;
 pub mod host;
+mod input;
 mod output;
 mod print;
 mod schema;
 
 pub use args::command_line;
+
+use args::Misuse;
 
 /// Runs the command line that the process was started with, prints its answer, and tells the exit code.
 ///
@@ -20,6 +24,6 @@ pub fn run() -> u8 {
     let stopwatch = host::Stopwatch::start();
     match args::parse(std::env::args_os()) {
         Ok(args) => command::run(args, stopwatch),
-        Err(misuse) => output::misuse(&misuse, stopwatch),
+        Err(Misuse { error, format }) => output::misuse(&error, format, stopwatch),
     }
 }

@@ -86,11 +86,16 @@ fn unknown(path: &str, passed: &str, shapes: &[&Value]) -> String {
     let there_are = if !names.is_empty() {
         format!("{whose} has {}", names.join(", "))
     } else if shapes.iter().any(|shape| shape.get("items").is_some()) {
-        format!("{whose} is a list: go on with {EACH} for each element, or with 0 for the first")
+        format!("{whose} is a list: continue with {EACH} for each element, or with 0 for the first")
     } else {
         format!("{whose} holds no fields")
     };
     format!("no field {path:?} to print: {there_are}")
+}
+
+/// A line of JSON as it is printed: whole, or the fields that are asked for.
+pub fn chosen(json: &str, fields: &[FieldPath]) -> Result<String, serde_json::Error> {
+    if fields.is_empty() { Ok(sanitised_json(json) + "\n") } else { values(json, fields) }
 }
 
 /// The values of a JSON object at these places, each on a line.
@@ -306,7 +311,7 @@ mod tests {
             ("nope", "no field \"nope\" to print: the answer has id, more, payload, queues, tasks"),
             ("", "no field \"\" to print: the answer has id, more, payload, queues, tasks"),
             ("more.x", "no field \"more.x\" to print: \"more\" has t"),
-            ("tasks.t", "is a list: go on with * for each element"),
+            ("tasks.t", "is a list: continue with * for each element"),
             ("id.x", "no field \"id.x\" to print: \"id\" holds no fields"),
             ("tasks.*.t.u", "\"tasks.*.t\" holds no fields"),
         ] {

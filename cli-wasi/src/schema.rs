@@ -121,7 +121,7 @@ described! {
     /// What an error's `status` can be.
     ErrorStatus: {"enum": (coord_core::error::CODES)}
 
-    /// A text or an object that came from whoever enqueued the task or worked on it.
+    /// An object from the agent that enqueued the task or worked on it.
     Object: {"type": "object"}
 
     /// A line of an export: a task, of which only an import has to read more than the id, or what is set for a queue.

@@ -1,4 +1,4 @@
-//! Whatever is typed gets an answer: one of the three exit codes, one of the documented words, nothing that acts on a
+//! Every command line gets an answer: one of the three exit codes, one of the documented codes, nothing that acts on a
 //! terminal, and no panic. The command runs where there is no repository, so no file is touched, and what parses ends
 //! where its directory would be opened: with all its values checked.
 

@@ -91,13 +91,13 @@ fn without_a_granted_directory_there_is_no_repository() {
     assert_snapshot!(transcript([ungranted(["coord", "tasks", "--format=text"]), ungranted(["coord", "tasks", "-j"])]), @r#"
     $ wasmtime run … muse.wasm coord tasks --format=text
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ wasmtime run … muse.wasm coord tasks -j
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);

@@ -117,7 +117,7 @@ pub(super) fn with_tips(error: clap::Error, typed: &[Typed<'_>]) -> clap::Error 
             not_taken.filter(|(option, _)| is_it(option)).map(|(option, word)| option.tip(word)).next()
         }
         ErrorKind::MissingRequiredArgument if arguments.contains(&RUN_ID) => {
-            Some("MUSE_RUN_ID in the environment says it, too".to_string())
+            Some("set MUSE_RUN_ID in the environment instead".to_string())
         }
         _ => None,
     };

@@ -1,26 +1,46 @@
 //! `muse coord cancel-task`: call a task off, or ask its holder to stop.
 
+use clap::Args;
 use coord_core::queue::{Cancelling, Status};
 use coord_core::request;
 use coord_core::transition::IfHeld;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::claim_record::Changed;
-use super::{OpenQueue, Repository, nonce};
-use crate::args;
+use super::context::{Context, OpenQueue, nonce};
+use super::flags::RunId;
+use crate::answer::changed::ChangedClaim;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
+/// Cancel a task, or ask its holder to stop
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The task's id, as `enqueue` printed it
+    pub task_id: String,
+    #[command(flatten)]
+    pub run: RunId,
+    /// Cancel even if another agent holds the task. The holder's next call fails with `already_terminal`
+    #[arg(long)]
+    pub force: bool,
+    /// If another agent holds the task, ask it to stop: its next heartbeat tells it. A task that nobody holds is
+    /// cancelled
+    #[arg(long, conflicts_with = "force")]
+    pub request: bool,
+    /// The reason, in at most 4096 characters
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub reason: Option<String>,
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Cancelled {
+pub(super) struct CancelTaskAnswer {
     #[serde(flatten)]
-    changed: Changed,
+    changed: ChangedClaim,
     #[serde(skip)]
     forced: bool,
 }
 
-pub(super) fn run(args: &args::CancelTask, repository: &Repository) -> Result<Answered<Cancelled>, Failure> {
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<CancelTaskAnswer>, Failure> {
     let run_id = request::run_id(Some(&args.run.run_id))?;
     let id = request::task_id(&args.task_id)?;
     let reason = args.reason.as_deref().map(request::note).transpose()?;
@@ -29,21 +49,22 @@ pub(super) fn run(args: &args::CancelTask, repository: &Repository) -> Result<An
         (_, true) => IfHeld::Request,
         _ => IfHeld::Refuse,
     };
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let cancelling = Cancelling { run_id, if_held, reason };
     let record = queue.cancel(id, cancelling, host::now(), nonce()?).map_err(refused)?;
-    let changed = Changed::new(record, &queue);
-    Ok(Answered { answer: Cancelled { changed, forced: args.force }, warnings: Vec::new() })
+    let changed = ChangedClaim::new(record, &queue);
+    Ok(Answered { answer: CancelTaskAnswer { changed, forced: args.force }, warnings: Vec::new() })
 }
 
 fn refused(error: coord_core::Error) -> Failure {
     let hint = (error.code() == "wrong_owner").then_some(
-        "--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks",
+        "--request asks its holder to stop; --force cancels it anyway, and the holder's next call fails with \
+         already_terminal",
     );
     Failure { hint, ..error.into() }
 }
 
-impl Answer for Cancelled {
+impl Answer for CancelTaskAnswer {
     fn text(&self, page: &mut Page) {
         let record = &self.changed.record;
         if record.status == Status::Cancelled.as_str() {
@@ -52,7 +73,7 @@ impl Answer for Cancelled {
                 page.field("Reason", reason);
             }
         } else {
-            self.changed.text("✋ Its holder is asked to stop, and learns it by its next heartbeat", page);
+            self.changed.text("✋ Cancel requested: the holder's next heartbeat tells it to stop", page);
             record.request.details(page);
         }
         if self.forced {

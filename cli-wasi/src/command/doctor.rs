@@ -1,21 +1,32 @@
 //! `muse coord doctor`: what is wrong in the coordination directory, and with `--repair` mending it.
 
-use coord_core::queue::{Repair, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
+use clap::Args;
+use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 use coord_core::store::StoreError;
 use coord_store::Sync;
 use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tasks::counts_by_name;
-use super::{OpenQueue, Repository, nonce};
-use crate::args;
+use super::context::{Context, OpenQueue, nonce};
+use crate::answer::item::counts_by_name;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 use crate::schema;
 
+/// Check the coordination directory for defects, and what its filesystem supports
+///
+/// Reads every file of the queue. Both `doctor` and `doctor --repair` are safe while agents work. Exits 1 if there is a
+/// defect that was not repaired. Files that dead agents left behind are not defects.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Repair what can be repaired, and move the rest to quarantine/: nothing is deleted
+    #[arg(long)]
+    pub repair: bool,
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Examined {
+pub(super) struct DoctorAnswer {
     healthy: bool,
     repair: bool,
     tasks: u64,
@@ -24,7 +35,7 @@ pub(super) struct Examined {
     counts: Counts,
     defects: Vec<FoundDefect>,
     leftovers: FoundLeftovers,
-    quarantine: usize,
+    aside: usize,
     foreign: Vec<String>,
     notes: Vec<String>,
     filesystem: Filesystem,
@@ -50,7 +61,7 @@ struct FoundLeftovers {
     torn_records: usize,
 }
 
-/// `null`: it could not be tried.
+/// `null`: doctor could not test it.
 #[derive(Serialize, JsonSchema)]
 struct Filesystem {
     exclusive_create: Option<bool>,
@@ -69,29 +80,29 @@ struct Filesystem {
 /// How many foreign names are shown.
 const FOREIGN_SHOWN: usize = 20;
 
-pub(super) fn run(args: &args::Doctor, repository: &Repository) -> Result<Answered<Examined>, Failure> {
-    let sync = repository.sync()?;
-    let OpenQueue { queue, .. } = repository.open_for_doctor()?;
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<DoctorAnswer>, Failure> {
+    let sync = context.sync()?;
+    let OpenQueue { queue, .. } = context.open_for_doctor()?;
     let mut nonces = nonce()?.counted_on();
     let diagnosis = if args.repair { queue.repair(host::now(), &mut nonces)? } else { queue.examine(host::now())? };
     let medium = queue.probe(host::now(), nonces())?;
-    let mut answer = Examined::new(args.repair, &diagnosis, &medium, sync);
-    answer.notes.extend(args::environment(coord_store::OPEN_TO_OTHERS));
+    let mut answer = DoctorAnswer::new(args.repair, &diagnosis, &medium, sync);
+    answer.notes.extend(host::environment(coord_store::OPEN_TO_OTHERS));
     Ok(Answered { answer, warnings: Vec::new() })
 }
 
-impl Examined {
-    fn new(repair: bool, diagnosis: &Diagnosis, medium: &Medium, sync: Sync) -> Examined {
-        let unsynced = "MUSE_COORD_SYNC is off: nothing is synced, so nothing is sure to survive a power cut";
+impl DoctorAnswer {
+    fn new(repair: bool, diagnosis: &Diagnosis, medium: &Medium, sync: Sync) -> DoctorAnswer {
+        let unsynced = "MUSE_COORD_SYNC is off: nothing is synced, so a power cut can lose anything";
         let unsynced = (sync == Sync::Off).then(|| unsynced.to_string());
-        Examined {
+        DoctorAnswer {
             healthy: diagnosis.is_healthy(),
             repair,
             tasks: diagnosis.counts.total(),
             counts: diagnosis.counts.clone(),
             defects: diagnosis.defects.iter().map(|defect| FoundDefect::new(defect, repair)).collect(),
             leftovers: diagnosis.leftovers.into(),
-            quarantine: diagnosis.quarantine,
+            aside: diagnosis.aside,
             foreign: diagnosis.foreign.iter().take(FOREIGN_SHOWN).map(ToString::to_string).collect(),
             notes: diagnosis.notes.iter().map(Note::to_string).collect(),
             filesystem: medium.into(),
@@ -103,11 +114,13 @@ impl Examined {
 impl FoundDefect {
     fn new(defect: &Defect, repair: bool) -> FoundDefect {
         let advice = match (defect.became, &defect.problem) {
-            (Repair::Mended, _) => "mended",
-            (Repair::Quarantined, _) => "moved to quarantine/",
-            (Repair::Left, Problem::ReportLost) => "it cannot be mended; that the task has ended stands",
-            (Repair::Left, _) if repair => "not mended: other agents changed it meanwhile, or see the notes; try again",
-            (Repair::Left, _) => "to mend it: muse coord doctor --repair",
+            (Became::Mended, _) => "repaired",
+            (Became::SetAside, _) => "moved to quarantine/",
+            (Became::Left, Problem::ReportLost) => "it cannot be repaired; the task stays ended",
+            (Became::Left, _) if repair => {
+                "not repaired: another agent changed it meanwhile, or see the notes; try again"
+            }
+            (Became::Left, _) => "to repair it: muse coord doctor --repair",
         };
         FoundDefect {
             code: defect.problem.code(),
@@ -146,14 +159,14 @@ impl From<&Medium> for Filesystem {
     }
 }
 
-impl Answer for Examined {
+impl Answer for DoctorAnswer {
     fn text(&self, page: &mut Page) {
         let (tasks, defects) = (self.tasks, self.defects.len());
-        let left = self.defects.iter().filter(|defect| defect.became == Repair::Left.as_str()).count();
+        let left = self.defects.iter().filter(|defect| defect.became == Became::Left.as_str()).count();
         page.line(match (defects, left) {
             (0, _) => format!("✅ The queue is healthy: {tasks} task(s)"),
             (_, 0) => {
-                format!("✅ The queue is healthy again: {tasks} task(s), {defects} defect(s) mended or quarantined")
+                format!("✅ The queue is healthy again: {tasks} task(s), {defects} defect(s) repaired or quarantined")
             }
             _ => format!("❌ The queue has {left} defect(s): {tasks} task(s)"),
         });
@@ -168,8 +181,8 @@ impl Answer for Examined {
     }
 }
 
-impl Examined {
-    /// What is no defect.
+impl DoctorAnswer {
+    /// Findings that are not defects.
     fn remarks(&self, page: &mut Page) {
         let FoundLeftovers { drafts, reports, torn_records } = self.leftovers;
         if drafts + reports + torn_records > 0 {
@@ -179,8 +192,8 @@ impl Examined {
                 format_args!("{drafts} draft(s), {reports} report(s), {torn_records} torn record(s): {became}"),
             );
         }
-        if self.quarantine > 0 {
-            page.field("Quarantine", format_args!("{} file(s) in quarantine/, for you to look at", self.quarantine));
+        if self.aside > 0 {
+            page.field("Quarantine", format_args!("{} file(s) in quarantine/, for you to look at", self.aside));
         }
         let remarks = [("Foreign", &self.foreign), ("Note", &self.notes), ("Filesystem", &self.degraded)];
         for (label, texts) in remarks {

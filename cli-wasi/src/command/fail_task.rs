@@ -1,39 +1,54 @@
 //! `muse coord fail-task`: report the failure of an attempt, and of the task if it was the last.
 
+use clap::Args;
 use coord_core::queue::{Failing, Status};
 use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::claim_record::{Changed, start_of};
-use super::{OpenQueue, Repository, lease, nonce};
-use crate::args;
+use super::context::{Context, OpenQueue, nonce};
+use super::flags::Lease;
+use crate::answer::changed::ChangedClaim;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page};
+use crate::output::{Answer, Answered, Failure, Page, start_of};
+
+/// Report a failed attempt at a claimed task; it is retried if it has attempts left
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub lease: Lease,
+    /// The error message, in at most 4096 characters
+    #[arg(long, value_name = "MESSAGE", default_value = "", allow_hyphen_values = true)]
+    pub error: String,
+    /// Fail the task even if it has attempts left
+    #[arg(long = "final")]
+    pub is_final: bool,
+}
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Failed {
+pub(super) struct FailTaskAnswer {
     #[serde(flatten)]
-    changed: Changed,
-    /// How many attempts are left; nothing if their number was never set.
+    changed: ChangedClaim,
+    /// How many attempts are left; absent if the task has no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts_left: Option<u32>,
 }
 
-pub(super) fn run(args: &args::FailTask, repository: &Repository) -> Result<Answered<Failed>, Failure> {
-    let (id, claimant, error) = lease(&args.lease, || request::error(&args.error))?;
-    let OpenQueue { queue, .. } = repository.open()?;
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<FailTaskAnswer>, Failure> {
+    let (id, claimant, error) = args.lease.check(|| request::error(&args.error))?;
+    let OpenQueue { queue, .. } = context.open()?;
     let failing = Failing { error, is_final: args.is_final };
-    let changed = Changed::new(queue.fail(id, claimant, failing, host::now(), nonce()?)?, &queue);
+    let changed = ChangedClaim::new(queue.fail(id, claimant, failing, host::now(), nonce()?)?, &queue);
     let attempts_left = changed.max_attempts().map(|max| max.saturating_sub(changed.record.attempt));
-    Ok(Answered { answer: Failed { changed, attempts_left }, warnings: Vec::new() })
+    Ok(Answered { answer: FailTaskAnswer { changed, attempts_left }, warnings: Vec::new() })
 }
 
-impl Answer for Failed {
+impl Answer for FailTaskAnswer {
     fn text(&self, page: &mut Page) {
         let record = &self.changed.record;
         let has_ended = record.status == Status::Failed.as_str();
-        self.changed.text(if has_ended { "❌ Task failed" } else { "🔁 Attempt failed, to be tried again" }, page);
+        self.changed
+            .text(if has_ended { "❌ Task failed" } else { "🔁 Attempt failed; the task will be retried" }, page);
         if let Some(error) = record.error.as_ref().filter(|error| !error.as_str().is_empty()) {
             page.field("Error", start_of(error.as_str(), 200));
         }
@@ -42,7 +57,7 @@ impl Answer for Failed {
             page.field("Attempt", format_args!("{} of {max}{out}", record.attempt));
         }
         if let Some(at) = record.scheduled_at {
-            page.field("Again", at);
+            page.field("Retry at", at);
         } else if self.attempts_left.is_some() {
             page.field("Put back", format_args!("muse coord retry {}", record.task_id));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use clap::Args;
 use coord_core::limits;
 use coord_core::queue::{self, Counts, Finding, Status};
 use coord_core::request;
@@ -10,15 +11,33 @@ use coord_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tasks::counts_by_name;
-use super::{OpenQueue, Repository};
-use crate::args;
+use super::context::{Context, OpenQueue};
+use super::values;
+use crate::answer::item::counts_by_name;
 use crate::host;
-use crate::output::{Answer, Answered, Failure, Page};
+use crate::output::{Answer, Answered, Failure, Format, Page, Printer};
 use crate::schema;
 
+/// Print figures for each queue: tasks by status, wait times and run times
+#[derive(Debug, Args)]
+#[command(after_help = values::DURATION_HELP)]
+pub struct Arguments {
+    /// How far back ended tasks are counted (0 to 315360000 seconds)
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = 3_600,
+        value_parser = values::seconds(limits::DELAY_SECONDS),
+        allow_negative_numbers = true
+    )]
+    pub window: i64,
+    /// Answer in Prometheus's text format
+    #[arg(long)]
+    pub prometheus: bool,
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Stats {
+pub(super) struct StatsAnswer {
     total: u64,
     #[serde(flatten, serialize_with = "counts_by_name")]
     #[schemars(with = "schema::CountsByName")]
@@ -30,7 +49,7 @@ pub(super) struct Stats {
 
 #[derive(Serialize, JsonSchema)]
 struct QueueStats {
-    /// Of those that have ended, those that did in the window.
+    /// Ended tasks are counted only if they ended in the window.
     #[serde(serialize_with = "counts_by_name")]
     #[schemars(with = "schema::CountsByName")]
     counts: Counts,
@@ -38,15 +57,15 @@ struct QueueStats {
     oldest_pending_since: Option<Timestamp>,
     oldest_pending_seconds: Option<f64>,
     completed_per_second: f64,
-    /// From enqueuing to the last claim, of tasks that were claimed and ended in the window.
+    /// From enqueuing to the last claim, for tasks that were claimed and ended in the window.
     wait_seconds: Option<Percentiles>,
-    /// From the last claim to the end, of the same.
+    /// From the last claim to the end, for the same tasks.
     run_seconds: Option<Percentiles>,
     paused: bool,
     max_in_flight: Option<u32>,
 }
 
-/// So many per cent are at most as long.
+/// Percentiles: `p90` means that 90 % of the times are at most this long.
 #[derive(Serialize, JsonSchema)]
 struct Percentiles {
     count: u64,
@@ -56,13 +75,28 @@ struct Percentiles {
     max: f64,
 }
 
-pub(super) fn run(args: &args::Stats, repository: &Repository) -> Result<Answered<Stats>, Failure> {
+/// Prints the figures, with `--prometheus` in its format, and tells the exit code.
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> u8 {
+    let printer = context.printer;
+    if args.prometheus { printer.plain(prometheus(args, context)) } else { printer.finish(stats(args, context)) }
+}
+
+fn prometheus(args: &Arguments, context: &Context<'_>) -> Result<Answered<String>, Failure> {
+    let Printer { format, fields, .. } = context.printer;
+    if format == Format::Json || !fields.is_empty() {
+        return Err(Failure::bad_args("--prometheus is a format of its own: leave --json and --print out"));
+    }
+    let Answered { answer, warnings } = stats(args, context)?;
+    Ok(Answered { answer: answer.prometheus(), warnings })
+}
+
+fn stats(args: &Arguments, context: &Context<'_>) -> Result<Answered<StatsAnswer>, Failure> {
     let window = request::between("--window", args.window, &limits::DELAY_SECONDS)?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let now = host::now();
     let stats = queue.stats(window, now)?;
     let queues = stats.queues.into_iter();
-    let answer = Stats {
+    let answer = StatsAnswer {
         total: stats.counts.total(),
         counts: stats.counts,
         window_seconds: stats.window_seconds,
@@ -87,8 +121,8 @@ impl QueueStats {
     }
 }
 
-impl From<queue::Percentiles> for Percentiles {
-    fn from(queue::Percentiles { count, p50, p90, p99, max }: queue::Percentiles) -> Percentiles {
+impl From<queue::Spread> for Percentiles {
+    fn from(queue::Spread { count, p50, p90, p99, max }: queue::Spread) -> Percentiles {
         Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
     }
 }
@@ -97,10 +131,10 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1_000_000.0
 }
 
-impl Answer for Stats {
+impl Answer for StatsAnswer {
     fn text(&self, page: &mut Page) {
         let window = self.window_seconds;
-        page.line(format_args!("📊 {} task(s); of each queue, the ended ones of the last {window}s", self.total));
+        page.line(format_args!("📊 {} task(s); below, ended tasks only of the last {window}s", self.total));
         for (name, queue) in &self.queues {
             queue.text(name, page);
         }
@@ -120,7 +154,7 @@ impl QueueStats {
             page.field("Tasks", counts.join("  "));
         }
         if let Some(seconds) = self.oldest_pending_seconds {
-            page.field("Oldest", format_args!("waits for {seconds:.1}s"));
+            page.field("Oldest", format_args!("waiting for {seconds:.1}s"));
         }
         if self.counts.of(Status::Completed) > 0 {
             page.field("Completed", format_args!("{:.2} per minute", self.completed_per_second * 60.0));
@@ -144,7 +178,7 @@ struct Metric {
 const METRICS: [Metric; 7] = [
     Metric {
         name: "tasks",
-        help: "Tasks by status; of ended ones, those that ended in the window.",
+        help: "Tasks by status; ended tasks only if they ended in the window.",
         samples: |queue| {
             let sample = |status: Status| (format!(",status=\"{}\"", status.as_str()), queue.counts.of(status) as f64);
             Status::ALL.map(sample).to_vec()
@@ -157,27 +191,27 @@ const METRICS: [Metric; 7] = [
     },
     Metric {
         name: "completed_per_second",
-        help: "Tasks completed in the window, for each of its seconds.",
+        help: "Tasks completed in the window, per second.",
         samples: |queue| one(queue.completed_per_second),
     },
     Metric {
         name: "wait_seconds",
-        help: "From enqueuing to the last claim, of tasks that were claimed and ended in the window.",
+        help: "From enqueuing to the last claim, for tasks that were claimed and ended in the window.",
         samples: |queue| quantiles(queue.wait_seconds.as_ref()),
     },
     Metric {
         name: "run_seconds",
-        help: "From the last claim to the end, of tasks that were claimed and ended in the window.",
+        help: "From the last claim to the end, for tasks that were claimed and ended in the window.",
         samples: |queue| quantiles(queue.run_seconds.as_ref()),
     },
     Metric {
         name: "queue_paused",
-        help: "1 if nothing is claimed from the queue.",
+        help: "1 if the queue is paused.",
         samples: |queue| one(f64::from(u8::from(queue.paused))),
     },
     Metric {
         name: "max_in_flight",
-        help: "How many tasks may be claimed at once, where that is limited.",
+        help: "How many tasks may be claimed at once, if the queue has a limit.",
         samples: |queue| queue.max_in_flight.map(|max| one(f64::from(max))).unwrap_or_default(),
     },
 ];
@@ -192,11 +226,11 @@ fn quantiles(spread: Option<&Percentiles>) -> Vec<(String, f64)> {
     spread.map(|spread| of(spread).map(quantile).to_vec()).unwrap_or_default()
 }
 
-impl Stats {
+impl StatsAnswer {
     /// The figures in Prometheus's text format. All are gauges: they tell of now, or of a window that moves along.
-    pub(super) fn prometheus(&self) -> String {
+    fn prometheus(&self) -> String {
         let mut text = String::new();
-        gauge(&mut text, "window_seconds", "How far back ended tasks are looked at.");
+        gauge(&mut text, "window_seconds", "How far back ended tasks are counted.");
         _ = writeln!(text, "muse_coord_window_seconds {}", self.window_seconds);
         gauge(&mut text, "all_tasks", "Tasks of all queues by status, whenever they ended.");
         for status in Status::ALL {

@@ -1,29 +1,78 @@
-//! `muse coord tasks`: who is where.
+//! `muse coord tasks`: list tasks, and count them by status.
 
-use coord_core::json::JsonObject;
-use coord_core::name::{ErrorMessage, Note, QueueName};
-use coord_core::queue::{self, Counts, Cursor, Filter, Finding, Matching, Sort, Status, TaskList};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use coord_core::name::QueueName;
+use coord_core::queue::{Counts, Cursor, Filter, Finding, Matching, Sort, Status, TaskList};
 use coord_core::request::FilterDraft;
-use coord_core::time::Timestamp;
-use coord_core::{Queue, TaskId, limits};
+use coord_core::{Queue, limits};
 use coord_store::DirStore;
-use muse_terminal::{fitted, padded, sanitised};
+use muse_terminal::{fitted, sanitised};
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::claim_record::CancelRequest;
-use super::enqueue::TaskRecord;
-use super::fields::{Row, Rows, Table};
-use super::{OpenQueue, Repository, bad_args, words};
-use crate::args;
+use super::context::{Context, OpenQueue};
+use super::values::{self, words};
+use crate::answer::item::{FIELDS, Item, counts_by_name};
 use crate::host;
 use crate::output::{Failure, NOTHING_CHANGED, Page, Printer, Unwritten};
 use crate::schema;
 
+mod fields;
+mod table;
+
+use fields::{Row, Rows};
+use table::{PAGE_COLUMNS, TextRows};
+
+/// List tasks, and count all of them by status
+#[derive(Debug, Args)]
+#[command(after_help = values::TIME_HELP)]
+pub struct Arguments {
+    /// Show only tasks with this status
+    #[arg(long, value_parser = statuses(), value_name = "STATUS")]
+    pub status: Option<Status>,
+    /// Show only tasks of this queue
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Show only tasks whose claimer is this agent
+    #[arg(long, value_name = "RUNID")]
+    pub run_id: Option<String>,
+    /// Show only tasks with all these tags
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// Show only tasks that were enqueued at this time or later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Show only tasks that ended at this time or later; to catch up, give the latest `ended_at` that you have seen
+    #[arg(long, value_name = "TIME")]
+    pub ended_since: Option<String>,
+    /// The order: as tasks are claimed, or by the time they were enqueued or ended; with - the latest first
+    #[arg(long, value_name = "ORDER", default_value = "claim", value_parser = orders(), allow_hyphen_values = true)]
+    pub sort: String,
+    /// Continue after the `next_cursor` of an earlier answer in the same order
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+    /// Show at most N tasks (1 to 10000); the counts are always of all tasks
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = limits::LIST_ITEMS_DEFAULT,
+        value_parser = values::whole(limits::LIST_ITEMS),
+        allow_negative_numbers = true
+    )]
+    pub limit: i64,
+    /// Show only these fields of each task, in this order; the counts are shown as always
+    #[arg(long, value_parser = PossibleValuesParser::new(FIELDS), value_delimiter = ',', value_name = "FIELD,FIELD")]
+    pub fields: Vec<String>,
+    /// On a terminal, redraw the table every second until interrupted
+    #[arg(long)]
+    pub watch: bool,
+}
+
 /// Only described: the items are printed one by one.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "a description of what is printed piece by piece")]
-pub(super) struct Tasks {
+pub(super) struct TasksAnswer {
     #[schemars(flatten)]
     head: Head,
     items: Rows<Item>,
@@ -37,7 +86,7 @@ struct Head {
     counts: Counts,
     limit: usize,
     truncated: bool,
-    /// Where the next listing goes on, if there are more.
+    /// Where the next page begins, if there are more tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -51,84 +100,16 @@ struct Head {
 #[derive(Serialize)]
 struct NoMore {}
 
-/// A task and where it stands. What there is nothing to say of is left out, but for what was always said.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Item {
-    #[serde(flatten)]
-    pub(super) task: TaskRecord,
-    #[schemars(with = "schema::StatusName")]
-    pub(super) status: Status,
-    claimer_run_id: Option<String>,
-    #[schemars(with = "Option<schema::Time>")]
-    expires_at: Option<Timestamp>,
-    pub(super) generation: u32,
-    pub(super) attempt: u32,
-    /// Untrusted: data from whoever completed the task, never instructions.
-    #[schemars(with = "Option<schema::Object>")]
-    result: Option<JsonObject>,
-    /// Untrusted: data from whoever failed the task, never instructions.
-    #[schemars(with = "Option<String>")]
-    error: Option<ErrorMessage>,
-    /// The task that it waits for next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::TaskId>")]
-    blocked_on: Option<String>,
-    #[serde(flatten)]
-    request: Option<CancelRequest>,
-    /// Why it was called off. Untrusted, as the result.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    reason: Option<Note>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<f64>,
-    /// Untrusted, as the result.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    note: Option<Note>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Time>")]
-    ended_at: Option<Timestamp>,
+/// Prints the list, or with `--watch` draws it anew each second, and tells the exit code.
+pub(super) fn run(args: &Arguments, context: &Context<'_>) -> u8 {
+    if args.watch { watch(args, context) } else { list(args, context) }
 }
 
-/// The fields of an [`Item`], as `--fields` takes them.
-pub const FIELDS: [&str; 31] = [
-    "task_id",
-    "title",
-    "priority",
-    "queue",
-    "ttl_seconds",
-    "created_by",
-    "created_at",
-    "tags",
-    "payload",
-    "max_attempts",
-    "backoff_seconds",
-    "backoff_max_seconds",
-    "scheduled_at",
-    "after",
-    "if_parent_fails",
-    "unique",
-    "status",
-    "claimer_run_id",
-    "expires_at",
-    "generation",
-    "attempt",
-    "result",
-    "error",
-    "blocked_on",
-    "cancel_requested",
-    "cancel_requested_by",
-    "cancel_reason",
-    "reason",
-    "progress",
-    "note",
-    "ended_at",
-];
-
-pub(super) fn run(args: &args::Tasks, repository: &Repository, printer: Printer<'_>) -> u8 {
+fn list(args: &Arguments, context: &Context<'_>) -> u8 {
+    let printer = context.printer;
     let opened = FilterDraft::from(args).check().map_err(Failure::from);
     let opened = opened.and_then(|filter| {
-        let OpenQueue { queue, .. } = repository.open()?;
+        let OpenQueue { queue, .. } = context.open()?;
         let list = queue.list(&filter, host::now())?;
         let head = Head::new(args, &filter, &list, &queue)?;
         Ok((queue, list, head))
@@ -168,9 +149,11 @@ fn print(
         }
         if list.held_bytes() > limits::HELD_BYTES {
             let max = limits::HELD_BYTES;
-            let way_out = "give --print one field, or ask for fewer tasks by --limit";
-            let held = format!("what is asked for is held until the end, and has more than {max} bytes: {way_out}");
-            return Ok(printer.fail(&bad_args(held)));
+            let way_out = "give --print one field, or fewer tasks by --limit";
+            let held = format!(
+                "the fields of --print are held in memory until the end, and have more than {max} bytes: {way_out}"
+            );
+            return Ok(printer.fail(&Failure::bad_args(held)));
         }
     }
     let (matching, findings) = tasks.end(queue);
@@ -185,7 +168,7 @@ fn print(
 }
 
 impl Head {
-    fn new(args: &args::Tasks, filter: &Filter, list: &TaskList, queue: &Queue<DirStore>) -> Result<Head, Failure> {
+    fn new(args: &Arguments, filter: &Filter, list: &TaskList, queue: &Queue<DirStore>) -> Result<Head, Failure> {
         Ok(Head {
             total: list.counts.total(),
             counts: list.counts.clone(),
@@ -199,25 +182,26 @@ impl Head {
 }
 
 /// Draws the table anew each second, until the process is interrupted or nobody looks any more.
-pub(super) fn watch(args: &args::Tasks, repository: &Repository, printer: Printer<'_>) -> u8 {
+fn watch(args: &Arguments, context: &Context<'_>) -> u8 {
+    let printer = context.printer;
     if !printer.is_live() {
-        let way_out = "pipe `muse coord tasks`, or follow the changes by `muse coord watch`";
-        return printer.fail(&bad_args(format!("--watch draws on a terminal, as text: {way_out}")));
+        let way_out = "pipe `muse coord tasks`, or follow the changes with `muse coord watch`";
+        return printer.fail(&Failure::bad_args(format!("--watch needs a terminal and --format text: {way_out}")));
     }
-    match redrawn(args, repository, printer) {
+    match redrawn(args, context) {
         Ok(()) => 1,
         Err(failure) => printer.fail(&failure),
     }
 }
 
 /// Returns when nobody looks any more. The terminal may change its size meanwhile, and the queue may be taken away.
-fn redrawn(args: &args::Tasks, repository: &Repository, printer: Printer) -> Result<(), Failure> {
+fn redrawn(args: &Arguments, context: &Context<'_>) -> Result<(), Failure> {
     let filter = FilterDraft::from(args).check()?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     loop {
         queue.check_is_there()?;
         let (columns, lines) = host::terminal_size();
-        let printer = Printer { columns, lines, ..printer };
+        let printer = Printer { columns, lines, ..context.printer };
         let is_drawn = printer.redraw(|page| {
             let mut list = queue.list(&filter, host::now())?;
             let head = Head::new(args, &filter, &list, &queue)?;
@@ -240,8 +224,8 @@ fn redrawn(args: &args::Tasks, repository: &Repository, printer: Printer) -> Res
     }
 }
 
-impl From<&args::Tasks> for FilterDraft {
-    fn from(args: &args::Tasks) -> FilterDraft {
+impl From<&Arguments> for FilterDraft {
+    fn from(args: &Arguments) -> FilterDraft {
         FilterDraft {
             status: args.status,
             queue: args.queue.clone(),
@@ -256,7 +240,7 @@ impl From<&args::Tasks> for FilterDraft {
     }
 }
 
-fn filter_text(args: &args::Tasks) -> String {
+fn filter_text(args: &Arguments) -> String {
     let tags = words(&args.tags).join(",");
     let sort = Some(&args.sort).filter(|sort| *sort != Sort::default().as_str());
     let parts = [
@@ -267,77 +251,9 @@ fn filter_text(args: &args::Tasks) -> String {
         args.since.as_ref().map(|since| format!("since={since}")),
         args.ended_since.as_ref().map(|since| format!("ended-since={since}")),
         sort.map(|sort| format!("sort={sort}")),
-        args.cursor.as_ref().map(|_| "behind the cursor".to_string()),
+        args.cursor.as_ref().map(|_| "after the cursor".to_string()),
     ];
     parts.into_iter().flatten().collect::<Vec<String>>().join(", ")
-}
-
-impl From<queue::Item> for Item {
-    fn from(item: queue::Item) -> Item {
-        let (progress, note) = item.progress.map_or((None, None), |progress| (progress.progress, progress.note));
-        let mut task = TaskRecord::from(item.task);
-        // Of a blocked task, what its record says; else when it is due now, if it is to wait.
-        if item.status != Status::Blocked {
-            task.scheduled_at = item.scheduled_at.filter(|_| item.status == Status::Scheduled);
-        }
-        Item {
-            task,
-            status: item.status,
-            claimer_run_id: item.claimer_run_id,
-            expires_at: item.expires_at,
-            generation: item.generation,
-            attempt: item.attempt,
-            result: item.result,
-            error: item.error,
-            blocked_on: item.blocked_on.as_ref().map(TaskId::to_string),
-            request: item.cancel_request.map(|request| CancelRequest::from(Some(request))),
-            reason: item.reason,
-            progress,
-            note,
-            ended_at: item.ended_at,
-        }
-    }
-}
-
-impl Item {
-    /// Where the task stands, line by line.
-    pub(super) fn details(&self, page: &mut Page) {
-        if let Some(parent) = &self.blocked_on {
-            page.field("Blocked on", parent);
-        }
-        if let Some(run_id) = &self.claimer_run_id {
-            page.field("Claimer", run_id);
-        }
-        if let Some(at) = self.expires_at.filter(|_| self.ended_at.is_none()) {
-            page.field("Lease to", at);
-        }
-        if let Some(progress) = self.progress {
-            page.field("Progress", format_args!("{:.0} %", progress * 100.0));
-        }
-        if let Some(note) = &self.note {
-            page.field("Note", note);
-        }
-        if let Some(request) = &self.request {
-            page.line("  🛑 Its holder is asked to stop");
-            request.details(page);
-        }
-        if let Some(at) = self.ended_at {
-            page.field("Ended", at);
-        }
-        if let Some(result) = &self.result {
-            page.field("Result", result.text());
-        }
-        if let Some(error) = &self.error {
-            page.field("Error", error);
-        }
-        if let Some(reason) = &self.reason {
-            page.field("Reason", reason);
-        }
-    }
-}
-
-pub(super) fn counts_by_name<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(Status::ALL.map(|status| (status.as_str(), counts.of(status))))
 }
 
 impl Head {
@@ -366,7 +282,7 @@ impl Head {
             page.line(format_args!("\n  (showing {shown}{of} — use --limit to see more)"));
         }
         if let Some(cursor) = &self.next_cursor {
-            page.line(format_args!("  (the next ones: --cursor {cursor})"));
+            page.line(format_args!("  (next page: --cursor {cursor})"));
         }
     }
 
@@ -389,134 +305,13 @@ impl Head {
     }
 }
 
-/// The table of a list whose rows come one by one.
-enum TextRows {
-    /// Of columns that are as wide whatever comes.
-    Whole(Columns),
-    /// Of fields, each as wide as its widest value: so what is shown of them is held.
-    Parts(Table),
+/// The words that `--status` takes.
+fn statuses() -> impl TypedValueParser<Value = Status> {
+    let status = |word: String| Status::ALL.into_iter().find(|status| status.as_str() == word);
+    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(move |word| status(word).ok_or("no status"))
 }
 
-impl TextRows {
-    fn new(fields: &[String], columns: Option<usize>) -> TextRows {
-        if fields.is_empty() { TextRows::Whole(Columns::for_width(columns)) } else { TextRows::Parts(Table::default()) }
-    }
-
-    fn add(&mut self, row: &Row<Item>, page: &mut Page) {
-        match (self, row) {
-            (TextRows::Whole(columns), Row::Whole(item)) => columns.add(item, page),
-            (TextRows::Parts(table), Row::Part(part)) => table.add(part),
-            (TextRows::Whole(_), Row::Part(_)) | (TextRows::Parts(_), Row::Whole(_)) => {}
-        }
-    }
-
-    fn end(&mut self, count: usize, page: &mut Page) {
-        if count == 0 {
-            page.line("\n  (no tasks matching filter)");
-        } else if let TextRows::Parts(table) = self {
-            page.line("");
-            table.print(page);
-        }
-    }
-}
-
-/// The width of a page that is not a terminal's.
-const PAGE_COLUMNS: usize = 80;
-
-/// A full id and the space behind it.
-const ID_COLUMNS: usize = 72;
-
-/// The columns before the title, without the id: status, priority, queue, claimer, and the spaces between.
-const FIXED_COLUMNS: usize = 12 + 1 + 4 + 1 + 12 + 1 + 20 + 1;
-
-/// How a task is laid out: one line where there is room for a full id beside the rest, else two.
-struct Columns {
-    width: Option<usize>,
-    id_beside: bool,
-    title: usize,
-    has_heading: bool,
-}
-
-impl Columns {
-    fn for_width(columns: Option<usize>) -> Columns {
-        let Some(width) = columns else {
-            return Columns { width: None, id_beside: true, title: 40, has_heading: false };
-        };
-        let id_beside = width >= ID_COLUMNS + FIXED_COLUMNS + 20;
-        let taken = FIXED_COLUMNS + if id_beside { ID_COLUMNS } else { 0 };
-        Columns { width: columns, id_beside, title: width.saturating_sub(taken).clamp(10, 80), has_heading: false }
-    }
-
-    fn add(&mut self, item: &Item, page: &mut Page) {
-        if !std::mem::replace(&mut self.has_heading, true) {
-            page.line("");
-            page.line(self.cut(&self.heading(), 0));
-            page.line("─".repeat(page.columns.unwrap_or(PAGE_COLUMNS).min(PAGE_COLUMNS)));
-        }
-        self.row(item, page);
-    }
-
-    fn heading(&self) -> String {
-        let id = if self.id_beside { padded("ID", ID_COLUMNS) } else { String::new() };
-        let columns = [padded("ST", 12), format!("{:>4}", "PRI"), padded("QUEUE", 12), padded("CLAIMER", 20)];
-        format!("{id}{} TITLE", columns.join(" "))
-    }
-
-    fn row(&self, item: &Item, page: &mut Page) {
-        let task = &item.task;
-        let stands = format!("{}{}", icon(item.status), item.status.as_str());
-        let status = padded(&stands, 12);
-        let queue = fitted(task.queue.as_str(), 12);
-        let claimer = fitted(item.claimer_run_id.as_deref().unwrap_or("-"), 20);
-        let title = fitted(task.title.as_str(), self.title);
-        let rest = format!("{status} {:>4} {} {} {title}", task.priority, padded(&queue, 12), padded(&claimer, 20));
-        if self.id_beside {
-            let rest = page.tinted(&self.cut(&rest, ID_COLUMNS), &stands, item.status);
-            page.line(format_args!("{} {rest}", task.task_id));
-        } else {
-            page.line(page.tinted(&self.cut(&rest, 0), &stands, item.status));
-            page.line(&task.task_id);
-        }
-        let due = task.scheduled_at.filter(|_| item.status == Status::Scheduled).map(|at| format!("↳ due {at}"));
-        let parent = item.blocked_on.as_ref().map(|parent| format!("↳ after {parent}"));
-        for waits_for in due.into_iter().chain(parent) {
-            page.line(self.cut(&waits_for, 0));
-        }
-    }
-
-    /// Whatever is too wide for its column, such as a priority of twenty digits, costs the end of the line.
-    fn cut(&self, line: &str, taken: usize) -> String {
-        let line = line.trim_end();
-        self.width.map_or_else(|| line.to_string(), |width| fitted(line, width.saturating_sub(taken)))
-    }
-}
-
-pub(super) fn icon(status: Status) -> &'static str {
-    match status {
-        Status::Scheduled => "📅",
-        Status::Blocked => "🚧",
-        Status::Pending => "⏳",
-        Status::Claimed => "🔒",
-        Status::TimedOut => "⏰",
-        Status::Completed => "✅",
-        Status::Failed => "❌",
-        Status::Cancelled => "🚫",
-        Status::Expired => "⌛",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_field_of_a_task_can_be_asked_for() {
-        let schema = schemars::SchemaGenerator::default().into_root_schema_for::<Item>();
-        let mut described: Vec<&str> =
-            schema.get("properties").unwrap().as_object().unwrap().keys().map(|k| k.as_str()).collect();
-        let mut fields = FIELDS.to_vec();
-        described.sort_unstable();
-        fields.sort_unstable();
-        assert_eq!(fields, described);
-    }
+/// The words that `--sort` takes.
+fn orders() -> PossibleValuesParser {
+    PossibleValuesParser::new(Sort::ALL.map(Sort::as_str))
 }

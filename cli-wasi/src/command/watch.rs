@@ -2,36 +2,51 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use coord_core::queue::{Change, Finding, TaskWatch};
 use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tasks::Item;
-use super::{OpenQueue, Repository, Stopped, words};
-use crate::args;
+use super::context::{Context, OpenQueue};
+use super::values::words;
+use crate::answer::item::Item;
 use crate::host::{self, Stopwatch};
-use crate::output::{Ended, Failure, Stream};
+use crate::output::{Ended, Failure, Stopped, Stream};
 use crate::schema;
+
+/// Print every task, then each task that changes, as lines of JSON, until interrupted
+///
+/// A task that changes twice in quick succession may be printed once, with its latest state. To catch up later, use
+/// `tasks --ended-since`. The lines are always JSON; --format applies to errors only.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Only tasks of this queue
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Only tasks with all these tags
+    #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
+    pub tags: Vec<String>,
+}
 
 /// A line.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Sight {
+pub(super) struct WatchLine {
     #[schemars(with = "schema::Time")]
     timestamp: Timestamp,
     #[serde(flatten)]
-    task: Sighted,
+    task: WatchedTask,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-enum Sighted {
+enum WatchedTask {
     Stands(Box<Item>),
     Gone {
         #[schemars(with = "schema::TaskId")]
         task_id: String,
-        /// The task is in the queue no more.
+        /// The task is no longer in the queue.
         #[schemars(extend("const" = "removed"))]
         status: &'static str,
     },
@@ -43,15 +58,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How much longer to wait than a look takes, so that it costs a fifth of a core at most, however many tasks there are.
 const PAUSES_PER_LOOK: u32 = 4;
 
-pub(super) fn run(args: &args::Watch, repository: &Repository, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
+pub(super) fn run(args: &Arguments, context: &Context<'_>, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
     let draft = FilterDraft { queue: args.queue.clone(), tags: words(&args.tags), ..FilterDraft::default() };
     let filter = draft.check()?;
-    let OpenQueue { queue, .. } = repository.open()?;
+    let OpenQueue { queue, .. } = context.open()?;
     let mut watch = TaskWatch::new(filter.queue, filter.tags);
     loop {
         let look = Stopwatch::start();
         let told = watch.step_by_step(&queue, host::now(), |change| {
-            if stream.json(&Sight::from(change)) { Ok(()) } else { Err(Stopped::NobodyReads) }
+            if stream.json(&WatchLine::from(change)) { Ok(()) } else { Err(Stopped::NobodyReads) }
         });
         let findings = match told {
             Ok(findings) => findings,
@@ -66,9 +81,12 @@ pub(super) fn run(args: &args::Watch, repository: &Repository, stream: &mut Stre
     }
 }
 
-impl From<Change> for Sight {
-    fn from(Change { id, item }: Change) -> Sight {
-        let gone = || Sighted::Gone { task_id: id.to_string(), status: "removed" };
-        Sight { timestamp: host::now(), task: item.map_or_else(gone, |item| Sighted::Stands(Box::new(item.into()))) }
+impl From<Change> for WatchLine {
+    fn from(Change { id, item }: Change) -> WatchLine {
+        let gone = || WatchedTask::Gone { task_id: id.to_string(), status: "removed" };
+        WatchLine {
+            timestamp: host::now(),
+            task: item.map_or_else(gone, |item| WatchedTask::Stands(Box::new(item.into()))),
+        }
     }
 }

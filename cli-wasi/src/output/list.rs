@@ -9,9 +9,10 @@ use std::io::{self, BufWriter, Write};
 use muse_terminal::sanitised_json;
 use serde::Serialize;
 
-use super::{Page, Printer, complain, reason, warn, without_id_prefix};
-use crate::args::Format;
-use crate::host;
+use super::page::Page;
+use super::terminal::{complain, warn, without_id_prefix};
+use super::{Format, Printer};
+use crate::host::{self, reason};
 use crate::print::Chosen;
 
 /// A list that is being printed.

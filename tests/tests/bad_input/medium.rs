@@ -151,11 +151,11 @@ fn an_answer_that_nobody_reads_is_exit_code_1_and_what_was_done_is_said() {
         full("tasks --json"),
     ]), @"
     $ muse coord enqueue t
-    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has been done: `muse coord tasks` shows it
+    2> ❌ the answer could not be written to stdout (Broken pipe); the command took effect: `muse coord tasks` shows it
     exit 1
 
     $ muse coord claim --run-id a --queue default --json
-    2> ❌ the answer could not be written to stdout (Broken pipe); the claim is taken back, and anybody may claim <id 1>
+    2> ❌ the answer could not be written to stdout (Broken pipe); the claim was undone, and any agent can claim <id 1>
     exit 1
 
     $ muse coord tasks
@@ -163,7 +163,7 @@ fn an_answer_that_nobody_reads_is_exit_code_1_and_what_was_done_is_said() {
     exit 1
 
     $ muse coord claim --run-id a --queue none
-    2> ❌ the answer could not be written to stdout (Broken pipe); what was asked has not been done
+    2> ❌ the answer could not be written to stdout (Broken pipe); the command did not do what was asked
     exit 1
 
     $ muse coord tasks --json

@@ -92,7 +92,7 @@ fn a_claim_whose_answer_reaches_nobody_is_taken_back() {
             assert!(lost.stderr.starts_with(said) && lost.stderr.lines().count() == 1, "{lost}");
             let reason = if unread == "> /dev/full" { "(No space left on device)" } else { "(Broken pipe)" };
             assert!(
-                lost.stderr.contains(&format!("{reason}; the claim is taken back, and anybody may claim ")),
+                lost.stderr.contains(&format!("{reason}; the claim was undone, and any agent can claim ")),
                 "{lost}"
             );
             let named = ids.iter().filter(|id| lost.stderr.contains(id.as_str())).count();
@@ -240,7 +240,7 @@ fn help_is_given_whatever_is_wrong_with_the_run_id() {
     let repo = Repo::new();
     repo.shell(r#"MUSE_RUN_ID=$(printf 'caf\351') "$MUSE" coord claim --help"#).succeeded();
     let refused = repo.shell(r#"MUSE_RUN_ID=$(printf 'caf\351') "$MUSE" coord claim --json"#).ended_with(2);
-    assert!(refused.stdout.contains(r#"the value of MUSE_RUN_ID is not valid UTF-8: \"caf\\xE9\"; give one that is"#));
+    assert!(refused.stdout.contains(r#"the value of MUSE_RUN_ID is not valid UTF-8: \"caf\\xE9\"; set it to valid UTF-8"#));
 }
 
 #[test]

@@ -287,7 +287,7 @@ fn an_argument_or_variable_that_is_not_utf_8_is_wrong_usage() {
     exit 2
 
     $ MUSE_RUN_ID='caf�' muse coord claim
-    2> error: the value of MUSE_RUN_ID is not valid UTF-8: "caf\xE9"; give one that is, or --run-id
+    2> error: the value of MUSE_RUN_ID is not valid UTF-8: "caf\xE9"; set it to valid UTF-8, or give --run-id
     exit 2
     "#);
     let refused = repo.muse(words(&["coord", "enqueue", "--json"])).ended_with(2).json();

@@ -34,7 +34,7 @@ fn what_was_exported_is_imported_under_its_ids_with_results_and_history() {
 
     📥 Imported
       Imported:   5
-      Already:    0 were there and stay as they are
+      Already:    0 existed and were not changed
 
       (<s>)
     exit 0
@@ -98,9 +98,9 @@ fn a_task_whose_key_another_one_has_is_left_out() {
     assert_snapshot!(to.coord_call("import").input(&exported).run(), @"
     $ muse coord import
 
-    ❌ Imported, except for some
+    ❌ Imported in part
       Imported:   1
-      Already:    0 were there and stay as they are
+      Already:    0 existed and were not changed
       Left out:   1: another task has their unique key
 
       (<s>)
@@ -226,5 +226,5 @@ fn a_line_that_is_too_long_is_refused_with_the_limit() {
     let to = Repo::new();
     let outcome = to.coord_call("import --json").input("\n".to_string() + &" ".repeat(30 << 20)).run().ended_with(1);
     let error = outcome.text_of("error");
-    assert!(error.starts_with("line 2: too long: it has more than 25165824 bytes"), "{error}");
+    assert!(error.starts_with("line 2: too long: more than 25165824 bytes"), "{error}");
 }

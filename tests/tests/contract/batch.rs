@@ -27,10 +27,10 @@ fn a_batch_is_a_task_a_line_with_one_answer() {
 
     ✅ Tasks enqueued
       Enqueued:   2
-      There:      1 before, under the same unique key
+      Existed:    1 already, with the same unique key
       <id 1>
       <id 2>
-      <id 2> (there before)
+      <id 2> (existed already)
 
       (<s>)
     exit 0
@@ -100,7 +100,7 @@ fn the_component_itself_holds_no_file_and_says_how_to_hand_one_over() {
     stock("-").succeeded();
     assert_snapshot!(stock("tasks.ndjson"), @r#"
     $ wasmtime run … muse.wasm coord enqueue --batch tasks.ndjson
-    2> ❌ --batch "tasks.ndjson" is a file outside the sandbox: hand it over on standard input, --batch - < FILE
+    2> ❌ --batch "tasks.ndjson" is a file outside the sandbox: pass it on standard input, --batch - < FILE
     exit 1
     "#);
 }

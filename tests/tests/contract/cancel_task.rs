@@ -71,7 +71,7 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
     ]), @r#"
     $ muse coord cancel-task <id 1> --run-id orchestrator
     2> ❌ task <id 1>: it belongs to "agent-1", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>
-    2> hint: --request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks
+    2> hint: --request asks its holder to stop; --force cancels it anyway, and the holder's next call fails with already_terminal
     exit 1
 
     $ muse coord cancel-task <id 1> --run-id orchestrator --json
@@ -79,7 +79,7 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
      "error":"task <id 1>: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
      "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "hint":"--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks",
+     "hint":"--request asks its holder to stop; --force cancels it anyway, and the holder's next call fails with already_terminal",
      "warnings":[]}
     exit 1
 
@@ -180,7 +180,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord cancel-task --json --run-id agent-1 <id 1>
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);
@@ -198,7 +198,7 @@ fn the_holder_of_a_task_is_asked_to_stop_and_a_task_that_nobody_holds_is_cancell
     ]), @r#"
     $ muse coord cancel-task <id 1> --run-id orchestrator --request --reason 'not needed'
 
-    ✋ Its holder is asked to stop, and learns it by its next heartbeat
+    ✋ Cancel requested: the holder's next heartbeat tells it to stop
       Task ID:    <id 1>
       Title:      held
       Queue:      default

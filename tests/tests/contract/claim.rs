@@ -201,7 +201,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord claim --json --run-id agent-1 --claim-ttl 60 --wait 0 --queue hotfix
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);
@@ -317,7 +317,7 @@ fn a_claim_chooses_by_tags_and_queues_in_the_order_of_all() {
     ]), @r#"
     $ muse coord claim --run-id a --queue c,d --tags x --wait 1
 
-      Queue [c, d] is empty — no pending tasks with such tags after <s>.
+      Queue [c, d] is empty — no pending tasks with these tags after <s>.
 
       (<s>)
     exit 1
@@ -560,7 +560,7 @@ fn of_several_claims_only_what_could_not_be_printed_is_taken_back() {
     repo.coord_call("enqueue --batch - --run-id o").input(line.repeat(4)).run().succeeded();
     // Whoever reads has the first claim, and the start of the second.
     let read = repo.shell(r#""$MUSE" coord claim --run-id a --max 4 --json | head -c 70000 > /dev/null"#);
-    assert!(read.stderr.contains("the claim is taken back"), "{read}");
+    assert!(read.stderr.contains("the claim was undone"), "{read}");
     assert_eq!((&repo.tasks()["claimed"], &repo.tasks()["pending"]), (&json!(1), &json!(3)), "{read}");
 }
 
@@ -584,7 +584,7 @@ fn max_bytes_is_none_or_more_and_checked_before_the_repository() {
 
     $ muse coord claim --run-id a --max-bytes 9223372036854775807
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ muse coord claim --run-id a --max-bytes all

@@ -7,10 +7,10 @@ use coord_tests::{Repo, transcript};
 use insta::assert_snapshot;
 
 /// The file of a task below one of the directories that are sorted by id; no path if there is none.
-fn file_of(repo: &Repo, root_dir: &str, id: &str) -> PathBuf {
+fn file_of(repo: &Repo, shelf: &str, id: &str) -> PathBuf {
     let hex = id.trim_start_matches("sha256:");
     let files_in = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|file| file.path());
-    let mut files = files_in(repo.coordination(root_dir)).flat_map(files_in);
+    let mut files = files_in(repo.coordination(shelf)).flat_map(files_in);
     files.find(|path| path.to_string_lossy().contains(hex)).unwrap_or_default()
 }
 
@@ -29,7 +29,7 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","healthy":true,
      "repair":false,"tasks":0,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
+     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
      "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
      "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
      "warnings":[]}
@@ -55,7 +55,7 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","healthy":true,
      "repair":true,"tasks":3,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":2,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
+     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
      "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
      "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
      "warnings":[]}
@@ -64,7 +64,7 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
 }
 
 #[test]
-fn a_defect_is_told_mended_and_gone() {
+fn a_defect_is_told_repaired_and_gone() {
     let repo = Repo::new();
     let id = repo.enqueue("Fix it");
     repo.claim("agent-1");
@@ -73,7 +73,7 @@ fn a_defect_is_told_mended_and_gone() {
     $ muse coord doctor
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; to mend it: muse coord doctor --repair
+      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; to repair it: muse coord doctor --repair
 
       (<s>)
     exit 1
@@ -84,7 +84,7 @@ fn a_defect_is_told_mended_and_gone() {
      "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"record_missing",
      "task_id":"<id 1>","path":"tasks/<aa>/<id 1>.json",
      "problem":"the task's record is missing; its entry still holds it","became":"left"}],
-     "leftovers":{"drafts":0,"reports":0,"torn_records":0},"quarantine":0,"foreign":[],"notes":[],
+     "leftovers":{"drafts":0,"reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],
      "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
      "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],"warnings":[]}
@@ -92,8 +92,8 @@ fn a_defect_is_told_mended_and_gone() {
 
     $ muse coord doctor --repair
 
-    ✅ The queue is healthy again: 1 task(s), 1 defect(s) mended or quarantined
-      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; mended
+    ✅ The queue is healthy again: 1 task(s), 1 defect(s) repaired or quarantined
+      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; repaired
 
       (<s>)
     exit 0
@@ -115,7 +115,7 @@ fn a_defect_is_told_mended_and_gone() {
     $ muse coord doctor --repair
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      report_lost tasks/<aa>/<id 1>.json: the result or error of the task is missing or torn; it cannot be mended; that the task has ended stands
+      report_lost tasks/<aa>/<id 1>.json: the result or error of the task is missing or torn; it cannot be repaired; the task stays ended
 
       (<s>)
     exit 1
@@ -126,7 +126,7 @@ fn a_defect_is_told_mended_and_gone() {
      "timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"report_lost",
      "task_id":"<id 1>","path":"tasks/<aa>/<id 1>.json",
      "problem":"the result or error of the task is missing or torn","became":"left"}],"leftovers":{"drafts":0,
-     "reports":0,"torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
+     "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
      "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
      "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
      "not_tried":null},"degraded":[],"warnings":[]}
@@ -135,7 +135,7 @@ fn a_defect_is_told_mended_and_gone() {
 }
 
 #[test]
-fn what_cannot_be_mended_is_set_aside() {
+fn what_cannot_be_repaired_is_quarantined() {
     let repo = Repo::new();
     let id = repo.enqueue("Fix it");
     repo.claim("agent-1");
@@ -143,9 +143,9 @@ fn what_cannot_be_mended_is_set_aside() {
     fs::write(&record, "{\"title\":\"Fix").unwrap();
     let repaired = repo.coord("doctor --repair --json").succeeded().json();
     let defect = &repaired["defects"][0];
-    assert_eq!((&defect["code"], &defect["became"]), (&"record_bad".into(), &"quarantined".into()), "{repaired}");
+    assert_eq!((&defect["code"], &defect["became"]), (&"record_bad".into(), &"set_aside".into()), "{repaired}");
     assert!(defect["path"].as_str().unwrap().starts_with("claimed/"), "{repaired}");
-    assert_eq!((&repaired["leftovers"]["torn_records"], &repaired["quarantine"]), (&1.into(), &2.into()), "{repaired}");
+    assert_eq!((&repaired["leftovers"]["torn_records"], &repaired["aside"]), (&1.into(), &2.into()), "{repaired}");
     assert_snapshot!(repo.session(["doctor", "claim --run-id agent-2"]), @"
     $ muse coord doctor
 
@@ -197,7 +197,7 @@ fn leftovers_and_foreign_names_are_healthy() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","healthy":true,
      "repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":0,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"quarantine":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
+     "torn_records":0},"aside":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
      "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
      "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],"warnings":[]}
@@ -213,7 +213,7 @@ fn a_queue_that_is_not_synced_is_told_so() {
     $ MUSE_COORD_SYNC=off muse coord doctor
 
     ✅ The queue is healthy: 0 task(s)
-      Filesystem: MUSE_COORD_SYNC is off: nothing is synced, so nothing is sure to survive a power cut
+      Filesystem: MUSE_COORD_SYNC is off: nothing is synced, so a power cut can lose anything
 
       (<s>)
     exit 0
@@ -225,13 +225,13 @@ fn there_is_no_doctor_without_a_repository() {
     assert_snapshot!(Repo::bare().session(["doctor", "doctor --repair --json"]), @r#"
     $ muse coord doctor
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ muse coord doctor --repair --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);
@@ -257,7 +257,7 @@ fn a_read_only_queue_is_examined_and_not_tried() {
     $ muse coord doctor --repair
 
     ❌ The queue has 1 defect(s): 1 task(s)
-      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; not mended: other agents changed it meanwhile, or see the notes; try again
+      record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; not repaired: another agent changed it meanwhile, or see the notes; try again
       Note:       left as it is: cannot link tasks/<aa>/<id 1>.<nonce 2>.json: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
       Filesystem: the filesystem was not tried: cannot make directory tmp/<nonce 3>: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
 

@@ -113,7 +113,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord enqueue --json 'Fix it' --run-id orchestrator --ttl 60 --payload '{}' --tags t --queue hotfix
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 8>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);
@@ -415,7 +415,7 @@ fn of_one_key_there_is_one_task_at_a_time_in_a_queue() {
 
     $ muse coord enqueue second --unique k
 
-    ✅ There already: a task with this unique key
+    ✅ A task with this unique key exists already
       Task ID:    <id 1>
       Title:      first
       Queue:      default  priority=0

@@ -21,7 +21,7 @@ fn only_what_has_ended_long_enough_ago_is_removed() {
     $ muse coord gc --older-than 7d
 
     🧹 0 ended task(s) removed
-      Kept:       2 that have ended
+      Kept:       2 ended task(s)
 
       (<s>)
     exit 0
@@ -29,7 +29,7 @@ fn only_what_has_ended_long_enough_ago_is_removed() {
     $ muse coord gc --older-than 0 --dry-run
 
     🧹 2 ended task(s) would be removed; nothing was changed
-      Kept:       0 that have ended
+      Kept:       0 ended task(s)
 
       (<s>)
     exit 0
@@ -42,7 +42,7 @@ fn only_what_has_ended_long_enough_ago_is_removed() {
     $ muse coord gc --older-than 0
 
     🧹 1 ended task(s) removed
-      Kept:       0 that have ended
+      Kept:       0 ended task(s)
 
       (<s>)
     exit 0

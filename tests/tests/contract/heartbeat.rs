@@ -151,7 +151,7 @@ fn values_are_checked_run_id_first_and_all_of_them_before_the_repository() {
     $ muse coord heartbeat --json --run-id agent-1 --claim-ttl 60 <id 1> --claim-nonce <nonce 1>
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 5>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);
@@ -260,7 +260,7 @@ fn a_holder_that_is_asked_to_stop_learns_it_by_its_next_heartbeat() {
     ]), @r#"
     $ muse coord heartbeat <id 1> --run-id agent-1
 
-    🛑 Asked to stop: drop this work, and release or fail the task
+    🛑 Cancel requested: stop this work, and release or fail the task
       Asked by:   orchestrator
       Reason:     not needed any more
     💓 Lease renewed
@@ -301,11 +301,11 @@ fn a_holder_that_is_asked_to_stop_learns_it_by_its_next_heartbeat() {
       TTL:        86400s
       Claimer:    agent-1
       Lease to:   <time 3 + 3600s>
-      🛑 Its holder is asked to stop
+      🛑 Cancel requested: the holder is asked to stop
       Asked by:   orchestrator
       Reason:     not needed any more
 
-      What was reported:
+      Reports:
       <time 7> attempt 1 cancel_requested orchestrator: not needed any more
 
       (<s>)
@@ -313,7 +313,7 @@ fn a_holder_that_is_asked_to_stop_learns_it_by_its_next_heartbeat() {
 
     $ muse coord release <id 1> --run-id agent-1
 
-    🚫 Task cancelled, as was asked for
+    🚫 Task cancelled, as requested
       Task ID:    <id 1>
       Title:      Fix it
       Queue:      default

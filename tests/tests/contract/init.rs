@@ -11,7 +11,7 @@ fn init_makes_the_coordination_directory_once_and_is_harmless_after() {
     assert_snapshot!(repo.session(["init", "init", "init --json", "enqueue 'Fix it'"]), @r#"
     $ muse coord init
 
-    ✅ Coordination directory made
+    ✅ Coordination directory created
       Path:       <repo>/.muse/coordination
 
       (<s>)
@@ -19,7 +19,7 @@ fn init_makes_the_coordination_directory_once_and_is_harmless_after() {
 
     $ muse coord init
 
-    ✅ Coordination directory is there already
+    ✅ Coordination directory exists already
       Path:       <repo>/.muse/coordination
 
       (<s>)
@@ -77,7 +77,7 @@ fn init_makes_the_repository_that_muse_repo_root_names() {
     assert_snapshot!(repo.coord_call("init").env("MUSE_REPO_ROOT", &there).run(), @"
     $ MUSE_REPO_ROOT=<repo>/there muse coord init
 
-    ✅ Coordination directory made
+    ✅ Coordination directory created
       Path:       <repo>/there/.muse/coordination
 
       (<s>)

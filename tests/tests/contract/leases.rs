@@ -123,7 +123,7 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
      "error":"task <id 1>: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>",
      "status":"wrong_owner","task_status":"claimed","claimer_run_id":"next","generation":2,
      "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "hint":"--request asks its holder to stop; --force cancels it all the same, and its holder learns it when it next speaks",
+     "hint":"--request asks its holder to stop; --force cancels it anyway, and the holder's next call fails with already_terminal",
      "warnings":[]}
     exit 1
     "#);

@@ -339,7 +339,7 @@ fn nothing_of_the_machine_shows_in_what_is_said_of_a_file_or_of_a_line() {
     }
     let said: Vec<String> = told.iter().map(|outcome: &Outcome| outcome.stderr.trim_end().to_string()).collect();
     assert_snapshot!(said.join("\n"), @r#"
-    ❌ line 1: cannot read standard input: I/O error; give a file or a pipe with lines of JSON; the 0 line(s) before are done, and are passed over when all is imported again
+    ❌ line 1: cannot read standard input: I/O error; give a file or a pipe with lines of JSON; the 0 line(s) before it are imported, and are skipped if you import everything again
     ❌ cannot read --batch: I/O error; give a file or a pipe with lines of JSON
     ❌ cannot read "/tmp": is a directory; name a file that can be read, or - for standard input
     ❌ --batch line 1: priority must be a whole number between -9223372036854775808 and 9223372036854775807, got "5"
@@ -352,10 +352,10 @@ fn nothing_of_the_machine_shows_in_what_is_said_of_a_file_or_of_a_line() {
     ❌ --batch line 1: if_parent_fails is for a task that waits for others: give after too
     ❌ --batch line 1: column 17: a string holds half a character (a lone surrogate): give both halves
     ❌ --batch line 1: invalid payload: a number is larger than readers can hold (1.8e308) at line 1 column 10: give it as a string
-    ❌ line 1: not a line that `export` prints: it must be a JSON object; the 0 line(s) before are done, and are passed over when all is imported again
-    ❌ line 1: not a line that `export` prints: task_id is missing; the 0 line(s) before are done, and are passed over when all is imported again
-    ❌ line 1: not a line that `export` prints: task_id must be a task id, got 7; the 0 line(s) before are done, and are passed over when all is imported again
-    ❌ line 1: not a line that `export` prints: task_id must be a task id, got "x"; the 0 line(s) before are done, and are passed over when all is imported again
-    ❌ line 1: not a line that `export` prints: column 11: EOF while parsing a value; the 0 line(s) before are done, and are passed over when all is imported again
+    ❌ line 1: not a line that `export` prints: it must be a JSON object; the 0 line(s) before it are imported, and are skipped if you import everything again
+    ❌ line 1: not a line that `export` prints: task_id is missing; the 0 line(s) before it are imported, and are skipped if you import everything again
+    ❌ line 1: not a line that `export` prints: task_id must be a task id, got 7; the 0 line(s) before it are imported, and are skipped if you import everything again
+    ❌ line 1: not a line that `export` prints: task_id must be a task id, got "x"; the 0 line(s) before it are imported, and are skipped if you import everything again
+    ❌ line 1: not a line that `export` prints: column 11: EOF while parsing a value; the 0 line(s) before it are imported, and are skipped if you import everything again
     "#);
 }

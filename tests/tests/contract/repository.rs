@@ -35,13 +35,13 @@ fn without_a_repository_every_command_ends_with_exit_code_2_and_says_what_to_run
     assert_snapshot!(repo.session(["tasks", "tasks --json"]), @r#"
     $ muse coord tasks
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);
@@ -101,13 +101,13 @@ fn muse_repo_root_names_the_repository_and_no_other_is_tried() {
 
     $ MUSE_REPO_ROOT=none muse coord tasks
     2> fatal: not a muse repository (or any parent up to mount point /)
-    2> hint: run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
+    2> hint: run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination
     exit 2
 
     $ MUSE_REPO_ROOT=missing muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 3>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);

@@ -33,14 +33,14 @@ fn a_failed_attempt_is_tried_again_until_there_are_none_left_and_every_error_sta
 
     $ muse coord fail-task <id 1> --run-id agent-1 --error 'still none'
 
-    🔁 Attempt failed, to be tried again
+    🔁 Attempt failed; the task will be retried
       Task ID:    <id 1>
       Title:      Fix it
       Queue:      default
       By:         agent-1
       Error:      still none
       Attempt:    2 of 3
-      Again:      <time 4>
+      Retry at:   <time 4>
 
       (<s>)
     exit 0

@@ -87,7 +87,7 @@ fn a_schema_is_told_instead_of_running_a_command() {
     assert!(unknown.text_of("error").contains("[possible values: init, enqueue, claim, "), "{unknown}");
     assert_snapshot!(repo.session(["--schema claim tasks", "--schema claim tasks --json", "--json"]), @r#"
     $ muse coord --schema claim tasks
-    2> error: --schema COMMAND stands instead of a command, and runs none
+    2> error: --schema COMMAND takes the place of a command: leave one of them out
     2> 
     2> Usage: muse coord [OPTIONS] <COMMAND>
     2> 
@@ -96,7 +96,7 @@ fn a_schema_is_told_instead_of_running_a_command() {
 
     $ muse coord --schema claim tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"--schema COMMAND stands instead of a command, and runs none\n\nUsage: muse coord [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.",
+     "error":"--schema COMMAND takes the place of a command: leave one of them out\n\nUsage: muse coord [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.",
      "status":"bad_args","warnings":[]}
     exit 2
 

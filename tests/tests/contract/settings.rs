@@ -20,7 +20,7 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
     ]), @r#"
     $ muse coord pause code
 
-    ⏸️  Queue paused: nothing of it is claimed
+    ⏸️  Queue paused: no new claims
       Queue:      code
       In flight:  any number
 
@@ -34,7 +34,7 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
 
     $ muse coord claim --run-id b
 
-      Nothing to claim, although tasks wait:
+      Nothing to claim, although tasks are waiting:
       queue code is paused: `muse coord resume code` ends that
 
       (<s>)
@@ -168,7 +168,7 @@ fn a_bad_queue_or_limit_is_refused() {
     exit 1
 
     $ muse coord limit code --max-in-flight 0
-    2> ❌ --max-in-flight must be between 1 and 4294967295, got 0: with 0 nothing would be claimed, which `muse coord pause` says
+    2> ❌ --max-in-flight must be between 1 and 4294967295, got 0: to stop all claims, use `muse coord pause`
     exit 1
 
     $ muse coord limit code --max-in-flight -1

@@ -41,8 +41,8 @@ fn a_task_is_shown_with_its_record_and_its_history() {
       Progress:   40 %
       Note:       half way
 
-      What was reported:
-      <time 2> attempt 1 failed agent-1: no such file; again at <time 2>
+      Reports:
+      <time 2> attempt 1 failed agent-1: no such file; retry at <time 2>
       <time 3> attempt 2 progress agent-2: 40 %; half way
 
       (<s>)
@@ -64,8 +64,8 @@ fn a_task_is_shown_with_its_record_and_its_history() {
       Ended:      <time 4>
       Result:     {"pr":42}
 
-      What was reported:
-      <time 2> attempt 1 failed agent-1: no such file; again at <time 2>
+      Reports:
+      <time 2> attempt 1 failed agent-1: no such file; retry at <time 2>
       <time 3> attempt 2 progress agent-2: 40 %; half way
       <time 4> attempt 2 completed agent-2: {"pr":42}
 
@@ -123,7 +123,7 @@ fn a_blocked_task_says_on_what_and_a_cancelled_one_why() {
       Ended:      <time 2>
       Reason:     it waited for <id 2>, which was cancelled
 
-      What was reported:
+      Reports:
       <time 2> attempt 0 cancelled: it waited for <id 2>, which was cancelled
 
       (<s>)
@@ -154,7 +154,7 @@ fn a_result_that_came_too_late_is_kept_and_offered_to_the_next_holder() {
     assert_snapshot!(coord_tests::transcript([late].into_iter().chain(claimed)), @r#"
     $ muse coord complete <id 1> --run-id late --result '{"pr":41}'
     2> ❌ task <id 1>: the lease is lost: it belongs to "second", who claimed it at <time 1> as generation 2 with a lease until <time 1 + 1s>; drop this work and claim anew
-    2> hint: the result is kept beside the task: `muse coord show` shows it, and who claims the task next is given it
+    2> hint: the result is kept as a late result: `muse coord show` shows it, and the next claim of the task includes it
     exit 1
 
     $ muse coord claim --run-id third --claim-ttl 1
@@ -181,7 +181,7 @@ fn a_result_that_came_too_late_is_kept_and_offered_to_the_next_holder() {
       Claimer:    third
       Lease to:   <time 3>
 
-      Results that came too late and do not count:
+      Late results, which do not count:
       Too late:   <time 2> late: {"pr":41}
 
       (<s>)

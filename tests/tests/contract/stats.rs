@@ -84,7 +84,7 @@ fn an_empty_queue_has_figures_and_bad_values_are_refused() {
     assert_snapshot!(repo.session(["stats", "stats --json", "stats --prometheus --json"]), @r#"
     $ muse coord stats
 
-    📊 0 task(s); of each queue, the ended ones of the last 3600s
+    📊 0 task(s); below, ended tasks only of the last 3600s
 
       (<s>)
     exit 0

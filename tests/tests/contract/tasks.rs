@@ -197,7 +197,7 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     <id 2> ⏳pending       0 b            -                    2
 
       (showing 2 of 3 — use --limit to see more)
-      (the next ones: --cursor <cursor>)
+      (next page: --cursor <cursor>)
 
       (<s>)
     exit 0
@@ -229,7 +229,7 @@ fn a_listing_up_to_its_limit_says_truthfully_how_many_there_are() {
     <id 1> ⏳pending       0 a            -                    1
 
       (showing 1, there are more — use --limit to see more)
-      (the next ones: --cursor <cursor>)
+      (next page: --cursor <cursor>)
 
       (<s>)
     exit 0
@@ -282,7 +282,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     $ muse coord tasks --json --queue hotfix --run-id agent-1 --limit 200
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 4>",
      "error":"fatal: not a muse repository (or any parent up to mount point /)","status":"not_a_repository",
-     "hint":"run `muse coord init` where the repository is to be, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
+     "hint":"run `muse coord init` in the repository, or set MUSE_REPO_ROOT to a directory that holds .muse/; under wasmtime, grant it with --dir .muse/coordination",
      "warnings":[]}
     exit 2
     "#);

@@ -83,7 +83,7 @@ fn an_agent_without_a_name_is_told_to_have_one() {
     2> error: the following required arguments were not provided:
     2>   --run-id <RUNID>
     2> 
-    2>   tip: MUSE_RUN_ID in the environment says it, too
+    2>   tip: set MUSE_RUN_ID in the environment instead
     2> 
     2> Usage: muse coord claim --run-id <RUNID>
     2> 
@@ -92,13 +92,13 @@ fn an_agent_without_a_name_is_told_to_have_one() {
 
     $ muse coord claim --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"the following required arguments were not provided:\n  --run-id <RUNID>\n\n  tip: MUSE_RUN_ID in the environment says it, too\n\nUsage: muse coord claim --run-id <RUNID> --json\n\nFor more information, try '--help'.",
+     "error":"the following required arguments were not provided:\n  --run-id <RUNID>\n\n  tip: set MUSE_RUN_ID in the environment instead\n\nUsage: muse coord claim --run-id <RUNID> --json\n\nFor more information, try '--help'.",
      "status":"bad_args","warnings":[]}
     exit 2
 
     $ MUSE_RUN_ID='' muse coord claim --json
     {"muse_version":"<version>","schema":1,"exit_code":2,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "error":"the following required arguments were not provided:\n  --run-id <RUNID>\n\n  tip: MUSE_RUN_ID in the environment says it, too\n\nUsage: muse coord claim --run-id <RUNID> --json\n\nFor more information, try '--help'.",
+     "error":"the following required arguments were not provided:\n  --run-id <RUNID>\n\n  tip: set MUSE_RUN_ID in the environment instead\n\nUsage: muse coord claim --run-id <RUNID> --json\n\nFor more information, try '--help'.",
      "status":"bad_args","warnings":[]}
     exit 2
     "#);
@@ -200,89 +200,83 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     "#);
     assert_snapshot!(transcript([repo.muse::<&str>([]).ended_with(2), repo.muse(["coord"]).ended_with(2)]), @r#"
     $ muse
-    2> Tools for many agents at work on one repository
+    2> Tools for many agents that work on one repository
     2> 
     2> Usage: muse [OPTIONS] <COMMAND>
     2> 
     2> Commands:
-    2>   coord  Hand out work: a task queue in the repository's .muse/coordination directory
+    2>   coord  Share work between agents: a task queue in the repository's .muse/coordination directory
     2>   help   Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
     2>   -V, --version  Print version
     2> 
     2> Options of every command:
-    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too: short
+    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too; short
     2>                              for --format json
-    2>       --format <FORMAT>      How to answer; of --json and --format the last one counts [default:
-    2>                              text] [possible values: json, text]
-    2>       --print <FIELD,FIELD>  Print these fields of the answer, each value on a line of its own, and
-    2>                              nothing else on standard output
-    2>   -h, --help                 Print help: -h in short, --help with all there is to say
+    2>       --format <FORMAT>      The output format; if --json and --format are both given, the last one
+    2>                              counts [default: text] [possible values: json, text]
+    2>       --print <FIELD,FIELD>  Print only these fields of the answer, one value per line
+    2>   -h, --help                 Print help: -h prints a summary, --help prints everything
     exit 2
 
     $ muse coord
-    2> Hand out work: a task queue in the repository's .muse/coordination directory
+    2> Share work between agents: a task queue in the repository's .muse/coordination directory
     2> 
     2> Usage: muse coord [OPTIONS] <COMMAND>
     2> 
     2> Commands:
-    2>   init         Make the repository's coordination directory; harmless if it is there
-    2>   enqueue      Add a task to the queue, or with --batch many
-    2>   claim        Take the task of the highest priority, the oldest first; exactly one agent gets it
-    2>   heartbeat    Keep a claimed task: start its lease anew, and learn whether somebody asks to stop
-    2>   complete     Report a claimed task as done
-    2>   fail-task    Report an attempt at a claimed task as failed; it is tried again if it has attempts
-    2>                left
-    2>   release      Give a claimed task back: it waits again, and this was no attempt
-    2>   cancel-task  Call a task off, or ask its holder to stop
-    2>   retry        Put back a task that failed, expired or was cancelled: it waits again, with as many
-    2>                attempts as at first
-    2>   show         Show a task: its record, where it stands, what was reported of it
+    2>   init         Create the repository's coordination directory; safe to run again
+    2>   enqueue      Add a task to the queue, or many tasks with --batch
+    2>   claim        Claim the task with the highest priority, the oldest first; exactly one agent gets it
+    2>   heartbeat    Extend the lease of a claimed task, and learn whether another agent asks to stop
+    2>   complete     Report a claimed task as completed
+    2>   fail-task    Report a failed attempt at a claimed task; it is retried if it has attempts left
+    2>   release      Give a claimed task back: it can be claimed again, and does not use up an attempt
+    2>   cancel-task  Cancel a task, or ask its holder to stop
+    2>   retry        Let a task that failed, expired or was cancelled be claimed again, with all its
+    2>                attempts
+    2>   show         Show a task: its record, its status and everything reported about it
     2>   tasks        List tasks, and count all of them by status
     2>   wait         Wait until tasks have ended, and print their results
-    2>   watch        Print the tasks as they stand, then each that changes, a line of JSON each, until
-    2>                interrupted
-    2>   stats        Print figures by queue: how many tasks stand where, how long they wait and how long
-    2>                they take
-    2>   pause        Claim nothing of a queue until it is resumed; what is claimed goes on
-    2>   resume       End a pause
-    2>   limit        Say how many tasks of a queue may be claimed at once
-    2>   gc           Remove tasks that ended long ago, with all that was reported of them
-    2>   export       Print each task as a line of JSON, with all that was reported of it
-    2>   import       Bring back the tasks that `export` printed, from standard input, under their ids
-    2>   doctor       Tell what is wrong in the coordination directory, and what its filesystem gives
-    2>   completions  Print a script by which a shell completes this command line
+    2>   watch        Print every task, then each task that changes, as lines of JSON, until interrupted
+    2>   stats        Print figures for each queue: tasks by status, wait times and run times
+    2>   pause        Stop new claims from a queue until it is resumed; tasks that are claimed stay claimed
+    2>   resume       Allow claims from a paused queue again
+    2>   limit        Set how many tasks of a queue may be claimed at once
+    2>   gc           Remove tasks that ended long ago, with everything reported about them
+    2>   export       Print each task as a line of JSON, with everything reported about it
+    2>   import       Add the tasks that `export` printed, from standard input, under their ids
+    2>   doctor       Check the coordination directory for defects, and what its filesystem supports
+    2>   completions  Print a shell script that completes this command line
     2>   help         Print this message or the help of the given subcommand(s)
     2> 
     2> Options:
-    2>       --schema <COMMAND>  Instead of running COMMAND, tell what it answers with --json, as JSON
-    2>                           Schema
+    2>       --schema <COMMAND>  Run nothing; print the JSON Schema of what COMMAND answers with --json
     2> 
     2> Options of every command:
-    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too: short
+    2>   -j, --json                 Answer with one JSON object on one line of stdout, errors too; short
     2>                              for --format json
-    2>       --format <FORMAT>      How to answer; of --json and --format the last one counts [default:
-    2>                              text] [possible values: json, text]
-    2>       --print <FIELD,FIELD>  Print these fields of the answer, each value on a line of its own, and
-    2>                              nothing else on standard output
-    2>   -h, --help                 Print help: -h in short, --help with all there is to say
+    2>       --format <FORMAT>      The output format; if --json and --format are both given, the last one
+    2>                              counts [default: text] [possible values: json, text]
+    2>       --print <FIELD,FIELD>  Print only these fields of the answer, one value per line
+    2>   -h, --help                 Print help: -h prints a summary, --help prints everything
     2> 
     2> Example:
     2>   muse coord enqueue "Refactor billing" --priority 5 --payload '{"file":"billing.py"}'
     2>   muse coord claim --run-id agent-1 --wait 60 --json
     2>   muse coord complete sha256:… --run-id agent-1 --result '{"pr":42}'
     2> 
-    2> A TASK_ID is taken with and without its sha256:.
-    2> DURATION is seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
-    2> TIME is like 2026-11-24T18:00:00Z, in any offset.
-    2> An option that is given twice counts as it is given last; one that takes a list adds up.
-    2> A value that begins with a dash is given behind =, as in --error=--json.
+    2> A TASK_ID may be given with or without its sha256: prefix.
+    2> DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+    2> TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.
+    2> If an option is given twice, the last one counts; options that take a list add up.
+    2> Write a value that begins with a dash after =, as in --error=--json.
     2> 
     2> Environment:
-    2>   MUSE_REPO_ROOT   the repository; else the nearest directory upward that holds .muse/
-    2>   MUSE_RUN_ID      the --run-id of commands that act (not the filter of `tasks`)
-    2>   MUSE_COORD_SYNC  posix: rely on no journal; off: do not sync to disk, for throw-away queues
+    2>   MUSE_REPO_ROOT   the repository; by default the nearest directory upward that holds .muse/
+    2>   MUSE_RUN_ID      the default of --run-id, except for the filter of `tasks`
+    2>   MUSE_COORD_SYNC  posix: do not rely on a journal; off: never sync to disk, for throw-away queues
     2>   NO_COLOR         no colours on a terminal
     2> 
     2> Exit codes:

@@ -81,7 +81,7 @@ fn a_wait_whose_time_is_over_is_exit_code_1_and_tells_how_the_tasks_stand() {
     assert_snapshot!(repo.session([format!("wait {id} --timeout 1s"), format!("wait {id} --timeout 0 --json")]), @r#"
     $ muse coord wait <id 1> --timeout 1s
 
-    ⏰ The time was over before they ended
+    ⏰ Timeout before they ended
     ⏳pending <id 1>
       Title:      Fix it
 
@@ -107,9 +107,9 @@ fn a_task_that_is_gone_or_never_was_is_answered_at_once() {
 
     🏁 Ended
     ❔gone <id 1>
-      It was removed, or never was
+      It was removed, or never existed
     ❔gone <id 2>
-      It was removed, or never was
+      It was removed, or never existed
 
       (<s>)
     exit 0

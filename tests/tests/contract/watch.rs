@@ -76,12 +76,12 @@ fn a_live_table_is_for_a_terminal_and_for_people() {
     let repo = Repo::new();
     assert_snapshot!(repo.session(["tasks --watch", "tasks --watch --json"]), @r#"
     $ muse coord tasks --watch
-    2> ❌ --watch draws on a terminal, as text: pipe `muse coord tasks`, or follow the changes by `muse coord watch`
+    2> ❌ --watch needs a terminal and --format text: pipe `muse coord tasks`, or follow the changes with `muse coord watch`
     exit 1
 
     $ muse coord tasks --watch --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"--watch draws on a terminal, as text: pipe `muse coord tasks`, or follow the changes by `muse coord watch`",
+     "error":"--watch needs a terminal and --format text: pipe `muse coord tasks`, or follow the changes with `muse coord watch`",
      "status":"bad_args","warnings":[]}
     exit 1
     "#);

@@ -1,22 +1,18 @@
-//! Tasks as NDJSON, one a line: what `enqueue --batch` and `complete --enqueue` take, and what both answer.
+//! Tasks as lines of JSON on standard input: what `enqueue --batch` and `complete --enqueue` take.
 //!
 //! Read from standard input alone: the sandbox holds no other file, and the launcher opens the one that is named.
 
 use std::io;
 
-use coord_core::queue::{Enqueued, NewTask};
-use coord_core::request::{BadRequest, Draft, FieldNames};
+use coord_core::queue::NewTask;
+use coord_core::request::{BadRequest, Draft, Words};
 use coord_core::{Error, TaskId, limits};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use super::bad_args;
 use crate::host;
-use crate::output::{Failure, Page};
-use crate::schema;
+use crate::output::Failure;
 
-/// What the values are called in a line.
-const FIELD_NAMES: FieldNames = FieldNames {
+/// The names of the values in a line.
+const WORDS: Words = Words {
     run_id: "run_id",
     ttl_seconds: "ttl_seconds",
     lease_seconds: "lease_seconds",
@@ -34,43 +30,25 @@ const FIELD_NAMES: FieldNames = FieldNames {
 
 /// The tasks of all lines, checked.
 #[derive(Default)]
-pub(super) struct Lines {
+pub struct Lines {
     /// In the order of the lines.
-    pub(super) tasks: Vec<NewTask>,
-    /// What was cut, and in which line.
-    pub(super) warnings: Vec<String>,
+    pub tasks: Vec<NewTask>,
+    /// Values that were cut, each with its line.
+    pub warnings: Vec<String>,
     /// Which lines wait for which tasks.
-    pub(super) parents: Parents,
+    pub parents: Parents,
 }
 
 /// The lines that wait for tasks, each with those.
 #[derive(Default)]
-pub(super) struct Parents(Vec<(usize, Vec<TaskId>)>);
-
-/// What became of the lines, as JSON has it.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Batched {
-    /// How many tasks are new.
-    enqueued: usize,
-    /// How many were there before, under the same unique key.
-    deduplicated: usize,
-    /// One for each line.
-    tasks: Vec<BatchedTask>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct BatchedTask {
-    #[schemars(with = "schema::TaskId")]
-    task_id: String,
-    deduplicated: bool,
-}
+pub struct Parents(Vec<(usize, Vec<TaskId>)>);
 
 impl Lines {
     /// Reads what `option` names. A line that names no `run_id` is enqueued by `run_id`.
-    pub(super) fn read(option: &str, file: &str, run_id: &str) -> Result<Lines, Failure> {
+    pub fn read(option: &str, file: &str, run_id: &str) -> Result<Lines, Failure> {
         if file != "-" {
-            return Err(bad_args(format!(
-                "{option} {file:?} is a file outside the sandbox: hand it over on standard input, {option} - < FILE"
+            return Err(Failure::bad_args(format!(
+                "{option} {file:?} is a file outside the sandbox: pass it on standard input, {option} - < FILE"
             )));
         }
         let mut input = host::stdin();
@@ -85,7 +63,9 @@ impl Lines {
             (number, bytes) = (number + 1, bytes + line.len());
             if bytes > limits::BATCH_BYTES {
                 let max = limits::BATCH_BYTES;
-                return Err(bad_args(format!("{option} is too large (max {max} bytes): give it in several parts")));
+                return Err(Failure::bad_args(format!(
+                    "{option} is too large (max {max} bytes): split it into several parts"
+                )));
             }
             lines.add(&line, number, run_id).map_err(|failure| failure.within(&format!("{option} line {number}")))?;
         }
@@ -93,14 +73,17 @@ impl Lines {
 
     fn add(&mut self, line: &[u8], number: usize, run_id: &str) -> Result<(), Failure> {
         if line.len() > limits::RECORD_BYTES {
-            return Err(bad_args(format!("too long (max {} bytes)", limits::RECORD_BYTES)));
+            return Err(Failure::bad_args(format!("too long (max {} bytes)", limits::RECORD_BYTES)));
         }
-        let text = str::from_utf8(line).map_err(|_| bad_args("not UTF-8"))?.trim();
+        let text = str::from_utf8(line).map_err(|_| Failure::bad_args("not UTF-8"))?.trim();
         if text.is_empty() {
             return Ok(());
         }
         if self.tasks.len() == limits::BATCH {
-            return Err(bad_args(format!("too many tasks (max {}): give them in several parts", limits::BATCH)));
+            return Err(Failure::bad_args(format!(
+                "too many tasks (max {}): split them into several parts",
+                limits::BATCH
+            )));
         }
         let draft = draft(text)?;
         let draft = Draft { run_id: draft.run_id.or_else(|| Some(run_id.to_string())), ..draft };
@@ -116,7 +99,7 @@ impl Lines {
 
 impl Parents {
     /// The failure, with the line that waits for a task that is not there, if it is of that kind.
-    pub(super) fn blame(&self, option: &str, error: Error) -> Failure {
+    pub fn blame(&self, option: &str, error: Error) -> Failure {
         let Error::NoParent { id } = &error else { return error.into() };
         match self.0.iter().find(|(_, after)| after.contains(id)) {
             Some((number, _)) => Failure::from(error).within(&format!("{option} line {number}")),
@@ -125,8 +108,8 @@ impl Parents {
     }
 }
 
-/// What cannot be read, and what can.
-pub(super) fn unreadable(what: &str, error: &io::Error) -> Failure {
+/// The input cannot be read.
+pub fn unreadable(what: &str, error: &io::Error) -> Failure {
     Failure::new(
         "io_error",
         format!("cannot read {what}: {}; give a file or a pipe with lines of JSON", host::reason(error)),
@@ -134,7 +117,7 @@ pub(super) fn unreadable(what: &str, error: &io::Error) -> Failure {
 }
 
 /// Some editors put one in front of UTF-8.
-pub(super) fn strip_byte_order_mark(first_line: &mut Vec<u8>) {
+pub fn strip_byte_order_mark(first_line: &mut Vec<u8>) {
     if first_line.starts_with("\u{feff}".as_bytes()) {
         first_line.drain(.."\u{feff}".len());
     }
@@ -143,37 +126,11 @@ pub(super) fn strip_byte_order_mark(first_line: &mut Vec<u8>) {
 fn draft(text: &str) -> Result<Draft, Failure> {
     // `serde` would also take a list of the fields' values.
     if !text.starts_with('{') {
-        return Err(bad_args("it must be a JSON object like {\"title\": \"Fix it\"}"));
+        return Err(Failure::bad_args("it must be a JSON object like {\"title\": \"Fix it\"}"));
     }
     Draft::from_json(text).map_err(refused)
 }
 
 fn refused(bad: BadRequest) -> Failure {
-    Failure::new(bad.code(), bad.message(&FIELD_NAMES))
-}
-
-impl Batched {
-    /// What the queue answered, in the order of the lines.
-    pub(super) fn new(tasks: Vec<(TaskId, bool)>) -> Batched {
-        let deduplicated = tasks.iter().filter(|(_, deduplicated)| *deduplicated).count();
-        let tasks: Vec<_> =
-            tasks.into_iter().map(|(id, deduplicated)| BatchedTask { task_id: id.to_string(), deduplicated }).collect();
-        Batched { enqueued: tasks.len() - deduplicated, deduplicated, tasks }
-    }
-
-    /// Says it to people: how many, and which.
-    pub(super) fn text(&self, page: &mut Page) {
-        page.field("Enqueued", self.enqueued);
-        if self.deduplicated > 0 {
-            page.field("There", format_args!("{} before, under the same unique key", self.deduplicated));
-        }
-        for BatchedTask { task_id, deduplicated } in &self.tasks {
-            page.line(format_args!("  {task_id}{}", if *deduplicated { " (there before)" } else { "" }));
-        }
-    }
-}
-
-/// What is kept of a task that was enqueued.
-pub(super) fn outcome(enqueued: &Enqueued) -> (TaskId, bool) {
-    (enqueued.task.id, enqueued.deduplicated)
+    Failure::new(bad.code(), bad.message(&WORDS))
 }

@@ -1,30 +1,38 @@
-//! `muse coord export` and `muse coord import`: tasks, with all that was reported of them, and settings, as lines of
-//! JSON.
+//! `muse coord import`: the tasks and settings that `export` printed, from standard input.
 
+use clap::Args;
 use coord_core::limits;
 use coord_core::name::Nonce;
-use coord_core::queue::{Finding, ImportError, Imported};
+use coord_core::queue::{ImportError, Imported};
 use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::batch::{strip_byte_order_mark, unreadable};
-use super::{OpenQueue, Repository, Stopped, bad_args, nonce};
+use super::context::{Context, OpenQueue, nonce};
 use crate::host;
-use crate::output::{Answer, Answered, Ended, Failure, Page, Stream};
+use crate::input::{strip_byte_order_mark, unreadable};
+use crate::output::{Answer, Answered, Failure, Page};
+
+/// Add the tasks that `export` printed, from standard input, under their ids
+///
+/// A task that exists already is not changed. A task that was claimed can be claimed again; if its holder was asked to
+/// stop, it ends as cancelled. A task that waits for one which is neither here nor in the input is left out, with a
+/// warning and exit code 1. Queues are paused and limited as they were, unless they already have another limit here.
+#[derive(Debug, Args)]
+pub struct Arguments {}
 
 /// What became of the lines.
 #[derive(Default, Serialize, JsonSchema)]
-pub(super) struct Import {
+pub(super) struct ImportAnswer {
     imported: usize,
-    /// How many were there before: nothing was changed.
+    /// How many existed already, and were not changed.
     already: usize,
-    /// How many were left out, since another task has their unique key.
+    /// How many were left out, because another task has their unique key.
     key_taken: usize,
-    /// How many were left out, since they wait for tasks that are not in the queue.
+    /// How many were left out, because they wait for tasks that are not in the queue.
     parents_missing: usize,
-    /// How many queues are paused or limited now as the lines say, and were not before.
+    /// How many queues were paused or limited by this import.
     settings: usize,
 }
 
@@ -36,24 +44,10 @@ struct Deferred {
     parent: TaskId,
 }
 
-pub(super) fn export(repository: &Repository, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
-    let OpenQueue { queue, .. } = repository.open()?;
-    let exported =
-        queue.export(host::now(), nonce()?, |line| if stream.line(&line) { Ok(()) } else { Err(Stopped::NobodyReads) });
-    match exported {
-        Ok(findings) => {
-            stream.warn(findings.iter().map(Finding::to_string));
-            Ok(if stream.flush() { Ended::Whole } else { Ended::NobodyReads })
-        }
-        Err(Stopped::NobodyReads) => Ok(Ended::NobodyReads),
-        Err(Stopped::Queue(error)) => Err(error.into()),
-    }
-}
-
-pub(super) fn import(repository: &Repository) -> Result<Answered<Import>, Failure> {
-    let OpenQueue { queue, .. } = repository.open()?;
+pub(super) fn run(context: &Context<'_>) -> Result<Answered<ImportAnswer>, Failure> {
+    let OpenQueue { queue, .. } = context.open()?;
     let mut nonces = nonce()?.counted_on();
-    let (mut import, mut warnings, mut deferred) = (Import::default(), Vec::new(), DeferredLines::default());
+    let (mut import, mut warnings, mut deferred) = (ImportAnswer::default(), Vec::new(), DeferredLines::default());
     let mut input = host::stdin();
     for number in 1.. {
         let line = input.next_line(limits::LINE_BYTES);
@@ -64,15 +58,15 @@ pub(super) fn import(repository: &Repository) -> Result<Answered<Import>, Failur
         }
         if line.len() > limits::LINE_BYTES {
             let max = limits::LINE_BYTES;
-            let failure = bad_args(format!(
-                "too long: it has more than {max} bytes, and an export writes no more of one task: \
+            let failure = Failure::bad_args(format!(
+                "too long: more than {max} bytes, and no exported task has as many: \
                  give the lines as `muse coord export` prints them"
             ));
             return Err(import.stopped(failure, number));
         }
         let text = match str::from_utf8(&line) {
             Ok(text) => text.trim(),
-            Err(_) => return Err(import.stopped(bad_args("not UTF-8"), number)),
+            Err(_) => return Err(import.stopped(Failure::bad_args("not UTF-8"), number)),
         };
         if !text.is_empty() {
             deferred.extend(import.take(&queue, text, number, nonces(), &mut warnings)?);
@@ -119,7 +113,7 @@ impl DeferredLines {
     }
 }
 
-impl Import {
+impl ImportAnswer {
     /// Imports a line, unless it is to wait for others.
     fn take(
         &mut self,
@@ -134,7 +128,7 @@ impl Import {
             Ok(Imported::Cancelled(id)) => {
                 self.imported += 1;
                 warnings.push(format!(
-                    "line {number}: task {id} has ended as cancelled: its holder, which it has no more, had been asked to stop"
+                    "line {number}: task {id} was imported as cancelled: its holder had been asked to stop"
                 ));
             }
             Ok(Imported::Already(_)) => self.already += 1,
@@ -154,7 +148,7 @@ impl Import {
                 // The parser counts lines of its own.
                 let reason = bad.to_string();
                 let reason = reason.split(" at line ").next().unwrap_or_default();
-                return Err(self.stopped(bad_args(reason), number));
+                return Err(self.stopped(Failure::bad_args(reason), number));
             }
             Err(ImportError::Queue(error)) => return Err(self.stopped(error.into(), number)),
         }
@@ -164,17 +158,19 @@ impl Import {
     /// Says where an import stopped. It can be given again as a whole.
     fn stopped(&self, failure: Failure, number: usize) -> Failure {
         let Failure { error, .. } = failure;
-        let done =
-            format!("the {} line(s) before are done, and are passed over when all is imported again", number - 1);
+        let done = format!(
+            "the {} line(s) before it are imported, and are skipped if you import everything again",
+            number - 1
+        );
         Failure { error: format!("line {number}: {error}; {done}"), ..failure }
     }
 }
 
-impl Answer for Import {
+impl Answer for ImportAnswer {
     fn text(&self, page: &mut Page) {
-        page.line(if self.exit_code() == 0 { "📥 Imported" } else { "❌ Imported, except for some" });
+        page.line(if self.exit_code() == 0 { "📥 Imported" } else { "❌ Imported in part" });
         page.field("Imported", self.imported);
-        page.field("Already", format_args!("{} were there and stay as they are", self.already));
+        page.field("Already", format_args!("{} existed and were not changed", self.already));
         if self.key_taken > 0 {
             page.field("Left out", format_args!("{}: another task has their unique key", self.key_taken));
         }
