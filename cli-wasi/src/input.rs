@@ -5,14 +5,14 @@
 use std::io;
 
 use coord_core::queue::NewTask;
-use coord_core::request::{BadRequest, Draft, Words};
+use coord_core::request::{BadRequest, Draft, FieldNames};
 use coord_core::{Error, TaskId, limits};
 
 use crate::host;
 use crate::output::Failure;
 
 /// The names of the values in a line.
-const WORDS: Words = Words {
+const FIELD_NAMES: FieldNames = FieldNames {
     run_id: "run_id",
     ttl_seconds: "ttl_seconds",
     lease_seconds: "lease_seconds",
@@ -132,5 +132,5 @@ fn draft(text: &str) -> Result<Draft, Failure> {
 }
 
 fn refused(bad: BadRequest) -> Failure {
-    Failure::new(bad.code(), bad.message(&WORDS))
+    Failure::new(bad.code(), bad.message(&FIELD_NAMES))
 }

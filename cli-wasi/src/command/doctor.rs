@@ -1,7 +1,7 @@
 //! `muse coord doctor`: what is wrong in the coordination directory, and with `--repair` mending it.
 
 use clap::Args;
-use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
+use coord_core::queue::{Repair, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
 use coord_core::store::StoreError;
 use coord_store::Sync;
 use muse_terminal::sanitised;
@@ -35,7 +35,7 @@ pub(super) struct DoctorAnswer {
     counts: Counts,
     defects: Vec<FoundDefect>,
     leftovers: FoundLeftovers,
-    aside: usize,
+    quarantine: usize,
     foreign: Vec<String>,
     notes: Vec<String>,
     filesystem: Filesystem,
@@ -102,7 +102,7 @@ impl DoctorAnswer {
             counts: diagnosis.counts.clone(),
             defects: diagnosis.defects.iter().map(|defect| FoundDefect::new(defect, repair)).collect(),
             leftovers: diagnosis.leftovers.into(),
-            aside: diagnosis.aside,
+            quarantine: diagnosis.quarantine,
             foreign: diagnosis.foreign.iter().take(FOREIGN_SHOWN).map(ToString::to_string).collect(),
             notes: diagnosis.notes.iter().map(Note::to_string).collect(),
             filesystem: medium.into(),
@@ -114,13 +114,13 @@ impl DoctorAnswer {
 impl FoundDefect {
     fn new(defect: &Defect, repair: bool) -> FoundDefect {
         let advice = match (defect.became, &defect.problem) {
-            (Became::Mended, _) => "repaired",
-            (Became::SetAside, _) => "moved to quarantine/",
-            (Became::Left, Problem::ReportLost) => "it cannot be repaired; the task stays ended",
-            (Became::Left, _) if repair => {
+            (Repair::Mended, _) => "repaired",
+            (Repair::Quarantined, _) => "moved to quarantine/",
+            (Repair::Left, Problem::ReportLost) => "it cannot be repaired; the task stays ended",
+            (Repair::Left, _) if repair => {
                 "not repaired: another agent changed it meanwhile, or see the notes; try again"
             }
-            (Became::Left, _) => "to repair it: muse coord doctor --repair",
+            (Repair::Left, _) => "to repair it: muse coord doctor --repair",
         };
         FoundDefect {
             code: defect.problem.code(),
@@ -162,7 +162,7 @@ impl From<&Medium> for Filesystem {
 impl Answer for DoctorAnswer {
     fn text(&self, page: &mut Page) {
         let (tasks, defects) = (self.tasks, self.defects.len());
-        let left = self.defects.iter().filter(|defect| defect.became == Became::Left.as_str()).count();
+        let left = self.defects.iter().filter(|defect| defect.became == Repair::Left.as_str()).count();
         page.line(match (defects, left) {
             (0, _) => format!("✅ The queue is healthy: {tasks} task(s)"),
             (_, 0) => {
@@ -192,8 +192,8 @@ impl DoctorAnswer {
                 format_args!("{drafts} draft(s), {reports} report(s), {torn_records} torn record(s): {became}"),
             );
         }
-        if self.aside > 0 {
-            page.field("Quarantine", format_args!("{} file(s) in quarantine/, for you to look at", self.aside));
+        if self.quarantine > 0 {
+            page.field("Quarantine", format_args!("{} file(s) in quarantine/, for you to look at", self.quarantine));
         }
         let remarks = [("Foreign", &self.foreign), ("Note", &self.notes), ("Filesystem", &self.degraded)];
         for (label, texts) in remarks {

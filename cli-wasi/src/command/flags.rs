@@ -2,7 +2,7 @@
 
 use clap::Args;
 use coord_core::TaskId;
-use coord_core::request::{self, BadRequest, Words};
+use coord_core::request::{self, BadRequest, FieldNames};
 use coord_core::transition::Claimant;
 
 use crate::output::Failure;
@@ -42,7 +42,7 @@ impl Lease {
 }
 
 /// The names of the values on the command line.
-const WORDS: Words = Words {
+const FIELD_NAMES: FieldNames = FieldNames {
     run_id: "--run-id",
     ttl_seconds: "--ttl",
     lease_seconds: "--claim-ttl",
@@ -60,6 +60,6 @@ const WORDS: Words = Words {
 
 impl From<BadRequest> for Failure {
     fn from(bad: BadRequest) -> Failure {
-        Failure::new(bad.code(), bad.message(&WORDS))
+        Failure::new(bad.code(), bad.message(&FIELD_NAMES))
     }
 }

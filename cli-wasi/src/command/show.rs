@@ -30,7 +30,7 @@ pub(super) struct ShowAnswer {
     item: Item,
     /// The reports on the task, oldest first.
     history: Vec<Reported>,
-    orphan_results: Vec<LateResult>,
+    late_results: Vec<LateResult>,
     /// When `import` brought the task in, if it had been claimed or had ended by then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Time>")]
@@ -72,12 +72,12 @@ struct Reported {
 pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<ShowAnswer>, Failure> {
     let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = context.open()?;
-    let queue::Shown { item, history, orphans, imported, imported_reports, findings } = queue.show(id, host::now())?;
+    let queue::Shown { item, history, late_results, imported, imported_reports, findings } = queue.show(id, host::now())?;
     let reported = |(place, report)| Reported { imported: place < imported_reports, ..Reported::from(report) };
     let answer = ShowAnswer {
         item: item.into(),
         history: history.into_iter().enumerate().map(reported).collect(),
-        orphan_results: orphans.into_iter().map(LateResult::from).collect(),
+        late_results: late_results.into_iter().map(LateResult::from).collect(),
         imported_at: imported.map(|import| import.at),
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
@@ -127,9 +127,9 @@ impl Answer for ShowAnswer {
             page.line("\n  Reports:");
             self.history.iter().for_each(|report| report.text(page));
         }
-        if !self.orphan_results.is_empty() {
+        if !self.late_results.is_empty() {
             page.line("\n  Late results, which do not count:");
-            late_results_text(&self.orphan_results, page);
+            late_results_text(&self.late_results, page);
         }
     }
 }

@@ -121,8 +121,8 @@ impl QueueStats {
     }
 }
 
-impl From<queue::Spread> for Percentiles {
-    fn from(queue::Spread { count, p50, p90, p99, max }: queue::Spread) -> Percentiles {
+impl From<queue::Percentiles> for Percentiles {
+    fn from(queue::Percentiles { count, p50, p90, p99, max }: queue::Percentiles) -> Percentiles {
         Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
     }
 }

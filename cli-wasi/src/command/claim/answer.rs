@@ -42,7 +42,7 @@ pub struct OneClaim {
     claim: ClaimRecord,
     task: ClaimedTask,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    orphan_results: Vec<LateResult>,
+    late_results: Vec<LateResult>,
     /// The fields that `--max-bytes` left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<LeftOut>,
@@ -122,29 +122,29 @@ pub struct HeldLease {
 /// What of a claim may be left out.
 pub struct Parts<'a> {
     pub task: &'a mut ClaimedTask,
-    pub orphan_results: &'a mut Vec<LateResult>,
+    pub late_results: &'a mut Vec<LateResult>,
     pub left_out: &'a mut Vec<LeftOut>,
 }
 
 impl OneClaim {
     /// What the queue claimed, with all that it says of it.
     pub fn new(claimed: queue::Claimed, lease: HeldLease) -> OneClaim {
-        let queue::Claimed { task, record, orphans } = claimed;
-        let orphan_results = orphans.into_iter().map(LateResult::from).collect();
+        let queue::Claimed { task, record, late_results } = claimed;
+        let late_results = late_results.into_iter().map(LateResult::from).collect();
         let task = ClaimedTask { task: task.into(), truncated: None };
-        OneClaim { claim: record.into(), task, orphan_results, left_out: Vec::new(), lease }
+        OneClaim { claim: record.into(), task, late_results, left_out: Vec::new(), lease }
     }
 
     /// All that may be left out.
     pub fn parts(&mut self) -> Parts<'_> {
-        let OneClaim { task, orphan_results, left_out, .. } = self;
-        Parts { task, orphan_results, left_out }
+        let OneClaim { task, late_results, left_out, .. } = self;
+        Parts { task, late_results, left_out }
     }
 
     /// Drops the large fields. The lease stays, so that the task can still be given back.
     pub fn forget(&mut self) {
         self.task.task.payload = None;
-        self.orphan_results.clear();
+        self.late_results.clear();
     }
 
     /// Gives the task back, because nobody learnt that it was claimed. `Err` says why that is not possible.
@@ -236,7 +236,7 @@ impl Answer for ClaimAnswer {
 impl OneClaim {
     /// For people.
     pub fn text(&self, page: &mut Page) {
-        let OneClaim { claim, task: ClaimedTask { task, truncated }, orphan_results, left_out, .. } = self;
+        let OneClaim { claim, task: ClaimedTask { task, truncated }, late_results, left_out, .. } = self;
         page.line("🔒 Task claimed");
         page.field("Task ID", &claim.task_id);
         page.field("Title", &task.title);
@@ -257,7 +257,7 @@ impl OneClaim {
         for part in left_out.iter().filter(|part| part.field != "payload") {
             page.field("Left out", part);
         }
-        late_results_text(orphan_results, page);
+        late_results_text(late_results, page);
     }
 }
 
