@@ -5,28 +5,11 @@
 use std::io;
 
 use coord_core::queue::NewTask;
-use coord_core::request::{BadRequest, Draft, FieldNames};
+use coord_core::request::{BadRequest, Draft};
 use coord_core::{Error, TaskId, limits};
 
 use crate::host;
 use crate::output::Failure;
-
-/// The names of the values in a line.
-const FIELD_NAMES: FieldNames = FieldNames {
-    run_id: "run_id",
-    ttl_seconds: "ttl_seconds",
-    lease_seconds: "lease_seconds",
-    wait_seconds: "wait_seconds",
-    limit: "limit",
-    max_attempts: "max_attempts",
-    backoff: "backoff_seconds",
-    delay: "delay_seconds",
-    after: "after",
-    if_parent_fails: "if_parent_fails",
-    payload: "payload",
-    result: "result",
-    error: "error",
-};
 
 /// The tasks of all lines, checked.
 #[derive(Default)]
@@ -132,5 +115,5 @@ fn draft(text: &str) -> Result<Draft, Failure> {
 }
 
 fn refused(bad: BadRequest) -> Failure {
-    Failure::new(bad.code(), bad.message(&FIELD_NAMES))
+    Failure::new(bad.code(), bad.message(|field| field.name().to_string()))
 }

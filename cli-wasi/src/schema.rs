@@ -2,15 +2,13 @@
 //! can say what the other does not.
 //!
 //! Guaranteed: an answer of this version is valid. Not guaranteed: that it has no field beyond the schema's in a later
-//! version, so the schema allows more fields. The types of [`coord_core`], which knows nothing of schemas, are
-//! described here; a field names the description by `#[schemars(with = "…")]`.
+//! version, so the schema allows more fields. What the queue answers is described by [`coord_core::answer`].
 
 use std::borrow::Cow;
 
-use coord_core::queue::Status;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::output::{Answer, Envelope, Failure};
 
@@ -103,26 +101,8 @@ macro_rules! described {
 }
 
 described! {
-    /// A [`coord_core::TaskId`].
-    TaskId: {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
-
-    /// A [`coord_core::time::Timestamp`].
-    Time: {"type": "string", "format": "date-time"}
-
-    /// A [`coord_core::name::Nonce`].
-    Nonce: {"type": "string", "pattern": "^[0-9a-f]{16}$"}
-
-    /// A [`coord_core::name::QueueName`].
-    QueueName: {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
-
-    /// A [`Status`], by its name.
-    StatusName: {"enum": (Status::ALL.map(Status::as_str))}
-
     /// What an error's `status` can be.
     ErrorStatus: {"enum": (coord_core::error::CODES)}
-
-    /// An object from the agent that enqueued the task or worked on it.
-    Object: {"type": "object"}
 
     /// A line of an export: a task, of which only an import has to read more than the id, or what is set for a queue.
     ExportedLine: {"anyOf": [
@@ -141,20 +121,4 @@ described! {
             "required": ["queue", "paused", "max_in_flight"],
         },
     ]}
-}
-
-/// How many tasks stand so, by the name of each [`Status`].
-pub struct CountsByName;
-
-impl JsonSchema for CountsByName {
-    fn schema_name() -> Cow<'static, str> {
-        "Counts".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names = Status::ALL.map(Status::as_str);
-        let count = |name: &str| (name.to_string(), json!({"type": "integer", "minimum": 0}));
-        let properties: Map<String, Value> = names.into_iter().map(count).collect();
-        json_schema!({"type": "object", "properties": properties, "required": names})
-    }
 }

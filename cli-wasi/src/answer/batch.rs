@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::Page;
-use crate::schema;
 
 /// The outcome of each line, as JSON.
 #[derive(Serialize, JsonSchema)]
@@ -21,8 +20,7 @@ pub struct BatchAnswer {
 
 #[derive(Serialize, JsonSchema)]
 struct BatchedTask {
-    #[schemars(with = "schema::TaskId")]
-    task_id: String,
+    task_id: TaskId,
     deduplicated: bool,
 }
 
@@ -31,7 +29,7 @@ impl BatchAnswer {
     pub fn new(tasks: Vec<(TaskId, bool)>) -> BatchAnswer {
         let deduplicated = tasks.iter().filter(|(_, deduplicated)| *deduplicated).count();
         let tasks: Vec<_> =
-            tasks.into_iter().map(|(id, deduplicated)| BatchedTask { task_id: id.to_string(), deduplicated }).collect();
+            tasks.into_iter().map(|(task_id, deduplicated)| BatchedTask { task_id, deduplicated }).collect();
         BatchAnswer { enqueued: tasks.len() - deduplicated, deduplicated, tasks }
     }
 

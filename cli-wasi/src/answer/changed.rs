@@ -1,5 +1,6 @@
 //! A claim that a command changed, with the task that it is about.
 
+use coord_core::answer::ClaimRecord;
 use coord_core::queue;
 use coord_core::task::Record;
 use coord_core::{Queue, TaskId};
@@ -7,7 +8,6 @@ use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::claim_record::ClaimRecord;
 use crate::output::Page;
 
 /// A claim that a command changed, with the task for its text.

@@ -8,12 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::{Answer, Answered, Failure, Page};
-use crate::schema;
 
 /// The settings of a queue after the command.
 #[derive(Serialize, JsonSchema)]
 pub struct SettingsAnswer {
-    #[schemars(with = "schema::QueueName")]
     queue: QueueName,
     paused: bool,
     max_in_flight: Option<u32>,

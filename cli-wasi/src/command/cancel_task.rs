@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::context::{Context, OpenQueue, nonce};
 use super::flags::RunId;
+use crate::answer::cancel_request;
 use crate::answer::changed::ChangedClaim;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -67,14 +68,14 @@ fn refused(error: coord_core::Error) -> Failure {
 impl Answer for CancelTaskAnswer {
     fn text(&self, page: &mut Page) {
         let record = &self.changed.record;
-        if record.status == Status::Cancelled.as_str() {
+        if record.status == Status::Cancelled {
             self.changed.text("🚫 Task cancelled", page);
             if let Some(reason) = &record.reason {
                 page.field("Reason", reason);
             }
         } else {
             self.changed.text("✋ Cancel requested: the holder's next heartbeat tells it to stop", page);
-            record.request.details(page);
+            cancel_request::details(&record.cancel, page);
         }
         if self.forced {
             page.line("  (forced)");

@@ -6,7 +6,7 @@ use clap::Args;
 use coord_core::Queue;
 use coord_core::limits;
 use coord_core::queue::{self, Claim, ClaimRequest, Finding, Step, Thoroughness};
-use coord_core::request::{self, BadRequest, ClaimDraft};
+use coord_core::request::{BadRequest, ClaimDraft, Field};
 use coord_core::transition::Claimant;
 use coord_store::{DirStore, LightSleep};
 use serde::Serialize;
@@ -43,31 +43,40 @@ pub struct Arguments {
     /// Claim no task with any of these tags
     #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
     pub exclude_tags: Vec<String>,
-    /// How long the lease lasts: then another agent can claim the task, unless a heartbeat extends it (1 to 86400
-    /// seconds)
     #[arg(
         long,
+        help = values::help(
+            "How long the lease lasts: then another agent can claim the task, unless a heartbeat extends it \
+                (RANGE seconds)",
+            Field::LeaseSeconds
+        ),
         value_name = "DURATION",
         default_value_t = limits::CLAIM_TTL_SECONDS_DEFAULT,
-        value_parser = values::seconds(limits::CLAIM_TTL_SECONDS),
-        allow_negative_numbers = true
+        value_parser = values::seconds(Field::LeaseSeconds),
+        allow_negative_numbers = true,
     )]
     pub claim_ttl: i64,
-    /// How long to wait if there is nothing to claim (0 to 3600 seconds)
     #[arg(
         long,
+        help = values::help(
+            "How long to wait if there is nothing to claim (RANGE seconds)",
+            Field::WaitSeconds
+        ),
         value_name = "DURATION",
         default_value_t = 0,
-        value_parser = values::seconds(limits::WAIT_SECONDS),
-        allow_negative_numbers = true
+        value_parser = values::seconds(Field::WaitSeconds),
+        allow_negative_numbers = true,
     )]
     pub wait: i64,
-    /// Claim up to N tasks (1 to 100000) and answer a list; --wait applies to the first task only
     #[arg(
         long,
+        help = values::help(
+            "Claim up to N tasks (RANGE) and answer a list; --wait applies to the first task only",
+            Field::Max
+        ),
         value_name = "N",
-        value_parser = values::whole(1..=limits::BATCH as i64),
-        allow_negative_numbers = true
+        value_parser = values::whole(Field::Max),
+        allow_negative_numbers = true,
     )]
     pub max: Option<i64>,
     /// Keep the JSON answer within N bytes by leaving fields out; the task is claimed anyway
@@ -76,7 +85,7 @@ pub struct Arguments {
     /// payload, `payload` is null, `payload_truncated` is true and `payload_bytes` is its length. `muse coord show ID`
     /// prints everything. The fields that a holder needs are always there, up to 2048 bytes. With --max each claim may
     /// have N bytes.
-    #[arg(long, value_name = "N", value_parser = values::whole(0..=i64::MAX), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = values::whole(Field::MaxBytes), allow_negative_numbers = true)]
     pub max_bytes: Option<i64>,
 }
 
@@ -255,8 +264,7 @@ fn add_warnings(warnings: &mut Vec<String>, new: Vec<String>) {
 }
 
 fn max(given: i64) -> Result<usize, BadRequest> {
-    let most = i64::try_from(limits::BATCH).unwrap_or(i64::MAX);
-    request::between("--max", given, &(1..=most)).map(|max| usize::try_from(max).unwrap_or(limits::BATCH))
+    Field::Max.check(given).map(|max| usize::try_from(max).unwrap_or(limits::BATCH))
 }
 
 fn max_bytes(given: Option<i64>) -> Result<Option<usize>, Failure> {

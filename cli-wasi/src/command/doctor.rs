@@ -1,7 +1,7 @@
 //! `muse coord doctor`: what is wrong in the coordination directory, and with `--repair` mending it.
 
 use clap::Args;
-use coord_core::queue::{Repair, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
+use coord_core::queue::{Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem, Repair};
 use coord_core::store::StoreError;
 use coord_store::Sync;
 use muse_terminal::sanitised;
@@ -9,10 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, OpenQueue, nonce};
-use crate::answer::item::counts_by_name;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
-use crate::schema;
 
 /// Check the coordination directory for defects, and what its filesystem supports
 ///
@@ -30,8 +28,6 @@ pub(super) struct DoctorAnswer {
     healthy: bool,
     repair: bool,
     tasks: u64,
-    #[serde(serialize_with = "counts_by_name")]
-    #[schemars(with = "schema::CountsByName")]
     counts: Counts,
     defects: Vec<FoundDefect>,
     leftovers: FoundLeftovers,
@@ -45,7 +41,6 @@ pub(super) struct DoctorAnswer {
 #[derive(Serialize, JsonSchema)]
 struct FoundDefect {
     code: &'static str,
-    #[schemars(with = "Option<schema::TaskId>")]
     task_id: Option<String>,
     path: String,
     problem: String,

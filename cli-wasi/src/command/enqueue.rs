@@ -2,9 +2,10 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use coord_core::answer::Enqueued;
 use coord_core::limits;
-use coord_core::queue::{Batch, Enqueued};
-use coord_core::request::{self, Draft};
+use coord_core::queue::Batch;
+use coord_core::request::{self, Draft, Field};
 use coord_core::task::IfParentFails;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use super::context::{Context, OpenQueue, nonce};
 use super::values::{self, words};
 use crate::answer::batch::{self, BatchAnswer};
-use crate::answer::task_record::TaskRecord;
+use crate::answer::task::{plan_text, tags_text};
 use crate::host;
 use crate::input::Lines;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -32,20 +33,23 @@ pub struct Arguments {
         long,
         value_name = "N",
         default_value_t = 0,
-        value_parser = values::whole(i64::MIN..=i64::MAX),
+        value_parser = values::whole(Field::Priority),
         allow_negative_numbers = true
     )]
     pub priority: i64,
     /// The task's queue: 1 to 64 characters of A-Z a-z 0-9 _ -
     #[arg(long, value_name = "QUEUE", default_value = "default")]
     pub queue: String,
-    /// How long the task can wait to be claimed before it expires (1 to 315360000 seconds)
     #[arg(
         long,
+        help = values::help(
+            "How long the task can wait to be claimed before it expires (RANGE seconds)",
+            Field::TtlSeconds
+        ),
         value_name = "DURATION",
         default_value_t = limits::PENDING_TTL_SECONDS_DEFAULT,
-        value_parser = values::seconds(limits::PENDING_TTL_SECONDS),
-        allow_negative_numbers = true
+        value_parser = values::seconds(Field::TtlSeconds),
+        allow_negative_numbers = true,
     )]
     pub ttl: i64,
     /// The name of the agent that enqueues, in 1 to 256 characters
@@ -60,26 +64,38 @@ pub struct Arguments {
     /// Up to 32 tags, each of at most 64 characters (a longer tag is cut)
     #[arg(long, value_name = "TAG1,TAG2", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// How many attempts the task has (1 to 1000); a failure or an expired lease uses one. By default a failed task
-    /// stays failed, and a task whose lease expires can be claimed again any number of times
-    #[arg(long, value_name = "N", value_parser = values::whole(limits::MAX_ATTEMPTS), allow_negative_numbers = true)]
-    pub max_attempts: Option<i64>,
-    /// How long to wait after the first failed attempt (0 to 2592000 seconds). The wait doubles with each further one,
-    /// up to MAX; jitter makes it up to half shorter [default: 1s:5m]
     #[arg(
         long,
+        help = values::help(
+            "How many attempts the task has (RANGE); a failure or an expired lease uses one. By default a \
+                failed task stays failed, and a task whose lease expires can be claimed again any number of \
+                times",
+            Field::MaxAttempts
+        ), value_name = "N", value_parser = values::whole(Field::MaxAttempts), allow_negative_numbers = true,
+    )]
+    pub max_attempts: Option<i64>,
+    #[arg(
+        long,
+        help = values::help(
+            "How long to wait after the first failed attempt (RANGE seconds). The wait doubles with each \
+                further one, up to MAX; jitter makes it up to half shorter [default: 1s:5m]",
+            Field::BackoffSeconds
+        ),
         value_name = "DURATION[:MAX]",
         requires = "max_attempts",
         value_parser = backoff(),
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
     )]
     pub backoff: Option<Backoff>,
-    /// Nobody can claim the task for this long (0 to 315360000 seconds)
     #[arg(
         long,
+        help = values::help(
+            "Nobody can claim the task for this long (RANGE seconds)",
+            Field::DelaySeconds
+        ),
         value_name = "DURATION",
-        value_parser = values::seconds(limits::DELAY_SECONDS),
-        allow_negative_numbers = true
+        value_parser = values::seconds(Field::DelaySeconds),
+        allow_negative_numbers = true,
     )]
     pub delay: Option<i64>,
     /// Nobody can claim the task before this time
@@ -118,12 +134,8 @@ pub(super) enum EnqueueAnswer {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct EnqueuedTask {
-    #[serde(flatten)]
-    task: TaskRecord,
-    /// True if a task with the same unique key existed already.
-    deduplicated: bool,
-}
+#[serde(transparent)]
+pub(super) struct EnqueuedTask(Enqueued);
 
 pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<EnqueueAnswer>, Failure> {
     if let Some(file) = &args.batch {
@@ -131,8 +143,8 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<En
     }
     let (new, warnings) = Draft::from(args).check()?;
     let OpenQueue { queue, .. } = context.open()?;
-    let Enqueued { task, deduplicated } = queue.enqueue(new, host::now(), nonce()?)?;
-    Ok(Answered { answer: EnqueueAnswer::One(Box::new(EnqueuedTask { task: task.into(), deduplicated })), warnings })
+    let enqueued = queue.enqueue(new, host::now(), nonce()?)?.into();
+    Ok(Answered { answer: EnqueueAnswer::One(Box::new(EnqueuedTask(enqueued))), warnings })
 }
 
 fn run_batch(file: &str, run_id: &str, context: &Context<'_>) -> Result<Answered<EnqueueAnswer>, Failure> {
@@ -194,14 +206,14 @@ impl Answer for EnqueueAnswer {
 
 impl EnqueuedTask {
     fn text(&self, page: &mut Page) {
-        let EnqueuedTask { task, deduplicated } = self;
+        let EnqueuedTask(Enqueued { task, deduplicated }) = self;
         page.line(if *deduplicated { "✅ A task with this unique key exists already" } else { "✅ Task enqueued" });
         page.field("Task ID", &task.task_id);
         page.field("Title", &task.title);
         page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));
         page.field("TTL", format_args!("{}s", task.ttl_seconds));
-        task.tags_text(page);
-        task.plan_text(page);
+        tags_text(task, page);
+        plan_text(task, page);
     }
 }
 
@@ -216,7 +228,7 @@ pub struct Backoff {
 
 /// A [`Backoff`], as it is typed.
 fn backoff() -> impl TypedValueParser<Value = Backoff> {
-    let seconds = |text: &str| request::seconds("", text, &limits::BACKOFF_SECONDS);
+    let seconds = |text: &str| Field::BackoffSeconds.seconds(text);
     values::parser(move |text| match text.split_once(':') {
         None => Ok(Backoff { seconds: seconds(text)?, max_seconds: None }),
         Some((first, most)) => Ok(Backoff { seconds: seconds(first)?, max_seconds: Some(seconds(most)?) }),

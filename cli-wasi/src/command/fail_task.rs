@@ -46,7 +46,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Fa
 impl Answer for FailTaskAnswer {
     fn text(&self, page: &mut Page) {
         let record = &self.changed.record;
-        let has_ended = record.status == Status::Failed.as_str();
+        let has_ended = record.status == Status::Failed;
         self.changed
             .text(if has_ended { "❌ Task failed" } else { "🔁 Attempt failed; the task will be retried" }, page);
         if let Some(error) = record.error.as_ref().filter(|error| !error.as_str().is_empty()) {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use coord_core::TaskId;
-use coord_core::request::{self, BadRequest, FieldNames};
+use coord_core::request::{self, BadRequest, Field};
 use coord_core::transition::Claimant;
 
 use crate::output::Failure;
@@ -41,25 +41,16 @@ impl Lease {
     }
 }
 
-/// The names of the values on the command line.
-const FIELD_NAMES: FieldNames = FieldNames {
-    run_id: "--run-id",
-    ttl_seconds: "--ttl",
-    lease_seconds: "--claim-ttl",
-    wait_seconds: "--wait",
-    limit: "--limit",
-    max_attempts: "--max-attempts",
-    backoff: "--backoff",
-    delay: "--delay",
-    after: "--after",
-    if_parent_fails: "--if-parent-fails",
-    payload: "--payload",
-    result: "--result",
-    error: "--error",
-};
+/// The flag of a field: its name without its unit, but for one.
+fn flag(field: Field) -> String {
+    match field {
+        Field::LeaseSeconds => "--claim-ttl".to_string(),
+        field => format!("--{}", field.name().trim_end_matches("_seconds").replace('_', "-")),
+    }
+}
 
 impl From<BadRequest> for Failure {
     fn from(bad: BadRequest) -> Failure {
-        Failure::new(bad.code(), bad.message(&FIELD_NAMES))
+        Failure::new(bad.code(), bad.message(flag))
     }
 }

@@ -1,14 +1,14 @@
 //! `muse coord heartbeat`: keep a claimed task, and learn whether somebody asks to stop.
 
 use clap::Args;
-use coord_core::limits;
-use coord_core::request;
+use coord_core::request::{self, Field};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, OpenQueue, nonce};
 use super::flags::Lease;
 use super::values;
+use crate::answer::cancel_request;
 use crate::answer::changed::ChangedClaim;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
@@ -19,12 +19,15 @@ use crate::output::{Answer, Answered, Failure, Page};
 pub struct Arguments {
     #[command(flatten)]
     pub lease: Lease,
-    /// How long the lease lasts from now (1 to 86400 seconds); by default its previous length
     #[arg(
         long,
+        help = values::help(
+            "How long the lease lasts from now (RANGE seconds); by default its previous length",
+            Field::LeaseSeconds
+        ),
         value_name = "DURATION",
-        value_parser = values::seconds(limits::CLAIM_TTL_SECONDS),
-        allow_negative_numbers = true
+        value_parser = values::seconds(Field::LeaseSeconds),
+        allow_negative_numbers = true,
     )]
     pub claim_ttl: Option<i64>,
     /// How much of the task is done, from 0 to 1
@@ -52,7 +55,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<He
 impl Answer for HeartbeatAnswer {
     fn text(&self, page: &mut Page) {
         let record = &self.0.record;
-        record.request.text(page);
+        cancel_request::text(&record.cancel, page);
         self.0.text("💓 Lease renewed", page);
         let seconds = record.expires_at.micros_since(record.heartbeat_at) / 1_000_000;
         page.field("Expires in", format_args!("{seconds}s ({})", record.expires_at));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::TypedValueParser;
-use coord_core::request::{self, BadRequest, BadWord};
+use coord_core::request::{self, BadRequest, BadWord, Field};
 
 use super::context::{Context, OpenQueue, nonce};
 use super::values;
@@ -32,8 +32,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Se
 }
 
 fn checked(InFlight(given): InFlight) -> Result<Option<u32>, Failure> {
-    let range = 1..=i64::from(u32::MAX);
-    let max = given.map(|max| request::between("--max-in-flight", max, &range)).transpose();
+    let max = given.map(|max| Field::MaxInFlight.check(max)).transpose();
     let max = max.map_err(|bad| match Failure::from(bad) {
         failure if given == Some(0) => {
             let error = failure.error + ": to stop all claims, use `muse coord pause`";
@@ -48,7 +47,7 @@ fn in_flight() -> impl TypedValueParser<Value = InFlight> {
     let taken = "a whole number from 1 to 4294967295, or none";
     values::parser(move |text| match text {
         "none" => Ok(InFlight(None)),
-        _ => match request::whole("", text, &(1..=i64::from(u32::MAX))) {
+        _ => match Field::MaxInFlight.whole(text) {
             Err(BadRequest::Word(word)) => Err(BadRequest::Word(BadWord { taken, ..word })),
             number => number.map(|number| InFlight(Some(number))),
         },

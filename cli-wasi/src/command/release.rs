@@ -1,9 +1,8 @@
 //! `muse coord release`: give a claimed task back.
 
 use clap::Args;
-use coord_core::limits;
 use coord_core::queue::Status;
-use coord_core::request;
+use coord_core::request::Field;
 
 use super::context::{Context, OpenQueue, nonce};
 use super::flags::Lease;
@@ -18,19 +17,22 @@ use crate::output::{Answered, Failure};
 pub struct Arguments {
     #[command(flatten)]
     pub lease: Lease,
-    /// Nobody can claim the task for this long (0 to 315360000 seconds)
     #[arg(
         long,
+        help = values::help(
+            "Nobody can claim the task for this long (RANGE seconds)",
+            Field::DelaySeconds
+        ),
         value_name = "DURATION",
         default_value_t = 0,
-        value_parser = values::seconds(limits::DELAY_SECONDS),
-        allow_negative_numbers = true
+        value_parser = values::seconds(Field::DelaySeconds),
+        allow_negative_numbers = true,
     )]
     pub delay: i64,
 }
 
 pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<ReleaseAnswer>, Failure> {
-    let (id, claimant, delay) = args.lease.check(|| request::delay_seconds(args.delay))?;
+    let (id, claimant, delay) = args.lease.check(|| Field::DelaySeconds.check(args.delay))?;
     let OpenQueue { queue, .. } = context.open()?;
     let released = queue.release(id, claimant, delay, host::now(), nonce()?)?;
     let heading = if released.status == Status::Cancelled {
@@ -38,5 +40,5 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Re
     } else {
         "↩️  Task released"
     };
-    Ok(Answered { answer: ReleaseAnswer::new(released, heading, &queue), warnings: Vec::new() })
+    Ok(Answered { answer: ReleaseAnswer::new(released.into(), heading, &queue), warnings: Vec::new() })
 }

@@ -1,16 +1,16 @@
 //! `muse coord retry`: put a task back that failed, expired or was cancelled.
 
 use clap::Args;
-use coord_core::queue::{Retried, Retrying, Status};
+use coord_core::answer::Retried;
+use coord_core::queue::{Retrying, Status};
 use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, OpenQueue, nonce};
-use crate::answer::released::ReleaseAnswer;
+use crate::answer::changed::Subject;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
-use crate::schema;
 
 /// Let a task that failed, expired or was cancelled be claimed again, with all its attempts
 #[derive(Debug, Args)]
@@ -28,30 +28,30 @@ pub struct Arguments {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RetryAnswer {
     #[serde(flatten)]
-    task: ReleaseAnswer,
-    /// With `--cascade`: the tasks that were put back with this one, the oldest first.
-    #[schemars(with = "Vec<schema::TaskId>")]
-    dependants: Vec<String>,
+    retried: Retried,
+    #[serde(skip)]
+    subject: Subject,
 }
 
 pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<RetryAnswer>, Failure> {
     let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = context.open()?;
     let retrying = Retrying { is_now: args.now, cascade: args.cascade };
-    let Retried { released, dependants, left } = queue.retry(id, retrying, host::now(), nonce()?)?;
-    let answer = RetryAnswer {
-        task: ReleaseAnswer::new(released, "🔁 Task put back", &queue),
-        dependants: dependants.iter().map(ToString::to_string).collect(),
-    };
-    Ok(Answered { answer, warnings: left.iter().map(|(_, error)| error.to_string()).collect() })
+    let retried = Retried::from(queue.retry(id, retrying, host::now(), nonce()?)?);
+    let warnings = retried.left.iter().map(|left| left.message.clone()).collect();
+    Ok(Answered { answer: RetryAnswer { retried, subject: Subject::new(id, &queue) }, warnings })
 }
 
 impl Answer for RetryAnswer {
     fn text(&self, page: &mut Page) {
-        self.task.text(page);
-        if self.task.status != Status::Pending.as_str() {
-            page.field("Status", self.task.status);
+        let Retried { released, dependants, .. } = &self.retried;
+        self.subject.text("🔁 Task put back", page);
+        if let Some(at) = released.scheduled_at {
+            page.field("Scheduled", at);
         }
-        self.dependants.iter().for_each(|id| page.field("With it", id));
+        if released.status != Status::Pending {
+            page.field("Status", released.status.as_str());
+        }
+        dependants.iter().for_each(|id| page.field("With it", id));
     }
 }

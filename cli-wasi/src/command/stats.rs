@@ -2,33 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::mem;
 
 use clap::Args;
-use coord_core::limits;
-use coord_core::queue::{self, Counts, Finding, Status};
-use coord_core::request;
-use coord_core::time::Timestamp;
+use coord_core::answer::{Percentiles, QueueStats, Stats};
+use coord_core::queue::{Counts, Finding, Status};
+use coord_core::request::Field;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, OpenQueue};
 use super::values;
-use crate::answer::item::counts_by_name;
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Format, Page, Printer};
-use crate::schema;
 
 /// Print figures for each queue: tasks by status, wait times and run times
 #[derive(Debug, Args)]
 #[command(after_help = values::DURATION_HELP)]
 pub struct Arguments {
-    /// How far back ended tasks are counted (0 to 315360000 seconds)
     #[arg(
         long,
+        help = values::help(
+            "How far back ended tasks are counted (RANGE seconds)",
+            Field::WindowSeconds
+        ),
         value_name = "DURATION",
         default_value_t = 3_600,
-        value_parser = values::seconds(limits::DELAY_SECONDS),
-        allow_negative_numbers = true
+        value_parser = values::seconds(Field::WindowSeconds),
+        allow_negative_numbers = true,
     )]
     pub window: i64,
     /// Answer in Prometheus's text format
@@ -39,40 +40,11 @@ pub struct Arguments {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct StatsAnswer {
     total: u64,
-    #[serde(flatten, serialize_with = "counts_by_name")]
-    #[schemars(with = "schema::CountsByName")]
+    #[serde(flatten)]
     counts: Counts,
     window_seconds: i64,
     /// By name.
     queues: BTreeMap<String, QueueStats>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct QueueStats {
-    /// Ended tasks are counted only if they ended in the window.
-    #[serde(serialize_with = "counts_by_name")]
-    #[schemars(with = "schema::CountsByName")]
-    counts: Counts,
-    #[schemars(with = "Option<schema::Time>")]
-    oldest_pending_since: Option<Timestamp>,
-    oldest_pending_seconds: Option<f64>,
-    completed_per_second: f64,
-    /// From enqueuing to the last claim, for tasks that were claimed and ended in the window.
-    wait_seconds: Option<Percentiles>,
-    /// From the last claim to the end, for the same tasks.
-    run_seconds: Option<Percentiles>,
-    paused: bool,
-    max_in_flight: Option<u32>,
-}
-
-/// Percentiles: `p90` means that 90 % of the times are at most this long.
-#[derive(Serialize, JsonSchema)]
-struct Percentiles {
-    count: u64,
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    max: f64,
 }
 
 /// Prints the figures, with `--prometheus` in its format, and tells the exit code.
@@ -91,78 +63,43 @@ fn prometheus(args: &Arguments, context: &Context<'_>) -> Result<Answered<String
 }
 
 fn stats(args: &Arguments, context: &Context<'_>) -> Result<Answered<StatsAnswer>, Failure> {
-    let window = request::between("--window", args.window, &limits::DELAY_SECONDS)?;
+    let window = Field::WindowSeconds.check(args.window)?;
     let OpenQueue { queue, .. } = context.open()?;
     let now = host::now();
-    let stats = queue.stats(window, now)?;
-    let queues = stats.queues.into_iter();
-    let answer = StatsAnswer {
-        total: stats.counts.total(),
-        counts: stats.counts,
-        window_seconds: stats.window_seconds,
-        queues: queues.map(|(name, queue)| (name.to_string(), QueueStats::new(queue, window, now))).collect(),
-    };
-    Ok(Answered { answer, warnings: stats.findings.iter().map(Finding::to_string).collect() })
-}
-
-impl QueueStats {
-    fn new(stats: queue::QueueStats, window: i64, now: Timestamp) -> QueueStats {
-        let completed = stats.counts.of(Status::Completed) as f64;
-        QueueStats {
-            counts: stats.counts,
-            oldest_pending_since: stats.oldest_pending_since,
-            oldest_pending_seconds: stats.oldest_pending_since.map(|since| seconds(now.micros_since(since))),
-            completed_per_second: if window > 0 { completed / window as f64 } else { 0.0 },
-            wait_seconds: stats.wait.map(Percentiles::from),
-            run_seconds: stats.run.map(Percentiles::from),
-            paused: stats.is_paused,
-            max_in_flight: stats.max_in_flight,
-        }
-    }
-}
-
-impl From<queue::Percentiles> for Percentiles {
-    fn from(queue::Percentiles { count, p50, p90, p99, max }: queue::Percentiles) -> Percentiles {
-        Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
-    }
-}
-
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1_000_000.0
+    let mut stats = queue.stats(window, now)?;
+    let warnings = mem::take(&mut stats.findings).iter().map(Finding::to_string).collect();
+    let Stats { total, counts, window_seconds, queues } = Stats::new(stats, now);
+    let queues = queues.into_iter().map(|stats| (stats.queue.to_string(), stats)).collect();
+    Ok(Answered { answer: StatsAnswer { total, counts, window_seconds, queues }, warnings })
 }
 
 impl Answer for StatsAnswer {
     fn text(&self, page: &mut Page) {
         let window = self.window_seconds;
         page.line(format_args!("📊 {} task(s); below, ended tasks only of the last {window}s", self.total));
-        for (name, queue) in &self.queues {
-            queue.text(name, page);
-        }
+        self.queues.values().for_each(|stats| queue_text(stats, page));
     }
 }
 
-impl QueueStats {
-    fn text(&self, name: &str, page: &mut Page) {
-        let paused = if self.paused { "  ⏸️ paused" } else { "" };
-        let max = self.max_in_flight.map_or(String::new(), |max| format!("  at most {max} claimed at once"));
-        page.line(format_args!("\n{name}{paused}{max}"));
-        let counted = |status: &Status| self.counts.of(*status) > 0;
-        let counts = Status::ALL.into_iter().filter(counted);
-        let counts: Vec<String> =
-            counts.map(|status| format!("{} {}", self.counts.of(status), status.as_str())).collect();
-        if !counts.is_empty() {
-            page.field("Tasks", counts.join("  "));
-        }
-        if let Some(seconds) = self.oldest_pending_seconds {
-            page.field("Oldest", format_args!("waiting for {seconds:.1}s"));
-        }
-        if self.counts.of(Status::Completed) > 0 {
-            page.field("Completed", format_args!("{:.2} per minute", self.completed_per_second * 60.0));
-        }
-        for (label, spread) in [("Wait", &self.wait_seconds), ("Run", &self.run_seconds)] {
-            if let Some(Percentiles { p50, p90, p99, max, .. }) = spread {
-                page.field(label, format_args!("50 % {p50:.3}s  90 % {p90:.3}s  99 % {p99:.3}s  max {max:.3}s"));
-            }
+fn queue_text(stats: &QueueStats, page: &mut Page) {
+    let paused = if stats.paused { "  ⏸️ paused" } else { "" };
+    let max = stats.max_in_flight.map_or(String::new(), |max| format!("  at most {max} claimed at once"));
+    page.line(format_args!("\n{}{paused}{max}", stats.queue));
+    let counted = |status: &Status| stats.counts.of(*status) > 0;
+    let counts = Status::ALL.into_iter().filter(counted);
+    let counts: Vec<String> = counts.map(|status| format!("{} {}", stats.counts.of(status), status.as_str())).collect();
+    if !counts.is_empty() {
+        page.field("Tasks", counts.join("  "));
+    }
+    if let Some(seconds) = stats.oldest_pending_seconds {
+        page.field("Oldest", format_args!("waiting for {seconds:.1}s"));
+    }
+    if stats.counts.of(Status::Completed) > 0 {
+        page.field("Completed", format_args!("{:.2} per minute", stats.completed_per_second * 60.0));
+    }
+    for (label, spread) in [("Wait", &stats.wait_seconds), ("Run", &stats.run_seconds)] {
+        if let Some(Percentiles { p50, p90, p99, max, .. }) = spread {
+            page.field(label, format_args!("50 % {p50:.3}s  90 % {p90:.3}s  99 % {p99:.3}s  max {max:.3}s"));
         }
     }
 }

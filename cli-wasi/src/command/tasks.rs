@@ -2,9 +2,10 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use coord_core::answer::{Item, ListingHead};
 use coord_core::name::QueueName;
-use coord_core::queue::{Counts, Cursor, Filter, Finding, Matching, Sort, Status, TaskList};
-use coord_core::request::FilterDraft;
+use coord_core::queue::{Filter, Finding, Matching, Sort, Status, TaskList};
+use coord_core::request::{Field, FilterDraft};
 use coord_core::{Queue, limits};
 use coord_store::DirStore;
 use muse_terminal::{fitted, sanitised};
@@ -13,10 +14,9 @@ use serde::Serialize;
 
 use super::context::{Context, OpenQueue};
 use super::values::{self, words};
-use crate::answer::item::{FIELDS, Item, counts_by_name};
+use crate::answer::item::FIELDS;
 use crate::host;
 use crate::output::{Failure, NOTHING_CHANGED, Page, Printer, Unwritten};
-use crate::schema;
 
 mod fields;
 mod table;
@@ -52,13 +52,16 @@ pub struct Arguments {
     /// Continue after the `next_cursor` of an earlier answer in the same order
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<String>,
-    /// Show at most N tasks (1 to 10000); the counts are always of all tasks
     #[arg(
         long,
+        help = values::help(
+            "Show at most N tasks (RANGE); the counts are always of all tasks",
+            Field::Limit
+        ),
         value_name = "N",
         default_value_t = limits::LIST_ITEMS_DEFAULT,
-        value_parser = values::whole(limits::LIST_ITEMS),
-        allow_negative_numbers = true
+        value_parser = values::whole(Field::Limit),
+        allow_negative_numbers = true,
     )]
     pub limit: i64,
     /// Show only these fields of each task, in this order; the counts are shown as always
@@ -80,18 +83,8 @@ pub(super) struct TasksAnswer {
 
 #[derive(Serialize, JsonSchema)]
 struct Head {
-    total: u64,
-    #[serde(flatten, serialize_with = "counts_by_name")]
-    #[schemars(with = "schema::CountsByName")]
-    counts: Counts,
-    limit: usize,
-    truncated: bool,
-    /// Where the next page begins, if there are more tasks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<schema::QueueName>")]
-    paused_queues: Vec<QueueName>,
+    #[serde(flatten)]
+    listing: ListingHead,
     #[serde(skip)]
     filter: String,
 }
@@ -169,15 +162,8 @@ fn print(
 
 impl Head {
     fn new(args: &Arguments, filter: &Filter, list: &TaskList, queue: &Queue<DirStore>) -> Result<Head, Failure> {
-        Ok(Head {
-            total: list.counts.total(),
-            counts: list.counts.clone(),
-            limit: filter.limit,
-            truncated: list.next_cursor.is_some(),
-            next_cursor: list.next_cursor.as_ref().map(Cursor::to_string),
-            paused_queues: queue.settings()?.paused.into_iter().collect(),
-            filter: filter_text(args),
-        })
+        let listing = ListingHead::new(list.counts.clone(), filter.limit, list.next_cursor.as_ref(), queue.settings()?);
+        Ok(Head { listing, filter: filter_text(args) })
     }
 }
 
@@ -259,13 +245,13 @@ fn filter_text(args: &Arguments) -> String {
 impl Head {
     fn text(&self, page: &mut Page) {
         let width = page.columns.unwrap_or(PAGE_COLUMNS);
-        page.line(format_args!("Task queue — {} task(s)", self.total));
+        page.line(format_args!("Task queue — {} task(s)", self.listing.total));
         if !self.filter.is_empty() {
             page.line(format_args!("  filter: {}", self.filter));
         }
         self.counts_text(page, width);
-        if !self.paused_queues.is_empty() {
-            let paused: Vec<&str> = self.paused_queues.iter().map(QueueName::as_str).collect();
+        if !self.listing.paused_queues.is_empty() {
+            let paused: Vec<&str> = self.listing.paused_queues.iter().map(QueueName::as_str).collect();
             page.line(fitted(&format!("  paused: {}", paused.join(", ")), width));
         }
         page.line("─".repeat(width.min(PAGE_COLUMNS)));
@@ -273,7 +259,7 @@ impl Head {
 
     /// How many are shown, if there are more.
     fn end_text(&self, shown: usize, matching: Matching, page: &mut Page) {
-        if self.truncated {
+        if self.listing.truncated {
             let of = match matching {
                 Matching::Exactly(count) => format!(" of {count}"),
                 // They are not counted: that would take a look at each record.
@@ -281,7 +267,7 @@ impl Head {
             };
             page.line(format_args!("\n  (showing {shown}{of} — use --limit to see more)"));
         }
-        if let Some(cursor) = &self.next_cursor {
+        if let Some(cursor) = &self.listing.next_cursor {
             page.line(format_args!("  (next page: --cursor {cursor})"));
         }
     }
@@ -290,7 +276,7 @@ impl Head {
     fn counts_text(&self, page: &mut Page, width: usize) {
         let mut line = String::new();
         for status in Status::ALL {
-            let count = self.counts.of(status);
+            let count = self.listing.counts.of(status);
             // The reference has six counts; the others show when there is something to count.
             if matches!(status, Status::Scheduled | Status::Blocked | Status::Expired) && count == 0 {
                 continue;

@@ -2,22 +2,20 @@
 
 use std::error::Error;
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use clap::builder::{StringValueParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
-use coord_core::request::{self, BadRequest};
+use coord_core::request::{BadRequest, Field};
 
 /// What help says of a `DURATION`.
 pub(super) const DURATION_HELP: &str =
-    "DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.";
+    "DURATION is a number of seconds, or numbers with s, m, h or d: 90, 30s, 15m, 1h30m, 7d.";
 
 /// What help says of a `TIME`.
 pub(super) const TIME_HELP: &str = "TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.";
 
 /// What help says of both.
 pub(super) const DURATION_AND_TIME_HELP: &str = "\
-DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+DURATION is a number of seconds, or numbers with s, m, h or d: 90, 30s, 15m, 1h30m, 7d.
 TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.";
 
 /// A value that is refused here already, before there is a draft that it stands in.
@@ -39,21 +37,24 @@ impl Error for BadValue {}
 /// A number that is beyond 64 bits: not wrong usage, but out of its range as others are that have as good a form.
 /// `None`: the error is another one.
 pub fn out_of_range(error: &clap::Error) -> Option<BadRequest> {
-    let BadValue(BadRequest::Number { given, range, .. }) = error.source()?.downcast_ref()? else { return None };
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
-    // `--ttl <DURATION>`
-    let what = option.split(' ').next().unwrap_or_default().to_string();
-    Some(BadRequest::Number { what, given: given.clone(), range: *range })
+    let BadValue(bad @ BadRequest::OutOfRange(_)) = error.source()?.downcast_ref()? else { return None };
+    Some(bad.clone())
 }
 
-/// A duration, in seconds.
-pub(super) fn seconds(range: RangeInclusive<i64>) -> impl TypedValueParser<Value = i64> {
-    parser(move |text| request::seconds("", text, &range))
+/// The duration of a field, in seconds.
+pub(super) fn seconds(field: Field) -> impl TypedValueParser<Value = i64> {
+    parser(move |text| field.seconds(text))
 }
 
-/// A whole number.
-pub(super) fn whole(range: RangeInclusive<i64>) -> impl TypedValueParser<Value = i64> {
-    parser(move |text| request::whole("", text, &range))
+/// The whole number of a field.
+pub(super) fn whole(field: Field) -> impl TypedValueParser<Value = i64> {
+    parser(move |text| field.whole(text))
+}
+
+/// Help that says the range of its field where it stands for it, as `RANGE`.
+pub(super) fn help(text: &str, field: Field) -> String {
+    let range = field.range();
+    text.replace("RANGE", &format!("{} to {}", range.start(), range.end()))
 }
 
 /// A value that `read` reads.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use coord_core::TaskId;
+use coord_core::answer::Item;
 use coord_core::queue::{Change, Finding, TaskWatch};
 use coord_core::request::FilterDraft;
 use coord_core::time::Timestamp;
@@ -11,10 +13,8 @@ use serde::Serialize;
 
 use super::context::{Context, OpenQueue};
 use super::values::words;
-use crate::answer::item::Item;
 use crate::host::{self, Stopwatch};
 use crate::output::{Ended, Failure, Stopped, Stream};
-use crate::schema;
 
 /// Print every task, then each task that changes, as lines of JSON, until interrupted
 ///
@@ -33,7 +33,6 @@ pub struct Arguments {
 /// A line.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct WatchLine {
-    #[schemars(with = "schema::Time")]
     timestamp: Timestamp,
     #[serde(flatten)]
     task: WatchedTask,
@@ -44,8 +43,7 @@ pub(super) struct WatchLine {
 enum WatchedTask {
     Stands(Box<Item>),
     Gone {
-        #[schemars(with = "schema::TaskId")]
-        task_id: String,
+        task_id: TaskId,
         /// The task is no longer in the queue.
         #[schemars(extend("const" = "removed"))]
         status: &'static str,
@@ -83,7 +81,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>, stream: &mut Stream<'
 
 impl From<Change> for WatchLine {
     fn from(Change { id, item }: Change) -> WatchLine {
-        let gone = || WatchedTask::Gone { task_id: id.to_string(), status: "removed" };
+        let gone = || WatchedTask::Gone { task_id: id, status: "removed" };
         WatchLine {
             timestamp: host::now(),
             task: item.map_or_else(gone, |item| WatchedTask::Stands(Box::new(item.into()))),

@@ -8,7 +8,6 @@ use super::terminal::{complain, print, without_id_prefix};
 use super::{Format, NOTHING_CHANGED, Printer};
 use crate::host;
 use crate::print::chosen;
-use crate::schema;
 
 /// How many bytes an envelope has without the command's own fields and warnings, at most.
 pub const ENVELOPE_BYTES: usize = 160;
@@ -20,7 +19,6 @@ pub struct Envelope<'a, T> {
     schema: u32,
     exit_code: u8,
     duration_ms: f64,
-    #[schemars(with = "schema::Time")]
     timestamp: Timestamp,
     #[serde(flatten)]
     fields: &'a T,

@@ -36,31 +36,24 @@ pub struct Failure {
 /// A task's status, and the agent that holds it, held it last or ended it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Standing {
-    #[schemars(with = "schema::StatusName")]
     task_status: Status,
     claimer_run_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Time>")]
     claimed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Time>")]
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Time>")]
     ended_at: Option<Timestamp>,
     /// When the task is due.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::Time>")]
     scheduled_at: Option<Timestamp>,
     /// The task that this one waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::TaskId>")]
     blocked_on: Option<String>,
     /// The task that has the unique key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<schema::TaskId>")]
     live_task_id: Option<String>,
 }
 

@@ -49,6 +49,10 @@ pub enum Field {
     KeepLast,
     /// How many tasks of a queue may be claimed at once.
     MaxInFlight,
+    /// Which tasks are claimed first.
+    Priority,
+    /// How long an answer may be.
+    MaxBytes,
 }
 
 impl Field {
@@ -74,6 +78,8 @@ impl Field {
             Field::OlderThanSeconds => "older_than_seconds",
             Field::KeepLast => "keep_last",
             Field::MaxInFlight => "max_in_flight",
+            Field::Priority => "priority",
+            Field::MaxBytes => "max_bytes",
         }
     }
 
@@ -91,8 +97,9 @@ impl Field {
             }
             Field::Max => 1..=limits::BATCH as i64,
             Field::MaxInFlight => 1..=u32::MAX as i64,
-            Field::KeepLast => 0..=i64::MAX,
-            Field::RunId
+            Field::KeepLast | Field::MaxBytes => 0..=i64::MAX,
+            Field::Priority
+            | Field::RunId
             | Field::After
             | Field::IfParentFails
             | Field::Payload

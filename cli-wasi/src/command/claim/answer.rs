@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use coord_core::answer::{ClaimRecord, Claimed, Report, Task};
 use coord_core::name::QueueName;
 use coord_core::queue::{self, ClaimRequest, Closed};
 use coord_core::transition::Claimant;
@@ -12,13 +13,11 @@ use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::answer::claim_record::ClaimRecord;
-use crate::answer::late_result::{LateResult, late_results_text};
-use crate::answer::task_record::TaskRecord;
+use crate::answer::late_result::late_results_text;
+use crate::answer::task::tags_text;
 use crate::command::context::nonce;
 use crate::host;
 use crate::output::{Answer, Page, start_of};
-use crate::schema;
 
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -42,7 +41,7 @@ pub struct OneClaim {
     claim: ClaimRecord,
     task: ClaimedTask,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    late_results: Vec<LateResult>,
+    late_results: Vec<Report>,
     /// The fields that `--max-bytes` left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<LeftOut>,
@@ -54,7 +53,7 @@ pub struct OneClaim {
 #[derive(Serialize, JsonSchema)]
 pub struct ClaimedTask {
     #[serde(flatten)]
-    pub task: TaskRecord,
+    pub task: Task,
     #[serde(flatten)]
     pub truncated: Option<TruncatedPayload>,
 }
@@ -85,14 +84,11 @@ pub struct NothingToClaim {
     #[schemars(extend("const" = "empty"))]
     status: &'static str,
     /// The requested queue, if exactly one was requested.
-    #[schemars(with = "Option<schema::QueueName>")]
     queue: Option<QueueName>,
     /// The requested queues that are paused and have tasks waiting.
-    #[schemars(with = "Vec<schema::QueueName>")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     paused: Vec<QueueName>,
     /// The requested queues that have tasks waiting and as many claimed as their limit allows.
-    #[schemars(with = "Vec<schema::QueueName>")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     full: Vec<QueueName>,
     /// True if more is due than one claim handles (expired leases, tasks whose start time has come or whose parents
@@ -122,17 +118,16 @@ pub struct HeldLease {
 /// What of a claim may be left out.
 pub struct Parts<'a> {
     pub task: &'a mut ClaimedTask,
-    pub late_results: &'a mut Vec<LateResult>,
+    pub late_results: &'a mut Vec<Report>,
     pub left_out: &'a mut Vec<LeftOut>,
 }
 
 impl OneClaim {
     /// What the queue claimed, with all that it says of it.
     pub fn new(claimed: queue::Claimed, lease: HeldLease) -> OneClaim {
-        let queue::Claimed { task, record, late_results } = claimed;
-        let late_results = late_results.into_iter().map(LateResult::from).collect();
-        let task = ClaimedTask { task: task.into(), truncated: None };
-        OneClaim { claim: record.into(), task, late_results, left_out: Vec::new(), lease }
+        let Claimed { record, task, late_results } = claimed.into();
+        let task = ClaimedTask { task, truncated: None };
+        OneClaim { claim: record, task, late_results, left_out: Vec::new(), lease }
     }
 
     /// All that may be left out.
@@ -253,7 +248,7 @@ impl OneClaim {
         if let Some(TruncatedPayload { payload_bytes, .. }) = truncated {
             page.field("Payload", format_args!("{payload_bytes} bytes, left out"));
         }
-        task.tags_text(page);
+        tags_text(task, page);
         for part in left_out.iter().filter(|part| part.field != "payload") {
             page.field("Left out", part);
         }

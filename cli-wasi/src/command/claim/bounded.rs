@@ -1,12 +1,11 @@
 //! `claim --max-bytes`: the fields of a claim that fit, and the count and names of those that are left out.
 
+use coord_core::answer::{Report, Task};
 use coord_core::name::{RunId, Title};
 use muse_terminal::sanitised_json;
 use serde::Serialize;
 
 use super::answer::{ClaimedTask, LeftOut, OneClaim, Parts, TruncatedPayload};
-use crate::answer::late_result::LateResult;
-use crate::answer::task_record::TaskRecord;
 use crate::output::ENVELOPE_BYTES;
 
 /// A claim and its warnings, within a bound.
@@ -47,8 +46,8 @@ impl Bounded {
 
 /// What was taken out of a claim, to be put back as far as there is room.
 struct TakenOut {
-    whole: TaskRecord,
-    late_results: Vec<LateResult>,
+    whole: Task,
+    late_results: Vec<Report>,
 }
 
 /// How many bytes are left.

@@ -1,10 +1,11 @@
 //! The table of tasks, as people see it.
 
+use coord_core::answer::Item;
 use coord_core::queue::Status;
 use muse_terminal::{fitted, padded};
 
 use super::fields::{Row, Table};
-use crate::answer::item::{Item, icon};
+use crate::answer::item::icon;
 use crate::output::Page;
 
 /// The table of a list whose rows come one by one.
