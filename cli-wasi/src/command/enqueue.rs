@@ -208,7 +208,7 @@ impl EnqueuedTask {
     fn text(&self, page: &mut Page) {
         let EnqueuedTask(Enqueued { task, deduplicated }) = self;
         page.line(if *deduplicated { "✅ A task with this unique key exists already" } else { "✅ Task enqueued" });
-        page.field("Task ID", &task.task_id);
+        page.field("Task ID", task.task_id);
         page.field("Title", &task.title);
         page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));
         page.field("TTL", format_args!("{}s", task.ttl_seconds));

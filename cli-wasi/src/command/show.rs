@@ -41,7 +41,7 @@ impl Answer for ShowAnswer {
         let Shown { item, history, late_results, imported_at } = &self.0;
         let Item { task, status, attempt, generation, .. } = item;
         page.line(format_args!("{} {}", icon(*status), sanitised(task.title.as_str())));
-        page.field("Task ID", &task.task_id);
+        page.field("Task ID", task.task_id);
         let stands = format!("  {:<11} {}", "Status:", status.as_str());
         page.line(page.tinted(&format!("{stands}  attempt={attempt}  generation={generation}"), &stands, *status));
         page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));

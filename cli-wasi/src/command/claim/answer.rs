@@ -233,7 +233,7 @@ impl OneClaim {
     pub fn text(&self, page: &mut Page) {
         let OneClaim { claim, task: ClaimedTask { task, truncated }, late_results, left_out, .. } = self;
         page.line("🔒 Task claimed");
-        page.field("Task ID", &claim.task_id);
+        page.field("Task ID", claim.task_id);
         page.field("Title", &task.title);
         page.field("Claimer", &claim.claimer_run_id);
         page.field("Queue", format_args!("{}  priority={}", task.queue, task.priority));

@@ -94,7 +94,7 @@ impl Columns {
             page.line(format_args!("{} {rest}", task.task_id));
         } else {
             page.line(page.tinted(&self.cut(&rest, 0), &stands, item.status));
-            page.line(&task.task_id);
+            page.line(task.task_id);
         }
         let due = task.scheduled_at.filter(|_| item.status == Status::Scheduled).map(|at| format!("↳ due {at}"));
         let parent = item.blocked_on.as_ref().map(|parent| format!("↳ after {parent}"));
