@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1….tbilling             waiting, never claimed or given back
-//! 0667c8dd1b2c3.<id>.p5.v2.g1.a1.claimed.qbilling.c….h….e….n….agent-7           held by agent-7
-//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.recalled.qbilling.r….c….h….e….n….agent-7       the same, and somebody asks agent-7 to stop
-//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.lapsed.tbilling.c….h….e….n….agent-7   its lease ran out; claimable again
+//! 0667c8dd1b2c3.<id>.p5.v2.g1.a1.claimed.qbilling.c….h….e….n….agent-7         held by agent-7
+//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.cancelling.qbilling.r….c….h….e….n….agent-7   the same, and agent-7 is asked to stop
+//! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.timed_out.tbilling.c….h….e….n….agent-7   its lease ran out; claimable again
 //! 0667c8dd1b2c3.<id>.p5.v3.g1.a1.scheduled.u….r….                      waits for its time: a delay, a back-off
 //! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.blocked.o<id>                         waits for another task
 //! 0667c8dd1b2c3.<id>.p5.v4.g1.a1.completed.d….r….c….h….e….n….agent-7   ended
@@ -75,7 +75,7 @@ pub enum State {
         tags: TagSet,
     },
     /// Waiting again: this lease ran out. Until somebody claims the task its holder may still settle it.
-    Lapsed {
+    TimedOut {
         /// The lease.
         lease: Lease,
         /// What it can be chosen by.
@@ -84,7 +84,7 @@ pub enum State {
     /// Held under this lease, which may have run out without anyone having noticed yet.
     Claimed(Lease),
     /// As [`State::Claimed`], and its holder is asked to stop. The latest report but for progress says by whom and why.
-    Recalled(Lease),
+    Cancelling(Lease),
     /// Over for good.
     Ended(Ending),
 }
@@ -185,8 +185,11 @@ impl Entry {
         let [version, generation, attempt] = [fields.number("v")?, fields.number("g")?, fields.number("a")?];
         let (state, report, queue) = State::parse(&mut fields)?;
         let entry = Entry { id, created_at, priority, version, generation, attempt, state, report, queue };
-        let counted = entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION;
-        let held = entry.lease().is_none_or(|Lease { holder, .. }| holder.spilled() || fits(&holder.0, entry.priority));
+        let counted = entry.version <= limits::VERSION
+            && entry.generation <= limits::GENERATION
+            && entry.attempt <= limits::GENERATION;
+        let held =
+            entry.lease().is_none_or(|Lease { holder, .. }| holder.overflows() || fits(&holder.0, entry.priority));
         (counted && held && entry.name() == name).then_some(entry)
     }
 
@@ -196,6 +199,16 @@ impl Entry {
         // Writing to a text cannot fail.
         let _ = fmt::Write::write_fmt(&mut name, format_args!("{self}"));
         name
+    }
+
+    /// The version of the task's next name; `None`: it has had as many names as a task can have.
+    pub fn next_version(&self) -> Option<u32> {
+        (self.version < limits::VERSION).then(|| self.version + 1)
+    }
+
+    /// As [`Entry::next_version`], for a step that goes on all the same: then the name has the last version again.
+    pub(crate) fn version_after(&self) -> u32 {
+        self.next_version().unwrap_or(limits::VERSION)
     }
 
     /// The holder that `run_id` is on this task.
@@ -221,11 +234,11 @@ impl Entry {
     /// The tags that the name tells of, if there are any: those of a task that waits to be claimed.
     fn tags(&self) -> Option<&TagSet> {
         match &self.state {
-            State::Ready { tags, .. } | State::Lapsed { tags, .. } => Some(tags).filter(|tags| !tags.is_empty()),
+            State::Ready { tags, .. } | State::TimedOut { tags, .. } => Some(tags).filter(|tags| !tags.is_empty()),
             State::Scheduled { .. }
             | State::Blocked { .. }
             | State::Claimed(_)
-            | State::Recalled(_)
+            | State::Cancelling(_)
             | State::Ended(_) => None,
         }
     }
@@ -233,11 +246,11 @@ impl Entry {
     /// The queue, if the name tells of it: while the task is held.
     fn queue_told(&self) -> Option<&QueueLabel> {
         match &self.state {
-            State::Claimed(_) | State::Recalled(_) => self.queue.as_ref(),
+            State::Claimed(_) | State::Cancelling(_) => self.queue.as_ref(),
             State::Scheduled { .. }
             | State::Blocked { .. }
             | State::Ready { .. }
-            | State::Lapsed { .. }
+            | State::TimedOut { .. }
             | State::Ended(_) => None,
         }
     }
@@ -246,7 +259,7 @@ impl Entry {
     pub fn lease(&self) -> Option<&Lease> {
         match &self.state {
             State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => None,
-            State::Lapsed { lease, .. } | State::Claimed(lease) | State::Recalled(lease) => Some(lease),
+            State::TimedOut { lease, .. } | State::Claimed(lease) | State::Cancelling(lease) => Some(lease),
             State::Ended(ending) => ending.lease.as_ref(),
         }
     }
@@ -255,11 +268,11 @@ impl Entry {
 impl Holder {
     /// The run id, if the name itself holds it.
     pub fn run_id(&self) -> Option<RunId> {
-        if self.spilled() { None } else { unescaped(&self.0)?.parse().ok() }
+        if self.overflows() { None } else { unescaped(&self.0)?.parse().ok() }
     }
 
     /// True if the run id was too long for a name, so that its text is in `runs/`.
-    pub fn spilled(&self) -> bool {
+    pub fn overflows(&self) -> bool {
         self.0.starts_with('~')
     }
 
@@ -317,9 +330,9 @@ impl fmt::Display for Entry {
             State::Scheduled { due } => write!(f, ".scheduled.u{}", Time(*due))?,
             State::Blocked { on } => write!(f, ".blocked.o{}", on.hex())?,
             State::Ready { pending_until, .. } => write!(f, ".ready.x{}", Time(*pending_until))?,
-            State::Lapsed { .. } => f.write_str(".lapsed")?,
+            State::TimedOut { .. } => f.write_str(".timed_out")?,
             State::Claimed(_) => f.write_str(".claimed")?,
-            State::Recalled(_) => f.write_str(".recalled")?,
+            State::Cancelling(_) => f.write_str(".cancelling")?,
             State::Ended(ending) => write!(f, ".{}.d{}", ending.outcome.as_str(), Time(ending.ended_at))?,
         }
         self.queue_told().iter().try_for_each(|queue| write!(f, ".q{}", queue.0))?;
@@ -354,14 +367,14 @@ impl State {
             "scheduled" => State::Scheduled { due: fields.time("u")? },
             "blocked" => State::Blocked { on: TaskId::from_hex(fields.tagged("o")?)? },
             "ready" => State::Ready { pending_until: fields.time("x")?, tags: fields.tags()? },
-            "lapsed" => {
+            "timed_out" => {
                 let (tags, report) = (fields.tags()?, fields.report()?);
-                return Some((State::Lapsed { lease: Lease::parse(fields)?, tags }, report, None));
+                return Some((State::TimedOut { lease: Lease::parse(fields)?, tags }, report, None));
             }
-            "claimed" | "recalled" => {
+            "claimed" | "cancelling" => {
                 let (queue, report) = (fields.queue()?, fields.report()?);
                 let lease = Lease::parse(fields)?;
-                let state = if word == "claimed" { State::Claimed(lease) } else { State::Recalled(lease) };
+                let state = if word == "claimed" { State::Claimed(lease) } else { State::Cancelling(lease) };
                 return Some((state, report, queue));
             }
             _ => return None,
@@ -453,17 +466,17 @@ pub(crate) fn escaped(text: &str) -> String {
     name
 }
 
-/// True if there is room for this holder beside the priority's digits; a longer one is spilled.
+/// True if there is room for this holder beside the priority's digits; a longer one overflows to a side file.
 fn fits(escaped: &str, priority: i64) -> bool {
     escaped.len() + priority.to_string().len() <= limits::PRIORITY_AND_HOLDER_BYTES
 }
 
 pub(crate) fn unescaped(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        bytes.extend_from_slice(part.get(2..)?.as_bytes());
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        bytes.push(u8::from_str_radix(piece.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(piece.get(2..)?.as_bytes());
     }
     String::from_utf8(bytes).ok()
 }
@@ -471,33 +484,31 @@ pub(crate) fn unescaped(text: &str) -> Option<String> {
 const TIME_BYTES: usize = 13;
 const DIGEST_BYTES: usize = 20;
 
-/// The longest name is that of a task that ended under a lease and with a report.
-const _: () = assert!(
-    TIME_BYTES + 1 + 64                           // enqueued, id
-        + ".p.v12345678.g123456.a123456".len()    // with the priority's digits counted below
-        + ".completed.d".len() + TIME_BYTES       // outcome and time
-        + 3 * (".c".len() + TIME_BYTES)           // three times of the lease
-        + 2 * (".n".len() + 16)                   // nonces of the report and of the lease
-        + 1 + limits::PRIORITY_AND_HOLDER_BYTES
-        <= limits::NAME_BYTES
-);
-/// A lapsed lease has tags in place of an outcome and its time.
-const _: () = assert!(".lapsed.t".len() + limits::TAGS_BYTES <= ".completed.d".len() + TIME_BYTES);
-/// A lease has a queue in place of an outcome and its time.
-const _: () = assert!(".recalled.q".len() + limits::QUEUE_LABEL_BYTES <= ".completed.d".len() + TIME_BYTES);
+/// A name that tells of a lease and a report is this long, without what tells its state.
+const LEASED_BYTES: usize = TIME_BYTES + 1 + 64   // enqueued, id
+    + ".p.v1234567.g123456.a123456".len()         // with the priority's digits counted below
+    + 3 * (".c".len() + TIME_BYTES)               // three times of the lease
+    + 2 * (".n".len() + 16)                       // nonces of the report and of the lease
+    + 1 + limits::PRIORITY_AND_HOLDER_BYTES;
+/// An ended task has its outcome and the time.
+const _: () = assert!(LEASED_BYTES + ".completed.d".len() + TIME_BYTES <= limits::NAME_BYTES);
+/// A timed-out lease has tags.
+const _: () = assert!(LEASED_BYTES + ".timed_out.t".len() + limits::TAGS_BYTES <= limits::NAME_BYTES);
+/// A lease has a queue.
+const _: () = assert!(LEASED_BYTES + ".cancelling.q".len() + limits::QUEUE_LABEL_BYTES <= limits::NAME_BYTES);
 /// A blocked task has no lease, but the id of another.
 const _: () = assert!(
     TIME_BYTES
         + 1
         + 64
-        + ".p-9223372036854775808.v12345678.g123456.a123456".len()
+        + ".p-9223372036854775808.v1234567.g123456.a123456".len()
         + ".blocked.o".len()
         + 64
         + ".r".len()
         + 16
         <= limits::NAME_BYTES
 );
-/// A holder that was spilled fits beside any priority.
+/// A holder that overflows fits beside any priority.
 const _: () = assert!("-9223372036854775808".len() + 1 + DIGEST_BYTES <= limits::PRIORITY_AND_HOLDER_BYTES);
 
 #[cfg(test)]
@@ -555,16 +566,16 @@ mod tests {
             entry(priority, |_| State::Ready { pending_until: at(9), tags: tags(&["billing", "rust"]) }),
             entry(priority, |_| State::Ready { pending_until: at(9), tags: tags(&long) }),
             entry(priority, |e| State::Claimed(lease(e, run_id))),
-            entry(priority, |e| State::Recalled(lease(e, run_id))),
-            entry(priority, |e| State::Lapsed { lease: lease(e, run_id), tags: tags(&[]) }),
-            entry(priority, |e| State::Lapsed { lease: lease(e, run_id), tags: tags(&long) }),
+            entry(priority, |e| State::Cancelling(lease(e, run_id))),
+            entry(priority, |e| State::TimedOut { lease: lease(e, run_id), tags: tags(&[]) }),
+            entry(priority, |e| State::TimedOut { lease: lease(e, run_id), tags: tags(&long) }),
             entry(priority, |_| ending(Outcome::Expired, None)),
             entry(priority, |_| ending(Outcome::Cancelled, None)),
         ]);
         for outcome in [Outcome::Completed, Outcome::Failed, Outcome::Cancelled] {
             entries.push(entry(priority, |e| ending(outcome, Some(lease(e, run_id)))));
         }
-        let is_held = |entry: &&Entry| matches!(entry.state, State::Claimed(_) | State::Recalled(_));
+        let is_held = |entry: &&Entry| matches!(entry.state, State::Claimed(_) | State::Cancelling(_));
         let held: Vec<Entry> = entries.iter().filter(is_held).cloned().collect();
         for queue in ["default", "of-14-letters-", &"q".repeat(limits::QUEUE_BYTES)] {
             let queue = Some(QueueLabel::of(&queue.parse().unwrap()));
@@ -604,19 +615,19 @@ mod tests {
             assert_eq!(entry.holder(&run_id).run_id(), Some(run_id));
         }
         let long: RunId = "x".repeat(200).parse().unwrap();
-        assert!(entry.holder(&long).spilled());
+        assert!(entry.holder(&long).overflows());
         assert_eq!(entry.holder(&long).run_id(), None);
         assert_eq!(entry.holder(&long), entry.holder(&long));
     }
 
     #[test]
-    fn a_holder_that_would_have_been_spilled_is_foreign() {
+    fn a_holder_that_would_have_overflowed_is_foreign() {
         // One who can write names could else put the id of another task into this one's name.
-        for holder in [TaskId::of_canonical(b"other").hex(), "x".repeat(42), "%e2%80%ae".repeat(5)] {
+        for holder in [TaskId::of_canonical(b"other").hex(), "x".repeat(41), "%e2%80%ae".repeat(5)] {
             let forged = entry(5, |e| State::Claimed(Lease { holder: Holder(holder.clone()), ..lease(e, "a") }));
             assert_eq!(Entry::parse(&forged.to_string()), None, "{holder}");
         }
-        let longest = entry(5, |e| State::Claimed(lease(e, &"x".repeat(41))));
+        let longest = entry(5, |e| State::Claimed(lease(e, &"x".repeat(40))));
         assert_eq!(Entry::parse(&longest.to_string()), Some(longest));
     }
 
@@ -633,9 +644,14 @@ mod tests {
                     assert!(less || optional || shorter.to_string() == name[..end], "{name} {end}");
                 }
             }
-            for (from, to) in
-                [(".v1", ".v01"), (".v1", ".v+1"), (".p5", ".p+5"), (".g0", ".g1000000"), (".p5", ".p5.p5")]
-            {
+            for (from, to) in [
+                (".v1", ".v01"),
+                (".v1", ".v+1"),
+                (".p5", ".p+5"),
+                (".v1", ".v10000000"),
+                (".g0", ".g1000000"),
+                (".p5", ".p5.p5"),
+            ] {
                 assert_eq!(Entry::parse(&name.replacen(from, to, 1)), None);
             }
             assert_eq!(Entry::parse(&name.to_uppercase()), None);

@@ -64,6 +64,11 @@ pub enum Error {
         /// What `format.json` says, shortened.
         found: String,
     },
+    /// The directory uses something that this version does not know. Nothing in it was changed.
+    UnsupportedFeature {
+        /// What `format.json` lists, shortened.
+        feature: String,
+    },
     /// `format.json` does not say which protocol the directory follows.
     NoFormat {
         /// What it holds, shortened.
@@ -147,7 +152,9 @@ impl Error {
             Error::NotFound { .. } | Error::NoParent { .. } => "not_found",
             Error::KeyTaken { .. } => "key_taken",
             Error::Refused { refusal, .. } => refusal.code(),
-            Error::UnsupportedFormat { .. } | Error::NoFormat { .. } => "unsupported_format",
+            Error::UnsupportedFormat { .. } | Error::UnsupportedFeature { .. } | Error::NoFormat { .. } => {
+                "unsupported_format"
+            }
             Error::Store(_) => "io_error",
             Error::Unknown(_) => "unknown",
             Error::WaitsInVain { .. }
@@ -172,8 +179,8 @@ impl fmt::Display for Error {
             }
             Error::WaitsInVain { id, parent, became: "removed" } => write!(
                 f,
-                "task {id}: it waits for {parent}, which was removed: put it back without waiting (retry --now); nothing \
-                 was changed"
+                "task {id}: it waits for {parent}, which was removed: put it back without waiting (retry --now); \
+                 nothing was changed"
             ),
             Error::WaitsInVain { id, parent, became } => write!(
                 f,
@@ -189,21 +196,26 @@ impl fmt::Display for Error {
             }
             Error::Unencodable(problem) => write!(f, "what was to be written is {problem}"),
             Error::UnsupportedFormat { found } => {
-                let ours = crate::queue::FORMAT;
+                let ours = crate::layout::FORMAT;
                 write!(f, "this directory follows another format ({found}; this version knows {ours}); ")?;
                 match found.parse::<u32>() {
                     Ok(found) if found < ours => f.write_str(
-                        "`muse coord export` of the version that made it, and `import` of this one in another directory, take \
-                         its tasks over",
+                        "`muse coord export` of the version that made it, and `import` of this one in another \
+                         directory, take its tasks over",
                     ),
                     _ => f.write_str("use a newer muse for it"),
                 }
             }
+            Error::UnsupportedFeature { feature } => write!(
+                f,
+                "this directory uses {feature:?}, which this version does not know; use a version of muse that knows \
+                 it. Nothing was changed"
+            ),
             Error::NoFormat { found } => write!(
                 f,
                 "format.json does not say which format this directory follows: it holds {found:?}, where this version \
-                 writes {{\"format\":{}}}; restore it. Nothing was changed",
-                crate::queue::FORMAT
+                 writes {}; restore it. Nothing was changed",
+                crate::layout::format_json()
             ),
             Error::NotAQueue { found } => write!(
                 f,
@@ -211,9 +223,9 @@ impl fmt::Display for Error {
             ),
             Error::TooMuchReported { id } => write!(
                 f,
-                "so much was reported on task {id} that its file may hold no more of this: {most} bytes before its end, {all} \
-                 in all, {line} at once; end it with less to say (complete it without a result, fail it for good or cancel \
-                 it), and enqueue what is left as a new task",
+                "so much was reported on task {id} that its file may hold no more of this: {most} bytes before its \
+                 end, {all} in all, {line} at once; end it with less to say (complete it without a result, fail it for \
+                 good or cancel it), and enqueue what is left as a new task",
                 most = limits::FILE_BYTES_BEFORE_THE_END,
                 all = limits::FILE_BYTES,
                 line = limits::LINE_OF_FILE_BYTES,

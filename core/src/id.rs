@@ -70,7 +70,8 @@ impl fmt::Display for BadTaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "invalid task id {:?}: it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` printed it",
+            "invalid task id {:?}: it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` \
+             printed it",
             crate::name::shortened(&self.given)
         )
     }

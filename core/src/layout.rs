@@ -23,8 +23,8 @@
 //! queues/<queue>.paused              the queue is paused
 //! queues/<queue>.max<n>              at most n of its tasks are claimed at once
 //! sweep/<time>                       when the claimed tasks are next looked through
-//! aside/<entry>                      entries whose record is torn or altered, for a person to look at
-//! aside/<nonce>/<name>               what one repair set aside
+//! quarantine/<entry>                 entries whose record is torn or altered, for a person to look at
+//! quarantine/<nonce>/<name>          what one repair quarantined
 //! tmp/                               files on their way to a name that must appear whole
 //! ```
 //!
@@ -34,7 +34,7 @@
 //! directories: so a claim reads at most 368 names and then 256 at a time, however many priorities there are. `<t1>` to
 //! `<t4>` are cut out of the microsecond of enqueuing, or of the time when the task is due, so that no directory on the
 //! way to the head of a queue has more than 128 of them (four above a year of backlog) and a burst of 20,000 tasks a
-//! second leaves 164 in a leaf.
+//! second leaves 164 in a time bucket.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -99,7 +99,7 @@ impl Dir {
     }
 
     /// True if the directory is never removed once it is there, and is one of about thirty such, so that a store may
-    /// hold it open: the children of the root, and the parts of `claimed/`, which every claim and its end come to.
+    /// hold it open: the children of the root, and the shards of `claimed/`, which every claim and its end come to.
     pub fn is_kept(&self) -> bool {
         !self.0.contains('/') || self.0.starts_with("claimed/")
     }
@@ -112,8 +112,25 @@ impl core::fmt::Display for Path {
 }
 
 /// The directories in the root, which are there before `format.json` is.
-pub fn halls() -> impl Iterator<Item = Dir> {
+pub fn root_dirs() -> impl Iterator<Item = Dir> {
     ROOT_NAMES.into_iter().filter(|name| !name.contains('.')).map(|name| Dir::root().child(name))
+}
+
+/// The number of the protocol that this version writes and reads.
+///
+/// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how
+/// its tasks come over: by an export of the version that knows it.
+pub const FORMAT: u32 = 4;
+
+/// What a directory of this format may use and this version knows. `format.json` lists what the directory does use.
+///
+/// To add a state or a file that an older version would take for another's: give it a name here, and list that once
+/// the directory has one. A version that does not know the name touches nothing.
+pub const FEATURES: [&str; 0] = [];
+
+/// What `format.json` says of a new directory.
+pub fn format_json() -> String {
+    format!("{{\"format\":{FORMAT},\"features\":[]}}")
 }
 
 /// The names that the queue puts into the root. Any other there belongs to somebody else.
@@ -133,7 +150,7 @@ pub const ROOT_NAMES: [&str; 17] = [
     "unique",
     "queues",
     "sweep",
-    "aside",
+    "quarantine",
     "tmp",
 ];
 
@@ -235,7 +252,7 @@ pub fn tag_text(tags: &TagSet) -> Path {
 
 /// True for the name of a file with tags.
 pub fn is_tag_text(name: &str) -> bool {
-    name.strip_suffix(".json").is_some_and(|digest| digest.len() == 15 && digest.bytes().all(crate::id::is_lower_hex))
+    name.strip_suffix(".json").is_some_and(|digest| digest.len() == 14 && digest.bytes().all(crate::id::is_lower_hex))
 }
 
 /// The directory of the tags that are too long for a name.
@@ -295,32 +312,32 @@ pub fn removing() -> Dir {
 pub const REMOVING: &str = "removing";
 
 /// Where an entry goes whose record cannot be trusted.
-pub fn aside(entry: &Entry) -> Path {
-    aside_shelf().file(entry.name())
+pub fn quarantine(entry: &Entry) -> Path {
+    quarantine_dir().file(entry.name())
 }
 
-/// What was set aside.
-pub fn aside_shelf() -> Dir {
-    Dir::root().child("aside")
+/// What was quarantined.
+pub fn quarantine_dir() -> Dir {
+    Dir::root().child("quarantine")
 }
 
-/// Where one repair sets things aside, each under the name that it had. A directory of its own, since an entry's name
+/// Where one repair quarantines things, each under the name that it had. A directory of its own, since an entry's name
 /// can be as long as a name may be, and has no room for a nonce.
-pub fn aside_by(nonce: Nonce) -> Dir {
-    aside_shelf().child(&nonce.to_string())
+pub fn quarantine_by(nonce: Nonce) -> Dir {
+    quarantine_dir().child(&nonce.to_string())
 }
 
-/// The name that something gets which a repair sets aside where it is, since it may not move it to `aside/`.
-pub fn set_aside_in_place(nonce: Nonce, name: &str) -> String {
-    format!("{SET_ASIDE}{nonce}.{name}")
+/// The name that something gets which a repair quarantines where it is, since it may not move it to `quarantine/`.
+pub fn quarantine_in_place(nonce: Nonce, name: &str) -> String {
+    format!("{QUARANTINED}{nonce}.{name}")
 }
 
 /// True for such a name.
-pub fn is_set_aside(name: &str) -> bool {
-    name.starts_with(SET_ASIDE)
+pub fn is_quarantined(name: &str) -> bool {
+    name.starts_with(QUARANTINED)
 }
 
-const SET_ASIDE: &str = ".aside.";
+const QUARANTINED: &str = ".quarantine.";
 
 /// The directory of the records.
 pub fn tasks() -> Dir {
@@ -334,17 +351,17 @@ pub fn runs() -> Dir {
 
 /// The directories that hold claimed or ended tasks, each fanned out by id, and blocked ones, fanned out by the
 /// parent's.
-pub fn shelf(shelf: Shelf) -> Dir {
-    Dir::root().child(match shelf {
-        Shelf::Blocked => "blocked",
-        Shelf::Claimed => "claimed",
-        Shelf::Done => "done",
+pub fn state_dir(state_dir: StateDir) -> Dir {
+    Dir::root().child(match state_dir {
+        StateDir::Blocked => "blocked",
+        StateDir::Claimed => "claimed",
+        StateDir::Done => "done",
     })
 }
 
 /// The directory of the tasks that wait for this one.
 pub fn blocked_on(parent: TaskId) -> Dir {
-    shelf_of(Shelf::Blocked, parent).child(&parent.hex())
+    shard_of(StateDir::Blocked, parent).child(&parent.hex())
 }
 
 /// The mark of a task that has this parent among several: there while the task is blocked.
@@ -381,21 +398,21 @@ pub fn deadline_digits(at: Timestamp) -> [String; 2] {
     [format!("{:04x}", at.micros() >> 40), format!("{:04x}", (at.micros() >> 27) & 0x1fff)]
 }
 
-/// The part of a shelf where `id` can be.
-pub fn shelf_of(whole: Shelf, id: TaskId) -> Dir {
+/// The shard of a state directory where `id` can be.
+pub fn shard_of(whole: StateDir, id: TaskId) -> Dir {
     let digits = match whole {
-        Shelf::Claimed => 1,
-        Shelf::Blocked | Shelf::Done => 2,
+        StateDir::Claimed => 1,
+        StateDir::Blocked | StateDir::Done => 2,
     };
-    shelf(whole).child(&id.fan_out(digits))
+    state_dir(whole).child(&id.fan_out(digits))
 }
 
 /// The directories that a task comes to in its life and that are sorted by its id.
-pub fn stations(id: TaskId) -> [Dir; 3] {
-    [record(id).dir, shelf_of(Shelf::Claimed, id), shelf_of(Shelf::Done, id)]
+pub fn dirs_for_task(id: TaskId) -> [Dir; 3] {
+    [record(id).dir, shard_of(StateDir::Claimed, id), shard_of(StateDir::Done, id)]
 }
 
-/// The empty file that says that the stations of all tasks with the same first byte are on disk, names and all.
+/// The empty file that says that the directories of all tasks with the same first byte are on disk, names and all.
 pub fn prepared(id: TaskId) -> Path {
     record(id).dir.file(PREPARED)
 }
@@ -403,14 +420,14 @@ pub fn prepared(id: TaskId) -> Path {
 /// The name of [`prepared`].
 pub const PREPARED: &str = "prepared";
 
-/// True for the name of a part of a shelf.
-pub fn is_part(name: &str) -> bool {
+/// True for the name of a shard.
+pub fn is_shard(name: &str) -> bool {
     (1..=2).contains(&name.len()) && name.bytes().all(crate::id::is_lower_hex)
 }
 
-/// The shelves that are not sorted by time.
+/// The state directories that are not sorted by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shelf {
+pub enum StateDir {
     /// `blocked/`.
     Blocked,
     /// `claimed/`.
@@ -422,27 +439,27 @@ pub enum Shelf {
 /// Where an entry lives. `queue` matters only while it waits.
 pub fn home(entry: &Entry, queue: &QueueName) -> Dir {
     match entry.state {
-        State::Scheduled { due } => scheduled_leaf(due),
+        State::Scheduled { due } => scheduled_bucket(due),
         State::Blocked { on } => blocked_on(on),
-        State::Ready { .. } | State::Lapsed { .. } => ready_leaf(queue, entry.priority, entry.created_at),
-        State::Claimed(_) | State::Recalled(_) => shelf_of(Shelf::Claimed, entry.id),
-        State::Ended(_) => shelf_of(Shelf::Done, entry.id),
+        State::Ready { .. } | State::TimedOut { .. } => ready_bucket(queue, entry.priority, entry.created_at),
+        State::Claimed(_) | State::Cancelling(_) => shard_of(StateDir::Claimed, entry.id),
+        State::Ended(_) => shard_of(StateDir::Done, entry.id),
     }
 }
 
 /// The directory of a queue's waiting tasks of one priority that were enqueued in one span of 8 ms.
-pub fn ready_leaf(queue: &QueueName, priority: i64, created_at: Timestamp) -> Dir {
-    let shelf = TimedShelf::queue(queue).dir;
-    let dir = PriorityPlace::of(priority).names().iter().fold(shelf, |dir, name| dir.child(name));
-    leaf_of(dir, created_at)
+pub fn ready_bucket(queue: &QueueName, priority: i64, created_at: Timestamp) -> Dir {
+    let queue = TimedDir::queue(queue).dir;
+    let dir = PriorityPlace::of(priority).names().iter().fold(queue, |dir, name| dir.child(name));
+    bucket_of(dir, created_at)
 }
 
 /// The directory of the tasks that are due in one span of 8 ms.
-pub fn scheduled_leaf(due: Timestamp) -> Dir {
-    leaf_of(TimedShelf::scheduled().dir, due)
+pub fn scheduled_bucket(due: Timestamp) -> Dir {
+    bucket_of(TimedDir::scheduled().dir, due)
 }
 
-fn leaf_of(mut dir: Dir, at: Timestamp) -> Dir {
+fn bucket_of(mut dir: Dir, at: Timestamp) -> Dir {
     for (depth, digit) in TIME_DIGITS.iter().enumerate() {
         let value = (at.micros() >> bits_below(depth + 1)) & ((1 << digit.bits) - 1);
         dir = dir.child(&digit.name(value));
@@ -450,9 +467,10 @@ fn leaf_of(mut dir: Dir, at: Timestamp) -> Dir {
     dir
 }
 
-/// A directory on the way from `ready/` or `scheduled/` to a leaf, and what its path says about the entries below it.
+/// A directory on the way from `ready/` or `scheduled/` to a time bucket, and what its path says about the entries
+/// below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimedShelf {
+pub struct TimedDir {
     /// The directory.
     pub dir: Dir,
     /// The queue that it belongs to, below `ready/`.
@@ -460,39 +478,39 @@ pub struct TimedShelf {
     level: Level,
 }
 
-/// How far down a directory of a shelf is.
+/// How far down a timed directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
     /// A queue: priorities come next.
     Queue,
     /// A part of a queue's priorities, so many bits of which are still open.
     Priorities { bits_open: u32 },
-    /// So many time digits are known, from none at `scheduled/` or a priority's directory to all at a leaf. The known
-    /// ones as a number.
+    /// So many time digits are known, from none at `scheduled/` or a priority's directory to all at a time bucket. The
+    /// known ones as a number.
     Times { depth: usize, prefix: u64 },
 }
 
-impl TimedShelf {
+impl TimedDir {
     /// `ready/`, whose children are queues.
     pub fn ready() -> Dir {
         Dir::root().child("ready")
     }
 
     /// The directory of one queue.
-    pub fn queue(queue: &QueueName) -> TimedShelf {
-        let dir = TimedShelf::ready().child(queue.as_str());
-        TimedShelf { dir, queue: Some(queue.clone()), level: Level::Queue }
+    pub fn queue(queue: &QueueName) -> TimedDir {
+        let dir = TimedDir::ready().child(queue.as_str());
+        TimedDir { dir, queue: Some(queue.clone()), level: Level::Queue }
     }
 
     /// `scheduled/`.
-    pub fn scheduled() -> TimedShelf {
+    pub fn scheduled() -> TimedDir {
         let level = Level::Times { depth: 0, prefix: 0 };
-        TimedShelf { dir: Dir::root().child("scheduled"), queue: None, level }
+        TimedDir { dir: Dir::root().child("scheduled"), queue: None, level }
     }
 
-    /// The queue whose waiting tasks stand in this directory; `None`: it is on another shelf.
+    /// The queue whose waiting tasks stand in this directory; `None`: it is in another state directory.
     pub fn queue_of(dir: &Dir) -> Option<QueueName> {
-        let below = dir.0.strip_prefix(&*TimedShelf::ready().0)?.strip_prefix('/')?;
+        let below = dir.0.strip_prefix(&*TimedDir::ready().0)?.strip_prefix('/')?;
         below.split('/').next()?.parse().ok()
     }
 
@@ -502,12 +520,12 @@ impl TimedShelf {
     }
 
     /// True if the directory holds entries, not directories.
-    pub fn is_leaf(&self) -> bool {
+    pub fn is_bucket(&self) -> bool {
         matches!(self.level, Level::Times { depth, .. } if depth == TIME_DIGITS.len())
     }
 
-    /// The shelf that a child directory of this one is; `None`: a foreign name, or this is a leaf.
-    pub fn child(&self, name: &str) -> Option<TimedShelf> {
+    /// What a child directory of this one is; `None`: a foreign name, or this is a time bucket.
+    pub fn child(&self, name: &str) -> Option<TimedDir> {
         let level = match self.level {
             Level::Queue => Level::below_priorities(PriorityPlace::bits_open_below(name)?),
             Level::Priorities { bits_open } => {
@@ -520,7 +538,7 @@ impl TimedShelf {
                 Level::Times { depth: depth + 1, prefix: (prefix << digit.bits) | digit.parse(name)? }
             }
         };
-        Some(TimedShelf { dir: self.dir.child(name), queue: self.queue.clone(), level })
+        Some(TimedDir { dir: self.dir.child(name), queue: self.queue.clone(), level })
     }
 
     /// The beginning of the span of time that the tasks below here are of; `None`: no beginning.
@@ -570,17 +588,17 @@ impl Digit {
     }
 }
 
-/// A leaf spans 2^13 µs: 8 ms.
-const LEAF_BITS: u32 = 13;
+/// A time bucket spans 2^13 µs: 8 ms.
+const BUCKET_BITS: u32 = 13;
 
 /// Then come 1 s, 2 min and 5 h to a directory, 128 of each in the next; the first level counts the spans of 5 h.
 const TIME_DIGITS: [Digit; 4] = [Digit { bits: 18 }, Digit { bits: 7 }, Digit { bits: 7 }, Digit { bits: 7 }];
 
-const _: () = assert!(LEAF_BITS + 18 + 3 * 7 == 52 && crate::limits::TIME_MICROS == (1 << 52) - 1);
+const _: () = assert!(BUCKET_BITS + 18 + 3 * 7 == 52 && crate::limits::TIME_MICROS == (1 << 52) - 1);
 
 /// How many bits of the microsecond of enqueuing are still open below a directory with `depth` digits.
 fn bits_below(depth: usize) -> u32 {
-    LEAF_BITS + TIME_DIGITS.iter().skip(depth).map(|digit| digit.bits).sum::<u32>()
+    BUCKET_BITS + TIME_DIGITS.iter().skip(depth).map(|digit| digit.bits).sum::<u32>()
 }
 
 /// Where a priority stands among all of them.
@@ -683,14 +701,14 @@ mod tests {
         for priority in
             [i64::MAX, 1 << 40, 60_000, 1_000, 128, 127, 5, 0, -7, -127, -128, -60_000, i64::MIN + 1, i64::MIN]
         {
-            let mut shelf = TimedShelf::queue(&QueueName::default_queue());
+            let mut timed = TimedDir::queue(&QueueName::default_queue());
             for name in PriorityPlace::of(priority).names() {
-                assert!(!matches!(shelf.level, Level::Times { .. }), "{priority}");
-                shelf = shelf.child(&name).unwrap();
+                assert!(!matches!(timed.level, Level::Times { .. }), "{priority}");
+                timed = timed.child(&name).unwrap();
             }
-            assert_eq!(shelf.level, Level::Times { depth: 0, prefix: 0 }, "{priority}");
+            assert_eq!(timed.level, Level::Times { depth: 0, prefix: 0 }, "{priority}");
         }
-        let queue = TimedShelf::queue(&QueueName::default_queue());
+        let queue = TimedDir::queue(&QueueName::default_queue());
         for bad in ["", "0", "0b", "170", "1ff", "0B7", "+b7", "00b7"] {
             assert_eq!(queue.child(bad), None, "{bad}");
         }
@@ -714,21 +732,21 @@ mod tests {
     }
 
     #[test]
-    fn leaves_sort_by_time_and_say_when_they_are_full() {
+    fn buckets_sort_by_time_and_say_when_they_are_full() {
         let queue = QueueName::default_queue();
         let mut last = String::new();
         for micros in [0, 8_191, 8_192, 1 << 20, 1_795_336_200_000_001, crate::limits::TIME_MICROS] {
             let at = Timestamp::from_micros(micros);
-            let leaf = ready_leaf(&queue, 0, at);
-            assert!(leaf.as_str() >= last.as_str());
-            last = leaf.as_str().to_string();
-            let mut shelf = TimedShelf::queue(&queue);
-            for name in leaf.as_str().split('/').skip(2) {
-                shelf = shelf.child(name).unwrap();
+            let bucket = ready_bucket(&queue, 0, at);
+            assert!(bucket.as_str() >= last.as_str());
+            last = bucket.as_str().to_string();
+            let mut timed = TimedDir::queue(&queue);
+            for name in bucket.as_str().split('/').skip(2) {
+                timed = timed.child(name).unwrap();
             }
-            assert!(shelf.is_leaf());
-            assert_eq!(shelf.dir, leaf);
-            assert_eq!(shelf.filled_until(), Some(Timestamp::from_micros((micros / 8_192 + 1) * 8_192)));
+            assert!(timed.is_bucket());
+            assert_eq!(timed.dir, bucket);
+            assert_eq!(timed.filled_until(), Some(Timestamp::from_micros((micros / 8_192 + 1) * 8_192)));
         }
     }
 

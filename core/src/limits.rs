@@ -40,11 +40,11 @@ pub const PENDING_TTL_SECONDS_DEFAULT: i64 = 86_400;
 /// How long `claim` may wait for a task, in seconds.
 pub const WAIT_SECONDS: core::ops::RangeInclusive<i64> = 0..=3_600;
 
-/// How long an agent that waits for a task sleeps before it looks whether anything has stirred, which costs a handful
+/// How long an agent that waits for a task sleeps before it looks whether anything has changed, which costs a handful
 /// of system calls: under 1 % of a core while idle, and awake within 50 ms.
 pub const LOOK_EVERY: core::time::Duration = core::time::Duration::from_millis(25);
 
-/// The same for who waits for tasks to end, which costs a call for each part of the shelf that they stand in.
+/// The same for who waits for tasks to end, which costs a call for each shard that they stand in.
 pub const LOOK_FOR_ENDS_EVERY: core::time::Duration = core::time::Duration::from_millis(35);
 
 /// How long who waits sleeps whom the system wakes when something comes: until the next sweep. What is found then is
@@ -92,12 +92,12 @@ pub const BATCH_BYTES: usize = 268_435_456;
 /// ms, about as long as writing them takes.
 pub const BATCH_STEP: usize = 256;
 
-/// How many microseconds apart the tasks of one call count as enqueued: 128 of them come to one leaf of the ready
-/// shelf.
+/// How many microseconds apart the tasks of one call count as enqueued: 128 of them come to one time bucket of
+/// `ready/`.
 pub const BATCH_MICROS_APART: u64 = 64;
 
 /// After how many names a sweep looks no further for blocked tasks whose parent has ended: a millisecond in the
-/// sandbox. It begins with another of the 256 parts each second.
+/// sandbox. It begins with another of the 256 shards each second.
 pub const BLOCKED_NAMES_PER_SWEEP: usize = 500;
 
 /// How much an operation does for others at most.
@@ -181,17 +181,17 @@ pub const HELD_BYTES: usize = 67_108_864;
 /// Longest name of a directory entry, in bytes: what ext4, XFS, btrfs, APFS and NTFS have in common.
 pub const NAME_BYTES: usize = 255;
 
-/// Room in a name for a task's tags. Longer ones stand as a digest.
-pub const TAGS_BYTES: usize = 16;
+/// Room in a name for a task's tags. Longer ones stand as a digest of 56 bits.
+pub const TAGS_BYTES: usize = 15;
 
 /// Room in the name of a claimed task for its queue. A longer one stands as a digest of 52 bits.
 pub const QUEUE_LABEL_BYTES: usize = 14;
 
 /// Room in a name for the priority's digits and the holder together; `entry` shows the sum.
-pub const PRIORITY_AND_HOLDER_BYTES: usize = 42;
+pub const PRIORITY_AND_HOLDER_BYTES: usize = 41;
 
-/// Largest version of a task: it has eight hexadecimal digits in a name.
-pub const VERSION: u32 = u32::MAX;
+/// Largest version of a task: it has seven hexadecimal digits in a name.
+pub const VERSION: u32 = 0xfff_ffff;
 
 /// Largest generation and attempt of a task: they have six hexadecimal digits in a name.
 pub const GENERATION: u32 = 0xff_ffff;
@@ -226,23 +226,23 @@ pub const SWEEP_PAUSE_IF_DUE: u64 = 4;
 /// Shortest time until the next sweep after one that left something, in microseconds.
 pub const SWEEP_MICROS_IF_DUE: u64 = 20_000;
 
-/// How long an empty directory of the ready shelf must have been out of use before it is removed, in microseconds, so
+/// How long an empty directory of `ready/` must have been out of use before it is removed, in microseconds, so
 /// that enqueuers whose clocks differ a little do not see it vanish under them at once.
-pub const EMPTY_SHELF_MICROS: u64 = 10_000_000;
+pub const EMPTY_DIR_MICROS: u64 = 10_000_000;
 
 /// How long an empty directory whose span of time is past must have stood still before it is removed, in microseconds.
 /// An enqueuer makes it, syncs, and links into it. Until it is removed every claim looks into it: of a queue that is
 /// worked off as fast as it is filled, that is one directory for each task of this time.
-pub const EMPTY_LEAF_MICROS: u64 = 250_000;
+pub const EMPTY_BUCKET_MICROS: u64 = 250_000;
 
 /// How close together two changes of a directory may be and still leave the same stamp, in microseconds. Linux stamps
 /// with its scheduler's tick, 1 to 10 ms.
 pub const STAMP_GRAIN_MICROS: u64 = 20_000;
 
-/// How many races a claim loses for names that were read before, until it reads the shelf anew.
+/// How many races a claim loses for names that were read before, until it reads `ready/` anew.
 pub const RACES_AMONG_LEFTOVERS: usize = 3;
 
-/// How long names that a claim has read at the head of the shelf serve the next claims of the same queue, in
+/// How long names that a claim has read at the head of the queue serve the next claims of the same queue, in
 /// microseconds: in 1 ms they would be worth most of what reading them costs, in 10 ms nearly all.
 pub const HEAD_MICROS: u64 = 10_000;
 

@@ -8,6 +8,7 @@ mod agreement;
 mod archive;
 mod blocked;
 mod budget;
+mod cache;
 mod changes;
 mod claim;
 mod doctor;
@@ -19,15 +20,14 @@ mod find;
 mod gc;
 mod hosting;
 mod list;
-mod memory;
 mod reports;
 mod settings;
 mod settle;
-mod shelves;
 mod stats;
 mod unfinished;
 mod unique;
 mod wait;
+mod walk;
 mod watch;
 
 use alloc::format;
@@ -41,7 +41,7 @@ use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{self, Dir, TimedShelf};
+use crate::layout::{self, Dir, TimedDir};
 use crate::limits;
 use crate::name::{self, ErrorMessage, Nonce};
 use crate::store::{Linked, Store, StoreError};
@@ -49,13 +49,13 @@ use crate::task::BadRecord;
 use crate::time::Timestamp;
 use crate::transition::lease_is_live;
 
-use memory::Memory;
+use cache::Cache;
 
 pub use agreement::Disagreement;
 pub use archive::{BadLine, ImportError, Imported};
 pub use changes::{Change, TaskWatch};
 pub use claim::{Claim, ClaimRequest, Claimed, Thoroughness};
-pub use doctor::{Became, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
+pub use doctor::{Defect, Diagnosis, Leftovers, Medium, Note, Problem, Repair};
 pub use ends::{EndStep, Until, Waited, WaitingEnd};
 pub use enqueue::{Batch, Enqueued, NewTask, Plan, Start};
 pub use expire::Sweep;
@@ -65,32 +65,27 @@ pub use list::{Counts, Cursor, Filter, Item, Listing, Matching, Shown, Sort, Tas
 pub use reports::{Import, Report, ReportKind};
 pub use settings::{Closed, Settings};
 pub use settle::{CancelRequest, Cancelling, Completed, Failing, Progress, Released, Retried, Retrying};
-pub use stats::{QueueStats, Spread, Stats};
+pub use stats::{Percentiles, QueueStats, Stats};
 pub use wait::{Notice, Step, WaitingClaim};
 pub use watch::Watch;
-
-/// The number of the protocol that this version writes and reads.
-///
-/// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how
-/// its tasks come over: by an export of the version that knows it.
-pub const FORMAT: u32 = 3;
 
 /// A queue in a store.
 #[derive(Debug)]
 pub struct Queue<S> {
     store: S,
     formatted: Cell<bool>,
-    memory: RefCell<Memory>,
+    cache: RefCell<Cache>,
 }
 
 impl<S: Store> Queue<S> {
     /// The queue in `store`, which may be empty: then the first `enqueue` or `init` makes it a queue.
     ///
-    /// Writes nothing. Fails with [`Error::UnsupportedFormat`] if the directory is of a newer format, and with
+    /// Writes nothing. Fails with [`Error::UnsupportedFormat`] if the directory is of another format, with
+    /// [`Error::UnsupportedFeature`] if it uses a feature that this version does not know, and with
     /// [`Error::NotAQueue`] if it holds other things than a queue.
     pub fn open(store: S) -> Result<Queue<S>, Error> {
         let formatted = is_formatted(&store)?;
-        Ok(Queue { store, formatted: Cell::new(formatted), memory: RefCell::default() })
+        Ok(Queue { store, formatted: Cell::new(formatted), cache: RefCell::default() })
     }
 
     /// As [`Queue::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a
@@ -103,7 +98,7 @@ impl<S: Store> Queue<S> {
             Err(Error::NotAQueue { .. }) if holds_a_queue(&store)? => false,
             formatted => formatted?,
         };
-        Ok(Queue { store, formatted: Cell::new(formatted), memory: RefCell::default() })
+        Ok(Queue { store, formatted: Cell::new(formatted), cache: RefCell::default() })
     }
 
     /// Makes the store a queue if it is none yet. True if this call did.
@@ -112,9 +107,9 @@ impl<S: Store> Queue<S> {
             return Ok(false);
         }
         // Before the format, so that whoever sees that knows that these are on disk.
-        self.make_all_dirs(layout::halls())?;
+        self.make_all_dirs(layout::root_dirs())?;
         self.place_sweep_token(now)?;
-        let content = format!("{{\"format\":{FORMAT}}}\n");
+        let content = format!("{}\n", layout::format_json());
         self.publish(&layout::anchor(), content.as_bytes(), nonce)?;
         let made = self.link(&layout::anchor(), &layout::format())? == Linked::Now;
         self.store.sync_dir(&Dir::root())?;
@@ -193,8 +188,8 @@ impl Status {
             State::Blocked { .. } => Status::Blocked,
             State::Ready { pending_until, .. } if *pending_until <= now => Status::Expired,
             State::Ready { .. } => Status::Pending,
-            state @ (State::Claimed(_) | State::Recalled(_)) if lease_is_live(state, now) => Status::Claimed,
-            State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. } => Status::TimedOut,
+            state @ (State::Claimed(_) | State::Cancelling(_)) if lease_is_live(state, now) => Status::Claimed,
+            State::Claimed(_) | State::Cancelling(_) | State::TimedOut { .. } => Status::TimedOut,
             State::Ended(ending) => ending.outcome.into(),
         }
     }
@@ -262,8 +257,8 @@ pub struct ClaimRecord {
 /// Something in the directory that is not as it should be. The queue goes on without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// A task whose record cannot be trusted was moved to `aside/`, where nobody claims it.
-    SetAside {
+    /// A task whose record cannot be trusted was moved to `quarantine/`, where nobody claims it.
+    Quarantined {
         /// The task.
         id: TaskId,
         /// What is wrong with its record.
@@ -295,8 +290,11 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Finding::SetAside { id, problem } => {
-                write!(f, "task {id} was set aside: its record is {problem}; its entry is in aside/, nothing is lost")
+            Finding::Quarantined { id, problem } => {
+                write!(
+                    f,
+                    "task {id} was quarantined: its record is {problem}; its entry is in quarantine/, nothing is lost"
+                )
             }
             Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
             Finding::PassedOver(error) => write!(f, "{} is passed over: {error}", error.path),
@@ -333,9 +331,9 @@ fn says_format<S: Store>(store: &S, path: &layout::Path) -> Result<bool, Error> 
     }
 }
 
-/// True if the directory holds records and the shelves of those who made them.
+/// True if the directory holds records and the directories of those who made them.
 fn holds_a_queue<S: Store>(store: &S) -> Result<bool, Error> {
-    for dir in [layout::tasks(), layout::sweep(), TimedShelf::ready()] {
+    for dir in [layout::tasks(), layout::sweep(), TimedDir::ready()] {
         if store.list(&dir)?.is_none() {
             return Ok(false);
         }
@@ -346,13 +344,28 @@ fn holds_a_queue<S: Store>(store: &S) -> Result<bool, Error> {
 fn check_format(content: &[u8]) -> Result<(), Error> {
     let value: Option<serde_json::Value> = serde_json::from_slice(content).ok();
     match value.as_ref().and_then(|value| value.get("format")?.as_u64()) {
-        Some(format) if format == u64::from(FORMAT) => Ok(()),
+        Some(format) if format == u64::from(layout::FORMAT) => check_features(value.as_ref()),
         Some(format) => Err(Error::UnsupportedFormat { found: format.to_string() }),
         None => {
             let text = String::from_utf8_lossy(content);
             Err(Error::NoFormat { found: name::shortened(text.trim()) })
         }
     }
+}
+
+/// Fails if the directory uses something that this version does not know. What is no list of names tells of such a
+/// thing, too: a version that does not know what it says must not go on.
+fn check_features(format: Option<&serde_json::Value>) -> Result<(), Error> {
+    let Some(listed) = format.and_then(|format| format.get("features")) else { return Ok(()) };
+    let unknown = |feature: &&serde_json::Value| !layout::FEATURES.iter().any(|known| feature.as_str() == Some(known));
+    let feature = match listed.as_array() {
+        Some(features) => features.iter().find(unknown),
+        None => Some(listed),
+    };
+    feature.map_or(Ok(()), |feature| {
+        let text = feature.as_str().map_or_else(|| feature.to_string(), ToString::to_string);
+        Err(Error::UnsupportedFeature { feature: name::shortened(&text) })
+    })
 }
 
 /// Guards against a grant of the wrong directory, which a first `enqueue` would fill with the queue's own.

@@ -1,7 +1,7 @@
 //! What somebody asks for, as they put it: the one place where words from outside become values that the queue takes.
 //!
 //! Each face fills in a draft and has it checked before any file is touched. So a value has one limit, one default and
-//! one complaint everywhere; only what it is called differs, which a face says by its [`Words`].
+//! one complaint everywhere; only what it is called differs, which a face says by its [`FieldNames`].
 //!
 //! A draft can also be read from JSON. There `null` is as left out in every field, and a field that no draft has is an
 //! error.
@@ -125,7 +125,7 @@ pub struct FilterDraft {
 
 /// What a face calls the values that a complaint has to name.
 #[derive(Clone, Copy, Debug)]
-pub struct Words {
+pub struct FieldNames {
     /// Who acts.
     pub run_id: &'static str,
     /// How long a task may wait to be claimed.
@@ -572,11 +572,11 @@ impl BadRequest {
     }
 
     /// Names the value by a face's word for it, the limit and the way out.
-    pub fn message(&self, words: &Words) -> impl fmt::Display {
+    pub fn message(&self, words: &FieldNames) -> impl fmt::Display {
         fmt::from_fn(move |f| self.describe(f, words))
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>, words: &Words) -> fmt::Result {
+    fn describe(&self, f: &mut fmt::Formatter<'_>, words: &FieldNames) -> fmt::Result {
         match self {
             BadRequest::NoRunId => write!(
                 f,
@@ -741,7 +741,7 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec;
 
-    const WORDS: Words = Words {
+    const FIELD_NAMES: FieldNames = FieldNames {
         run_id: "<run id>",
         ttl_seconds: "<ttl>",
         lease_seconds: "<lease>",
@@ -768,7 +768,7 @@ mod tests {
     #[track_caller]
     fn assert_refused<T: fmt::Debug>(checked: Result<T, BadRequest>, code: &str, message: &str) {
         let bad = checked.unwrap_err();
-        assert_eq!((bad.code(), bad.message(&WORDS).to_string().as_str()), (code, message));
+        assert_eq!((bad.code(), bad.message(&FIELD_NAMES).to_string().as_str()), (code, message));
     }
 
     /// True if the claim waits for so long and no longer.
@@ -985,7 +985,7 @@ mod tests {
             assert_refused(seconds("<ttl>", given, &(1..=9)), "bad_args", &message);
         }
         let long = "9".repeat(100_000);
-        let message = whole("<limit>", &long, &(1..=9)).unwrap_err().message(&WORDS).to_string();
+        let message = whole("<limit>", &long, &(1..=9)).unwrap_err().message(&FIELD_NAMES).to_string();
         assert!(message.len() < 200, "a long value is quoted short");
         for (given, number) in [("5", 5), ("-5", -5), ("+5", 5), ("007", 7)] {
             assert_eq!(whole("<limit>", given, &(1..=9)), Ok(number));
@@ -1023,8 +1023,8 @@ mod tests {
 
     #[test]
     fn a_value_by_itself_is_refused_with_its_name_and_its_code() {
-        let message = "<run id> is missing: name the agent that acts, in 1 to 256 characters, as nothing here runs it as \
-                       anybody";
+        let message = "<run id> is missing: name the agent that acts, in 1 to 256 characters, as nothing here runs it \
+                       as anybody";
         assert_refused(run_id(None), "bad_args", message);
         let message = "invalid <result>: it must be a JSON object like {\"key\": 1}, not a number";
         assert_refused(result("7"), "bad_args", message);
@@ -1209,8 +1209,8 @@ mod tests {
             "column 17: a string holds half a character (a lone surrogate): give both halves",
         );
         let long = format!(r#"{{"title":["{}"]}}"#, "x".repeat(100_000));
-        assert!(Draft::from_json(&long).unwrap_err().message(&WORDS).to_string().len() < 200);
-        let unknown = Draft::from_json(r#"{"titel":"t"}"#).unwrap_err().message(&WORDS).to_string();
+        assert!(Draft::from_json(&long).unwrap_err().message(&FIELD_NAMES).to_string().len() < 200);
+        let unknown = Draft::from_json(r#"{"titel":"t"}"#).unwrap_err().message(&FIELD_NAMES).to_string();
         assert!(unknown.starts_with("column 8: unknown field `titel`"), "{unknown}");
     }
 

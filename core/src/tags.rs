@@ -56,7 +56,7 @@ impl TagSet {
     }
 
     /// True if the tags are too long for a name, so that their text is in `tags/`.
-    pub fn spilled(&self) -> bool {
+    pub fn overflows(&self) -> bool {
         self.0.starts_with(SEPARATOR)
     }
 
@@ -89,7 +89,7 @@ fn inline(text: &str) -> Option<Vec<Tag>> {
 }
 
 const SEPARATOR: &str = "~";
-const DIGEST_BYTES: usize = 15;
+const DIGEST_BYTES: usize = 14;
 
 const _: () = assert!(SEPARATOR.len() + DIGEST_BYTES <= limits::TAGS_BYTES);
 
@@ -125,7 +125,7 @@ mod tests {
             TagSet::of(&tags(&["a-long-tag", "another"])),
             TagSet::of(&tags(&["a-long-tag,another".split(',').next().unwrap(), "anothes"])),
         );
-        assert!(one.spilled() && one.inline().is_none() && one.as_str().len() == limits::TAGS_BYTES);
+        assert!(one.overflows() && one.inline().is_none() && one.as_str().len() == limits::TAGS_BYTES);
         assert_ne!(one, other);
         assert_eq!(TagSet::parse(one.as_str()), Some(one));
     }

@@ -95,7 +95,7 @@ pub enum IfParentFails {
 
 /// What a task's record says about its way through the states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct TaskPolicy {
     /// What it can be chosen by while it waits.
     pub tags: TagSet,
     /// How many seconds it may wait to be claimed.
@@ -109,9 +109,9 @@ pub struct Terms {
 }
 
 impl Record {
-    /// The terms that the record sets.
-    pub fn terms(&self) -> Terms {
-        Terms {
+    /// The policy that the record sets.
+    pub fn policy(&self) -> TaskPolicy {
+        TaskPolicy {
             tags: TagSet::of(&self.tags),
             ttl_seconds: self.ttl_seconds,
             max_attempts: self.max_attempts,

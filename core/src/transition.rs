@@ -1,26 +1,26 @@
 //! The state machine: what an entry becomes when somebody commands something. Pure, total, and all of it in one match.
 //!
 //! ```text
-//!   blocked ──▶ scheduled       a blocked or scheduled task becomes ready, or scheduled, when what it waits for is there
+//!   blocked ──▶ scheduled       a blocked or scheduled task moves on when what it waits for is there
 //!      └───┬──────┘ ▲
 //!          ▼        │ fail with attempts left, release for later
 //!            claim  │             complete, fail, cancel
 //!   ready ──────────▶ claimed ──────────────────────────▶ ended
 //!     │ ▲              │  ▲  │                              ▲ │
 //!     │ │       expire │  │  └─ heartbeat (same lease),     │ │ retry: as when it was enqueued, unless it completed
-//!     │ │              │  │     recall: its holder is asked │ ▼
+//!     │ │              │  │     cancel: its holder is asked │ ▼
 //!     │ │ release      ▼  │     to stop                     │
 //!     │ │              │  │ claim, or heartbeat             │
-//!     │ └──────────── lapsed ───────────────────────────────┤ complete, fail (last holder), cancel
+//!     │ └────────── timed_out ──────────────────────────────┤ complete, fail (last holder), cancel
 //!     └─────────────────────────────────────────────────────┘ cancel, expire (pending TTL)
 //! ```
 //!
-//! `release` leads from claimed as well as from lapsed. It keeps the generation, so that the next holder has another,
-//! and takes the attempt back. A task that was claimed once has met its pending TTL, so a released one waits without an
-//! end.
+//! `release` leads from claimed as well as from `timed_out`. It keeps the generation, so that the next holder has
+//! another, and takes the attempt back. A task that was claimed once has met its pending TTL, so a released one waits
+//! without an end.
 //!
-//! Whatever may lead back to a waiting state carries the [`Terms`] of the task's record: its tags, its attempts, its
-//! times.
+//! Whatever may lead back to a waiting state carries the [`TaskPolicy`] of the task's record: its tags, its attempts,
+//! its times.
 //!
 //! A clock is believed only forwards: `now` counts as no earlier than the latest time that the name itself tells.
 //!
@@ -36,7 +36,7 @@ use crate::id::TaskId;
 use crate::limits;
 use crate::name::{Nonce, RunId};
 use crate::queue::Status;
-use crate::task::Terms;
+use crate::task::TaskPolicy;
 use crate::time::Timestamp;
 
 /// What somebody wants of a task. A `report` is the nonce of the one that says more; without it the last one stands.
@@ -76,7 +76,7 @@ pub enum Command {
         /// For how many seconds nobody is to claim it.
         delay_seconds: i64,
         /// The task's.
-        terms: Terms,
+        policy: TaskPolicy,
         /// Of when it is due, if it is delayed.
         report: Option<Nonce>,
     },
@@ -92,25 +92,25 @@ pub enum Command {
         report: Option<Nonce>,
     },
     /// Draw the consequence of time having passed.
-    Elapse {
+    Timeout {
         /// The task's.
-        terms: Terms,
+        policy: TaskPolicy,
         /// Of a lease that ran out.
         report: Option<Nonce>,
     },
     /// Draw the consequence of what became of the tasks that it waits for.
     Unblock {
         /// What that is.
-        fate: Fate,
+        verdict: ParentVerdict,
         /// The task's.
-        terms: Terms,
+        policy: TaskPolicy,
         /// Of why it is cancelled.
         report: Option<Nonce>,
     },
     /// Put a task that failed, expired or was cancelled back, as if it had not been tried.
     Retry {
         /// The task's.
-        terms: Terms,
+        policy: TaskPolicy,
         /// Where it begins again.
         restart: Restart,
     },
@@ -135,7 +135,7 @@ pub enum Verdict {
     /// Failure: of this attempt if others are left, else of the task.
     Fail {
         /// The task's.
-        terms: Terms,
+        policy: TaskPolicy,
         /// Of the task, whatever attempts are left.
         is_final: bool,
         /// What spreads the back-off.
@@ -156,7 +156,7 @@ pub enum IfHeld {
 
 /// What becomes of a blocked task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ParentVerdict {
     /// It waits for this one next.
     WaitFor(TaskId),
     /// It waits for no other any more.
@@ -180,9 +180,9 @@ pub enum Refusal {
     /// Nobody has claimed the task yet, or its last holder has released it.
     NotClaimed(Standing),
     /// Another agent holds the task, and whoever asks has never held it, or does not act as a holder.
-    WrongOwner(Tenure),
+    WrongOwner(CurrentHolder),
     /// The lease that was meant, if there was one, is over: the task has had more than one holder.
-    LeaseLost(Tenure),
+    LeaseLost(CurrentHolder),
     /// The task has ended.
     AlreadyEnded {
         /// How.
@@ -197,7 +197,7 @@ pub enum Refusal {
     /// The task has not ended.
     NotEnded(Standing),
     /// The task has had [`limits::GENERATION`] holders or [`limits::VERSION`] names, which is as many as it can have.
-    WornOut,
+    TooManyTransitions,
 }
 
 /// Where a task stands that has not ended.
@@ -213,7 +213,7 @@ pub struct Standing {
 
 /// Who has a task, or had it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tenure {
+pub struct CurrentHolder {
     /// Where the task stands.
     pub status: Status,
     /// Who.
@@ -230,17 +230,17 @@ pub struct Tenure {
 pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry, Refusal> {
     let (now, is_over) = (now.max(latest_time(entry)), is_over(entry, now));
     match (&entry.state, command) {
-        (State::Ready { pending_until, .. }, Command::Elapse { .. }) if is_over => {
+        (State::Ready { pending_until, .. }, Command::Timeout { .. }) if is_over => {
             end(entry, Outcome::Expired, *pending_until, None, None)
         }
         // It has ended, although nobody has moved it yet.
         (State::Ready { pending_until, .. }, _) if is_over => {
             Err(Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at: *pending_until, by: None })
         }
-        (State::Ready { .. } | State::Lapsed { .. }, Command::Claim { run_id, lease_seconds, nonce }) => {
+        (State::Ready { .. } | State::TimedOut { .. }, Command::Claim { run_id, lease_seconds, nonce }) => {
             claimed(entry, Lease::new(entry.holder(run_id), now, now.plus_seconds(*lease_seconds), *nonce))
         }
-        (State::Claimed(lease) | State::Recalled(lease), Command::Claim { .. }) => Err(held(entry, lease, now)),
+        (State::Claimed(lease) | State::Cancelling(lease), Command::Claim { .. }) => Err(held(entry, lease, now)),
         (State::Scheduled { .. } | State::Blocked { .. }, Command::Claim { .. }) => Err(Refusal::NotDue),
 
         (
@@ -248,27 +248,27 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             Command::Heartbeat { .. } | Command::Settle { .. } | Command::Release { .. },
         ) => Err(Refusal::NotClaimed(Standing::of(entry, now))),
         (
-            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
+            State::Claimed(lease) | State::Cancelling(lease) | State::TimedOut { lease, .. },
             Command::Heartbeat { claimant, lease_seconds, report },
         ) => {
             owned(entry, lease, claimant, now)?;
             let renewed = lease.renewed(now, *lease_seconds);
-            let recalled = matches!(entry.state, State::Recalled(_));
-            next(entry, if recalled { State::Recalled(renewed) } else { State::Claimed(renewed) }, *report)
+            let cancelling = matches!(entry.state, State::Cancelling(_));
+            next(entry, if cancelling { State::Cancelling(renewed) } else { State::Claimed(renewed) }, *report)
         }
         (
-            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
+            State::Claimed(lease) | State::Cancelling(lease) | State::TimedOut { lease, .. },
             Command::Settle { claimant, verdict, report },
         ) => {
             owned(entry, lease, claimant, now)?;
             settled(entry, lease, verdict, now, *report)
         }
         (
-            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
-            Command::Release { claimant, delay_seconds, terms, report },
+            State::Claimed(lease) | State::Cancelling(lease) | State::TimedOut { lease, .. },
+            Command::Release { claimant, delay_seconds, policy, report },
         ) => {
             owned(entry, lease, claimant, now)?;
-            released(entry, lease, now, *delay_seconds, terms, *report)
+            released(entry, lease, now, *delay_seconds, policy, *report)
         }
 
         (
@@ -279,43 +279,43 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             end(entry, Outcome::Cancelled, now, *report, Some(lease))
         }
         (
-            State::Claimed(lease) | State::Recalled(lease) | State::Lapsed { lease, .. },
+            State::Claimed(lease) | State::Cancelling(lease) | State::TimedOut { lease, .. },
             Command::Cancel { run_id, if_held, report, .. },
         ) => {
             let holder = entry.holder(run_id);
             let held_by_another = lease.holder != holder && lease_is_live(&entry.state, now);
             match if_held {
-                IfHeld::Refuse if held_by_another => Err(Refusal::WrongOwner(Tenure::of(entry, lease, now))),
-                IfHeld::Request if held_by_another => next(entry, State::Recalled(lease.clone()), *report),
+                IfHeld::Refuse if held_by_another => Err(Refusal::WrongOwner(CurrentHolder::of(entry, lease, now))),
+                IfHeld::Request if held_by_another => next(entry, State::Cancelling(lease.clone()), *report),
                 IfHeld::Refuse | IfHeld::Request | IfHeld::Force => {
                     end(entry, Outcome::Cancelled, now, *report, Some(Lease { holder, ..lease.clone() }))
                 }
             }
         }
 
-        (State::Scheduled { due }, Command::Elapse { terms, .. }) if is_over => {
-            next(entry, ready(entry, terms, *due), None)
+        (State::Scheduled { due }, Command::Timeout { policy, .. }) if is_over => {
+            next(entry, ready(entry, policy, *due), None)
         }
-        (State::Claimed(lease), Command::Elapse { terms, report }) if is_over => {
+        (State::Claimed(lease), Command::Timeout { policy, report }) if is_over => {
             // Out of attempts; with attempts left its last holder may still come back.
-            match terms.max_attempts.is_some_and(|max| entry.attempt >= max) {
+            match policy.max_attempts.is_some_and(|max| entry.attempt >= max) {
                 true => end(entry, Outcome::Failed, lease.expires_at, *report, Some(lease.clone())),
-                false => next(entry, State::Lapsed { lease: lease.clone(), tags: terms.tags.clone() }, *report),
+                false => next(entry, State::TimedOut { lease: lease.clone(), tags: policy.tags.clone() }, *report),
             }
         }
         // Its holder was asked to stop, and was not heard of any more.
-        (State::Recalled(lease), Command::Elapse { report, .. }) if is_over => {
+        (State::Cancelling(lease), Command::Timeout { report, .. }) if is_over => {
             end(entry, Outcome::Cancelled, lease.expires_at, *report, Some(lease.clone()))
         }
-        (State::Blocked { .. }, Command::Unblock { fate, terms, report }) => match fate {
-            Fate::WaitFor(on) => next(entry, State::Blocked { on: *on }, None),
-            Fate::GoOn => next(entry, unblocked(entry, terms, now), None),
-            Fate::Cancel => end(entry, Outcome::Cancelled, now, *report, None),
+        (State::Blocked { .. }, Command::Unblock { verdict, policy, report }) => match verdict {
+            ParentVerdict::WaitFor(on) => next(entry, State::Blocked { on: *on }, None),
+            ParentVerdict::GoOn => next(entry, unblocked(entry, policy, now), None),
+            ParentVerdict::Cancel => end(entry, Outcome::Cancelled, now, *report, None),
         },
-        (State::Ended(ending), Command::Retry { terms, restart }) if ending.outcome != Outcome::Completed => {
-            let pending_until = now.plus_seconds(terms.ttl_seconds);
-            let ready = State::Ready { pending_until, tags: terms.tags.clone() };
-            let state = match (restart, terms.scheduled_at) {
+        (State::Ended(ending), Command::Retry { policy, restart }) if ending.outcome != Outcome::Completed => {
+            let pending_until = now.plus_seconds(policy.ttl_seconds);
+            let ready = State::Ready { pending_until, tags: policy.tags.clone() };
+            let state = match (restart, policy.scheduled_at) {
                 (Restart::Blocked(on), _) => State::Blocked { on: *on },
                 (Restart::Planned, Some(due)) if due > now => State::Scheduled { due },
                 (Restart::Planned | Restart::Now, _) => ready,
@@ -328,29 +328,29 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             by: ending.lease.as_ref().map(|lease| lease.holder.clone()),
         }),
         (_, Command::Retry { .. }) => Err(Refusal::NotEnded(Standing::of(entry, now))),
-        (_, Command::Elapse { .. } | Command::Unblock { .. }) => Err(Refusal::NotDue),
+        (_, Command::Timeout { .. } | Command::Unblock { .. }) => Err(Refusal::NotDue),
     }
 }
 
-/// True if time has run out for the entry, so that [`Command::Elapse`] makes something else of it.
+/// True if time has run out for the entry, so that [`Command::Timeout`] makes something else of it.
 pub fn is_over(entry: &Entry, now: Timestamp) -> bool {
     let now = now.max(latest_time(entry));
     match &entry.state {
         State::Scheduled { due } => *due <= now,
         State::Ready { pending_until, .. } => *pending_until <= now,
-        State::Claimed(lease) | State::Recalled(lease) => lease.expires_at <= now,
-        State::Blocked { .. } | State::Lapsed { .. } | State::Ended(_) => false,
+        State::Claimed(lease) | State::Cancelling(lease) => lease.expires_at <= now,
+        State::Blocked { .. } | State::TimedOut { .. } | State::Ended(_) => false,
     }
 }
 
 /// What `entry` is at `now` once every consequence of time having passed is drawn, whether or not an agent has drawn it
 /// yet.
 ///
-/// `terms` are the task's. They are needed if the entry is over and [`needs_terms`].
-pub fn as_of(entry: &Entry, terms: &Terms, now: Timestamp) -> Entry {
-    let elapse = Command::Elapse { terms: terms.clone(), report: None };
+/// `policy` is the task's. It is needed if the entry is over and [`needs_policy`].
+pub fn as_of(entry: &Entry, policy: &TaskPolicy, now: Timestamp) -> Entry {
+    let timeout = Command::Timeout { policy: policy.clone(), report: None };
     let mut entry = entry.clone();
-    while let Ok(next) = decide(&entry, &elapse, now) {
+    while let Ok(next) = decide(&entry, &timeout, now) {
         entry = next;
     }
     entry
@@ -358,7 +358,7 @@ pub fn as_of(entry: &Entry, terms: &Terms, now: Timestamp) -> Entry {
 
 /// True if the name does not tell by itself what time makes of the task: how many attempts there may be after a lease
 /// that ran out, and how long a task may wait once it is due, stand in its record.
-pub fn needs_terms(entry: &Entry) -> bool {
+pub fn needs_policy(entry: &Entry) -> bool {
     matches!(entry.state, State::Claimed(_) | State::Scheduled { .. })
 }
 
@@ -378,15 +378,15 @@ impl Lease {
 
 /// True while another agent must not take the task from its holder.
 pub(crate) fn lease_is_live(state: &State, now: Timestamp) -> bool {
-    matches!(state, State::Claimed(lease) | State::Recalled(lease) if lease.expires_at > now)
+    matches!(state, State::Claimed(lease) | State::Cancelling(lease) if lease.expires_at > now)
 }
 
 /// The latest time that is known to have passed, since the name tells of something that happened then.
 fn latest_time(entry: &Entry) -> Timestamp {
     match &entry.state {
         State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => entry.created_at,
-        State::Claimed(lease) | State::Recalled(lease) => lease.heartbeat_at,
-        State::Lapsed { lease, .. } => lease.expires_at,
+        State::Claimed(lease) | State::Cancelling(lease) => lease.heartbeat_at,
+        State::TimedOut { lease, .. } => lease.expires_at,
         State::Ended(ending) => ending.ended_at,
     }
 }
@@ -396,15 +396,15 @@ fn owned(entry: &Entry, lease: &Lease, claimant: &Claimant, now: Timestamp) -> R
     match (lease.holder == entry.holder(&claimant.run_id), same_lease) {
         (true, true) => Ok(()),
         // The run id had this task under another lease: the nonce says so.
-        (true, false) => Err(Refusal::LeaseLost(Tenure::of(entry, lease, now))),
+        (true, false) => Err(Refusal::LeaseLost(CurrentHolder::of(entry, lease, now))),
         (false, _) => Err(held(entry, lease, now)),
     }
 }
 
 fn held(entry: &Entry, lease: &Lease, now: Timestamp) -> Refusal {
-    let tenure = Tenure::of(entry, lease, now);
+    let current = CurrentHolder::of(entry, lease, now);
     // The first holder never took the task from anybody, so whoever asks has never had it.
-    if entry.generation <= 1 { Refusal::WrongOwner(tenure) } else { Refusal::LeaseLost(tenure) }
+    if entry.generation <= 1 { Refusal::WrongOwner(current) } else { Refusal::LeaseLost(current) }
 }
 
 impl Standing {
@@ -415,9 +415,9 @@ impl Standing {
     }
 }
 
-impl Tenure {
-    fn of(entry: &Entry, lease: &Lease, now: Timestamp) -> Tenure {
-        Tenure {
+impl CurrentHolder {
+    fn of(entry: &Entry, lease: &Lease, now: Timestamp) -> CurrentHolder {
+        CurrentHolder {
             status: Status::of(entry, now),
             holder: lease.holder.clone(),
             generation: entry.generation,
@@ -429,7 +429,7 @@ impl Tenure {
 
 fn claimed(entry: &Entry, lease: Lease) -> Result<Entry, Refusal> {
     if entry.generation >= limits::GENERATION || entry.attempt >= limits::GENERATION {
-        return Err(Refusal::WornOut);
+        return Err(Refusal::TooManyTransitions);
     }
     let claimed = next(entry, State::Claimed(lease), None)?;
     Ok(Entry { generation: entry.generation + 1, attempt: entry.attempt + 1, ..claimed })
@@ -442,15 +442,15 @@ fn settled(
     now: Timestamp,
     report: Option<Nonce>,
 ) -> Result<Entry, Refusal> {
-    let Verdict::Fail { terms, is_final, random } = verdict else {
+    let Verdict::Fail { policy, is_final, random } = verdict else {
         return end(entry, Outcome::Completed, now, report, Some(lease.clone()));
     };
-    let is_recalled = matches!(entry.state, State::Recalled(_));
-    let attempts_left = terms.max_attempts.is_some_and(|max| entry.attempt < max);
-    if *is_final || is_recalled || !attempts_left {
+    let is_cancelling = matches!(entry.state, State::Cancelling(_));
+    let attempts_left = policy.max_attempts.is_some_and(|max| entry.attempt < max);
+    if *is_final || is_cancelling || !attempts_left {
         return end(entry, Outcome::Failed, now, report, Some(lease.clone()));
     }
-    let due = now.plus_micros(terms.backoff.micros_after(entry.attempt, *random));
+    let due = now.plus_micros(policy.backoff.micros_after(entry.attempt, *random));
     next(entry, State::Scheduled { due }, report)
 }
 
@@ -460,14 +460,14 @@ fn released(
     lease: &Lease,
     now: Timestamp,
     delay_seconds: i64,
-    terms: &Terms,
+    policy: &TaskPolicy,
     report: Option<Nonce>,
 ) -> Result<Entry, Refusal> {
-    if matches!(entry.state, State::Recalled(_)) {
+    if matches!(entry.state, State::Cancelling(_)) {
         return end(entry, Outcome::Cancelled, now, report, Some(lease.clone()));
     }
     let state = match delay_seconds {
-        ..=0 => ready(entry, terms, now),
+        ..=0 => ready(entry, policy, now),
         _ => State::Scheduled { due: now.plus_seconds(delay_seconds) },
     };
     let released = next(entry, state, report)?;
@@ -475,18 +475,18 @@ fn released(
 }
 
 /// A task that was claimed once has met its pending TTL; for another one it begins when it can be claimed, at `from`.
-fn ready(entry: &Entry, terms: &Terms, from: Timestamp) -> State {
+fn ready(entry: &Entry, policy: &TaskPolicy, from: Timestamp) -> State {
     let pending_until = match entry.generation {
-        0 => from.plus_seconds(terms.ttl_seconds),
+        0 => from.plus_seconds(policy.ttl_seconds),
         _ => Timestamp::from_micros(limits::TIME_MICROS),
     };
-    State::Ready { pending_until, tags: terms.tags.clone() }
+    State::Ready { pending_until, tags: policy.tags.clone() }
 }
 
-fn unblocked(entry: &Entry, terms: &Terms, now: Timestamp) -> State {
-    match terms.scheduled_at {
+fn unblocked(entry: &Entry, policy: &TaskPolicy, now: Timestamp) -> State {
+    match policy.scheduled_at {
         Some(due) if due > now => State::Scheduled { due },
-        _ => ready(entry, terms, now),
+        _ => ready(entry, policy, now),
     }
 }
 
@@ -501,8 +501,8 @@ fn end(
 }
 
 fn next(entry: &Entry, state: State, report: Option<Nonce>) -> Result<Entry, Refusal> {
-    let version = entry.version.checked_add(1).ok_or(Refusal::WornOut)?;
-    let queue = entry.queue.clone().filter(|_| matches!(state, State::Claimed(_) | State::Recalled(_)));
+    let version = entry.next_version().ok_or(Refusal::TooManyTransitions)?;
+    let queue = entry.queue.clone().filter(|_| matches!(state, State::Claimed(_) | State::Cancelling(_)));
     Ok(Entry { version, state, report: report.or(entry.report), queue, ..entry.clone() })
 }
 
@@ -515,16 +515,16 @@ impl Refusal {
             Refusal::LeaseLost(_) => "lease_lost",
             Refusal::AlreadyEnded { .. } => "already_terminal",
             Refusal::NotEnded(_) => "not_terminal",
-            Refusal::NotDue | Refusal::WornOut => "error",
+            Refusal::NotDue | Refusal::TooManyTransitions => "error",
         }
     }
 
     /// The holder that the refusal names, whose run id may have to be looked up.
     pub fn holder(&self) -> Option<&Holder> {
         match self {
-            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(&tenure.holder),
+            Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => Some(&current.holder),
             Refusal::AlreadyEnded { by, .. } => by.as_ref(),
-            Refusal::NotClaimed(_) | Refusal::NotDue | Refusal::NotEnded(_) | Refusal::WornOut => None,
+            Refusal::NotClaimed(_) | Refusal::NotDue | Refusal::NotEnded(_) | Refusal::TooManyTransitions => None,
         }
     }
 
@@ -532,9 +532,9 @@ impl Refusal {
     pub fn task_status(&self) -> Option<Status> {
         match self {
             Refusal::NotClaimed(standing) | Refusal::NotEnded(standing) => Some(standing.status),
-            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(tenure.status),
+            Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => Some(current.status),
             Refusal::AlreadyEnded { outcome, .. } => Some((*outcome).into()),
-            Refusal::NotDue | Refusal::WornOut => None,
+            Refusal::NotDue | Refusal::TooManyTransitions => None,
         }
     }
 
@@ -552,9 +552,9 @@ impl Refusal {
             Refusal::NotEnded(Standing { status, .. }) => {
                 write!(f, "it is {} and has not ended, so there is nothing to put back", status.as_str())
             }
-            Refusal::WrongOwner(tenure) => write!(f, "it belongs to {who:?}, {tenure}"),
-            Refusal::LeaseLost(tenure) => {
-                write!(f, "the lease is lost: it belongs to {who:?}, {tenure}; drop this work and claim anew")
+            Refusal::WrongOwner(current) => write!(f, "it belongs to {who:?}, {current}"),
+            Refusal::LeaseLost(current) => {
+                write!(f, "the lease is lost: it belongs to {who:?}, {current}; drop this work and claim anew")
             }
             Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at, .. } => {
                 write!(f, "it expired at {ended_at}, as nobody had claimed it in time")
@@ -564,14 +564,14 @@ impl Refusal {
                 write!(f, "it was {how} at {ended_at} by {who:?}")
             }
             Refusal::NotDue => write!(f, "its time is not over"),
-            Refusal::WornOut => write!(f, "it has changed hands as often as a task can; enqueue it anew"),
+            Refusal::TooManyTransitions => write!(f, "it has changed hands as often as a task can; enqueue it anew"),
         }
     }
 }
 
-impl fmt::Display for Tenure {
+impl fmt::Display for CurrentHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tenure { generation, claimed_at, expires_at, .. } = self;
+        let CurrentHolder { generation, claimed_at, expires_at, .. } = self;
         write!(f, "who claimed it at {claimed_at} as generation {generation} with a lease until {expires_at}")
     }
 }
@@ -616,20 +616,20 @@ mod tests {
         Standing { status, due: None, blocked_on: None }
     }
 
-    fn terms() -> Terms {
-        Terms { ttl_seconds: 100, ..Terms::default() }
+    fn policy() -> TaskPolicy {
+        TaskPolicy { ttl_seconds: 100, ..TaskPolicy::default() }
     }
 
-    fn twice() -> Terms {
-        Terms { max_attempts: Some(2), backoff: Backoff { seconds: 4, max_seconds: 4 }, ..terms() }
+    fn twice() -> TaskPolicy {
+        TaskPolicy { max_attempts: Some(2), backoff: Backoff { seconds: 4, max_seconds: 4 }, ..policy() }
     }
 
     fn fail() -> Verdict {
-        Verdict::Fail { terms: terms(), is_final: false, random: 0 }
+        Verdict::Fail { policy: policy(), is_final: false, random: 0 }
     }
 
     fn fail_of_two() -> Verdict {
-        Verdict::Fail { terms: twice(), is_final: false, random: u64::MAX }
+        Verdict::Fail { policy: twice(), is_final: false, random: u64::MAX }
     }
 
     fn release(run_id: &str) -> Command {
@@ -637,7 +637,7 @@ mod tests {
     }
 
     fn release_for(run_id: &str, delay_seconds: i64) -> Command {
-        Command::Release { claimant: claimant(run_id), delay_seconds, terms: terms(), report: None }
+        Command::Release { claimant: claimant(run_id), delay_seconds, policy: policy(), report: None }
     }
 
     fn cancel(run_id: &str, force: bool) -> Command {
@@ -648,16 +648,16 @@ mod tests {
         Command::Cancel { run_id: run(run_id), if_held, nonce: Nonce::from_bits(9), report: Some(Nonce::from_bits(8)) }
     }
 
-    fn elapse() -> Command {
-        Command::Elapse { terms: terms(), report: None }
+    fn timeout() -> Command {
+        Command::Timeout { policy: policy(), report: None }
     }
 
     fn retry() -> Command {
-        Command::Retry { terms: terms(), restart: Restart::Planned }
+        Command::Retry { policy: policy(), restart: Restart::Planned }
     }
 
-    fn unblock(fate: Fate) -> Command {
-        Command::Unblock { fate, terms: terms(), report: None }
+    fn unblock(verdict: ParentVerdict) -> Command {
+        Command::Unblock { verdict, policy: policy(), report: None }
     }
 
     fn parent() -> TaskId {
@@ -719,8 +719,8 @@ mod tests {
                 cancel(run_id, true),
             ])
         };
-        let fates = [Fate::WaitFor(parent()), Fate::GoOn, Fate::Cancel].map(unblock);
-        let of_nobody = [elapse(), Command::Elapse { terms: twice(), report: None }, retry()];
+        let fates = [ParentVerdict::WaitFor(parent()), ParentVerdict::GoOn, ParentVerdict::Cancel].map(unblock);
+        let of_nobody = [timeout(), Command::Timeout { policy: twice(), report: None }, retry()];
         [of("a"), of("bb"), of_nobody.to_vec(), fates.to_vec()].concat()
     }
 
@@ -754,7 +754,7 @@ mod tests {
     #[test]
     fn only_its_holder_ends_a_live_task_without_force_under_any_clock() {
         for entry in reachable() {
-            let (State::Claimed(lease) | State::Recalled(lease)) = &entry.state else { continue };
+            let (State::Claimed(lease) | State::Cancelling(lease)) = &entry.state else { continue };
             let other = if lease.holder.as_str() == "a" { "bb" } else { "a" };
             for seconds in [0, 5, 50, 500] {
                 for verdict in [Verdict::Complete, fail(), fail_of_two()] {
@@ -766,7 +766,7 @@ mod tests {
                 let cancelled = decide(&entry, &cancel(other, false), at(seconds));
                 assert_eq!(cancelled.is_ok(), lease.expires_at <= at(seconds).max(lease.heartbeat_at));
                 let asked = decide(&entry, &cancel_if(other, IfHeld::Request), at(seconds)).unwrap();
-                let still_held = matches!(&asked.state, State::Recalled(kept) if kept == lease);
+                let still_held = matches!(&asked.state, State::Cancelling(kept) if kept == lease);
                 assert_eq!(still_held, cancelled.is_err());
             }
         }
@@ -775,28 +775,28 @@ mod tests {
     #[test]
     fn a_lapsed_lease_still_counts_until_somebody_takes_over() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
-        assert_eq!(decide(&claimed, &elapse(), at(10)), Err(Refusal::NotDue));
-        let lapsed = decide(&claimed, &elapse(), at(11)).unwrap();
-        assert!(decide(&lapsed, &settle("a", Verdict::Complete), at(12)).is_ok());
-        let revived = decide(&lapsed, &heartbeat("a"), at(12)).unwrap();
+        assert_eq!(decide(&claimed, &timeout(), at(10)), Err(Refusal::NotDue));
+        let timed_out = decide(&claimed, &timeout(), at(11)).unwrap();
+        assert!(decide(&timed_out, &settle("a", Verdict::Complete), at(12)).is_ok());
+        let revived = decide(&timed_out, &heartbeat("a"), at(12)).unwrap();
         assert_eq!(revived.generation, 1);
         assert_eq!(revived.lease().unwrap().expires_at, at(22));
 
-        let taken = decide(&lapsed, &claim("bb"), at(12)).unwrap();
-        let Err(Refusal::LeaseLost(tenure)) = decide(&taken, &settle("a", Verdict::Complete), at(13)) else {
+        let taken = decide(&timed_out, &claim("bb"), at(12)).unwrap();
+        let Err(Refusal::LeaseLost(current)) = decide(&taken, &settle("a", Verdict::Complete), at(13)) else {
             panic!("the late holder was not refused")
         };
-        assert_eq!((tenure.holder.as_str(), tenure.generation, tenure.expires_at), ("bb", 2, at(22)));
+        assert_eq!((current.holder.as_str(), current.generation, current.expires_at), ("bb", 2, at(22)));
     }
 
     #[test]
     fn a_released_task_waits_for_ever_and_costs_no_attempt_but_its_next_holder_is_another() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
-        let lapsed = decide(&claimed, &elapse(), at(11)).unwrap();
-        for held in [claimed, lapsed] {
+        let timed_out = decide(&claimed, &timeout(), at(11)).unwrap();
+        for held in [claimed, timed_out] {
             let released = decide(&held, &release("a"), at(12)).unwrap();
             assert_eq!((released.version, released.generation, released.attempt), (held.version + 1, 1, 0));
-            assert_eq!(decide(&released, &elapse(), at(1_000_000)), Err(Refusal::NotDue));
+            assert_eq!(decide(&released, &timeout(), at(1_000_000)), Err(Refusal::NotDue));
             for late in [heartbeat("a"), settle("a", Verdict::Complete), settle("a", fail()), release("a")] {
                 assert_eq!(decide(&released, &late, at(13)), Err(Refusal::NotClaimed(standing(Status::Pending))));
             }
@@ -838,31 +838,34 @@ mod tests {
         else {
             panic!("claimed after its time")
         };
-        let expired = decide(&ready(), &elapse(), at(100)).unwrap();
+        let expired = decide(&ready(), &timeout(), at(100)).unwrap();
         assert!(matches!(&expired.state, State::Ended(ending) if ending.lease.is_none()));
-        let lapsed = decide(&decide(&ready(), &claim("a"), at(1)).unwrap(), &elapse(), at(50)).unwrap();
-        assert!(decide(&lapsed, &claim("bb"), at(1_000)).is_ok(), "once claimed, the pending TTL is met");
+        let timed_out = decide(&decide(&ready(), &claim("a"), at(1)).unwrap(), &timeout(), at(50)).unwrap();
+        assert!(decide(&timed_out, &claim("bb"), at(1_000)).is_ok(), "once claimed, the pending TTL is met");
     }
 
     #[test]
     fn a_failed_attempt_is_tried_again_after_its_back_off_until_none_is_left() {
         let failed = after(&ready(), &[(&claim("a"), 1), (&settle("a", fail_of_two()), 2)]);
         assert!(matches!(failed.state, State::Scheduled { due } if due > at(4) && due <= at(6)), "{failed}");
-        for early in [&claim("bb"), &elapse()] {
+        for early in [&claim("bb"), &timeout()] {
             assert_eq!(decide(&failed, early, at(3)), Err(Refusal::NotDue));
         }
         let due = failed.due();
         let waits = Standing { due, ..standing(Status::Scheduled) };
         assert_eq!(decide(&failed, &settle("a", Verdict::Complete), at(3)), Err(Refusal::NotClaimed(waits)));
-        let again = after(&failed, &[(&elapse(), 6), (&claim("a"), 7)]);
+        let again = after(&failed, &[(&timeout(), 6), (&claim("a"), 7)]);
         assert_eq!((again.generation, again.attempt), (2, 2));
         let ended = decide(&again, &settle("a", fail_of_two()), at(8)).unwrap();
         assert!(matches!(&ended.state, State::Ended(ending) if ending.outcome == Outcome::Failed));
-        let lapsed = decide(&again, &Command::Elapse { terms: twice(), report: None }, at(17)).unwrap();
-        assert!(matches!(&lapsed.state, State::Ended(ending) if ending.outcome == Outcome::Failed), "it was the last");
+        let timed_out = decide(&again, &Command::Timeout { policy: twice(), report: None }, at(17)).unwrap();
+        assert!(
+            matches!(&timed_out.state, State::Ended(ending) if ending.outcome == Outcome::Failed),
+            "it was the last"
+        );
 
         let first = decide(&ready(), &claim("a"), at(1)).unwrap();
-        let is_final = Verdict::Fail { terms: twice(), is_final: true, random: 0 };
+        let is_final = Verdict::Fail { policy: twice(), is_final: true, random: 0 };
         let ended = decide(&first, &settle("a", is_final), at(2)).unwrap();
         assert!(matches!(ended.state, State::Ended(_)));
     }
@@ -885,7 +888,7 @@ mod tests {
         let asked = after(&ready(), &[(&claim("a"), 1), (&cancel_if("boss", IfHeld::Request), 2)]);
         assert_eq!(asked.report, Some(Nonce::from_bits(8)));
         let beaten = decide(&asked, &heartbeat("a"), at(3)).unwrap();
-        assert!(matches!(beaten.state, State::Recalled(_)));
+        assert!(matches!(beaten.state, State::Cancelling(_)));
         let outcome = |command: &Command, seconds| match decide(&asked, command, at(seconds)).unwrap().state {
             State::Ended(ending) => Some(ending.outcome),
             _ => None,
@@ -894,8 +897,8 @@ mod tests {
         assert_eq!(outcome(&settle("a", fail_of_two()), 3), Some(Outcome::Failed), "it is not tried again");
         assert_eq!(outcome(&release("a"), 3), Some(Outcome::Cancelled));
         assert_eq!(outcome(&cancel("a", false), 3), Some(Outcome::Cancelled));
-        assert_eq!(outcome(&elapse(), 11), Some(Outcome::Cancelled));
-        assert_eq!(decide(&asked, &elapse(), at(10)), Err(Refusal::NotDue));
+        assert_eq!(outcome(&timeout(), 11), Some(Outcome::Cancelled));
+        assert_eq!(decide(&asked, &timeout(), at(10)), Err(Refusal::NotDue));
         let waiting = decide(&ready(), &cancel_if("boss", IfHeld::Request), at(1)).unwrap();
         assert!(matches!(waiting.state, State::Ended(_)), "nobody is there to be asked");
     }
@@ -903,17 +906,17 @@ mod tests {
     #[test]
     fn a_blocked_task_becomes_what_its_parents_and_its_own_time_allow() {
         let on = TaskId::of_canonical(b"{\"other\":1}");
-        let next = decide(&blocked(), &unblock(Fate::WaitFor(on)), at(1)).unwrap();
+        let next = decide(&blocked(), &unblock(ParentVerdict::WaitFor(on)), at(1)).unwrap();
         assert_eq!(next.state, State::Blocked { on });
-        let ready = decide(&blocked(), &unblock(Fate::GoOn), at(50)).unwrap();
+        let ready = decide(&blocked(), &unblock(ParentVerdict::GoOn), at(50)).unwrap();
         assert!(matches!(ready.state, State::Ready { pending_until, .. } if pending_until == at(150)));
-        let later = Terms { scheduled_at: Some(at(60)), ..terms() };
-        let later = Command::Unblock { fate: Fate::GoOn, terms: later, report: None };
+        let later = TaskPolicy { scheduled_at: Some(at(60)), ..policy() };
+        let later = Command::Unblock { verdict: ParentVerdict::GoOn, policy: later, report: None };
         assert_eq!(decide(&blocked(), &later, at(50)).unwrap().state, State::Scheduled { due: at(60) });
         assert!(matches!(decide(&blocked(), &later, at(60)).unwrap().state, State::Ready { .. }));
-        let cancelled = decide(&blocked(), &unblock(Fate::Cancel), at(1)).unwrap();
+        let cancelled = decide(&blocked(), &unblock(ParentVerdict::Cancel), at(1)).unwrap();
         assert!(matches!(&cancelled.state, State::Ended(ending) if ending.lease.is_none()));
-        for early in [&claim("a"), &elapse()] {
+        for early in [&claim("a"), &timeout()] {
             assert_eq!(decide(&blocked(), early, at(1_000)), Err(Refusal::NotDue));
         }
         assert!(matches!(decide(&blocked(), &cancel("a", false), at(1)).unwrap().state, State::Ended(_)));
@@ -923,7 +926,7 @@ mod tests {
     fn a_task_that_is_released_for_later_waits_until_then() {
         let put_off = after(&ready(), &[(&claim("a"), 1), (&release_for("a", 7), 2)]);
         assert_eq!((&put_off.state, put_off.attempt), (&State::Scheduled { due: at(9) }, 0));
-        let ready = decide(&put_off, &elapse(), at(9)).unwrap();
+        let ready = decide(&put_off, &timeout(), at(9)).unwrap();
         assert!(
             matches!(ready.state, State::Ready { pending_until, .. } if pending_until.micros() == limits::TIME_MICROS)
         );
@@ -943,9 +946,9 @@ mod tests {
     #[test]
     fn a_task_that_cannot_change_any_more_says_so() {
         let worn = Entry { version: limits::VERSION, ..ready() };
-        assert_eq!(decide(&worn, &cancel("a", true), at(1)), Err(Refusal::WornOut));
+        assert_eq!(decide(&worn, &cancel("a", true), at(1)), Err(Refusal::TooManyTransitions));
         let worn = Entry { generation: limits::GENERATION, ..ready() };
-        assert_eq!(decide(&worn, &claim("a"), at(1)), Err(Refusal::WornOut));
+        assert_eq!(decide(&worn, &claim("a"), at(1)), Err(Refusal::TooManyTransitions));
         assert!(decide(&worn, &cancel("a", true), at(1)).is_ok());
     }
 }

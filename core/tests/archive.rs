@@ -227,13 +227,13 @@ struct Past {
     tasks: Vec<TaskId>,
     leases: Vec<(TaskId, RunId, Nonce)>,
     parents: BTreeSet<TaskId>,
-    recalled: BTreeSet<TaskId>,
+    cancelling: BTreeSet<TaskId>,
 }
 
 impl Past {
     fn of(deeds: &[Deed]) -> Past {
-        let (tasks, parents, recalled) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        let mut past = Past { world: World::new(), tasks, leases: Vec::new(), parents, recalled };
+        let (tasks, parents, cancelling) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let mut past = Past { world: World::new(), tasks, leases: Vec::new(), parents, cancelling };
         deeds.iter().for_each(|deed| past.do_it(deed));
         past
     }
@@ -283,7 +283,7 @@ impl Past {
                 let reason = "not needed".parse().ok();
                 let cancelling = Cancelling { run_id: "boss".parse().unwrap(), if_held: IfHeld::Request, reason };
                 if queue.cancel(of(task), cancelling, now, nonce).is_ok() {
-                    self.recalled.insert(of(task));
+                    self.cancelling.insert(of(task));
                 }
             }
             Deed::AskToStop(_) => {}
@@ -312,7 +312,7 @@ impl Past {
             new.tags = ["a-tag-that-fills-a-name", "and-another"].map(|tag| tag.parse().unwrap()).to_vec();
         }
         let after: BTreeSet<TaskId> = asked.parents.iter().filter_map(|parent| self.one(parent)).collect();
-        let after: Vec<TaskId> = after.into_iter().filter(|parent| !self.recalled.contains(parent)).collect();
+        let after: Vec<TaskId> = after.into_iter().filter(|parent| !self.cancelling.contains(parent)).collect();
         new.plan = Plan {
             max_attempts: asked.attempts,
             backoff: asked.attempts.map(|_| Backoff { seconds: 50, max_seconds: 1_000_000 }),
@@ -343,10 +343,10 @@ fn but_for_leases(line: &str, now: Timestamp) -> Value {
     };
     let attempt = entry.attempt - u32::from(matches!(entry.state, State::Claimed(_)));
     let state = match entry.state {
-        State::Claimed(_) | State::Lapsed { .. } => ready(never),
+        State::Claimed(_) | State::TimedOut { .. } => ready(never),
         State::Scheduled { due } if due <= now => ready(if entry.generation == 0 { due } else { never }),
         State::Ready { pending_until, .. } => ready(pending_until),
-        State::Recalled(_) => cancelled_at_some_time(),
+        State::Cancelling(_) => cancelled_at_some_time(),
         State::Ended(Ending { outcome: Outcome::Cancelled, .. }) => cancelled_at_some_time(),
         state => state,
     };
@@ -397,9 +397,9 @@ fn whatever_is_exported_is_brought_back_and_exported_again_as_it_was() {
         "scheduled",
         "blocked",
         "ready",
-        "lapsed",
+        "timed_out",
         "claimed",
-        "recalled",
+        "cancelling",
         "completed",
         "failed",
         "cancelled",
@@ -497,7 +497,7 @@ fn a_task_that_waits_for_one_that_was_removed_goes_on_waiting() {
         .unwrap();
     // As a collection of another version did it, which looked at less.
     for path in world.queue.store().files() {
-        if path.name.split('.').take(2).any(|part| part == parent.hex()) {
+        if path.name.split('.').take(2).any(|piece| piece == parent.hex()) {
             world.queue.store().remove(&path).unwrap();
         }
     }

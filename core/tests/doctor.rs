@@ -10,7 +10,7 @@ use coord_core::entry::{Entry, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Became, Cancelling, ClaimRequest, Claimed, Diagnosis, Failing, Filter, NewTask, Note, Plan, Thoroughness,
+    Cancelling, ClaimRequest, Claimed, Diagnosis, Failing, Filter, NewTask, Note, Plan, Repair, Thoroughness,
 };
 use coord_core::store::mem::{MemStore, Tree};
 use coord_core::store::{
@@ -144,9 +144,9 @@ impl World {
         queue.repair(self.now(), &mut || self.nonce())
     }
 
-    /// Where a task's entries are, less what was set aside.
+    /// Where a task's entries are, less what was quarantined.
     fn entries(&self, id: TaskId) -> Vec<(Path, Entry)> {
-        let shelved = self.files.files().into_iter().filter(|path| !path.dir.as_str().starts_with("aside"));
+        let shelved = self.files.files().into_iter().filter(|path| !path.dir.as_str().starts_with("quarantine"));
         let entries = shelved.filter_map(|path| Some((path.clone(), Entry::parse(&path.name)?)));
         entries.filter(|(_, entry)| entry.id == id).collect()
     }
@@ -188,7 +188,7 @@ fn claimant(run_id: &str) -> Claimant {
     Claimant { run_id: run(run_id), nonce: None }
 }
 
-fn codes(diagnosis: &Diagnosis) -> Vec<(&'static str, Became)> {
+fn codes(diagnosis: &Diagnosis) -> Vec<(&'static str, Repair)> {
     diagnosis.defects.iter().map(|defect| (defect.problem.code(), defect.became)).collect()
 }
 
@@ -204,7 +204,7 @@ fn assert_spotless(diagnosis: &Diagnosis) {
 /// A defect: how it is made in a queue with one waiting task, and what a repair makes of it.
 struct Illness {
     code: &'static str,
-    became: &'static [Became],
+    became: &'static [Repair],
     make: fn(&World, &Task),
     /// How many tasks can be claimed after the repair.
     left: usize,
@@ -213,7 +213,7 @@ struct Illness {
 const ILLNESSES: &[Illness] = &[
     Illness {
         code: "two_entries",
-        became: &[Became::SetAside],
+        became: &[Repair::Quarantined],
         make: |world, task| {
             let first = world.entry(task.id);
             world.link(&first, &layout::tmp().file("kept"));
@@ -225,7 +225,7 @@ const ILLNESSES: &[Illness] = &[
     },
     Illness {
         code: "two_entries",
-        became: &[Became::SetAside, Became::SetAside],
+        became: &[Repair::Quarantined, Repair::Quarantined],
         make: |world, task| {
             let first = world.entry(task.id);
             let Entry { id, created_at, .. } = world.entries(task.id)[0].1;
@@ -242,19 +242,19 @@ const ILLNESSES: &[Illness] = &[
     },
     Illness {
         code: "no_entry",
-        became: &[Became::Mended],
+        became: &[Repair::Mended],
         make: |world, task| world.remove(&world.entry(task.id)),
         left: 1,
     },
     Illness {
         code: "record_missing",
-        became: &[Became::Mended],
+        became: &[Repair::Mended],
         make: |world, task| world.remove(&layout::record(task.id)),
         left: 1,
     },
     Illness {
         code: "record_bad",
-        became: &[Became::SetAside],
+        became: &[Repair::Quarantined],
         make: |world, task| {
             let (record, entry) = (layout::record(task.id), world.entry(task.id));
             world.remove(&record);
@@ -266,7 +266,7 @@ const ILLNESSES: &[Illness] = &[
     },
     Illness {
         code: "record_bad",
-        became: &[Became::Mended],
+        became: &[Repair::Mended],
         make: |world, task| {
             world.remove(&layout::record(task.id));
             world.create(&layout::record(task.id), b"{}");
@@ -275,17 +275,17 @@ const ILLNESSES: &[Illness] = &[
     },
     Illness {
         code: "wrong_place",
-        became: &[Became::Mended],
+        became: &[Repair::Mended],
         make: |world, task| {
             let entry = world.entry(task.id);
-            let leaf = layout::ready_leaf(&"other".parse().unwrap(), 7, Timestamp::from_micros(1));
-            world.move_to(&entry, &leaf.file(entry.name.as_str()));
+            let bucket = layout::ready_bucket(&"other".parse().unwrap(), 7, Timestamp::from_micros(1));
+            world.move_to(&entry, &bucket.file(entry.name.as_str()));
         },
         left: 1,
     },
     Illness {
         code: "wrong_place",
-        became: &[Became::Mended],
+        became: &[Repair::Mended],
         make: |world, task| {
             let entry = world.entry(task.id);
             world.move_to(&entry, &Dir::root().child("claimed").child("ab").file(entry.name.as_str()));
@@ -294,7 +294,7 @@ const ILLNESSES: &[Illness] = &[
     },
     Illness {
         code: "wrong_place",
-        became: &[Became::Mended],
+        became: &[Repair::Mended],
         make: |world, task| {
             let entry = world.entry(task.id);
             world.move_to(&entry, &Dir::root().child("ready").child("default").file(entry.name.as_str()));
@@ -303,7 +303,7 @@ const ILLNESSES: &[Illness] = &[
     },
     Illness {
         code: "report_lost",
-        became: &[Became::Left],
+        became: &[Repair::Left],
         make: |world, task| {
             world.claim("agent").unwrap();
             world.complete(task.id, "agent").unwrap();
@@ -316,8 +316,8 @@ const ILLNESSES: &[Illness] = &[
         },
         left: 0,
     },
-    Illness { code: "no_format", became: &[Became::Mended], make: |world, _| world.remove(&layout::format()), left: 1 },
-    Illness { code: "copied", became: &[Became::Mended], make: |world, _| world.remove(&layout::anchor()), left: 1 },
+    Illness { code: "no_format", became: &[Repair::Mended], make: |world, _| world.remove(&layout::format()), left: 1 },
+    Illness { code: "copied", became: &[Repair::Mended], make: |world, _| world.remove(&layout::anchor()), left: 1 },
 ];
 
 /// A queue with one task and this illness, an hour later.
@@ -417,12 +417,12 @@ fn nothing_is_made_of_an_empty_directory() {
 }
 
 #[test]
-fn each_defect_is_told_then_mended_or_set_aside() {
+fn each_defect_is_told_then_mended_or_quarantined() {
     for (number, illness) in ILLNESSES.iter().enumerate() {
         let (world, task) = ill(illness);
         let before = world.tree();
         let examined = codes(&world.examine());
-        assert!(examined.iter().all(|found| *found == (illness.code, Became::Left)), "{number} {examined:?}");
+        assert!(examined.iter().all(|found| *found == (illness.code, Repair::Left)), "{number} {examined:?}");
         assert_eq!(examined.len(), illness.became.len(), "{number} {examined:?}");
         assert_eq!(before, world.tree(), "{number}: an examination changes nothing");
 
@@ -430,15 +430,15 @@ fn each_defect_is_told_then_mended_or_set_aside() {
         let wanted: Vec<_> = illness.became.iter().map(|became| (illness.code, *became)).collect();
         assert_eq!(codes(&repaired), wanted, "{number}");
         let again = world.examine();
-        let lasting = illness.became.contains(&Became::Left);
+        let lasting = illness.became.contains(&Repair::Left);
         assert_eq!(again.is_healthy(), !lasting, "{number} {:?}", again.defects);
         assert_eq!(again.leftovers.total(), 0, "{number}");
         let after = world.tree();
         world.repair();
         assert_eq!(after, world.tree(), "{number}: a second repair finds nothing to do");
 
-        let set_aside = illness.left == 0 && world.entries(task.id).is_empty();
-        assert_eq!(world.queue().task(task.id).ok().flatten().is_some(), !set_aside, "{number}");
+        let quarantined = illness.left == 0 && world.entries(task.id).is_empty();
+        assert_eq!(world.queue().task(task.id).ok().flatten().is_some(), !quarantined, "{number}");
         assert_eq!(world.drain(), illness.left, "{number}");
         assert_eq!(world.examine().is_healthy(), !lasting, "{number}");
     }
@@ -465,7 +465,7 @@ fn a_repair_meets_an_agent_before_any_of_its_steps() {
             let most = if before.len() > 1 { before.len() - usize::from(ended) } else { illness.left };
             assert!((illness.left..=most).contains(&runs.get()), "{context}: {} runs", runs.get());
             let after = world.examine();
-            assert_eq!(after.is_healthy(), !illness.became.contains(&Became::Left), "{context}: {:?}", after.defects);
+            assert_eq!(after.is_healthy(), !illness.became.contains(&Repair::Left), "{context}: {:?}", after.defects);
             assert!(world.entries(task.id).len() <= 1, "{context}");
             if !met {
                 break;
@@ -492,7 +492,7 @@ fn a_repair_meets_another_and_an_agent_before_any_of_its_steps() {
             runs.set(runs.get() + world.drain());
             assert_eq!(runs.get(), illness.left, "{context}: runs");
             let after = world.examine();
-            assert_eq!(after.is_healthy(), !illness.became.contains(&Became::Left), "{context}: {:?}", after.defects);
+            assert_eq!(after.is_healthy(), !illness.became.contains(&Repair::Left), "{context}: {:?}", after.defects);
             assert!(world.entries(task.id).len() <= 1, "{context}");
             if !met {
                 break;
@@ -508,7 +508,7 @@ fn a_repair_that_dies_before_any_of_its_steps_is_made_up_for_by_the_next() {
             let (world, _) = ill(illness);
             let queue = world.interrupted(Some((step, Interruption::Death)));
             let died = world.repair_as(&queue).is_err() || queue.store().steps.get() > step;
-            let healthy = !illness.became.contains(&Became::Left);
+            let healthy = !illness.became.contains(&Repair::Left);
             let repaired = world.repair();
             assert_eq!(repaired.is_healthy(), healthy, "illness {number}, step {step}: {:?}", repaired.defects);
             assert_eq!(world.examine().is_healthy(), healthy, "illness {number}, step {step}");
@@ -551,7 +551,7 @@ fn an_enqueuer_that_was_taken_for_dead_makes_no_second_entry() {
             assert_eq!(world.entries(task.id).len(), 1, "step {step}");
         }
     }
-    assert_eq!(refused, 0, "a whole record that the doctor found was shelved by it");
+    assert_eq!(refused, 0, "a whole record that the doctor found was linked by it");
 }
 
 /// As above, where the doctor dies in between and the record is lost besides: its name must not come back either.
@@ -569,7 +569,7 @@ fn a_record_that_is_linked_back_gives_nobody_its_old_name() {
             let id = claimed.task.id;
             let records = beside.files.files().into_iter().filter(|path| path.dir.as_str().starts_with("tasks/"));
             records.filter(|path| layout::parse_record(&path.name) == Some(id)).for_each(|path| beside.remove(&path));
-            assert_eq!(codes(&beside.repair()), [("record_missing", Became::Mended)]);
+            assert_eq!(codes(&beside.repair()), [("record_missing", Repair::Mended)]);
         }));
         let queue = world.interrupted(Some((step, others)));
         let enqueued = world.enqueue_as(&queue, "late");
@@ -586,7 +586,7 @@ fn a_record_that_is_linked_back_gives_nobody_its_old_name() {
 }
 
 #[test]
-fn a_record_with_a_name_elsewhere_is_noted_and_not_shelved_again() {
+fn a_record_with_a_name_elsewhere_is_noted_and_not_linked_again() {
     let world = World::new();
     let task = world.enqueue("work");
     let entry = world.entry(task.id);
@@ -599,9 +599,9 @@ fn a_record_with_a_name_elsewhere_is_noted_and_not_shelved_again() {
     assert_eq!(world.drain(), 0);
 }
 
-/// A look through the shelves proves nothing: a task may be where the doctor just looked, or does not look.
+/// A look through the state directories proves nothing: a task may be where the doctor just looked, or does not look.
 #[test]
-fn a_task_with_an_entry_that_no_look_finds_is_not_shelved_again() {
+fn a_task_with_an_entry_that_no_look_finds_is_not_linked_again() {
     let mut shelved = 0;
     for step in 0.. {
         let world = World::new();
@@ -632,7 +632,7 @@ fn a_misplaced_entry_never_replaces_one_that_came_home_meanwhile() {
         let task = world.enqueue("work");
         let home = world.entry(task.id);
         let misplaced =
-            layout::ready_leaf(&"other".parse().unwrap(), 7, Timestamp::from_micros(1)).file(home.name.as_str());
+            layout::ready_bucket(&"other".parse().unwrap(), 7, Timestamp::from_micros(1)).file(home.name.as_str());
         world.move_to(&home, &misplaced);
         let beside = world.clone();
         let other = Interruption::Meanwhile(Box::new(move || drop(beside.files.link(&misplaced, &home))));
@@ -657,7 +657,7 @@ fn all_that_is_wrong_with_one_task_is_mended_at_once() {
     world.move_to(&entry, &Dir::root().child("done").child("ab").file(entry.name.as_str()));
     world.link(&world.entry(task.id), &Dir::root().child("ready").file(entry.name.as_str()));
     let wanted =
-        [("two_entries", Became::SetAside), ("wrong_place", Became::Mended), ("record_missing", Became::Mended)];
+        [("two_entries", Repair::Quarantined), ("wrong_place", Repair::Mended), ("record_missing", Repair::Mended)];
     assert_eq!(codes(&world.repair()), wanted);
     assert_eq!(world.examine().defects, []);
     assert_eq!((world.drain(), world.entries(task.id).len()), (1, 1));
@@ -672,28 +672,28 @@ fn a_young_record_is_an_enqueuer_at_work() {
     let young = world.repair();
     assert!(young.is_healthy() && young.notes == [Note::Enqueuing { task_id: task.id }], "{young:?}");
     world.pass(1);
-    assert_eq!(codes(&world.examine()), [("no_entry", Became::Left)]);
+    assert_eq!(codes(&world.examine()), [("no_entry", Repair::Left)]);
 }
 
 #[test]
-fn what_is_aside_is_told_and_not_shelved_again() {
+fn what_is_in_quarantine_is_told_and_not_linked_again() {
     let world = World::new();
     let task = world.enqueue("work");
     let entry = world.entry(task.id);
-    for place in [layout::aside_shelf(), layout::aside_by(Nonce::from_bits(99))] {
+    for place in [layout::quarantine_dir(), layout::quarantine_by(Nonce::from_bits(99))] {
         world.move_to(&entry, &place.file(entry.name.as_str()));
         world.pass(3_600);
         let repaired = world.repair();
-        assert_eq!(codes(&repaired), [("no_entry", Became::Left)]);
-        assert_eq!(repaired.notes, [Note::EntryAside { task_id: task.id }]);
-        assert_eq!((repaired.aside, world.drain()), (1, 0));
+        assert_eq!(codes(&repaired), [("no_entry", Repair::Left)]);
+        assert_eq!(repaired.notes, [Note::EntryQuarantined { task_id: task.id }]);
+        assert_eq!((repaired.quarantine, world.drain()), (1, 0));
         world.move_to(&place.file(entry.name.as_str()), &entry);
     }
     assert_eq!(world.drain(), 1);
 }
 
 #[test]
-fn leftovers_are_counted_and_set_aside_but_not_what_may_still_be_needed() {
+fn leftovers_are_counted_and_quarantined_but_not_what_may_still_be_needed() {
     let world = World::new();
     let (done, held) = (world.enqueue("done"), world.enqueue("held"));
     world.claim("agent").unwrap();
@@ -717,7 +717,7 @@ fn leftovers_are_counted_and_set_aside_but_not_what_may_still_be_needed() {
     assert_eq!(while_the_trial_lasts.leftovers.drafts, 1, "another doctor is trying the filesystem");
     let repaired = world.repair();
     assert!(repaired.is_healthy());
-    assert_eq!((repaired.leftovers, repaired.aside), (found, 4));
+    assert_eq!((repaired.leftovers, repaired.quarantine), (found, 4));
     assert_spotless(&world.examine());
     assert!(world.files.exists(&layout::report(held.id, 3, nonce)).unwrap());
     let before = world.tree();
@@ -865,7 +865,7 @@ fn a_probe_whose_files_are_taken_away_begins_anew_and_one_that_fails_is_a_result
         assert_eq!(world.files.list(&layout::tmp()).unwrap(), Some(Vec::new()), "step {step}");
         let failing = World::new().interrupted(Some((step, Interruption::Death)));
         let failed = failing.probe(world.now(), world.nonce()).unwrap();
-        assert_eq!(world.examine().aside, 0, "step {step}");
+        assert_eq!(world.examine().quarantine, 0, "step {step}");
         let over = queue.store().interruption.borrow().is_some();
         assert_eq!(failed.refused.is_none(), over, "step {step}");
         if over {
@@ -970,6 +970,6 @@ fn a_record_apart_from_its_entry_is_joined_by_the_next_report_or_a_repair() {
         world.complete(task.id, "agent").unwrap();
         let shown = world.queue().show(task.id, world.now()).unwrap();
         assert!(shown.item.result.is_some() && shown.findings.is_empty());
-        assert_eq!((world.examine().notes, world.examine().aside), (vec![], 1));
+        assert_eq!((world.examine().notes, world.examine().quarantine), (vec![], 1));
     }
 }

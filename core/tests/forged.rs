@@ -15,7 +15,7 @@ use coord_core::entry::{Ending, Entry, Lease, State};
 use coord_core::layout::{self, Dir};
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    BadLine, Became, ClaimRequest, Disagreement, Failing, Finding, ImportError, Imported, Problem, Progress, Status,
+    BadLine, ClaimRequest, Disagreement, Failing, Finding, ImportError, Imported, Problem, Progress, Repair, Status,
 };
 use coord_core::store::Created;
 use coord_core::transition::Claimant;
@@ -56,7 +56,7 @@ fn is_refused(line: &Value, wanted: &Disagreement) {
 /// Gives a task the name of another state by hand, at the place where such a one stands. A doctor tells, and a repair
 /// lets the others go on.
 #[track_caller]
-fn is_seen_when_planted(world: &World, old: &Entry, forged: &Entry, wanted: &Disagreement, becomes: Became) {
+fn is_seen_when_planted(world: &World, old: &Entry, forged: &Entry, wanted: &Disagreement, becomes: Repair) {
     let [from, to] = [old, forged].map(|entry| layout::home(entry, &QueueName::default_queue()).file(entry.name()));
     make_dirs(world, &to.dir);
     world.queue.store().rename(&from, &to).unwrap();
@@ -64,7 +64,7 @@ fn is_seen_when_planted(world: &World, old: &Entry, forged: &Entry, wanted: &Dis
         diagnosis.defects.into_iter().map(|defect| (defect.problem, defect.became)).collect()
     };
     let examined = found(world.queue.examine(world.now()).unwrap());
-    assert_eq!(examined, [(Problem::Disagrees(wanted.clone()), Became::Left)]);
+    assert_eq!(examined, [(Problem::Disagrees(wanted.clone()), Repair::Left)]);
     let repaired = world.queue.repair(world.now(), &mut || world.nonce()).unwrap();
     assert_eq!(found(repaired), [(Problem::Disagrees(wanted.clone()), becomes)]);
     let left = found(world.queue.examine(world.now()).unwrap());
@@ -123,7 +123,7 @@ fn nobody_is_shown_under_another_run_id_than_its_own() {
     assert_eq!((claimer(), world.item(again).claimer_run_id.unwrap()), (alice.to_string(), alice.to_string()));
     plant(&world, &text, "\"MALLORY\"");
     let repaired = world.queue.repair(world.now(), &mut || world.nonce()).unwrap();
-    assert_eq!(repaired.defects.iter().map(|defect| defect.became).collect::<Vec<_>>(), [Became::SetAside]);
+    assert_eq!(repaired.defects.iter().map(|defect| defect.became).collect::<Vec<_>>(), [Repair::Quarantined]);
     assert!(world.queue.examine(world.now()).unwrap().is_healthy());
 }
 
@@ -133,14 +133,14 @@ fn a_task_whose_counters_are_at_their_ends_is_refused() {
     let id = world.enqueue("t");
     let mut line = line_of(&world, id);
     let old = entry_of(&line);
-    let wanted = |version, generation| Disagreement::WornOut { version, generation };
-    for (version, generation) in [(u32::MAX, 0), (limits::VERSION_CREDIBLE + 1, 0), (u32::MAX / 4, limits::GENERATION)]
-    {
+    let wanted = |version, generation| Disagreement::TooManyTransitions { version, generation };
+    let most = limits::VERSION;
+    for (version, generation) in [(most, 0), (limits::VERSION_CREDIBLE + 1, 0), (most / 4, limits::GENERATION)] {
         line["entry"] = Entry { version, generation, ..old.clone() }.to_string().into();
         is_refused(&line, &wanted(version, generation));
     }
-    let forged = Entry { version: u32::MAX, ..old.clone() };
-    is_seen_when_planted(&world, &old, &forged, &wanted(u32::MAX, 0), Became::SetAside);
+    let forged = Entry { version: most, ..old.clone() };
+    is_seen_when_planted(&world, &old, &forged, &wanted(most, 0), Repair::Quarantined);
     for (version, generation, attempt) in [(1, 1, 0), (2, 1, 2)] {
         line["entry"] = Entry { version, generation, attempt, ..old.clone() }.to_string().into();
         is_refused(&line, &Disagreement::Counters { version, generation, attempt });
@@ -163,7 +163,7 @@ fn a_task_that_nobody_would_find_is_refused() {
         is_refused(&line, &wanted);
         let world = World::new();
         assert_eq!((world.enqueue("t"), world.enqueue("other")), (id, other));
-        is_seen_when_planted(&world, &old, &forged, &wanted, Became::SetAside);
+        is_seen_when_planted(&world, &old, &forged, &wanted, Repair::Quarantined);
         world.claims(other);
     }
 }
@@ -206,7 +206,7 @@ fn an_end_that_cannot_be_is_refused_and_one_that_can_be_is_marked() {
     let mut line_of_2112 = line.clone();
     line_of_2112["entry"] = forged.to_string().into();
     is_refused(&line_of_2112, &Disagreement::Ahead { at });
-    is_seen_when_planted(&world, &old, &forged, &Disagreement::Ahead { at }, Became::Mended);
+    is_seen_when_planted(&world, &old, &forged, &Disagreement::Ahead { at }, Repair::Mended);
     assert!(world.item(id).ended_at.unwrap() <= world.now());
 
     // A report is of 2112, or of a later holder, or of an end that is none.
@@ -362,7 +362,7 @@ fn of_results_that_came_too_late_a_few_are_kept_and_the_newest_of_them_answered(
     assert_eq!(left_out.len(), 1, "{left_out:?}");
     assert!(left_out[0].contains("it has no room for more late results"), "{left_out:?}");
     world.pass(11);
-    let kept = claim(100).orphans;
+    let kept = claim(100).late_results;
     let texts: Vec<&str> = kept.iter().map(|report| report.result.as_ref().unwrap().text()).collect();
     assert_eq!(texts, [r#"{"n":12}"#, r#"{"n":13}"#, r#"{"n":14}"#, r#"{"n":15}"#]);
     assert_eq!(texts.len(), limits::LATE_RESULTS);

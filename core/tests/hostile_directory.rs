@@ -66,7 +66,7 @@ fn a_task_beside_garbage_is_claimed_and_completed() {
 }
 
 #[test]
-fn a_record_that_is_too_long_is_read_in_part_and_set_aside() {
+fn a_record_that_is_too_long_is_read_in_part_and_quarantined() {
     let now = Timestamp::from_micros(1);
     let state = State::Ready { pending_until: now.plus_seconds(1_000), tags: TagSet::default() };
     let entry = Entry {
@@ -141,19 +141,18 @@ fn forged_task() -> BoxedStrategy<ForgedTask> {
 
 fn dir() -> BoxedStrategy<Dir> {
     let any_name = || text().prop_map(as_name);
-    let parts =
+    let shards =
         (select(vec!["tasks", "claimed", "done", "records"]), prop_oneof![3 => "[0-9a-f]{1,2}", 1 => any_name()]);
-    let shelves =
-        (queue_name(), entry(), prop_oneof![Just(0), 0_usize..7], proptest::option::weighted(0.2, any_name()));
+    let dirs = (queue_name(), entry(), prop_oneof![Just(0), 0_usize..7], proptest::option::weighted(0.2, any_name()));
     prop_oneof![
         1 => Just(Dir::root()),
         2 => select(layout::ROOT_NAMES[1..].to_vec()).prop_map(|name| Dir::root().child(name)),
         1 => any_name().prop_map(|name| Dir::root().child(&name)),
-        3 => parts.prop_map(|(dir, part)| Dir::root().child(dir).child(&part)),
-        3 => shelves.prop_map(|(queue, entry, above, foreign)| {
-            let leaf = layout::ready_leaf(&queue, entry.priority, entry.created_at);
-            let shelf = (0..above).fold(leaf, |dir, _| dir.split().unwrap().0);
-            foreign.map_or(shelf.clone(), |name| shelf.child(&name))
+        3 => shards.prop_map(|(dir, shard)| Dir::root().child(dir).child(&shard)),
+        3 => dirs.prop_map(|(queue, entry, above, foreign)| {
+            let bucket = layout::ready_bucket(&queue, entry.priority, entry.created_at);
+            let dir = (0..above).fold(bucket, |dir, _| dir.split().unwrap().0);
+            foreign.map_or(dir.clone(), |name| dir.child(&name))
         }),
     ]
     .boxed()
@@ -183,8 +182,9 @@ fn as_name(text: String) -> String {
 }
 
 fn content() -> BoxedStrategy<Vec<u8>> {
-    let good = select(vec!["{\"format\":3}", "{\"result\":{\"a\":1}}", "{\"error\":\"no\"}", "\"agent-7\""])
-        .prop_map(String::from);
+    let good =
+        select(vec!["{\"format\":4,\"features\":[]}", "{\"result\":{\"a\":1}}", "{\"error\":\"no\"}", "\"agent-7\""])
+            .prop_map(String::from);
     let record = record().prop_map(|record| String::from_utf8(Task::encode(record).unwrap().1).unwrap());
     let texts = damaged(prop_oneof![good.clone(), record], ",", &["{", "null", "\"\\ud800\"", "1e999"]);
     prop_oneof![good.prop_map(String::into_bytes), texts.prop_map(String::into_bytes), vec(any::<u8>(), 0..40)].boxed()
@@ -250,7 +250,7 @@ fn run(queue: &Queue<Frugal>, things: &[Thing], operation: &Operation) -> Result
         Kind::WatchedClaim => {
             let mut watch = Watch::default();
             queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), now, nonce)?;
-            queue.has_stirred(&watch, now).map(drop)
+            queue.may_have_changed(&watch, now).map(drop)
         }
         Kind::Heartbeat => queue.heartbeat(id, claimant, None, None, now, nonce).map(drop),
         Kind::Complete => queue.complete(id, claimant, JsonObject::parse("{\"a\":1}").ok(), now, nonce).map(drop),
@@ -299,7 +299,7 @@ fn filled(things: &[Thing], wanted: impl Fn(&Path) -> bool) -> Frugal {
                 let home = misplaced.clone().unwrap_or_else(|| layout::home(entry, &record.queue));
                 place(&home.file(entry.to_string()), &bytes);
                 place(&layout::record(id), &bytes);
-                if let Some(lease) = entry.lease().filter(|lease| lease.holder.spilled()) {
+                if let Some(lease) = entry.lease().filter(|lease| lease.holder.overflows()) {
                     place(&layout::run(&lease.holder), said);
                 }
                 if let Some(nonce) = entry.report {
@@ -309,7 +309,7 @@ fn filled(things: &[Thing], wanted: impl Fn(&Path) -> bool) -> Frugal {
         }
     }
     // Unless somebody's is there.
-    store.place(&layout::format(), b"{\"format\":3}");
+    store.place(&layout::format(), b"{\"format\":4,\"features\":[]}");
     store
 }
 
@@ -328,7 +328,7 @@ fn is_where_a_directory_belongs(path: &Path) -> bool {
     match path.split('/').collect::<Vec<&str>>()[..] {
         ["format.json"] => true,
         [name] => layout::ROOT_NAMES.contains(&name),
-        ["tasks" | "claimed" | "done" | "records", part] => layout::is_part(part),
+        ["tasks" | "claimed" | "done" | "records", shard] => layout::is_shard(shard),
         ["ready", .., name] => path.split('/').count() < 8 && name.parse::<QueueName>().is_ok(),
         _ => false,
     }
@@ -370,7 +370,7 @@ impl Store for Frugal {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        // What is set aside keeps its name.
+        // What is quarantined keeps its name.
         assert!(to.name.len() <= limits::NAME_BYTES || to.name == from.name, "{to}");
         self.inner.rename(from, to)
     }

@@ -96,7 +96,7 @@ fn a_queue_that_goes_on_reads_one_directory_in_10_ms_for_claims_and_none_for_wha
         world.enqueue(&world.bob, "t", 0, "q");
     }
     world.pass(1_000_000);
-    // The first claim remembers no more than the names that it read at the head, the next that reads the shelf begins
+    // The first claim remembers no more than the names that it read at the head, the next that reads `ready/` begins
     // to.
     let ids: Vec<TaskId> = (0..2).map(|_| world.claims(&world.ann, "t")).collect();
     world.pass(10_000);
@@ -106,7 +106,7 @@ fn a_queue_that_goes_on_reads_one_directory_in_10_ms_for_claims_and_none_for_wha
     assert_eq!(claim, ["stamp", "read", "rename"]);
     world.pass(10_000);
     let claim = world.calls(|| _ = world.claims(&world.ann, "t"));
-    // What is set for queues, six directories on the way, the leaf.
+    // What is set for queues, six directories on the way, the time bucket.
     assert_eq!(claim, ["stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "list", "read", "rename"]);
     let heartbeat =
         world.calls(|| drop(world.ann.heartbeat(ids[0], claimant(), None, None, world.now(), world.nonce()).unwrap()));
@@ -120,11 +120,11 @@ fn a_queue_that_goes_on_reads_one_directory_in_10_ms_for_claims_and_none_for_wha
 #[test]
 fn an_operation_makes_no_more_changes_than_it_must() {
     let world = World::new();
-    let has_prepared = |part: u8| {
-        let dir = Dir::root().child("tasks").child(&format!("{part:02x}"));
+    let has_prepared = |shard: u8| {
+        let dir = Dir::root().child("tasks").child(&format!("{shard:02x}"));
         world.medium.inner.exists(&dir.file("prepared")).unwrap()
     };
-    // The first task of each part of the directory makes that, and the first of each 8 ms its leaf.
+    // The first task of each shard of the directory makes that, and the first of each 8 ms its time bucket.
     while !(0..=u8::MAX).all(has_prepared) {
         world.enqueue(&world.bob, "t", 0, "q");
     }
@@ -182,7 +182,7 @@ fn where_a_race_is_lost_names_are_passed_over_and_met_again() {
     let mut claimed: Vec<TaskId> = (0..2).map(|_| world.claims(&world.ann, "t")).collect();
     claimed.extend((0..4).map(|_| world.claims(&world.bob, "t")));
     let late = world.calls(|| claimed.push(world.claims(&world.ann, "t")));
-    // It found one gone and went on elsewhere, where nobody is, without reading the shelf anew.
+    // It found one gone and went on elsewhere, where nobody is, without reading `ready/` anew.
     assert_eq!(late.iter().filter(|call| **call == "read").count(), 2, "{late:?}");
     assert_eq!(late.iter().filter(|call| **call == "rename").count(), 1, "{late:?}");
     assert!(!late.contains(&"list"), "{late:?}");

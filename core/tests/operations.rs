@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use coord_core::entry::Entry;
-use coord_core::layout::{Dir, Path};
+use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{
     Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Released, Status, Step,
@@ -159,12 +159,12 @@ fn each_operation_changes_as_little_as_the_protocol_says() {
     let store = world.queue.store();
     world.queue.init(world.now(), world.nonce()).unwrap();
     // Directories are made once per first byte of an id and once per 8 ms of enqueuing. Here they are there already.
-    for (shelf, digits) in [("tasks", 2), ("claimed", 1), ("done", 2), ("records", 2)] {
-        for part in 0..16_u32.pow(digits) {
-            let part = Dir::root().child(shelf).child(&format!("{part:0width$x}", width = digits as usize));
-            store.make_dir(&part).unwrap();
-            if shelf == "tasks" {
-                store.create(&part.file(coord_core::layout::PREPARED), b"").unwrap();
+    for (name, digits) in [("tasks", 2), ("claimed", 1), ("done", 2), ("records", 2)] {
+        for shard in 0..16_u32.pow(digits) {
+            let shard = Dir::root().child(name).child(&format!("{shard:0width$x}", width = digits as usize));
+            store.make_dir(&shard).unwrap();
+            if name == "tasks" {
+                store.create(&shard.file(layout::PREPARED), b"").unwrap();
             }
         }
     }
@@ -296,7 +296,7 @@ fn a_released_task_is_anybodys_at_once_and_its_former_holders_no_more() {
         world.enqueue("later");
         world.claim_from("agent", Some("q")).unwrap();
         if overdue {
-            // Past its lease and past its pending TTL, and swept, so that it is on the ready shelf already.
+            // Past its lease and past its pending TTL, and swept, so that it is in `ready/` already.
             world.pass(11);
             assert_eq!(world.claim_from("sweeper", Some("none")), None);
         }
@@ -419,8 +419,8 @@ fn foreign_names_are_in_nobodys_way() {
     let world = World::new();
     let id = world.enqueue("work");
     let store = world.queue.store();
-    let shelves = ["ready", "claimed", "done", "tasks", "sweep"].map(|name| Dir::root().child(name));
-    for dir in &shelves {
+    let dirs = ["ready", "claimed", "done", "tasks", "sweep"].map(|name| Dir::root().child(name));
+    for dir in &dirs {
         store.make_dir(dir).unwrap();
         for name in [".DS_Store", "README", "f"] {
             store.create(&dir.file(name), b"foreign").unwrap();
@@ -430,7 +430,7 @@ fn foreign_names_are_in_nobodys_way() {
     assert_eq!(world.status(id), Status::Pending);
     assert_eq!(world.claim("agent").unwrap().task.id, id);
     assert_eq!(world.claim("agent"), None);
-    for dir in &shelves {
+    for dir in &dirs {
         assert_eq!(store.read(&dir.file("README"), 100), Ok(Some(b"foreign".to_vec())));
     }
 }
@@ -523,7 +523,7 @@ fn a_listing_counts_all_and_shows_what_matches() {
 }
 
 #[test]
-fn a_record_that_cannot_be_trusted_is_set_aside_and_holds_up_nobody() {
+fn a_record_that_cannot_be_trusted_is_quarantined_and_holds_up_nobody() {
     let world = World::new();
     let (torn, whole) = (world.enqueue("torn"), world.enqueue("whole"));
     let store = world.queue.store();
@@ -535,7 +535,9 @@ fn a_record_that_cannot_be_trusted_is_set_aside_and_holds_up_nobody() {
     let claim = world.queue.claim(&request, Thoroughness::Full, world.now(), world.nonce()).unwrap();
     assert_eq!(claim.claimed.unwrap().task.id, whole);
     assert!(claim.findings[0].to_string().contains(&torn.to_string()), "{:?}", claim.findings);
-    assert!(store.inner.files().iter().any(|path| path.dir.as_str() == "aside" && path.name.contains(&torn.hex())));
+    assert!(
+        store.inner.files().iter().any(|path| path.dir.as_str() == "quarantine" && path.name.contains(&torn.hex()))
+    );
 }
 
 #[test]
@@ -547,7 +549,7 @@ fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
         assert_eq!(store.files().len(), 1);
         error
     };
-    for (number, way_out) in [("4", "newer muse"), ("2", "`muse coord export` of the version that made it")] {
+    for (number, way_out) in [("5", "newer muse"), ("3", "`muse coord export` of the version that made it")] {
         let refused = refused("format.json", format!("{{\"format\":{number},\"x\":1}}").as_bytes());
         assert_eq!(refused, Error::UnsupportedFormat { found: number.to_string() });
         assert!(refused.to_string().contains(way_out), "{refused}");
@@ -555,8 +557,37 @@ fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
     for content in ["garbage", "", "[]", "{\"format\":-1}"] {
         assert_eq!(refused("format.json", content.as_bytes()), Error::NoFormat { found: content.to_string() });
     }
+    for (features, feature) in [("[\"wings\"]", "wings"), ("[7]", "7"), ("\"wings\"", "wings"), ("null", "null")] {
+        let content = format!("{{\"format\":{},\"features\":{features}}}", layout::FORMAT);
+        let refused = refused("format.json", content.as_bytes());
+        assert_eq!(refused, Error::UnsupportedFeature { feature: feature.to_string() });
+        assert_eq!(refused.code(), "unsupported_format");
+        assert!(refused.to_string().contains("use a version of muse that knows it"), "{refused}");
+    }
     assert_eq!(refused("main.rs", b"fn main() {}"), Error::NotAQueue { found: "main.rs".to_string() });
     assert!(Queue::open(MemStore::new()).is_ok());
+}
+
+#[test]
+fn a_directory_without_a_list_of_features_has_none() {
+    for content in [format!("{{\"format\":{}}}", layout::FORMAT), layout::format_json()] {
+        let store = MemStore::new();
+        store.create(&layout::format(), content.as_bytes()).unwrap();
+        assert!(Queue::open(store.clone()).is_ok(), "{content}");
+        assert!(Queue::open_for_doctor(store).is_ok(), "{content}");
+    }
+    let world = World::new();
+    world.enqueue("t");
+    let written = world.queue.store().read(&layout::format(), 1_000).unwrap().unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), "{\"format\":4,\"features\":[]}\n");
+}
+
+#[test]
+fn a_doctor_keeps_its_hands_off_a_directory_with_a_feature_that_it_does_not_know() {
+    let store = MemStore::new();
+    store.create(&layout::format(), b"{\"format\":4,\"features\":[\"wings\"]}").unwrap();
+    let refused = Queue::open_for_doctor(store).map(drop).unwrap_err();
+    assert_eq!(refused, Error::UnsupportedFeature { feature: "wings".to_string() });
 }
 
 #[test]
@@ -589,7 +620,7 @@ fn the_sweep_token_stays_one_and_is_not_fooled_by_a_clock_that_was_ahead() {
     assert_eq!(world.claim("other").unwrap().task.record.title.as_str(), "urgent");
     assert_eq!(tokens().len(), 1);
     assert_ne!(tokens(), [ahead]);
-    assert!(world.entries(id)[0].to_string().contains(".lapsed."));
+    assert!(world.entries(id)[0].to_string().contains(".timed_out."));
 }
 
 #[test]
@@ -606,17 +637,17 @@ fn a_watch_tells_when_to_ask_again() {
         // The first look removes what is out of use, which is a change, too.
         assert_eq!(ask(&mut watch, queue), None);
         assert_eq!(ask(&mut watch, queue), None);
-        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(false), "nothing happened");
+        assert_eq!(world.queue.may_have_changed(&watch, world.now()), Ok(false), "nothing happened");
         let id = world.enqueue("work");
-        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "a task came");
+        assert_eq!(world.queue.may_have_changed(&watch, world.now()), Ok(true), "a task came");
         assert_eq!(ask(&mut watch, queue), Some(id));
         assert_eq!(ask(&mut watch, queue), None);
         world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).unwrap();
-        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "the task came back");
+        assert_eq!(world.queue.may_have_changed(&watch, world.now()), Ok(true), "the task came back");
         assert_eq!(ask(&mut watch, queue), Some(id));
         assert_eq!(ask(&mut watch, queue), None);
         world.pass(1);
-        assert_eq!(world.queue.has_stirred(&watch, world.now()), Ok(true), "a lease may have run out");
+        assert_eq!(world.queue.may_have_changed(&watch, world.now()), Ok(true), "a lease may have run out");
         world.complete(id, "agent", "{}").unwrap();
     }
 }
@@ -643,7 +674,7 @@ fn a_waiting_claim_says_where_a_task_would_come_and_sleeps_longer_if_it_is_told(
     let mut of_a_new_queue = WaitingClaim::new(of_a_new_queue, Duration::from_secs(60));
     step(&mut of_a_new_queue);
     let above: Vec<Dir> = of_a_new_queue.watched().collect();
-    assert_eq!(above, [Dir::root().child("ready")], "a queue that is not there comes into the shelf");
+    assert_eq!(above, [Dir::root().child("ready")], "a queue that is not there comes into the directory");
     let watched: Vec<Dir> = waiting.watched().collect();
     let before: Vec<_> = watched.iter().map(|dir| world.queue.store().stamp(dir).unwrap()).collect();
     world.enqueue("work");

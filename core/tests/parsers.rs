@@ -14,11 +14,11 @@ use arbitrary::{
 };
 use coord_core::entry::{Entry, Outcome, State};
 use coord_core::json::BadJson;
-use coord_core::layout::{self, TimedShelf};
+use coord_core::layout::{self, TimedDir};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId, Tag, Title};
-use coord_core::request::{Draft, Words};
-use coord_core::task::{BadRecord, Terms};
-use coord_core::transition::{Claimant, Command, Fate, IfHeld, Restart, Verdict, decide};
+use coord_core::request::{Draft, FieldNames};
+use coord_core::task::{BadRecord, TaskPolicy};
+use coord_core::transition::{Claimant, Command, IfHeld, ParentVerdict, Restart, Verdict, decide};
 use coord_core::{JsonObject, Task, TaskId, Timestamp, limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn an_accepted_name_is_one_that_would_be_written() {
         assert!(entry.generation <= limits::GENERATION && entry.attempt <= limits::GENERATION);
         if let Some(lease) = entry.lease() {
             let run_id = lease.holder.run_id();
-            assert_eq!(run_id.is_none(), lease.holder.spilled());
+            assert_eq!(run_id.is_none(), lease.holder.overflows());
             assert!(run_id.is_none_or(|run_id| entry.holder(&run_id) == lease.holder), "another spelling of a holder");
         }
         if let State::Ended(ending) = &entry.state {
@@ -230,7 +230,7 @@ fn a_task_that_is_asked_for_is_one_that_can_be_written_or_a_short_complaint_name
         }
         Err(bad) => {
             assert!(["bad_args", "bad_payload", "bad_queue"].contains(&bad.code()));
-            assert_is_short(&bad.message(&WORDS));
+            assert_is_short(&bad.message(&FIELD_NAMES));
         }
     });
 }
@@ -273,15 +273,16 @@ fn values_written_as_text_read_back() {
 fn the_ready_shelf_sorts_as_tasks_are_claimed() {
     let place = || (integer(), time());
     check(16, (queue_name(), place(), place()), |(queue, (priority, at), (other_priority, other_at))| {
-        let leaf = layout::ready_leaf(&queue, priority, at);
-        let other = layout::ready_leaf(&queue, other_priority, other_at);
-        let names = |leaf: &layout::Dir| leaf.as_str().split('/').skip(2).map(String::from).collect::<Vec<String>>();
-        if leaf != other {
-            assert_eq!(names(&leaf) < names(&other), (other_priority, at) < (priority, other_at));
+        let bucket = layout::ready_bucket(&queue, priority, at);
+        let other = layout::ready_bucket(&queue, other_priority, other_at);
+        let names =
+            |bucket: &layout::Dir| bucket.as_str().split('/').skip(2).map(String::from).collect::<Vec<String>>();
+        if bucket != other {
+            assert_eq!(names(&bucket) < names(&other), (other_priority, at) < (priority, other_at));
         }
-        let shelf = names(&leaf).iter().try_fold(TimedShelf::queue(&queue), |shelf, name| shelf.child(name)).unwrap();
-        assert!(shelf.is_leaf() && shelf.dir == leaf && shelf.child("00").is_none());
-        let end = shelf.filled_until().unwrap();
+        let timed = names(&bucket).iter().try_fold(TimedDir::queue(&queue), |timed, name| timed.child(name)).unwrap();
+        assert!(timed.is_bucket() && timed.dir == bucket && timed.child("00").is_none());
+        let end = timed.filled_until().unwrap();
         assert!(end > at || end.micros() == limits::TIME_MICROS);
         assert!(end.micros_since(at) <= 8_192);
     });
@@ -291,18 +292,18 @@ fn the_ready_shelf_sorts_as_tasks_are_claimed() {
 fn a_directory_is_part_of_a_shelf_only_if_it_is_spelled_as_one() {
     let names = prop_oneof![text(), "[0-9a-f]{1,20}", damaged("[0-3][0-9a-f]{2}", "0", &["+"])];
     check(32, (queue_name(), time(), names, 0_usize..6), |(queue, at, name, depth)| {
-        let leaf = layout::ready_leaf(&queue, 0, at);
-        let on_the_way = leaf.as_str().split('/').skip(2).take(depth);
-        let shelf = on_the_way.fold(TimedShelf::queue(&queue), |shelf, name| shelf.child(name).unwrap());
+        let bucket = layout::ready_bucket(&queue, 0, at);
+        let on_the_way = bucket.as_str().split('/').skip(2).take(depth);
+        let timed = on_the_way.fold(TimedDir::queue(&queue), |timed, name| timed.child(name).unwrap());
         let width = [3, 5, 2, 2, 2, 0][depth];
         let is_hex = name.len() == width && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
         let largest = [367, (1 << 18) - 1, 127, 127, 127, 0][depth];
         let is_child = depth < 5 && is_hex && u64::from_str_radix(&name, 16).unwrap() <= largest;
-        assert_eq!(shelf.child(&name).is_some(), is_child, "{name} at {depth}");
+        assert_eq!(timed.child(&name).is_some(), is_child, "{name} at {depth}");
         let is_token = name.len() == 13 && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
         assert_eq!(layout::parse_sweep_token(&name).is_some(), is_token);
-        let is_part = (1..=2).contains(&name.len()) && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
-        assert_eq!(layout::is_part(&name), is_part);
+        let is_shard = (1..=2).contains(&name.len()) && name.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+        assert_eq!(layout::is_shard(&name), is_shard);
     });
 }
 
@@ -328,7 +329,7 @@ fn record_of_anything() -> impl Strategy<Value = String> {
     })
 }
 
-const WORDS: Words = Words {
+const FIELD_NAMES: FieldNames = FieldNames {
     run_id: "run_id",
     ttl_seconds: "ttl_seconds",
     lease_seconds: "lease_seconds",
@@ -380,8 +381,8 @@ fn command() -> impl Strategy<Value = Command> {
     let run_id = || prop_oneof![Just(agent.clone()), run_id()];
     let verdict = prop_oneof![
         Just(Verdict::Complete),
-        (terms(), any::<bool>(), any::<u64>()).prop_map(|(terms, is_final, random)| Verdict::Fail {
-            terms,
+        (policy(), any::<bool>(), any::<u64>()).prop_map(|(policy, is_final, random)| Verdict::Fail {
+            policy,
             is_final,
             random
         }),
@@ -389,7 +390,8 @@ fn command() -> impl Strategy<Value = Command> {
     let report = || proptest::option::of(nonce());
     let if_held = proptest::sample::select(vec![IfHeld::Refuse, IfHeld::Request, IfHeld::Force]);
     let restart = prop_oneof![task_id().prop_map(Restart::Blocked), Just(Restart::Planned), Just(Restart::Now)];
-    let fate = prop_oneof![task_id().prop_map(Fate::WaitFor), Just(Fate::GoOn), Just(Fate::Cancel)];
+    let of_parents =
+        prop_oneof![task_id().prop_map(ParentVerdict::WaitFor), Just(ParentVerdict::GoOn), Just(ParentVerdict::Cancel)];
     prop_oneof![
         (run_id(), integer(), nonce()).prop_map(|(run_id, lease_seconds, nonce)| Command::Claim {
             run_id,
@@ -398,8 +400,8 @@ fn command() -> impl Strategy<Value = Command> {
         }),
         (claimant.clone(), proptest::option::of(integer()), report())
             .prop_map(|(claimant, lease_seconds, report)| Command::Heartbeat { claimant, lease_seconds, report }),
-        (claimant.clone(), integer(), terms(), report()).prop_map(|(claimant, delay_seconds, terms, report)| {
-            Command::Release { claimant, delay_seconds, terms, report }
+        (claimant.clone(), integer(), policy(), report()).prop_map(|(claimant, delay_seconds, policy, report)| {
+            Command::Release { claimant, delay_seconds, policy, report }
         }),
         (claimant, verdict, report()).prop_map(|(claimant, verdict, report)| Command::Settle {
             claimant,
@@ -412,14 +414,18 @@ fn command() -> impl Strategy<Value = Command> {
             nonce,
             report
         }),
-        (terms(), report()).prop_map(|(terms, report)| Command::Elapse { terms, report }),
-        (fate, terms(), report()).prop_map(|(fate, terms, report)| Command::Unblock { fate, terms, report }),
-        (terms(), restart).prop_map(|(terms, restart)| Command::Retry { terms, restart }),
+        (policy(), report()).prop_map(|(policy, report)| Command::Timeout { policy, report }),
+        (of_parents, policy(), report()).prop_map(|(verdict, policy, report)| Command::Unblock {
+            verdict,
+            policy,
+            report
+        }),
+        (policy(), restart).prop_map(|(policy, restart)| Command::Retry { policy, restart }),
     ]
 }
 
-fn terms() -> impl Strategy<Value = Terms> {
-    record().prop_map(|record| record.terms())
+fn policy() -> impl Strategy<Value = TaskPolicy> {
+    record().prop_map(|record| record.policy())
 }
 
 /// Decides, and checks the next name if there is one.

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use coord_core::entry::Entry;
-use coord_core::layout::{self, Dir, Path, Shelf, shelf_of};
+use coord_core::layout::{self, Dir, Path, StateDir, shard_of};
 use coord_core::name::{QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Notice, Progress,
-    ReportKind, Retrying, Sort, Spread, Start, Status, TaskWatch, Until, WaitingEnd,
+    Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Notice,
+    Percentiles, Progress, ReportKind, Retrying, Sort, Start, Status, TaskWatch, Until, WaitingEnd,
 };
 use coord_core::request::{BadRequest, FilterDraft};
 use coord_core::tags::Choice;
@@ -39,7 +39,7 @@ fn a_task_is_tried_as_often_as_it_may_be_and_each_failure_is_kept() {
     world.pass(11);
     world.claims(id);
     assert_eq!(world.fail(id, "third"), Status::Failed);
-    let said = [(ReportKind::Failed, "first"), (ReportKind::Lapsed, ""), (ReportKind::Failed, "third")];
+    let said = [(ReportKind::Failed, "first"), (ReportKind::TimedOut, ""), (ReportKind::Failed, "third")];
     let history = world.history(id);
     assert_eq!(history.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), said.map(|(kind, _)| kind));
     assert_eq!((history[0].1.as_str(), history[2].1.as_str()), ("first", "third"));
@@ -251,7 +251,7 @@ fn a_follow_up_of_a_holder_that_died_is_the_next_holders_if_that_enqueues_it_und
             let mut files = world.queue.store().files().into_iter();
             files.rfind(|path| path.dir.is_below(dir) && path.name.contains(&of.hex())).unwrap()
         };
-        let held = place(&layout::shelf(Shelf::Claimed), id);
+        let held = place(&layout::state_dir(StateDir::Claimed), id);
         let mut follow_up = new("next");
         follow_up.plan.unique = "next".parse().ok();
         let complete = |follow_ups| {
@@ -261,8 +261,8 @@ fn a_follow_up_of_a_holder_that_died_is_the_next_holders_if_that_enqueues_it_und
         // As an agent leaves it that dies before its completion.
         let blocked = layout::home(&Entry::first(&first), &first.record.queue).file(Entry::first(&first).to_string());
         world.queue.store().make_dir(&blocked.dir).unwrap();
-        world.queue.store().rename(&place(&layout::TimedShelf::ready(), first.id), &blocked).unwrap();
-        world.queue.store().rename(&place(&layout::shelf(Shelf::Done), id), &held).unwrap();
+        world.queue.store().rename(&place(&layout::TimedDir::ready(), first.id), &blocked).unwrap();
+        world.queue.store().rename(&place(&layout::state_dir(StateDir::Done), id), &held).unwrap();
         world.pass(11);
         world.claims(id);
         let again = complete(if adopts { vec![follow_up] } else { Vec::new() });
@@ -315,11 +315,11 @@ fn a_batch_is_enqueued_in_order_and_not_at_all_if_a_parent_is_missing() {
         enqueued.extend(step);
     }
     assert_eq!(enqueued.len(), 600);
-    let mut leaves: BTreeMap<Dir, usize> = BTreeMap::new();
+    let mut buckets: BTreeMap<Dir, usize> = BTreeMap::new();
     for path in world.queue.store().files() {
-        *leaves.entry(path.dir).or_default() += usize::from(path.name.contains(".ready."));
+        *buckets.entry(path.dir).or_default() += usize::from(path.name.contains(".ready."));
     }
-    assert!(leaves.values().all(|names| *names <= 128), "{leaves:?}");
+    assert!(buckets.values().all(|names| *names <= 128), "{buckets:?}");
     for one in enqueued {
         world.claims(one.task.id);
     }
@@ -346,7 +346,7 @@ fn a_claim_chooses_by_tags_and_queues_in_order() {
     let plain = tagged("plain", &[], "q", 0);
     let rust = tagged("rust", &["rust"], "q", 0);
     let both = tagged("both", &["rust", "gpu"], "r", 5);
-    let spilled = tagged("spilled", &long, "r", 0);
+    let overflowed = tagged("overflowed", &long, "r", 0);
     let request = |queues: &[&str], all: &[&str], any: &[&str], none: &[&str]| ClaimRequest {
         queues: queues.iter().map(|queue| queue.parse().unwrap()).collect(),
         choice: Choice { all: tags(all), any: tags(any), none: tags(none) },
@@ -361,7 +361,7 @@ fn a_claim_chooses_by_tags_and_queues_in_order() {
     assert_eq!(next(&request(&[], &["rust"], &[], &["gpu"])), Some(rust));
     assert_eq!(next(&request(&["q"], &[], &["gpu", "rust"], &[])), Some(rust));
     assert_eq!(next(&request(&["q", "r"], &[], &[], &["rust"])), Some(plain));
-    assert_eq!(next(&request(&[], &[long[1]], &[], &[])), Some(spilled));
+    assert_eq!(next(&request(&[], &[long[1]], &[], &[])), Some(overflowed));
     assert_eq!(next(&request(&[], &["rust", "cpu"], &[], &[])), None);
     world.assert_healthy();
 }
@@ -423,16 +423,16 @@ fn a_result_that_came_too_late_is_kept_for_the_next_holder() {
     world.claims(id);
     world.pass(11);
     let other = ClaimRequest::any("other".parse().unwrap(), 10);
-    assert_eq!(world.claim_as(&other).unwrap().orphans, []);
+    assert_eq!(world.claim_as(&other).unwrap().late_results, []);
     let result = JsonObject::parse("{\"pr\":42}").ok();
     let late = world.queue.complete(id, holder(), result.clone(), world.now(), world.nonce()).unwrap_err();
     assert_eq!(late.code(), "lease_lost");
     assert!(world.queue.complete(id, holder(), result.clone(), world.now(), world.nonce()).is_err());
     world.pass(11);
     let claimed = world.claim().unwrap();
-    assert_eq!(claimed.orphans.len(), 1, "one for each that was late");
-    assert_eq!((claimed.orphans[0].run_id.as_str(), &claimed.orphans[0].result), ("agent", &result));
-    assert_eq!(world.queue.show(id, world.now()).unwrap().orphans, claimed.orphans);
+    assert_eq!(claimed.late_results.len(), 1, "one for each that was late");
+    assert_eq!((claimed.late_results[0].run_id.as_str(), &claimed.late_results[0].result), ("agent", &result));
+    assert_eq!(world.queue.show(id, world.now()).unwrap().late_results, claimed.late_results);
     world.complete(id);
     assert!(world.item(id).result.is_none(), "it does not count");
     world.assert_healthy();
@@ -448,20 +448,20 @@ fn a_result_that_came_after_the_next_attempt_had_failed_is_kept_too() {
         world.queue.complete(id, claimant, result.clone(), world.now(), world.nonce()).unwrap_err()
     };
     assert_eq!(complete().code(), "not_claimed");
-    assert_eq!(world.queue.show(id, world.now()).unwrap().orphans, [], "nobody had held it");
+    assert_eq!(world.queue.show(id, world.now()).unwrap().late_results, [], "nobody had held it");
     world.claim_as(&slow).unwrap();
     world.pass(11);
     world.claims(id);
     world.fail(id, "broke");
     assert_eq!(complete().code(), "not_claimed");
-    let orphans = world.queue.show(id, world.now()).unwrap().orphans;
-    assert_eq!((orphans.len(), &orphans[0].result), (1, &result));
+    let late_results = world.queue.show(id, world.now()).unwrap().late_results;
+    assert_eq!((late_results.len(), &late_results[0].result), (1, &result));
     world.pass(60);
     world.claims(id);
     world.fail(id, "broke again");
     assert_eq!((world.status(id), complete().code()), (Status::Failed, "already_terminal"));
     world.queue.retry(id, Retrying::default(), world.now(), world.nonce()).unwrap();
-    assert_eq!(world.claim().unwrap().orphans, orphans, "one for each that was late");
+    assert_eq!(world.claim().unwrap().late_results, late_results, "one for each that was late");
     world.assert_healthy();
 }
 
@@ -500,20 +500,20 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
     let step = |wait: &mut WaitingEnd, seconds| {
         wait.step(&world.queue, Duration::from_secs(seconds), world.now(), world.nonce()).unwrap()
     };
-    let (done, [first_part, second_part]) = (Dir::root().child("done"), ids.map(|id| shelf_of(Shelf::Done, id)));
+    let (done, [first_shard, second_shard]) = (Dir::root().child("done"), ids.map(|id| shard_of(StateDir::Done, id)));
     // Where names are ordered an enqueue need not have made them.
-    for part in [&first_part, &second_part] {
-        world.queue.store().remove_dir(part).unwrap();
+    for shard in [&first_shard, &second_shard] {
+        world.queue.store().remove_dir(shard).unwrap();
     }
     assert!(matches!((step(&mut all, 0), step(&mut any, 0)), (EndStep::Sleep(_), EndStep::Sleep(_))));
-    assert!(all.watched().all(|dir| dir == done), "a part that is not there comes into the shelf");
+    assert!(all.watched().all(|dir| dir == done), "a shard that is not there comes into the directory");
     world.claims(ids[0]);
     world.complete(ids[0]);
     assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_FOR_ENDS_EVERY));
     all.notice(Notice::Every);
     assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_EVERY_WHEN_TOLD));
     let watched: Vec<Dir> = all.watched().collect();
-    assert_eq!(watched, [if first_part == second_part { second_part } else { done }]);
+    assert_eq!(watched, [if first_shard == second_shard { second_shard } else { done }]);
     let EndStep::Done(first) = step(&mut any, 1) else { panic!("one has ended") };
     let statuses = |tasks: &[(TaskId, Option<Item>)]| {
         tasks.iter().map(|(_, item)| item.as_ref().map(|item| item.status)).collect::<Vec<_>>()
@@ -707,7 +707,7 @@ fn figures_are_by_queue_and_of_a_window() {
     world.queue.pause(&"other".parse().unwrap(), world.now(), world.nonce()).unwrap();
     let stats = world.queue.stats(60, world.now()).unwrap();
     let figures = &stats.queues[&QueueName::default_queue()];
-    let seconds = |spread: Option<Spread>| spread.map(|spread| (spread.count, spread.p50 / SECOND));
+    let seconds = |spread: Option<Percentiles>| spread.map(|spread| (spread.count, spread.p50 / SECOND));
     assert_eq!((seconds(figures.wait), seconds(figures.run)), (Some((1, 3)), Some((1, 5))));
     let other = &stats.queues[&"other".parse().unwrap()];
     assert!(other.is_paused && other.oldest_pending_since.is_some() && other.counts.of(Status::Pending) == 1);

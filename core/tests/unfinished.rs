@@ -6,7 +6,7 @@
 mod world;
 
 use coord_core::entry::{Entry, State};
-use coord_core::layout::{self, Dir, Path, Shelf};
+use coord_core::layout::{self, Dir, Path, StateDir};
 use coord_core::queue::Status;
 use coord_core::store::{Moved, Store as _};
 use coord_core::transition::IfHeld;
@@ -19,10 +19,10 @@ fn unfinished(is_reported: bool, attempts: Option<u32>) -> (World, TaskId) {
     let id = world.enqueue_with("work", |new| new.plan.max_attempts = attempts).unwrap();
     world.claims(id);
     let store = world.queue.store();
-    let (record, held) = (layout::record(id), entry_in(&world, Shelf::Claimed, id));
+    let (record, held) = (layout::record(id), entry_in(&world, StateDir::Claimed, id));
     let before = store.read(&record, limits::FILE_BYTES).unwrap().unwrap();
     world.queue.complete(id, holder(), JsonObject::parse("{\"n\":1}").ok(), world.now(), world.nonce()).unwrap();
-    let ended = entry_in(&world, Shelf::Done, id);
+    let ended = entry_in(&world, StateDir::Done, id);
     assert_eq!(store.rename(&ended, &held.dir.file(ended.name.as_str())), Ok(Moved::Here));
     if !is_reported {
         let entry = held.dir.file(ended.name.as_str());
@@ -34,8 +34,8 @@ fn unfinished(is_reported: bool, attempts: Option<u32>) -> (World, TaskId) {
     (world, id)
 }
 
-fn entry_in(world: &World, shelf: Shelf, id: TaskId) -> Path {
-    let dir = layout::shelf_of(shelf, id);
+fn entry_in(world: &World, state_dir: StateDir, id: TaskId) -> Path {
+    let dir = layout::shard_of(state_dir, id);
     let names = world.queue.store().list(&dir).unwrap().unwrap();
     dir.file(names.into_iter().find(|name| name.contains(&id.hex())).unwrap())
 }
@@ -88,7 +88,7 @@ fn an_end_whose_report_is_lost_is_taken_back() {
         world.pass(2);
         assert!(world.claim().is_none(), "its lease is not over");
         assert_eq!(status(&world, id), Status::Claimed);
-        let entry = Entry::parse(&entry_in(&world, Shelf::Claimed, id).name).unwrap();
+        let entry = Entry::parse(&entry_in(&world, StateDir::Claimed, id).name).unwrap();
         assert!(matches!(entry.state, State::Claimed(_)) && entry.report.is_none() && entry.queue.is_some());
         let ends = |world: &World| world.queue.complete(id, holder(), None, world.now(), world.nonce()).is_ok();
         if attempts == Some(1) {

@@ -42,12 +42,15 @@ fn deed() -> impl Strategy<Value = Deed> {
         (1..6_i64, prop_oneof![3 => Just(0), 1 => 1..4_i64], prop::option::of(1..3_u32), prop::option::of(0..2_u8));
     let parents = prop_oneof![3 => Just(Vec::new()), 1 => vec(any::<Index>(), 1..3)];
     prop_oneof![
-        6 => (enqueue, parents).prop_map(|((ttl, delay, attempts, key), parents)| Deed::Enqueue { ttl, delay, attempts, key, parents }),
+        6 => (enqueue, parents).prop_map(|((ttl, delay, attempts, key), parents)| {
+            Deed::Enqueue { ttl, delay, attempts, key, parents }
+        }),
         5 => (1..4_i64).prop_map(|lease| Deed::Claim { lease }),
         2 => any::<Index>().prop_map(Deed::Complete),
         2 => any::<Index>().prop_map(Deed::Fail),
         1 => any::<Index>().prop_map(Deed::Release),
-        2 => (any::<Index>(), prop_oneof![Just(IfHeld::Force), Just(IfHeld::Request)]).prop_map(|(i, h)| Deed::Cancel(i, h)),
+        2 => (any::<Index>(), prop_oneof![Just(IfHeld::Force), Just(IfHeld::Request)])
+            .prop_map(|(i, h)| Deed::Cancel(i, h)),
         2 => any::<Index>().prop_map(Deed::Retry),
         1 => Just(Deed::Sweep),
     ]

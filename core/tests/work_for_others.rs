@@ -99,7 +99,7 @@ impl World {
     /// Ends a task as an agent does that dies right afterwards.
     fn cancels_and_dies(&self, id: TaskId, queue: &str) {
         let task = self.queue().task(id).unwrap().unwrap();
-        let dir = layout::ready_leaf(&task.record.queue, task.record.priority, task.record.created_at);
+        let dir = layout::ready_bucket(&task.record.queue, task.record.priority, task.record.created_at);
         let entry = Entry::first(&task);
         let command =
             Command::Cancel { run_id: world::agent(), if_held: IfHeld::Refuse, nonce: self.nonce(), report: None };

@@ -34,7 +34,7 @@ pub enum Disagreement {
         due: Timestamp,
     },
     /// Its counters are so close to their ends that nobody could go on with it.
-    WornOut {
+    TooManyTransitions {
         /// How many names it says it has had.
         version: u32,
         /// How many holders.
@@ -102,14 +102,14 @@ pub(super) fn places_to_wait(
 ) -> impl Iterator<Item = Dir> {
     let parents = record.after.iter().map(|parent| layout::blocked_on(*parent));
     let times = record.scheduled_at.into_iter().chain(put_off_to);
-    parents.chain(times.map(layout::scheduled_leaf))
+    parents.chain(times.map(layout::scheduled_bucket))
 }
 
 fn place(entry: &Entry, record: &Record, put_off_to: &[Timestamp]) -> Option<Disagreement> {
     let disagreement = match entry.state {
         State::Blocked { on } => Disagreement::Parent { on },
         State::Scheduled { due } => Disagreement::Due { due },
-        State::Ready { .. } | State::Lapsed { .. } | State::Claimed(_) | State::Recalled(_) | State::Ended(_) => {
+        State::Ready { .. } | State::TimedOut { .. } | State::Claimed(_) | State::Cancelling(_) | State::Ended(_) => {
             return None;
         }
     };
@@ -122,10 +122,10 @@ fn place(entry: &Entry, record: &Record, put_off_to: &[Timestamp]) -> Option<Dis
 fn counters(entry: &Entry) -> Option<Disagreement> {
     let Entry { version, generation, attempt, .. } = *entry;
     if version > limits::VERSION_CREDIBLE || generation > limits::GENERATION_CREDIBLE {
-        return Some(Disagreement::WornOut { version, generation });
+        return Some(Disagreement::TooManyTransitions { version, generation });
     }
     let was_held = match &entry.state {
-        State::Lapsed { .. } | State::Claimed(_) | State::Recalled(_) => true,
+        State::TimedOut { .. } | State::Claimed(_) | State::Cancelling(_) => true,
         State::Ended(ending) => matches!(ending.outcome, Outcome::Completed | Outcome::Failed),
         State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => false,
     };
@@ -176,7 +176,7 @@ impl fmt::Display for Disagreement {
             Disagreement::Due { due } => {
                 write!(f, "it is put off to {due}, which neither its record nor a report on it tells")
             }
-            Disagreement::WornOut { version, generation } => write!(
+            Disagreement::TooManyTransitions { version, generation } => write!(
                 f,
                 "it says that it has had {version} names (max {}) and {generation} holders (max {})",
                 limits::VERSION_CREDIBLE,

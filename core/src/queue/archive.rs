@@ -16,8 +16,8 @@ use serde_json::value::RawValue;
 
 use super::agreement::{Disagreement, disagreement};
 use super::budget::Budget;
-use super::doctor::{Fence, Mender};
-use super::enqueue::Shelved;
+use super::doctor::{Fence, Repairer};
+use super::enqueue::Placed;
 use super::files::Located;
 use super::find::LOOKS;
 use super::reports::{Import, LATE, Line, Place, Report, chain};
@@ -155,7 +155,7 @@ impl<S: Store> Queue<S> {
         for line in self.settings()?.lines() {
             take(text_of(&line)?)?;
         }
-        let entries = self.elapsed_entries(now, nonce, &mut findings)?;
+        let entries = self.entries_as_of_now(now, nonce, &mut findings)?;
         let oldest_first = sorted::by_key(entries.values().collect(), |entry: &&Entry| (entry.created_at, entry.id));
         let mut given = BTreeSet::new();
         for entry in oldest_first {
@@ -179,7 +179,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// Every task's entry, once all consequences of time having passed have been drawn, as far as this agent may write.
-    fn elapsed_entries(
+    fn entries_as_of_now(
         &self,
         now: Timestamp,
         nonce: Nonce,
@@ -189,12 +189,12 @@ impl<S: Store> Queue<S> {
         let (mut found, mut moved) = (self.every_entry()?, false);
         for seen in found.values() {
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-            moved |= self.elapse(seen.located(), now, nonces(), &mut told, &mut budget) == Ok(Moved::Here);
+            moved |= self.time_out(seen.located(), now, nonces(), &mut told, &mut budget) == Ok(Moved::Here);
         }
         if moved {
             found = self.every_entry()?;
         }
-        findings.extend(told.into_iter().filter(|finding| matches!(finding, Finding::SetAside { .. })));
+        findings.extend(told.into_iter().filter(|finding| matches!(finding, Finding::Quarantined { .. })));
         found.iter().map(|(id, seen)| Ok((*id, self.as_told(seen.located())?))).collect()
     }
 
@@ -265,14 +265,14 @@ impl<S: Store> Queue<S> {
         if left_out > 0 {
             findings.push(Finding::HistoryCut { id, reports: left_out });
         }
-        let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled());
-        let run_id = holder.map(|holder| self.spilled(holder)).transpose()?;
+        let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.overflows());
+        let run_id = holder.map(|holder| self.overflowed(holder)).transpose()?;
         if !is_whole || run_id == Some(None) {
             findings.push(Finding::ReportLost { id });
         }
         // It has expired, although this agent could not move it.
         let over = matches!(entry.state, State::Ready { .. })
-            .then(|| decide(&entry, &Command::Elapse { terms: task.record.terms(), report: None }, now).ok());
+            .then(|| decide(&entry, &Command::Timeout { policy: task.record.policy(), report: None }, now).ok());
         let entry = over.flatten().unwrap_or(entry);
         let removed = self.absent_parents(&entry, &task)?;
         let Some(record) = raw(&content) else { return Ok(None) };
@@ -387,7 +387,7 @@ impl<S: Store> Queue<S> {
             return Ok(Imported::NoParent { id, parent });
         }
         self.prepare([id])?;
-        let is_recalled = matches!(entry.state, State::Recalled(_));
+        let is_cancelling = matches!(entry.state, State::Cancelling(_));
         let entry = restored(entry, task, now);
         if let Some(key) = task.record.unique.as_ref().filter(|_| !entry.has_ended())
             && let Some(live) = self.live_holder(&task.record.queue, key, now, nonce)?
@@ -402,9 +402,9 @@ impl<S: Store> Queue<S> {
             return self.bring_back_staged(task, now, nonce);
         };
         self.add_missing_lines(id, &record, &lines)?;
-        self.spill_tags(&task.record.tags, nonce)?;
+        self.overflow_tags(&task.record.tags, nonce)?;
         if let (Some(lease), Some(run_id)) = (entry.lease(), &line.run_id) {
-            self.spill(&lease.holder, run_id, nonce)?;
+            self.overflow(&lease.holder, run_id, nonce)?;
         }
         if matches!(entry.state, State::Blocked { .. }) {
             self.mark_parents([task].into_iter())?;
@@ -413,11 +413,11 @@ impl<S: Store> Queue<S> {
         // acknowledged.
         let mut located = Located { dir: layout::home(&entry, &task.record.queue), entry };
         if task.record.unique.is_some() && !located.entry.has_ended() {
-            match self.shelve_with_key(task, &record, &located.entry, now, nonce)? {
-                Shelved::At(at) => located = at,
-                Shelved::KeyTaken(_) => return Ok(Imported::KeyTaken(id)),
+            match self.link_with_key(task, &record, &located.entry, now, nonce)? {
+                Placed::At(at) => located = at,
+                Placed::KeyTaken(_) => return Ok(Imported::KeyTaken(id)),
                 // A doctor took this agent for dead, or another import goes on with the task.
-                Shelved::TakenAway => return Err(Error::Contended),
+                Placed::TakenAway => return Err(Error::Contended),
             }
         } else if self.link(&record, &located.path()).map_err(Error::of_the_change)? == Linked::Gone
             && !self.take_place_of_first(task, &mut located).map_err(Error::of_the_change)?
@@ -434,7 +434,7 @@ impl<S: Store> Queue<S> {
             }
             _ => {}
         }
-        Ok(if is_recalled { Imported::Cancelled(id) } else { Imported::Now(id) })
+        Ok(if is_cancelling { Imported::Cancelled(id) } else { Imported::Now(id) })
     }
 
     /// The record is in other hands. If those are of an import that died once all was written and the task had asked
@@ -472,16 +472,16 @@ impl<S: Store> Queue<S> {
             content += &line.to_text()?;
         }
         let mut nonces = nonce.counted_on();
-        let mut mender = Mender::new(self, &mut nonces);
+        let mut repairer = Repairer::new(self, &mut nonces);
         for _ in 0..LOOKS {
             if self.record_of(id)?.is_none() && self.create(&path, content.as_bytes())? == Created::Now {
                 self.store.sync_dir(&path.dir)?;
                 return Ok(Some(path));
             }
-            match mender.fence(id)? {
+            match repairer.fence(id)? {
                 Fence::Mine(path, _) => return Ok(Some(path)),
-                Fence::Torn(path) => drop(mender.set_record_aside(id, &path)?),
-                Fence::Shelved | Fence::SeveralNames => return Ok(None),
+                Fence::Torn(path) => drop(repairer.quarantine_record(id, &path)?),
+                Fence::HasEntry | Fence::SeveralNames => return Ok(None),
                 Fence::Gone => {}
             }
         }
@@ -489,14 +489,14 @@ impl<S: Store> Queue<S> {
     }
 
     /// The record was taken away under this import: by another one, which brings the task back, or by a doctor that
-    /// took it for that of a dead enqueuer and shelved the task as new. That is made good, unless somebody has claimed
+    /// took it for that of a dead enqueuer and linked the task as new. That is made good, unless somebody has claimed
     /// it. True if it was.
     fn take_place_of_first(&self, task: &Task, located: &mut Located) -> Result<bool, Error> {
         let found = self.find(task.id)?.ok_or(Error::NotFound { id: task.id })?;
         if found.entry != Entry::first(task) {
             return Ok(false);
         }
-        located.entry.version = located.entry.version.max(found.entry.version.saturating_add(1));
+        located.entry.version = located.entry.version.max(found.entry.version_after());
         Ok(self.shift(&found, &located.entry, &located.dir)? == Moved::Here)
     }
 }
@@ -556,7 +556,7 @@ impl TaskLine {
             put_off_to.extend(report.scheduled_at);
         }
         let chain = chain_of(entry, &self.reports).unwrap_or_default();
-        let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled());
+        let holder = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.overflows());
         let is_another = |run_id: &RunId| holder.is_some_and(|holder| !holder.is_of(run_id));
         let disagreement = match &self.run_id {
             Some(run_id) if is_another(run_id) => Some(Disagreement::RunId),
@@ -612,7 +612,7 @@ impl Settings {
 }
 
 /// The entry of a task as it begins in another directory, where nobody holds it. The attempt at which its holder was is
-/// taken back; one that had lapsed counts.
+/// taken back; one that had timed out counts.
 fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
     let never = Timestamp::from_micros(limits::TIME_MICROS);
     let from_now = now.plus_seconds(task.record.ttl_seconds);
@@ -621,9 +621,10 @@ fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
         State::Claimed(_) => entry.attempt.saturating_sub(1),
         _ => entry.attempt,
     };
+    let version = entry.version_after();
     let state = match entry.state {
-        State::Claimed(_) | State::Lapsed { .. } => ready(never),
-        State::Recalled(lease) => {
+        State::Claimed(_) | State::TimedOut { .. } => ready(never),
+        State::Cancelling(lease) => {
             State::Ended(Ending { outcome: Outcome::Cancelled, ended_at: now, lease: Some(lease) })
         }
         State::Scheduled { due } if due <= now => ready(if entry.generation == 0 { from_now } else { never }),
@@ -632,7 +633,7 @@ fn restored(entry: Entry, task: &Task, now: Timestamp) -> Entry {
             return entry;
         }
     };
-    Entry { state, attempt, version: entry.version.saturating_add(1), ..entry }
+    Entry { state, attempt, version, ..entry }
 }
 
 fn text_of(line: &impl Serialize) -> Result<String, Error> {

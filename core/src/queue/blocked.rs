@@ -3,7 +3,7 @@
 //! tells its id and what it does if that parent fails.
 //!
 //! An agent that ends a task looks into that directory and moves on what stands there: to the next parent that has not
-//! ended, to the ready shelf, or to `done/` as cancelled, because of how the parent ended. If the task did not
+//! ended, to `ready/`, or to `done/` as cancelled, because of how the parent ended. If the task did not
 //! complete, the agent follows the marks, too, and cancels what is to be cancelled wherever it stands. An agent that
 //! links or moves a task into such a directory looks at all parents afterwards. So of an end and a task that comes to
 //! wait for it at the same time, one is seen by the other. If an agent dies in between, a sweep makes up for it.
@@ -24,14 +24,14 @@ use super::reports::{Latest, Report, ReportKind};
 use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path, Shelf};
+use crate::layout::{self, Dir, Path, StateDir};
 use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{Moved, Store};
 use crate::task::{IfParentFails, Record, Task};
 use crate::time::Timestamp;
-use crate::transition::{Command, Fate, decide};
+use crate::transition::{Command, ParentVerdict, decide};
 
 impl<S: Store> Queue<S> {
     /// Moves on what waits for a task that has ended, and what waits for those that thereby end. What `budget` leaves,
@@ -70,7 +70,7 @@ impl<S: Store> Queue<S> {
                     }
                     Ok(None) => {}
                     Err(Error::Corrupt { id, problem, .. }) if id == located.entry.id => {
-                        self.set_aside(&located, problem)?;
+                        self.quarantine(&located, problem)?;
                     }
                     // Another one's, which its own sweep or claim meets.
                     Err(Error::Corrupt { .. }) => {}
@@ -102,14 +102,21 @@ impl<S: Store> Queue<S> {
     ) -> Result<Option<Entry>, Error> {
         let Marked::Blocked(blocked) = self.marked(child, parent.id)? else { return Ok(None) };
         let (located, task) = *blocked;
-        self.leave_blocked(&located, &task, Fate::Cancel, Some(in_vain(parent.id, parent.became())), now, nonce)
+        self.leave_blocked(
+            &located,
+            &task,
+            ParentVerdict::Cancel,
+            Some(in_vain(parent.id, parent.became())),
+            now,
+            nonce,
+        )
     }
 
     /// How the task stands that a mark in the directory of `parent` tells of. The marks of one that is not blocked are
     /// removed.
     fn marked(&self, child: TaskId, parent: TaskId) -> Result<Marked, Error> {
         let (found, task) = match (self.find(child), self.task(child)) {
-            // A claim or a doctor sets it aside.
+            // A claim or a doctor quarantines it.
             (Err(Error::Corrupt { .. }), _) | (_, Err(Error::Corrupt { .. })) => return Ok(Marked::Unknown),
             (found, task) => (found?, task?),
         };
@@ -180,8 +187,14 @@ impl<S: Store> Queue<S> {
                     Parent::Ended(_, outcome) => outcome.as_str(),
                     Parent::Purged => "removed",
                 };
-                let cancelled =
-                    self.leave_blocked(located, &task, Fate::Cancel, Some(in_vain(*parent, became)), now, nonce)?;
+                let cancelled = self.leave_blocked(
+                    located,
+                    &task,
+                    ParentVerdict::Cancel,
+                    Some(in_vain(*parent, became)),
+                    now,
+                    nonce,
+                )?;
                 if cancelled.is_some() {
                     return Ok(cancelled);
                 }
@@ -192,7 +205,7 @@ impl<S: Store> Queue<S> {
 
     /// Fails if a task that is to be put back would be cancelled again, or wait without end, because of how a parent
     /// has ended.
-    pub(super) fn check_hope(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+    pub(super) fn check_parents_can_complete(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
         let policy = task.record.if_parent_fails.unwrap_or_default();
         for (place, parent) in task.record.after.iter().enumerate() {
             let follows = task.record.follows.filter(|_| place == 0);
@@ -218,22 +231,22 @@ impl<S: Store> Queue<S> {
         let mut located = located.clone();
         while let State::Blocked { on } = located.entry.state {
             let Some(task) = self.task_at(&located)? else { return Ok(None) };
-            let (fate, reason) = self.fate(&task, on, now, nonce)?;
-            if fate == Fate::WaitFor(on) {
+            let (verdict, reason) = self.parents_verdict(&task, on, now, nonce)?;
+            if verdict == ParentVerdict::WaitFor(on) {
                 break;
             }
-            let Some(next) = self.leave_blocked(&located, &task, fate, reason, now, nonce)? else { return Ok(None) };
+            let Some(next) = self.leave_blocked(&located, &task, verdict, reason, now, nonce)? else { return Ok(None) };
             located = Located { dir: layout::home(&next, &task.record.queue), entry: next };
         }
         Ok(Some(located.entry))
     }
 
-    /// Renames a blocked task to what `fate` makes of it. `None`: another agent moved it.
+    /// Renames a blocked task to what `verdict` makes of it. `None`: another agent moved it.
     fn leave_blocked(
         &self,
         located: &Located,
         task: &Task,
-        fate: Fate,
+        verdict: ParentVerdict,
         reason: Option<String>,
         now: Timestamp,
         nonce: Nonce,
@@ -242,7 +255,8 @@ impl<S: Store> Queue<S> {
             let report = Report::by("", ReportKind::Cancelled, now);
             Report { reason: reason.parse().ok(), ..report }
         });
-        let command = Command::Unblock { fate, terms: task.record.terms(), report: report.as_ref().map(|_| nonce) };
+        let command =
+            Command::Unblock { verdict, policy: task.record.policy(), report: report.as_ref().map(|_| nonce) };
         let Ok(next) = decide(&located.entry, &command, now) else { return Ok(None) };
         let home = layout::home(&next, &task.record.queue);
         if self.rename_with(report.as_ref(), located, &next, &home)? == Moved::Gone {
@@ -257,45 +271,45 @@ impl<S: Store> Queue<S> {
 
     /// What becomes of a task that waits for `on`, and the reason if it is cancelled. Those before `on` have been dealt
     /// with.
-    fn fate(
+    fn parents_verdict(
         &self,
         Task { id, record, .. }: &Task,
         on: TaskId,
         now: Timestamp,
         nonce: Nonce,
-    ) -> Result<(Fate, Option<String>), Error> {
+    ) -> Result<(ParentVerdict, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
         for (place, parent) in record.after.iter().enumerate().skip(first) {
             // The first one is that whose completion enqueued it, if one did: any other end of that means that it never
             // was.
             let completion = record.follows.filter(|_| place == 0);
             match self.end_of(*parent, now, nonce)? {
-                Parent::Lives => return Ok((Fate::WaitFor(*parent), None)),
+                Parent::Lives => return Ok((ParentVerdict::WaitFor(*parent), None)),
                 Parent::Ended(entry, outcome)
                     if let Some(completion) = completion
                         && (outcome != Outcome::Completed || !self.enqueues(&entry, completion, *id)?) =>
                 {
                     let reason = format!("the completion of {parent} that would have enqueued it was refused");
-                    return Ok((Fate::Cancel, Some(reason)));
+                    return Ok((ParentVerdict::Cancel, Some(reason)));
                 }
                 Parent::Ended(_, Outcome::Completed) => {}
                 Parent::Ended(_, outcome) => {
-                    if let Some(fate) = if_parent(record, *parent, outcome.as_str()) {
-                        return Ok(fate);
+                    if let Some(verdict) = if_parent(record, *parent, outcome.as_str()) {
+                        return Ok(verdict);
                     }
                 }
                 Parent::Purged if completion.is_some() => {
                     let reason = format!("{parent}, whose completion would have enqueued it, was removed");
-                    return Ok((Fate::Cancel, Some(reason)));
+                    return Ok((ParentVerdict::Cancel, Some(reason)));
                 }
                 Parent::Purged => {
-                    if let Some(fate) = if_parent(record, *parent, "removed") {
-                        return Ok(fate);
+                    if let Some(verdict) = if_parent(record, *parent, "removed") {
+                        return Ok(verdict);
                     }
                 }
             }
         }
-        Ok((Fate::GoOn, None))
+        Ok((ParentVerdict::GoOn, None))
     }
 
     /// True if the task was completed by the completion that was to enqueue `follow_up`, or by one that says that it
@@ -322,33 +336,33 @@ impl<S: Store> Queue<S> {
             match self.settled_by_time(&located, now, nonce) {
                 Ok(false) => {}
                 Ok(true) => continue,
-                // A claim or a doctor sets it aside.
+                // A claim or a doctor quarantines it.
                 Err(Error::Corrupt { id, .. }) if id == parent => return Ok(Parent::Lives),
                 Err(error) => return Err(error),
             }
             if let State::Ended(Ending { outcome, .. }) = located.entry.state {
                 return Ok(Parent::Ended(located.entry, outcome));
             }
-            if let Some(terms) = self.terms_at(&located)? {
-                self.note_deadline(&located.entry, terms.ttl_seconds)?;
+            if let Some(policy) = self.policy_at(&located)? {
+                self.note_deadline(&located.entry, policy.ttl_seconds)?;
             }
             return Ok(Parent::Lives);
         }
         Err(Error::Contended)
     }
 
-    /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some parts
-    /// of the shelf each time, and at all of them if there are few names.
+    /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some shards
+    /// of `blocked/` each time, and at all of them if there are few names.
     pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce, budget: &mut Budget<'_>) -> Result<Swept, Error> {
-        let parts = self.parts_of(Shelf::Blocked)?;
+        let shards = self.shards_of(StateDir::Blocked)?;
         let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
-        let first = turn % parts.len().max(1);
+        let first = turn % shards.len().max(1);
         let (mut moved, mut names_read) = (0, 0);
-        for part in parts.iter().cycle().skip(first).take(parts.len()) {
+        for shard in shards.iter().cycle().skip(first).take(shards.len()) {
             if names_read >= limits::BLOCKED_NAMES_PER_SWEEP || !budget.step() {
                 break;
             }
-            for parent in turned(self.parents_over(part, &mut names_read)?, nonce) {
+            for parent in turned(self.parents_over(shard, &mut names_read)?, nonce) {
                 if budget.is_spent() {
                     break;
                 }
@@ -358,12 +372,12 @@ impl<S: Store> Queue<S> {
         Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
-    /// The tasks that others wait for in this part of the blocked shelf, and that are over. Names alone tell: a task
+    /// The tasks that others wait for in this shard of `blocked/`, and that are over. Names alone tell: a task
     /// and those that wait for it are fanned out by the same digits.
-    fn parents_over(&self, part: &Dir, names_read: &mut usize) -> Result<Vec<Over>, Error> {
-        let waited_for = self.names_in(part)?;
-        let Some((_, digits)) = part.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
-        let done = self.names_in(&layout::shelf(Shelf::Done).child(digits))?;
+    fn parents_over(&self, shard: &Dir, names_read: &mut usize) -> Result<Vec<Over>, Error> {
+        let waited_for = self.names_in(shard)?;
+        let Some((_, digits)) = shard.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
+        let done = self.names_in(&layout::state_dir(StateDir::Done).child(digits))?;
         *names_read += 2 * waited_for.len() + done.len();
         let mut waited_for = sorted::set(waited_for.iter().map(String::as_str));
         let mut over = Vec::new();
@@ -434,11 +448,11 @@ enum Parent {
 }
 
 /// What a parent that did not complete means to a task; `None`: nothing.
-fn if_parent(record: &Record, parent: TaskId, became: &str) -> Option<(Fate, Option<String>)> {
+fn if_parent(record: &Record, parent: TaskId, became: &str) -> Option<(ParentVerdict, Option<String>)> {
     match record.if_parent_fails.unwrap_or_default() {
         IfParentFails::Run => None,
-        IfParentFails::Block => Some((Fate::WaitFor(parent), None)),
-        IfParentFails::Cancel => Some((Fate::Cancel, Some(in_vain(parent, became)))),
+        IfParentFails::Block => Some((ParentVerdict::WaitFor(parent), None)),
+        IfParentFails::Cancel => Some((ParentVerdict::Cancel, Some(in_vain(parent, became)))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Claim: take the smallest name of the ready shelf. One rename; nothing is written.
+//! Claim: take the smallest name of `ready/`. One rename; nothing is written.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -10,12 +10,12 @@ use super::budget::Budget;
 use super::files::Located;
 use super::reports::Report;
 use super::settings::{Closed, ClosedQueues};
-use super::shelves::{Empties, Onward, Walk};
+use super::walk::{Empties, Onward, Walk};
 use super::watch::Watch;
 use super::{ClaimRecord, Finding, Queue, Status};
 use crate::entry::{Entry, QueueLabel, State};
 use crate::error::Error;
-use crate::layout::{self, TimedShelf};
+use crate::layout::{self, TimedDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId, Tag};
 use crate::store::{Moved, Store, StoreErrorKind};
@@ -78,7 +78,7 @@ pub struct Claimed {
     /// The claim.
     pub record: ClaimRecord,
     /// Results that earlier holders reported too late, oldest first: the work may be done already.
-    pub orphans: Vec<Report>,
+    pub late_results: Vec<Report>,
 }
 
 impl<S: Store> Queue<S> {
@@ -98,7 +98,7 @@ impl<S: Store> Queue<S> {
         self.claim_or_watch(request, thoroughness, None, clock, nonce)
     }
 
-    /// As [`Queue::claim`]; if there is nothing, `watch` then tells by [`Queue::has_stirred`] when to ask again.
+    /// As [`Queue::claim`]; if there is nothing, `watch` then tells by [`Queue::may_have_changed`] when to ask again.
     pub fn claim_or_watch(
         &self,
         request: &ClaimRequest,
@@ -112,8 +112,8 @@ impl<S: Store> Queue<S> {
         let mut findings = Vec::new();
         let swept = self.unless_in_the_way(self.sweep_if_due(clock, nonce, &mut findings))?.unwrap_or_default();
         let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
-        // Before an agent is told that there is nothing, nothing is taken from memory.
-        if claimed.is_none() && self.memory.borrow_mut().forget_dirs() {
+        // Before an agent is told that there is nothing, nothing is taken from the cache.
+        if claimed.is_none() && self.cache.borrow_mut().forget_dirs() {
             (claimed, closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
         }
         let (is_full, mut more_is_due) = (thoroughness == Thoroughness::Full, swept.leaves_more());
@@ -121,11 +121,11 @@ impl<S: Store> Queue<S> {
             let swept = self.sweep_all(clock, limits::BEFORE_EMPTY, nonce, &mut findings)?;
             more_is_due = swept.leaves_more();
             if swept.moved > 0 {
-                self.memory.borrow_mut().forget_dirs();
+                self.cache.borrow_mut().forget_dirs();
                 (claimed, closed) = self.take_head(request, watch, clock, nonce, &mut findings)?;
             }
         }
-        self.memory.borrow_mut().walked = true;
+        self.cache.borrow_mut().walked = true;
         let is_told = claimed.is_none() && is_full;
         let closed = if is_told { self.closed_to(request, &closed, clock.now())? } else { Closed::default() };
         let closed = Closed { more_is_due: claimed.is_none() && more_is_due, ..closed };
@@ -133,7 +133,7 @@ impl<S: Store> Queue<S> {
         Ok(Claim { claimed, closed, findings })
     }
 
-    /// Goes through the ready shelf until an entry could be taken. Looks again if others took some on the way, since
+    /// Goes through `ready/` until an entry could be taken. Looks again if others took some on the way, since
     /// more may have come meanwhile. Also answers which queues were closed at the last look.
     fn take_head(
         &self,
@@ -148,7 +148,7 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             let before = (attempt.lost_races, attempt.expired);
             if self.try_leftovers(&mut attempt, &closed.queues)?.is_continue() {
-                self.try_shelf(&mut attempt, &closed.queues, watch.as_deref_mut())?;
+                self.try_ready(&mut attempt, &closed.queues, watch.as_deref_mut())?;
             }
             match attempt.claimed.take() {
                 Some(taken) if self.gives_way(&taken, &closed, clock.now(), nonce)? => {
@@ -166,7 +166,7 @@ impl<S: Store> Queue<S> {
     /// True if a task waits in the queue that would do.
     pub(super) fn has_for(&self, request: &ClaimRequest, queue: &QueueName, now: Timestamp) -> Result<bool, Error> {
         let mut walk = Walk { queues: core::slice::from_ref(queue), ..Walk::all(Empties::Keep) };
-        let mut would_do = |_: &TimedShelf, located: Located| {
+        let mut would_do = |_: &TimedDir, located: Located| {
             let does = !is_over(&located.entry, now) && self.admits(&request.choice, &located)?;
             Ok(if does { Onward::Stop } else { Onward::Next })
         };
@@ -177,20 +177,20 @@ impl<S: Store> Queue<S> {
     fn try_leftovers(&self, attempt: &mut Attempt<'_>, except: &[QueueName]) -> Result<ControlFlow<()>, Error> {
         let most_lost = attempt.lost_races + limits::RACES_AMONG_LEFTOVERS;
         while attempt.lost_races < most_lost {
-            let next = self.memory.borrow_mut().next_leftover(attempt.request, attempt.now);
-            let Some((leaf, name)) = next else { return Ok(ControlFlow::Continue(())) };
-            let Some(entry) = Entry::parse(&name).filter(|_| !leaf.is_of(except)) else { continue };
-            match self.try_entry(attempt, &Located { dir: leaf.dir, entry })? {
+            let next = self.cache.borrow_mut().next_leftover(attempt.request, attempt.now);
+            let Some((bucket, name)) = next else { return Ok(ControlFlow::Continue(())) };
+            let Some(entry) = Entry::parse(&name).filter(|_| !bucket.is_of(except)) else { continue };
+            match self.try_entry(attempt, &Located { dir: bucket.dir, entry })? {
                 Onward::Stop => return Ok(ControlFlow::Break(())),
                 Onward::Next => {}
-                Onward::Elsewhere => self.memory.borrow_mut().pass_over_leftovers(attempt.nonce),
+                Onward::Elsewhere => self.cache.borrow_mut().pass_over_leftovers(attempt.nonce),
             }
         }
-        self.memory.borrow_mut().forget_leftovers();
+        self.cache.borrow_mut().forget_leftovers();
         Ok(ControlFlow::Continue(()))
     }
 
-    fn try_shelf(
+    fn try_ready(
         &self,
         attempt: &mut Attempt<'_>,
         except: &[QueueName],
@@ -201,12 +201,12 @@ impl<S: Store> Queue<S> {
         }
         let (request, now, chance) = (attempt.request, attempt.now, attempt.nonce);
         let mut leftovers = Vec::new();
-        let keep = self.memory.borrow().walked.then_some(&mut leftovers);
+        let keep = self.cache.borrow().walked.then_some(&mut leftovers);
         let empties = Empties::Remove(now);
         let mut walk = Walk { queues: &request.queues, except, until: None, empties, chance, watch, leftovers: keep };
         let flow = self.visit_ready(&mut walk, &mut |_, located| self.try_entry(attempt, &located))?;
         if flow.is_break() {
-            self.memory.borrow_mut().keep_leftovers(leftovers, request, now);
+            self.cache.borrow_mut().keep_leftovers(leftovers, request, now);
         }
         Ok(())
     }
@@ -223,7 +223,7 @@ impl<S: Store> Queue<S> {
             }
             Take::Expired if attempt.budget.step() => {
                 attempt.expired += 1;
-                self.elapse(located, attempt.now, attempt.nonce, attempt.findings, &mut attempt.budget)?;
+                self.time_out(located, attempt.now, attempt.nonce, attempt.findings, &mut attempt.budget)?;
             }
             Take::Expired | Take::Unfit => {}
         }
@@ -244,12 +244,12 @@ impl<S: Store> Queue<S> {
             Ok(Some(task)) => task,
             Ok(None) => return Ok(Take::Gone),
             Err(Error::Corrupt { problem, .. }) => {
-                attempt.findings.extend(self.set_aside(located, problem)?);
+                attempt.findings.extend(self.quarantine(located, problem)?);
                 return Ok(Take::Unfit);
             }
             Err(error) => return Err(error),
         };
-        self.spill(&located.entry.holder(&request.run_id), &request.run_id, *nonce)?;
+        self.overflow(&located.entry.holder(&request.run_id), &request.run_id, *nonce)?;
         // The lease begins now, however long it took to come here.
         attempt.now = attempt.clock.now();
         let queue = Some(QueueLabel::of(&task.record.queue));
@@ -258,13 +258,13 @@ impl<S: Store> Queue<S> {
             Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
             Err(_) => return Ok(Take::Unfit),
         };
-        let home = layout::shelf_of(layout::Shelf::Claimed, next.id);
+        let home = layout::shard_of(layout::StateDir::Claimed, next.id);
         match self.shift(located, &next, &home) {
             Ok(Moved::Here) => {}
             Ok(Moved::Gone) => return Ok(Take::Gone),
             // Another user's, who lets nobody move it; or something is where its lease would stand.
             Err(Error::Store(error)) if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind) => {
-                self.memory.borrow_mut().pass_over(error);
+                self.cache.borrow_mut().pass_over(error);
                 return Ok(Take::Unfit);
             }
             Err(error) => return Err(error.of_the_change()),
@@ -279,11 +279,11 @@ impl<S: Store> Queue<S> {
         if choice.is_any() {
             return Ok(true);
         }
-        let (State::Ready { tags, .. } | State::Lapsed { tags, .. }) = &located.entry.state else { return Ok(false) };
+        let (State::Ready { tags, .. } | State::TimedOut { tags, .. }) = &located.entry.state else { return Ok(false) };
         if let Some(tags) = tags.inline() {
             return Ok(choice.admits(&tags));
         }
-        if let Some(tags) = self.spilled_tags(tags)? {
+        if let Some(tags) = self.overflowed_tags(tags)? {
             return Ok(choice.admits(&tags));
         }
         // What is wrong with the record is told when the task is claimed.
@@ -291,15 +291,15 @@ impl<S: Store> Queue<S> {
     }
 
     /// The tags in `tags/` that a name points at; `None` if their text is missing or torn. Many tasks have the same.
-    fn spilled_tags(&self, tags: &TagSet) -> Result<Option<Rc<Vec<Tag>>>, Error> {
-        if let Some(known) = self.memory.borrow().tags(tags) {
+    fn overflowed_tags(&self, tags: &TagSet) -> Result<Option<Rc<Vec<Tag>>>, Error> {
+        if let Some(known) = self.cache.borrow().tags(tags) {
             return Ok(Some(known));
         }
         let content = self.unless_in_the_way(self.store.read(&layout::tag_text(tags), limits::RECORD_BYTES))?.flatten();
         let read: Option<Vec<Tag>> = content.and_then(|content| serde_json::from_slice(&content).ok());
         let read = read.filter(|read| TagSet::of(read) == *tags).map(Rc::new);
         if let Some(read) = &read {
-            self.memory.borrow_mut().know_tags(tags, read.clone());
+            self.cache.borrow_mut().know_tags(tags, read.clone());
         }
         Ok(read)
     }
@@ -309,13 +309,13 @@ impl<S: Store> Queue<S> {
         let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
         // The first holder comes before anybody who could be late. What cannot be read now is told by `show`.
         let is_first = located.entry.generation == 1;
-        let orphans = if is_first { Vec::new() } else { self.orphans(task.id).unwrap_or_default() };
-        self.memory.borrow_mut().hold(located);
-        Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record, orphans }))))
+        let late_results = if is_first { Vec::new() } else { self.late_results(task.id).unwrap_or_default() };
+        self.cache.borrow_mut().hold(located);
+        Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record, late_results }))))
     }
 }
 
-/// One claim on its way along the shelf.
+/// One claim on its way through `ready/`.
 struct Attempt<'a> {
     request: &'a ClaimRequest,
     command: Command,

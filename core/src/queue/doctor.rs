@@ -3,15 +3,16 @@
 //! What an agent cannot see at the price of a claim, a doctor looks for: a task with two names or none after a power
 //! cut, a record that is lost or was altered, what the dead left behind. It takes no lock and stops nobody. What it
 //! does to a task is a rename from an exact old name, as everything else is, so of several doctors one succeeds, and
-//! whoever holds the old name finds it gone. It deletes and replaces nothing: what cannot be mended goes to `aside/`.
+//! whoever holds the old name finds it gone. It deletes and replaces nothing: what cannot be mended goes to
+//! `quarantine/`.
 //!
 //! Neither a queue at work nor a clock makes a defect. What was read at different moments is only told as a defect once
 //! a single look proves it: two names of a task that are there at one time, since an old name never comes back; or a
 //! record whose only name is its own, so that there is no entry anywhere.
 
 mod check;
-mod mend;
 mod probe;
+mod repairer;
 mod scan;
 
 use alloc::vec::Vec;
@@ -25,9 +26,9 @@ use crate::name::Nonce;
 use crate::store::{Store, StoreError};
 use crate::task::BadRecord;
 use crate::time::Timestamp;
-use check::Round;
+use check::Examination;
 
-pub(super) use mend::{Fence, Mender};
+pub(super) use repairer::{Fence, Repairer};
 
 pub use probe::Medium;
 
@@ -40,8 +41,8 @@ pub struct Diagnosis {
     pub defects: Vec<Defect>,
     /// What dead agents left behind. Harmless.
     pub leftovers: Leftovers,
-    /// How many files are in `aside/`, for a person to look at.
-    pub aside: usize,
+    /// How many files are in `quarantine/`, for a person to look at.
+    pub quarantine: usize,
     /// Names that no queue writes, sorted. They are in nobody's way and nobody touches them.
     pub foreign: Vec<Path>,
     /// What is worth knowing and no defect.
@@ -49,9 +50,9 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// True if there is no defect, or each has been mended or set aside.
+    /// True if there is no defect, or each has been mended or quarantined.
     pub fn is_healthy(&self) -> bool {
-        self.defects.iter().all(|defect| defect.became != Became::Left)
+        self.defects.iter().all(|defect| defect.became != Repair::Left)
     }
 }
 
@@ -65,7 +66,7 @@ pub struct Defect {
     /// What is wrong.
     pub problem: Problem,
     /// What the doctor did.
-    pub became: Became,
+    pub became: Repair,
 }
 
 /// What can be wrong.
@@ -76,7 +77,7 @@ pub enum Problem {
         /// The one that counts.
         kept: Path,
     },
-    /// A task that was recorded and is on no shelf: its enqueuer died, CM-1, or its entry was lost, CM-7.
+    /// A task that was recorded and has no entry: its enqueuer died, CM-1, or its entry was lost, CM-7.
     NoEntry,
     /// An entry without a record in `tasks/`.
     RecordMissing,
@@ -103,16 +104,16 @@ pub enum Problem {
 
 /// What became of a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Became {
+pub enum Repair {
     /// Nothing: it was only examined, or cannot be mended, or another agent changed it meanwhile.
     Left,
     /// It is as it should be.
     Mended,
-    /// It was moved to `aside/`.
-    SetAside,
+    /// It was moved to `quarantine/`.
+    Quarantined,
 }
 
-/// What dead agents left behind. A repair sets it aside; these are the numbers before.
+/// What dead agents left behind. A repair quarantines it; these are the numbers before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
     /// Drafts in `tmp/`, CM-9; that of an agent at work is among them.
@@ -154,8 +155,8 @@ pub enum Note {
         /// The task.
         task_id: TaskId,
     },
-    /// This task has no entry but one in `aside/`.
-    EntryAside {
+    /// This task has no entry but one in `quarantine/`.
+    EntryQuarantined {
         /// The task.
         task_id: TaskId,
     },
@@ -177,14 +178,14 @@ impl<S: Store> Queue<S> {
     /// enqueuer which stands still between its two steps for [`crate::limits::ENQUEUE_MICROS`] leaves
     /// [`Problem::NoEntry`] that long.
     pub fn examine(&self, now: Timestamp) -> Result<Diagnosis, Error> {
-        Round::new(self, now, None).run()
+        Examination::new(self, now, None).run()
     }
 
-    /// Examines, mends what can be mended, sets aside what cannot, and tells what it did with each defect.
+    /// Examines, mends what can be mended, quarantines what cannot, and tells what it did with each defect.
     ///
     /// May run at any moment, beside agents and other doctors, and may die at any. Each nonce must be a new one.
     pub fn repair(&self, now: Timestamp, nonces: &mut dyn FnMut() -> Nonce) -> Result<Diagnosis, Error> {
-        Round::new(self, now, Some(nonces)).run()
+        Examination::new(self, now, Some(nonces)).run()
     }
 }
 
@@ -210,17 +211,16 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::TwoEntries { kept } => write!(f, "a second entry of the task: the one that counts is {kept}"),
-            Problem::NoEntry => {
-                f.write_str("the task is on no shelf: its enqueuer died, or a power cut took its entry")
-            }
+            Problem::NoEntry => f.write_str("the task has no entry: its enqueuer died, or a power cut took its entry"),
             Problem::RecordMissing => f.write_str("the task's record is missing; its entry still holds it"),
             Problem::RecordBad(problem) => write!(f, "the record is {problem}"),
             Problem::WrongPlace { home } => write!(f, "nobody looks for the task here: it belongs to {home}"),
             Problem::ReportLost => f.write_str("the result or error of the task is missing or torn"),
             Problem::NoFormat => f.write_str("there are tasks, but nothing says which format they follow"),
             Problem::Copied => f.write_str(
-                "it is no second name of format.json, so the queue came with a copy, or a hand removed it: nobody who finds the \
-                 queue by searching works in it; `muse coord init` takes it over with its tasks, and so does a repair",
+                "it is no second name of format.json, so the queue came with a copy, or a hand removed it: nobody who \
+                 finds the queue by searching works in it; `muse coord init` \
+                 takes it over with its tasks, and so does a repair",
             ),
             Problem::InTheWay(error) => write!(f, "in the way of the queue: {error}"),
             Problem::Disagrees(disagreement) => write!(f, "no queue makes such a task: {disagreement}"),
@@ -228,13 +228,13 @@ impl fmt::Display for Problem {
     }
 }
 
-impl Became {
+impl Repair {
     /// The stable word for programs.
     pub fn as_str(self) -> &'static str {
         match self {
-            Became::Left => "left",
-            Became::Mended => "mended",
-            Became::SetAside => "set_aside",
+            Repair::Left => "left",
+            Repair::Mended => "mended",
+            Repair::Quarantined => "quarantined",
         }
     }
 }
@@ -267,12 +267,12 @@ impl fmt::Display for Note {
             }
             Note::Enqueuing { task_id } => write!(
                 f,
-                "task {task_id} was recorded within the last minute and is on no shelf: it is being enqueued, or was cut \
+                "task {task_id} was recorded within the last minute and has no entry: it is being enqueued, or was cut \
                  off; run the doctor again in a minute"
             ),
-            Note::EntryAside { task_id } => write!(
+            Note::EntryQuarantined { task_id } => write!(
                 f,
-                "task {task_id} is on no shelf, and an entry of it is in aside/: move that back to where it was if the \
+                "task {task_id} has no entry but one in quarantine/: move that back to where it was if the \
                  task is to go on"
             ),
             Note::SeveralNames { task_id, links } => {

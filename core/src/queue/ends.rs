@@ -1,7 +1,7 @@
 //! Waiting until tasks have ended, one step at a time: for hosts that sleep each in their own way.
 //!
-//! An end is a name that comes into the task's part of `done/`. So looking whether one of those parts has changed is
-//! looking whether a task may have ended, at the price of one call for each part.
+//! An end is a name that comes into the task's shard of `done/`. So looking whether one of those shards has changed is
+//! looking whether a task may have ended, at the price of one call for each shard.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::{Finding, Item, Notice, Queue, Shown};
 use crate::entry::State;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Shelf};
+use crate::layout::{self, Dir, StateDir};
 use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
@@ -41,16 +41,16 @@ pub struct WaitingEnd {
     wait: Duration,
     /// How many different tasks these are.
     asked: usize,
-    /// Those that have not ended, by the part of `done/` that they come to.
-    parts: BTreeMap<Dir, Part>,
+    /// Those that have not ended, by the shard of `done/` that they come to.
+    shards: BTreeMap<Dir, Shard>,
     looked_at: Option<Timestamp>,
     notice: Notice,
     findings: Vec<Finding>,
 }
 
-/// A part of `done/`.
+/// A shard of `done/`.
 #[derive(Debug, Default)]
-struct Part {
+struct Shard {
     /// At the last look it was there.
     is_there: bool,
     /// What it was stamped then, unless that may be the stamp of a later change, too.
@@ -83,13 +83,13 @@ pub struct Waited {
 impl WaitingEnd {
     /// A wait that has not begun. With a `wait` of zero it looks once.
     pub fn new(ids: Vec<TaskId>, until: Until, wait: Duration) -> WaitingEnd {
-        let mut parts: BTreeMap<Dir, Part> = BTreeMap::new();
+        let mut shards: BTreeMap<Dir, Shard> = BTreeMap::new();
         for id in &ids {
-            parts.entry(layout::shelf_of(Shelf::Done, *id)).or_default().pending.insert(*id, None);
+            shards.entry(layout::shard_of(StateDir::Done, *id)).or_default().pending.insert(*id, None);
         }
-        let asked = pending(&parts);
+        let asked = pending(&shards);
         let notice = Notice::default();
-        WaitingEnd { ids, until, wait, asked, parts, looked_at: None, notice, findings: Vec::new() }
+        WaitingEnd { ids, until, wait, asked, shards, looked_at: None, notice, findings: Vec::new() }
     }
 
     /// Says what the host is told from now on of the [`WaitingEnd::watched`] directories, as
@@ -101,7 +101,7 @@ impl WaitingEnd {
     /// The directories that the next end may come into, as far as is known since the last look, as by
     /// [`super::WaitingClaim::watched`].
     pub fn watched(&self) -> impl Iterator<Item = Dir> {
-        self.parts.iter().map(|(dir, part)| there_or_above(dir, part.is_there))
+        self.shards.iter().map(|(dir, shard)| there_or_above(dir, shard.is_there))
     }
 
     /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task ends by
@@ -138,24 +138,24 @@ impl WaitingEnd {
 
     fn is_over(&self) -> bool {
         match self.until {
-            Until::All => self.parts.is_empty(),
-            Until::Any => self.asked == 0 || pending(&self.parts) < self.asked,
+            Until::All => self.shards.is_empty(),
+            Until::Any => self.asked == 0 || pending(&self.shards) < self.asked,
         }
     }
 
-    /// A look costs a call for each part, so many parts are looked at less often.
+    /// A look costs a call for each shard, so many shards are looked at less often.
     fn pause(&self) -> Duration {
         let look_every = self.notice.look_every(limits::LOOK_FOR_ENDS_EVERY);
-        look_every.saturating_mul(1 + u32::try_from(self.parts.len() / 16).unwrap_or(u32::MAX))
+        look_every.saturating_mul(1 + u32::try_from(self.shards.len() / 16).unwrap_or(u32::MAX))
     }
 
     fn look<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
         // Once a second everything: a stamp may be one that cannot be trusted, and a task may have been removed.
         let due = self.looked_at.is_none_or(|at| now < at || now.micros_since(at) >= *limits::SWEEP_MICROS.start());
-        for (dir, part) in &mut self.parts {
-            part.look(dir, due, queue, now)?;
+        for (dir, shard) in &mut self.shards {
+            shard.look(dir, due, queue, now)?;
         }
-        self.parts.retain(|_, part| !part.pending.is_empty());
+        self.shards.retain(|_, shard| !shard.pending.is_empty());
         if due {
             self.looked_at = Some(now);
         }
@@ -163,7 +163,7 @@ impl WaitingEnd {
     }
 }
 
-impl Part {
+impl Shard {
     /// Strikes off what has ended. If it is not `due` and nothing has changed it costs one call.
     fn look<S: Store>(&mut self, dir: &Dir, due: bool, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
         let stamp = queue.unless_in_the_way(queue.store().stamp(dir))?.flatten();
@@ -200,15 +200,15 @@ fn has_gone_by_itself<S: Store>(
     let entry = queue.as_it_stands(&located, now)?;
     *not_before = match entry.state {
         State::Ready { pending_until, .. } => Some(pending_until),
-        State::Claimed(lease) | State::Recalled(lease) => Some(lease.expires_at),
+        State::Claimed(lease) | State::Cancelling(lease) => Some(lease.expires_at),
         State::Scheduled { due } => Some(due),
-        State::Blocked { .. } | State::Lapsed { .. } => None,
+        State::Blocked { .. } | State::TimedOut { .. } => None,
         State::Ended(_) => return Ok(true),
     };
     Ok(false)
 }
 
 /// How many tasks have not ended.
-fn pending(parts: &BTreeMap<Dir, Part>) -> usize {
-    parts.values().map(|part| part.pending.len()).sum()
+fn pending(shards: &BTreeMap<Dir, Shard>) -> usize {
+    shards.values().map(|shard| shard.pending.len()).sum()
 }

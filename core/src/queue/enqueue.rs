@@ -9,7 +9,7 @@ use alloc::vec::{self, Vec};
 use core::mem;
 
 use super::Queue;
-use super::doctor::Mender;
+use super::doctor::Repairer;
 use super::files::Located;
 use super::unique::Keyed;
 use crate::entry::Entry;
@@ -135,7 +135,7 @@ impl Batch {
 impl<S: Store> Queue<S> {
     /// Adds a task. When this returns the task survives a power cut, by POSIX's rules for synced files and directories.
     ///
-    /// If it fails the task may exist all the same, when the medium failed after the link, or when a doctor shelves the
+    /// If it fails the task may exist all the same, when the medium failed after the link, or when a doctor links the
     /// task of an agent that it took for dead; it never exists in part.
     pub fn enqueue(&self, new: NewTask, now: Timestamp, nonce: Nonce) -> Result<Enqueued, Error> {
         self.check_parents([&new].into_iter())?;
@@ -207,7 +207,7 @@ impl<S: Store> Queue<S> {
         {
             return Ok(Draft { enqueued: Enqueued { task, deduplicated: true }, content: Vec::new(), record: None });
         }
-        self.spill_tags(&new.tags, nonce)?;
+        self.overflow_tags(&new.tags, nonce)?;
         let (task, content) = Task::encode(new.record(follows, at)).map_err(Error::Unencodable)?;
         Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
@@ -218,14 +218,14 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             let Some(record) = draft.record.take() else { return Ok(None) };
             let task = &draft.enqueued.task;
-            match self.shelve_first(task, &record, now, nonce)? {
-                Shelved::At(located) => return Ok(Some(located)),
-                Shelved::KeyTaken(task) => {
+            match self.link_first_entry(task, &record, now, nonce)? {
+                Placed::At(located) => return Ok(Some(located)),
+                Placed::KeyTaken(task) => {
                     draft.enqueued = Enqueued { task: *task, deduplicated: true };
                     return Ok(None);
                 }
                 // A doctor took this agent for dead. Nobody knows of the task: another one takes its place.
-                Shelved::TakenAway => {
+                Placed::TakenAway => {
                     draft.put_off(1)?;
                     self.write_durably(draft)?;
                     self.mark_parents([&draft.enqueued.task].into_iter())?;
@@ -237,69 +237,69 @@ impl<S: Store> Queue<S> {
 
     /// Makes the first entry of a task whose record is written. The task exists from then on, unless another one has
     /// its key.
-    fn shelve_first(&self, task: &Task, record: &Path, now: Timestamp, nonce: Nonce) -> Result<Shelved, Error> {
+    fn link_first_entry(&self, task: &Task, record: &Path, now: Timestamp, nonce: Nonce) -> Result<Placed, Error> {
         let entry = Entry::first(task);
         if task.record.unique.is_some() {
-            return self.shelve_with_key(task, record, &entry, now, nonce);
+            return self.link_with_key(task, record, &entry, now, nonce);
         }
         let home = layout::home(&entry, &task.record.queue);
         match self.link(record, &home.file(entry.name()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
-            Linked::Now | Linked::Taken => Ok(Shelved::At(Located { dir: home, entry })),
-            Linked::Gone => self.shelved_by_a_doctor(task.id, now, nonce),
+            Linked::Now | Linked::Taken => Ok(Placed::At(Located { dir: home, entry })),
+            Linked::Gone => self.relinked_by_a_doctor(task.id, now, nonce),
         }
     }
 
     /// Makes the entry of a task that asks for a key, once it has that.
-    pub(super) fn shelve_with_key(
+    pub(super) fn link_with_key(
         &self,
         task: &Task,
         record: &Path,
         entry: &Entry,
         now: Timestamp,
         nonce: Nonce,
-    ) -> Result<Shelved, Error> {
+    ) -> Result<Placed, Error> {
         if self.stage(task, record, entry)? == Linked::Gone {
-            return Ok(Shelved::TakenAway);
+            return Ok(Placed::TakenAway);
         }
         // From here on any agent that asks for the key may give it to this task.
         match self.take_key(task, None, now, nonce).map_err(Error::after_the_change)? {
             Keyed::Held => Ok(self
                 .unlock(task, now, nonce)
                 .map_err(Error::after_the_change)?
-                .map_or(Shelved::TakenAway, Shelved::At)),
+                .map_or(Placed::TakenAway, Placed::At)),
             Keyed::By(other) => {
                 if self.unstage(task, record, entry).map_err(Error::after_the_change)? {
                     self.or_leave(self.unmark_parents(task));
-                    return Ok(Shelved::KeyTaken(other));
+                    return Ok(Placed::KeyTaken(other));
                 }
-                Ok(self.find(task.id)?.map_or(Shelved::TakenAway, Shelved::At))
+                Ok(self.find(task.id)?.map_or(Placed::TakenAway, Placed::At))
             }
         }
     }
 
-    /// A doctor took this agent for dead and renamed the record under it, to shelve the task in its stead. Both do so
+    /// A doctor took this agent for dead and renamed the record under it, to link the task in its stead. Both do so
     /// then, and one succeeds.
-    fn shelved_by_a_doctor(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Shelved, Error> {
+    fn relinked_by_a_doctor(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Placed, Error> {
         let mut nonces = nonce.counted_on();
         for _ in 0..limits::RACES {
             if let Some(located) = self.find(id)? {
                 self.store.sync_dir(&layout::record(id).dir)?;
-                return Ok(Shelved::At(located));
+                return Ok(Placed::At(located));
             }
             if self.record_of(id)?.is_none() {
-                return Ok(Shelved::TakenAway);
+                return Ok(Placed::TakenAway);
             }
-            Mender::new(self, &mut nonces).shelve_again(id, now)?;
+            Repairer::new(self, &mut nonces).relink(id, now)?;
         }
         Err(Error::Contended)
     }
 
     /// Writes down tags that are too long for a name, before a name points at them.
-    pub(super) fn spill_tags(&self, tags: &[Tag], nonce: Nonce) -> Result<(), Error> {
+    pub(super) fn overflow_tags(&self, tags: &[Tag], nonce: Nonce) -> Result<(), Error> {
         let set = TagSet::of(tags);
         let path = layout::tag_text(&set);
-        if !set.spilled() || self.store.exists(&path)? {
+        if !set.overflows() || self.store.exists(&path)? {
             return Ok(());
         }
         let content = serde_json::to_vec(tags).map_err(|error| Error::Unencodable(error.into()))?;
@@ -327,7 +327,7 @@ impl<S: Store> Queue<S> {
                 Created::Now => draft.record = Some(path),
                 Created::NoDir => self.write_durably(draft)?,
                 // Not under this id again: who has it may be this very agent, whose reply was lost, and a doctor may
-                // have moved that record to shelve it.
+                // have moved that record to link it again.
                 Created::Taken => {
                     draft.put_off(1)?;
                     self.prepare([draft.enqueued.task.id])?;
@@ -368,7 +368,7 @@ impl<S: Store> Queue<S> {
             let id = draft.enqueued.task.id;
             match self.store.orders_names() {
                 // Nothing has to be said to those who come later.
-                Some(true) => self.make_all_dirs(layout::stations(id))?,
+                Some(true) => self.make_all_dirs(layout::dirs_for_task(id))?,
                 Some(false) | None => self.prepare([id])?,
             }
         }
@@ -390,14 +390,14 @@ impl<S: Store> Queue<S> {
                 unprepared.insert(prepared, id);
             }
         }
-        self.make_all_dirs(unprepared.values().flat_map(|id| layout::stations(*id)))?;
+        self.make_all_dirs(unprepared.values().flat_map(|id| layout::dirs_for_task(*id)))?;
         unprepared.keys().try_for_each(|prepared| self.store.create(prepared, b"").map(drop))?;
         Ok(())
     }
 }
 
 /// When the task at this place of a call that began at `now` counts as enqueued: in order, however coarse the clock,
-/// and so that no leaf of the ready shelf has many names, since whoever claims reads all of one.
+/// and so that no time bucket of `ready/` has many names, since whoever claims reads all of one.
 fn apart(now: Timestamp, place: usize) -> Timestamp {
     now.plus_micros(u64::try_from(place).unwrap_or(0).saturating_mul(limits::BATCH_MICROS_APART))
 }
@@ -431,12 +431,12 @@ impl Draft {
 }
 
 /// What came of making a task's first entry.
-pub(super) enum Shelved {
+pub(super) enum Placed {
     /// The task stands here, or did a moment ago.
     At(Located),
     /// This live task has its key. Nothing of the other one is left.
     KeyTaken(Box<Task>),
-    /// A doctor set the record aside. Nobody ever knew of the task.
+    /// A doctor quarantined the record. Nobody ever knew of the task.
     TakenAway,
 }
 

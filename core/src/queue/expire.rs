@@ -15,26 +15,26 @@ use core::cmp::Ordering;
 use super::budget::Budget;
 use super::files::Located;
 use super::reports::{LATE, Report, ReportKind};
-use super::shelves::{Empties, Onward, Walk};
 use super::unfinished::{before_its_end, is_at_its_flush, is_due, is_unfinished};
+use super::walk::{Empties, Onward, Walk};
 use super::{Finding, Queue};
 use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Shelf, TimedShelf};
+use crate::layout::{self, Dir, StateDir, TimedDir};
 use crate::limits::{self, Allowance};
 use crate::name::Nonce;
 use crate::sorted;
 use crate::store::{Created, Moved, Store};
-use crate::task::Terms;
+use crate::task::TaskPolicy;
 use crate::time::{Clock, Timestamp};
-use crate::transition::{Command, as_of, decide, is_over, needs_terms};
+use crate::transition::{Command, as_of, decide, is_over, needs_policy};
 
 /// What a sweep on demand did.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// How many leases it took back.
-    pub taken_back: u64,
+    pub timed_out: u64,
     /// What was not as it should be on the way.
     pub findings: Vec<Finding>,
 }
@@ -63,10 +63,10 @@ impl<S: Store> Queue<S> {
     /// some of that by themselves, about once a second.
     pub fn sweep(&self, clock: impl Clock, nonce: Nonce) -> Result<Sweep, Error> {
         let mut findings = Vec::new();
-        let taken_back = self.sweep_claimed(&clock, limits::ON_DEMAND, nonce, &mut findings)?.moved;
+        let timed_out = self.sweep_claimed(&clock, limits::ON_DEMAND, nonce, &mut findings)?.moved;
         self.sweep_waiting(&clock, limits::ON_DEMAND, nonce, &mut findings)?;
         findings.extend(self.take_findings());
-        Ok(Sweep { taken_back, findings })
+        Ok(Sweep { timed_out, findings })
     }
 
     /// Sweeps a little if the token says that it is time and nobody else was faster to take it.
@@ -77,7 +77,7 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
         let now = clock.now();
-        if self.memory.borrow().sweeps_later(now) {
+        if self.cache.borrow().sweeps_later(now) {
             return Ok(Swept::default());
         }
         let names = self.names_in(&layout::sweep())?;
@@ -98,7 +98,7 @@ impl<S: Store> Queue<S> {
         // A token further ahead than any sweep puts it was written by a clock that has been set back since.
         let stray = latest.micros_since(now) > *limits::SWEEP_MICROS.end();
         if *latest > now && !stray {
-            self.memory.borrow_mut().sweep_at(*latest, now);
+            self.cache.borrow_mut().sweep_at(*latest, now);
             return Ok(Swept::default());
         }
         let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());
@@ -137,18 +137,18 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
         let (now, mut budget, mut swept) = (clock.now(), Budget::of(allowance, clock), Swept::default());
-        let parts = self.parts_of(Shelf::Claimed)?;
+        let shards = self.shards_of(StateDir::Claimed)?;
         let first = usize::try_from(nonce.bits() % 16).unwrap_or(0);
-        for part in parts.iter().cycle().skip(first).take(parts.len()) {
+        for shard in shards.iter().cycle().skip(first).take(shards.len()) {
             if !budget.step() {
                 break;
             }
-            for located in self.entries_in(part)? {
+            for located in self.entries_in(shard)? {
                 swept.leases += 1;
                 if is_due(&located, now)
                     && !is_at_its_flush(&located, now)
                     && budget.goes_on()
-                    && self.elapse(&located, now, nonce, findings, &mut budget)? == Moved::Here
+                    && self.time_out(&located, now, nonce, findings, &mut budget)? == Moved::Here
                 {
                     budget.spend(1);
                     swept.moved += 1;
@@ -158,7 +158,7 @@ impl<S: Store> Queue<S> {
         Ok(Swept { is_cut: budget.is_spent(), ..swept })
     }
 
-    /// Moves scheduled tasks that are due to the ready shelf and expired ones that others wait for to `done/`, and
+    /// Moves scheduled tasks that are due to `ready/` and expired ones that others wait for to `done/`, and
     /// wakes blocked ones that were forgotten. Reads the heads of the first two and a few names of the third.
     fn sweep_waiting(
         &self,
@@ -182,18 +182,18 @@ impl<S: Store> Queue<S> {
     ) -> Result<Swept, Error> {
         let mut walk = Walk { until: Some(now), ..Walk::all(Empties::Remove(now)) };
         let mut moved = 0;
-        let mut ripen = |_: &TimedShelf, located| {
+        let mut ripen = |_: &TimedDir, located| {
             // Those at the head that nobody here may move keep none of the others back.
             if !budget.goes_on() {
                 return Ok(Onward::Stop);
             }
-            if self.elapse(&located, now, nonce, findings, budget)? == Moved::Here {
+            if self.time_out(&located, now, nonce, findings, budget)? == Moved::Here {
                 budget.spend(1);
                 moved += 1;
             }
             Ok(Onward::Next)
         };
-        let _ended_early = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut ripen)?;
+        let _ended_early = self.visit_below(&[TimedDir::scheduled()], &mut walk, &mut ripen)?;
         Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
@@ -251,13 +251,13 @@ impl<S: Store> Queue<S> {
         for _ in 0..2 {
             match self.unless_in_the_way(self.find(id)) {
                 Ok(Some(Some(located))) if is_over(&located.entry, now) => {
-                    moved = self.elapse(&located, now, nonce, findings, budget)?;
+                    moved = self.time_out(&located, now, nonce, findings, budget)?;
                     if moved == Moved::Gone {
                         return Ok(None);
                     }
                 }
                 Ok(Some(_)) => break,
-                // A claim or a doctor sets it aside.
+                // A claim or a doctor quarantines it.
                 Ok(None) | Err(Error::Corrupt { .. }) => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -295,8 +295,8 @@ impl<S: Store> Queue<S> {
             return Ok(located.entry.clone());
         }
         // Of one whose record cannot be read nobody can tell.
-        let terms = self.terms_at(located)?;
-        Ok(terms.map_or_else(|| located.entry.clone(), |terms| as_of(&located.entry, &terms, now)))
+        let policy = self.policy_at(located)?;
+        Ok(policy.map_or_else(|| located.entry.clone(), |policy| as_of(&located.entry, &policy, now)))
     }
 
     /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False:
@@ -306,15 +306,15 @@ impl<S: Store> Queue<S> {
         if is_over {
             // The errand may report on the same task, and would take this report for its own.
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-            self.try_elapse(located, now, nonce.beside(located.entry.version), &mut budget)?;
+            self.try_time_out(located, now, nonce.beside(located.entry.version), &mut budget)?;
         }
         Ok(is_over)
     }
 
-    /// The terms of the task, as far as what time makes of it depends on them; `None`: its record cannot be read.
-    pub(super) fn terms_at(&self, located: &Located) -> Result<Option<Terms>, Error> {
-        if !needs_terms(&located.entry) {
-            return Ok(Some(Terms::default()));
+    /// The policy of the task, as far as what time makes of it depends on it; `None`: its record cannot be read.
+    pub(super) fn policy_at(&self, located: &Located) -> Result<Option<TaskPolicy>, Error> {
+        if !needs_policy(&located.entry) {
+            return Ok(Some(TaskPolicy::default()));
         }
         let task = match self.task_at(located) {
             // It has moved on since it was seen; its record has not.
@@ -323,12 +323,12 @@ impl<S: Store> Queue<S> {
         };
         match task {
             Err(Error::Corrupt { .. }) => Ok(None),
-            task => Ok(Some(task?.map(|task| task.record.terms()).unwrap_or_default())),
+            task => Ok(Some(task?.map(|task| task.record.policy()).unwrap_or_default())),
         }
     }
 
     /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.
-    pub(super) fn elapse(
+    pub(super) fn time_out(
         &self,
         located: &Located,
         now: Timestamp,
@@ -339,9 +339,9 @@ impl<S: Store> Queue<S> {
         if !is_due(located, now) {
             return Ok(Moved::Gone);
         }
-        match self.try_elapse(located, now, nonce, budget) {
+        match self.try_time_out(located, now, nonce, budget) {
             Err(Error::Corrupt { problem, .. }) => {
-                findings.extend(self.set_aside(located, problem)?);
+                findings.extend(self.quarantine(located, problem)?);
                 Ok(Moved::Gone)
             }
             // It must not keep this agent from all other tasks.
@@ -349,7 +349,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn try_elapse(
+    fn try_time_out(
         &self,
         located: &Located,
         now: Timestamp,
@@ -359,28 +359,28 @@ impl<S: Store> Queue<S> {
         if is_unfinished(located) {
             return self.finish(located, now, nonce, budget);
         }
-        let terms = match located.entry.state {
+        let policy = match located.entry.state {
             // It ends, whatever its record says.
-            State::Ready { .. } | State::Recalled(_) => Terms::default(),
+            State::Ready { .. } | State::Cancelling(_) => TaskPolicy::default(),
             _ => match self.task_at(located)? {
-                Some(task) => task.record.terms(),
+                Some(task) => task.record.policy(),
                 None => return Ok(Moved::Gone),
             },
         };
         // Where attempts count, one that ended so is told of as the others are.
-        let counts = terms.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
+        let counts = policy.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
         let report = counts.then(|| {
             let holder = located.entry.lease().map(|lease| self.run_id_text(&lease.holder)).unwrap_or_default();
             let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
-            Report { error, ..Report::by(holder, ReportKind::Lapsed, now) }
+            Report { error, ..Report::by(holder, ReportKind::TimedOut, now) }
         });
         let reports = if counts { self.told_of(located.entry.id)?.reports } else { Vec::new() };
         if reports.iter().any(|line| line.version != LATE && line.nonce == nonce) {
-            // It has lapsed on this very errand before. Of two reports with one nonce, one would be taken for the
+            // It has timed out on this very errand before. Of two reports with one nonce, one would be taken for the
             // other.
             return Ok(Moved::Gone);
         }
-        let command = Command::Elapse { terms, report: report.as_ref().map(|_| nonce) };
+        let command = Command::Timeout { policy, report: report.as_ref().map(|_| nonce) };
         match decide(&located.entry, &command, now) {
             Ok(next) => self.step(located, &next, report.as_ref(), now, nonce, budget),
             Err(_) => Ok(Moved::Gone),

@@ -10,7 +10,7 @@ use super::{Finding, Queue};
 use crate::entry::{Entry, Holder, QueueLabel, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path, TimedShelf};
+use crate::layout::{self, Dir, Path, TimedDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::sorted;
@@ -28,9 +28,9 @@ pub(super) struct Located {
 }
 
 impl Located {
-    /// An entry that was seen in `dir`. Of one on the ready shelf that tells the queue.
+    /// An entry that was seen in `dir`. Of one in `ready/` that tells the queue.
     pub(super) fn at(dir: Dir, entry: Entry) -> Located {
-        let queue = TimedShelf::queue_of(&dir).map(|queue| QueueLabel::of(&queue)).or(entry.queue);
+        let queue = TimedDir::queue_of(&dir).map(|queue| QueueLabel::of(&queue)).or(entry.queue);
         Located { dir, entry: Entry { queue, ..entry } }
     }
 
@@ -49,7 +49,7 @@ impl<S: Store> Queue<S> {
     pub(super) fn shift_file(&self, from: &Path, to: &Path) -> Result<Moved, Error> {
         for _ in 0..limits::RACES {
             if self.store.rename(from, to)? == Moved::Here {
-                self.memory.borrow_mut().fill(&to.dir);
+                self.cache.borrow_mut().filled(&to.dir);
                 return Ok(Moved::Here);
             }
             if !self.store.exists(from)? {
@@ -159,7 +159,7 @@ impl<S: Store> Queue<S> {
             match self.store.link(from, to)? {
                 Linked::Gone if self.store.exists(from)? => self.make_dirs(&to.dir)?,
                 linked => {
-                    self.memory.borrow_mut().fill(&to.dir);
+                    self.cache.borrow_mut().filled(&to.dir);
                     return Ok(linked);
                 }
             }
@@ -174,7 +174,7 @@ impl<S: Store> Queue<S> {
             self.create(&draft, content)?;
             let linked = self.link(&draft, path)?;
             if linked == Linked::Gone {
-                // A doctor took the draft for that of a dead agent and set it aside.
+                // A doctor took the draft for that of a dead agent and quarantined it.
                 continue;
             }
             // CM-9: if the agent dies before this, the draft stays in tmp/ and is garbage.
@@ -187,8 +187,8 @@ impl<S: Store> Queue<S> {
 
     /// Writes down a run id that is too long for a name, before a name points at it. A text that is torn, or not the
     /// one that the digest is of, is moved out of the way.
-    pub(super) fn spill(&self, holder: &Holder, run_id: &RunId, nonce: Nonce) -> Result<(), Error> {
-        if !holder.spilled() {
+    pub(super) fn overflow(&self, holder: &Holder, run_id: &RunId, nonce: Nonce) -> Result<(), Error> {
+        if !holder.overflows() {
             return Ok(());
         }
         let path = layout::run(holder);
@@ -196,7 +196,7 @@ impl<S: Store> Queue<S> {
         let Some(found) = self.unless_in_the_way(self.store.read(&path, limits::RECORD_BYTES))? else { return Ok(()) };
         match found.map(|content| serde_json::from_slice::<RunId>(&content)) {
             Some(Ok(found)) if holder.is_of(&found) => return Ok(()),
-            Some(_) => drop(self.shift_file(&path, &layout::aside_by(nonce).file(path.name.as_str()))?),
+            Some(_) => drop(self.shift_file(&path, &layout::quarantine_by(nonce).file(path.name.as_str()))?),
             None => {}
         }
         let content = serde_json::Value::from(run_id.as_str()).to_string();
@@ -206,18 +206,18 @@ impl<S: Store> Queue<S> {
     /// The run id of a holder; the letters of the name if the text is missing or cannot be trusted. It only serves to
     /// be shown, so it is no reason to fail what has taken effect already.
     pub(super) fn run_id_text(&self, holder: &Holder) -> String {
-        let spilled = || self.spilled(holder).ok()?;
-        holder.run_id().or_else(spilled).map_or_else(|| holder.as_str().into(), String::from)
+        let overflowed = || self.overflowed(holder).ok()?;
+        holder.run_id().or_else(overflowed).map_or_else(|| holder.as_str().into(), String::from)
     }
 
     /// The run id in `runs/` that a holder points at; `None` if it is missing, torn, or not the one that the digest is
     /// of.
-    pub(super) fn spilled(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
-        Ok(self.spilled_text(holder)?.filter(|run_id| holder.is_of(run_id)))
+    pub(super) fn overflowed(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
+        Ok(self.overflow_text(holder)?.filter(|run_id| holder.is_of(run_id)))
     }
 
     /// The run id in the file in `runs/` that a holder points at, whosever it is; `None` if it is missing or torn.
-    pub(super) fn spilled_text(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
+    pub(super) fn overflow_text(&self, holder: &Holder) -> Result<Option<RunId>, Error> {
         let content = self.unless_in_the_way(self.store.read(&layout::run(holder), limits::RECORD_BYTES))?.flatten();
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }
@@ -286,7 +286,7 @@ impl<S: Store> Queue<S> {
     /// store itself.
     pub(super) fn names_in(&self, dir: &Dir) -> Result<Vec<String>, Error> {
         let mut names = self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default();
-        names.retain(|name| !layout::is_set_aside(name));
+        names.retain(|name| !layout::is_quarantined(name));
         Ok(names)
     }
 
@@ -295,7 +295,7 @@ impl<S: Store> Queue<S> {
         match answer.map_err(Into::into) {
             Ok(answer) => Ok(Some(answer)),
             Err(Error::Store(error) | Error::Unknown(error)) if error.is_of_one_place() => {
-                self.memory.borrow_mut().pass_over(error);
+                self.cache.borrow_mut().pass_over(error);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -304,7 +304,7 @@ impl<S: Store> Queue<S> {
 
     /// Notes what was in the way, to be told.
     pub(super) fn pass_over(&self, error: StoreError) {
-        self.memory.borrow_mut().pass_over(error);
+        self.cache.borrow_mut().pass_over(error);
     }
 
     /// What comes after a change and is left undone if it fails: the next sweeps do it, so the change is answered as it
@@ -313,7 +313,7 @@ impl<S: Store> Queue<S> {
         match answer.map_err(Into::into) {
             Ok(answer) => Some(answer),
             Err(Error::Store(error) | Error::Unknown(error)) => {
-                self.memory.borrow_mut().pass_over(error);
+                self.cache.borrow_mut().pass_over(error);
                 None
             }
             Err(_) => None,
@@ -322,18 +322,18 @@ impl<S: Store> Queue<S> {
 
     /// What was in the way of the operations since this was asked last, and was passed over.
     pub fn take_findings(&self) -> Vec<Finding> {
-        self.memory.borrow_mut().take_passed_over().into_iter().map(Finding::PassedOver).collect()
+        self.cache.borrow_mut().take_passed_over().into_iter().map(Finding::PassedOver).collect()
     }
 
-    /// Where an entry goes that is to become `next`; `None` if it has moved on. Only a place on the ready shelf depends
+    /// Where an entry goes that is to become `next`; `None` if it has moved on. Only a place in `ready/` depends
     /// on the task's queue, so only for that the record is read, where the entry stands.
     pub(super) fn next_home(&self, located: &Located, next: &Entry) -> Result<Option<Dir>, Error> {
         let queue = match next.state {
-            State::Ready { .. } | State::Lapsed { .. } => self.task_at(located)?.map(|task| task.record.queue),
+            State::Ready { .. } | State::TimedOut { .. } => self.task_at(located)?.map(|task| task.record.queue),
             State::Scheduled { .. }
             | State::Blocked { .. }
             | State::Claimed(_)
-            | State::Recalled(_)
+            | State::Cancelling(_)
             | State::Ended(_) => Some(QueueName::default_queue()),
         };
         Ok(queue.map(|queue| layout::home(next, &queue)))
@@ -341,13 +341,13 @@ impl<S: Store> Queue<S> {
 
     /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody. One that another agent
     /// may be able to read stays.
-    pub(super) fn set_aside(&self, located: &Located, problem: BadRecord) -> Result<Option<Finding>, Error> {
+    pub(super) fn quarantine(&self, located: &Located, problem: BadRecord) -> Result<Option<Finding>, Error> {
         if problem.is_for_others() {
             return Ok(Some(Finding::LeftOut { id: located.entry.id, problem }));
         }
-        let aside = layout::aside(&located.entry);
-        let moved = self.unless_in_the_way(self.shift(located, &located.entry, &aside.dir))?;
-        Ok((moved == Some(Moved::Here)).then_some(Finding::SetAside { id: located.entry.id, problem }))
+        let quarantine = layout::quarantine(&located.entry);
+        let moved = self.unless_in_the_way(self.shift(located, &located.entry, &quarantine.dir))?;
+        Ok((moved == Some(Moved::Here)).then_some(Finding::Quarantined { id: located.entry.id, problem }))
     }
 }
 

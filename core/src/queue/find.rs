@@ -6,18 +6,18 @@ use super::files::Located;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Shelf};
+use crate::layout::{self, Dir, StateDir};
 use crate::store::Store;
 use crate::task::{Record, Task};
 
-/// How often a look-up looks. A task that moves from a shelf not yet read to one already read is missed, and is found
-/// by the next look unless it moves back at that very moment.
+/// How often a look-up looks. A task that moves from a directory not yet read to one already read is missed, and is
+/// found by the next look unless it moves back at that very moment.
 pub(super) const LOOKS: usize = 4;
 
 impl<S: Store> Queue<S> {
     /// The present entry of a task; `None` if it has none. Costs a few small listings, whatever the queue holds.
     pub(super) fn find(&self, id: TaskId) -> Result<Option<Located>, Error> {
-        let [claimed, done] = [Shelf::Claimed, Shelf::Done].map(|shelf| layout::shelf_of(shelf, id));
+        let [claimed, done] = [StateDir::Claimed, StateDir::Done].map(|state_dir| layout::shard_of(state_dir, id));
         for _ in 0..LOOKS {
             // First where a task is while its holder asks about it.
             if let Some(located) = self.newest_in([&claimed], id)? {
@@ -25,7 +25,7 @@ impl<S: Store> Queue<S> {
             }
             // Without its record nothing tells where the task would wait. That is for `doctor --repair`.
             let Some(Task { record, .. }) = self.task(id)? else { return self.newest_in([&done], id) };
-            let ready = layout::ready_leaf(&record.queue, record.priority, record.created_at);
+            let ready = layout::ready_bucket(&record.queue, record.priority, record.created_at);
             if let Some(located) = self.newest_in([&ready, &done], id)? {
                 return Ok(Some(located));
             }
@@ -40,7 +40,7 @@ impl<S: Store> Queue<S> {
     /// report on it.
     fn find_waiting(&self, id: TaskId, record: &Record) -> Result<Option<Located>, Error> {
         match self.first_in(places_to_wait(record, []), id)? {
-            None => self.first_in(self.times_put_off_to(id)?.into_iter().map(layout::scheduled_leaf), id),
+            None => self.first_in(self.times_put_off_to(id)?.into_iter().map(layout::scheduled_bucket), id),
             found => Ok(found),
         }
     }

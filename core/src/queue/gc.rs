@@ -19,7 +19,7 @@ use super::list::Seen;
 use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Shelf, TimedShelf};
+use crate::layout::{self, Dir, StateDir, TimedDir};
 use crate::limits;
 use crate::name::Nonce;
 use crate::sorted;
@@ -27,7 +27,7 @@ use crate::store::{DirRemoved, Moved, Store};
 use crate::tags::TagSet;
 use crate::time::Timestamp;
 
-/// No shelf has so many levels of directories: whatever is deeper is somebody's.
+/// No state directory has so many levels of directories: whatever is deeper is somebody's.
 const MOST_LEVELS: usize = 32;
 
 /// What to remove.
@@ -98,11 +98,11 @@ impl<S: Store> Queue<S> {
         let mut needed = BTreeSet::new();
         for entry in entries.filter(|entry| !entry.has_ended()) {
             let set = match &entry.state {
-                State::Ready { tags, .. } | State::Lapsed { tags, .. } => Some(tags.clone()),
+                State::Ready { tags, .. } | State::TimedOut { tags, .. } => Some(tags.clone()),
                 // Only its record tells. Whatever cannot be read now is read when the task is claimed.
                 _ => self.task(entry.id).ok().flatten().map(|task| TagSet::of(&task.record.tags)),
             };
-            needed.extend(set.filter(TagSet::spilled).map(|set| layout::tag_text(&set).name));
+            needed.extend(set.filter(TagSet::overflows).map(|set| layout::tag_text(&set).name));
         }
         for text in texts.into_iter().filter(|name| layout::is_tag_text(name) && !needed.contains(name)) {
             self.unless_in_the_way(self.store.remove(&layout::tag_texts().file(text)))?;
@@ -130,12 +130,12 @@ impl<S: Store> Queue<S> {
     /// Removes the directories that are made as they are needed, that nothing is in, and in which nothing has changed
     /// for a while: whoever needs one makes it again.
     fn remove_empty_dirs(&self, now: Timestamp) -> Result<(), Error> {
-        for shelf in [TimedShelf::ready(), TimedShelf::scheduled().dir, layout::deadlines()] {
-            self.trim(&shelf, now, MOST_LEVELS)?;
+        for dir in [TimedDir::ready(), TimedDir::scheduled().dir, layout::deadlines()] {
+            self.trim(&dir, now, MOST_LEVELS)?;
         }
-        // The parts of the blocked shelf stay: there are never more than 256.
-        for part in self.parts_of(Shelf::Blocked)? {
-            let names = self.names_in(&part)?;
+        // The shards of `blocked/` stay: there are never more than 256.
+        for shard in self.shards_of(StateDir::Blocked)? {
+            let names = self.names_in(&shard)?;
             for parent in names.iter().filter_map(|name| TaskId::from_hex(name)) {
                 self.trim_away(&layout::blocked_on(parent), now, 0)?;
             }
@@ -146,10 +146,10 @@ impl<S: Store> Queue<S> {
     /// Removes the empty directories below this one. True if nothing is left in it, and it has stood still.
     fn trim(&self, dir: &Dir, now: Timestamp, levels: usize) -> Result<bool, Error> {
         // Before this collection changes it by what it removes.
-        let stood_still = self.has_stood_still(dir, limits::EMPTY_SHELF_MICROS, now);
+        let stood_still = self.has_stood_still(dir, limits::EMPTY_DIR_MICROS, now);
         let mut may_go = self.unless_in_the_way(stood_still)?.unwrap_or(false);
         for name in self.names_in(dir)? {
-            // No directory of the queue has a dot in its name, and whatever else is on these shelves has one.
+            // No directory of the queue has a dot in its name, and whatever else is in these directories has one.
             let is_dir = levels > 0 && !name.contains('.');
             may_go &= is_dir && self.trim_away(&dir.child(&name), now, levels - 1)?;
         }
@@ -212,8 +212,8 @@ impl<S: Store> Queue<S> {
     /// Puts a task back that is in `purged/`, as another one waits for it. Its entry then; `None`: another agent was
     /// faster, or it is certain to be removed.
     fn keep(&self, located: &Located) -> Result<Option<Entry>, Error> {
-        let back = Entry { version: located.entry.version.saturating_add(1), ..located.entry.clone() };
-        let home = layout::shelf_of(Shelf::Done, back.id);
+        let back = Entry { version: located.entry.version_after(), ..located.entry.clone() };
+        let home = layout::shard_of(StateDir::Done, back.id);
         Ok((self.shift(located, &back, &home)? == Moved::Here).then_some(back))
     }
 

@@ -3,12 +3,12 @@
 
 use alloc::vec::Vec;
 
-use super::shelves::{Empties, Onward, Walk};
+use super::walk::{Empties, Onward, Walk};
 use super::{Finding, Queue};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::Shelf;
+use crate::layout::StateDir;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::store::Store;
 
@@ -27,8 +27,8 @@ impl<S: Store> Queue<S> {
     /// looked at is told beside them.
     pub fn held_by(&self, run_id: &RunId) -> Result<(Vec<Holding>, Vec<Finding>), Error> {
         let mut held = Vec::new();
-        for part in self.parts_of(Shelf::Claimed)? {
-            let entries = self.entries_in(&part)?;
+        for shard in self.shards_of(StateDir::Claimed)? {
+            let entries = self.entries_in(&shard)?;
             held.extend(entries.iter().filter_map(|located| holding(&located.entry, run_id)));
         }
         Ok((held, self.take_findings()))

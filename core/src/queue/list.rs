@@ -10,14 +10,14 @@ use super::files::Located;
 use super::find::LOOKS;
 use super::reports::{Import, Report, ReportKind, Told};
 use super::settle::tells_the_end;
-use super::shelves::{Empties, Onward, Walk};
 use super::unfinished::is_due;
+use super::walk::{Empties, Onward, Walk};
 use super::{CancelRequest, Finding, Progress, Queue, Status};
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{self, Shelf, TimedShelf};
+use crate::layout::{self, StateDir, TimedDir};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note, QueueName, RunId, Tag};
 use crate::sorted;
@@ -134,11 +134,11 @@ impl Sort {
 impl Cursor {
     /// Reads what `Display` writes.
     pub fn parse(text: &str) -> Option<Cursor> {
-        let mut parts = text.split('.');
-        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        let mut fields = text.split('.');
+        let mut number = || u64::from_str_radix(fields.next()?, 16).ok();
         let (first, second) = (number()?, number()?);
-        let place = Place { first, second, id: TaskId::from_hex(parts.next()?)? };
-        let cursor = Cursor { sort: Sort::parse(parts.next()?)?, place };
+        let place = Place { first, second, id: TaskId::from_hex(fields.next()?)? };
+        let cursor = Cursor { sort: Sort::parse(fields.next()?)?, place };
         (cursor.to_string() == text).then_some(cursor)
     }
 
@@ -252,7 +252,7 @@ pub struct Shown {
     /// What was reported of it, oldest first: each attempt that failed, and how it ended.
     pub history: Vec<Report>,
     /// Results that were reported too late, oldest first. They do not count. No more than [`limits::LATE_RESULTS`].
-    pub orphans: Vec<Report>,
+    pub late_results: Vec<Report>,
     /// When the task was brought in from elsewhere, if it was and had been held or had ended by then.
     pub imported: Option<Import>,
     /// How many of the history, the oldest, came with it.
@@ -346,16 +346,16 @@ impl<S: Store> Queue<S> {
         let (task, told) = self.task_and_told(id)?.ok_or(Error::NotFound { id })?;
         let item = self.item(task, &entry, &told, now, &mut findings)?;
         let chain = self.history_in(&entry, &told)?;
-        let orphans = told.orphans();
+        let late_results = told.late_results();
         let imported = told.import;
         let imported_reports = imported.as_ref().map_or(0, |mark| imported_of(&chain, mark));
         let mut history: Vec<Report> = chain.into_iter().filter_map(|(_, report)| report).collect();
         history.reverse();
         findings.extend(self.take_findings());
-        Ok(Shown { item, history, orphans, imported, imported_reports, findings })
+        Ok(Shown { item, history, late_results, imported, imported_reports, findings })
     }
 
-    /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the shelves are read
+    /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the directories are read
     /// counts once, where it was seen at its highest version.
     ///
     /// Holds all that is listed: payloads and results of 10,000 tasks may be more than a sandbox has memory for.
@@ -427,7 +427,7 @@ impl<S: Store> Queue<S> {
         Ok((page, count))
     }
 
-    /// Every task's newest entry. The claimed shelf is read twice, for a task that goes back to the ready shelf or is
+    /// Every task's newest entry. `claimed/` is read twice, for a task that goes back to `ready/` or is
     /// claimed while the other is read.
     pub(super) fn every_entry(&self) -> Result<BTreeMap<TaskId, Seen>, Error> {
         let mut newest: BTreeMap<TaskId, Seen> = BTreeMap::new();
@@ -438,18 +438,18 @@ impl<S: Store> Queue<S> {
                 newest.insert(located.entry.id, Seen { located: Box::new(located), stands: None, queue });
             }
         };
-        self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
-        // In the order in which tasks go from one shelf to the next.
+        self.entries_of(StateDir::Claimed)?.into_iter().for_each(|located| note(located, None));
+        // In the order in which tasks go from one state directory to the next.
         self.blocked_entries()?.into_iter().for_each(|located| note(located, None));
         let mut walk = Walk::all(Empties::Keep);
-        let mut note_timed = |shelf: &TimedShelf, located| {
-            note(located, shelf.queue.clone());
+        let mut note_timed = |timed: &TimedDir, located| {
+            note(located, timed.queue.clone());
             Ok(Onward::Next)
         };
-        let _all = self.visit_below(&[TimedShelf::scheduled()], &mut walk, &mut note_timed)?;
+        let _all = self.visit_below(&[TimedDir::scheduled()], &mut walk, &mut note_timed)?;
         let _all = self.visit_ready(&mut walk, &mut note_timed)?;
-        self.shelf_entries(Shelf::Claimed)?.into_iter().for_each(|located| note(located, None));
-        self.shelf_entries(Shelf::Done)?.into_iter().for_each(|located| note(located, None));
+        self.entries_of(StateDir::Claimed)?.into_iter().for_each(|located| note(located, None));
+        self.entries_of(StateDir::Done)?.into_iter().for_each(|located| note(located, None));
         Ok(newest)
     }
 
@@ -466,8 +466,8 @@ impl<S: Store> Queue<S> {
 
     fn blocked_entries(&self) -> Result<Vec<Located>, Error> {
         let mut entries = Vec::new();
-        for part in self.parts_of(Shelf::Blocked)? {
-            let names = self.names_in(&part)?;
+        for shard in self.shards_of(StateDir::Blocked)? {
+            let names = self.names_in(&shard)?;
             for parent in names.iter().filter_map(|name| TaskId::from_hex(name)) {
                 entries.extend(self.entries_in(&layout::blocked_on(parent))?);
             }
@@ -475,10 +475,10 @@ impl<S: Store> Queue<S> {
         Ok(entries)
     }
 
-    fn shelf_entries(&self, shelf: Shelf) -> Result<Vec<Located>, Error> {
+    fn entries_of(&self, state_dir: StateDir) -> Result<Vec<Located>, Error> {
         let mut entries = Vec::new();
-        for part in self.parts_of(shelf)? {
-            entries.extend(self.entries_in(&part)?);
+        for shard in self.shards_of(state_dir)? {
+            entries.extend(self.entries_in(&shard)?);
         }
         Ok(entries)
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Queue;
-use super::doctor::Mender;
+use super::doctor::Repairer;
 use super::files::Located;
 use crate::entry::{Entry, State};
 use crate::error::Error;
@@ -93,7 +93,7 @@ pub enum ReportKind {
     /// The failure of an attempt, of the task if it was the last.
     Failed,
     /// A lease that ran out; tasks with a number of attempts have these.
-    Lapsed,
+    TimedOut,
     /// A task that was given back for later.
     Released,
     /// A task that was called off.
@@ -110,7 +110,7 @@ impl ReportKind {
         match self {
             ReportKind::Completed => "completed",
             ReportKind::Failed => "failed",
-            ReportKind::Lapsed => "lapsed",
+            ReportKind::TimedOut => "timed_out",
             ReportKind::Released => "released",
             ReportKind::Cancelled => "cancelled",
             ReportKind::CancelRequested => "cancel_requested",
@@ -127,7 +127,7 @@ impl Report {
 
     /// True if nobody gave it: it tells what time, or the end of another task, did.
     pub(super) fn is_dispensable(&self) -> bool {
-        self.kind == ReportKind::Lapsed || self.run_id.is_empty()
+        self.kind == ReportKind::TimedOut || self.run_id.is_empty()
     }
 }
 
@@ -200,7 +200,7 @@ impl<S: Store> Queue<S> {
     /// reported from now on is read there.
     fn join_record(&self, located: &Located, nonce: Nonce) -> Result<(), Error> {
         let mut nonces = nonce.counted_on();
-        Mender::new(self, &mut nonces).join_record(located).map(drop)
+        Repairer::new(self, &mut nonces).join_record(located).map(drop)
     }
 
     /// Adds a line to a task's file.
@@ -214,7 +214,7 @@ impl<S: Store> Queue<S> {
 
     /// Keeps a result that came too late, one for each lease, for whoever holds the task now may want it. Where there
     /// is no room for it, that is told as a warning.
-    pub(super) fn keep_orphan(&self, id: TaskId, nonce: Nonce, report: &Report) -> Result<(), Error> {
+    pub(super) fn keep_late_result(&self, id: TaskId, nonce: Nonce, report: &Report) -> Result<(), Error> {
         let line = Line::of(id, LATE, nonce, report)?;
         for _ in 0..limits::RACES {
             let Some((path, told)) = self.file_of(id)? else { return Ok(()) };
@@ -238,8 +238,8 @@ impl<S: Store> Queue<S> {
 
     /// The results on a task that came too late, oldest first, as far as they can be read: the newest
     /// [`limits::LATE_RESULTS`].
-    pub(super) fn orphans(&self, id: TaskId) -> Result<Vec<Report>, Error> {
-        Ok(self.told_of(id)?.orphans())
+    pub(super) fn late_results(&self, id: TaskId) -> Result<Vec<Report>, Error> {
+        Ok(self.told_of(id)?.late_results())
     }
 
     /// Adds the lines that an import brings and that an earlier one of the same task has not added before it died.
@@ -475,10 +475,10 @@ impl Told {
     }
 
     /// The results that came too late, oldest first: the newest [`limits::LATE_RESULTS`].
-    pub(super) fn orphans(&self) -> Vec<Report> {
-        let orphans = sorted::by_key(self.late().filter_map(Line::report).collect(), |report: &Report| report.at);
-        let older = orphans.len().saturating_sub(limits::LATE_RESULTS);
-        orphans.into_iter().skip(older).collect()
+    pub(super) fn late_results(&self) -> Vec<Report> {
+        let late_results = sorted::by_key(self.late().filter_map(Line::report).collect(), |report: &Report| report.at);
+        let older = late_results.len().saturating_sub(limits::LATE_RESULTS);
+        late_results.into_iter().skip(older).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use super::claim::{ClaimRequest, Claimed};
 use super::files::Located;
 use crate::entry::QueueLabel;
 use crate::error::Error;
-use crate::layout::{self, Shelf, TimedShelf};
+use crate::layout::{self, StateDir, TimedDir};
 use crate::name::{Nonce, QueueName};
 use crate::sorted;
 use crate::store::{Created, Removed, Store};
@@ -143,7 +143,7 @@ impl<S: Store> Queue<S> {
         let mut queues: Vec<QueueName> = settings.paused.iter().cloned().collect();
         let mut in_flight = None;
         for (queue, max) in settings.max_in_flight.iter().filter(|(queue, _)| request.means(queue)) {
-            if self.unless_in_the_way(self.store.stamp(&TimedShelf::queue(queue).dir))?.flatten().is_none() {
+            if self.unless_in_the_way(self.store.stamp(&TimedDir::queue(queue).dir))?.flatten().is_none() {
                 continue;
             }
             let in_flight = match &mut in_flight {
@@ -207,8 +207,8 @@ impl<S: Store> Queue<S> {
     /// How many leases run, by queue. The names of the claimed tasks tell.
     fn in_flight(&self, now: Timestamp) -> Result<InFlight, Error> {
         let mut in_flight = InFlight::default();
-        for part in self.parts_of(Shelf::Claimed)? {
-            for Located { entry, .. } in self.entries_in(&part)? {
+        for shard in self.shards_of(StateDir::Claimed)? {
+            for Located { entry, .. } in self.entries_in(&shard)? {
                 if lease_is_live(&entry.state, now)
                     && let Some(queue) = entry.queue
                 {

@@ -16,12 +16,12 @@ use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
-use crate::layout::{self, Dir, Shelf};
+use crate::layout::{self, Dir, StateDir};
 use crate::limits;
 use crate::name::{ErrorMessage, Nonce, Note, RunId};
 use crate::sorted;
 use crate::store::{Moved, Store};
-use crate::task::{Task, Terms};
+use crate::task::{Task, TaskPolicy};
 use crate::time::Timestamp;
 use crate::transition::{Claimant, Command, IfHeld, Refusal, Verdict, decide, is_over};
 
@@ -213,18 +213,18 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<ClaimRecord, Error> {
-        let terms = match self.task(id) {
-            Ok(task) => task.ok_or(Error::NotFound { id })?.record.terms(),
+        let policy = match self.task(id) {
+            Ok(task) => task.ok_or(Error::NotFound { id })?.record.policy(),
             // Nobody can try it again, but its holder, who has read it, can end it.
-            Err(Error::Corrupt { .. }) => Terms::default(),
+            Err(Error::Corrupt { .. }) => TaskPolicy::default(),
             Err(error) => return Err(error),
         };
         let Failing { error, is_final } = failing;
         // Of each attempt there is a report, if there can be several.
-        let says_something = terms.max_attempts.is_some() || !error.as_str().is_empty();
+        let says_something = policy.max_attempts.is_some() || !error.as_str().is_empty();
         let report = Report { error: Some(error.clone()), ..Report::by(&claimant.run_id, ReportKind::Failed, now) };
         let report = says_something.then_some(report);
-        let verdict = Verdict::Fail { terms, is_final, random: nonce.bits() };
+        let verdict = Verdict::Fail { policy, is_final, random: nonce.bits() };
         let command = Command::Settle { claimant, verdict, report: report.as_ref().map(|_| nonce) };
         let changed = self.transition(id, &command, now, nonce, report.as_ref())?;
         let record = self.failed_claim(&changed, now)?;
@@ -245,10 +245,10 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Released, Error> {
-        let terms = self.task(id)?.ok_or(Error::NotFound { id })?.record.terms();
+        let policy = self.task(id)?.ok_or(Error::NotFound { id })?.record.policy();
         // Only a report tells where to look for it.
         let report = (delay_seconds > 0).then(|| Report::by(&claimant.run_id, ReportKind::Released, now));
-        let command = Command::Release { claimant, delay_seconds, terms, report: report.as_ref().map(|_| nonce) };
+        let command = Command::Release { claimant, delay_seconds, policy, report: report.as_ref().map(|_| nonce) };
         let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
         // CM-11: the task waits, whether or not the agent lives to tell.
         Ok(Released::of(&entry, now))
@@ -309,7 +309,7 @@ impl<S: Store> Queue<S> {
             let next =
                 decide(&located.entry, &again.command(&task), now).map_err(|refusal| self.refused(id, refusal))?;
             if !is_now {
-                self.check_hope(&task, now, nonce)?;
+                self.check_parents_can_complete(&task, now, nonce)?;
             }
             // Once it is in the key's file that the task is put back, any agent that asks for the key may do it.
             let with_key = |error: Error| if task.record.unique.is_some() { error.after_the_change() } else { error };
@@ -352,8 +352,8 @@ impl<S: Store> Queue<S> {
     /// Puts back what was cancelled because of tasks that are put back, and what was cancelled because of that.
     fn retry_dependants(&self, retried: &mut Retried, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
         let mut cancelled: Vec<Task> = Vec::new();
-        for part in self.parts_of(Shelf::Done)? {
-            for located in self.entries_in(&part)? {
+        for shard in self.shards_of(StateDir::Done)? {
+            for located in self.entries_in(&shard)? {
                 // Nobody in particular cancelled it.
                 if matches!(&located.entry.state, State::Ended(Ending { outcome: Outcome::Cancelled, lease: None, .. }))
                 {
@@ -418,7 +418,7 @@ impl<S: Store> Queue<S> {
             return Ok(());
         }
         let nonce = claimant.nonce.unwrap_or_else(|| Nonce::of_run_id(&claimant.run_id));
-        self.keep_orphan(id, nonce, report)
+        self.keep_late_result(id, nonce, report)
     }
 
     /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster. A lease that
@@ -431,7 +431,7 @@ impl<S: Store> Queue<S> {
         nonce: Nonce,
         report: Option<&Report>,
     ) -> Result<Changed, Error> {
-        let mut known = self.memory.borrow_mut().take_lease(id);
+        let mut known = self.cache.borrow_mut().take_lease(id);
         for _ in 0..limits::RACES {
             let known = known.take().filter(|located| decide(&located.entry, command, now).is_ok());
             let located = match known {
@@ -449,13 +449,13 @@ impl<S: Store> Queue<S> {
                 Err(refusal) => return Err(self.refused(id, refusal)),
             };
             if let (Command::Cancel { run_id, nonce, .. }, Some(lease)) = (command, next.lease()) {
-                self.spill(&lease.holder, run_id, *nonce)?;
+                self.overflow(&lease.holder, run_id, *nonce)?;
             }
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
             if self.step(&located, &next, report, now, nonce, &mut budget)? == Moved::Here {
-                if matches!(next.state, State::Claimed(_) | State::Recalled(_)) {
-                    let dir = layout::shelf_of(Shelf::Claimed, id);
-                    self.memory.borrow_mut().hold(Located { dir, entry: next.clone() });
+                if matches!(next.state, State::Claimed(_) | State::Cancelling(_)) {
+                    let dir = layout::shard_of(StateDir::Claimed, id);
+                    self.cache.borrow_mut().hold(Located { dir, entry: next.clone() });
                 }
                 return Ok(Changed { last: located.entry, next });
             }
@@ -520,7 +520,7 @@ impl<S: Store> Queue<S> {
             (Moved::Gone, Some(nonce)) => self.leads_to(next.id, nonce),
         };
         let moved = if took_effect == Some(true) { Moved::Here } else { Moved::Gone };
-        self.memory.borrow_mut().stir(&located.dir);
+        self.cache.borrow_mut().changed(&located.dir);
         let says_something = next.has_ended() || report.is_some() && next.due().is_some();
         // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
         if moved == Moved::Here && !by_one_flush && (says_something || superseded.is_some()) {
@@ -564,7 +564,7 @@ impl<S: Store> Queue<S> {
 
     /// Who asks the task's holder to stop, if somebody does.
     pub(super) fn cancel_request(&self, entry: &Entry) -> Result<Option<CancelRequest>, Error> {
-        if !matches!(entry.state, State::Recalled(_)) {
+        if !matches!(entry.state, State::Cancelling(_)) {
             return Ok(None);
         }
         let requests =
@@ -609,7 +609,7 @@ impl Released {
 pub(super) fn tells_the_end(kind: ReportKind, outcome: Outcome) -> bool {
     match outcome {
         Outcome::Completed => kind == ReportKind::Completed,
-        Outcome::Failed => matches!(kind, ReportKind::Failed | ReportKind::Lapsed),
+        Outcome::Failed => matches!(kind, ReportKind::Failed | ReportKind::TimedOut),
         Outcome::Cancelled => matches!(kind, ReportKind::Cancelled | ReportKind::CancelRequested),
         Outcome::Expired => false,
     }

@@ -32,9 +32,9 @@ pub struct QueueStats {
     /// Since when the oldest task waits that can be claimed.
     pub oldest_pending_since: Option<Timestamp>,
     /// From enqueuing to the last claim, of tasks that were completed or failed in the window.
-    pub wait: Option<Spread>,
+    pub wait: Option<Percentiles>,
     /// From the last claim to the end, of the same.
-    pub run: Option<Spread>,
+    pub run: Option<Percentiles>,
     /// Nothing is claimed from it.
     pub is_paused: bool,
     /// How many of its tasks may be claimed at once.
@@ -43,7 +43,7 @@ pub struct QueueStats {
 
 /// How a number of times is spread, in microseconds: so many per cent of them are at most as long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
+pub struct Percentiles {
     /// How many there are.
     pub count: u64,
     /// Half of them.
@@ -93,7 +93,7 @@ impl<S: Store> Queue<S> {
         }
         for (queue, Times { wait, run }) in times {
             let figures = stats.queues.entry(queue).or_default();
-            (figures.wait, figures.run) = (Spread::of(wait), Spread::of(run));
+            (figures.wait, figures.run) = (Percentiles::of(wait), Percentiles::of(run));
         }
         let Settings { paused, max_in_flight } = self.settings()?;
         for queue in paused {
@@ -128,14 +128,14 @@ impl Times {
     }
 }
 
-impl Spread {
+impl Percentiles {
     /// The spread of these times; `None`: there are none.
-    fn of(times: Vec<u64>) -> Option<Spread> {
+    fn of(times: Vec<u64>) -> Option<Percentiles> {
         let times = sorted::by(times, u64::cmp);
         // The nearest rank: the smallest that so many per cent are not above.
         let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         let count = u64::try_from(times.len()).unwrap_or(u64::MAX);
-        Some(Spread { count, p50: at(50)?, p90: at(90)?, p99: at(99)?, max: at(100)? })
+        Some(Percentiles { count, p50: at(50)?, p90: at(90)?, p99: at(99)?, max: at(100)? })
     }
 }
 
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn a_spread_is_by_nearest_rank() {
-        assert_eq!(Spread::of(Vec::new()), None);
-        assert_eq!(Spread::of(Vec::from([7])), Some(Spread { count: 1, p50: 7, p90: 7, p99: 7, max: 7 }));
-        let spread = Spread::of((1..=200).rev().collect());
-        assert_eq!(spread, Some(Spread { count: 200, p50: 100, p90: 180, p99: 198, max: 200 }));
+        assert_eq!(Percentiles::of(Vec::new()), None);
+        assert_eq!(Percentiles::of(Vec::from([7])), Some(Percentiles { count: 1, p50: 7, p90: 7, p99: 7, max: 7 }));
+        let spread = Percentiles::of((1..=200).rev().collect());
+        assert_eq!(spread, Some(Percentiles { count: 200, p50: 100, p90: 180, p99: 198, max: 200 }));
     }
 }

@@ -13,7 +13,7 @@ use super::files::Located;
 use super::reports::{LATE, Line, Told};
 use crate::entry::{Ending, Entry, Outcome, QueueLabel, State};
 use crate::error::Error;
-use crate::layout::{self, Dir, Shelf};
+use crate::layout::{self, Dir, StateDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName};
 use crate::queue::ReportKind;
@@ -41,7 +41,7 @@ pub(super) fn is_at_its_flush(located: &Located, now: Timestamp) -> bool {
 pub(super) fn before_its_end(located: &Located) -> Option<Entry> {
     match &located.entry.state {
         State::Ended(Ending { outcome: Outcome::Completed | Outcome::Failed, lease: Some(lease), .. })
-            if located.entry.report.is_some() && located.dir.is_below(&layout::shelf(Shelf::Claimed)) =>
+            if located.entry.report.is_some() && located.dir.is_below(&layout::state_dir(StateDir::Claimed)) =>
         {
             Some(Entry { state: State::Claimed(lease.clone()), ..located.entry.clone() })
         }
@@ -67,7 +67,7 @@ impl<S: Store> Queue<S> {
         if let Err(error) = self.finish_own(&ended, home) {
             // The next flush may succeed though the report is lost: of a failed write a file is told once. So the
             // task is held again.
-            let version = next.version.saturating_add(1);
+            let version = next.version_after();
             self.or_leave(self.shift(&ended, &Entry { version, ..located.entry.clone() }, &ended.dir));
             return Err(error.after_the_change());
         }
@@ -136,7 +136,7 @@ impl<S: Store> Queue<S> {
         let before = lines.chain(files.filter(|(version, _)| *version < held.version));
         let report = before.max_by_key(|(version, _)| *version).map(|(_, nonce)| nonce);
         let queue = Some(QueueLabel::of(&task.record.queue));
-        let version = held.version.saturating_add(1);
+        let version = held.version_after();
         self.shift(ended, &Entry { version, report, queue, ..held }, &ended.dir)
     }
 }

@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Queue;
-use super::doctor::Mender;
+use super::doctor::Repairer;
 use super::files::Located;
 use crate::entry::Entry;
 use crate::error::Error;
@@ -74,7 +74,7 @@ impl Again {
             (false, Some(parent)) => Restart::Blocked(*parent),
             (false, None) => Restart::Planned,
         };
-        Command::Retry { terms: task.record.terms(), restart }
+        Command::Retry { policy: task.record.policy(), restart }
     }
 }
 
@@ -169,7 +169,7 @@ impl<S: Store> Queue<S> {
     pub(super) fn unlock(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
         let Some(dir) = key_of(task) else { return self.find(task.id) };
         match self.key(dir)?.staged(task.id) {
-            Some(staged) => self.shelve_staged(&staged, task, now, nonce),
+            Some(staged) => self.move_staged(&staged, task, now, nonce),
             None => self.find(task.id),
         }
     }
@@ -180,7 +180,7 @@ impl<S: Store> Queue<S> {
         Ok(self.key(dir)?.staged(task.id).is_some())
     }
 
-    fn shelve_staged(
+    fn move_staged(
         &self,
         staged: &Located,
         task: &Task,
@@ -246,7 +246,7 @@ impl<S: Store> Queue<S> {
         for _ in 0..limits::RACES {
             let located = match self.key(dir.clone())?.staged(id) {
                 Some(staged) => match self.task_at(&staged)? {
-                    Some(task) => self.shelve_staged(&staged, &task, now, nonce)?,
+                    Some(task) => self.move_staged(&staged, &task, now, nonce)?,
                     None => continue,
                 },
                 None => self.find(id)?,
@@ -280,10 +280,10 @@ impl<S: Store> Queue<S> {
         let Some((path, _)) = self.record_of(id)? else { return Ok(true) };
         if self.store.links(&path)? == Some(1) {
             let mut nonces = nonce.counted_on();
-            Mender::new(self, &mut nonces).shelve_again(id, now)?;
+            Repairer::new(self, &mut nonces).relink(id, now)?;
             return Ok(false);
         }
-        Ok(self.is_purged(id)? || self.scan_aside()?.tasks.contains_key(&id))
+        Ok(self.is_purged(id)? || self.scan_quarantine()?.tasks.contains_key(&id))
     }
 }
 

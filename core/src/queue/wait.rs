@@ -90,7 +90,7 @@ impl WaitingClaim {
         let thoroughness = match &self.watch {
             // Who waits has the time to go on with what is due, until that is done.
             Some(watch) if elapsed < self.wait && !self.more_is_due => {
-                if !queue.has_stirred(watch, clock.now())? {
+                if !queue.may_have_changed(watch, clock.now())? {
                     return Ok(self.sleep(elapsed));
                 }
                 Thoroughness::Quick

@@ -1,6 +1,6 @@
-//! Looking out for a task without reading the shelf over and over.
+//! Looking out for a task without reading `ready/` over and over.
 //!
-//! An agent that found nothing has seen every directory of the ready shelf. Whatever is enqueued later changes one of
+//! An agent that found nothing has seen every directory of `ready/`. Whatever is enqueued later changes one of
 //! those whose time is not past: it comes into one, or a new directory for it does. So looking whether one has changed
 //! is looking whether there may be a task, at the price of one call for each of a handful of directories.
 
@@ -13,7 +13,7 @@ use crate::limits;
 use crate::store::{Stamp, Store};
 use crate::time::Timestamp;
 
-/// How the ready shelf was when nothing was found on it.
+/// How `ready/` was when nothing was found in it.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     seen: Vec<(Dir, Option<Stamp>)>,
@@ -55,7 +55,7 @@ pub(super) fn there_or_above(dir: &Dir, is_there: bool) -> Dir {
 impl<S: Store> Queue<S> {
     /// True if there may be something to claim that was not there at the last look, or if the last look is a second
     /// ago: a sweep may be due then, and a filesystem whose stamps cannot be trusted costs a second, not the task.
-    pub fn has_stirred(&self, watch: &Watch, now: Timestamp) -> Result<bool, Error> {
+    pub fn may_have_changed(&self, watch: &Watch, now: Timestamp) -> Result<bool, Error> {
         if now.micros_since(watch.looked_at) >= *limits::SWEEP_MICROS.start() || now < watch.looked_at {
             return Ok(true);
         }

@@ -1,4 +1,4 @@
-//! One round through the queue: each task by itself, then what belongs to none.
+//! One examination of the queue: each task by itself, then what belongs to none.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -10,9 +10,9 @@ use super::super::find::LOOKS;
 use super::super::reports::Report;
 use super::super::unfinished::is_unfinished;
 use super::super::{Queue, Status, says_format};
-use super::mend::{Fence, Mender};
-use super::scan::{Aside, Case, Scan};
-use super::{Became, Defect, Diagnosis, Note, Problem};
+use super::repairer::{Fence, Repairer};
+use super::scan::{Quarantine, Scan, TaskFiles};
+use super::{Defect, Diagnosis, Note, Problem, Repair};
 use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
@@ -24,11 +24,11 @@ use crate::task::{BadRecord, Record, Task};
 use crate::time::Timestamp;
 
 /// A doctor at work.
-pub(super) struct Round<'a, S> {
+pub(super) struct Examination<'a, S> {
     queue: &'a Queue<S>,
     now: Timestamp,
     /// An examination has none, and changes nothing.
-    mender: Option<Mender<'a, S>>,
+    repairer: Option<Repairer<'a, S>>,
     diagnosis: Diagnosis,
     /// Files of run ids that have been looked at.
     runs: BTreeSet<Path>,
@@ -45,52 +45,52 @@ struct Whole {
     task: Task,
 }
 
-impl<'a, S: Store> Round<'a, S> {
+impl<'a, S: Store> Examination<'a, S> {
     pub(super) fn new(
         queue: &'a Queue<S>,
         now: Timestamp,
         nonces: Option<&'a mut dyn FnMut() -> Nonce>,
-    ) -> Round<'a, S> {
-        let mender = nonces.map(|nonces| Mender::new(queue, nonces));
-        Round { queue, now, mender, diagnosis: Diagnosis::default(), runs: BTreeSet::new(), latest: None }
+    ) -> Examination<'a, S> {
+        let repairer = nonces.map(|nonces| Repairer::new(queue, nonces));
+        Examination { queue, now, repairer, diagnosis: Diagnosis::default(), runs: BTreeSet::new(), latest: None }
     }
 
     pub(super) fn run(mut self) -> Result<Diagnosis, Error> {
-        let Scan { cases, drafts, tokens, mut foreign, mut in_the_way, .. } = self.queue.scan()?;
+        let Scan { tasks, drafts, tokens, mut foreign, mut in_the_way, .. } = self.queue.scan()?;
         foreign.sort();
         self.diagnosis.foreign = foreign;
-        // First what is in the way of setting anything aside.
-        in_the_way.sort_by_key(|(path, _)| path.dir.child(&path.name) != layout::aside_shelf());
+        // First what is in the way of quarantining anything.
+        in_the_way.sort_by_key(|(path, _)| path.dir.child(&path.name) != layout::quarantine_dir());
         for (path, error) in in_the_way {
-            let became = self.repaired_for_good(&error, |mender| mender.clear_the_way(&path))?;
+            let became = self.repaired_for_good(&error, |repairer| repairer.clear_the_way(&path))?;
             self.found(None, path, Problem::InTheWay(error), became);
         }
-        let aside = self.queue.scan_aside()?;
-        // To shelve a task is to look at those that it waits for, which moves them on. So these come last: the others
-        // are as they were seen.
-        let (standing, unshelved): (Vec<_>, Vec<_>) = cases.iter().partition(|(_, case)| case.stands());
-        for (id, case) in standing.into_iter().chain(unshelved) {
-            match self.check_task(*id, case, &aside) {
+        let quarantine = self.queue.scan_quarantine()?;
+        // To link a task again is to look at those that it waits for, which moves them on. So these come last: the
+        // others are as they were seen.
+        let (standing, without_entry): (Vec<_>, Vec<_>) = tasks.iter().partition(|(_, files)| files.stands());
+        for (id, files) in standing.into_iter().chain(without_entry) {
+            match self.check_task(*id, files, &quarantine) {
                 Err(Error::Store(error) | Error::Unknown(error)) => self.note(Note::Failed(error)),
                 // Another task's record, which is told of that one.
                 Err(Error::Corrupt { .. }) => {}
                 checked => checked?,
             }
         }
-        self.check_format(!cases.is_empty())?;
+        self.check_format(!tasks.is_empty())?;
         for draft in &drafts {
             self.check_draft(draft)?;
         }
         self.note_tokens(&tokens)?;
         self.note_clock();
-        self.diagnosis.aside = self.queue.scan_aside()?.files;
+        self.diagnosis.quarantine = self.queue.scan_quarantine()?.files;
         Ok(self.diagnosis)
     }
 
-    fn check_task(&mut self, id: TaskId, case: &Case, aside: &Aside) -> Result<(), Error> {
-        let mut present = self.queue.present(id, &case.sightings)?;
+    fn check_task(&mut self, id: TaskId, files: &TaskFiles, quarantine: &Quarantine) -> Result<(), Error> {
+        let mut present = self.queue.present(id, &files.sightings)?;
         if present.is_empty() {
-            present = self.queue.present(id, &case.strays)?;
+            present = self.queue.present(id, &files.strays)?;
         }
         let (alone, any) = (present.len() == 1, present.first().map(|(located, _)| located.clone()));
         let (whole, bad): (Vec<_>, Vec<_>) = present.into_iter().partition(|(_, content)| content.is_ok());
@@ -104,40 +104,46 @@ impl<'a, S: Store> Round<'a, S> {
         match (whole.next(), any) {
             (Some(kept), _) => {
                 self.check_others(&kept.located, whole)?;
-                self.check_kept(kept, case, aside, alone)
+                self.check_kept(kept, files, quarantine, alone)
             }
             (None, Some(bad)) if left_bad => self.count(&bad),
-            (None, _) => self.check_unshelved(id),
+            (None, _) => self.check_without_entry(id),
         }
     }
 
-    /// Sets entries aside that do not hold their task. True if one was left.
+    /// Quarantines entries that do not hold their task. True if one was left.
     fn check_contents(&mut self, bad: Vec<Present>) -> Result<bool, Error> {
         let mut left = false;
         for (located, content) in bad {
             let Err(problem) = content else { continue };
-            let aside = |mender: &mut Mender<'_, S>| mender.set_aside(&located.path());
+            let quarantine = |repairer: &mut Repairer<'_, S>| repairer.quarantine(&located.path());
             let became = match &problem {
-                BadRecord::Unreadable(error) => self.repaired_for_good(error, aside)?,
-                _ => self.repaired(aside)?,
+                BadRecord::Unreadable(error) => self.repaired_for_good(error, quarantine)?,
+                _ => self.repaired(quarantine)?,
             };
-            left |= became == Became::Left;
+            left |= became == Repair::Left;
             self.found(Some(located.entry.id), located.path(), Problem::RecordBad(problem), became);
         }
         Ok(left)
     }
 
-    /// Sets entries aside beside the one that counts.
+    /// Quarantines entries beside the one that counts.
     fn check_others(&mut self, kept: &Located, others: impl Iterator<Item = Whole>) -> Result<(), Error> {
         for Whole { located: other, .. } in others {
-            let became = self.repaired(|mender| mender.set_aside(&other.path()))?;
+            let became = self.repaired(|repairer| repairer.quarantine(&other.path()))?;
             self.found(Some(other.entry.id), other.path(), Problem::TwoEntries { kept: kept.path() }, became);
         }
         Ok(())
     }
 
     /// Looks at the entry that counts, and at what belongs to it. `alone`: the task has no other.
-    fn check_kept(&mut self, kept: Whole, case: &Case, aside: &Aside, alone: bool) -> Result<(), Error> {
+    fn check_kept(
+        &mut self,
+        kept: Whole,
+        files: &TaskFiles,
+        quarantine: &Quarantine,
+        alone: bool,
+    ) -> Result<(), Error> {
         let Whole { mut located, task } = kept;
         if located.dir.is_below(&layout::unique_keys()) {
             return self.check_staged(&located, &task);
@@ -146,25 +152,25 @@ impl<'a, S: Store> Round<'a, S> {
         if is_unfinished(&located) {
             // Its holder is at it, or a sweep will be.
             let now = self.now;
-            self.repaired(|mender| mender.finish(&located, now))?;
+            self.repaired(|repairer| repairer.finish(&located, now))?;
             return Ok(());
         }
         let home = home_of(&located.entry, &task);
         if located.dir != home {
             let misplaced = located.path();
-            let became = self.repaired(|mender| mender.bring_home(&mut located, &home))?;
+            let became = self.repaired(|repairer| repairer.bring_home(&mut located, &home))?;
             let home = home.file(misplaced.name.as_str());
             self.found(Some(task.id), misplaced, Problem::WrongPlace { home }, became);
         }
         self.check_record(&located)?;
         let history = self.check_reports(&located)?;
         self.check_run(&located.entry)?;
-        if self.check_agreement(&mut located, &task, &history)? == Became::SetAside {
+        if self.check_agreement(&mut located, &task, &history)? == Repair::Quarantined {
             return Ok(());
         }
         self.note_times(&located);
         let needed = history.into_iter().map(|(nonce, _)| nonce).collect();
-        if alone { self.clear_reports(&located.entry, case, &needed, aside) } else { Ok(()) }
+        if alone { self.clear_reports(&located.entry, files, &needed, quarantine) } else { Ok(()) }
     }
 
     /// Looks at a task that has asked for a key and stands nowhere else. If it has got the key it goes to where it
@@ -174,14 +180,14 @@ impl<'a, S: Store> Round<'a, S> {
             self.note(Note::Enqueuing { task_id: task.id });
         } else if self.queue.has_its_key(task)? {
             let now = self.now;
-            let became = self.repaired(|mender| mender.unlock(task, now))?;
+            let became = self.repaired(|repairer| repairer.unlock(task, now))?;
             self.found(Some(task.id), staged.path(), Problem::NoEntry, became);
         } else {
             self.diagnosis.leftovers.torn_records += 1;
             // Its enqueuer, if it lives after all, may give the task its key and move it at any time before this
-            // rename. So only the record of a staged entry that this doctor has set aside goes with it.
-            let became = self.repaired(|mender| mender.set_aside(&staged.path()))?;
-            let record = self.queue.record_of(task.id)?.filter(|_| became == Became::SetAside);
+            // rename. So only the record of a staged entry that this doctor has quarantined goes with it.
+            let became = self.repaired(|repairer| repairer.quarantine(&staged.path()))?;
+            let record = self.queue.record_of(task.id)?.filter(|_| became == Repair::Quarantined);
             record.map(|(record, _)| self.clear_away(&record)).transpose()?;
         }
         Ok(())
@@ -197,20 +203,20 @@ impl<'a, S: Store> Round<'a, S> {
     fn check_record(&mut self, located: &Located) -> Result<(), Error> {
         let id = located.entry.id;
         let Some((path, record)) = self.queue.record_file(id)? else {
-            let became = self.repaired(|mender| mender.link_record_back(located))?;
+            let became = self.repaired(|repairer| repairer.link_record_back(located))?;
             self.found(Some(id), layout::record(id), Problem::RecordMissing, became);
             return Ok(());
         };
         if let Err(problem) = record {
-            let became = self.repaired(|mender| match mender.set_record_aside(id, &path)? {
-                Became::SetAside => mender.link_record_back(located),
+            let became = self.repaired(|repairer| match repairer.quarantine_record(id, &path)? {
+                Repair::Quarantined => repairer.link_record_back(located),
                 became => Ok(became),
             })?;
             self.found(Some(id), path, Problem::RecordBad(problem), became);
             return Ok(());
         }
         if self.queue.store().links(&located.path())? == Some(1)
-            && self.repaired(|mender| mender.join_record(located))? == Became::Left
+            && self.repaired(|repairer| repairer.join_record(located))? == Repair::Left
         {
             self.note(Note::RecordApart(path));
         }
@@ -228,51 +234,51 @@ impl<'a, S: Store> Round<'a, S> {
         if let Some((_, None)) = history.last() {
             // One of progress is removed once another has taken its place: then the entry has another name, too.
             if self.queue.store().exists(&located.path())? {
-                self.found(Some(id), file, Problem::ReportLost, Became::Left);
+                self.found(Some(id), file, Problem::ReportLost, Repair::Left);
             }
         }
         Ok(history)
     }
 
     /// Looks whether what belongs to the task agrees: what no queue makes was put there by somebody, or altered. No
-    /// agent could go on with it, or would be told what nobody did, so it waits in `aside/` for a person.
+    /// agent could go on with it, or would be told what nobody did, so it waits in `quarantine/` for a person.
     fn check_agreement(
         &mut self,
         located: &mut Located,
         task: &Task,
         history: &[(Nonce, Option<Report>)],
-    ) -> Result<Became, Error> {
+    ) -> Result<Repair, Error> {
         let is_put_off = located.entry.due().is_some();
         let put_off_to = if is_put_off { self.queue.times_put_off_to(task.id)? } else { Vec::new() };
         let Some(disagreement) = disagreement(&located.entry, task, history, &put_off_to, self.now) else {
-            return Ok(Became::Left);
+            return Ok(Repair::Left);
         };
         // It has moved on meanwhile, and what was read last is of its next name.
         if !self.queue.store().exists(&located.path())? {
-            return Ok(Became::Left);
+            return Ok(Repair::Left);
         }
         let (path, now) = (located.path(), self.now);
         let became = match disagreement {
             // The report that told it is lost, which is told: it goes on when it is due.
-            Disagreement::Due { .. } if history.iter().any(|(_, report)| report.is_none()) => return Ok(Became::Left),
-            Disagreement::Ahead { .. } => self.repaired(|mender| mender.date_back(located, task, now))?,
-            _ => self.repaired(|mender| mender.set_aside(&path))?,
+            Disagreement::Due { .. } if history.iter().any(|(_, report)| report.is_none()) => return Ok(Repair::Left),
+            Disagreement::Ahead { .. } => self.repaired(|repairer| repairer.date_back(located, task, now))?,
+            _ => self.repaired(|repairer| repairer.quarantine(&path))?,
         };
         self.found(Some(task.id), path, Problem::Disagrees(disagreement), became);
         Ok(became)
     }
 
     /// Looks at a task without an entry: a record that is cut off is one that was never acknowledged; a whole one is a
-    /// task to be shelved again, once it is certain that it has no entry anywhere.
-    fn check_unshelved(&mut self, id: TaskId) -> Result<(), Error> {
+    /// task to be linked again, once it is certain that it has no entry anywhere.
+    fn check_without_entry(&mut self, id: TaskId) -> Result<(), Error> {
         let Some((path, record)) = self.queue.record_file(id)? else { return Ok(()) };
         let task = match record {
             Ok(task) => task,
             Err(problem) => {
-                let aside = |mender: &mut Mender<'_, S>| mender.set_record_aside(id, &path);
+                let quarantine = |repairer: &mut Repairer<'_, S>| repairer.quarantine_record(id, &path);
                 let became = match &problem {
-                    BadRecord::Unreadable(error) => self.repaired_for_good(error, aside)?,
-                    _ => self.repaired(aside)?,
+                    BadRecord::Unreadable(error) => self.repaired_for_good(error, quarantine)?,
+                    _ => self.repaired(quarantine)?,
                 };
                 match problem {
                     BadRecord::Unreadable(_) => self.found(Some(id), path, Problem::RecordBad(problem), became),
@@ -281,23 +287,25 @@ impl<'a, S: Store> Round<'a, S> {
                 return Ok(());
             }
         };
-        // A task of which an entry is aside has been in a person's or a doctor's hands. It waits for a person.
-        if let Some(lost) = self.queue.scan_aside()?.tasks.remove(&id) {
+        // A task of which an entry is in `quarantine/` has been in a person's or a doctor's hands. It waits for a
+        // person.
+        if let Some(lost) = self.queue.scan_quarantine()?.tasks.remove(&id) {
             if self.queue.relocate(id)?.is_none() {
-                // A doctor has set its staged entry aside, as it never got its key, and died before this.
+                // A doctor has quarantined its staged entry, as it never got its key, and died before this.
                 if self.age(&task) >= limits::ENQUEUE_MICROS && !self.queue.has_its_key(&task)? {
                     self.diagnosis.leftovers.torn_records += 1;
                     return self.clear_away(&path);
                 }
-                // Unless what is aside is no name of the record, but something that had taken the place of one.
+                // Unless what is in `quarantine/` is no name of the record, but something that had taken the place of
+                // one.
                 if self.queue.store().links(&path)? == Some(1) {
                     let now = self.now;
-                    let became = self.repaired(|mender| mender.reinstate(&lost, now))?;
+                    let became = self.repaired(|repairer| repairer.reinstate(&lost, now))?;
                     self.found(Some(id), path, Problem::NoEntry, became);
                     return self.check_run(&lost);
                 }
-                self.note(Note::EntryAside { task_id: id });
-                self.found(Some(id), path, Problem::NoEntry, Became::Left);
+                self.note(Note::EntryQuarantined { task_id: id });
+                self.found(Some(id), path, Problem::NoEntry, Repair::Left);
             }
             return Ok(());
         }
@@ -305,28 +313,28 @@ impl<'a, S: Store> Round<'a, S> {
             return Ok(());
         }
         match self.queue.store().links(&path)? {
-            // It is being enqueued or shelved again this very moment.
+            // It is being enqueued or linked again this very moment.
             None => {}
             Some(1) if self.age(&task) < limits::ENQUEUE_MICROS => self.note(Note::Enqueuing { task_id: id }),
             // Another task has its key: its enqueuer died before it could know.
             Some(1) if !self.queue.has_its_key(&task)? => {
                 self.diagnosis.leftovers.torn_records += 1;
                 // Its enqueuer, if it lives after all, may stage it until the record has another name.
-                self.repaired(|mender| match mender.fence(id)? {
-                    Fence::Mine(path, _) => mender.set_aside(&path),
-                    Fence::Shelved | Fence::Gone | Fence::Torn(_) | Fence::SeveralNames => Ok(Became::Left),
+                self.repaired(|repairer| match repairer.fence(id)? {
+                    Fence::Mine(path, _) => repairer.quarantine(&path),
+                    Fence::HasEntry | Fence::Gone | Fence::Torn(_) | Fence::SeveralNames => Ok(Repair::Left),
                 })?;
             }
             Some(1) => {
                 let now = self.now;
-                let became = self.repaired(|mender| mender.shelve_again(id, now))?;
+                let became = self.repaired(|repairer| repairer.relink(id, now))?;
                 self.found(Some(id), path, Problem::NoEntry, became);
             }
             Some(_) if self.queue.relocate(id)?.is_some() => {}
             Some(links) => {
                 self.note(Note::SeveralNames { task_id: id, links });
                 if self.foreign_names_of(id, links)? + 1 == links {
-                    self.found(Some(id), path, Problem::NoEntry, Became::Left);
+                    self.found(Some(id), path, Problem::NoEntry, Repair::Left);
                 }
             }
         }
@@ -346,17 +354,17 @@ impl<'a, S: Store> Round<'a, S> {
         Ok(names)
     }
 
-    /// Sets reports aside whose rename can succeed no more: it would need the exact name that the task had before
+    /// Quarantines reports whose rename can succeed no more: it would need the exact name that the task had before
     /// this version, and that one is gone. One of a higher version may be in the hands of an agent about to rename.
     fn clear_reports(
         &mut self,
         present: &Entry,
-        case: &Case,
+        files: &TaskFiles,
         needed: &BTreeSet<Nonce>,
-        aside: &Aside,
+        quarantine: &Quarantine,
     ) -> Result<(), Error> {
-        for (path, version, nonce) in &case.reports {
-            let kept = needed.contains(nonce) || aside.reports.contains(&(present.id, *nonce));
+        for (path, version, nonce) in &files.reports {
+            let kept = needed.contains(nonce) || quarantine.reports.contains(&(present.id, *nonce));
             if *version <= present.version && !kept {
                 self.diagnosis.leftovers.reports += 1;
                 self.clear_away(path)?;
@@ -383,7 +391,7 @@ impl<'a, S: Store> Round<'a, S> {
         let Some(stamp) = stamp else { return Ok(()) };
         if stamp.micros().saturating_add(limits::TRIAL_MICROS) <= self.now.micros() {
             self.diagnosis.leftovers.drafts += 1;
-            self.repaired(|_| queue.remove_trial(&trial).map(|()| Became::Mended))?;
+            self.repaired(|_| queue.remove_trial(&trial).map(|()| Repair::Mended))?;
         }
         Ok(())
     }
@@ -397,14 +405,14 @@ impl<'a, S: Store> Round<'a, S> {
         if !has_tasks && !is_there {
             return Ok(());
         }
-        let became = self.repaired(|mender| {
+        let became = self.repaired(|repairer| {
             // Since this doctor came another one may have made it.
             for name in [&format, &layout::anchor()] {
                 if queue.store().exists(name)? && !says_format(queue.store(), name)? {
-                    mender.set_aside(name)?;
+                    repairer.quarantine(name)?;
                 }
             }
-            queue.init(now, mender.nonce()).map(|_| Became::Mended)
+            queue.init(now, repairer.nonce()).map(|_| Repair::Mended)
         })?;
         self.found(None, format, Problem::NoFormat, became);
         Ok(())
@@ -414,7 +422,7 @@ impl<'a, S: Store> Round<'a, S> {
     fn check_original(&mut self) -> Result<(), Error> {
         let queue = self.queue;
         if queue.is_copy()? {
-            let became = self.repaired(|mender| mender.take_over())?;
+            let became = self.repaired(|repairer| repairer.take_over())?;
             self.found(None, layout::anchor(), Problem::Copied, became);
         }
         Ok(())
@@ -439,7 +447,7 @@ impl<'a, S: Store> Round<'a, S> {
         // One byte: a directory can be opened as a file, and refuses only to be read.
         match self.queue.store().read(path, 1) {
             Err(error) if error.is_of_one_place() => {
-                let became = self.repaired_for_good(&error, |mender| mender.set_aside(path))?;
+                let became = self.repaired_for_good(&error, |repairer| repairer.quarantine(path))?;
                 self.found(None, path.clone(), Problem::InTheWay(error), became);
                 Ok(false)
             }
@@ -450,7 +458,7 @@ impl<'a, S: Store> Round<'a, S> {
     /// Looks at the text of a run id that is too long for a name. It only serves to be shown; but the text of another
     /// run id would be shown for every task of this agent.
     fn check_run(&mut self, entry: &Entry) -> Result<(), Error> {
-        let Some(holder) = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.spilled()) else {
+        let Some(holder) = entry.lease().map(|lease| &lease.holder).filter(|holder| holder.overflows()) else {
             return Ok(());
         };
         let path = layout::run(holder);
@@ -460,11 +468,11 @@ impl<'a, S: Store> Round<'a, S> {
         if !self.check_readable(&path)? {
             return Ok(());
         }
-        match self.queue.spilled_text(holder)? {
+        match self.queue.overflow_text(holder)? {
             None => self.note(Note::RunLost(path)),
             Some(run_id) if holder.is_of(&run_id) => {}
             Some(_) => {
-                let became = self.repaired(|mender| mender.set_aside(&path))?;
+                let became = self.repaired(|repairer| repairer.quarantine(&path))?;
                 self.found(None, path, Problem::Disagrees(Disagreement::RunId), became);
             }
         }
@@ -480,8 +488,8 @@ impl<'a, S: Store> Round<'a, S> {
             | State::Blocked { .. }
             | State::Ready { .. }
             | State::Claimed(_)
-            | State::Recalled(_)
-            | State::Lapsed { .. } => None,
+            | State::Cancelling(_)
+            | State::TimedOut { .. } => None,
         };
         let latest = [Some(entry.created_at), lease, ended].into_iter().flatten().max();
         latest.into_iter().for_each(|at| self.note_time(at, located.path()));
@@ -501,21 +509,21 @@ impl<'a, S: Store> Round<'a, S> {
         }
     }
 
-    /// Moves a leftover to `aside/`, in a repair. That it is gone is as good.
+    /// Moves a leftover to `quarantine/`, in a repair. That it is gone is as good.
     fn clear_away(&mut self, path: &Path) -> Result<(), Error> {
-        self.repaired(|mender| mender.set_aside(path)).map(|_| ())
+        self.repaired(|repairer| repairer.quarantine(path)).map(|_| ())
     }
 
     /// Does something about a defect, in a repair. A medium that fails leaves it as it is, and the others to be tried.
-    fn repaired(&mut self, mend: impl FnOnce(&mut Mender<'a, S>) -> Result<Became, Error>) -> Result<Became, Error> {
-        match self.mender.as_mut().map(mend) {
-            None => Ok(Became::Left),
+    fn repaired(&mut self, mend: impl FnOnce(&mut Repairer<'a, S>) -> Result<Repair, Error>) -> Result<Repair, Error> {
+        match self.repairer.as_mut().map(mend) {
+            None => Ok(Repair::Left),
             Some(Err(Error::Store(error) | Error::Unknown(error))) => {
                 self.note(Note::Failed(error));
-                Ok(Became::Left)
+                Ok(Repair::Left)
             }
             // Another task's record, which is told of that one.
-            Some(Err(Error::Corrupt { .. })) => Ok(Became::Left),
+            Some(Err(Error::Corrupt { .. })) => Ok(Repair::Left),
             Some(became) => became,
         }
     }
@@ -525,12 +533,12 @@ impl<'a, S: Store> Round<'a, S> {
     fn repaired_for_good(
         &mut self,
         why: &StoreError,
-        mend: impl FnOnce(&mut Mender<'a, S>) -> Result<Became, Error>,
-    ) -> Result<Became, Error> {
-        if why.kind == StoreErrorKind::Other { Ok(Became::Left) } else { self.repaired(mend) }
+        mend: impl FnOnce(&mut Repairer<'a, S>) -> Result<Repair, Error>,
+    ) -> Result<Repair, Error> {
+        if why.kind == StoreErrorKind::Other { Ok(Repair::Left) } else { self.repaired(mend) }
     }
 
-    fn found(&mut self, task_id: Option<TaskId>, path: Path, problem: Problem, became: Became) {
+    fn found(&mut self, task_id: Option<TaskId>, path: Path, problem: Problem, became: Repair) {
         self.diagnosis.defects.push(Defect { task_id, path, problem, became });
     }
 
@@ -586,10 +594,12 @@ impl<S: Store> Queue<S> {
 fn home_of(entry: &Entry, task: &Task) -> Dir {
     let Record { ref queue, priority, created_at, .. } = task.record;
     match entry.state {
-        State::Ready { .. } | State::Lapsed { .. } => layout::ready_leaf(queue, priority, created_at),
-        State::Scheduled { .. } | State::Blocked { .. } | State::Claimed(_) | State::Recalled(_) | State::Ended(_) => {
-            layout::home(entry, queue)
-        }
+        State::Ready { .. } | State::TimedOut { .. } => layout::ready_bucket(queue, priority, created_at),
+        State::Scheduled { .. }
+        | State::Blocked { .. }
+        | State::Claimed(_)
+        | State::Cancelling(_)
+        | State::Ended(_) => layout::home(entry, queue),
     }
 }
 
@@ -599,8 +609,8 @@ fn home_of(entry: &Entry, task: &Task) -> Dir {
 fn which_counts(one: &Whole, other: &Whole) -> Ordering {
     let rank = |Whole { located: Located { entry, .. }, .. }: &Whole| match &entry.state {
         State::Ended(ending) => (0, Some((entry.version, ending.ended_at)), Reverse(0), 0),
-        State::Claimed(_) | State::Recalled(_) => (1, None, Reverse(entry.version), 0),
-        State::Lapsed { .. } => (1, None, Reverse(entry.version), 1),
+        State::Claimed(_) | State::Cancelling(_) => (1, None, Reverse(entry.version), 0),
+        State::TimedOut { .. } => (1, None, Reverse(entry.version), 1),
         State::Ready { .. } => (1, None, Reverse(entry.version), 2),
         State::Scheduled { .. } => (1, None, Reverse(entry.version), 3),
         State::Blocked { .. } => (1, None, Reverse(entry.version), 4),

@@ -81,7 +81,10 @@ impl Medium {
         let seconds = offset.unsigned_abs() / 1_000_000;
         let side = if offset > 0 { "ahead of" } else { "behind" };
         (seconds > 0).then(|| {
-            format!("the filesystem's clock is {seconds} s {side} this machine's: `claim --wait` finds a task up to a second late")
+            format!(
+                "the filesystem's clock is {seconds} s {side} this machine's: `claim --wait` finds a task up to a \
+                 second late"
+            )
         })
     }
 }

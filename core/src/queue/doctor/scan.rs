@@ -12,13 +12,13 @@ use super::super::settings::is_setting;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path, Shelf, TimedShelf};
+use crate::layout::{self, Dir, Path, StateDir, TimedDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
-/// How deep a directory is looked through that is nobody's: as deep as the ready shelf, seen from the root.
+/// How deep a directory is looked through that is nobody's: as deep as `ready/`, seen from the root.
 const STRANGE_DEPTH: usize = 8;
 
 /// How many names are read in such directories in all.
@@ -27,7 +27,7 @@ const STRANGE_NAMES: usize = 100_000;
 /// All names there are, by what they tell.
 #[derive(Default)]
 pub(super) struct Scan {
-    pub(super) cases: BTreeMap<TaskId, Case>,
+    pub(super) tasks: BTreeMap<TaskId, TaskFiles>,
     pub(super) drafts: Vec<Path>,
     pub(super) tokens: Vec<Timestamp>,
     pub(super) foreign: Vec<Path>,
@@ -39,7 +39,7 @@ pub(super) struct Scan {
 
 /// The names that belong to one task.
 #[derive(Default)]
-pub(super) struct Case {
+pub(super) struct TaskFiles {
     /// Its entries, each as often as it was seen at a new place.
     pub(super) sightings: Vec<Located>,
     /// Those in directories that no queue makes: perhaps one of the queue's that a hand has moved, perhaps somebody's
@@ -49,9 +49,9 @@ pub(super) struct Case {
     pub(super) reports: Vec<(Path, u32, Nonce)>,
 }
 
-/// What is in `aside/`.
+/// What is in `quarantine/`.
 #[derive(Default)]
-pub(in super::super) struct Aside {
+pub(in super::super) struct Quarantine {
     pub(super) files: usize,
     /// The tasks of which an entry is there, and of several that of the highest version.
     pub(in super::super) tasks: BTreeMap<TaskId, Entry>,
@@ -64,24 +64,24 @@ impl<S: Store> Queue<S> {
     pub(super) fn scan(&self) -> Result<Scan, Error> {
         let mut scan = Scan::default();
         self.scan_root(&mut scan)?;
-        self.scan_parts(&layout::tasks(), &mut scan, &mut |scan, dir, name| {
+        self.scan_shards(&layout::tasks(), &mut scan, &mut |scan, dir, name| {
             if name == layout::PREPARED {
                 return Some(());
             }
             if let Some((id, version, nonce)) = layout::parse_report(&name)
                 && layout::record(id).dir == *dir
             {
-                scan.case(id).reports.push((dir.file(name), version, nonce));
+                scan.files_of(id).reports.push((dir.file(name), version, nonce));
                 return Some(());
             }
             layout::parse_record(&name).filter(|id| layout::record(*id).dir == *dir).map(|id| {
-                scan.case(id);
+                scan.files_of(id);
             })
         })?;
         self.scan_blocked(&mut scan)?;
-        self.scan_shelf(&TimedShelf::scheduled(), &mut scan)?;
-        for shelf in [Shelf::Claimed, Shelf::Done] {
-            self.scan_parts(&layout::shelf(shelf), &mut scan, &mut |_, _, _| None)?;
+        self.scan_timed(&TimedDir::scheduled(), &mut scan)?;
+        for state_dir in [StateDir::Claimed, StateDir::Done] {
+            self.scan_shards(&layout::state_dir(state_dir), &mut scan, &mut |_, _, _| None)?;
         }
         self.scan_ready(&mut scan)?;
         self.scan_flat(&layout::runs(), &mut scan, |_, name| layout::is_run(name))?;
@@ -95,14 +95,14 @@ impl<S: Store> Queue<S> {
         self.scan_flat(&layout::sweep(), &mut scan, |scan, name| {
             layout::parse_sweep_token(name).map(|token| scan.tokens.push(token)).is_some()
         })?;
-        for name in self.scan_names(&layout::aside_shelf(), &mut scan)? {
+        for name in self.scan_names(&layout::quarantine_dir(), &mut scan)? {
             if name.parse::<Nonce>().is_ok() {
-                self.scan_names(&layout::aside_shelf().child(&name), &mut scan)?;
+                self.scan_names(&layout::quarantine_dir().child(&name), &mut scan)?;
             }
         }
         let drafts = self.scan_names(&layout::tmp(), &mut scan)?;
         scan.drafts = drafts.into_iter().map(|name| layout::tmp().file(name)).collect();
-        // In `tmp/`, too, a hand may have put what it took from a shelf.
+        // In `tmp/`, too, a hand may have put what it took from a state directory.
         let drafts = scan.drafts.iter().filter(|draft| draft.name.parse::<Nonce>().is_err());
         for path in scan.foreign.iter().chain(drafts).cloned().collect::<Vec<_>>() {
             self.scan_strange(&path.dir.child(&path.name), &mut scan, STRANGE_DEPTH)?;
@@ -110,19 +110,18 @@ impl<S: Store> Queue<S> {
         Ok(scan)
     }
 
-    /// Reads `aside/`: what agents put there, and in directories what doctors did.
-    pub(in super::super) fn scan_aside(&self) -> Result<Aside, Error> {
-        let mut aside = Aside::default();
-        let shelf = layout::aside_shelf();
-        for name in self.names_in(&shelf)? {
+    /// Reads `quarantine/`: what agents put there, and in directories what doctors did.
+    pub(in super::super) fn scan_quarantine(&self) -> Result<Quarantine, Error> {
+        let mut quarantine = Quarantine::default();
+        for name in self.names_in(&layout::quarantine_dir())? {
             let repair = name.parse::<Nonce>().ok();
-            let names = repair.map(|repair| self.unless_in_the_way(self.store().list(&layout::aside_by(repair))));
+            let names = repair.map(|repair| self.unless_in_the_way(self.store().list(&layout::quarantine_by(repair))));
             match names.transpose()?.flatten() {
-                Some(names) => names.unwrap_or_default().iter().for_each(|name| aside.add(name)),
-                None => aside.add(&name),
+                Some(names) => names.unwrap_or_default().iter().for_each(|name| quarantine.add(name)),
+                None => quarantine.add(&name),
             }
         }
-        Ok(aside)
+        Ok(quarantine)
     }
 
     fn scan_root(&self, scan: &mut Scan) -> Result<(), Error> {
@@ -135,23 +134,23 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Reads a directory that is fanned out by id. `known` takes a name in a part that belongs there; entries are noted
-    /// wherever they are.
-    fn scan_parts(
+    /// Reads a directory that is fanned out by id. `known` takes a name in a shard that belongs there; entries are
+    /// noted wherever they are.
+    fn scan_shards(
         &self,
         whole: &Dir,
         scan: &mut Scan,
         known: &mut dyn FnMut(&mut Scan, &Dir, String) -> Option<()>,
     ) -> Result<(), Error> {
-        for part in self.scan_names(whole, scan)? {
-            if !layout::is_part(&part) {
-                scan.entry_or_foreign(whole, part);
+        for shard in self.scan_names(whole, scan)? {
+            if !layout::is_shard(&shard) {
+                scan.entry_or_foreign(whole, shard);
                 continue;
             }
-            let part = whole.child(&part);
-            for name in self.scan_names(&part, scan)? {
-                if known(scan, &part, name.clone()).is_none() {
-                    scan.entry_or_foreign(&part, name);
+            let shard = whole.child(&shard);
+            for name in self.scan_names(&shard, scan)? {
+                if known(scan, &shard, name.clone()).is_none() {
+                    scan.entry_or_foreign(&shard, name);
                 }
             }
         }
@@ -159,10 +158,10 @@ impl<S: Store> Queue<S> {
     }
 
     fn scan_ready(&self, scan: &mut Scan) -> Result<(), Error> {
-        let root = TimedShelf::ready();
+        let root = TimedDir::ready();
         for name in self.scan_names(&root, scan)? {
             match name.parse::<QueueName>() {
-                Ok(queue) => self.scan_shelf(&TimedShelf::queue(&queue), scan)?,
+                Ok(queue) => self.scan_timed(&TimedDir::queue(&queue), scan)?,
                 Err(_) => scan.entry_or_foreign(&root, name),
             }
         }
@@ -170,14 +169,14 @@ impl<S: Store> Queue<S> {
     }
 
     fn scan_blocked(&self, scan: &mut Scan) -> Result<(), Error> {
-        let whole = layout::shelf(Shelf::Blocked);
-        for part in self.scan_names(&whole, scan)? {
-            if !layout::is_part(&part) {
-                scan.entry_or_foreign(&whole, part);
+        let whole = layout::state_dir(StateDir::Blocked);
+        for shard in self.scan_names(&whole, scan)? {
+            if !layout::is_shard(&shard) {
+                scan.entry_or_foreign(&whole, shard);
                 continue;
             }
-            let part = whole.child(&part);
-            for parent in self.scan_names(&part, scan)? {
+            let shard = whole.child(&shard);
+            for parent in self.scan_names(&shard, scan)? {
                 match TaskId::from_hex(&parent) {
                     Some(parent) => {
                         let dir = layout::blocked_on(parent);
@@ -185,7 +184,7 @@ impl<S: Store> Queue<S> {
                         names.retain(|name| layout::parse_mark(name).is_none());
                         names.into_iter().for_each(|name| scan.entry_or_foreign(&dir, name));
                     }
-                    None => scan.entry_or_foreign(&part, parent),
+                    None => scan.entry_or_foreign(&shard, parent),
                 }
             }
         }
@@ -233,11 +232,11 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    fn scan_shelf(&self, shelf: &TimedShelf, scan: &mut Scan) -> Result<(), Error> {
-        for name in self.scan_names(&shelf.dir, scan)? {
-            match shelf.child(&name) {
-                Some(child) => self.scan_shelf(&child, scan)?,
-                None => scan.entry_or_foreign(&shelf.dir, name),
+    fn scan_timed(&self, timed: &TimedDir, scan: &mut Scan) -> Result<(), Error> {
+        for name in self.scan_names(&timed.dir, scan)? {
+            match timed.child(&name) {
+                Some(child) => self.scan_timed(&child, scan)?,
+                None => scan.entry_or_foreign(&timed.dir, name),
             }
         }
         Ok(())
@@ -266,7 +265,7 @@ impl<S: Store> Queue<S> {
         for name in names {
             scan.strange += 1;
             match Entry::parse(&name) {
-                Some(entry) => scan.case(entry.id).strays.push(Located { dir: dir.clone(), entry }),
+                Some(entry) => scan.files_of(entry.id).strays.push(Located { dir: dir.clone(), entry }),
                 None if depth > 0 && scan.strange < STRANGE_NAMES => {
                     self.scan_strange(&dir.child(&name), scan, depth - 1)?;
                 }
@@ -282,7 +281,7 @@ impl<S: Store> Queue<S> {
         let (mut error, place) = (None, parent.file(name));
         for _ in 0..LOOKS {
             match self.store().list(dir) {
-                Ok(Some(names)) => return Ok(names.into_iter().filter(|name| !layout::is_set_aside(name)).collect()),
+                Ok(Some(names)) => return Ok(names.into_iter().filter(|name| !layout::is_quarantined(name)).collect()),
                 Ok(None) if !self.store().exists(&place)? => return Ok(Vec::new()),
                 Ok(None) => {
                     let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
@@ -301,26 +300,26 @@ impl<S: Store> Queue<S> {
 }
 
 impl Scan {
-    fn case(&mut self, id: TaskId) -> &mut Case {
-        self.cases.entry(id).or_default()
+    fn files_of(&mut self, id: TaskId) -> &mut TaskFiles {
+        self.tasks.entry(id).or_default()
     }
 
     fn entry_or_foreign(&mut self, dir: &Dir, name: String) {
         match Entry::parse(&name) {
-            Some(entry) => self.case(entry.id).sightings.push(Located { dir: dir.clone(), entry }),
+            Some(entry) => self.files_of(entry.id).sightings.push(Located { dir: dir.clone(), entry }),
             None => self.foreign.push(dir.file(name)),
         }
     }
 }
 
-impl Case {
+impl TaskFiles {
     /// True if the task was seen in a place where agents look for it.
     pub(super) fn stands(&self) -> bool {
         self.sightings.iter().any(|located| !located.dir.is_below(&layout::unique_keys()))
     }
 }
 
-impl Aside {
+impl Quarantine {
     fn add(&mut self, name: &str) {
         self.files += 1;
         let Some(entry) = Entry::parse(name) else { return };

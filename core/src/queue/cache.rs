@@ -2,11 +2,11 @@
 //!
 //! Nothing that is remembered decides anything. A lease's name is tried by the rename that the transition is, and found
 //! out if it is old; a directory's names are used only while its stamp is the one that it had before they were read; a
-//! leaf that was empty is not looked into again for 20 ms; what a claim has read at the head of the shelf serves the
-//! next ones for 10 ms; and before an agent is told that there is nothing to claim, everything is read. What memory can
-//! cost is order: among the names of one leaf for whoever loses a race, for 10 ms any task that another agent enqueues,
-//! for 20 ms one that was released, and for a second on a filesystem whose stamps cannot be trusted any task, may come
-//! after one that it should have come before.
+//! time bucket that was empty is not looked into again for 20 ms; what a claim has read at the head of the queue serves
+//! the next ones for 10 ms; and before an agent is told that there is nothing to claim, everything is read. What the
+//! cache can cost is order: among the names of one time bucket for whoever loses a race, for 10 ms any task that
+//! another agent enqueues, for 20 ms one that was released, and for a second on a filesystem whose stamps cannot be
+//! trusted any task, may come after one that it should have come before.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -16,9 +16,9 @@ use core::mem;
 
 use super::claim::ClaimRequest;
 use super::files::Located;
-use super::shelves::{Leftovers, passed_over};
+use super::walk::{Leftovers, passed_over};
 use crate::id::TaskId;
-use crate::layout::{Dir, TimedShelf};
+use crate::layout::{Dir, TimedDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName, Tag};
 use crate::store::{Stamp, StoreError};
@@ -27,11 +27,11 @@ use crate::time::Timestamp;
 
 /// What is remembered.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// True once the shelf has been walked. Most queues are opened for one claim, to which remembering is of no use.
+pub(super) struct Cache {
+    /// True once `ready/` has been walked. Most queues are opened for one claim, to which remembering is of no use.
     pub(super) walked: bool,
     dirs: BTreeMap<Dir, Read>,
-    empty_leaves: BTreeMap<Dir, Timestamp>,
+    empty_buckets: BTreeMap<Dir, Timestamp>,
     head: Option<Head>,
     leases: BTreeMap<TaskId, Located>,
     sweep: Option<(Timestamp, Timestamp)>,
@@ -39,7 +39,7 @@ pub(super) struct Memory {
     passed_over: Vec<StoreError>,
 }
 
-/// The names at the head of the shelf that a claim read and did not come to.
+/// The names at the head of the queue that a claim read and did not come to.
 #[derive(Debug)]
 struct Head {
     queues: Vec<QueueName>,
@@ -56,7 +56,7 @@ struct Read {
     names: Rc<Vec<String>>,
 }
 
-impl Memory {
+impl Cache {
     /// The names in a directory, if they are known to be those that are there now that its stamp is `stamp`.
     pub(super) fn names(&self, dir: &Dir, stamp: Stamp, now: Timestamp) -> Option<Rc<Vec<String>>> {
         let Read { stamp: before, at, names } = self.dirs.get(dir)?;
@@ -65,7 +65,7 @@ impl Memory {
     }
 
     /// Remembers what was read `now` in a directory whose stamp was `stamp` before.
-    pub(super) fn read(&mut self, dir: &Dir, stamp: Stamp, now: Timestamp, names: Rc<Vec<String>>) {
+    pub(super) fn remember(&mut self, dir: &Dir, stamp: Stamp, now: Timestamp, names: Rc<Vec<String>>) {
         if stamp.is_young(now) {
             self.dirs.remove(dir);
             return;
@@ -76,21 +76,22 @@ impl Memory {
         self.dirs.insert(dir.clone(), Read { stamp, at: now, names });
     }
 
-    /// True if a leaf was seen empty a moment ago. What came into it since was released, or enqueued by somebody slow.
-    pub(super) fn saw_empty(&self, leaf: &Dir, now: Timestamp) -> bool {
+    /// True if a time bucket was seen empty a moment ago. What came into it since was released, or enqueued by somebody
+    /// slow.
+    pub(super) fn saw_empty(&self, bucket: &Dir, now: Timestamp) -> bool {
         let recent = |seen: &Timestamp| *seen <= now && now.micros_since(*seen) < limits::STAMP_GRAIN_MICROS;
-        self.empty_leaves.get(leaf).is_some_and(recent)
+        self.empty_buckets.get(bucket).is_some_and(recent)
     }
 
-    /// Remembers that a leaf was seen empty.
-    pub(super) fn see_empty(&mut self, leaf: &Dir, now: Timestamp) {
+    /// Remembers that a time bucket was seen empty.
+    pub(super) fn see_empty(&mut self, bucket: &Dir, now: Timestamp) {
         if !self.walked {
             return;
         }
-        if self.empty_leaves.len() >= limits::REMEMBERED {
-            self.empty_leaves.clear();
+        if self.empty_buckets.len() >= limits::REMEMBERED {
+            self.empty_buckets.clear();
         }
-        self.empty_leaves.insert(leaf.clone(), now);
+        self.empty_buckets.insert(bucket.clone(), now);
     }
 
     /// Remembers what a claim left over.
@@ -101,44 +102,44 @@ impl Memory {
 
     /// The first name that an earlier claim left over, if that asked for the same, a moment ago. It is not remembered
     /// any more.
-    pub(super) fn next_leftover(&mut self, request: &ClaimRequest, now: Timestamp) -> Option<(TimedShelf, String)> {
+    pub(super) fn next_leftover(&mut self, request: &ClaimRequest, now: Timestamp) -> Option<(TimedDir, String)> {
         let head = self.head.as_mut()?;
         let recent = head.read_at <= now && now.micros_since(head.read_at) < limits::HEAD_MICROS;
         let fits = recent && head.queues == request.queues && head.choice == request.choice;
         fits.then(|| head.leftovers.pop())?
     }
 
-    /// Passes over some of the names at the head of the shelf.
+    /// Passes over some of the names at the head of the queue.
     pub(super) fn pass_over_leftovers(&mut self, chance: Nonce) {
         let Some(Head { leftovers, .. }) = &mut self.head else { return };
         leftovers.truncate(leftovers.len() - passed_over(leftovers.len(), chance));
     }
 
-    /// Knows no names at the head of the shelf any more.
+    /// Knows no names at the head of the queue any more.
     pub(super) fn forget_leftovers(&mut self) {
         self.head = None;
     }
 
     /// Notices that this queue has changed a directory otherwise than by a claim: a name that was read at the head may
     /// be gone, which would look like a race that was lost, and one may have come before them.
-    pub(super) fn stir(&mut self, dir: &Dir) {
-        if dir.is_below(&TimedShelf::ready()) {
+    pub(super) fn changed(&mut self, dir: &Dir) {
+        if dir.is_below(&TimedDir::ready()) {
             self.forget_leftovers();
         }
     }
 
     /// Notices that this queue has put something into a directory.
-    pub(super) fn fill(&mut self, dir: &Dir) {
-        self.empty_leaves.remove(dir);
-        self.stir(dir);
+    pub(super) fn filled(&mut self, dir: &Dir) {
+        self.empty_buckets.remove(dir);
+        self.changed(dir);
     }
 
     /// Knows no directory any more. True if any was known.
     pub(super) fn forget_dirs(&mut self) -> bool {
-        let knew = !(self.dirs.is_empty() && self.empty_leaves.is_empty());
+        let knew = !(self.dirs.is_empty() && self.empty_buckets.is_empty());
         self.forget_leftovers();
         self.dirs.clear();
-        self.empty_leaves.clear();
+        self.empty_buckets.clear();
         knew
     }
 

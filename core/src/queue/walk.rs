@@ -1,4 +1,4 @@
-//! Reading the shelves: the ready one in claim order, the others as they come. Names only; no record is opened.
+//! Reading the state directories: `ready/` in claim order, the others as they come. Names only; no record is opened.
 
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -10,14 +10,14 @@ use super::files::Located;
 use super::watch::Watch;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::layout::{self, Dir, Shelf, TimedShelf};
+use crate::layout::{self, Dir, StateDir, TimedDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName};
 use crate::sorted;
 use crate::store::Store;
 use crate::time::Timestamp;
 
-/// How to go through a shelf that is sorted by time.
+/// How to go through a directory that is sorted by time.
 pub(super) struct Walk<'a> {
     /// Through these queues only; none: through all of them.
     pub(super) queues: &'a [QueueName],
@@ -31,7 +31,7 @@ pub(super) struct Walk<'a> {
     pub(super) chance: Nonce,
     /// Notes how each directory is before it is read.
     pub(super) watch: Option<&'a mut Watch>,
-    /// Takes what is left of the leaf in which the visit ended, last name first.
+    /// Takes what is left of the time bucket in which the visit ended, last name first.
     pub(super) leftovers: Option<&'a mut Leftovers>,
 }
 
@@ -50,8 +50,8 @@ impl Walk<'_> {
     }
 }
 
-/// Names of a leaf that nobody has looked at yet.
-pub(super) type Leftovers = Vec<(TimedShelf, String)>;
+/// Names of a time bucket that nobody has looked at yet.
+pub(super) type Leftovers = Vec<(TimedDir, String)>;
 
 /// What to do with directories that are met empty.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ pub(super) enum Empties {
 }
 
 /// Is shown one entry and where it stands, and says how to go on.
-pub(super) type Visit<'a> = dyn FnMut(&TimedShelf, Located) -> Result<Onward, Error> + 'a;
+pub(super) type Visit<'a> = dyn FnMut(&TimedDir, Located) -> Result<Onward, Error> + 'a;
 
 /// How to go on after an entry.
 pub(super) enum Onward {
@@ -71,7 +71,7 @@ pub(super) enum Onward {
     Stop,
     /// To the next one.
     Next,
-    /// Not to the very next ones of this leaf: another agent is at them.
+    /// Not to the very next ones of this time bucket: another agent is at them.
     Elsewhere,
 }
 
@@ -83,82 +83,81 @@ pub(super) fn passed_over(names: usize, nonce: Nonce) -> usize {
 }
 
 impl<S: Store> Queue<S> {
-    /// Shows each entry of the ready shelf to `visit`, highest priority first, then oldest first, until it breaks.
+    /// Shows each entry of `ready/` to `visit`, highest priority first, then oldest first, until it breaks.
     ///
-    /// Several queues are read as one. Directories are read as late as possible: to see the head of a shelf costs one
+    /// Several queues are read as one. Directories are read as late as possible: to see the head of a queue costs one
     /// small directory per level, however much is behind it.
     pub(super) fn visit_ready(&self, walk: &mut Walk<'_>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
         let queues = match walk.queues {
             [] => self.ready_queues(walk)?,
             queues => queues.to_vec(),
         };
-        let shelves: Vec<TimedShelf> =
-            queues.iter().filter(|queue| !walk.except.contains(queue)).map(TimedShelf::queue).collect();
-        self.visit_below(&shelves, walk, visit)
+        let dirs: Vec<TimedDir> =
+            queues.iter().filter(|queue| !walk.except.contains(queue)).map(TimedDir::queue).collect();
+        self.visit_below(&dirs, walk, visit)
     }
 
-    /// The entries of one of the other shelves, or of the part of it that is named.
+    /// The entries of one of the other state directories, or of the shard of it that is named.
     pub(super) fn entries_in(&self, dir: &Dir) -> Result<Vec<Located>, Error> {
         let names = self.names_in(dir)?;
         let located = |name: String| Some(Located { dir: dir.clone(), entry: Entry::parse(&name)? });
         Ok(names.into_iter().filter_map(located).collect())
     }
 
-    /// The parts of one of the other shelves.
-    pub(super) fn parts_of(&self, shelf: Shelf) -> Result<Vec<Dir>, Error> {
-        let dir = layout::shelf(shelf);
+    /// The shards of one of the other state directories.
+    pub(super) fn shards_of(&self, state_dir: StateDir) -> Result<Vec<Dir>, Error> {
+        let dir = layout::state_dir(state_dir);
         let names = self.names_in(&dir)?;
-        Ok(names.iter().filter(|name| layout::is_part(name)).map(|name| dir.child(name)).collect())
+        Ok(names.iter().filter(|name| layout::is_shard(name)).map(|name| dir.child(name)).collect())
     }
 
     fn ready_queues(&self, walk: &mut Walk<'_>) -> Result<Vec<QueueName>, Error> {
-        let shelf = TimedShelf::ready();
-        let note = self.note(&shelf, None, walk);
+        let timed = TimedDir::ready();
+        let note = self.note(&timed, None, walk);
         let names = note.and_then(|()| match walk.empties {
-            Empties::Keep => self.read_names(&shelf),
-            Empties::Remove(now) => self.remembered_names(&shelf, now),
+            Empties::Keep => self.read_names(&timed),
+            Empties::Remove(now) => self.remembered_names(&timed, now),
         });
         let names = self.unless_in_the_way(names)?.unwrap_or_default();
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// `shelves` are all on one level and hold the same part of the order: their children are read side by side.
+    /// `dirs` are all on one level and hold the same range of the order: their children are read side by side.
     /// Names are sorted as they are and understood one by one, since most visits end at the first.
     pub(super) fn visit_below(
         &self,
-        shelves: &[TimedShelf],
+        dirs: &[TimedDir],
         walk: &mut Walk<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let mut lists = Vec::new();
-        for shelf in shelves {
-            lists.push((self.names_on(shelf, walk)?, shelf));
+        for timed in dirs {
+            lists.push((self.names_on(timed, walk)?, timed));
         }
-        let on_shelf = |(names, shelf)| core::iter::zip(names, core::iter::repeat(shelf));
-        let names = lists.iter().map(|(names, shelf)| (&**names, *shelf)).flat_map(on_shelf).collect();
-        let names: Vec<(&String, &TimedShelf)> = sorted::by(names, |(one, _), (other, _)| one.cmp(other));
+        let of_dir = |(names, timed)| core::iter::zip(names, core::iter::repeat(timed));
+        let names = lists.iter().map(|(names, timed)| (&**names, *timed)).flat_map(of_dir).collect();
+        let names: Vec<(&String, &TimedDir)> = sorted::by(names, |(one, _), (other, _)| one.cmp(other));
         let (mut passed, mut go_on_at) = (0, 0);
         for same_name in names.chunk_by(|(one, _), (other, _)| one == other) {
             passed += same_name.len();
             if passed <= go_on_at {
                 continue;
             }
-            let mut children: Vec<TimedShelf> =
-                same_name.iter().filter_map(|(name, shelf)| shelf.child(name)).collect();
+            let mut children: Vec<TimedDir> = same_name.iter().filter_map(|(name, timed)| timed.child(name)).collect();
             children
                 .retain(|child| walk.until.is_none_or(|until| child.begins_at().is_none_or(|begin| begin <= until)));
             if self.visit_below(&children, walk, visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            for (name, leaf) in same_name.iter().filter(|(_, shelf)| shelf.is_leaf()) {
+            for (name, bucket) in same_name.iter().filter(|(_, timed)| timed.is_bucket()) {
                 let Some(entry) = Entry::parse(name) else { continue };
-                match visit(leaf, Located { dir: leaf.dir.clone(), entry })? {
+                match visit(bucket, Located { dir: bucket.dir.clone(), entry })? {
                     Onward::Next => {}
                     Onward::Elsewhere => go_on_at = passed + passed_over(names.len() - passed, walk.chance),
                     Onward::Stop => {
                         if let Some(leftovers) = &mut walk.leftovers {
                             let rest = names.iter().skip(passed).rev();
-                            leftovers.extend(rest.map(|(name, shelf)| ((*shelf).clone(), (*name).clone())));
+                            leftovers.extend(rest.map(|(name, timed)| ((*timed).clone(), (*name).clone())));
                         }
                         return Ok(ControlFlow::Break(()));
                     }
@@ -170,50 +169,50 @@ impl<S: Store> Queue<S> {
 
     /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
     /// of time is past; an enqueuer who needs it all the same makes it again.
-    fn names_on(&self, shelf: &TimedShelf, walk: &mut Walk<'_>) -> Result<Rc<Vec<String>>, Error> {
-        let note = self.note(&shelf.dir, shelf.filled_until(), walk);
+    fn names_on(&self, timed: &TimedDir, walk: &mut Walk<'_>) -> Result<Rc<Vec<String>>, Error> {
+        let note = self.note(&timed.dir, timed.filled_until(), walk);
         let names = note.and_then(|()| match walk.empties {
-            Empties::Keep => self.read_names(&shelf.dir),
-            Empties::Remove(now) => self.names_for_claim(shelf, now),
+            Empties::Keep => self.read_names(&timed.dir),
+            Empties::Remove(now) => self.names_for_claim(timed, now),
         });
         Ok(self.unless_in_the_way(names)?.unwrap_or_default())
     }
 
-    fn names_for_claim(&self, shelf: &TimedShelf, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
-        let names = match shelf.is_leaf() {
-            true if self.memory.borrow().saw_empty(&shelf.dir, now) => return Ok(Rc::default()),
-            // What is remembered of a leaf would be of no use: each claim changes it.
-            true => self.read_names(&shelf.dir)?,
-            false => self.remembered_names(&shelf.dir, now)?,
+    fn names_for_claim(&self, timed: &TimedDir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+        let names = match timed.is_bucket() {
+            true if self.cache.borrow().saw_empty(&timed.dir, now) => return Ok(Rc::default()),
+            // What is remembered of a time bucket would be of no use: each claim changes it.
+            true => self.read_names(&timed.dir)?,
+            false => self.remembered_names(&timed.dir, now)?,
         };
         if names.is_empty() {
-            self.leave_empty(shelf, now)?;
+            self.leave_empty(timed, now)?;
         }
         Ok(names)
     }
 
-    fn leave_empty(&self, shelf: &TimedShelf, now: Timestamp) -> Result<(), Error> {
-        if self.is_out_of_use(shelf, now)? {
+    fn leave_empty(&self, timed: &TimedDir, now: Timestamp) -> Result<(), Error> {
+        if self.is_out_of_use(timed, now)? {
             // Whoever may remove it will.
-            self.unless_in_the_way(self.store.remove_dir(&shelf.dir))?;
-        } else if shelf.is_leaf() {
-            self.memory.borrow_mut().see_empty(&shelf.dir, now);
+            self.unless_in_the_way(self.store.remove_dir(&timed.dir))?;
+        } else if timed.is_bucket() {
+            self.cache.borrow_mut().see_empty(&timed.dir, now);
         }
         Ok(())
     }
 
     /// The names in a directory, which are not read again as long as its stamp tells that they are the same.
     pub(super) fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
-        if !self.memory.borrow().walked {
+        if !self.cache.borrow().walked {
             return self.read_names(dir);
         }
         let Some(stamp) = self.store.stamp(dir)? else { return Ok(Rc::default()) };
-        let known = self.memory.borrow().names(dir, stamp, now);
+        let known = self.cache.borrow().names(dir, stamp, now);
         if let Some(names) = known {
             return Ok(names);
         }
         let names = self.read_names(dir)?;
-        self.memory.borrow_mut().read(dir, stamp, now, names.clone());
+        self.cache.borrow_mut().remember(dir, stamp, now, names.clone());
         Ok(names)
     }
 
@@ -223,15 +222,15 @@ impl<S: Store> Queue<S> {
 
     /// True if nobody enqueues into the directory any more: its span of time is long past, or it is past and nothing
     /// has changed in it for a moment, or, where it has none, nothing has changed in it for a while.
-    fn is_out_of_use(&self, shelf: &TimedShelf, now: Timestamp) -> Result<bool, Error> {
+    fn is_out_of_use(&self, timed: &TimedDir, now: Timestamp) -> Result<bool, Error> {
         let passed = |since: u64, micros: u64| since.saturating_add(micros) <= now.micros();
-        let stood_still_for = match shelf.filled_until() {
-            Some(end) if passed(end.micros(), limits::EMPTY_SHELF_MICROS) => return Ok(true),
+        let stood_still_for = match timed.filled_until() {
+            Some(end) if passed(end.micros(), limits::EMPTY_DIR_MICROS) => return Ok(true),
             Some(end) if end > now => return Ok(false),
-            Some(_) => limits::EMPTY_LEAF_MICROS,
-            None => limits::EMPTY_SHELF_MICROS,
+            Some(_) => limits::EMPTY_BUCKET_MICROS,
+            None => limits::EMPTY_DIR_MICROS,
         };
-        self.has_stood_still(&shelf.dir, stood_still_for, now)
+        self.has_stood_still(&timed.dir, stood_still_for, now)
     }
 
     /// True if nothing has changed in the directory for so many microseconds.
