@@ -716,7 +716,7 @@ pub struct Limit {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Mend what can be mended, and move to aside/ what cannot: nothing is deleted
+    /// Mend what can be mended, and move to quarantine/ what cannot: nothing is deleted
     #[arg(long)]
     pub repair: bool,
 }

@@ -27,7 +27,7 @@ mod watch;
 pub use tasks::FIELDS as TASK_FIELDS;
 
 use coord_core::name::Nonce;
-use coord_core::request::{self, BadRequest, Words};
+use coord_core::request::{self, BadRequest, FieldNames};
 use coord_core::transition::Claimant;
 use coord_core::{Error, Queue, TaskId};
 use coord_store::{DirStore, Sync};
@@ -42,7 +42,7 @@ use crate::schema;
 use settings::Setting;
 
 /// What the values are called here.
-const WORDS: Words = Words {
+const FIELD_NAMES: FieldNames = FieldNames {
     run_id: "--run-id",
     ttl_seconds: "--ttl",
     lease_seconds: "--claim-ttl",
@@ -295,7 +295,7 @@ fn bad_args(error: impl ToString) -> Failure {
 
 impl From<BadRequest> for Failure {
     fn from(bad: BadRequest) -> Failure {
-        Failure::new(bad.code(), bad.message(&WORDS))
+        Failure::new(bad.code(), bad.message(&FIELD_NAMES))
     }
 }
 

@@ -44,7 +44,7 @@ pub trait Answer: Serialize + JsonSchema {
 pub struct Answered<T> {
     /// The answer.
     pub answer: T,
-    /// What was cut, set aside or left out.
+    /// What was cut, quarantined or left out.
     pub warnings: Vec<String>,
 }
 
@@ -139,10 +139,10 @@ impl Standing {
         };
         let standing = Standing { claimer_run_id: who.clone(), ..standing };
         Some(match refusal {
-            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Standing {
-                generation: Some(tenure.generation),
-                claimed_at: Some(tenure.claimed_at),
-                expires_at: Some(tenure.expires_at),
+            Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => Standing {
+                generation: Some(current.generation),
+                claimed_at: Some(current.claimed_at),
+                expires_at: Some(current.expires_at),
                 ..standing
             },
             Refusal::AlreadyEnded { ended_at, .. } => Standing { ended_at: Some(*ended_at), ..standing },
@@ -151,7 +151,7 @@ impl Standing {
                 blocked_on: stands.blocked_on.map(|id| id.to_string()),
                 ..standing
             },
-            Refusal::NotDue | Refusal::WornOut => standing,
+            Refusal::NotDue | Refusal::TooManyTransitions => standing,
         })
     }
 }

@@ -17,7 +17,7 @@ export type RawReleased = Raw<Released>;
 export type RawRetried = Raw<Retried>;
 export type RawReport = Raw<Report>;
 export type RawItem = Raw<Item>;
-export type RawShown = RawItem & { history: RawReport[]; orphanResults: RawReport[] };
+export type RawShown = RawItem & { history: RawReport[]; lateResults: RawReport[] };
 export type RawListing = Omit<Listing, 'items'> & { items: RawItem[] };
 export type RawWaited = { items: (RawItem | null)[]; timedOut: boolean };
 export type RawChange = { taskId: string; item: RawItem | null };
@@ -26,7 +26,7 @@ export type RawStats = Omit<Stats, 'queues'> & { queues: (Raw<QueueStats> & { qu
 export interface RawLease {
   task: RawTask;
   record: RawClaimRecord;
-  orphanResults: RawReport[];
+  lateResults: RawReport[];
 }
 
 const TASK_TIMES = ['createdAt', 'scheduledAt'] as const;
@@ -73,8 +73,8 @@ export function itemOf<Payload extends object, Result extends object>(raw: RawIt
 }
 
 export function shownOf<Payload extends object, Result extends object>(raw: RawShown): Shown<Payload, Result> {
-  const [history, orphanResults] = [raw.history, raw.orphanResults].map((reports) => reports.map(reportOf<Result>));
-  return { ...itemOf<Payload, Result>(raw), history: history!, orphanResults: orphanResults! };
+  const [history, lateResults] = [raw.history, raw.lateResults].map((reports) => reports.map(reportOf<Result>));
+  return { ...itemOf<Payload, Result>(raw), history: history!, lateResults: lateResults! };
 }
 
 export function waitedOf<Payload extends object, Result extends object>(raw: RawWaited): Waited<Payload, Result> {

@@ -30,7 +30,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   readonly task: Task<Payload>;
   readonly runId: string;
   /** Results that earlier holders reported too late, the oldest first: the work may be done already. */
-  readonly orphanResults: Report<Result>[];
+  readonly lateResults: Report<Result>[];
   readonly #binding: CoordQueue;
   readonly #asked: Asked;
   /** Made when it is asked for: most leases end without. */
@@ -41,10 +41,10 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   #looking: NodeJS.Timeout | undefined;
 
   /** @internal */
-  constructor(binding: CoordQueue, asked: Asked, { task, record, orphanResults }: RawLease) {
+  constructor(binding: CoordQueue, asked: Asked, { task, record, lateResults }: RawLease) {
     this.task = taskOf(task);
     this.runId = record.claimerRunId;
-    this.orphanResults = orphanResults.map(reportOf<Result>);
+    this.lateResults = lateResults.map(reportOf<Result>);
     this.#binding = binding;
     this.#asked = asked;
     this.#record = claimRecordOf(record);
@@ -109,7 +109,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * Ends the task in success, and enqueues further ones in the same step: all of them if this is accepted, else none. Survives a
    * power cut when it resolves, result and all.
    *
-   * If the task was taken over, the result is kept for whoever holds it now, in {@link Lease.orphanResults}.
+   * If the task was taken over, the result is kept for whoever holds it now, in {@link Lease.lateResults}.
    */
   async complete(result?: Result, options: CompleteOptions = {}): Promise<Completed<Result>> {
     const resultText = result === undefined ? undefined : jsonOf('result', 'bad_args', result);

@@ -85,7 +85,7 @@ export async function openQueue(options: OpenOptions = {}): Promise<Queue> {
  * File operations are synchronous, as is the way of short ones in Node: a claim takes a fraction of a millisecond, what is
  * acknowledged as long as the disk takes to sync. Waiting is asynchronous.
  *
- * What was not as it should be and kept nobody from their work, such as a title that was cut or a task that was set aside because
+ * What was not as it should be and kept nobody from their work, such as a title that was cut or a task that was quarantined because
  * its record had been altered, is told by `process.emitWarning` under the name `CoordWarning`.
  */
 export class Queue {

@@ -195,7 +195,7 @@ export interface Report<Result extends object = JsonObject> {
    * Of what: the success of the task, the failure of an attempt, a lease that ran out (of tasks with a number of attempts), a task
    * that was given back for later, one that was called off, a holder that was asked to stop, or how far it is.
    */
-  kind: 'completed' | 'failed' | 'lapsed' | 'released' | 'cancelled' | 'cancel_requested' | 'progress';
+  kind: 'completed' | 'failed' | 'timed_out' | 'released' | 'cancelled' | 'cancel_requested' | 'progress';
   /** By whom; of a lease that ran out, whose it was. `null` if it came of what another task became. */
   runId: string | null;
   at: Date;
@@ -246,7 +246,7 @@ export interface Shown<Payload extends object = JsonObject, Result extends objec
   /** The oldest first: each attempt that failed, who asked for what, and how it ended. Progress stands here as it was told last. */
   history: Report<Result>[];
   /** Results that came too late to count, the oldest first. */
-  orphanResults: Report<Result>[];
+  lateResults: Report<Result>[];
 }
 
 /** How many tasks there are, and where they stand. */
@@ -269,9 +269,9 @@ export interface QueueStats {
   /** Since when the oldest task waits that can be claimed. */
   oldestPendingSince: Date | null;
   /** From enqueuing to the last claim, of the tasks that were claimed and ended in the window. */
-  waitSeconds: Spread | null;
+  waitSeconds: Percentiles | null;
   /** From the last claim to the end, of the same. */
-  runSeconds: Spread | null;
+  runSeconds: Percentiles | null;
   /** Nothing is claimed from it. */
   paused: boolean;
   /** How many of its tasks may be claimed at once. */
@@ -279,7 +279,7 @@ export interface QueueStats {
 }
 
 /** How times are spread: half of them are at most `p50` long, nine tenths at most `p90`, all at most `max`. */
-export interface Spread {
+export interface Percentiles {
   count: number;
   p50: number;
   p90: number;

@@ -181,18 +181,18 @@ test('a completion that is refused enqueues nothing, and its result is offered t
   const queue = await freshQueue(t);
   const { taskId } = await queue.enqueue({ title: 'a' });
   const late = await queue.claim({ runId: 'late', leaseSeconds: 1 });
-  assert.deepEqual(late.orphanResults, []);
+  assert.deepEqual(late.lateResults, []);
   const second = await queue.claim({ runId: 'second', wait: 5 });
   assert.equal(await codeOf(late.complete({ n: 1 }, { enqueue: [{ title: 'never' }] })), 'lease_lost');
   assert.equal(await codeOf(late.complete({ n: 1 })), 'lease_lost');
   assert.equal((await queue.stats()).total, 1);
-  assert.deepEqual((await queue.get(taskId)).orphanResults.map(({ result, runId }) => [result, runId]), [[{ n: 1 }, 'late']]);
+  assert.deepEqual((await queue.get(taskId)).lateResults.map(({ result, runId }) => [result, runId]), [[{ n: 1 }, 'late']]);
   await second.release();
   const third = await queue.claim({ runId: 'third' });
-  assert.deepEqual(third.orphanResults.map(({ result, resultText }) => [result, resultText]), [[{ n: 1 }, '{"n":1}']]);
+  assert.deepEqual(third.lateResults.map(({ result, resultText }) => [result, resultText]), [[{ n: 1 }, '{"n":1}']]);
   const resumed = await queue.resume(taskId, { runId: 'third', claimNonce: third.record.claimNonce });
-  assert.deepEqual(resumed.orphanResults, third.orphanResults);
-  const { result } = await third.complete(third.orphanResults[0].result);
+  assert.deepEqual(resumed.lateResults, third.lateResults);
+  const { result } = await third.complete(third.lateResults[0].result);
   assert.deepEqual(result, { n: 1 });
 });
 

@@ -311,7 +311,7 @@ test('a directory that is no queue, or of another format, is refused and left al
   mkdirSync(directory);
   writeFileSync(join(directory, 'format.json'), '{"format":99}');
   await assert.rejects(openQueue({ root }), coord.UnsupportedFormatError);
-  writeFileSync(join(directory, 'format.json'), '{"format":3}');
+  writeFileSync(join(directory, 'format.json'), '{"format":4,"features":[]}');
   writeFileSync(join(directory, 'ready'), 'in the way');
   const queue = await openQueue({ root });
   await assert.rejects(queue.enqueue({ title: 'a' }), (error) => {

@@ -95,7 +95,7 @@ export async function claiming(queue: Queue): Promise<void> {
   is<Completed<Words>>()(await lease.complete({ words: 2 }, { enqueue: [{ title: 'Next', payload: { url: '/' } }] }), true);
   is<ClaimRecord<Words>>()(await lease.fail(new Error('no such page'), { final: true }), true);
   is<Released>()(await lease.release({ delaySeconds: 60 }), true);
-  is<Report<Words>[]>()(lease.orphanResults, true);
+  is<Report<Words>[]>()(lease.lateResults, true);
   is<CancelRequest | null>()(lease.cancelRequest, true);
   await lease.heartbeat({ leaseSeconds: 60, progress: 0.5, note: 'half of it' });
   // @ts-expect-error: the unit is said

@@ -125,7 +125,7 @@ const DIRECTORIES: [&str; 19] = [
     "unique/default/00",
     "unique/zzz",
     "purged/removing",
-    "aside/0123456789abcdef",
+    "quarantine/0123456789abcdef",
     "tmp/0123456789abcdef",
     "queues/zzz.paused",
     "queues/zzz.max1",
@@ -136,7 +136,8 @@ const DIRECTORIES: [&str; 19] = [
 const NAMES_ALONE: [&str; 3] = ["tmp", "queues", "sweep"];
 
 /// Directories that are always there.
-const HALLS: [&str; 9] = ["ready", "scheduled", "blocked", "deadlines", "claimed", "done", "queues", "sweep", "aside"];
+const HALLS: [&str; 9] =
+    ["ready", "scheduled", "blocked", "deadlines", "claimed", "done", "queues", "sweep", "quarantine"];
 
 /// Every command, for the queue that is given here.
 const COMMANDS: [&str; 14] = [

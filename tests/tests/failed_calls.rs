@@ -237,7 +237,7 @@ fn emptied(world: &World, held: TaskId) -> World {
     let mut world = world.clone();
     run(&mut world, Order::Heartbeat(held), 12);
     run(&mut world, Order::Claim, 12);
-    let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(1));
+    let leaf = layout::ready_bucket(&QueueName::default_queue(), 0, after(1));
     assert!(world.tree.list(&leaf).is_none(), "{leaf:?} is there");
     world
 }
@@ -249,7 +249,7 @@ fn damaged(world: &World, held: TaskId) -> World {
     tree.remove(&lost.0).unwrap();
     tree.remove(&layout::record(held)).unwrap();
     let misplaced = entries(&tree).find(|(_, entry)| entry.id != held && entry.id != lost.1.id).unwrap().0;
-    tree.rename(&misplaced, &layout::shelf_of(layout::Shelf::Claimed, held).file(misplaced.name.as_str())).unwrap();
+    tree.rename(&misplaced, &layout::shard_of(layout::StateDir::Claimed, held).file(misplaced.name.as_str())).unwrap();
     let (held_path, _) = entries(&tree).find(|(_, entry)| entry.id == held).unwrap();
     let task = serde_json::from_slice(tree.content(&held_path).unwrap()).unwrap();
     let older = Entry::first(&Task { id: held, record: task });
@@ -291,7 +291,7 @@ fn check_nothing_changed(case: &Case, world: &World) {
     };
     let before = live(&case.world.tree);
     for after in live(&world.tree).iter().filter(|after| !before.contains(after)) {
-        let claimed = layout::shelf(layout::Shelf::Claimed);
+        let claimed = layout::state_dir(layout::StateDir::Claimed);
         // Whoever meets such a one goes on with it, or takes it back.
         let is_unfinished = |before: &Entry| {
             let here = |(path, entry): &(Path, Entry)| entry == before && path.dir.is_below(&claimed);
@@ -394,8 +394,7 @@ fn an_end_is_taken_back_by_who_meets_it_only_if_its_report_may_be_lost() {
     // It may be one that was acknowledged before a power cut: its report is there.
     assert!(end_stands(StoreErrorKind::TooManyOpen, is_flush));
     assert!(end_stands(StoreErrorKind::Denied, is_flush));
-    let is_move =
-        |call: &Call| matches!(call, Call::Rename(_, to) if to.dir.is_below(&layout::shelf(layout::Shelf::Done)));
+    let is_move = |call: &Call| matches!(call, Call::Rename(_, to) if to.dir.is_below(&layout::state_dir(layout::StateDir::Done)));
     assert!(end_stands(StoreErrorKind::Denied, is_move));
     assert!(end_stands(StoreErrorKind::Other, is_move));
 }

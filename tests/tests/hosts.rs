@@ -212,7 +212,7 @@ fn assert_healthy(repo: &Repo) {
     let diagnosis = repo.coord("doctor --json").succeeded().json();
     assert_eq!(diagnosis["healthy"], true, "{diagnosis}");
     let leftovers = diagnosis["leftovers"].as_object().unwrap();
-    assert!(leftovers.values().all(|count| count == 0) && diagnosis["aside"] == 0, "{diagnosis}");
+    assert!(leftovers.values().all(|count| count == 0) && diagnosis["quarantine"] == 0, "{diagnosis}");
 }
 
 fn rust() -> Command {

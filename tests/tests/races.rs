@@ -214,7 +214,7 @@ fn doctors_beside_agents_tell_no_false_defect_and_mend_without_a_second_run() {
         assert_eq!(claimed.into_iter().collect::<BTreeSet<String>>(), enqueued);
         let told = repo.coord("doctor --json").succeeded();
         let told = told.json();
-        assert_eq!((&told["defects"], &told["notes"], &told["aside"]), (&json!([]), &json!([]), &json!(0)));
+        assert_eq!((&told["defects"], &told["notes"], &told["quarantine"]), (&json!([]), &json!([]), &json!(0)));
         assert_eq!((&told["tasks"], &told["counts"]["claimed"]), (&TASKS.into(), &TASKS.into()));
         assert_eq!(repo.tasks()["items"].as_array().unwrap().len(), TASKS, "with its records");
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use coord_core::name::QueueName;
-use coord_core::queue::{Became, Collected, Defect, Diagnosis, Gc, Note, Problem, QueueStats, Settings, Spread, Stats};
+use coord_core::queue::{
+    Collected, Defect, Diagnosis, Gc, Note, Percentiles, Problem, QueueStats, Repair, Settings, Stats,
+};
 use coord_core::request;
 use coord_core::{Timestamp, limits};
 use coord_store::Sync;
@@ -25,7 +27,7 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let swept = instance.queue()?.sweep(now, nonce())?;
             instance.warn_of(&swept.findings);
-            Ok(swept.taken_back)
+            Ok(swept.timed_out)
         })
     }
 
@@ -124,9 +126,9 @@ fn of_queue((queue, stats): (QueueName, QueueStats)) -> wit::QueueStats {
     }
 }
 
-impl From<Spread> for wit::Spread {
-    fn from(Spread { count, p50, p90, p99, max }: Spread) -> wit::Spread {
-        wit::Spread { count, p50, p90, p99, max }
+impl From<Percentiles> for wit::Percentiles {
+    fn from(Percentiles { count, p50, p90, p99, max }: Percentiles) -> wit::Percentiles {
+        wit::Percentiles { count, p50, p90, p99, max }
     }
 }
 
@@ -141,7 +143,7 @@ fn told(diagnosis: Diagnosis, degraded: Vec<String>) -> wit::Diagnosis {
         healthy: diagnosis.is_healthy(),
         defects: diagnosis.defects.iter().map(Into::into).collect(),
         leftovers: diagnosis.leftovers.total() as u64,
-        aside: diagnosis.aside as u64,
+        quarantine: diagnosis.quarantine as u64,
         foreign: diagnosis.foreign.iter().map(ToString::to_string).collect(),
         notes: diagnosis.notes.iter().map(Note::to_string).collect(),
         degraded,
@@ -178,12 +180,12 @@ impl From<&Problem> for wit::Problem {
     }
 }
 
-impl From<Became> for wit::Became {
-    fn from(became: Became) -> wit::Became {
+impl From<Repair> for wit::Became {
+    fn from(became: Repair) -> wit::Became {
         match became {
-            Became::Left => wit::Became::Left,
-            Became::Mended => wit::Became::Mended,
-            Became::SetAside => wit::Became::SetAside,
+            Repair::Left => wit::Became::Left,
+            Repair::Mended => wit::Became::Mended,
+            Repair::Quarantined => wit::Became::Quarantined,
         }
     }
 }

@@ -5,17 +5,17 @@ use coord_core::queue::{
     self, CancelRequest, Completed, Counts, Enqueued, Matching, Progress, Released, Report, ReportKind, Sort, Status,
     Until, Waited,
 };
-use coord_core::request::{BadRequest, ClaimDraft, Draft, FilterDraft, Words};
+use coord_core::request::{BadRequest, ClaimDraft, Draft, FieldNames, FilterDraft};
 use coord_core::store::{StoreError, StoreErrorKind};
 use coord_core::task::{IfParentFails, Task};
-use coord_core::transition::{IfHeld, Refusal, Standing, Tenure};
+use coord_core::transition::{CurrentHolder, IfHeld, Refusal, Standing};
 use coord_core::{TaskId, Timestamp};
 
 use crate::bindings::exports::muse::coord::types::Error;
 use crate::bindings::exports::muse::coord::{queue as wit, types};
 
 /// What the values are called here.
-const WORDS: Words = Words {
+const FIELD_NAMES: FieldNames = FieldNames {
     run_id: "run-id",
     ttl_seconds: "ttl-seconds",
     lease_seconds: "lease-seconds",
@@ -33,13 +33,13 @@ const WORDS: Words = Words {
 
 impl From<BadRequest> for Error {
     fn from(bad: BadRequest) -> Error {
-        refusal(&bad, bad.message(&WORDS).to_string())
+        refusal(&bad, bad.message(&FIELD_NAMES).to_string())
     }
 }
 
 /// The refusal of a value that stands at `place` among several.
 pub(crate) fn at_place(place: &str, bad: &BadRequest) -> Error {
-    refusal(bad, format!("{place}: {}", bad.message(&WORDS)))
+    refusal(bad, format!("{place}: {}", bad.message(&FIELD_NAMES)))
 }
 
 fn refusal(bad: &BadRequest, message: String) -> Error {
@@ -166,7 +166,9 @@ impl From<coord_core::Error> for Error {
                 status: status.into(),
                 live_task_id: by.to_string(),
             }),
-            Core::UnsupportedFormat { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
+            Core::UnsupportedFormat { .. } | Core::UnsupportedFeature { .. } | Core::NoFormat { .. } => {
+                Error::UnsupportedFormat(message)
+            }
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
             Core::Unknown(StoreError { kind, .. }) => Error::Unknown(types::IoError { kind: kind.into(), message }),
             Core::WaitsInVain { .. }
@@ -181,27 +183,27 @@ impl From<coord_core::Error> for Error {
 
 fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -> Error {
     let task_id = id.to_string();
-    let tenure =
-        |Tenure { status, generation, claimed_at, expires_at, .. }: Tenure, who: Option<String>| types::Tenure {
-            task_id: id.to_string(),
-            status: status.into(),
-            run_id: who.unwrap_or_default(),
-            generation,
-            claimed_at: claimed_at.micros(),
-            expires_at: expires_at.micros(),
-        };
+    let current = |CurrentHolder { status, generation, claimed_at, expires_at, .. }: CurrentHolder,
+                   who: Option<String>| types::CurrentHolder {
+        task_id: id.to_string(),
+        status: status.into(),
+        run_id: who.unwrap_or_default(),
+        generation,
+        claimed_at: claimed_at.micros(),
+        expires_at: expires_at.micros(),
+    };
     match refusal {
         Refusal::NotClaimed(standing) => Error::NotClaimed(stands(id, standing)),
         Refusal::NotEnded(standing) => Error::NotTerminal(stands(id, standing)),
-        Refusal::WrongOwner(holder) => Error::WrongOwner(tenure(holder, who)),
-        Refusal::LeaseLost(holder) => Error::LeaseLost(tenure(holder, who)),
+        Refusal::WrongOwner(holder) => Error::WrongOwner(current(holder, who)),
+        Refusal::LeaseLost(holder) => Error::LeaseLost(current(holder, who)),
         Refusal::AlreadyEnded { outcome, ended_at, .. } => Error::AlreadyTerminal(types::Ending {
             task_id,
             status: Status::from(outcome).into(),
             ended_at: ended_at.micros(),
             run_id: who,
         }),
-        Refusal::NotDue | Refusal::WornOut => Error::Error(message),
+        Refusal::NotDue | Refusal::TooManyTransitions => Error::Error(message),
     }
 }
 
@@ -387,7 +389,7 @@ impl From<ReportKind> for types::ReportKind {
         match kind {
             ReportKind::Completed => types::ReportKind::Completed,
             ReportKind::Failed => types::ReportKind::Failed,
-            ReportKind::Lapsed => types::ReportKind::Lapsed,
+            ReportKind::TimedOut => types::ReportKind::TimedOut,
             ReportKind::Released => types::ReportKind::Released,
             ReportKind::Cancelled => types::ReportKind::Cancelled,
             ReportKind::CancelRequested => types::ReportKind::CancelRequested,

@@ -86,9 +86,9 @@ impl Guest for Coord {
         Instance::with(|instance| {
             let queue = instance.queue()?;
             let record = queue.heartbeat(id, claimant, None, None, now(), nonce())?;
-            let Shown { item, orphans, findings, .. } = queue.show(id, now())?;
+            let Shown { item, late_results, findings, .. } = queue.show(id, now())?;
             instance.warn_of(&findings);
-            Ok(Lease::handle(Claimed { task: item.task, record, orphans }, run_id))
+            Ok(Lease::handle(Claimed { task: item.task, record, late_results }, run_id))
         })
     }
 
@@ -118,9 +118,9 @@ impl Guest for Coord {
     fn show(id: String) -> Result<wit::Shown, Error> {
         let id = request::task_id(&id)?;
         Instance::with(|instance| {
-            let Shown { item, history, orphans, findings, .. } = instance.queue()?.show(id, now())?;
+            let Shown { item, history, late_results, findings, .. } = instance.queue()?.show(id, now())?;
             instance.warn_of(&findings);
-            Ok(wit::Shown { item: item.into(), history: reports(&history), orphan_results: reports(&orphans) })
+            Ok(wit::Shown { item: item.into(), history: reports(&history), late_results: reports(&late_results) })
         })
     }
 
@@ -230,14 +230,14 @@ pub(crate) struct Lease {
     task: Task,
     claimant: Claimant,
     record: RefCell<ClaimRecord>,
-    orphans: Vec<Report>,
+    late_results: Vec<Report>,
 }
 
 impl Lease {
     /// A handle for whoever claimed.
-    fn handle(Claimed { task, record, orphans }: Claimed, run_id: RunId) -> wit::Lease {
+    fn handle(Claimed { task, record, late_results }: Claimed, run_id: RunId) -> wit::Lease {
         let claimant = Claimant { run_id, nonce: Some(record.claim_nonce) };
-        wit::Lease::new(Lease { task, claimant, record: RefCell::new(record), orphans })
+        wit::Lease::new(Lease { task, claimant, record: RefCell::new(record), late_results })
     }
 
     /// Does something as the holder, and keeps what came of it.
@@ -261,8 +261,8 @@ impl GuestLease for Lease {
         self.record.borrow().clone().into()
     }
 
-    fn orphan_results(&self) -> Vec<wit::Report> {
-        reports(&self.orphans)
+    fn late_results(&self) -> Vec<wit::Report> {
+        reports(&self.late_results)
     }
 
     fn heartbeat(

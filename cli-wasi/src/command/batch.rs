@@ -5,7 +5,7 @@
 use std::io;
 
 use coord_core::queue::{Enqueued, NewTask};
-use coord_core::request::{BadRequest, Draft, Words};
+use coord_core::request::{BadRequest, Draft, FieldNames};
 use coord_core::{Error, TaskId, limits};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::output::{Failure, Page};
 use crate::schema;
 
 /// What the values are called in a line.
-const WORDS: Words = Words {
+const FIELD_NAMES: FieldNames = FieldNames {
     run_id: "run_id",
     ttl_seconds: "ttl_seconds",
     lease_seconds: "lease_seconds",
@@ -149,7 +149,7 @@ fn draft(text: &str) -> Result<Draft, Failure> {
 }
 
 fn refused(bad: BadRequest) -> Failure {
-    Failure::new(bad.code(), bad.message(&WORDS))
+    Failure::new(bad.code(), bad.message(&FIELD_NAMES))
 }
 
 impl Batched {

@@ -7,7 +7,7 @@ use muse_terminal::sanitised_json;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::claim::{Handed, Mine, OrphanResult, Truncated};
+use super::claim::{Handed, LateResult, Mine, Truncated};
 use crate::output::ENVELOPE_BYTES;
 
 /// A claim and its warnings, within a bound.
@@ -19,7 +19,7 @@ pub(super) struct Bounded {
 /// What of a claim may be left out.
 pub(super) struct Parts<'a> {
     pub(super) task: &'a mut Handed,
-    pub(super) orphan_results: &'a mut Vec<OrphanResult>,
+    pub(super) late_results: &'a mut Vec<LateResult>,
     pub(super) left_out: &'a mut Vec<LeftOut>,
 }
 
@@ -68,7 +68,7 @@ impl Bounded {
 /// What was taken out of a claim, to be put back as far as there is room.
 struct TakenOut {
     whole: super::enqueue::TaskRecord,
-    orphan_results: Vec<OrphanResult>,
+    late_results: Vec<LateResult>,
 }
 
 /// How many bytes are left.
@@ -84,7 +84,7 @@ impl Room {
 
 impl TakenOut {
     /// Takes all out, and notes each part as left out.
-    fn of(Parts { task: Handed { task, truncated }, orphan_results, left_out }: Parts<'_>) -> TakenOut {
+    fn of(Parts { task: Handed { task, truncated }, late_results, left_out }: Parts<'_>) -> TakenOut {
         let whole = task.clone();
         let payload = task.payload.take();
         if let Some(payload) = payload.filter(|payload| !payload.is_empty()) {
@@ -107,17 +107,17 @@ impl TakenOut {
         for (field, bytes, count) in [
             ("tags", bytes_of(&task.tags), task.tags.len()),
             ("after", bytes_of(&task.after), task.after.len()),
-            ("orphan_results", bytes_of(orphan_results), orphan_results.len()),
+            ("late_results", bytes_of(late_results), late_results.len()),
         ] {
             left_out.extend((count > 0).then_some(LeftOut { field, bytes, count: Some(count) }));
         }
         task.tags.clear();
         task.after.clear();
-        TakenOut { whole, orphan_results: std::mem::take(orphan_results) }
+        TakenOut { whole, late_results: std::mem::take(late_results) }
     }
 
-    fn put_back(self, Parts { task: handed, orphan_results, left_out }: Parts<'_>, room: &mut Room) {
-        let TakenOut { whole, orphan_results: mut late } = self;
+    fn put_back(self, Parts { task: handed, late_results, left_out }: Parts<'_>, room: &mut Room) {
+        let TakenOut { whole, late_results: mut late } = self;
         let mut fits = |field: &str, name: usize| {
             let place = left_out.iter().position(|part| part.field == field);
             let back = place.filter(|place| left_out.get(*place).is_some_and(|part| room.takes(part.bytes + name)));
@@ -145,12 +145,12 @@ impl TakenOut {
             handed.task.after = whole.after;
         }
         // The newest first, as many as there is room for.
-        let list = ",\"orphan_results\":[]".len();
+        let list = ",\"late_results\":[]".len();
         while late.last().is_some_and(|newest| room.takes(bytes_of(newest) + 1 + list)) {
-            orphan_results.extend(late.pop());
+            late_results.extend(late.pop());
         }
-        orphan_results.reverse();
-        if let Some(part) = left_out.iter_mut().find(|part| part.field == "orphan_results") {
+        late_results.reverse();
+        if let Some(part) = left_out.iter_mut().find(|part| part.field == "late_results") {
             (part.count, part.bytes) = (Some(late.len()), bytes_of(&late));
         }
         left_out.retain(|part| part.count != Some(0));

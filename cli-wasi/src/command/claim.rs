@@ -47,7 +47,7 @@ pub(super) struct Mine {
     claim: ClaimRecord,
     task: Handed,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    orphan_results: Vec<OrphanResult>,
+    late_results: Vec<LateResult>,
     /// What `--max-bytes` had no room for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<LeftOut>,
@@ -82,7 +82,7 @@ pub(super) struct Truncated {
 
 /// A result that a former holder reported too late. It does not count, but the work may be done.
 #[derive(Clone, Serialize, JsonSchema)]
-pub(super) struct OrphanResult {
+pub(super) struct LateResult {
     run_id: String,
     #[schemars(with = "schema::Time")]
     at: Timestamp,
@@ -323,22 +323,22 @@ impl From<&args::Claim> for ClaimDraft {
 
 impl Mine {
     fn new(claimed: queue::Claimed, lease: Lease) -> Mine {
-        let queue::Claimed { task, record, orphans } = claimed;
-        let orphan_results = orphans.into_iter().map(OrphanResult::from).collect();
+        let queue::Claimed { task, record, late_results } = claimed;
+        let late_results = late_results.into_iter().map(LateResult::from).collect();
         let task = Handed { task: task.into(), truncated: None };
-        Mine { claim: record.into(), task, orphan_results, left_out: Vec::new(), lease }
+        Mine { claim: record.into(), task, late_results, left_out: Vec::new(), lease }
     }
 
     /// All that may be left out.
     pub(super) fn parts(&mut self) -> Parts<'_> {
-        let Mine { task, orphan_results, left_out, .. } = self;
-        Parts { task, orphan_results, left_out }
+        let Mine { task, late_results, left_out, .. } = self;
+        Parts { task, late_results, left_out }
     }
 
     /// Keeps what it takes to give the task back.
     fn forget(&mut self) {
         self.task.task.payload = None;
-        self.orphan_results.clear();
+        self.late_results.clear();
     }
 
     /// Gives the task back, as nobody learnt that it was claimed; what is wrong if that cannot be done.
@@ -368,9 +368,9 @@ fn given_back(claims: &[Mine]) -> Option<String> {
     Some(given_back.into_iter().chain(kept).collect::<Vec<_>>().join("; "))
 }
 
-impl From<Report> for OrphanResult {
-    fn from(Report { run_id, at, result, .. }: Report) -> OrphanResult {
-        OrphanResult { run_id, at, result }
+impl From<Report> for LateResult {
+    fn from(Report { run_id, at, result, .. }: Report) -> LateResult {
+        LateResult { run_id, at, result }
     }
 }
 
@@ -429,7 +429,7 @@ impl Answer for Outcome {
 
 impl Mine {
     fn text(&self, page: &mut Page) {
-        let Mine { claim, task: Handed { task, truncated }, orphan_results, left_out, .. } = self;
+        let Mine { claim, task: Handed { task, truncated }, late_results, left_out, .. } = self;
         page.line("🔒 Task claimed");
         page.field("Task ID", &claim.task_id);
         page.field("Title", &task.title);
@@ -450,13 +450,13 @@ impl Mine {
         for part in left_out.iter().filter(|part| part.field != "payload") {
             page.field("Left out", part);
         }
-        orphans_text(orphan_results, page);
+        late_results_text(late_results, page);
     }
 }
 
 /// Says of each result that came too late whose it is.
-pub(super) fn orphans_text(orphans: &[OrphanResult], page: &mut Page) {
-    for OrphanResult { run_id, at, result } in orphans {
+pub(super) fn late_results_text(late_results: &[LateResult], page: &mut Page) {
+    for LateResult { run_id, at, result } in late_results {
         let result = result.as_ref().map_or("{}", JsonObject::text);
         page.line(format_args!("  Too late:   {at} {}: {}", sanitised(run_id), sanitised(&start_of(result, 120))));
     }

@@ -1,6 +1,6 @@
 //! `muse coord doctor`: what is wrong in the coordination directory, and with `--repair` mending it.
 
-use coord_core::queue::{Became, Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem};
+use coord_core::queue::{Counts, Defect, Diagnosis, Leftovers, Medium, Note, Problem, Repair};
 use coord_core::store::StoreError;
 use coord_store::Sync;
 use muse_terminal::sanitised;
@@ -24,7 +24,7 @@ pub(super) struct Examined {
     counts: Counts,
     defects: Vec<FoundDefect>,
     leftovers: FoundLeftovers,
-    aside: usize,
+    quarantine: usize,
     foreign: Vec<String>,
     notes: Vec<String>,
     filesystem: Filesystem,
@@ -91,7 +91,7 @@ impl Examined {
             counts: diagnosis.counts.clone(),
             defects: diagnosis.defects.iter().map(|defect| FoundDefect::new(defect, repair)).collect(),
             leftovers: diagnosis.leftovers.into(),
-            aside: diagnosis.aside,
+            quarantine: diagnosis.quarantine,
             foreign: diagnosis.foreign.iter().take(FOREIGN_SHOWN).map(ToString::to_string).collect(),
             notes: diagnosis.notes.iter().map(Note::to_string).collect(),
             filesystem: medium.into(),
@@ -103,11 +103,11 @@ impl Examined {
 impl FoundDefect {
     fn new(defect: &Defect, repair: bool) -> FoundDefect {
         let advice = match (defect.became, &defect.problem) {
-            (Became::Mended, _) => "mended",
-            (Became::SetAside, _) => "moved to aside/",
-            (Became::Left, Problem::ReportLost) => "it cannot be mended; that the task has ended stands",
-            (Became::Left, _) if repair => "not mended: other agents changed it meanwhile, or see the notes; try again",
-            (Became::Left, _) => "to mend it: muse coord doctor --repair",
+            (Repair::Mended, _) => "mended",
+            (Repair::Quarantined, _) => "moved to quarantine/",
+            (Repair::Left, Problem::ReportLost) => "it cannot be mended; that the task has ended stands",
+            (Repair::Left, _) if repair => "not mended: other agents changed it meanwhile, or see the notes; try again",
+            (Repair::Left, _) => "to mend it: muse coord doctor --repair",
         };
         FoundDefect {
             code: defect.problem.code(),
@@ -149,11 +149,11 @@ impl From<&Medium> for Filesystem {
 impl Answer for Examined {
     fn text(&self, page: &mut Page) {
         let (tasks, defects) = (self.tasks, self.defects.len());
-        let left = self.defects.iter().filter(|defect| defect.became == Became::Left.as_str()).count();
+        let left = self.defects.iter().filter(|defect| defect.became == Repair::Left.as_str()).count();
         page.line(match (defects, left) {
             (0, _) => format!("✅ The queue is healthy: {tasks} task(s)"),
             (_, 0) => {
-                format!("✅ The queue is healthy again: {tasks} task(s), {defects} defect(s) mended or set aside")
+                format!("✅ The queue is healthy again: {tasks} task(s), {defects} defect(s) mended or quarantined")
             }
             _ => format!("❌ The queue has {left} defect(s): {tasks} task(s)"),
         });
@@ -173,14 +173,14 @@ impl Examined {
     fn remarks(&self, page: &mut Page) {
         let FoundLeftovers { drafts, reports, torn_records } = self.leftovers;
         if drafts + reports + torn_records > 0 {
-            let became = if self.repair { "set aside" } else { "harmless; --repair sets them aside" };
+            let became = if self.repair { "quarantined" } else { "harmless; --repair quarantines them" };
             page.field(
                 "Leftovers",
                 format_args!("{drafts} draft(s), {reports} report(s), {torn_records} torn record(s): {became}"),
             );
         }
-        if self.aside > 0 {
-            page.field("Aside", format_args!("{} file(s) in aside/, for you to look at", self.aside));
+        if self.quarantine > 0 {
+            page.field("Quarantine", format_args!("{} file(s) in quarantine/, for you to look at", self.quarantine));
         }
         let remarks = [("Foreign", &self.foreign), ("Note", &self.notes), ("Filesystem", &self.degraded)];
         for (label, texts) in remarks {

@@ -9,7 +9,7 @@ use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::claim::{OrphanResult, orphans_text};
+use super::claim::{LateResult, late_results_text};
 use super::tasks::{Item, icon};
 use super::{OpenQueue, Repository};
 use crate::args;
@@ -23,7 +23,7 @@ pub(super) struct Shown {
     item: Item,
     /// What was reported of it, oldest first.
     history: Vec<Reported>,
-    orphan_results: Vec<OrphanResult>,
+    late_results: Vec<LateResult>,
     /// When the task was brought in by `import`, if it had been held or had ended by then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<schema::Time>")]
@@ -65,12 +65,13 @@ struct Reported {
 pub(super) fn run(args: &args::Show, repository: &Repository) -> Result<Answered<Shown>, Failure> {
     let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = repository.open()?;
-    let queue::Shown { item, history, orphans, imported, imported_reports, findings } = queue.show(id, host::now())?;
+    let queue::Shown { item, history, late_results, imported, imported_reports, findings } =
+        queue.show(id, host::now())?;
     let reported = |(place, report)| Reported { imported: place < imported_reports, ..Reported::from(report) };
     let answer = Shown {
         item: item.into(),
         history: history.into_iter().enumerate().map(reported).collect(),
-        orphan_results: orphans.into_iter().map(OrphanResult::from).collect(),
+        late_results: late_results.into_iter().map(LateResult::from).collect(),
         imported_at: imported.map(|import| import.at),
     };
     Ok(Answered { answer, warnings: findings.iter().map(Finding::to_string).collect() })
@@ -120,9 +121,9 @@ impl Answer for Shown {
             page.line("\n  What was reported:");
             self.history.iter().for_each(|report| report.text(page));
         }
-        if !self.orphan_results.is_empty() {
+        if !self.late_results.is_empty() {
             page.line("\n  Results that came too late and do not count:");
-            orphans_text(&self.orphan_results, page);
+            late_results_text(&self.late_results, page);
         }
     }
 }

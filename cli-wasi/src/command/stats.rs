@@ -39,16 +39,16 @@ struct QueueStats {
     oldest_pending_seconds: Option<f64>,
     completed_per_second: f64,
     /// From enqueuing to the last claim, of tasks that were claimed and ended in the window.
-    wait_seconds: Option<Spread>,
+    wait_seconds: Option<Percentiles>,
     /// From the last claim to the end, of the same.
-    run_seconds: Option<Spread>,
+    run_seconds: Option<Percentiles>,
     paused: bool,
     max_in_flight: Option<u32>,
 }
 
 /// So many per cent are at most as long.
 #[derive(Serialize, JsonSchema)]
-struct Spread {
+struct Percentiles {
     count: u64,
     p50: f64,
     p90: f64,
@@ -79,17 +79,17 @@ impl QueueStats {
             oldest_pending_since: stats.oldest_pending_since,
             oldest_pending_seconds: stats.oldest_pending_since.map(|since| seconds(now.micros_since(since))),
             completed_per_second: if window > 0 { completed / window as f64 } else { 0.0 },
-            wait_seconds: stats.wait.map(Spread::from),
-            run_seconds: stats.run.map(Spread::from),
+            wait_seconds: stats.wait.map(Percentiles::from),
+            run_seconds: stats.run.map(Percentiles::from),
             paused: stats.is_paused,
             max_in_flight: stats.max_in_flight,
         }
     }
 }
 
-impl From<queue::Spread> for Spread {
-    fn from(queue::Spread { count, p50, p90, p99, max }: queue::Spread) -> Spread {
-        Spread { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
+impl From<queue::Percentiles> for Percentiles {
+    fn from(queue::Percentiles { count, p50, p90, p99, max }: queue::Percentiles) -> Percentiles {
+        Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
     }
 }
 
@@ -126,7 +126,7 @@ impl QueueStats {
             page.field("Completed", format_args!("{:.2} per minute", self.completed_per_second * 60.0));
         }
         for (label, spread) in [("Wait", &self.wait_seconds), ("Run", &self.run_seconds)] {
-            if let Some(Spread { p50, p90, p99, max, .. }) = spread {
+            if let Some(Percentiles { p50, p90, p99, max, .. }) = spread {
                 page.field(label, format_args!("50 % {p50:.3}s  90 % {p90:.3}s  99 % {p99:.3}s  max {max:.3}s"));
             }
         }
@@ -186,9 +186,9 @@ fn one(value: f64) -> Vec<(String, f64)> {
     vec![(String::new(), value)]
 }
 
-fn quantiles(spread: Option<&Spread>) -> Vec<(String, f64)> {
+fn quantiles(spread: Option<&Percentiles>) -> Vec<(String, f64)> {
     let quantile = |(quantile, value)| (format!(",quantile=\"{quantile}\""), value);
-    let of = |spread: &Spread| [("0.5", spread.p50), ("0.9", spread.p90), ("0.99", spread.p99), ("1", spread.max)];
+    let of = |spread: &Percentiles| [("0.5", spread.p50), ("0.9", spread.p90), ("0.99", spread.p99), ("1", spread.max)];
     spread.map(|spread| of(spread).map(quantile).to_vec()).unwrap_or_default()
 }
 

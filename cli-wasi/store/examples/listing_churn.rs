@@ -8,7 +8,7 @@ mod sandbox;
 #[cfg(target_os = "wasi")]
 fn main() {
     use coord_core::Store;
-    use coord_core::layout::{Shelf, shelf};
+    use coord_core::layout::{StateDir, state_dir};
     use coord_store::{DirStore, Sync};
 
     use sandbox::{exit, say};
@@ -20,7 +20,7 @@ fn main() {
     let store = DirStore::new(grant.directory, Sync::Off);
     let (mut incomplete, mut seen_others) = (0, 0);
     for _ in 0..LISTINGS {
-        let Ok(Some(names)) = store.list(&shelf(Shelf::Claimed)) else { exit(2) };
+        let Ok(Some(names)) = store.list(&state_dir(StateDir::Claimed)) else { exit(2) };
         let found = names.iter().filter(|name| name.starts_with("stable-")).count();
         seen_others += names.len() - found;
         incomplete += usize::from(found != stable);

@@ -138,7 +138,7 @@ fn holds_tasks(coordination: &Path) -> bool {
     let holds = |name: &layout::Dir| {
         fs::read_dir(coordination.join(name.as_str())).is_ok_and(|mut names| names.next().is_some())
     };
-    layout::halls().filter(|hall| *hall != layout::sweep() && *hall != layout::tmp()).any(|hall| holds(&hall))
+    layout::root_dirs().filter(|dir| *dir != layout::sweep() && *dir != layout::tmp()).any(|dir| holds(&dir))
 }
 
 fn refused(root: &Path, directory: &Path, why: String) -> StoreError {

@@ -80,7 +80,7 @@ struct CancelRequest {
 pub(crate) struct Lease {
     task: Task,
     record: ClaimRecord,
-    orphan_results: Vec<Report>,
+    late_results: Vec<Report>,
 }
 
 /// A task that was completed, and those that followed.
@@ -164,7 +164,7 @@ pub(crate) struct Shown {
     #[serde(flatten)]
     item: Item,
     history: Vec<Report>,
-    orphan_results: Vec<Report>,
+    late_results: Vec<Report>,
 }
 
 /// The tasks there are.
@@ -214,14 +214,14 @@ struct QueueStats {
     #[serde(serialize_with = "by_status")]
     counts: Counts,
     oldest_pending_since: Option<u64>,
-    wait_seconds: Option<Spread>,
-    run_seconds: Option<Spread>,
+    wait_seconds: Option<Percentiles>,
+    run_seconds: Option<Percentiles>,
     paused: bool,
     max_in_flight: Option<u32>,
 }
 
 #[derive(Serialize)]
-struct Spread {
+struct Percentiles {
     count: u64,
     p50: f64,
     p90: f64,
@@ -318,8 +318,8 @@ impl From<queue::CancelRequest> for CancelRequest {
 
 impl From<queue::Claimed> for Lease {
     fn from(claimed: queue::Claimed) -> Lease {
-        let orphan_results = claimed.orphans.into_iter().map(Report::from).collect();
-        Lease { task: claimed.task.into(), record: claimed.record.into(), orphan_results }
+        let late_results = claimed.late_results.into_iter().map(Report::from).collect();
+        Lease { task: claimed.task.into(), record: claimed.record.into(), late_results }
     }
 }
 
@@ -403,7 +403,7 @@ impl From<queue::Shown> for Shown {
         Shown {
             item: shown.item.into(),
             history: shown.history.into_iter().map(Report::from).collect(),
-            orphan_results: shown.orphans.into_iter().map(Report::from).collect(),
+            late_results: shown.late_results.into_iter().map(Report::from).collect(),
         }
     }
 }
@@ -434,19 +434,19 @@ impl QueueStats {
             queue: name.into(),
             counts: stats.counts,
             oldest_pending_since: stats.oldest_pending_since.map(Timestamp::micros),
-            wait_seconds: stats.wait.map(Spread::from),
-            run_seconds: stats.run.map(Spread::from),
+            wait_seconds: stats.wait.map(Percentiles::from),
+            run_seconds: stats.run.map(Percentiles::from),
             paused: stats.is_paused,
             max_in_flight: stats.max_in_flight,
         }
     }
 }
 
-impl From<queue::Spread> for Spread {
-    fn from(spread: queue::Spread) -> Spread {
+impl From<queue::Percentiles> for Percentiles {
+    fn from(spread: queue::Percentiles) -> Percentiles {
         let seconds = |micros: u64| micros as f64 / 1_000_000.0;
-        let queue::Spread { count, p50, p90, p99, max } = spread;
-        Spread { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
+        let queue::Percentiles { count, p50, p90, p99, max } = spread;
+        Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
     }
 }
 

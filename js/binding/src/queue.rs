@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use coord_core::layout::{self, Dir, Shelf};
+use coord_core::layout::{self, Dir, StateDir};
 use coord_core::queue::{Batch, Cancelling, Claim, Claimed, Completed, EndStep, Failing, Finding, Gc, NewTask};
 use coord_core::queue::{Notice, Retrying, Shown, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
-use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FilterDraft, Words};
+use coord_core::request::{self, BadRequest, ClaimDraft, Draft, FieldNames, FilterDraft};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp};
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::host::{Host, HostStore};
 use crate::thrown::Thrown;
 
 /// What the values are called here.
-pub(crate) const WORDS: Words = Words {
+pub(crate) const FIELD_NAMES: FieldNames = FieldNames {
     run_id: "runId",
     ttl_seconds: "ttlSeconds",
     lease_seconds: "leaseSeconds",
@@ -123,8 +123,8 @@ impl CoordQueue {
     pub fn resume(&self, task_id: &str, run_id: Option<String>, claim_nonce: Option<String>) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, run_id.as_deref(), claim_nonce.as_deref())?;
         let record = self.0.heartbeat(id, claimant, None, None, self.now(), self.store().nonce())?;
-        let Shown { item, orphans, findings, .. } = self.0.show(id, self.now())?;
-        told(Answered::with(Lease::from(Claimed { task: item.task, record, orphans }), &findings))
+        let Shown { item, late_results, findings, .. } = self.0.show(id, self.now())?;
+        told(Answered::with(Lease::from(Claimed { task: item.task, record, late_results }), &findings))
     }
 
     pub fn heartbeat(
@@ -246,7 +246,7 @@ impl CoordQueue {
     pub fn wait(&self, task_ids: Vec<String>, any: bool, seconds: f64) -> Result<Ending, Thrown> {
         let ids = task_ids.iter().map(|id| request::task_id(id)).collect::<Result<Vec<_>, _>>()?;
         let until = if any { Until::Any } else { Until::All };
-        let watched = ids.iter().map(|id| layout::shelf_of(Shelf::Done, *id)).collect();
+        let watched = ids.iter().map(|id| layout::shard_of(StateDir::Done, *id)).collect();
         let seconds = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         Ok(Ending { wait: WaitingEnd::new(ids, until, seconds), watched })
     }

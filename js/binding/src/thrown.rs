@@ -4,12 +4,12 @@
 use coord_core::queue::Status;
 use coord_core::request::BadRequest;
 use coord_core::store::StoreErrorKind;
-use coord_core::transition::{Refusal, Standing, Tenure};
+use coord_core::transition::{CurrentHolder, Refusal, Standing};
 use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-use crate::queue::WORDS;
+use crate::queue::FIELD_NAMES;
 
 /// A refusal or a failure: the command line's `status` as `code`, the words, and the facts that a program may act on.
 #[derive(Default, Serialize)]
@@ -79,7 +79,7 @@ impl Thrown {
 
 impl From<BadRequest> for Thrown {
     fn from(bad: BadRequest) -> Thrown {
-        Thrown { code: bad.code(), message: bad.message(&WORDS).to_string(), facts: Box::default() }
+        Thrown { code: bad.code(), message: bad.message(&FIELD_NAMES).to_string(), facts: Box::default() }
     }
 }
 
@@ -108,8 +108,8 @@ impl From<Error> for Thrown {
 impl Facts {
     fn of(refusal: &Refusal) -> Facts {
         match refusal {
-            Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => {
-                let Tenure { generation, claimed_at, expires_at, .. } = tenure;
+            Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => {
+                let CurrentHolder { generation, claimed_at, expires_at, .. } = current;
                 Facts {
                     generation: Some(*generation),
                     claimed_at: Some(claimed_at.micros()),
@@ -126,7 +126,7 @@ impl Facts {
                 blocked_on: blocked_on.map(|id| id.to_string()),
                 ..Facts::default()
             },
-            Refusal::NotDue | Refusal::WornOut => Facts::default(),
+            Refusal::NotDue | Refusal::TooManyTransitions => Facts::default(),
         }
     }
 }

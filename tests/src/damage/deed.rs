@@ -201,7 +201,7 @@ impl Victim<'_> {
             "unique/zzz".to_string(),
             "unique/default/00".to_string(),
             "purged/removing".to_string(),
-            "aside/0123456789abcdef".to_string(),
+            "quarantine/0123456789abcdef".to_string(),
             "tmp/0123456789abcdef".to_string(),
             "queues/zzz.paused".to_string(),
             "queues/zzz.max1".to_string(),

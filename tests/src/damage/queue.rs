@@ -159,8 +159,8 @@ impl Maker {
         change(&mut new);
         let (now, nonce) = self.turn();
         let task = self.queue.enqueue(new, now, nonce).expect("it can be enqueued").task;
-        let ready = layout::ready_leaf(&task.record.queue, task.record.priority, task.record.created_at);
-        let comes_to = layout::stations(task.id).into_iter().chain([ready]);
+        let ready = layout::ready_bucket(&task.record.queue, task.record.priority, task.record.created_at);
+        let comes_to = layout::dirs_for_task(task.id).into_iter().chain([ready]);
         self.tasks.places.insert(task.id, comes_to.map(|dir| PathBuf::from(dir.as_str())).collect());
         self.tasks.all.push(task.id);
         task.id

@@ -256,7 +256,7 @@ impl<'a> Trial<'a> {
         }
         let after = self.muse("doctor --json");
         let left = after.json["defects"].as_array().cloned().unwrap_or_default();
-        // A report that is lost is lost; and of a task whose entry was set aside a person says what becomes of it.
+        // A report that is lost is lost; and of a task whose entry was quarantined a person says what becomes of it.
         let is_for_people = |defect: &Value| ["report_lost", "no_entry"].iter().any(|code| defect["code"] == *code);
         self.is_left_to_people = !left.is_empty();
         if after.code != Some(0) && (left.is_empty() || !left.iter().all(is_for_people)) {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path as SystemPath, PathBuf};
 
-use coord_core::layout::{self, Dir, Path, Shelf};
+use coord_core::layout::{self, Dir, Path, StateDir};
 use coord_core::store::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
 };
@@ -150,5 +150,5 @@ impl Store for Faulty {
 }
 
 fn is_of_ends(dir: &Dir) -> bool {
-    dir.is_below(&layout::shelf(Shelf::Done))
+    dir.is_below(&layout::state_dir(StateDir::Done))
 }

@@ -138,7 +138,7 @@ impl Judge<'_> {
     fn weigh(&mut self, findings: &[Finding]) {
         for finding in findings {
             let is_unknown = match finding {
-                Finding::SetAside { id, .. } | Finding::LeftOut { id, .. } => !self.promises.is_there(*id),
+                Finding::Quarantined { id, .. } | Finding::LeftOut { id, .. } => !self.promises.is_there(*id),
                 _ => false,
             };
             if !is_unknown {

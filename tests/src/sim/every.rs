@@ -347,7 +347,7 @@ impl Space {
             start.ledger.limit = Some(0);
         }
         let agents = vec![Agent::default(); scenario.agents];
-        let leaf = layout::ready_leaf(&QueueName::default_queue(), 0, after(0));
+        let leaf = layout::ready_bucket(&QueueName::default_queue(), 0, after(0));
         let mut space = Space { scenario, start, agents, task, other, leaf, known: Arc::default() };
         for (agent, kind) in space.scenario.given.clone() {
             space.agents[agent].errands += 1;

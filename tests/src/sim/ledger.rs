@@ -226,7 +226,7 @@ impl Ledger {
     /// The tasks that can be claimed as they stand.
     pub fn claimable(&self) -> BTreeSet<TaskId> {
         let waits = |life: &Life| {
-            life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::Lapsed { .. }))
+            life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::TimedOut { .. }))
         };
         self.lives.iter().filter(|(_, life)| waits(life)).map(|(id, _)| *id).collect()
     }
@@ -531,7 +531,7 @@ impl Ledger {
     fn leases_told(&self, now: Timestamp) -> usize {
         let held = |life: &&Life| {
             life.last_entry().is_some_and(|entry| match &entry.state {
-                State::Claimed(lease) | State::Recalled(lease) => {
+                State::Claimed(lease) | State::Cancelling(lease) => {
                     lease.expires_at > now && life.told.contains(&entry.generation)
                 }
                 _ => false,
@@ -587,7 +587,7 @@ impl Ledger {
         for (id, life) in &self.lives {
             let forgotten = life.last_entry().is_some_and(|entry| match entry.state {
                 State::Scheduled { due } => due <= now,
-                State::Claimed(lease) | State::Recalled(lease) => lease.expires_at <= now,
+                State::Claimed(lease) | State::Cancelling(lease) => lease.expires_at <= now,
                 _ => false,
             });
             expect(!forgotten, Promise::NobodyIsForgotten, || format!("{id} still waits: {:?}", life.last))?;
@@ -762,7 +762,7 @@ impl Life {
         if again {
             return expect(next.attempt == 0, Promise::AttemptsAreCounted, step);
         }
-        let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
+        let was_held = matches!(last.state, State::Claimed(_) | State::Cancelling(_) | State::TimedOut { .. });
         let released = was_held
             && match next.state {
                 State::Ready { .. } => true,
@@ -777,47 +777,47 @@ impl Life {
         let same_holder = next.lease().map(|lease| &lease.holder) == last.lease().map(|lease| &lease.holder);
         let late = last.lease().is_some_and(|lease| lease.expires_at <= now.max(lease.heartbeat_at));
         match (&last.state, &next.state) {
-            (State::Ready { .. } | State::Lapsed { .. }, State::Claimed(lease)) if taken => {
+            (State::Ready { .. } | State::TimedOut { .. }, State::Claimed(lease)) if taken => {
                 let waited_too_long = matches!(last.state, State::Ready { pending_until, .. } if pending_until <= now);
                 expect(!waited_too_long, Promise::EndedIsEnded, step)?;
                 let other = self.leases.insert(next.generation, tenure(lease));
                 expect(other.is_none(), Promise::OneHolder, step)
             }
-            (State::Claimed(_) | State::Recalled(_), State::Claimed(_)) if taken => {
+            (State::Claimed(_) | State::Cancelling(_), State::Claimed(_)) if taken => {
                 Err(Broken::new(Promise::OneHolder, step()))
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Claimed(lease))
-            | (State::Recalled(_), State::Recalled(lease)) => {
-                if errand.order == Order::RequestCancel(last.id) && matches!(last.state, State::Recalled(_)) {
+            (State::Claimed(_) | State::TimedOut { .. }, State::Claimed(lease))
+            | (State::Cancelling(_), State::Cancelling(lease)) => {
+                if errand.order == Order::RequestCancel(last.id) && matches!(last.state, State::Cancelling(_)) {
                     // Another one asks, too. The holder keeps the lease as it was.
                     self.asked += 1;
                     return expect(last.lease() == Some(lease), Promise::OnlyTheHolder, step);
                 }
-                let is_asked = matches!(next.state, State::Recalled(_));
+                let is_asked = matches!(next.state, State::Cancelling(_));
                 *self.kept.entry((lease.nonce, is_asked)).or_default() += 1;
                 let heard_of = last.lease().map(|lease| lease.heartbeat_at);
                 expect(heard_of <= Some(lease.heartbeat_at), Promise::OnlyGrow, step)?;
                 expect(same_lease && same_holder, Promise::OnlyTheHolder, step)
             }
-            (State::Recalled(_), State::Claimed(_)) => Err(Broken::new(Promise::HoldersAreAsked, step())),
-            (State::Claimed(_), State::Recalled(lease)) => {
+            (State::Cancelling(_), State::Claimed(_)) => Err(Broken::new(Promise::HoldersAreAsked, step())),
+            (State::Claimed(_), State::Cancelling(lease)) => {
                 self.asked += 1;
                 let asked = errand.order == Order::RequestCancel(last.id);
                 expect(asked, Promise::HoldersAreAsked, step)?;
                 expect(last.lease() == Some(lease), Promise::OnlyTheHolder, step)
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Ready { pending_until, .. }) => {
+            (State::Claimed(_) | State::TimedOut { .. }, State::Ready { pending_until, .. }) => {
                 let again = self.released.insert(last.generation, false);
                 expect(again.is_none(), Promise::OneHolder, step)?;
                 // A task that was claimed in time does not run out of it.
                 expect(pending_until.micros() == limits::TIME_MICROS, Promise::NotBeforeItsTime, step)
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) if released => {
+            (State::Claimed(_) | State::TimedOut { .. }, State::Scheduled { due }) if released => {
                 let again = self.released.insert(last.generation, false);
                 expect(again.is_none(), Promise::OneHolder, step)?;
                 expect(*due > now, Promise::NotBeforeItIsDue, step)
             }
-            (State::Claimed(_) | State::Lapsed { .. }, State::Scheduled { due }) => {
+            (State::Claimed(_) | State::TimedOut { .. }, State::Scheduled { due }) => {
                 let again = self.failed.insert(last.generation, false);
                 expect(again.is_none(), Promise::OneHolder, step)?;
                 expect(errand.order == Order::Fail(last.id), Promise::OnlyTheHolder, step)?;
@@ -827,7 +827,7 @@ impl Life {
                 let most = 1_000_000 * doubled.min(BACKOFF.max_seconds).unsigned_abs();
                 expect((most / 2..=most).contains(&waits), Promise::NotBeforeItIsDue, step)
             }
-            (State::Claimed(_), State::Lapsed { .. }) => {
+            (State::Claimed(_), State::TimedOut { .. }) => {
                 expect(same_lease && same_holder, Promise::OnlyTheHolder, step)?;
                 let left = self.plan.max_attempts.is_none() || self.plan.leaves_attempts(last.attempt);
                 expect(left, Promise::AttemptsAreLimited, step)?;
@@ -843,12 +843,12 @@ impl Life {
                 expect(is_due, Promise::NotBeforeItIsDue, step)
             }
             (_, State::Ended(ending)) => {
-                let is_held = matches!(last.state, State::Claimed(_) | State::Recalled(_));
+                let is_held = matches!(last.state, State::Claimed(_) | State::Cancelling(_));
                 let by = ending.lease.as_ref().map(tenure);
                 let mut end = End { outcome: ending.outcome, by, report: next.report, ..End::default() };
                 end.enqueues_key = matches!(errand.order, Order::CompleteAndEnqueue(_, new) if new.is_unique);
                 end.forced = is_held && !late && !same_holder;
-                let by_nobody = matches!(last.state, State::Recalled(_)) && !errand.order.cancels(last.id);
+                let by_nobody = matches!(last.state, State::Cancelling(_)) && !errand.order.cancels(last.id);
                 end.given_back = by_nobody.then_some(last.generation);
                 let allowed = self.may_end(&last, &end, late, same_lease && same_holder, errand);
                 self.ends.push(end);
@@ -873,7 +873,7 @@ impl Life {
     /// Which promise an end breaks, if it does, of a task that was `last`.
     fn may_end(&self, last: &Entry, end: &End, late: bool, same: bool, errand: &Errand) -> Option<Promise> {
         let of_its_holder = same && errand.order.task() == Some(last.id);
-        let was_held = matches!(last.state, State::Claimed(_) | State::Recalled(_) | State::Lapsed { .. });
+        let was_held = matches!(last.state, State::Claimed(_) | State::Cancelling(_) | State::TimedOut { .. });
         let (kept, promise) = match (&last.state, end.outcome) {
             (_, Ending::Completed) => (was_held && of_its_holder, Promise::OnlyTheHolder),
             (State::Claimed(_), Ending::Failed) if !of_its_holder || errand.order.cancels(last.id) => {
@@ -881,14 +881,14 @@ impl Life {
                 let promise = if out { Promise::NotBeforeItsTime } else { Promise::AttemptsAreLimited };
                 (same && late && out, promise)
             }
-            (State::Recalled(_), Ending::Failed) => (of_its_holder, Promise::OnlyTheHolder),
+            (State::Cancelling(_), Ending::Failed) => (of_its_holder, Promise::OnlyTheHolder),
             (_, Ending::Failed) => {
                 let last_one =
                     !self.plan.leaves_attempts(last.attempt) || matches!(errand.order, Order::FailFinally(_));
                 let promise = if of_its_holder { Promise::AttemptsAreLimited } else { Promise::OnlyTheHolder };
                 (was_held && of_its_holder && last_one, promise)
             }
-            (State::Recalled(_), Ending::Cancelled) if !errand.order.cancels(last.id) => {
+            (State::Cancelling(_), Ending::Cancelled) if !errand.order.cancels(last.id) => {
                 let given_back =
                     matches!(errand.order, Order::Release(of) | Order::ReleaseLater(of, _) if of == last.id);
                 // A claim gives back at once what is one too many of a limited queue.
@@ -912,7 +912,7 @@ impl Life {
     fn note_report(&mut self, last: Option<&Entry>, next: &Entry, tree: &Tree) -> Result<(), Broken> {
         let (Some(nonce), Some(last)) = (next.report, last) else { return Ok(()) };
         if last.report == Some(nonce) {
-            let is_told_of = !matches!(next.state, State::Recalled(_)) || matches!(last.state, State::Recalled(_));
+            let is_told_of = !matches!(next.state, State::Cancelling(_)) || matches!(last.state, State::Cancelling(_));
             return expect(is_told_of, Promise::ReportsStay, || format!("{next} has no report of its own"));
         }
         let report =
@@ -928,18 +928,18 @@ impl Life {
         let right = match &next.state {
             State::Ended(ending) => match ending.outcome {
                 Ending::Completed => report.kind == ReportKind::Completed && said == Some(result_of(nonce)),
-                Ending::Failed => matches!(report.kind, ReportKind::Failed | ReportKind::Lapsed),
+                Ending::Failed => matches!(report.kind, ReportKind::Failed | ReportKind::TimedOut),
                 // Given back for later by a holder that was asked to stop.
-                Ending::Cancelled if report.kind == ReportKind::Released => matches!(last.state, State::Recalled(_)),
+                Ending::Cancelled if report.kind == ReportKind::Released => matches!(last.state, State::Cancelling(_)),
                 Ending::Cancelled => matches!(report.kind, ReportKind::Cancelled | ReportKind::CancelRequested),
                 Ending::Expired => false,
             },
             State::Scheduled { due } => {
                 matches!(report.kind, ReportKind::Failed | ReportKind::Released) && report.scheduled_at == Some(*due)
             }
-            State::Lapsed { .. } => report.kind == ReportKind::Lapsed,
-            State::Recalled(_) if report.kind == ReportKind::Progress => matches!(last.state, State::Recalled(_)),
-            State::Recalled(_) => report.kind == ReportKind::CancelRequested,
+            State::TimedOut { .. } => report.kind == ReportKind::TimedOut,
+            State::Cancelling(_) if report.kind == ReportKind::Progress => matches!(last.state, State::Cancelling(_)),
+            State::Cancelling(_) => report.kind == ReportKind::CancelRequested,
             State::Claimed(_) => report.kind == ReportKind::Progress,
             State::Ready { .. } | State::Blocked { .. } => false,
         };
@@ -1076,7 +1076,7 @@ fn tenure(lease: &Lease) -> Tenure {
 
 /// The latest time that a held task's name tells to have passed.
 fn latest(entry: &Entry) -> Timestamp {
-    let lapsed = matches!(entry.state, State::Lapsed { .. });
+    let lapsed = matches!(entry.state, State::TimedOut { .. });
     let of_lease = |lease: &Lease| if lapsed { lease.expires_at } else { lease.heartbeat_at };
     entry.lease().map_or(entry.created_at, of_lease)
 }

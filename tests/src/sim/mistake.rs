@@ -130,7 +130,7 @@ impl Mistake {
                 ask(Call::Remove(to.clone()))?;
                 ask(Call::Link(from, to)).map(|_| Outcome::Linked(Linked::Now))
             }
-            (Mistake::UnlinkAndRecreate, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (Mistake::UnlinkAndRecreate, Call::Rename(from, to), Some(State::TimedOut { .. })) => {
                 let Outcome::Content(Some(content)) = ask(Call::Read(from.clone(), usize::MAX))? else {
                     return Ok(Outcome::Moved(Moved::Gone));
                 };
@@ -138,7 +138,7 @@ impl Mistake {
                 let made = ask(Call::Create(to, content))? == Outcome::Created(Created::Now);
                 Ok(Outcome::Moved(if made { Moved::Here } else { Moved::Gone }))
             }
-            (Mistake::ExpireByStaleListing, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (Mistake::ExpireByStaleListing, Call::Rename(from, to), Some(State::TimedOut { .. })) => {
                 let id = new.map(|entry| entry.id);
                 let Outcome::Names(Some(names)) = ask(Call::List(from.dir.clone()))? else {
                     return ask(Call::Rename(from, to));
@@ -233,14 +233,14 @@ impl Mistake {
             (Mistake::LeaveAfterGivingWay, Call::List(dir), _) if done.gave_way && is_in("ready", &dir) => {
                 Ok(Outcome::Names(None))
             }
-            (Mistake::ForgiveLapses, Call::Rename(from, to), Some(State::Lapsed { .. })) => {
+            (Mistake::ForgiveLapses, Call::Rename(from, to), Some(State::TimedOut { .. })) => {
                 let forgiven = new.map(|entry| Entry { attempt: entry.attempt - 1, ..entry });
                 ask(Call::Rename(from, forgiven.map_or(to.clone(), |entry| to.dir.file(entry.to_string()))))
             }
             (Mistake::LapseAfterTheLast, Call::Rename(from, to), Some(State::Ended(_))) => {
                 let lapsed = new.and_then(|entry| {
                     let lease = entry.lease()?.clone();
-                    Some(at_home(Entry { state: State::Lapsed { lease, tags: TagSet::default() }, ..entry }))
+                    Some(at_home(Entry { state: State::TimedOut { lease, tags: TagSet::default() }, ..entry }))
                 });
                 ask(Call::Rename(from, lapsed.unwrap_or(to)))
             }
@@ -256,8 +256,8 @@ impl Mistake {
                 superseded.map(|path| ask(Call::Remove(path))).transpose()?;
                 ask(Call::Rename(from, to))
             }
-            (Mistake::ForgetTheRequest, Call::Rename(from, to), Some(State::Recalled(lease)))
-                if from.name.contains(".recalled.") =>
+            (Mistake::ForgetTheRequest, Call::Rename(from, to), Some(State::Cancelling(lease)))
+                if from.name.contains(".cancelling.") =>
             {
                 let state = State::Claimed(lease.clone());
                 let forgotten = new.as_ref().map(|entry| Entry { state, ..entry.clone() });

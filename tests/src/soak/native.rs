@@ -180,7 +180,7 @@ fn refused(error: &(dyn Error + 'static)) -> Answer {
         }
         coord_core::Error::Refused { refusal, who, .. } => {
             let generation = match refusal {
-                Refusal::WrongOwner(tenure) | Refusal::LeaseLost(tenure) => Some(tenure.generation),
+                Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => Some(current.generation),
                 _ => None,
             };
             let holder = who.clone().map(|run_id| Holder { run_id, generation });

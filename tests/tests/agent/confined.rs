@@ -195,7 +195,7 @@ fn what_a_claim_meets_in_another_queue_is_not_told_to_a_confined_agent() {
     let calls = json!([{ "call": "claim" }, { "call": "enqueue", "title": "t" }, { "call": "warnings" }]);
     let (answers, ended) = answers(&repo, "--queue own", calls);
     assert_eq!(answers, [json!(null), json!(["own", "agent-1"]), json!([])]);
-    assert!(ended.stderr.contains(&format!("warning: task {torn} was set aside: ")), "{ended}");
+    assert!(ended.stderr.contains(&format!("warning: task {torn} was quarantined: ")), "{ended}");
 }
 
 /// Waits until no lease is running.

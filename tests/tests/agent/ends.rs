@@ -98,12 +98,12 @@ fn an_agent_that_is_too_late_is_told_and_the_new_holder_keeps_the_task() {
     let taken = repo.coord("claim --run-id agent-2 --wait 30 --json").succeeded();
     assert_eq!(taken.text_of("task_id"), id);
     let ended = agent.finish().succeeded();
-    assert!(ended.stdout.contains("late: Err(Error::LeaseLost(Tenure {"), "{ended}");
+    assert!(ended.stdout.contains("late: Err(Error::LeaseLost(CurrentHolder {"), "{ended}");
     assert!(ended.stdout.contains("run-id: \"agent-2\", generation: 2"), "{ended}");
     assert_eq!(ended.stderr, "");
     let item = item(&repo, &id);
     assert_eq!([&item["status"], &item["claimer_run_id"]], [&json!("claimed"), &json!("agent-2")]);
-    let orphan = &repo.coord(&format!("show {id} --json")).succeeded().json()["orphan_results"][0];
+    let orphan = &repo.coord(&format!("show {id} --json")).succeeded().json()["late_results"][0];
     assert_eq!([&orphan["run_id"], &orphan["result"]], [&json!("agent-1"), &json!({ "late": true })]);
 }
 

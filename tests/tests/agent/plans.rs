@@ -66,7 +66,7 @@ fn what_a_wait_meets_in_another_queue_is_not_told_to_a_confined_agent() {
     let calls = json!([{ "call": "wait", "ids": [later], "timeout": 6 }, { "call": "warnings" }]);
     let (answers, ended) = answers(&repo, "--queue own", calls);
     assert_eq!(answers, [json!({ "timed_out": true, "statuses": ["Status::Scheduled"] }), json!([])]);
-    assert!(ended.stderr.contains(&format!("warning: task {torn} was set aside: ")), "{ended}");
+    assert!(ended.stderr.contains(&format!("warning: task {torn} was quarantined: ")), "{ended}");
 }
 
 #[test]

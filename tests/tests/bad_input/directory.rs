@@ -62,7 +62,7 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
     $ muse coord claim --run-id a --queue default --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 3>",
      "status":"empty","queue":"default",
-     "warnings":["task <bare id 1> was set aside: its record is torn or not a task record (EOF while parsing a string at line 1 column 40); its entry is in aside/, nothing is lost"]}
+     "warnings":["task <bare id 1> was quarantined: its record is torn or not a task record (EOF while parsing a string at line 1 column 40); its entry is in quarantine/, nothing is lost"]}
     exit 1
 
     $ muse coord claim --run-id a --queue default --json
@@ -116,7 +116,7 @@ fn an_altered_record_is_set_aside_and_reported_and_never_served() {
       Queue [default] is empty — no pending tasks.
 
       (<s>)
-    2> ⚠️  task <bare id 1> was set aside: its record is altered: its content is that of <bare id 2>; its entry is in aside/, nothing is lost
+    2> ⚠️  task <bare id 1> was quarantined: its record is altered: its content is that of <bare id 2>; its entry is in quarantine/, nothing is lost
     exit 1
 
     $ muse coord claim --run-id a --queue default
@@ -235,7 +235,7 @@ fn foreign_files_in_every_directory_are_neither_in_the_way_nor_touched() {
     assert_eq!(listed["items"].as_array().unwrap().len() as u64, total + 1);
     bystanders.are_unharmed(&repo);
     assert_eq!(foreign_files(&repo), before);
-    let planted: Vec<&str> = ["ready/bystanders", "claimed", "done", "runs", "sweep", "aside", "tmp", "tasks"]
+    let planted: Vec<&str> = ["ready/bystanders", "claimed", "done", "runs", "sweep", "quarantine", "tmp", "tasks"]
         .into_iter()
         .filter(|directory| before.keys().any(|path| path.starts_with(repo.coordination(directory))))
         .collect();
@@ -274,16 +274,16 @@ fn plant_foreign_files(directory: &Path) {
 fn a_directory_of_a_newer_format_is_left_untouched_byte_for_byte() {
     let repo = Repo::new();
     let id = repo.enqueue("t");
-    fs::write(repo.coordination("format.json"), "{\"format\": 4}").unwrap();
+    fs::write(repo.coordination("format.json"), "{\"format\": 1000}").unwrap();
     let before = tree(&repo.coordination(""));
     assert_snapshot!(repo.session(["tasks", "tasks --json"]), @r#"
     $ muse coord tasks
-    2> ❌ this directory follows another format (4; this version knows 3); use a newer muse for it
+    2> ❌ this directory follows another format (1000; this version knows 4); use a newer muse for it
     exit 1
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"this directory follows another format (4; this version knows 3); use a newer muse for it",
+     "error":"this directory follows another format (1000; this version knows 4); use a newer muse for it",
      "status":"unsupported_format","warnings":[]}
     exit 1
     "#);

@@ -138,11 +138,11 @@ fn settings_requests_to_stop_and_late_results_are_brought_back() {
     let warning = told["warnings"][0].as_str().unwrap();
     assert!(warning.contains(&asked["sha256:".len()..]) && warning.contains("asked to stop"), "{warning}");
     assert_eq!(shown(&to, &asked)["status"], "cancelled");
-    assert_eq!(shown(&to, &late)["orphan_results"], shown(&from, &late)["orphan_results"]);
+    assert_eq!(shown(&to, &late)["late_results"], shown(&from, &late)["late_results"]);
     to.coord("claim --run-id b --queue late").ended_with(1);
     to.coord("resume late").succeeded();
     let claimed = to.coord("claim --run-id b --queue late --json").succeeded().json();
-    assert_eq!(claimed["orphan_results"][0]["result"], json!({"n": 1}));
+    assert_eq!(claimed["late_results"][0]["result"], json!({"n": 1}));
 }
 
 #[test]

@@ -511,17 +511,17 @@ fn the_whole_answer_of_a_claim_is_bounded_and_what_is_left_out_is_counted() {
             .collect();
         left_out.push(format!("{max}: {}", named.join(", ")));
         assert_eq!(answer["warnings"].as_array().unwrap().len(), usize::from(!named.is_empty()));
-        let late = answer["orphan_results"].as_array().map_or(&[][..], Vec::as_slice);
+        let late = answer["late_results"].as_array().map_or(&[][..], Vec::as_slice);
         assert!(late.iter().all(|late| late["result"]["n"].as_u64() > Some(0)), "the newest four are kept");
     }
     assert_snapshot!(left_out.join("\n"), @"
-    0: payload, title, created_by, unique, 32 tags, 21 after, 4 orphan_results
-    1000: payload, title, created_by, unique, 32 tags, 21 after, 4 orphan_results
-    2048: payload, title, created_by, unique, 32 tags, 21 after, 4 orphan_results
-    4096: payload, title, created_by, unique, 21 after, 4 orphan_results
-    9000: title, created_by, unique, 21 after, 4 orphan_results
-    13000: created_by, unique, 32 tags, 21 after, 4 orphan_results
-    20000: unique, 4 orphan_results
+    0: payload, title, created_by, unique, 32 tags, 21 after, 4 late_results
+    1000: payload, title, created_by, unique, 32 tags, 21 after, 4 late_results
+    2048: payload, title, created_by, unique, 32 tags, 21 after, 4 late_results
+    4096: payload, title, created_by, unique, 21 after, 4 late_results
+    9000: title, created_by, unique, 21 after, 4 late_results
+    13000: created_by, unique, 32 tags, 21 after, 4 late_results
+    20000: unique, 4 late_results
     40000: 
     100000:
     ");

@@ -29,7 +29,7 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","healthy":true,
      "repair":false,"tasks":0,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
+     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
      "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
      "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
      "warnings":[]}
@@ -55,7 +55,7 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","healthy":true,
      "repair":true,"tasks":3,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":2,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
+     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
      "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
      "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
      "warnings":[]}
@@ -84,7 +84,7 @@ fn a_defect_is_told_mended_and_gone() {
      "timed_out":0,"completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"record_missing",
      "task_id":"<id 1>","path":"tasks/<aa>/<id 1>.json",
      "problem":"the task's record is missing; its entry still holds it","became":"left"}],
-     "leftovers":{"drafts":0,"reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],
+     "leftovers":{"drafts":0,"reports":0,"torn_records":0},"quarantine":0,"foreign":[],"notes":[],
      "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
      "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],"warnings":[]}
@@ -92,7 +92,7 @@ fn a_defect_is_told_mended_and_gone() {
 
     $ muse coord doctor --repair
 
-    ✅ The queue is healthy again: 1 task(s), 1 defect(s) mended or set aside
+    ✅ The queue is healthy again: 1 task(s), 1 defect(s) mended or quarantined
       record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; mended
 
       (<s>)
@@ -126,7 +126,7 @@ fn a_defect_is_told_mended_and_gone() {
      "timed_out":0,"completed":1,"failed":0,"cancelled":0,"expired":0},"defects":[{"code":"report_lost",
      "task_id":"<id 1>","path":"tasks/<aa>/<id 1>.json",
      "problem":"the result or error of the task is missing or torn","became":"left"}],"leftovers":{"drafts":0,
-     "reports":0,"torn_records":0},"aside":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
+     "reports":0,"torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
      "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
      "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
      "not_tried":null},"degraded":[],"warnings":[]}
@@ -143,14 +143,14 @@ fn what_cannot_be_mended_is_set_aside() {
     fs::write(&record, "{\"title\":\"Fix").unwrap();
     let repaired = repo.coord("doctor --repair --json").succeeded().json();
     let defect = &repaired["defects"][0];
-    assert_eq!((&defect["code"], &defect["became"]), (&"record_bad".into(), &"set_aside".into()), "{repaired}");
+    assert_eq!((&defect["code"], &defect["became"]), (&"record_bad".into(), &"quarantined".into()), "{repaired}");
     assert!(defect["path"].as_str().unwrap().starts_with("claimed/"), "{repaired}");
-    assert_eq!((&repaired["leftovers"]["torn_records"], &repaired["aside"]), (&1.into(), &2.into()), "{repaired}");
+    assert_eq!((&repaired["leftovers"]["torn_records"], &repaired["quarantine"]), (&1.into(), &2.into()), "{repaired}");
     assert_snapshot!(repo.session(["doctor", "claim --run-id agent-2"]), @"
     $ muse coord doctor
 
     ✅ The queue is healthy: 0 task(s)
-      Aside:      2 file(s) in aside/, for you to look at
+      Quarantine: 2 file(s) in quarantine/, for you to look at
 
       (<s>)
     exit 0
@@ -175,7 +175,7 @@ fn leftovers_and_foreign_names_are_healthy() {
     $ muse coord doctor
 
     ✅ The queue is healthy: 1 task(s)
-      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): harmless; --repair sets them aside
+      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): harmless; --repair quarantines them
       Foreign:    evil\u{1b}[31m
       Foreign:    tasks/README
 
@@ -185,8 +185,8 @@ fn leftovers_and_foreign_names_are_healthy() {
     $ muse coord doctor --repair
 
     ✅ The queue is healthy: 1 task(s)
-      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): set aside
-      Aside:      1 file(s) in aside/, for you to look at
+      Leftovers:  1 draft(s), 0 report(s), 0 torn record(s): quarantined
+      Quarantine: 1 file(s) in quarantine/, for you to look at
       Foreign:    evil\u{1b}[31m
       Foreign:    tasks/README
 
@@ -197,7 +197,7 @@ fn leftovers_and_foreign_names_are_healthy() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","healthy":true,
      "repair":false,"tasks":1,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":0,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"aside":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
+     "torn_records":0},"quarantine":1,"foreign":["evil\u001b[31m","tasks/README"],"notes":[],
      "filesystem":{"exclusive_create":true,"hard_links":true,"link_counts":true,"renames":true,
      "renames_between_directories":true,"listings":true,"directory_sync":true,"case_sensitive":true,
      "directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],"warnings":[]}

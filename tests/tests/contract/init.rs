@@ -41,7 +41,7 @@ fn init_makes_the_coordination_directory_once_and_is_harmless_after() {
       (<s>)
     exit 0
     "#);
-    assert_eq!(fs::read_to_string(repo.coordination("format.json")).unwrap(), "{\"format\":3}\n");
+    assert_eq!(fs::read_to_string(repo.coordination("format.json")).unwrap(), "{\"format\":4,\"features\":[]}\n");
     assert_snapshot!(Repo::bare().session(["init --json", "tasks"]), @r#"
     $ muse coord init --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",

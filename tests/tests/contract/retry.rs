@@ -102,7 +102,7 @@ fn a_lease_that_runs_out_is_an_attempt() {
     repo.coord("claim --run-id other").ended_with(1);
     let shown = repo.coord(&format!("show {id} --json")).succeeded().json();
     let kinds: Vec<_> = shown["history"].as_array().unwrap().iter().map(|report| &report["kind"]).collect();
-    assert_eq!(kinds, ["lapsed", "lapsed"]);
+    assert_eq!(kinds, ["timed_out", "timed_out"]);
     assert_eq!(shown["status"], "failed");
 }
 

@@ -82,7 +82,7 @@ fn a_task_is_shown_with_its_record_and_its_history() {
      "run_id":"agent-1","generation":1,"attempt":1,"error":"no such file","scheduled_at":"<time 2>"},
      {"kind":"progress","at":"<time 3>","run_id":"agent-2","generation":2,"attempt":2,"progress":0.4,
      "note":"half way"},{"kind":"completed","at":"<time 4>","run_id":"agent-2","generation":2,"attempt":2,
-     "result":{"pr":42}}],"orphan_results":[],"warnings":[]}
+     "result":{"pr":42}}],"late_results":[],"warnings":[]}
     exit 0
     "#);
 }
@@ -135,7 +135,7 @@ fn a_blocked_task_says_on_what_and_a_cancelled_one_why() {
      "created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},"status":"cancelled",
      "claimer_run_id":"orchestrator","expires_at":"<time 2>","generation":0,"attempt":0,"result":null,
      "error":null,"reason":"not needed","ended_at":"<time 2>","history":[{"kind":"cancelled","at":"<time 2>",
-     "run_id":"orchestrator","generation":0,"attempt":0,"reason":"not needed"}],"orphan_results":[],
+     "run_id":"orchestrator","generation":0,"attempt":0,"reason":"not needed"}],"late_results":[],
      "warnings":[]}
     exit 0
     "#);
@@ -189,12 +189,12 @@ fn a_result_that_came_too_late_is_kept_and_offered_to_the_next_holder() {
     "#);
     let shown = repo.coord(&format!("show {id} --json")).succeeded().json();
     assert_eq!(
-        (&shown["orphan_results"][0]["run_id"], &shown["orphan_results"][0]["result"]),
+        (&shown["late_results"][0]["run_id"], &shown["late_results"][0]["result"]),
         (&json!("late"), &json!({"pr": 41}))
     );
     sleep(Duration::from_millis(1_100));
     let claim = repo.coord("claim --run-id fourth --json").succeeded().json();
-    assert_eq!(claim["orphan_results"], shown["orphan_results"]);
+    assert_eq!(claim["late_results"], shown["late_results"]);
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn a_hard_link_to_another_file_is_no_task_since_its_content_has_another_id() {
     }
     assert!(library.claim(&claim_by("a")).unwrap().unwrap().is_none());
     let told = format!("{:?} {:?}", library.warnings().unwrap(), library.show(&id).unwrap());
-    assert!(told.contains("set aside") && !told.contains(SECRET), "{told}");
+    assert!(told.contains("quarantined") && !told.contains(SECRET), "{told}");
     library.doctor(Treatment::Repair).unwrap().unwrap();
     assert_eq!(fs::read_to_string(outside.secret()).unwrap(), SECRET);
 }

@@ -223,9 +223,9 @@ impl Library {
         self.coord.muse_coord_queue().lease().call_claim_record(&mut self.store, lease.0)
     }
 
-    /// `lease.orphan-results`.
-    pub fn orphan_results(&mut self, lease: Lease) -> wasmtime::Result<Vec<types::Report>> {
-        self.coord.muse_coord_queue().lease().call_orphan_results(&mut self.store, lease.0)
+    /// `lease.late-results`.
+    pub fn late_results(&mut self, lease: Lease) -> wasmtime::Result<Vec<types::Report>> {
+        self.coord.muse_coord_queue().lease().call_late_results(&mut self.store, lease.0)
     }
 
     /// `lease.heartbeat`, without progress.

@@ -91,17 +91,17 @@ fn a_refusal_says_who_has_the_task_and_until_when() {
     let mut library = library(&repo);
     let id = repo.enqueue("contended");
     let lease = library.claim(&ClaimOptions { lease_seconds: Some(1), ..claim_by("slow") }).unwrap().unwrap().unwrap();
-    let Err(Error::WrongOwner(tenure)) = library.cancel(&id, "other", IfHeld::Refuse).unwrap() else {
+    let Err(Error::WrongOwner(current)) = library.cancel(&id, "other", IfHeld::Refuse).unwrap() else {
         panic!("not refused")
     };
-    assert_eq!((tenure.task_id.as_str(), tenure.run_id.as_str(), tenure.generation), (id.as_str(), "slow", 1));
+    assert_eq!((current.task_id.as_str(), current.run_id.as_str(), current.generation), (id.as_str(), "slow", 1));
 
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     let taken = repo.coord("claim --run-id quick --json").json();
     assert_eq!(taken["task_id"], id.as_str());
-    let Err(Error::LeaseLost(tenure)) = library.complete(lease, None).unwrap() else { panic!("not refused") };
-    assert_eq!((tenure.status, tenure.run_id.as_str(), tenure.generation), (Status::Claimed, "quick", 2));
-    assert!(tenure.expires_at > tenure.claimed_at);
+    let Err(Error::LeaseLost(current)) = library.complete(lease, None).unwrap() else { panic!("not refused") };
+    assert_eq!((current.status, current.run_id.as_str(), current.generation), (Status::Claimed, "quick", 2));
+    assert!(current.expires_at > current.claimed_at);
 
     repo.coord(&format!("complete {id} --run-id quick")).succeeded();
     let Err(Error::AlreadyTerminal(ending)) = library.heartbeat(lease, None).unwrap() else { panic!("not refused") };

@@ -239,22 +239,22 @@ fn a_result_that_came_too_late_is_offered_to_the_next_holder() {
     let mut library = library(&repo);
     let id = add(&mut library, &titled("slow work"));
     let slow = library.claim(&ClaimOptions { lease_seconds: Some(1), ..claim_by("slow") }).unwrap().unwrap().unwrap();
-    assert_eq!(library.orphan_results(slow).unwrap(), []);
+    assert_eq!(library.late_results(slow).unwrap(), []);
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     let quick = library.claim(&claim_by("quick")).unwrap().unwrap().unwrap();
     assert!(matches!(library.complete(slow, Some(r#"{"n":1}"#)).unwrap(), Err(Error::LeaseLost(_))));
-    assert_eq!(library.orphan_results(quick).unwrap(), [], "it came after the claim");
+    assert_eq!(library.late_results(quick).unwrap(), [], "it came after the claim");
 
-    let orphans = library.show(&id).unwrap().unwrap().orphan_results;
+    let late_results = library.show(&id).unwrap().unwrap().late_results;
     assert_eq!(
-        (orphans.len(), orphans[0].run_id.as_str(), orphans[0].result.as_deref()),
+        (late_results.len(), late_results[0].run_id.as_str(), late_results[0].result.as_deref()),
         (1, "slow", Some(r#"{"n":1}"#))
     );
     library.release(quick, None).unwrap().unwrap();
     let third = library.claim(&claim_by("third")).unwrap().unwrap().unwrap();
-    assert_eq!(library.orphan_results(third).unwrap(), orphans);
+    assert_eq!(library.late_results(third).unwrap(), late_results);
     let again = library.resume(&id, "third", None).unwrap().unwrap();
-    assert_eq!(library.orphan_results(again).unwrap(), orphans);
+    assert_eq!(library.late_results(again).unwrap(), late_results);
 }
 
 #[test]

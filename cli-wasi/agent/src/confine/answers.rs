@@ -245,10 +245,10 @@ impl queue::HostLease for Confined {
         queue.lease().call_claim_record(store, handle).await
     }
 
-    async fn orphan_results(&mut self, lease: Resource<Lease>) -> wasmtime::Result<Vec<Report>> {
+    async fn late_results(&mut self, lease: Resource<Lease>) -> wasmtime::Result<Vec<Report>> {
         let handle = self.leases.get(&lease)?.handle;
         let (queue, store) = self.library.queue();
-        queue.lease().call_orphan_results(store, handle).await
+        queue.lease().call_late_results(store, handle).await
     }
 
     async fn heartbeat(

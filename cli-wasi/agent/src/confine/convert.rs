@@ -121,8 +121,8 @@ pub(super) fn completed(library::Completed { claim_record, enqueued }: library::
 }
 
 /// A task, and what was reported of it.
-pub(super) fn shown(library::Shown { item, history, orphan_results }: library::Shown) -> agent::Shown {
-    agent::Shown { item, history, orphan_results }
+pub(super) fn shown(library::Shown { item, history, late_results }: library::Shown) -> agent::Shown {
+    agent::Shown { item, history, late_results }
 }
 
 /// The tasks there are.
