@@ -27,18 +27,24 @@ extern crate alloc;
 
 pub mod entry;
 pub mod error;
+mod finding;
 pub mod id;
 pub mod json;
 pub mod layout;
 pub mod limits;
 pub mod name;
+mod path;
 pub mod queue;
+mod refusal;
 pub mod request;
 mod sorted;
+mod spelling;
+mod status;
 pub mod store;
 pub mod tags;
 pub mod task;
 pub mod time;
+mod time_index;
 pub mod transition;
 
 pub use error::Error;

@@ -33,24 +33,21 @@ mod watch;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::cell::{Cell, RefCell};
-use core::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
 use crate::layout::{self, Dir, TimedDir};
 use crate::limits;
 use crate::name::{self, ErrorMessage, Nonce};
-use crate::store::{Linked, Store, StoreError};
-use crate::task::BadRecord;
+use crate::spelling::shortened;
+use crate::store::{Linked, Store};
 use crate::time::Timestamp;
-use crate::transition::lease_is_live;
 
 use cache::Cache;
 
+pub use crate::finding::Finding;
+pub use crate::status::Status;
 pub use agreement::Disagreement;
 pub use archive::{BadLine, ImportError, Imported};
 pub use changes::{Change, TaskWatch};
@@ -141,86 +138,6 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// Where a task stands, in the words of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Not yet due: it was put off, or waits for another attempt.
-    Scheduled,
-    /// Waits for another task.
-    Blocked,
-    /// Waiting, never claimed, or released by whoever held it last.
-    Pending,
-    /// Held, and the lease runs.
-    Claimed,
-    /// Its lease ran out and nobody took it over yet.
-    TimedOut,
-    /// Ended in success.
-    Completed,
-    /// Ended in failure.
-    Failed,
-    /// Called off.
-    Cancelled,
-    /// Its time to be claimed ran out.
-    Expired,
-}
-
-impl Status {
-    /// All of them, in the order of a task's life.
-    pub const ALL: [Status; 9] = [
-        Status::Scheduled,
-        Status::Blocked,
-        Status::Pending,
-        Status::Claimed,
-        Status::TimedOut,
-        Status::Completed,
-        Status::Failed,
-        Status::Cancelled,
-        Status::Expired,
-    ];
-
-    /// What the name `entry` means at `now`, whether or not a sweep has drawn the consequence yet.
-    pub fn of(entry: &Entry, now: Timestamp) -> Status {
-        match &entry.state {
-            // Due, although nobody has moved it yet.
-            State::Scheduled { due } if *due <= now => Status::Pending,
-            State::Scheduled { .. } => Status::Scheduled,
-            State::Blocked { .. } => Status::Blocked,
-            State::Ready { pending_until, .. } if *pending_until <= now => Status::Expired,
-            State::Ready { .. } => Status::Pending,
-            state @ (State::Claimed(_) | State::Cancelling(_)) if lease_is_live(state, now) => Status::Claimed,
-            State::Claimed(_) | State::Cancelling(_) | State::TimedOut { .. } => Status::TimedOut,
-            State::Ended(ending) => ending.outcome.into(),
-        }
-    }
-
-    /// The word for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Scheduled => "scheduled",
-            Status::Blocked => "blocked",
-            Status::Pending => "pending",
-            Status::Claimed => "claimed",
-            Status::TimedOut => "timed_out",
-            Status::Completed => "completed",
-            Status::Failed => "failed",
-            Status::Cancelled => "cancelled",
-            Status::Expired => "expired",
-        }
-    }
-}
-
-impl From<Outcome> for Status {
-    fn from(outcome: Outcome) -> Status {
-        match outcome {
-            Outcome::Completed => Status::Completed,
-            Outcome::Failed => Status::Failed,
-            Outcome::Cancelled => Status::Cancelled,
-            Outcome::Expired => Status::Expired,
-        }
-    }
-}
-
 /// What every answer about a claimed or ended task says of its claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRecord {
@@ -252,59 +169,6 @@ pub struct ClaimRecord {
     pub generation: u32,
     /// How many attempts at the task have begun, but for those that were given back.
     pub attempt: u32,
-}
-
-/// Something in the directory that is not as it should be. The queue goes on without it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// A task whose record cannot be trusted was moved to `quarantine/`, where nobody claims it.
-    Quarantined {
-        /// The task.
-        id: TaskId,
-        /// What is wrong with its record.
-        problem: BadRecord,
-    },
-    /// A task whose record cannot be trusted is left out of a listing.
-    LeftOut {
-        /// The task.
-        id: TaskId,
-        /// What is wrong with its record.
-        problem: BadRecord,
-    },
-    /// Something is in the way, or is not open to this agent. What is behind it is left out.
-    PassedOver(StoreError),
-    /// A report on a task cannot be read: its result, its error, or what was said before.
-    ReportLost {
-        /// The task.
-        id: TaskId,
-    },
-    /// A task has so many reports that an export leaves out the oldest.
-    HistoryCut {
-        /// The task.
-        id: TaskId,
-        /// How many are left out.
-        reports: usize,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::Quarantined { id, problem } => {
-                write!(
-                    f,
-                    "task {id} was quarantined: its record is {problem}; its entry is in quarantine/, nothing is lost"
-                )
-            }
-            Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
-            Finding::PassedOver(error) => write!(f, "{} is passed over: {error}", error.path),
-            Finding::ReportLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
-            Finding::HistoryCut { id, reports } => {
-                let max = limits::EXPORT_BYTES;
-                write!(f, "the oldest {reports} report(s) on task {id} are left out, which has more than {max} bytes")
-            }
-        }
-    }
 }
 
 /// False: it is empty, but for harmless things.
@@ -348,7 +212,7 @@ fn check_format(content: &[u8]) -> Result<(), Error> {
         Some(format) => Err(Error::UnsupportedFormat { found: format.to_string() }),
         None => {
             let text = String::from_utf8_lossy(content);
-            Err(Error::NoFormat { found: name::shortened(text.trim()) })
+            Err(Error::NoFormat { found: shortened(text.trim()) })
         }
     }
 }
@@ -364,7 +228,7 @@ fn check_features(format: Option<&serde_json::Value>) -> Result<(), Error> {
     };
     feature.map_or(Ok(()), |feature| {
         let text = feature.as_str().map_or_else(|| feature.to_string(), ToString::to_string);
-        Err(Error::UnsupportedFeature { feature: name::shortened(&text) })
+        Err(Error::UnsupportedFeature { feature: shortened(&text) })
     })
 }
 

@@ -187,7 +187,7 @@ impl fmt::Display for Disagreement {
                 "its counters do not fit each other: {version} name(s), {generation} holder(s), {attempt} attempt(s)"
             ),
             Disagreement::CompletedBy { reported } => {
-                let reported = crate::name::shortened(reported);
+                let reported = crate::spelling::shortened(reported);
                 write!(f, "its name says that another agent has completed it than {reported}, which the report names")
             }
             Disagreement::Completed => f.write_str("it was reported as completed, and its name says something else"),

@@ -18,7 +18,7 @@ use crate::name::{Nonce, QueueName};
 use crate::sorted;
 use crate::store::{Created, Removed, Store};
 use crate::time::Timestamp;
-use crate::transition::{Claimant, lease_is_live};
+use crate::transition::Claimant;
 
 /// What is set for queues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -209,7 +209,7 @@ impl<S: Store> Queue<S> {
         let mut in_flight = InFlight::default();
         for shard in self.shards_of(StateDir::Claimed)? {
             for Located { entry, .. } in self.entries_in(&shard)? {
-                if lease_is_live(&entry.state, now)
+                if entry.state.lease_is_live(now)
                     && let Some(queue) = entry.queue
                 {
                     *in_flight.0.entry(queue).or_default() += 1;
