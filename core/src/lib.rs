@@ -46,6 +46,7 @@ pub mod task;
 pub mod time;
 mod time_index;
 pub mod transition;
+mod tree;
 
 pub use error::Error;
 pub use id::TaskId;
