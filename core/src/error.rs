@@ -5,10 +5,10 @@ use core::fmt;
 
 use crate::id::TaskId;
 use crate::limits;
-use crate::queue::Status;
+use crate::refusal::Refusal;
+use crate::status::Status;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::task::BadRecord;
-use crate::transition::Refusal;
 
 /// Why an operation did not do what was asked. Unless it says otherwise, nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::spelling::{hex, hex_value, shortened};
+
 /// The content-addressed name of a task.
 ///
 /// Whoever has the record can compute it, so a record that was torn, or altered in what its canonical form tells, never
@@ -72,7 +74,7 @@ impl fmt::Display for BadTaskId {
             f,
             "invalid task id {:?}: it must be \"sha256:\" and 64 lower-case hexadecimal digits, as `enqueue` \
              printed it",
-            crate::name::shortened(&self.given)
+            shortened(&self.given)
         )
     }
 }
@@ -99,55 +101,6 @@ impl From<TaskId> for String {
     fn from(id: TaskId) -> String {
         id.to_string()
     }
-}
-
-/// The first ten bytes of a text's SHA-256 in hexadecimal: a short name for a run id that is too long for a file name.
-pub(crate) fn short_digest(text: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    hex(&digest[..10])
-}
-
-/// A number in lower-case hexadecimal, at least so many digits of it: what most of a name is, without the formatting
-/// machinery, which is slower, and names are what the queue works on.
-pub(crate) struct Hex<const DIGITS: usize>(pub(crate) u64);
-
-impl<const DIGITS: usize> fmt::Display for Hex<DIGITS> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let needed = (u64::BITS - self.0.leading_zeros()).div_ceil(4) as usize;
-        let mut ascii = [0; 16];
-        let mut rest = self.0;
-        for digit in ascii.iter_mut().rev() {
-            *digit = hex_digit(rest as u8 & 0xf);
-            rest >>= 4;
-        }
-        let digits = ascii.get(16 - needed.max(DIGITS)..).unwrap_or_default();
-        f.write_str(core::str::from_utf8(digits).unwrap_or_default())
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |place: usize| {
-        let byte = bytes.get(place / 2).copied().unwrap_or(0);
-        hex_digit(if place.is_multiple_of(2) { byte >> 4 } else { byte & 0xf })
-    };
-    // As many as are known beforehand, so that room is made once.
-    String::from_utf8((0..2 * bytes.len()).map(digit).collect()).unwrap_or_default()
-}
-
-fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' - 10 + value }
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
-}
-
-pub(crate) fn is_lower_hex(byte: u8) -> bool {
-    hex_value(byte).is_some()
 }
 
 #[cfg(test)]

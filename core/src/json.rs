@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::limits;
-use crate::name::shortened;
+use crate::spelling::shortened;
 
 /// A JSON object as its author wrote it, less the white space between its tokens.
 ///

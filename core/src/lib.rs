@@ -28,21 +28,28 @@ extern crate alloc;
 pub mod answer;
 pub mod entry;
 pub mod error;
+mod finding;
 pub mod id;
 pub mod json;
 pub mod layout;
 pub mod limits;
 pub mod name;
+mod path;
 pub mod queue;
+mod refusal;
 pub mod request;
 #[cfg(feature = "schema")]
 mod schema;
 mod sorted;
+mod spelling;
+mod status;
 pub mod store;
 pub mod tags;
 pub mod task;
 pub mod time;
+mod time_index;
 pub mod transition;
+mod tree;
 
 pub use error::Error;
 pub use id::TaskId;

@@ -8,8 +8,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Hex;
 use crate::limits;
+use crate::spelling::{Hex, is_lower_hex, short_digest, shortened};
 
 /// The name of a queue: 1 to 64 of `[A-Za-z0-9_-]`. It becomes a directory name as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -212,7 +212,7 @@ impl FromStr for UniqueKey {
 impl Nonce {
     /// The same nonce for the same run id, for what there is to be one of for each agent.
     pub fn of_run_id(run_id: &RunId) -> Nonce {
-        let digest = crate::id::short_digest(run_id.as_str());
+        let digest = short_digest(run_id.as_str());
         Nonce(digest.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default())
     }
 
@@ -248,7 +248,7 @@ impl FromStr for Nonce {
 
     fn from_str(text: &str) -> Result<Nonce, BadName> {
         let bad = || BadName::Nonce { given: text.to_string() };
-        if text.len() != 16 || !text.bytes().all(crate::id::is_lower_hex) {
+        if text.len() != 16 || !text.bytes().all(is_lower_hex) {
             return Err(bad());
         }
         u64::from_str_radix(text, 16).map(Nonce).map_err(|_| bad())
@@ -358,14 +358,6 @@ impl BadName {
 
 impl core::error::Error for BadName {}
 
-/// The start of a text that somebody gave, short enough to be quoted in a message.
-pub(crate) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some(_) => text.chars().take(80).chain(['…']).collect(),
-        None => text.to_string(),
-    }
-}
-
 /// The text without white space around it, at most `max_chars` long, and its length if that was more.
 fn cut(text: &str, max_chars: usize) -> (String, Option<usize>) {
     let trimmed = text.trim();
@@ -427,11 +419,5 @@ mod tests {
         let mut nonces = Nonce::from_bits(u64::MAX - 1).counted_on();
         let counted: alloc::vec::Vec<Nonce> = (0..4).map(|_| nonces()).collect();
         assert_eq!(counted, [u64::MAX - 1, u64::MAX, 0, 1].map(Nonce));
-    }
-
-    #[test]
-    fn a_long_value_is_quoted_short() {
-        assert_eq!(shortened("short"), "short");
-        assert_eq!(shortened(&"é".repeat(100)), alloc::format!("{}…", "é".repeat(80)));
     }
 }

@@ -14,8 +14,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::layout::{Dir, Path};
 use crate::limits;
+use crate::path::{Dir, Path};
 use crate::sorted;
 use crate::time::Timestamp;
 

@@ -6,11 +6,10 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::entry::{escaped, unescaped};
-use crate::id::{is_lower_hex, short_digest};
 use crate::limits;
 use crate::name::Tag;
 use crate::sorted;
+use crate::spelling::{escaped, is_lower_hex, short_digest, unescaped};
 
 /// The tags of a task, as a set, as a name can hold them. Equal sets have equal texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

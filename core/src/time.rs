@@ -77,7 +77,7 @@ pub struct BadTimestamp {
 
 impl fmt::Display for BadTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given = crate::name::shortened(&self.given);
+        let given = crate::spelling::shortened(&self.given);
         write!(f, "invalid time {given:?}: it must look like 2026-11-22T08:30:00.000000+00:00")
     }
 }

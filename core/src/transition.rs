@@ -28,203 +28,16 @@
 //! consequence: a task that expired ended when its pending TTL ran out. [`as_of`] tells how a task stands once all of
 //! that is drawn.
 
-use alloc::string::String;
-use core::fmt;
+mod command;
 
 use crate::entry::{Ending, Entry, Holder, Lease, Outcome, State};
-use crate::id::TaskId;
 use crate::limits;
-use crate::name::{Nonce, RunId};
-use crate::queue::Status;
+use crate::name::Nonce;
 use crate::task::TaskPolicy;
 use crate::time::Timestamp;
 
-/// What somebody wants of a task. A `report` is the nonce of the one that says more; without it the last one stands.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Hold it from now on.
-    Claim {
-        /// Who.
-        run_id: RunId,
-        /// For how long, in seconds.
-        lease_seconds: i64,
-        /// What is to tell this lease from any other.
-        nonce: Nonce,
-    },
-    /// Go on holding it.
-    Heartbeat {
-        /// Who says that it holds the task.
-        claimant: Claimant,
-        /// For how long from now, in seconds; `None`: as long as before.
-        lease_seconds: Option<i64>,
-        /// Of the progress.
-        report: Option<Nonce>,
-    },
-    /// End it in success, or end this attempt in failure.
-    Settle {
-        /// Who says that it holds the task.
-        claimant: Claimant,
-        /// Success or failure.
-        verdict: Verdict,
-        /// Of the result or error.
-        report: Option<Nonce>,
-    },
-    /// Give it back, without an end and without having used an attempt.
-    Release {
-        /// Who says that it holds the task.
-        claimant: Claimant,
-        /// For how many seconds nobody is to claim it.
-        delay_seconds: i64,
-        /// The task's.
-        policy: TaskPolicy,
-        /// Of when it is due, if it is delayed.
-        report: Option<Nonce>,
-    },
-    /// Call it off.
-    Cancel {
-        /// Who.
-        run_id: RunId,
-        /// What to do if another agent holds it.
-        if_held: IfHeld,
-        /// The nonce for the cancel record of a task without a lease.
-        nonce: Nonce,
-        /// Of the reason.
-        report: Option<Nonce>,
-    },
-    /// Draw the consequence of time having passed.
-    Timeout {
-        /// The task's.
-        policy: TaskPolicy,
-        /// Of a lease that ran out.
-        report: Option<Nonce>,
-    },
-    /// Draw the consequence of what became of the tasks that it waits for.
-    Unblock {
-        /// What that is.
-        verdict: ParentVerdict,
-        /// The task's.
-        policy: TaskPolicy,
-        /// Of why it is cancelled.
-        report: Option<Nonce>,
-    },
-    /// Put a task that failed, expired or was cancelled back, as if it had not been tried.
-    Retry {
-        /// The task's.
-        policy: TaskPolicy,
-        /// Where it begins again.
-        restart: Restart,
-    },
-}
-
-/// Where a task that is put back begins again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restart {
-    /// It waits for this task first.
-    Blocked(TaskId),
-    /// It waits for its time, if that is still to come.
-    Planned,
-    /// It can be claimed at once.
-    Now,
-}
-
-/// A holder's verdicts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Success.
-    Complete,
-    /// Failure: of this attempt if others are left, else of the task.
-    Fail {
-        /// The task's.
-        policy: TaskPolicy,
-        /// Of the task, whatever attempts are left.
-        is_final: bool,
-        /// What spreads the back-off.
-        random: u64,
-    },
-}
-
-/// What a cancel does to a task that another agent holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfHeld {
-    /// Nothing.
-    Refuse,
-    /// Asks its holder to stop.
-    Request,
-    /// Takes it away.
-    Force,
-}
-
-/// What becomes of a blocked task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParentVerdict {
-    /// It waits for this one next.
-    WaitFor(TaskId),
-    /// It waits for no other any more.
-    GoOn,
-    /// It will never run, because of one that it waited for.
-    Cancel,
-}
-
-/// Who says that it holds a task.
-#[derive(Clone, Debug)]
-pub struct Claimant {
-    /// Its run id.
-    pub run_id: RunId,
-    /// The nonce of the very lease it means; `None`: whichever lease the run id has.
-    pub nonce: Option<Nonce>,
-}
-
-/// Why a command is not obeyed. Nothing changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Nobody has claimed the task yet, or its last holder has released it.
-    NotClaimed(Standing),
-    /// Another agent holds the task, and whoever asks has never held it, or does not act as a holder.
-    WrongOwner(CurrentHolder),
-    /// The lease that was meant, if there was one, is over: the task has had more than one holder.
-    LeaseLost(CurrentHolder),
-    /// The task has ended.
-    AlreadyEnded {
-        /// How.
-        outcome: Outcome,
-        /// When.
-        ended_at: Timestamp,
-        /// Who ended it; `None`: its time ran out.
-        by: Option<Holder>,
-    },
-    /// What it waits for is not there, or its lease is not over.
-    NotDue,
-    /// The task has not ended.
-    NotEnded(Standing),
-    /// The task has had [`limits::GENERATION`] holders or [`limits::VERSION`] names, which is as many as it can have.
-    TooManyTransitions,
-}
-
-/// Where a task stands that has not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Its status.
-    pub status: Status,
-    /// When it is due, if it is scheduled.
-    pub due: Option<Timestamp>,
-    /// What it waits for, if it is blocked.
-    pub blocked_on: Option<TaskId>,
-}
-
-/// Who has a task, or had it last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CurrentHolder {
-    /// Where the task stands.
-    pub status: Status,
-    /// Who.
-    pub holder: Holder,
-    /// The holder's generation.
-    pub generation: u32,
-    /// Since when.
-    pub claimed_at: Timestamp,
-    /// Until when; in the past if the lease has run out and nobody took the task over yet.
-    pub expires_at: Timestamp,
-}
+pub use crate::refusal::{CurrentHolder, Refusal, Standing};
+pub use command::{Claimant, Command, IfHeld, ParentVerdict, Restart, Verdict};
 
 /// What `entry` becomes by `command` at `now`: always one version later, so under a name that never was.
 pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry, Refusal> {
@@ -283,7 +96,7 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
             Command::Cancel { run_id, if_held, report, .. },
         ) => {
             let holder = entry.holder(run_id);
-            let held_by_another = lease.holder != holder && lease_is_live(&entry.state, now);
+            let held_by_another = lease.holder != holder && entry.state.lease_is_live(now);
             match if_held {
                 IfHeld::Refuse if held_by_another => Err(Refusal::WrongOwner(CurrentHolder::of(entry, lease, now))),
                 IfHeld::Request if held_by_another => next(entry, State::Cancelling(lease.clone()), *report),
@@ -376,11 +189,6 @@ impl Lease {
     }
 }
 
-/// True while another agent must not take the task from its holder.
-pub(crate) fn lease_is_live(state: &State, now: Timestamp) -> bool {
-    matches!(state, State::Claimed(lease) | State::Cancelling(lease) if lease.expires_at > now)
-}
-
 /// The latest time that is known to have passed, since the name tells of something that happened then.
 fn latest_time(entry: &Entry) -> Timestamp {
     match &entry.state {
@@ -405,26 +213,6 @@ fn held(entry: &Entry, lease: &Lease, now: Timestamp) -> Refusal {
     let current = CurrentHolder::of(entry, lease, now);
     // The first holder never took the task from anybody, so whoever asks has never had it.
     if entry.generation <= 1 { Refusal::WrongOwner(current) } else { Refusal::LeaseLost(current) }
-}
-
-impl Standing {
-    fn of(entry: &Entry, now: Timestamp) -> Standing {
-        let status = Status::of(entry, now);
-        let blocked_on = if let State::Blocked { on } = entry.state { Some(on) } else { None };
-        Standing { status, due: entry.due().filter(|_| status == Status::Scheduled), blocked_on }
-    }
-}
-
-impl CurrentHolder {
-    fn of(entry: &Entry, lease: &Lease, now: Timestamp) -> CurrentHolder {
-        CurrentHolder {
-            status: Status::of(entry, now),
-            holder: lease.holder.clone(),
-            generation: entry.generation,
-            claimed_at: lease.claimed_at,
-            expires_at: lease.expires_at,
-        }
-    }
 }
 
 fn claimed(entry: &Entry, lease: Lease) -> Result<Entry, Refusal> {
@@ -506,81 +294,13 @@ fn next(entry: &Entry, state: State, report: Option<Nonce>) -> Result<Entry, Ref
     Ok(Entry { version, state, report: report.or(entry.report), queue, ..entry.clone() })
 }
 
-impl Refusal {
-    /// The stable word for programs.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Refusal::NotClaimed(_) => "not_claimed",
-            Refusal::WrongOwner(_) => "wrong_owner",
-            Refusal::LeaseLost(_) => "lease_lost",
-            Refusal::AlreadyEnded { .. } => "already_terminal",
-            Refusal::NotEnded(_) => "not_terminal",
-            Refusal::NotDue | Refusal::TooManyTransitions => "error",
-        }
-    }
-
-    /// The holder that the refusal names, whose run id may have to be looked up.
-    pub fn holder(&self) -> Option<&Holder> {
-        match self {
-            Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => Some(&current.holder),
-            Refusal::AlreadyEnded { by, .. } => by.as_ref(),
-            Refusal::NotClaimed(_) | Refusal::NotDue | Refusal::NotEnded(_) | Refusal::TooManyTransitions => None,
-        }
-    }
-
-    /// Where the task stands.
-    pub fn task_status(&self) -> Option<Status> {
-        match self {
-            Refusal::NotClaimed(standing) | Refusal::NotEnded(standing) => Some(standing.status),
-            Refusal::WrongOwner(current) | Refusal::LeaseLost(current) => Some(current.status),
-            Refusal::AlreadyEnded { outcome, .. } => Some((*outcome).into()),
-            Refusal::NotDue | Refusal::TooManyTransitions => None,
-        }
-    }
-
-    /// The refusal in words, where `who` is the run id of [`Refusal::holder`].
-    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, who: &Option<String>) -> fmt::Result {
-        let who = who.as_deref().unwrap_or("nobody");
-        match self {
-            Refusal::NotClaimed(Standing { due: Some(due), .. }) => {
-                write!(f, "it is scheduled for {due}: nobody can claim it before")
-            }
-            Refusal::NotClaimed(Standing { blocked_on: Some(parent), .. }) => {
-                write!(f, "it is blocked: it waits for task {parent}, and nobody can claim it before that has ended")
-            }
-            Refusal::NotClaimed(_) => write!(f, "it is pending: claim it first"),
-            Refusal::NotEnded(Standing { status, .. }) => {
-                write!(f, "it is {} and has not ended, so there is nothing to put back", status.as_str())
-            }
-            Refusal::WrongOwner(current) => write!(f, "it belongs to {who:?}, {current}"),
-            Refusal::LeaseLost(current) => {
-                write!(f, "the lease is lost: it belongs to {who:?}, {current}; drop this work and claim anew")
-            }
-            Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at, .. } => {
-                write!(f, "it expired at {ended_at}, as nobody had claimed it in time")
-            }
-            Refusal::AlreadyEnded { outcome, ended_at, .. } => {
-                let how = if *outcome == Outcome::Failed { "reported as failed" } else { outcome.as_str() };
-                write!(f, "it was {how} at {ended_at} by {who:?}")
-            }
-            Refusal::NotDue => write!(f, "its time is not over"),
-            Refusal::TooManyTransitions => write!(f, "it has changed hands as often as a task can; enqueue it anew"),
-        }
-    }
-}
-
-impl fmt::Display for CurrentHolder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CurrentHolder { generation, claimed_at, expires_at, .. } = self;
-        write!(f, "who claimed it at {claimed_at} as generation {generation} with a lease until {expires_at}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entry::QueueLabel;
-    use crate::name::QueueName;
+    use crate::id::TaskId;
+    use crate::name::{QueueName, RunId};
+    use crate::status::Status;
     use crate::tags::TagSet;
     use crate::task::Backoff;
     use alloc::string::ToString;

@@ -374,7 +374,7 @@ fn command() -> impl Strategy<Value = Command> {
     let report = || proptest::option::of(nonce());
     let if_held = proptest::sample::select(vec![IfHeld::Refuse, IfHeld::Request, IfHeld::Force]);
     let restart = prop_oneof![task_id().prop_map(Restart::Blocked), Just(Restart::Planned), Just(Restart::Now)];
-    let parents =
+    let of_parents =
         prop_oneof![task_id().prop_map(ParentVerdict::WaitFor), Just(ParentVerdict::GoOn), Just(ParentVerdict::Cancel)];
     prop_oneof![
         (run_id(), integer(), nonce()).prop_map(|(run_id, lease_seconds, nonce)| Command::Claim {
@@ -399,7 +399,7 @@ fn command() -> impl Strategy<Value = Command> {
             report
         }),
         (policy(), report()).prop_map(|(policy, report)| Command::Timeout { policy, report }),
-        (parents, policy(), report()).prop_map(|(verdict, policy, report)| Command::Unblock {
+        (of_parents, policy(), report()).prop_map(|(verdict, policy, report)| Command::Unblock {
             verdict,
             policy,
             report

@@ -8,13 +8,12 @@ use core::fmt;
 
 use crate::entry::{Entry, Lease, Outcome, QueueLabel, State};
 use crate::id::TaskId;
-use crate::layout::{self, Dir};
+use crate::layout;
 use crate::limits;
 use crate::name::{Nonce, RunId};
 use crate::task::{Record, Task};
 use crate::time::Timestamp;
-
-use super::reports::{Report, ReportKind};
+use crate::tree::{Report, ReportKind, places_to_wait};
 
 /// What of a task's name does not agree with the rest. No queue makes such a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,17 +91,6 @@ pub(super) fn disagreement(
         let at = latest_time(entry, chain).filter(|at| at.micros_since(now) > limits::AHEAD_MICROS)?;
         Some(Disagreement::Ahead { at })
     })
-}
-
-/// Where a task may wait that is blocked or put off: what it waits for, and when it is due, its record tells, or a
-/// report on it.
-pub(super) fn places_to_wait(
-    record: &Record,
-    put_off_to: impl IntoIterator<Item = Timestamp>,
-) -> impl Iterator<Item = Dir> {
-    let parents = record.after.iter().map(|parent| layout::blocked_on(*parent));
-    let times = record.scheduled_at.into_iter().chain(put_off_to);
-    parents.chain(times.map(layout::scheduled_bucket))
 }
 
 fn place(entry: &Entry, record: &Record, put_off_to: &[Timestamp]) -> Option<Disagreement> {
@@ -187,7 +175,7 @@ impl fmt::Display for Disagreement {
                 "its counters do not fit each other: {version} name(s), {generation} holder(s), {attempt} attempt(s)"
             ),
             Disagreement::CompletedBy { reported } => {
-                let reported = crate::name::shortened(reported);
+                let reported = crate::spelling::shortened(reported);
                 write!(f, "its name says that another agent has completed it than {reported}, which the report names")
             }
             Disagreement::Completed => f.write_str("it was reported as completed, and its name says something else"),

@@ -4,11 +4,14 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::{Finding, Item, Queue, Status};
+use super::Queue;
+use super::item::Item;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::id::TaskId;
 use crate::name::{QueueName, Tag};
 use crate::sorted;
+use crate::status::Status;
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -64,12 +67,12 @@ impl TaskWatch {
         now: Timestamp,
         mut take: impl FnMut(Change) -> Result<(), E>,
     ) -> Result<Vec<Finding>, E> {
-        queue.check_is_there()?;
+        queue.tree.check_is_there()?;
         let mut findings = Vec::new();
-        let entries = queue.every_entry_as_of(now)?;
+        let entries = queue.tree.every_entry_as_of(now)?;
         let mut gone: Vec<TaskId> = self.seen.keys().filter(|id| !entries.contains_key(id)).copied().collect();
         // A task that moves all the while may be missed by a look: only one whose record is gone was removed.
-        gone.retain(|id| !matches!(queue.record_of(*id), Ok(Some(_))));
+        gone.retain(|id| !matches!(queue.tree.record_of(*id), Ok(Some(_))));
         for id in gone {
             if self.seen.remove(&id).is_some_and(|sight| sight.told) {
                 take(Change { id, item: None })?;
@@ -78,13 +81,13 @@ impl TaskWatch {
         let moved = entries.into_iter().filter(|(id, seen)| self.is_news(*id, seen.entry(), now)).collect();
         for (id, seen) in sorted::by_key(moved, |(id, seen)| (seen.entry().created_at, *id)) {
             let (entry, version) = (seen.entry().clone(), seen.entry().version);
-            let told = match queue.task_of(&seen)? {
+            let told = match queue.tree.task_of(&seen)? {
                 Some(Ok(task)) => {
                     let has = |tag: &Tag| task.record.tags.contains(tag);
                     let wanted = self.queue.as_ref().is_none_or(|queue| *queue == task.record.queue);
                     let wanted = wanted && self.tags.iter().all(has);
                     if wanted {
-                        let told = queue.told_by(&entry)?;
+                        let told = queue.tree.told_by(&entry)?;
                         take(Change { id, item: Some(queue.item(task, &entry, &told, now, &mut findings)?) })?;
                     }
                     wanted
@@ -97,7 +100,7 @@ impl TaskWatch {
             };
             self.seen.insert(id, Sight { version, status: Status::of(&entry, now), told });
         }
-        findings.extend(queue.take_findings());
+        findings.extend(queue.tree.take_findings());
         Ok(findings)
     }
 

@@ -1,53 +1,26 @@
 //! Claim: take the smallest name of `ready/`. One rename; nothing is written.
 
 use alloc::boxed::Box;
-use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
+use core::cell::Cell;
 
+use super::Queue;
 use super::budget::Budget;
-use super::files::Located;
-use super::reports::Report;
+use super::claim_record::ClaimRecord;
+use super::claim_request::ClaimRequest;
 use super::settings::{Closed, ClosedQueues};
-use super::walk::{Empties, Onward, Walk};
-use super::watch::Watch;
-use super::{ClaimRecord, Finding, Queue, Status};
-use crate::entry::{Entry, QueueLabel, State};
+use crate::entry::{Entry, QueueLabel};
 use crate::error::Error;
-use crate::layout::{self, TimedDir};
+use crate::finding::Finding;
+use crate::layout;
 use crate::limits;
-use crate::name::{Nonce, QueueName, RunId, Tag};
+use crate::name::Nonce;
+use crate::status::Status;
 use crate::store::{Moved, Store, StoreErrorKind};
-use crate::tags::{Choice, TagSet};
 use crate::task::Task;
 use crate::time::{Clock, Timestamp};
-use crate::transition::{Command, Refusal, decide, is_over};
-
-/// What an agent asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimRequest {
-    /// Who asks.
-    pub run_id: RunId,
-    /// From which queues; none: from any.
-    pub queues: Vec<QueueName>,
-    /// Which tags the task must have and must not have. Choosing reads names alone.
-    pub choice: Choice,
-    /// For how many seconds the agent wants to hold the task without being heard of.
-    pub lease_seconds: i64,
-}
-
-impl ClaimRequest {
-    /// For any task of any queue.
-    pub fn any(run_id: RunId, lease_seconds: i64) -> ClaimRequest {
-        ClaimRequest { run_id, queues: Vec::new(), choice: Choice::default(), lease_seconds }
-    }
-
-    /// True if the agent asks for tasks of this queue.
-    pub(super) fn means(&self, queue: &QueueName) -> bool {
-        self.queues.is_empty() || self.queues.contains(queue)
-    }
-}
+use crate::transition::{Claimant, Command, Refusal, decide, is_over};
+use crate::tree::{Located, Onward, Report, Search, Watch};
 
 /// How hard to look before answering that there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +83,10 @@ impl<S: Store> Queue<S> {
         let clock = &clock;
         // What is wrong with the directory of the sweeps is no reason to claim nothing.
         let mut findings = Vec::new();
-        let swept = self.unless_in_the_way(self.sweep_if_due(clock, nonce, &mut findings))?.unwrap_or_default();
+        let swept = self.tree.unless_in_the_way(self.sweep_if_due(clock, nonce, &mut findings))?.unwrap_or_default();
         let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from the cache.
-        if claimed.is_none() && self.cache.borrow_mut().forget_dirs() {
+        if claimed.is_none() && self.tree.look_anew() {
             (claimed, closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
         }
         let (is_full, mut more_is_due) = (thoroughness == Thoroughness::Full, swept.leaves_more());
@@ -121,15 +94,15 @@ impl<S: Store> Queue<S> {
             let swept = self.sweep_all(clock, limits::BEFORE_EMPTY, nonce, &mut findings)?;
             more_is_due = swept.leaves_more();
             if swept.moved > 0 {
-                self.cache.borrow_mut().forget_dirs();
+                self.tree.look_anew();
                 (claimed, closed) = self.take_head(request, watch, clock, nonce, &mut findings)?;
             }
         }
-        self.cache.borrow_mut().walked = true;
+        self.tree.begin_to_remember();
         let is_told = claimed.is_none() && is_full;
         let closed = if is_told { self.closed_to(request, &closed, clock.now())? } else { Closed::default() };
         let closed = Closed { more_is_due: claimed.is_none() && more_is_due, ..closed };
-        findings.extend(self.take_findings());
+        findings.extend(self.tree.take_findings());
         Ok(Claim { claimed, closed, findings })
     }
 
@@ -144,12 +117,14 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
     ) -> Result<(Option<Claimed>, ClosedQueues), Error> {
         let mut closed = self.closed_queues(request, clock.now())?;
-        let mut attempt = Attempt::new(request, clock, nonce, findings);
+        let now = Cell::new(clock.now());
+        let mut attempt = Attempt::new(request, clock, &now, nonce, findings);
         for _ in 0..limits::RACES {
             let before = (attempt.lost_races, attempt.expired);
-            if self.try_leftovers(&mut attempt, &closed.queues)?.is_continue() {
-                self.try_ready(&mut attempt, &closed.queues, watch.as_deref_mut())?;
-            }
+            let search =
+                Search { queues: &request.queues, except: &closed.queues, choice: &request.choice, chance: nonce };
+            let watch = watch.as_deref_mut();
+            self.tree.visit_head(&search, &now, watch, &mut |located| self.try_entry(&mut attempt, &located))?;
             match attempt.claimed.take() {
                 Some(taken) if self.gives_way(&taken, &closed, clock.now(), nonce)? => {
                     closed = self.closed_queues(request, clock.now())?;
@@ -161,54 +136,6 @@ impl<S: Store> Queue<S> {
             }
         }
         Err(Error::Contended)
-    }
-
-    /// True if a task waits in the queue that would do.
-    pub(super) fn has_for(&self, request: &ClaimRequest, queue: &QueueName, now: Timestamp) -> Result<bool, Error> {
-        let mut walk = Walk { queues: core::slice::from_ref(queue), ..Walk::all(Empties::Keep) };
-        let mut would_do = |_: &TimedDir, located: Located| {
-            let does = !is_over(&located.entry, now) && self.admits(&request.choice, &located)?;
-            Ok(if does { Onward::Stop } else { Onward::Next })
-        };
-        Ok(self.visit_ready(&mut walk, &mut would_do)?.is_break())
-    }
-
-    /// Tries the names that were read before and not come to, at most until some races are lost.
-    fn try_leftovers(&self, attempt: &mut Attempt<'_>, except: &[QueueName]) -> Result<ControlFlow<()>, Error> {
-        let most_lost = attempt.lost_races + limits::RACES_AMONG_LEFTOVERS;
-        while attempt.lost_races < most_lost {
-            let next = self.cache.borrow_mut().next_leftover(attempt.request, attempt.now);
-            let Some((bucket, name)) = next else { return Ok(ControlFlow::Continue(())) };
-            let Some(entry) = Entry::parse(&name).filter(|_| !bucket.is_of(except)) else { continue };
-            match self.try_entry(attempt, &Located { dir: bucket.dir, entry })? {
-                Onward::Stop => return Ok(ControlFlow::Break(())),
-                Onward::Next => {}
-                Onward::Elsewhere => self.cache.borrow_mut().pass_over_leftovers(attempt.nonce),
-            }
-        }
-        self.cache.borrow_mut().forget_leftovers();
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn try_ready(
-        &self,
-        attempt: &mut Attempt<'_>,
-        except: &[QueueName],
-        mut watch: Option<&mut Watch>,
-    ) -> Result<(), Error> {
-        if let Some(watch) = &mut watch {
-            watch.begin(attempt.now);
-        }
-        let (request, now, chance) = (attempt.request, attempt.now, attempt.nonce);
-        let mut leftovers = Vec::new();
-        let keep = self.cache.borrow().walked.then_some(&mut leftovers);
-        let empties = Empties::Remove(now);
-        let mut walk = Walk { queues: &request.queues, except, until: None, empties, chance, watch, leftovers: keep };
-        let flow = self.visit_ready(&mut walk, &mut |_, located| self.try_entry(attempt, &located))?;
-        if flow.is_break() {
-            self.cache.borrow_mut().keep_leftovers(leftovers, request, now);
-        }
-        Ok(())
     }
 
     fn try_entry(&self, attempt: &mut Attempt<'_>, located: &Located) -> Result<Onward, Error> {
@@ -223,7 +150,7 @@ impl<S: Store> Queue<S> {
             }
             Take::Expired if attempt.budget.step() => {
                 attempt.expired += 1;
-                self.time_out(located, attempt.now, attempt.nonce, attempt.findings, &mut attempt.budget)?;
+                self.time_out(located, attempt.now.get(), attempt.nonce, attempt.findings, &mut attempt.budget)?;
             }
             Take::Expired | Take::Unfit => {}
         }
@@ -234,37 +161,37 @@ impl<S: Store> Queue<S> {
     /// error nobody has the task; one that cannot be taken stays where it is, and keeps nobody from the next.
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
         let Attempt { request, command, nonce, .. } = attempt;
-        if !self.admits(&request.choice, located)? {
+        if !self.tree.admits(&request.choice, located)? {
             return Ok(Take::Unfit);
         }
-        if is_over(&located.entry, attempt.now) {
+        if is_over(&located.entry, attempt.now.get()) {
             return Ok(Take::Expired);
         }
-        let task = match self.task_at(located) {
+        let task = match self.tree.task_at(located) {
             Ok(Some(task)) => task,
             Ok(None) => return Ok(Take::Gone),
             Err(Error::Corrupt { problem, .. }) => {
-                attempt.findings.extend(self.quarantine(located, problem)?);
+                attempt.findings.extend(self.tree.quarantine(located, problem)?);
                 return Ok(Take::Unfit);
             }
             Err(error) => return Err(error),
         };
-        self.overflow(&located.entry.holder(&request.run_id), &request.run_id, *nonce)?;
+        self.tree.overflow(&located.entry.holder(&request.run_id), &request.run_id, *nonce)?;
         // The lease begins now, however long it took to come here.
-        attempt.now = attempt.clock.now();
+        attempt.now.set(attempt.clock.now());
         let queue = Some(QueueLabel::of(&task.record.queue));
-        let next = match decide(&Entry { queue, ..located.entry.clone() }, command, attempt.now) {
+        let next = match decide(&Entry { queue, ..located.entry.clone() }, command, attempt.now.get()) {
             Ok(next) => next,
             Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
             Err(_) => return Ok(Take::Unfit),
         };
         let home = layout::shard_of(layout::StateDir::Claimed, next.id);
-        match self.shift(located, &next, &home) {
+        match self.tree.shift(located, &next, &home) {
             Ok(Moved::Here) => {}
             Ok(Moved::Gone) => return Ok(Take::Gone),
             // Another user's, who lets nobody move it; or something is where its lease would stand.
             Err(Error::Store(error)) if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind) => {
-                self.cache.borrow_mut().pass_over(error);
+                self.tree.pass_over(error);
                 return Ok(Take::Unfit);
             }
             Err(error) => return Err(error.of_the_change()),
@@ -273,45 +200,43 @@ impl<S: Store> Queue<S> {
         self.claimed(task, Located { dir: home, entry: next }, request)
     }
 
-    /// True if the task behind an entry has the tags that are asked for. No record is opened, unless the text of its
-    /// tags is lost.
-    fn admits(&self, choice: &Choice, located: &Located) -> Result<bool, Error> {
-        if choice.is_any() {
-            return Ok(true);
-        }
-        let (State::Ready { tags, .. } | State::TimedOut { tags, .. }) = &located.entry.state else { return Ok(false) };
-        if let Some(tags) = tags.inline() {
-            return Ok(choice.admits(&tags));
-        }
-        if let Some(tags) = self.overflowed_tags(tags)? {
-            return Ok(choice.admits(&tags));
-        }
-        // What is wrong with the record is told when the task is claimed.
-        Ok(self.task_at(located).ok().flatten().is_some_and(|task| choice.admits(&task.record.tags)))
-    }
-
-    /// The tags in `tags/` that a name points at; `None` if their text is missing or torn. Many tasks have the same.
-    fn overflowed_tags(&self, tags: &TagSet) -> Result<Option<Rc<Vec<Tag>>>, Error> {
-        if let Some(known) = self.cache.borrow().tags(tags) {
-            return Ok(Some(known));
-        }
-        let content = self.unless_in_the_way(self.store.read(&layout::tag_text(tags), limits::RECORD_BYTES))?.flatten();
-        let read: Option<Vec<Tag>> = content.and_then(|content| serde_json::from_slice(&content).ok());
-        let read = read.filter(|read| TagSet::of(read) == *tags).map(Rc::new);
-        if let Some(read) = &read {
-            self.cache.borrow_mut().know_tags(tags, read.clone());
-        }
-        Ok(read)
-    }
-
     fn claimed(&self, task: Task, located: Located, request: &ClaimRequest) -> Result<Take, Error> {
         let claimer = request.run_id.as_str().into();
         let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
         // The first holder comes before anybody who could be late. What cannot be read now is told by `show`.
         let is_first = located.entry.generation == 1;
-        let late_results = if is_first { Vec::new() } else { self.late_results(task.id).unwrap_or_default() };
-        self.cache.borrow_mut().hold(located);
+        let late_results = if is_first { Vec::new() } else { self.tree.late_results(task.id).unwrap_or_default() };
+        self.tree.hold(located);
         Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record, late_results }))))
+    }
+
+    /// Gives a task back that is one too many of its queue. True if it was.
+    ///
+    /// Of agents that claim at once, whoever counts last sees the tasks of all, so no more than allowed are kept. Who
+    /// gave way has to count once more: then the last one to count sees only tasks that are kept, so not all of them
+    /// leave without one.
+    pub(super) fn gives_way(
+        &self,
+        claimed: &Claimed,
+        ClosedQueues { settings, .. }: &ClosedQueues,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<bool, Error> {
+        let queue = &claimed.task.record.queue;
+        let Some(max) = settings.max_in_flight.get(queue) else { return Ok(false) };
+        let in_flight = self.in_flight(now);
+        if in_flight.as_ref().is_ok_and(|in_flight| in_flight.of(queue) <= u64::from(*max)) {
+            return Ok(false);
+        }
+        // CM-17: if the agent dies here, it is one too many no longer than its lease.
+        let run_id = claimed.record.claimer_run_id.parse().map_err(|_| Error::Contended)?;
+        let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
+        match self.release(claimed.task.id, claimant, 0, now, nonce) {
+            // Refused: somebody has called it off, or taken it over, meanwhile.
+            Ok(_) | Err(Error::Refused { .. }) => in_flight.map(|_| true),
+            // It is held, and its holder is not told of it.
+            Err(error) => Err(error.after_the_change()),
+        }
     }
 }
 
@@ -321,7 +246,7 @@ struct Attempt<'a> {
     command: Command,
     clock: &'a dyn Clock,
     /// When it was looked at last.
-    now: Timestamp,
+    now: &'a Cell<Timestamp>,
     nonce: Nonce,
     claimed: Option<Claimed>,
     /// How many entries others were faster with.
@@ -337,6 +262,7 @@ impl Attempt<'_> {
     fn new<'a>(
         request: &'a ClaimRequest,
         clock: &'a dyn Clock,
+        now: &'a Cell<Timestamp>,
         nonce: Nonce,
         findings: &'a mut Vec<Finding>,
     ) -> Attempt<'a> {
@@ -345,7 +271,7 @@ impl Attempt<'_> {
             request,
             command,
             clock,
-            now: clock.now(),
+            now,
             nonce,
             claimed: None,
             lost_races: 0,
@@ -361,27 +287,4 @@ enum Take {
     Gone,
     Expired,
     Unfit,
-}
-
-impl ClaimRecord {
-    /// What a name says of its claim; `None` if it tells of none.
-    pub(super) fn of(entry: &Entry, claimer_run_id: String, status: Status) -> Option<ClaimRecord> {
-        let lease = entry.lease()?;
-        Some(ClaimRecord {
-            task_id: entry.id,
-            claimer_run_id,
-            claimed_at: lease.claimed_at,
-            expires_at: lease.expires_at,
-            status,
-            heartbeat_at: lease.heartbeat_at,
-            claim_nonce: lease.nonce,
-            result: None,
-            error: None,
-            reason: None,
-            cancel_request: None,
-            scheduled_at: None,
-            generation: entry.generation,
-            attempt: entry.attempt,
-        })
-    }
 }

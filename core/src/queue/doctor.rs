@@ -11,25 +11,24 @@
 //! record whose only name is its own, so that there is no entry anywhere.
 
 mod check;
+mod examination;
+mod mend;
+mod present;
 mod probe;
-mod repairer;
 mod scan;
+mod whole;
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Counts, Disagreement, Queue};
-use crate::error::Error;
+use super::agreement::Disagreement;
+use super::counts::Counts;
 use crate::id::TaskId;
-use crate::layout::Path;
-use crate::name::Nonce;
-use crate::store::{Store, StoreError};
+use crate::path::Path;
+use crate::store::StoreError;
 use crate::task::BadRecord;
-use crate::time::Timestamp;
-use check::Examination;
 
-pub(super) use repairer::{Fence, Repairer};
-
+pub use crate::tree::Repair;
 pub use probe::Medium;
 
 /// What a doctor found.
@@ -102,17 +101,6 @@ pub enum Problem {
     Disagrees(Disagreement),
 }
 
-/// What became of a defect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repair {
-    /// Nothing: it was only examined, or cannot be mended, or another agent changed it meanwhile.
-    Left,
-    /// It is as it should be.
-    Mended,
-    /// It was moved to `quarantine/`.
-    Quarantined,
-}
-
 /// What dead agents left behind. A repair quarantines it; these are the numbers before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
@@ -171,24 +159,6 @@ pub enum Note {
     Failed(StoreError),
 }
 
-impl<S: Store> Queue<S> {
-    /// Reads everything, changes nothing.
-    ///
-    /// Costs a few look-ups for each task that ever was. A queue at work is never told to have a defect, except that an
-    /// enqueuer which stands still between its two steps for [`crate::limits::ENQUEUE_MICROS`] leaves
-    /// [`Problem::NoEntry`] that long.
-    pub fn examine(&self, now: Timestamp) -> Result<Diagnosis, Error> {
-        Examination::new(self, now, None).run()
-    }
-
-    /// Examines, mends what can be mended, quarantines what cannot, and tells what it did with each defect.
-    ///
-    /// May run at any moment, beside agents and other doctors, and may die at any. Each nonce must be a new one.
-    pub fn repair(&self, now: Timestamp, nonces: &mut dyn FnMut() -> Nonce) -> Result<Diagnosis, Error> {
-        Examination::new(self, now, Some(nonces)).run()
-    }
-}
-
 impl Problem {
     /// The stable word for programs.
     pub fn code(&self) -> &'static str {
@@ -224,17 +194,6 @@ impl fmt::Display for Problem {
             ),
             Problem::InTheWay(error) => write!(f, "in the way of the queue: {error}"),
             Problem::Disagrees(disagreement) => write!(f, "no queue makes such a task: {disagreement}"),
-        }
-    }
-}
-
-impl Repair {
-    /// The stable word for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Repair::Left => "left",
-            Repair::Mended => "mended",
-            Repair::Quarantined => "quarantined",
         }
     }
 }

@@ -8,17 +8,22 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::watch::there_or_above;
-use super::{Finding, Item, Notice, Queue, Shown};
+use super::Queue;
+use super::item::Item;
+use super::show::Shown;
+use super::wait::Notice;
 use crate::entry::State;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, StateDir};
+use crate::layout::{self, StateDir};
 use crate::limits;
 use crate::name::Nonce;
+use crate::path::Dir;
 use crate::sorted;
 use crate::store::{Stamp, Store};
 use crate::time::Timestamp;
+use crate::tree::there_or_above;
 
 /// How many of the tasks have to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,7 +149,7 @@ impl WaitingEnd {
     }
 
     /// A look costs a call for each shard, so many shards are looked at less often.
-    fn pause(&self) -> Duration {
+    pub(super) fn pause(&self) -> Duration {
         let look_every = self.notice.look_every(limits::LOOK_FOR_ENDS_EVERY);
         look_every.saturating_mul(1 + u32::try_from(self.shards.len() / 16).unwrap_or(u32::MAX))
     }
@@ -166,13 +171,13 @@ impl WaitingEnd {
 impl Shard {
     /// Strikes off what has ended. If it is not `due` and nothing has changed it costs one call.
     fn look<S: Store>(&mut self, dir: &Dir, due: bool, queue: &Queue<S>, now: Timestamp) -> Result<(), Error> {
-        let stamp = queue.unless_in_the_way(queue.store().stamp(dir))?.flatten();
+        let stamp = queue.tree.unless_in_the_way(queue.tree.store().stamp(dir))?.flatten();
         self.is_there = stamp.is_some();
         let was = core::mem::replace(&mut self.stamp, stamp.filter(|stamp| !stamp.is_young(now)));
         if was == stamp && !due {
             return Ok(());
         }
-        let names = queue.names_in(dir)?;
+        let names = queue.tree.names_in(dir)?;
         let ended = sorted::set(names.iter().filter_map(|name| TaskId::from_hex(name.split('.').nth(1)?)));
         self.pending.retain(|id, _| !ended.contains(id));
         let mut gone = Vec::new();
@@ -194,10 +199,10 @@ fn has_gone_by_itself<S: Store>(
     now: Timestamp,
 ) -> Result<bool, Error> {
     if not_before.is_some_and(|at| at > now) {
-        return Ok(queue.record_of(id)?.is_none());
+        return Ok(queue.tree.record_of(id)?.is_none());
     }
-    let Some(located) = queue.find(id)? else { return Ok(queue.record_of(id)?.is_none()) };
-    let entry = queue.as_it_stands(&located, now)?;
+    let Some(located) = queue.tree.find(id)? else { return Ok(queue.tree.record_of(id)?.is_none()) };
+    let entry = queue.tree.as_it_stands(&located, now)?;
     *not_before = match entry.state {
         State::Ready { pending_until, .. } => Some(pending_until),
         State::Claimed(lease) | State::Cancelling(lease) => Some(lease.expires_at),

@@ -4,77 +4,24 @@
 //! batch syncs each directory once, and one task is a batch of one.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::vec::{self, Vec};
+use alloc::vec::Vec;
 use core::mem;
 
 use super::Queue;
-use super::doctor::Repairer;
-use super::files::Located;
+use super::new_task::NewTask;
 use super::unique::Keyed;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::json::JsonObject;
-use crate::layout::{self, Path};
+use crate::layout;
 use crate::limits;
-use crate::name::{Nonce, QueueName, RunId, Tag, Title, UniqueKey};
+use crate::name::Nonce;
+use crate::path::Path;
 use crate::sorted;
 use crate::store::{Created, Linked, Store, StoreError};
-use crate::tags::TagSet;
-use crate::task::{Backoff, IfParentFails, Record, Task};
+use crate::task::{Record, Task};
 use crate::time::Timestamp;
-
-/// A task to be enqueued.
-#[derive(Clone, Debug)]
-pub struct NewTask {
-    /// What is to be done, for people.
-    pub title: Title,
-    /// Higher is claimed first.
-    pub priority: i64,
-    /// The queue to wait in.
-    pub queue: QueueName,
-    /// How many seconds it may wait to be claimed, from when it can be.
-    pub ttl_seconds: i64,
-    /// Who enqueues it.
-    pub created_by: RunId,
-    /// Words to choose by.
-    pub tags: Vec<Tag>,
-    /// When and how often it is to be tried.
-    pub plan: Plan,
-    /// What the agent needs to know.
-    pub payload: JsonObject,
-}
-
-/// When and how often a task is to be tried. By default: at once, and once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// How many attempts there may be; `None`: a failure is final, and a lease that ran out can be taken over without
-    /// end.
-    pub max_attempts: Option<u32>,
-    /// How long to wait between two.
-    pub backoff: Option<Backoff>,
-    /// When it can be claimed.
-    pub start: Start,
-    /// The tasks that must have ended before.
-    pub after: Vec<TaskId>,
-    /// What to do if one of them does not complete.
-    pub if_parent_fails: Option<IfParentFails>,
-    /// If another task with this key has not ended in the queue, that one is answered, and this one is not enqueued.
-    pub unique: Option<UniqueKey>,
-}
-
-/// When a task can be claimed first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// At once.
-    #[default]
-    Now,
-    /// After so many seconds.
-    After(i64),
-    /// Not before this time.
-    At(Timestamp),
-}
+use crate::tree::{Located, Repairer};
 
 /// A task that is in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,53 +30,6 @@ pub struct Enqueued {
     pub task: Task,
     /// True if it was there before, under the same unique key.
     pub deduplicated: bool,
-}
-
-/// Many tasks, enqueued a few at a time: for whoever has a clock, so that each is dated when it is written.
-#[derive(Debug)]
-pub struct Batch {
-    rest: vec::IntoIter<NewTask>,
-    step: usize,
-    is_checked: bool,
-    /// No task of the next step is dated earlier.
-    next_at: Timestamp,
-}
-
-impl Batch {
-    /// A batch that has not begun.
-    pub fn new(tasks: Vec<NewTask>) -> Batch {
-        Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false, next_at: Timestamp::default() }
-    }
-
-    /// As many tasks in each step, at most [`limits::BATCH_STEP`]: for a host that does other things in between.
-    /// Smaller steps sync more often.
-    pub fn in_steps_of(self, step: usize) -> Batch {
-        Batch { step: step.clamp(1, limits::BATCH_STEP), ..self }
-    }
-
-    /// Enqueues the next ones, in order; `None`: that was all. Each step needs a new nonce.
-    ///
-    /// The first step looks whether there are all the tasks that any of them is to wait for, and writes nothing if not.
-    /// If a later one fails, those before are enqueued: with unique keys the same batch can be given again.
-    pub fn step<S: Store>(
-        &mut self,
-        queue: &Queue<S>,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Option<Vec<Enqueued>>, Error> {
-        if !self.is_checked {
-            queue.check_parents(self.rest.as_slice().iter())?;
-            self.is_checked = true;
-        }
-        let step: Vec<_> = self.rest.by_ref().take(self.step).map(|new| (new, None)).collect();
-        if step.is_empty() {
-            return Ok(None);
-        }
-        let (is_first, now) = (self.next_at == Timestamp::default(), now.max(self.next_at));
-        self.next_at = apart(now, step.len());
-        let enqueued = queue.enqueue_all(step, now, nonce);
-        enqueued.map(Some).map_err(|error| if is_first { error } else { error.after_the_change() })
-    }
 }
 
 impl<S: Store> Queue<S> {
@@ -151,13 +51,13 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Vec<Enqueued>, Error> {
-        self.init(now, nonce)?;
+        self.tree.init(now, nonce)?;
         let mut drafts = Vec::new();
         for (place, (new, follows)) in new.into_iter().enumerate() {
             drafts.push(self.draft(new, follows, apart(now, place), now, nonce)?);
         }
         self.write_records(&mut drafts)?;
-        self.mark_parents(drafts.iter().filter(|draft| draft.is_new()).map(|draft| &draft.enqueued.task))?;
+        self.tree.mark_parents(drafts.iter().filter(|draft| draft.is_new()).map(|draft| &draft.enqueued.task))?;
         // CM-1: until here the tasks are records that no entry points at.
         let mut linked = Vec::new();
         for draft in &mut drafts {
@@ -166,16 +66,16 @@ impl<S: Store> Queue<S> {
         }
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
         match linked.as_slice() {
-            [located] => self.keep_name(located).map_err(Error::after_the_change)?,
+            [located] => self.tree.keep_name(located).map_err(Error::after_the_change)?,
             _ => {
                 for dir in sorted::set(linked.iter().map(|located| &located.dir)) {
-                    self.store.sync_dir(dir).map_err(|error| Error::from(error).after_the_change())?;
+                    self.tree.store().sync_dir(dir).map_err(|error| Error::from(error).after_the_change())?;
                 }
             }
         }
         for located in &linked {
             // CM-13: if the agent dies before, a sweep does.
-            self.or_leave(self.look_at_parents(located, now, nonce));
+            self.tree.or_leave(self.look_at_parents(located, now, nonce));
         }
         Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
     }
@@ -184,10 +84,10 @@ impl<S: Store> Queue<S> {
     pub(super) fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
         let parents = sorted::set(new.flat_map(|new| new.plan.after.iter().copied()));
         for id in parents {
-            self.record_of(id)?.ok_or(Error::NoParent { id })?;
-            if self.store.orders_names() != Some(false) {
+            self.tree.record_of(id)?.ok_or(Error::NoParent { id })?;
+            if self.tree.store().orders_names() != Some(false) {
                 // Its enqueuer may be about to.
-                self.flush_record(id)?;
+                self.tree.flush_record(id)?;
             }
         }
         Ok(())
@@ -207,7 +107,7 @@ impl<S: Store> Queue<S> {
         {
             return Ok(Draft { enqueued: Enqueued { task, deduplicated: true }, content: Vec::new(), record: None });
         }
-        self.overflow_tags(&new.tags, nonce)?;
+        self.tree.overflow_tags(&new.tags, nonce)?;
         let (task, content) = Task::encode(new.record(follows, at)).map_err(Error::Unencodable)?;
         Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
@@ -228,7 +128,7 @@ impl<S: Store> Queue<S> {
                 Placed::TakenAway => {
                     draft.put_off(1)?;
                     self.write_durably(draft)?;
-                    self.mark_parents([&draft.enqueued.task].into_iter())?;
+                    self.tree.mark_parents([&draft.enqueued.task].into_iter())?;
                 }
             }
         }
@@ -243,7 +143,7 @@ impl<S: Store> Queue<S> {
             return self.link_with_key(task, record, &entry, now, nonce);
         }
         let home = layout::home(&entry, &task.record.queue);
-        match self.link(record, &home.file(entry.name()))? {
+        match self.tree.link(record, &home.file(entry.name()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
             Linked::Now | Linked::Taken => Ok(Placed::At(Located { dir: home, entry })),
             Linked::Gone => self.relinked_by_a_doctor(task.id, now, nonce),
@@ -270,10 +170,10 @@ impl<S: Store> Queue<S> {
                 .map_or(Placed::TakenAway, Placed::At)),
             Keyed::By(other) => {
                 if self.unstage(task, record, entry).map_err(Error::after_the_change)? {
-                    self.or_leave(self.unmark_parents(task));
+                    self.tree.or_leave(self.tree.unmark_parents(task));
                     return Ok(Placed::KeyTaken(other));
                 }
-                Ok(self.find(task.id)?.map_or(Placed::TakenAway, Placed::At))
+                Ok(self.tree.find(task.id)?.map_or(Placed::TakenAway, Placed::At))
             }
         }
     }
@@ -283,27 +183,16 @@ impl<S: Store> Queue<S> {
     fn relinked_by_a_doctor(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Placed, Error> {
         let mut nonces = nonce.counted_on();
         for _ in 0..limits::RACES {
-            if let Some(located) = self.find(id)? {
-                self.store.sync_dir(&layout::record(id).dir)?;
+            if let Some(located) = self.tree.find(id)? {
+                self.tree.store().sync_dir(&layout::record(id).dir)?;
                 return Ok(Placed::At(located));
             }
-            if self.record_of(id)?.is_none() {
+            if self.tree.record_of(id)?.is_none() {
                 return Ok(Placed::TakenAway);
             }
-            Repairer::new(self, &mut nonces).relink(id, now)?;
+            self.relink(&mut Repairer::new(&self.tree, &mut nonces), id, now)?;
         }
         Err(Error::Contended)
-    }
-
-    /// Writes down tags that are too long for a name, before a name points at them.
-    pub(super) fn overflow_tags(&self, tags: &[Tag], nonce: Nonce) -> Result<(), Error> {
-        let set = TagSet::of(tags);
-        let path = layout::tag_text(&set);
-        if !set.overflows() || self.store.exists(&path)? {
-            return Ok(());
-        }
-        let content = serde_json::to_vec(tags).map_err(|error| Error::Unencodable(error.into()))?;
-        self.publish(&path, &content, nonce).map(|_| ())
     }
 
     /// Writes the records of all that are new. They are durable when this returns, with their names; but where names
@@ -312,15 +201,15 @@ impl<S: Store> Queue<S> {
         let mut new: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.is_new()).collect();
         if let [draft] = new.as_mut_slice()
             && !draft.asks_for_a_key()
-            && self.store.orders_names() == Some(true)
+            && self.tree.store().orders_names() == Some(true)
         {
             // The one flush comes after its link.
-            return self.write_record(draft, |path, content| self.store.create_unflushed(path, content));
+            return self.write_record(draft, |path, content| self.tree.store().create_unflushed(path, content));
         }
-        self.prepare(new.iter().map(|draft| draft.enqueued.task.id))?;
+        self.tree.prepare(new.iter().map(|draft| draft.enqueued.task.id))?;
         let file = |draft: &mut &mut Draft| (layout::record(draft.enqueued.task.id), mem::take(&mut draft.content));
         let files: Vec<(Path, Vec<u8>)> = new.iter_mut().map(file).collect();
-        let created = self.store.create_all(&files)?;
+        let created = self.tree.store().create_all(&files)?;
         for ((draft, (path, content)), created) in new.into_iter().zip(files).zip(created) {
             draft.content = content;
             match created {
@@ -330,7 +219,7 @@ impl<S: Store> Queue<S> {
                 // have moved that record to link it again.
                 Created::Taken => {
                     draft.put_off(1)?;
-                    self.prepare([draft.enqueued.task.id])?;
+                    self.tree.prepare([draft.enqueued.task.id])?;
                     self.write_durably(draft)?;
                 }
             }
@@ -340,9 +229,9 @@ impl<S: Store> Queue<S> {
 
     fn write_durably(&self, draft: &mut Draft) -> Result<(), Error> {
         self.write_record(draft, |path, content| {
-            let created = self.store.create(path, content)?;
+            let created = self.tree.store().create(path, content)?;
             if created == Created::Now {
-                self.store.sync_dir(&path.dir)?;
+                self.tree.store().sync_dir(&path.dir)?;
             }
             Ok(created)
         })
@@ -366,39 +255,19 @@ impl<S: Store> Queue<S> {
                 Created::NoDir => {}
             }
             let id = draft.enqueued.task.id;
-            match self.store.orders_names() {
+            match self.tree.store().orders_names() {
                 // Nothing has to be said to those who come later.
-                Some(true) => self.make_all_dirs(layout::dirs_for_task(id))?,
-                Some(false) | None => self.prepare([id])?,
+                Some(true) => self.tree.make_all_dirs(layout::dirs_for_task(id))?,
+                Some(false) | None => self.tree.prepare([id])?,
             }
         }
         Err(Error::Contended)
-    }
-
-    /// Makes the directories that the tasks come to, also later: so that a claim need not make one, and a completion
-    /// need not ask whether they will survive a power cut.
-    ///
-    /// That a directory is there does not say that its name is on disk: whoever made it may have died before syncing.
-    /// The file that is made when all is synced says it, for one look instead of three syncs. Where names are ordered
-    /// nothing is synced here, and the file is made all the same: their names become durable before anything in them,
-    /// by any sync of any agent, also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
-    pub(super) fn prepare(&self, ids: impl IntoIterator<Item = TaskId>) -> Result<(), Error> {
-        let mut unprepared: BTreeMap<Path, TaskId> = BTreeMap::new();
-        for id in ids {
-            let prepared = layout::prepared(id);
-            if !unprepared.contains_key(&prepared) && !self.store.exists(&prepared)? {
-                unprepared.insert(prepared, id);
-            }
-        }
-        self.make_all_dirs(unprepared.values().flat_map(|id| layout::dirs_for_task(*id)))?;
-        unprepared.keys().try_for_each(|prepared| self.store.create(prepared, b"").map(drop))?;
-        Ok(())
     }
 }
 
 /// When the task at this place of a call that began at `now` counts as enqueued: in order, however coarse the clock,
 /// and so that no time bucket of `ready/` has many names, since whoever claims reads all of one.
-fn apart(now: Timestamp, place: usize) -> Timestamp {
+pub(super) fn apart(now: Timestamp, place: usize) -> Timestamp {
     now.plus_micros(u64::try_from(place).unwrap_or(0).saturating_mul(limits::BATCH_MICROS_APART))
 }
 
@@ -438,34 +307,4 @@ pub(super) enum Placed {
     KeyTaken(Box<Task>),
     /// A doctor quarantined the record. Nobody ever knew of the task.
     TakenAway,
-}
-
-impl NewTask {
-    /// The record of the task, enqueued at `at`.
-    pub fn record(self, follows: Option<Nonce>, at: Timestamp) -> Record {
-        let NewTask { title, priority, queue, ttl_seconds, created_by, tags, plan, payload } = self;
-        let Plan { max_attempts, backoff, start, after, if_parent_fails, unique } = plan;
-        let scheduled_at = match start {
-            Start::Now => None,
-            Start::After(seconds) => Some(at.plus_seconds(seconds)),
-            Start::At(time) => Some(time),
-        };
-        Record {
-            title,
-            priority,
-            queue,
-            ttl_seconds,
-            created_by,
-            created_at: at,
-            tags,
-            max_attempts,
-            backoff,
-            scheduled_at,
-            after,
-            if_parent_fails,
-            unique,
-            follows,
-            payload,
-        }
-    }
 }

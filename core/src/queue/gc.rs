@@ -14,18 +14,18 @@ use core::cmp::Reverse;
 
 use super::Queue;
 use super::budget::Budget;
-use super::files::Located;
-use super::list::Seen;
 use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, StateDir, TimedDir};
+use crate::layout::{self, StateDir, TimedDir};
 use crate::limits;
 use crate::name::Nonce;
+use crate::path::Dir;
 use crate::sorted;
 use crate::store::{DirRemoved, Moved, Store};
 use crate::tags::TagSet;
 use crate::time::Timestamp;
+use crate::tree::{Located, Seen};
 
 /// No state directory has so many levels of directories: whatever is deeper is somebody's.
 const MOST_LEVELS: usize = 32;
@@ -60,7 +60,7 @@ impl<S: Store> Queue<S> {
         if !gc.dry_run {
             self.finish_purges(now, nonce)?;
         }
-        let all = self.every_entry_as_of(now)?;
+        let all = self.tree.every_entry_as_of(now)?;
         let ended = ended_among(all.values());
         let age = u64::try_from(gc.older_than_seconds).unwrap_or(0).saturating_mul(1_000_000);
         let mut collected = Collected::default();
@@ -91,7 +91,7 @@ impl<S: Store> Queue<S> {
     /// A task that is enqueued, or put back, at the same time may lose the text of its tags. That costs a claim which
     /// chooses by tags a look at the task's record, and nothing else.
     fn remove_tag_texts<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Result<(), Error> {
-        let texts = self.names_in(&layout::tag_texts())?;
+        let texts = self.tree.names_in(&layout::tag_texts())?;
         if texts.is_empty() {
             return Ok(());
         }
@@ -100,26 +100,26 @@ impl<S: Store> Queue<S> {
             let set = match &entry.state {
                 State::Ready { tags, .. } | State::TimedOut { tags, .. } => Some(tags.clone()),
                 // Only its record tells. Whatever cannot be read now is read when the task is claimed.
-                _ => self.task(entry.id).ok().flatten().map(|task| TagSet::of(&task.record.tags)),
+                _ => self.tree.task(entry.id).ok().flatten().map(|task| TagSet::of(&task.record.tags)),
             };
             needed.extend(set.filter(TagSet::overflows).map(|set| layout::tag_text(&set).name));
         }
         for text in texts.into_iter().filter(|name| layout::is_tag_text(name) && !needed.contains(name)) {
-            self.unless_in_the_way(self.store.remove(&layout::tag_texts().file(text)))?;
+            self.tree.unless_in_the_way(self.tree.store().remove(&layout::tag_texts().file(text)))?;
         }
         Ok(())
     }
 
     /// Removes what says when tasks expire that were removed.
     fn remove_deadlines_of_nobody(&self) -> Result<(), Error> {
-        for first in self.names_in(&layout::deadlines())? {
+        for first in self.tree.names_in(&layout::deadlines())? {
             let first = layout::deadlines().child(&first);
-            for second in self.names_in(&first)? {
+            for second in self.tree.names_in(&first)? {
                 let dir = first.child(&second);
-                for name in self.names_in(&dir)? {
+                for name in self.tree.names_in(&dir)? {
                     let Some((_, id)) = layout::parse_deadline(&name) else { continue };
-                    if matches!(self.record_of(id), Ok(None)) {
-                        self.unless_in_the_way(self.store.remove(&dir.file(name)))?;
+                    if matches!(self.tree.record_of(id), Ok(None)) {
+                        self.tree.unless_in_the_way(self.tree.store().remove(&dir.file(name)))?;
                     }
                 }
             }
@@ -134,8 +134,8 @@ impl<S: Store> Queue<S> {
             self.trim(&dir, now, MOST_LEVELS)?;
         }
         // The shards of `blocked/` stay: there are never more than 256.
-        for shard in self.shards_of(StateDir::Blocked)? {
-            let names = self.names_in(&shard)?;
+        for shard in self.tree.shards_of(StateDir::Blocked)? {
+            let names = self.tree.names_in(&shard)?;
             for parent in names.iter().filter_map(|name| TaskId::from_hex(name)) {
                 self.trim_away(&layout::blocked_on(parent), now, 0)?;
             }
@@ -144,11 +144,11 @@ impl<S: Store> Queue<S> {
     }
 
     /// Removes the empty directories below this one. True if nothing is left in it, and it has stood still.
-    fn trim(&self, dir: &Dir, now: Timestamp, levels: usize) -> Result<bool, Error> {
+    pub(super) fn trim(&self, dir: &Dir, now: Timestamp, levels: usize) -> Result<bool, Error> {
         // Before this collection changes it by what it removes.
-        let stood_still = self.has_stood_still(dir, limits::EMPTY_DIR_MICROS, now);
-        let mut may_go = self.unless_in_the_way(stood_still)?.unwrap_or(false);
-        for name in self.names_in(dir)? {
+        let stood_still = self.tree.has_stood_still(dir, limits::EMPTY_DIR_MICROS, now);
+        let mut may_go = self.tree.unless_in_the_way(stood_still)?.unwrap_or(false);
+        for name in self.tree.names_in(dir)? {
             // No directory of the queue has a dot in its name, and whatever else is in these directories has one.
             let is_dir = levels > 0 && !name.contains('.');
             may_go &= is_dir && self.trim_away(&dir.child(&name), now, levels - 1)?;
@@ -158,7 +158,8 @@ impl<S: Store> Queue<S> {
 
     /// True if the directory is gone.
     fn trim_away(&self, dir: &Dir, now: Timestamp, levels: usize) -> Result<bool, Error> {
-        Ok(self.trim(dir, now, levels)? && self.unless_in_the_way(self.store.remove_dir(dir))? == Some(DirRemoved::Now))
+        Ok(self.trim(dir, now, levels)?
+            && self.tree.unless_in_the_way(self.tree.store().remove_dir(dir))? == Some(DirRemoved::Now))
     }
 
     /// `None`: the task cannot be moved, or nobody can read what it is. It stays, and keeps no other one from being
@@ -166,23 +167,23 @@ impl<S: Store> Queue<S> {
     fn unless_it_stays<T>(&self, answer: Result<T, Error>) -> Result<Option<T>, Error> {
         match answer {
             Err(Error::Corrupt { .. }) => Ok(None),
-            answer => self.unless_in_the_way(answer),
+            answer => self.tree.unless_in_the_way(answer),
         }
     }
 
     /// Also where something is in the way of a certain answer.
     fn may_be_waited_for(&self, id: TaskId) -> Result<bool, Error> {
-        Ok(self.unless_it_stays(self.is_waited_for(id))?.unwrap_or(true))
+        Ok(self.unless_it_stays(self.tree.is_waited_for(id))?.unwrap_or(true))
     }
 
     /// False: another agent has put it back, or removes it, or a task waits for it by now.
-    fn remove(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+    pub(super) fn remove(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         let mut located = located.clone();
         while self.settled_by_time(&located, now, nonce)? {
-            let Some(next) = self.find(located.entry.id)? else { return Ok(false) };
+            let Some(next) = self.tree.find(located.entry.id)? else { return Ok(false) };
             located = next;
         }
-        if !located.entry.has_ended() || self.shift(&located, &located.entry, &layout::purged())? == Moved::Gone {
+        if !located.entry.has_ended() || self.tree.shift(&located, &located.entry, &layout::purged())? == Moved::Gone {
             return Ok(false);
         }
         // CM-16: if the agent dies from here on, the next collection goes on.
@@ -194,43 +195,27 @@ impl<S: Store> Queue<S> {
     fn purge(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         let id = located.entry.id;
         // An enqueuer marks or links first and looks at the parent then. So it sees the task here, or is seen here.
-        if self.is_waited_for(id)? && self.record_of(id)?.is_some() {
-            if let Some(back) = self.keep(located)? {
+        if self.tree.is_waited_for(id)? && self.tree.record_of(id)?.is_some() {
+            if let Some(back) = self.tree.keep(located)? {
                 self.wake(&back, now, nonce, &mut Budget::of_steps(limits::WOKEN_PER_END))?;
             }
             return Ok(false);
         }
         // From here on no agent puts it back.
         let removing = Located { dir: layout::removing(), entry: located.entry.clone() };
-        let decided = self.shift(located, &removing.entry, &removing.dir)? == Moved::Here;
+        let decided = self.tree.shift(located, &removing.entry, &removing.dir)? == Moved::Here;
         if decided {
             self.remove_all_of(&removing)?;
         }
         Ok(decided)
     }
 
-    /// Puts a task back that is in `purged/`, as another one waits for it. Its entry then; `None`: another agent was
-    /// faster, or it is certain to be removed.
-    fn keep(&self, located: &Located) -> Result<Option<Entry>, Error> {
-        let back = Entry { version: located.entry.version_after(), ..located.entry.clone() };
-        let home = layout::shard_of(StateDir::Done, back.id);
-        Ok((self.shift(located, &back, &home)? == Moved::Here).then_some(back))
-    }
-
-    /// Keeps a task that a collection is about to remove, for one that waits for it. True if there was such a task, and
-    /// it has to be looked for again.
-    pub(super) fn keep_from_removal(&self, id: TaskId) -> Result<bool, Error> {
-        let about_to_go = self.entries_in(&layout::purged())?.into_iter().find(|located| located.entry.id == id);
-        about_to_go.as_ref().map(|located| self.keep(located)).transpose()?;
-        Ok(about_to_go.is_some())
-    }
-
     /// Goes on with what collections began that died.
     fn finish_purges(&self, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
-        for located in self.entries_in(&layout::removing())? {
+        for located in self.tree.entries_in(&layout::removing())? {
             self.unless_it_stays(self.remove_all_of(&located))?;
         }
-        for located in self.entries_in(&layout::purged())? {
+        for located in self.tree.entries_in(&layout::purged())? {
             self.unless_it_stays(self.purge(&located, now, nonce))?;
         }
         Ok(())
@@ -239,24 +224,14 @@ impl<S: Store> Queue<S> {
     fn remove_all_of(&self, located: &Located) -> Result<(), Error> {
         let id = located.entry.id;
         let dir = layout::record(id).dir;
-        for name in self.store.list(&dir)?.unwrap_or_default() {
+        for name in self.tree.store().list(&dir)?.unwrap_or_default() {
             let is_report = || layout::parse_report(&name).is_some_and(|(of, ..)| of == id);
             if layout::parse_record(&name) == Some(id) || is_report() {
-                self.store.remove(&dir.file(name))?;
+                self.tree.store().remove(&dir.file(name))?;
             }
         }
-        self.store.remove(&located.path())?;
+        self.tree.store().remove(&located.path())?;
         Ok(())
-    }
-
-    /// True if the task is being removed.
-    pub(super) fn is_purged(&self, id: TaskId) -> Result<bool, Error> {
-        for dir in [layout::purged(), layout::removing()] {
-            if self.entries_in(&dir)?.iter().any(|located| located.entry.id == id) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

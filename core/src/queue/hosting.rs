@@ -3,14 +3,15 @@
 
 use alloc::vec::Vec;
 
-use super::walk::{Empties, Onward, Walk};
-use super::{Finding, Queue};
+use super::Queue;
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::id::TaskId;
 use crate::layout::StateDir;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::store::Store;
+use crate::tree::{Empties, Onward, Walk};
 
 /// A lease that an agent has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,11 +28,11 @@ impl<S: Store> Queue<S> {
     /// looked at is told beside them.
     pub fn held_by(&self, run_id: &RunId) -> Result<(Vec<Holding>, Vec<Finding>), Error> {
         let mut held = Vec::new();
-        for shard in self.shards_of(StateDir::Claimed)? {
-            let entries = self.entries_in(&shard)?;
+        for shard in self.tree.shards_of(StateDir::Claimed)? {
+            let entries = self.tree.entries_in(&shard)?;
             held.extend(entries.iter().filter_map(|located| holding(&located.entry, run_id)));
         }
-        Ok((held, self.take_findings()))
+        Ok((held, self.tree.take_findings()))
     }
 
     /// How many tasks wait to be claimed, in one queue or in all of them. It counts no further than `most`.
@@ -39,7 +40,7 @@ impl<S: Store> Queue<S> {
         let mut count = 0;
         let mut walk =
             Walk { queues: queue.map(core::slice::from_ref).unwrap_or_default(), ..Walk::all(Empties::Keep) };
-        let _all = self.visit_ready(&mut walk, &mut |_, _| {
+        let _all = self.tree.visit_ready(&mut walk, &mut |_, _| {
             count += 1;
             Ok(if count < most { Onward::Next } else { Onward::Stop })
         })?;

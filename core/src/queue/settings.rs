@@ -9,8 +9,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::Queue;
-use super::claim::{ClaimRequest, Claimed};
-use super::files::Located;
+use super::claim_request::ClaimRequest;
 use crate::entry::QueueLabel;
 use crate::error::Error;
 use crate::layout::{self, StateDir, TimedDir};
@@ -18,7 +17,7 @@ use crate::name::{Nonce, QueueName};
 use crate::sorted;
 use crate::store::{Created, Removed, Store};
 use crate::time::Timestamp;
-use crate::transition::{Claimant, lease_is_live};
+use crate::tree::Located;
 
 /// What is set for queues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,11 +58,11 @@ impl Closed {
 /// The queues that nothing can be claimed from at present, whether or not tasks wait in them.
 pub(super) struct ClosedQueues {
     pub(super) queues: Vec<QueueName>,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl Settings {
-    fn of(names: &[String]) -> Settings {
+    pub(super) fn of(names: &[String]) -> Settings {
         let mut settings = Settings::default();
         for (queue, setting) in names.iter().filter_map(|name| parse_setting(name)) {
             match setting {
@@ -83,21 +82,22 @@ impl Settings {
 impl<S: Store> Queue<S> {
     /// What is set for queues. Of several limits for one queue the lowest counts.
     pub fn settings(&self) -> Result<Settings, Error> {
-        Ok(Settings::of(&self.names_in(&layout::queue_settings())?))
+        Ok(Settings::of(&self.tree.names_in(&layout::queue_settings())?))
     }
 
     /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused
     /// before.
     pub fn pause(&self, queue: &QueueName, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
-        self.init(now, nonce)?;
-        let made = self.create(&layout::paused(queue), b"\n").map_err(Error::of_the_change)?;
+        self.tree.init(now, nonce)?;
+        let made = self.tree.create(&layout::paused(queue), b"\n").map_err(Error::of_the_change)?;
         self.sync_settings()?;
         Ok(made == Created::Now)
     }
 
     /// Ends a pause. False: there was none.
     pub fn resume(&self, queue: &QueueName) -> Result<bool, Error> {
-        let removed = self.store.remove(&layout::paused(queue)).map_err(|error| Error::from(error).of_the_change())?;
+        let removed =
+            self.tree.store().remove(&layout::paused(queue)).map_err(|error| Error::from(error).of_the_change())?;
         self.sync_settings()?;
         Ok(removed == Removed::Now)
     }
@@ -115,16 +115,16 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<(), Error> {
-        self.init(now, nonce)?;
+        self.tree.init(now, nonce)?;
         if let Some(max) = max {
-            self.create(&layout::max_in_flight(queue, max), b"\n").map_err(Error::of_the_change)?;
+            self.tree.create(&layout::max_in_flight(queue, max), b"\n").map_err(Error::of_the_change)?;
         }
-        for name in self.names_in(&layout::queue_settings()).map_err(Error::after_the_change)? {
+        for name in self.tree.names_in(&layout::queue_settings()).map_err(Error::after_the_change)? {
             if let Some((of, Setting::MaxInFlight(other))) = parse_setting(&name)
                 && of == *queue
                 && Some(other) != max
             {
-                let removed = self.store.remove(&layout::max_in_flight(queue, other));
+                let removed = self.tree.store().remove(&layout::max_in_flight(queue, other));
                 removed.map_err(|error| Error::from(error).after_the_change())?;
             }
         }
@@ -132,18 +132,18 @@ impl<S: Store> Queue<S> {
     }
 
     fn sync_settings(&self) -> Result<(), Error> {
-        self.store.sync_dir(&layout::queue_settings()).map_err(|error| Error::from(error).after_the_change())
+        self.tree.store().sync_dir(&layout::queue_settings()).map_err(|error| Error::from(error).after_the_change())
     }
 
     /// The queues that nothing can be claimed from now: those that are paused, and of those that are asked for and not
     /// empty the ones with as many leases as they may have.
     pub(super) fn closed_queues(&self, request: &ClaimRequest, now: Timestamp) -> Result<ClosedQueues, Error> {
-        let names = self.unless_in_the_way(self.remembered_names(&layout::queue_settings(), now))?;
+        let names = self.tree.unless_in_the_way(self.tree.remembered_names(&layout::queue_settings(), now))?;
         let settings = Settings::of(&names.unwrap_or_default());
         let mut queues: Vec<QueueName> = settings.paused.iter().cloned().collect();
         let mut in_flight = None;
         for (queue, max) in settings.max_in_flight.iter().filter(|(queue, _)| request.means(queue)) {
-            if self.unless_in_the_way(self.store.stamp(&TimedDir::queue(queue).dir))?.flatten().is_none() {
+            if self.tree.unless_in_the_way(self.tree.store().stamp(&TimedDir::queue(queue).dir))?.flatten().is_none() {
                 continue;
             }
             let in_flight = match &mut in_flight {
@@ -167,7 +167,7 @@ impl<S: Store> Queue<S> {
         let mut closed = Closed::default();
         for queue in sorted::set(queues.iter().filter(|queue| request.means(queue))) {
             match settings.max_in_flight.get(queue) {
-                _ if !self.has_for(request, queue, now)? => {}
+                _ if !self.tree.has_for(&request.choice, queue, now)? => {}
                 Some(max) if !settings.paused.contains(queue) => closed.full.push((queue.clone(), *max)),
                 _ => closed.paused.push(queue.clone()),
             }
@@ -175,41 +175,12 @@ impl<S: Store> Queue<S> {
         Ok(closed)
     }
 
-    /// Gives a task back that is one too many of its queue. True if it was.
-    ///
-    /// Of agents that claim at once, whoever counts last sees the tasks of all, so no more than allowed are kept. Who
-    /// gave way has to count once more: then the last one to count sees only tasks that are kept, so not all of them
-    /// leave without one.
-    pub(super) fn gives_way(
-        &self,
-        claimed: &Claimed,
-        ClosedQueues { settings, .. }: &ClosedQueues,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<bool, Error> {
-        let queue = &claimed.task.record.queue;
-        let Some(max) = settings.max_in_flight.get(queue) else { return Ok(false) };
-        let in_flight = self.in_flight(now);
-        if in_flight.as_ref().is_ok_and(|in_flight| in_flight.of(queue) <= u64::from(*max)) {
-            return Ok(false);
-        }
-        // CM-17: if the agent dies here, it is one too many no longer than its lease.
-        let run_id = claimed.record.claimer_run_id.parse().map_err(|_| Error::Contended)?;
-        let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
-        match self.release(claimed.task.id, claimant, 0, now, nonce) {
-            // Refused: somebody has called it off, or taken it over, meanwhile.
-            Ok(_) | Err(Error::Refused { .. }) => in_flight.map(|_| true),
-            // It is held, and its holder is not told of it.
-            Err(error) => Err(error.after_the_change()),
-        }
-    }
-
     /// How many leases run, by queue. The names of the claimed tasks tell.
-    fn in_flight(&self, now: Timestamp) -> Result<InFlight, Error> {
+    pub(super) fn in_flight(&self, now: Timestamp) -> Result<InFlight, Error> {
         let mut in_flight = InFlight::default();
-        for shard in self.shards_of(StateDir::Claimed)? {
-            for Located { entry, .. } in self.entries_in(&shard)? {
-                if lease_is_live(&entry.state, now)
+        for shard in self.tree.shards_of(StateDir::Claimed)? {
+            for Located { entry, .. } in self.tree.entries_in(&shard)? {
+                if entry.state.lease_is_live(now)
                     && let Some(queue) = entry.queue
                 {
                     *in_flight.0.entry(queue).or_default() += 1;
@@ -221,10 +192,11 @@ impl<S: Store> Queue<S> {
 }
 
 #[derive(Default)]
-struct InFlight(BTreeMap<QueueLabel, u64>);
+/// How many leases run, by queue.
+pub(super) struct InFlight(BTreeMap<QueueLabel, u64>);
 
 impl InFlight {
-    fn of(&self, queue: &QueueName) -> u64 {
+    pub(super) fn of(&self, queue: &QueueName) -> u64 {
         self.0.get(&QueueLabel::of(queue)).copied().unwrap_or(0)
     }
 }

@@ -3,11 +3,15 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::{Counts, Finding, Queue, Settings, Status};
+use super::Queue;
+use super::counts::Counts;
+use super::settings::Settings;
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::name::QueueName;
 use crate::sorted;
+use crate::status::Status;
 use crate::store::Store;
 use crate::time::Timestamp;
 
@@ -71,7 +75,7 @@ impl<S: Store> Queue<S> {
         let mut stats =
             Stats { counts: Counts::default(), queues: BTreeMap::new(), window_seconds, findings: Vec::new() };
         let mut times: BTreeMap<QueueName, Times> = BTreeMap::new();
-        for (_, seen) in self.every_entry_as_of(now)? {
+        for (_, seen) in self.tree.every_entry_as_of(now)? {
             let status = Status::of(seen.entry(), now);
             stats.counts.add(status);
             if seen.entry().ended_at().is_some_and(|at| now.micros_since(at) > window) {
@@ -79,7 +83,7 @@ impl<S: Store> Queue<S> {
             }
             let queue = match seen.queue() {
                 Some(queue) => queue.clone(),
-                None => match self.task_of(&seen)? {
+                None => match self.tree.task_of(&seen)? {
                     Some(Ok(task)) => task.record.queue,
                     Some(Err(finding)) => {
                         stats.findings.push(finding);
@@ -102,13 +106,13 @@ impl<S: Store> Queue<S> {
         for (queue, max) in max_in_flight {
             stats.queues.entry(queue).or_default().max_in_flight = Some(max);
         }
-        stats.findings.extend(self.take_findings());
+        stats.findings.extend(self.tree.take_findings());
         Ok(stats)
     }
 }
 
 impl QueueStats {
-    fn add(&mut self, entry: &Entry, status: Status) {
+    pub(super) fn add(&mut self, entry: &Entry, status: Status) {
         self.counts.add(status);
         if matches!(status, Status::Pending | Status::TimedOut) {
             let oldest = self.oldest_pending_since.map_or(entry.created_at, |oldest| oldest.min(entry.created_at));
@@ -118,7 +122,7 @@ impl QueueStats {
 }
 
 impl Times {
-    fn add(&mut self, entry: &Entry) {
+    pub(super) fn add(&mut self, entry: &Entry) {
         let (Some(ended_at), Some(lease)) = (entry.ended_at(), entry.lease()) else { return };
         // One that was cancelled before anybody claimed it has neither waited to be claimed nor run.
         if entry.generation > 0 {
@@ -130,7 +134,7 @@ impl Times {
 
 impl Percentiles {
     /// The spread of these times; `None`: there are none.
-    fn of(times: Vec<u64>) -> Option<Percentiles> {
+    pub(super) fn of(times: Vec<u64>) -> Option<Percentiles> {
         let times = sorted::by(times, u64::cmp);
         // The nearest rank: the smallest that so many per cent are not above.
         let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied();

@@ -20,18 +20,18 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Queue;
-use super::doctor::Repairer;
-use super::files::Located;
+use super::put_back::Again;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path};
+use crate::layout;
 use crate::limits;
 use crate::name::{Nonce, QueueName, UniqueKey};
+use crate::path::{Dir, Path};
 use crate::store::{Linked, Moved, Removed, Store};
 use crate::task::{Record, Task};
 use crate::time::Timestamp;
-use crate::transition::{Command, Restart};
+use crate::tree::{Located, Repairer};
 
 /// What a file in a unique key's directory says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,16 +40,6 @@ struct Holder {
     /// If the task has the key because it is put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     again: Option<Again>,
-}
-
-/// A task that is put back: the version that its end had, and when. So whoever does it gives it the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Again {
-    pub(super) version: u32,
-    pub(super) at: Timestamp,
-    /// True if it is to wait for nothing.
-    #[serde(default)]
-    pub(super) is_now: bool,
 }
 
 /// What came of asking for a key.
@@ -66,21 +56,9 @@ struct Key {
     names: Vec<String>,
 }
 
-impl Again {
-    /// What the state machine is told.
-    pub(super) fn command(&self, task: &Task) -> Command {
-        let restart = match (self.is_now, task.record.after.first()) {
-            (true, _) => Restart::Now,
-            (false, Some(parent)) => Restart::Blocked(*parent),
-            (false, None) => Restart::Planned,
-        };
-        Command::Retry { policy: task.record.policy(), restart }
-    }
-}
-
 impl Key {
     /// The highest number; 0 if there is none.
-    fn last(&self) -> u64 {
+    pub(super) fn last(&self) -> u64 {
         self.numbers().max().unwrap_or(0)
     }
 
@@ -114,16 +92,16 @@ impl<S: Store> Queue<S> {
     /// Links a task's record into its key's directory, under the name that the task is to have. `Gone`: a doctor took
     /// the record for that of a dead enqueuer.
     pub(super) fn stage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<Linked, Error> {
-        key_of(task).map_or(Ok(Linked::Now), |dir| self.link(record, &dir.file(entry.name())))
+        key_of(task).map_or(Ok(Linked::Now), |dir| self.tree.link(record, &dir.file(entry.name())))
     }
 
     /// Removes what [`Queue::stage`] linked, and the record, of a task that did not get its key. Nobody knows of it.
     /// False: it did get the key, was moved to where it belongs, and has ended before this agent looked again.
     pub(super) fn unstage(&self, task: &Task, record: &Path, entry: &Entry) -> Result<bool, Error> {
-        let staged = key_of(task).map(|dir| self.store.remove(&dir.file(entry.name()))).transpose()?;
+        let staged = key_of(task).map(|dir| self.tree.store().remove(&dir.file(entry.name()))).transpose()?;
         let was_staged = staged == Some(Removed::Now);
         if was_staged {
-            self.store.remove(record)?;
+            self.tree.store().remove(record)?;
         }
         Ok(was_staged)
     }
@@ -159,7 +137,7 @@ impl<S: Store> Queue<S> {
             content.push(b'\n');
             self.make_key_durable(&dir)?;
             // CM-14: if the agent dies from here on, the next agent that asks for the key goes on with the task.
-            self.publish(&layout::key_holder(&dir, key.last() + 1), &content, nonce)?;
+            self.tree.publish(&layout::key_holder(&dir, key.last() + 1), &content, nonce)?;
         }
         Err(Error::Contended)
     }
@@ -167,10 +145,10 @@ impl<S: Store> Queue<S> {
     /// Moves a task that has its key from the key's directory to where it belongs. Where it stands then; `None`:
     /// nowhere, as a doctor took it for that of a dead enqueuer.
     pub(super) fn unlock(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
-        let Some(dir) = key_of(task) else { return self.find(task.id) };
+        let Some(dir) = key_of(task) else { return self.tree.find(task.id) };
         match self.key(dir)?.staged(task.id) {
             Some(staged) => self.move_staged(&staged, task, now, nonce),
-            None => self.find(task.id),
+            None => self.tree.find(task.id),
         }
     }
 
@@ -188,7 +166,7 @@ impl<S: Store> Queue<S> {
         nonce: Nonce,
     ) -> Result<Option<Located>, Error> {
         let home = layout::home(&staged.entry, &task.record.queue);
-        match self.shift(staged, &staged.entry, &home)? {
+        match self.tree.shift(staged, &staged.entry, &home)? {
             Moved::Here => {
                 let located = Located { dir: home, entry: staged.entry.clone() };
                 // As whoever links an entry does: its enqueuer may be dead.
@@ -196,7 +174,7 @@ impl<S: Store> Queue<S> {
                 Ok(Some(located))
             }
             // Another agent did, and the task may have moved on since.
-            Moved::Gone => self.find(task.id),
+            Moved::Gone => self.tree.find(task.id),
         }
     }
 
@@ -208,7 +186,7 @@ impl<S: Store> Queue<S> {
     }
 
     fn key(&self, dir: Dir) -> Result<Key, Error> {
-        let names = self.store.list(&dir)?.unwrap_or_default();
+        let names = self.tree.store().list(&dir)?.unwrap_or_default();
         Ok(Key { dir, names })
     }
 
@@ -217,15 +195,15 @@ impl<S: Store> Queue<S> {
     fn holder_of(&self, key: &Key) -> Result<Option<Holder>, Error> {
         let content = match key.last() {
             0 => None,
-            last => self.store.read(&layout::key_holder(&key.dir, last), limits::RECORD_BYTES)?,
+            last => self.tree.store().read(&layout::key_holder(&key.dir, last), limits::RECORD_BYTES)?,
         };
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }
 
     /// An agent that made the directories of a key, or a file in there, may have died before their names were on disk.
     fn make_key_durable(&self, dir: &Dir) -> Result<(), Error> {
-        self.make_all_dirs(dir.split().map(|(queue, _)| queue).into_iter().chain([dir.clone()]))?;
-        Ok(self.store.sync_dir(dir)?)
+        self.tree.make_all_dirs(dir.split().map(|(queue, _)| queue).into_iter().chain([dir.clone()]))?;
+        Ok(self.tree.store().sync_dir(dir)?)
     }
 
     /// Removes the numbers of tasks that ended long ago. The last ones stay: an agent that has read an old number and
@@ -233,7 +211,7 @@ impl<S: Store> Queue<S> {
     fn remove_old_holders(&self, key: &Key) -> Result<(), Error> {
         let last = key.last();
         for number in key.numbers().filter(|number| number.saturating_add(limits::KEY_NUMBERS_KEPT) <= last) {
-            self.store.remove(&layout::key_holder(&key.dir, number))?;
+            self.tree.store().remove(&layout::key_holder(&key.dir, number))?;
         }
         Ok(())
     }
@@ -245,11 +223,11 @@ impl<S: Store> Queue<S> {
         let id = holder.task_id;
         for _ in 0..limits::RACES {
             let located = match self.key(dir.clone())?.staged(id) {
-                Some(staged) => match self.task_at(&staged)? {
+                Some(staged) => match self.tree.task_at(&staged)? {
                     Some(task) => self.move_staged(&staged, &task, now, nonce)?,
                     None => continue,
                 },
-                None => self.find(id)?,
+                None => self.tree.find(id)?,
             };
             let Some(located) = located else {
                 if self.is_nowhere(id, now, nonce)? {
@@ -259,12 +237,12 @@ impl<S: Store> Queue<S> {
             };
             // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on
             // it.
-            self.keep_name(&located)?;
+            self.tree.keep_name(&located)?;
             if self.settled_by_time(&located, now, nonce)? {
                 continue;
             }
             if !located.entry.has_ended() {
-                return self.task(id);
+                return self.tree.task(id);
             }
             let Some(again) = holder.again.filter(|again| again.version == located.entry.version) else {
                 return Ok(None);
@@ -277,13 +255,13 @@ impl<S: Store> Queue<S> {
     /// True if a task that has a key and was found in no place has ended and been removed, or is in a person's hands.
     /// Else it is on its way, or a power cut took its entry, which is made again.
     fn is_nowhere(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
-        let Some((path, _)) = self.record_of(id)? else { return Ok(true) };
-        if self.store.links(&path)? == Some(1) {
+        let Some((path, _)) = self.tree.record_of(id)? else { return Ok(true) };
+        if self.tree.store().links(&path)? == Some(1) {
             let mut nonces = nonce.counted_on();
-            Repairer::new(self, &mut nonces).relink(id, now)?;
+            self.relink(&mut Repairer::new(&self.tree, &mut nonces), id, now)?;
             return Ok(false);
         }
-        Ok(self.is_purged(id)? || self.scan_quarantine()?.tasks.contains_key(&id))
+        Ok(self.tree.is_purged(id)? || self.tree.scan_quarantine()?.tasks.contains_key(&id))
     }
 }
 

@@ -4,13 +4,17 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Claim, ClaimRequest, Finding, Queue, Thoroughness, Watch};
+use super::Queue;
+use super::claim::{Claim, Thoroughness};
+use super::claim_request::ClaimRequest;
 use crate::error::Error;
-use crate::layout::Dir;
+use crate::finding::Finding;
 use crate::limits;
 use crate::name::Nonce;
+use crate::path::Dir;
 use crate::store::Store;
 use crate::time::Clock;
+use crate::tree::Watch;
 
 /// A claim that goes on until there is a task or its time is over.
 ///
@@ -90,7 +94,7 @@ impl WaitingClaim {
         let thoroughness = match &self.watch {
             // Who waits has the time to go on with what is due, until that is done.
             Some(watch) if elapsed < self.wait && !self.more_is_due => {
-                if !queue.may_have_changed(watch, clock.now())? {
+                if !queue.tree.may_have_changed(watch, clock.now())? {
                     return Ok(self.sleep(elapsed));
                 }
                 Thoroughness::Quick

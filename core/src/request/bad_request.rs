@@ -9,7 +9,7 @@ use crate::json::BadJson;
 use crate::limits;
 use crate::name::BadName;
 use crate::queue::Sort;
-use crate::name::shortened;
+use crate::spelling::shortened;
 
 /// A value that is not taken. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

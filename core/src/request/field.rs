@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 
 use super::BadRequest;
 use crate::limits;
-use crate::name::shortened;
+use crate::spelling::shortened;
 
 /// A value of a request, on every face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

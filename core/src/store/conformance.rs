@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Store, StoreError};
-use crate::layout::{Dir, Path};
+use crate::path::{Dir, Path};
 
 /// Runs every check on a store of its own, and tells the name of each that failed and why.
 pub fn findings<S: Store>(mut empty_store: impl FnMut() -> S) -> Vec<String> {

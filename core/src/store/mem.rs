@@ -13,7 +13,7 @@ use core::hash::{Hash, Hasher};
 use super::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
 };
-use crate::layout::{Dir, Path};
+use crate::path::{Dir, Path};
 
 /// A store in memory.
 #[derive(Clone, Debug, Default)]

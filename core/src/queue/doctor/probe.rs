@@ -4,13 +4,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::super::Queue;
-use super::super::find::LOOKS;
 use crate::error::Error;
-use crate::layout::{self, Dir};
+use crate::layout;
 use crate::name::Nonce;
+use crate::path::Dir;
+use crate::queue::Queue;
 use crate::store::{Created, Linked, Made, Moved, Stamp, Store, StoreError};
 use crate::time::Timestamp;
+use crate::tree::LOOKS;
 
 /// What a filesystem was found to give. `None`: it could not be tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,16 +111,16 @@ impl<S: Store> Queue<S> {
 
     /// `None`: somebody took the directory away meanwhile.
     fn try_in(&self, dir: &Dir, now: Timestamp) -> Result<Option<Medium>, Error> {
-        self.make_dirs(dir)?;
+        self.tree.make_dirs(dir)?;
         let medium = self.try_all(dir, now);
-        let undisturbed = self.store().stamp(dir)?.is_some();
+        let undisturbed = self.tree.store().stamp(dir)?.is_some();
         self.remove_trial(dir)?;
         Ok(if undisturbed { Some(medium?) } else { None })
     }
 
     /// One trial after the other, each with what the one before has left.
     fn try_all(&self, dir: &Dir, now: Timestamp) -> Result<Medium, StoreError> {
-        let stamp = self.store().stamp(dir)?.map(Stamp::micros);
+        let stamp = self.tree.store().stamp(dir)?.map(Stamp::micros);
         let exclusive_create = Some(self.try_create(dir)?);
         let gives = |outcome: Result<bool, StoreError>| Some(outcome.unwrap_or(false));
         Ok(Medium {
@@ -127,45 +128,46 @@ impl<S: Store> Queue<S> {
             clock_offset_micros: stamp.map(|micros| micros.cast_signed().saturating_sub(now.micros().cast_signed())),
             exclusive_create,
             hard_links: gives(self.try_link(dir)),
-            link_counts: gives(self.store().links(&dir.file(FIRST)).map(|links| links == Some(2))),
+            link_counts: gives(self.tree.store().links(&dir.file(FIRST)).map(|links| links == Some(2))),
             renames: gives(self.try_rename(dir, dir)),
             renames_between_directories: gives(self.try_rename_between(dir)),
             listings: gives(self.try_list(dir)),
-            directory_sync: gives(self.store().sync_dir(dir).map(|()| true)),
-            case_sensitive: gives(self.store().exists(&dir.file(FIRST.to_uppercase())).map(|folds| !folds)),
+            directory_sync: gives(self.tree.store().sync_dir(dir).map(|()| true)),
+            case_sensitive: gives(self.tree.store().exists(&dir.file(FIRST.to_uppercase())).map(|folds| !folds)),
             directory_stamps: gives(self.try_stamp(dir)),
         })
     }
 
     fn try_create(&self, dir: &Dir) -> Result<bool, StoreError> {
-        let [first, second] = [FIRST, LINKED].map(|content| self.store().create(&dir.file(FIRST), content.as_bytes()));
+        let [first, second] =
+            [FIRST, LINKED].map(|content| self.tree.store().create(&dir.file(FIRST), content.as_bytes()));
         Ok((first?, second?) == (Created::Now, Created::Taken))
     }
 
     fn try_link(&self, dir: &Dir) -> Result<bool, StoreError> {
         let (from, to) = (dir.file(FIRST), dir.file(LINKED));
-        let linked = (self.store().link(&from, &to)?, self.store().link(&from, &to)?);
-        let content = self.store().read(&to, FIRST.len())?;
+        let linked = (self.tree.store().link(&from, &to)?, self.tree.store().link(&from, &to)?);
+        let content = self.tree.store().read(&to, FIRST.len())?;
         Ok(linked == (Linked::Now, Linked::Taken) && content.as_deref() == Some(FIRST.as_bytes()))
     }
 
     /// Renames a file to and fro, each twice.
     fn try_rename(&self, dir: &Dir, other: &Dir) -> Result<bool, StoreError> {
         let (from, to, beside) = (dir.file(FIRST), other.file(MOVED), other.file("beside"));
-        let there = (self.store().rename(&from, &to)?, self.store().rename(&from, &beside)?);
-        let back = (self.store().rename(&to, &from)?, self.store().rename(&to, &beside)?);
+        let there = (self.tree.store().rename(&from, &to)?, self.tree.store().rename(&from, &beside)?);
+        let back = (self.tree.store().rename(&to, &from)?, self.tree.store().rename(&to, &beside)?);
         Ok(there == (Moved::Here, Moved::Gone) && back == there)
     }
 
     fn try_rename_between(&self, dir: &Dir) -> Result<bool, StoreError> {
         let other = dir.child(OTHER);
-        Ok(self.store().make_dir(&other)? == Made::Now && self.try_rename(dir, &other)?)
+        Ok(self.tree.store().make_dir(&other)? == Made::Now && self.try_rename(dir, &other)?)
     }
 
     fn try_list(&self, dir: &Dir) -> Result<bool, StoreError> {
-        let names = self.store().list(dir)?.unwrap_or_default();
+        let names = self.tree.store().list(dir)?.unwrap_or_default();
         for name in [FIRST, LINKED, MOVED, OTHER] {
-            if self.store().exists(&dir.file(name))? != names.iter().any(|listed| listed == name) {
+            if self.tree.store().exists(&dir.file(name))? != names.iter().any(|listed| listed == name) {
                 return Ok(false);
             }
         }
@@ -174,12 +176,12 @@ impl<S: Store> Queue<S> {
 
     /// Makes changes until the stamp is another, since those in quick succession may share one.
     fn try_stamp(&self, dir: &Dir) -> Result<bool, StoreError> {
-        let before = self.store().stamp(dir)?;
+        let before = self.tree.store().stamp(dir)?;
         let (one, other) = (dir.file(FIRST), dir.file(MOVED));
         for _ in 0..STAMP_TRIES {
-            self.store().rename(&one, &other)?;
-            self.store().rename(&other, &one)?;
-            if self.store().stamp(dir)? != before {
+            self.tree.store().rename(&one, &other)?;
+            self.tree.store().rename(&other, &one)?;
+            if self.tree.store().stamp(dir)? != before {
                 return Ok(true);
             }
         }
@@ -191,17 +193,20 @@ impl<S: Store> Queue<S> {
         let other = dir.child(OTHER);
         for place in [&other, dir] {
             for name in [FIRST, LINKED, MOVED, "beside"] {
-                self.store().remove(&place.file(name))?;
+                self.tree.store().remove(&place.file(name))?;
             }
-            self.store().remove_dir(place)?;
+            self.tree.store().remove_dir(place)?;
         }
         Ok(())
     }
 }
 
 const FIRST: &str = "first";
+
 const LINKED: &str = "linked";
+
 const MOVED: &str = "moved";
+
 const OTHER: &str = "other";
 
 /// How many changes without another stamp are enough to say that there is none: each takes 5 µs at least, together

@@ -1,22 +1,22 @@
 //! Reading all names of a coordination directory. No file is opened, and nothing is concluded: what is seen here may
 //! have moved on before the next directory is read.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::super::Queue;
-use super::super::files::Located;
-use super::super::find::LOOKS;
-use super::super::settings::is_setting;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path, StateDir, TimedDir};
+use crate::layout::{self, StateDir, TimedDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName};
+use crate::path::{Dir, Path};
+use crate::queue::Queue;
+use crate::queue::settings::is_setting;
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
+use crate::tree::{LOOKS, Located};
 
 /// How deep a directory is looked through that is nobody's: as deep as `ready/`, seen from the root.
 const STRANGE_DEPTH: usize = 8;
@@ -47,16 +47,6 @@ pub(super) struct TaskFiles {
     pub(super) strays: Vec<Located>,
     /// The reports on it, with the version and the nonce of each.
     pub(super) reports: Vec<(Path, u32, Nonce)>,
-}
-
-/// What is in `quarantine/`.
-#[derive(Default)]
-pub(in super::super) struct Quarantine {
-    pub(super) files: usize,
-    /// The tasks of which an entry is there, and of several that of the highest version.
-    pub(in super::super) tasks: BTreeMap<TaskId, Entry>,
-    /// The reports that such entries point at.
-    pub(super) reports: BTreeSet<(TaskId, Nonce)>,
 }
 
 impl<S: Store> Queue<S> {
@@ -108,20 +98,6 @@ impl<S: Store> Queue<S> {
             self.scan_strange(&path.dir.child(&path.name), &mut scan, STRANGE_DEPTH)?;
         }
         Ok(scan)
-    }
-
-    /// Reads `quarantine/`: what agents put there, and in directories what doctors did.
-    pub(in super::super) fn scan_quarantine(&self) -> Result<Quarantine, Error> {
-        let mut quarantine = Quarantine::default();
-        for name in self.names_in(&layout::quarantine_dir())? {
-            let repair = name.parse::<Nonce>().ok();
-            let names = repair.map(|repair| self.unless_in_the_way(self.store().list(&layout::quarantine_by(repair))));
-            match names.transpose()?.flatten() {
-                Some(names) => names.unwrap_or_default().iter().for_each(|name| quarantine.add(name)),
-                None => quarantine.add(&name),
-            }
-        }
-        Ok(quarantine)
     }
 
     fn scan_root(&self, scan: &mut Scan) -> Result<(), Error> {
@@ -214,7 +190,7 @@ impl<S: Store> Queue<S> {
 
     /// Whoever asks for a key reads this. What cannot be read is in the way.
     fn scan_file(&self, path: Path, scan: &mut Scan) -> Result<(), Error> {
-        match self.store().read(&path, limits::RECORD_BYTES) {
+        match self.tree.store().read(&path, limits::RECORD_BYTES) {
             Err(error) if error.is_of_one_place() => scan.in_the_way.push((path, error)),
             read => drop(read?),
         }
@@ -258,7 +234,7 @@ impl<S: Store> Queue<S> {
 
     /// Looks for entries in a directory that is nobody's. What cannot be listed is in nobody's way.
     fn scan_strange(&self, dir: &Dir, scan: &mut Scan, depth: usize) -> Result<(), Error> {
-        let names = match self.store().list(dir) {
+        let names = match self.tree.store().list(dir) {
             Err(error) if error.is_of_one_place() => return Ok(()),
             names => names?.unwrap_or_default(),
         };
@@ -277,12 +253,12 @@ impl<S: Store> Queue<S> {
 
     /// The names in a directory. What is in its place, or is not open to this agent, is in the way.
     fn scan_names(&self, dir: &Dir, scan: &mut Scan) -> Result<Vec<String>, Error> {
-        let Some((parent, name)) = dir.split() else { return Ok(self.store().list(dir)?.unwrap_or_default()) };
+        let Some((parent, name)) = dir.split() else { return Ok(self.tree.store().list(dir)?.unwrap_or_default()) };
         let (mut error, place) = (None, parent.file(name));
         for _ in 0..LOOKS {
-            match self.store().list(dir) {
+            match self.tree.store().list(dir) {
                 Ok(Some(names)) => return Ok(names.into_iter().filter(|name| !layout::is_quarantined(name)).collect()),
-                Ok(None) if !self.store().exists(&place)? => return Ok(Vec::new()),
+                Ok(None) if !self.tree.store().exists(&place)? => return Ok(Vec::new()),
                 Ok(None) => {
                     let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
                     error = Some(StoreError { operation: "list", path: place.to_string(), kind, detail });
@@ -316,17 +292,5 @@ impl TaskFiles {
     /// True if the task was seen in a place where agents look for it.
     pub(super) fn stands(&self) -> bool {
         self.sightings.iter().any(|located| !located.dir.is_below(&layout::unique_keys()))
-    }
-}
-
-impl Quarantine {
-    fn add(&mut self, name: &str) {
-        self.files += 1;
-        let Some(entry) = Entry::parse(name) else { return };
-        self.reports.extend(entry.report.map(|nonce| (entry.id, nonce)));
-        let known = self.tasks.entry(entry.id).or_insert_with(|| entry.clone());
-        if known.version < entry.version {
-            *known = entry;
-        }
     }
 }

@@ -1,22 +1,23 @@
 //! Finding a task by its id, while others move it about.
 
-use super::Queue;
-use super::agreement::places_to_wait;
-use super::files::Located;
+use super::Tree;
+use super::located::Located;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, StateDir};
+use crate::layout::{self, StateDir};
+use crate::path::Dir;
 use crate::store::Store;
 use crate::task::{Record, Task};
+use crate::time::Timestamp;
 
 /// How often a look-up looks. A task that moves from a directory not yet read to one already read is missed, and is
 /// found by the next look unless it moves back at that very moment.
-pub(super) const LOOKS: usize = 4;
+pub(crate) const LOOKS: usize = 4;
 
-impl<S: Store> Queue<S> {
+impl<S: Store> Tree<S> {
     /// The present entry of a task; `None` if it has none. Costs a few small listings, whatever the queue holds.
-    pub(super) fn find(&self, id: TaskId) -> Result<Option<Located>, Error> {
+    pub(crate) fn find(&self, id: TaskId) -> Result<Option<Located>, Error> {
         let [claimed, done] = [StateDir::Claimed, StateDir::Done].map(|state_dir| layout::shard_of(state_dir, id));
         for _ in 0..LOOKS {
             // First where a task is while its holder asks about it.
@@ -34,6 +35,14 @@ impl<S: Store> Queue<S> {
             }
         }
         Ok(None)
+    }
+
+    /// [`Tree::find`], which takes a record that does not hold the task for none.
+    pub(crate) fn relocate(&self, id: TaskId) -> Result<Option<Located>, Error> {
+        match self.find(id) {
+            Err(Error::Corrupt { .. }) => Ok(None),
+            found => found,
+        }
     }
 
     /// The entry of a task that is scheduled or blocked. When it is due, and what it waits for, its record tells, or a
@@ -68,4 +77,15 @@ impl<S: Store> Queue<S> {
         }
         Ok(newest)
     }
+}
+
+/// Where a task may wait that is blocked or put off: what it waits for, and when it is due, its record tells, or a
+/// report on it.
+pub(crate) fn places_to_wait(
+    record: &Record,
+    put_off_to: impl IntoIterator<Item = Timestamp>,
+) -> impl Iterator<Item = Dir> {
+    let parents = record.after.iter().map(|parent| layout::blocked_on(*parent));
+    let times = record.scheduled_at.into_iter().chain(put_off_to);
+    parents.chain(times.map(layout::scheduled_bucket))
 }

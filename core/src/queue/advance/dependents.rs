@@ -7,36 +7,29 @@
 //! complete, the agent follows the marks, too, and cancels what is to be cancelled wherever it stands. An agent that
 //! links or moves a task into such a directory looks at all parents afterwards. So of an end and a task that comes to
 //! wait for it at the same time, one is seen by the other. If an agent dies in between, a sweep makes up for it.
-//!
-//! Marks are there from before the task's entry until it is blocked no more, so `gc` sees by them that a task is still
-//! needed. Of an agent that dies a mark may stay, CM-19. It is found out, and removed, by the agent that follows it.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Queue;
-use super::budget::Budget;
-use super::expire::Swept;
-use super::files::Located;
-use super::reports::{Latest, Report, ReportKind};
 use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, Path, StateDir};
+use crate::layout;
 use crate::limits;
 use crate::name::Nonce;
-use crate::sorted;
+use crate::queue::Queue;
+use crate::queue::budget::Budget;
 use crate::store::{Moved, Store};
 use crate::task::{IfParentFails, Record, Task};
 use crate::time::Timestamp;
 use crate::transition::{Command, ParentVerdict, decide};
+use crate::tree::{Latest, Located, Marked, Report, ReportKind};
 
 impl<S: Store> Queue<S> {
     /// Moves on what waits for a task that has ended, and what waits for those that thereby end. What `budget` leaves,
     /// the next sweeps do. How many it moved.
-    pub(super) fn wake(
+    pub(in crate::queue) fn wake(
         &self,
         ended: &Entry,
         now: Timestamp,
@@ -46,23 +39,29 @@ impl<S: Store> Queue<S> {
         Over::of(ended).map_or(Ok(0), |over| self.wake_those_of(over, now, nonce, budget))
     }
 
-    fn wake_those_of(&self, over: Over, now: Timestamp, nonce: Nonce, budget: &mut Budget<'_>) -> Result<u64, Error> {
+    pub(super) fn wake_those_of(
+        &self,
+        over: Over,
+        now: Timestamp,
+        nonce: Nonce,
+        budget: &mut Budget<'_>,
+    ) -> Result<u64, Error> {
         let (mut all_over, mut moved) = (Vec::from([over]), 0);
         while let Some(parent) = all_over.pop() {
             let dir = layout::blocked_on(parent.id);
             // Nobody waits for most tasks: to look is cheaper than to be refused a listing, which JavaScript throws.
-            if self.unless_in_the_way(self.store.stamp(&dir))?.flatten().is_none() {
+            if self.tree.unless_in_the_way(self.tree.store().stamp(&dir))?.flatten().is_none() {
                 continue;
             }
             // Those that stay blocked for good are not always the first: what several sweeps leave is not always the
             // same.
-            let names = turned(self.names_in(&dir)?, nonce);
+            let names = turned(self.tree.names_in(&dir)?, nonce);
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
                 if !budget.step() {
                     return Ok(moved);
                 }
                 let located = Located { dir: dir.clone(), entry };
-                match self.unless_in_the_way(self.move_on(&located, now, nonce)).map(Option::flatten) {
+                match self.tree.unless_in_the_way(self.move_on(&located, now, nonce)).map(Option::flatten) {
                     Ok(Some(next)) => {
                         moved += u64::from(next.version > located.entry.version);
                         budget.spend(if next.has_ended() { limits::STEPS_PER_END } else { 0 });
@@ -70,7 +69,7 @@ impl<S: Store> Queue<S> {
                     }
                     Ok(None) => {}
                     Err(Error::Corrupt { id, problem, .. }) if id == located.entry.id => {
-                        self.quarantine(&located, problem)?;
+                        self.tree.quarantine(&located, problem)?;
                     }
                     // Another one's, which its own sweep or claim meets.
                     Err(Error::Corrupt { .. }) => {}
@@ -81,12 +80,12 @@ impl<S: Store> Queue<S> {
                 if !budget.step() {
                     return Ok(moved);
                 }
-                let cancelled = self.unless_in_the_way(self.cancel_marked(child, &parent, now, nonce))?.flatten();
+                let cancelled = self.tree.unless_in_the_way(self.cancel_marked(child, &parent, now, nonce))?.flatten();
                 moved += u64::from(cancelled.is_some());
                 budget.spend(if cancelled.is_some() { limits::STEPS_PER_END } else { 0 });
                 all_over.extend(cancelled.as_ref().and_then(Over::of));
             }
-            self.unless_in_the_way(self.store.remove_dir(&dir))?;
+            self.tree.unless_in_the_way(self.tree.store().remove_dir(&dir))?;
         }
         Ok(moved)
     }
@@ -100,7 +99,7 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Option<Entry>, Error> {
-        let Marked::Blocked(blocked) = self.marked(child, parent.id)? else { return Ok(None) };
+        let Marked::Blocked(blocked) = self.tree.marked(child, parent.id)? else { return Ok(None) };
         let (located, task) = *blocked;
         self.leave_blocked(
             &located,
@@ -112,73 +111,17 @@ impl<S: Store> Queue<S> {
         )
     }
 
-    /// How the task stands that a mark in the directory of `parent` tells of. The marks of one that is not blocked are
-    /// removed.
-    fn marked(&self, child: TaskId, parent: TaskId) -> Result<Marked, Error> {
-        let (found, task) = match (self.find(child), self.task(child)) {
-            // A claim or a doctor quarantines it.
-            (Err(Error::Corrupt { .. }), _) | (_, Err(Error::Corrupt { .. })) => return Ok(Marked::Unknown),
-            (found, task) => (found?, task?),
-        };
-        match (found, task) {
-            (Some(located), Some(task)) if matches!(located.entry.state, State::Blocked { .. }) => {
-                return Ok(Marked::Blocked(Box::new((located, task))));
-            }
-            // It is being enqueued.
-            (None, Some(_)) => return Ok(Marked::Unknown),
-            (Some(_), Some(task)) => self.unmark_parents(&task)?,
-            (_, None) => {
-                for policy in IfParentFails::ALL {
-                    self.store.remove(&layout::mark(parent, child, policy))?;
-                }
-            }
-        }
-        Ok(Marked::Stale)
-    }
-
-    /// True if a task that is blocked, or is being enqueued, lists this one among those that it waits for.
-    pub(super) fn is_waited_for(&self, id: TaskId) -> Result<bool, Error> {
-        for name in self.store.list(&layout::blocked_on(id))?.unwrap_or_default() {
-            let waits = match layout::parse_mark(&name) {
-                Some((child, _)) => !matches!(self.marked(child, id)?, Marked::Stale),
-                None => true,
-            };
-            if waits {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Marks tasks that are about to wait for several others in the directories of those. Durable when this returns.
-    pub(super) fn mark_parents<'a>(&self, tasks: impl Iterator<Item = &'a Task>) -> Result<(), Error> {
-        let marks: Vec<Path> = tasks.flat_map(marks_of).collect();
-        let dirs = sorted::set(marks.iter().map(|mark| &mark.dir));
-        self.make_all_dirs(dirs.iter().map(|dir| (*dir).clone()))?;
-        marks.iter().try_for_each(|mark| self.create(mark, b"").map(drop))?;
-        dirs.iter().try_for_each(|dir| Ok(self.store.sync_dir(dir)?))
-    }
-
-    /// Removes the marks of a task that is blocked no more.
-    pub(super) fn unmark_parents(&self, task: &Task) -> Result<(), Error> {
-        for mark in marks_of(task) {
-            self.store.remove(&mark)?;
-            self.store.remove_dir(&mark.dir)?;
-        }
-        Ok(())
-    }
-
     /// Looks at all parents of a task that has just come to be blocked, and draws the consequences: so that no end goes
     /// unnoticed, and a sweep knows when one of them expires. The entry that the task has then; `None`: another agent
     /// moves it.
-    pub(super) fn look_at_parents(
+    pub(in crate::queue) fn look_at_parents(
         &self,
         located: &Located,
         now: Timestamp,
         nonce: Nonce,
     ) -> Result<Option<Entry>, Error> {
         let State::Blocked { on } = located.entry.state else { return Ok(Some(located.entry.clone())) };
-        let Some(task) = self.task_at(located)? else { return Ok(None) };
+        let Some(task) = self.tree.task_at(located)? else { return Ok(None) };
         let others = task.record.after.iter().filter(|parent| **parent != on);
         if task.record.if_parent_fails.unwrap_or_default() == IfParentFails::Cancel {
             for parent in others {
@@ -205,7 +148,12 @@ impl<S: Store> Queue<S> {
 
     /// Fails if a task that is to be put back would be cancelled again, or wait without end, because of how a parent
     /// has ended.
-    pub(super) fn check_parents_can_complete(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+    pub(in crate::queue) fn check_parents_can_complete(
+        &self,
+        task: &Task,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<(), Error> {
         let policy = task.record.if_parent_fails.unwrap_or_default();
         for (place, parent) in task.record.after.iter().enumerate() {
             let follows = task.record.follows.filter(|_| place == 0);
@@ -227,10 +175,15 @@ impl<S: Store> Queue<S> {
 
     /// Draws the consequence of what a blocked task's parents are, until there is none. The entry that it has then;
     /// `None`: another agent moves it.
-    pub(super) fn move_on(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<Option<Entry>, Error> {
+    pub(in crate::queue) fn move_on(
+        &self,
+        located: &Located,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<Option<Entry>, Error> {
         let mut located = located.clone();
         while let State::Blocked { on } = located.entry.state {
-            let Some(task) = self.task_at(&located)? else { return Ok(None) };
+            let Some(task) = self.tree.task_at(&located)? else { return Ok(None) };
             let (verdict, reason) = self.parents_verdict(&task, on, now, nonce)?;
             if verdict == ParentVerdict::WaitFor(on) {
                 break;
@@ -263,8 +216,8 @@ impl<S: Store> Queue<S> {
             return Ok(None);
         }
         if !matches!(next.state, State::Blocked { .. }) {
-            self.or_leave(self.unmark_parents(task));
-            self.or_leave(self.note_deadline(&next, task.record.ttl_seconds));
+            self.tree.or_leave(self.tree.unmark_parents(task));
+            self.tree.or_leave(self.note_deadline(&next, task.record.ttl_seconds));
         }
         Ok(Some(next))
     }
@@ -316,17 +269,17 @@ impl<S: Store> Queue<S> {
     /// does.
     fn enqueues(&self, completed: &Entry, completion: Nonce, follow_up: TaskId) -> Result<bool, Error> {
         let adopts = |latest: Latest| latest.report.adopts.contains(&follow_up);
-        Ok(completed.report == Some(completion) || self.latest_report(completed)?.is_some_and(adopts))
+        Ok(completed.report == Some(completion) || self.tree.latest_report(completed)?.is_some_and(adopts))
     }
 
     /// What a parent has come to at `now`. If it may expire, a sweep is told when.
     fn end_of(&self, parent: TaskId, now: Timestamp, nonce: Nonce) -> Result<Parent, Error> {
         for _ in 0..limits::RACES {
-            let located = match self.unless_in_the_way(self.find(parent)) {
+            let located = match self.tree.unless_in_the_way(self.tree.find(parent)) {
                 Ok(Some(Some(located))) => located,
                 Ok(None) => return Ok(Parent::Lives),
-                Ok(Some(None)) if self.keep_from_removal(parent)? => continue,
-                Ok(Some(None)) if self.is_purged(parent)? || self.record_of(parent)?.is_none() => {
+                Ok(Some(None)) if self.tree.keep_from_removal(parent)? => continue,
+                Ok(Some(None)) if self.tree.is_purged(parent)? || self.tree.record_of(parent)?.is_none() => {
                     return Ok(Parent::Purged);
                 }
                 // A doctor will find its entry, or its record.
@@ -343,76 +296,24 @@ impl<S: Store> Queue<S> {
             if let State::Ended(Ending { outcome, .. }) = located.entry.state {
                 return Ok(Parent::Ended(located.entry, outcome));
             }
-            if let Some(policy) = self.policy_at(&located)? {
+            if let Some(policy) = self.tree.policy_at(&located)? {
                 self.note_deadline(&located.entry, policy.ttl_seconds)?;
             }
             return Ok(Parent::Lives);
         }
         Err(Error::Contended)
     }
-
-    /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some shards
-    /// of `blocked/` each time, and at all of them if there are few names.
-    pub(super) fn wake_forgotten(&self, now: Timestamp, nonce: Nonce, budget: &mut Budget<'_>) -> Result<Swept, Error> {
-        let shards = self.shards_of(StateDir::Blocked)?;
-        let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
-        let first = turn % shards.len().max(1);
-        let (mut moved, mut names_read) = (0, 0);
-        for shard in shards.iter().cycle().skip(first).take(shards.len()) {
-            if names_read >= limits::BLOCKED_NAMES_PER_SWEEP || !budget.step() {
-                break;
-            }
-            for parent in turned(self.parents_over(shard, &mut names_read)?, nonce) {
-                if budget.is_spent() {
-                    break;
-                }
-                moved += self.wake_those_of(parent, now, nonce, budget)?;
-            }
-        }
-        Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
-    }
-
-    /// The tasks that others wait for in this shard of `blocked/`, and that are over. Names alone tell: a task
-    /// and those that wait for it are fanned out by the same digits.
-    fn parents_over(&self, shard: &Dir, names_read: &mut usize) -> Result<Vec<Over>, Error> {
-        let waited_for = self.names_in(shard)?;
-        let Some((_, digits)) = shard.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
-        let done = self.names_in(&layout::state_dir(StateDir::Done).child(digits))?;
-        *names_read += 2 * waited_for.len() + done.len();
-        let mut waited_for = sorted::set(waited_for.iter().map(String::as_str));
-        let mut over = Vec::new();
-        for name in &done {
-            if name.split('.').nth(1).is_some_and(|id| waited_for.remove(id)) {
-                over.extend(Entry::parse(name).as_ref().and_then(Over::of));
-            }
-        }
-        // A collection may have removed a task just before another one came to wait for it, and whoever enqueued that
-        // may have died.
-        for id in waited_for.into_iter().filter_map(TaskId::from_hex) {
-            match self.unless_in_the_way(self.has_record(id)) {
-                Ok(Some(false)) => over.push(Over { id, outcome: None }),
-                Ok(_) | Err(Error::Corrupt { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(over)
-    }
-
-    fn has_record(&self, id: TaskId) -> Result<bool, Error> {
-        // Most are under their first name.
-        Ok(self.store.exists(&layout::record(id))? || self.record_of(id)?.is_some())
-    }
 }
 
 /// A task that is over, for those that wait for it: how it ended, or `None` if it was removed.
-struct Over {
-    id: TaskId,
-    outcome: Option<Outcome>,
+pub(super) struct Over {
+    pub(super) id: TaskId,
+    pub(super) outcome: Option<Outcome>,
 }
 
 impl Over {
     /// `None` if it has not ended.
-    fn of(entry: &Entry) -> Option<Over> {
+    pub(in crate::queue) fn of(entry: &Entry) -> Option<Over> {
         match &entry.state {
             State::Ended(Ending { outcome, .. }) => Some(Over { id: entry.id, outcome: Some(*outcome) }),
             _ => None,
@@ -428,16 +329,6 @@ impl Over {
         let (child, policy) = layout::parse_mark(name)?;
         (policy == IfParentFails::Cancel && self.outcome != Some(Outcome::Completed)).then_some(child)
     }
-}
-
-/// How a task stands that a mark tells of.
-enum Marked {
-    /// It is blocked.
-    Blocked(Box<(Located, Task)>),
-    /// It has no entry yet, or a record that cannot be trusted.
-    Unknown,
-    /// It is not blocked, or there is none: the mark has been removed.
-    Stale,
 }
 
 /// What a task that others wait for has come to.
@@ -461,16 +352,8 @@ fn in_vain(parent: TaskId, became: &str) -> String {
     format!("it waited for {parent}, which was {became}")
 }
 
-/// The marks of a task that waits for several others. One that waits for a single one stands in the directory of that
-/// anyway.
-fn marks_of(task: &Task) -> Vec<Path> {
-    let Record { after, if_parent_fails, .. } = &task.record;
-    let parents = if after.len() > 1 { after.as_slice() } else { &[] };
-    parents.iter().map(|parent| layout::mark(*parent, task.id, if_parent_fails.unwrap_or_default())).collect()
-}
-
 /// The same in the same order, but from any place on, and then from the first.
-fn turned<T>(mut all: Vec<T>, nonce: Nonce) -> Vec<T> {
+pub(super) fn turned<T>(mut all: Vec<T>, nonce: Nonce) -> Vec<T> {
     let places = u64::try_from(all.len()).unwrap_or(u64::MAX).max(1);
     all.rotate_left(usize::try_from(nonce.bits() % places).unwrap_or(0));
     all

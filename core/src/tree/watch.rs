@@ -6,10 +6,10 @@
 
 use alloc::vec::Vec;
 
-use super::Queue;
+use super::Tree;
 use crate::error::Error;
-use crate::layout::Dir;
 use crate::limits;
+use crate::path::Dir;
 use crate::store::{Stamp, Store};
 use crate::time::Timestamp;
 
@@ -22,7 +22,7 @@ pub struct Watch {
 
 impl Watch {
     /// Begins anew with a look at `now`.
-    pub(super) fn begin(&mut self, now: Timestamp) {
+    pub(crate) fn begin(&mut self, now: Timestamp) {
         self.seen.clear();
         self.looked_at = now;
     }
@@ -30,32 +30,32 @@ impl Watch {
     /// False for a directory whose span of time is past. What still comes there is a task whose lease ran out, or that
     /// was released, and is found by the look after a second, as the sweep that moves the former comes once a second,
     /// too.
-    pub(super) fn expects_changes(&self, filled_until: Option<Timestamp>) -> bool {
+    pub(crate) fn expects_changes(&self, filled_until: Option<Timestamp>) -> bool {
         filled_until.is_none_or(|end| end.plus_micros(*limits::SWEEP_MICROS.start()) > self.looked_at)
     }
 
     /// The directories in which whatever comes next is noticed. One that was not there comes into the one above it.
-    pub(super) fn dirs(&self) -> impl Iterator<Item = Dir> {
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = Dir> {
         self.seen.iter().map(|(dir, stamp)| there_or_above(dir, stamp.is_some()))
     }
 
-    pub(super) fn note(&mut self, dir: &Dir, stamp: Option<Stamp>) {
+    pub(crate) fn note(&mut self, dir: &Dir, stamp: Option<Stamp>) {
         self.seen.push((dir.clone(), stamp));
     }
 }
 
 /// Where it is noticed that something comes into a directory, or that the directory itself comes.
-pub(super) fn there_or_above(dir: &Dir, is_there: bool) -> Dir {
+pub(crate) fn there_or_above(dir: &Dir, is_there: bool) -> Dir {
     match dir.split() {
         Some((above, _)) if !is_there => above,
         _ => dir.clone(),
     }
 }
 
-impl<S: Store> Queue<S> {
+impl<S: Store> Tree<S> {
     /// True if there may be something to claim that was not there at the last look, or if the last look is a second
     /// ago: a sweep may be due then, and a filesystem whose stamps cannot be trusted costs a second, not the task.
-    pub fn may_have_changed(&self, watch: &Watch, now: Timestamp) -> Result<bool, Error> {
+    pub(crate) fn may_have_changed(&self, watch: &Watch, now: Timestamp) -> Result<bool, Error> {
         if now.micros_since(watch.looked_at) >= *limits::SWEEP_MICROS.start() || now < watch.looked_at {
             return Ok(true);
         }

@@ -12,23 +12,20 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::Queue;
 use super::budget::Budget;
-use super::files::Located;
-use super::reports::{LATE, Report, ReportKind};
-use super::unfinished::{before_its_end, is_at_its_flush, is_due, is_unfinished};
-use super::walk::{Empties, Onward, Walk};
-use super::{Finding, Queue};
-use crate::entry::{Entry, State};
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::id::TaskId;
-use crate::layout::{self, Dir, StateDir, TimedDir};
+use crate::layout::{self, StateDir, TimedDir};
 use crate::limits::{self, Allowance};
 use crate::name::Nonce;
+use crate::path::Dir;
 use crate::sorted;
-use crate::store::{Created, Moved, Store};
-use crate::task::TaskPolicy;
+use crate::store::{Moved, Store};
 use crate::time::{Clock, Timestamp};
-use crate::transition::{Command, as_of, decide, is_over, needs_policy};
+use crate::transition::is_over;
+use crate::tree::{Empties, Onward, Walk};
 
 /// What a sweep on demand did.
 #[derive(Clone, Debug)]
@@ -58,6 +55,30 @@ impl Swept {
     }
 }
 
+impl Swept {
+    /// Both.
+    fn and(self, other: Swept) -> Swept {
+        Swept {
+            leases: self.leases + other.leases,
+            moved: self.moved + other.moved,
+            is_cut: self.is_cut || other.is_cut,
+        }
+    }
+
+    /// When to sweep again: the later the longer a sweep takes, and soon if it has left something that is due.
+    fn next_sweep(self, began: Timestamp, now: Timestamp) -> Timestamp {
+        let (took, longest) = (now.micros_since(began), *limits::SWEEP_MICROS.end());
+        let pause = match self.leaves_more() && self.moved > 0 {
+            true => took.saturating_mul(limits::SWEEP_PAUSE_IF_DUE).max(limits::SWEEP_MICROS_IF_DUE),
+            false => took
+                .saturating_mul(limits::SWEEP_PAUSE)
+                .max(self.leases.saturating_mul(limits::SWEEP_MICROS_PER_LEASE))
+                .max(*limits::SWEEP_MICROS.start()),
+        };
+        now.plus_micros(pause.min(longest))
+    }
+}
+
 impl<S: Store> Queue<S> {
     /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do
     /// some of that by themselves, about once a second.
@@ -65,7 +86,7 @@ impl<S: Store> Queue<S> {
         let mut findings = Vec::new();
         let timed_out = self.sweep_claimed(&clock, limits::ON_DEMAND, nonce, &mut findings)?.moved;
         self.sweep_waiting(&clock, limits::ON_DEMAND, nonce, &mut findings)?;
-        findings.extend(self.take_findings());
+        findings.extend(self.tree.take_findings());
         Ok(Sweep { timed_out, findings })
     }
 
@@ -77,39 +98,39 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
         let now = clock.now();
-        if self.cache.borrow().sweeps_later(now) {
+        if self.tree.sweeps_later(now) {
             return Ok(Swept::default());
         }
-        let names = self.names_in(&layout::sweep())?;
+        let names = self.tree.names_in(&layout::sweep())?;
         let tokens = names.iter().filter_map(|name| layout::parse_sweep_token(name)).collect();
         let tokens: Vec<Timestamp> = sorted::by_key(tokens, |token| *token);
         let Some((latest, earlier)) = tokens.split_last() else {
-            if self.formatted.get() {
+            if self.tree.is_formatted() {
                 // CM-8: the token was lost, or never made durable.
-                self.place_sweep_token(now)?;
+                self.tree.place_sweep_token(now)?;
                 return self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, findings);
             }
             return Ok(Swept::default());
         };
         for token in earlier {
             // Two agents made the first token at the same time. One is enough.
-            self.unless_in_the_way(self.store.remove(&layout::sweep_token(*token)))?;
+            self.tree.unless_in_the_way(self.tree.store().remove(&layout::sweep_token(*token)))?;
         }
         // A token further ahead than any sweep puts it was written by a clock that has been set back since.
         let stray = latest.micros_since(now) > *limits::SWEEP_MICROS.end();
         if *latest > now && !stray {
-            self.cache.borrow_mut().sweep_at(*latest, now);
+            self.tree.sweep_at(*latest, now);
             return Ok(Swept::default());
         }
         let shortest = now.plus_micros(*limits::SWEEP_MICROS.start());
-        if self.store.rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Gone {
+        if self.tree.store().rename(&layout::sweep_token(*latest), &layout::sweep_token(shortest))? == Moved::Gone {
             return Ok(Swept::default());
         }
         // CM-8: if the agent dies here, the next sweep is a second late.
         let swept = self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, findings)?;
         let later = swept.next_sweep(now, clock.now());
         if later != shortest {
-            self.store.rename(&layout::sweep_token(shortest), &layout::sweep_token(later))?;
+            self.tree.store().rename(&layout::sweep_token(shortest), &layout::sweep_token(later))?;
         }
         Ok(swept)
     }
@@ -137,16 +158,16 @@ impl<S: Store> Queue<S> {
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
         let (now, mut budget, mut swept) = (clock.now(), Budget::of(allowance, clock), Swept::default());
-        let shards = self.shards_of(StateDir::Claimed)?;
+        let shards = self.tree.shards_of(StateDir::Claimed)?;
         let first = usize::try_from(nonce.bits() % 16).unwrap_or(0);
         for shard in shards.iter().cycle().skip(first).take(shards.len()) {
             if !budget.step() {
                 break;
             }
-            for located in self.entries_in(shard)? {
+            for located in self.tree.entries_in(shard)? {
                 swept.leases += 1;
-                if is_due(&located, now)
-                    && !is_at_its_flush(&located, now)
+                if located.is_due(now)
+                    && !located.is_at_its_flush(now)
                     && budget.goes_on()
                     && self.time_out(&located, now, nonce, findings, &mut budget)? == Moved::Here
                 {
@@ -169,7 +190,9 @@ impl<S: Store> Queue<S> {
     ) -> Result<Swept, Error> {
         let ripened = self.sweep_scheduled(clock.now(), nonce, findings, &mut Budget::of(allowance, clock))?;
         let expired = self.sweep_deadlines(clock.now(), nonce, findings, &mut Budget::of(allowance, clock))?;
-        let woken = self.wake_forgotten(clock.now(), nonce, &mut Budget::of(allowance, clock))?;
+        let mut budget = Budget::of(allowance, clock);
+        let moved = self.wake_forgotten(clock.now(), nonce, &mut budget)?;
+        let woken = Swept { leases: 0, moved, is_cut: budget.is_spent() };
         Ok(ripened.and(expired).and(woken))
     }
 
@@ -193,7 +216,7 @@ impl<S: Store> Queue<S> {
             }
             Ok(Onward::Next)
         };
-        let _ended_early = self.visit_below(&[TimedDir::scheduled()], &mut walk, &mut ripen)?;
+        let _ended_early = self.tree.visit_below(&[TimedDir::scheduled()], &mut walk, &mut ripen)?;
         Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
@@ -212,7 +235,7 @@ impl<S: Store> Queue<S> {
             let last = if order == Ordering::Less { "~" } else { &second };
             for (inner, _) in self.names_until(&outer, last)? {
                 let inner = outer.child(&inner);
-                for name in self.names_in(&inner)? {
+                for name in self.tree.names_in(&inner)? {
                     let Some((at, id)) = layout::parse_deadline(&name).filter(|(at, _)| *at <= now) else { continue };
                     if !budget.goes_on() {
                         return Ok(Swept { leases: 0, moved, is_cut: true });
@@ -221,17 +244,17 @@ impl<S: Store> Queue<S> {
                     budget.spend(1);
                     moved += u64::from(passed == Moved::Here);
                     // CM-20: if the agent dies before this, the next sweep looks at the task again.
-                    self.unless_in_the_way(self.store.remove(&layout::deadline(id, at)))?;
+                    self.tree.unless_in_the_way(self.tree.store().remove(&layout::deadline(id, at)))?;
                 }
-                self.unless_in_the_way(self.store.remove_dir(&inner))?;
+                self.tree.unless_in_the_way(self.tree.store().remove_dir(&inner))?;
             }
-            self.unless_in_the_way(self.store.remove_dir(&outer))?;
+            self.tree.unless_in_the_way(self.tree.store().remove_dir(&outer))?;
         }
         Ok(Swept { leases: 0, moved, is_cut: false })
     }
 
     fn names_until(&self, dir: &Dir, last: &str) -> Result<Vec<(String, Ordering)>, Error> {
-        let names = self.names_in(dir)?.into_iter();
+        let names = self.tree.names_in(dir)?.into_iter();
         let compared = names.map(|name| (name.as_str().cmp(last), name)).filter(|(order, _)| order.is_le());
         Ok(compared.map(|(order, name)| (name, order)).collect())
     }
@@ -249,7 +272,7 @@ impl<S: Store> Queue<S> {
         let mut moved = Moved::Gone;
         // One that was not yet due becomes ready first.
         for _ in 0..2 {
-            match self.unless_in_the_way(self.find(id)) {
+            match self.tree.unless_in_the_way(self.tree.find(id)) {
                 Ok(Some(Some(located))) if is_over(&located.entry, now) => {
                     moved = self.time_out(&located, now, nonce, findings, budget)?;
                     if moved == Moved::Gone {
@@ -263,156 +286,5 @@ impl<S: Store> Queue<S> {
             }
         }
         Ok(Some(moved))
-    }
-
-    /// Tells the sweeps when a task expires, if others wait for it. Not synced: CM-20.
-    pub(super) fn note_deadline(&self, entry: &Entry, ttl_seconds: i64) -> Result<(), Error> {
-        let at = match entry.state {
-            State::Ready { pending_until, .. } if pending_until.micros() < limits::TIME_MICROS => pending_until,
-            State::Scheduled { due } if entry.generation == 0 => due.plus_seconds(ttl_seconds),
-            _ => return Ok(()),
-        };
-        if self.unless_in_the_way(self.store.stamp(&layout::blocked_on(entry.id)))?.flatten().is_none() {
-            return Ok(());
-        }
-        let deadline = layout::deadline(entry.id, at);
-        for _ in 0..limits::RACES {
-            match self.store.create(&deadline, b"")? {
-                Created::NoDir => self.make_dirs_unsynced(&deadline.dir)?,
-                Created::Now | Created::Taken => return Ok(()),
-            }
-        }
-        Err(Error::Contended)
-    }
-
-    /// The entry as time has made it by `now`, whether or not an agent has drawn the consequence.
-    pub(super) fn as_it_stands(&self, located: &Located, now: Timestamp) -> Result<Entry, Error> {
-        if let Some(held) = before_its_end(located) {
-            // Time does nothing to it: most likely its end is about to be there.
-            return Ok(held);
-        }
-        if !is_over(&located.entry, now) {
-            return Ok(located.entry.clone());
-        }
-        // Of one whose record cannot be read nobody can tell.
-        let policy = self.policy_at(located)?;
-        Ok(policy.map_or_else(|| located.entry.clone(), |policy| as_of(&located.entry, &policy, now)))
-    }
-
-    /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False:
-    /// none.
-    pub(super) fn settled_by_time(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
-        let is_over = is_due(located, now);
-        if is_over {
-            // The errand may report on the same task, and would take this report for its own.
-            let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-            self.try_time_out(located, now, nonce.beside(located.entry.version), &mut budget)?;
-        }
-        Ok(is_over)
-    }
-
-    /// The policy of the task, as far as what time makes of it depends on it; `None`: its record cannot be read.
-    pub(super) fn policy_at(&self, located: &Located) -> Result<Option<TaskPolicy>, Error> {
-        if !needs_policy(&located.entry) {
-            return Ok(Some(TaskPolicy::default()));
-        }
-        let task = match self.task_at(located) {
-            // It has moved on since it was seen; its record has not.
-            Ok(None) => self.task(located.entry.id),
-            task => task,
-        };
-        match task {
-            Err(Error::Corrupt { .. }) => Ok(None),
-            task => Ok(Some(task?.map(|task| task.record.policy()).unwrap_or_default())),
-        }
-    }
-
-    /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.
-    pub(super) fn time_out(
-        &self,
-        located: &Located,
-        now: Timestamp,
-        nonce: Nonce,
-        findings: &mut Vec<Finding>,
-        budget: &mut Budget<'_>,
-    ) -> Result<Moved, Error> {
-        if !is_due(located, now) {
-            return Ok(Moved::Gone);
-        }
-        match self.try_time_out(located, now, nonce, budget) {
-            Err(Error::Corrupt { problem, .. }) => {
-                findings.extend(self.quarantine(located, problem)?);
-                Ok(Moved::Gone)
-            }
-            // It must not keep this agent from all other tasks.
-            moved => Ok(self.unless_in_the_way(moved)?.unwrap_or(Moved::Gone)),
-        }
-    }
-
-    fn try_time_out(
-        &self,
-        located: &Located,
-        now: Timestamp,
-        nonce: Nonce,
-        budget: &mut Budget<'_>,
-    ) -> Result<Moved, Error> {
-        if is_unfinished(located) {
-            return self.finish(located, now, nonce, budget);
-        }
-        let policy = match located.entry.state {
-            // It ends, whatever its record says.
-            State::Ready { .. } | State::Cancelling(_) => TaskPolicy::default(),
-            _ => match self.task_at(located)? {
-                Some(task) => task.record.policy(),
-                None => return Ok(Moved::Gone),
-            },
-        };
-        // Where attempts count, one that ended so is told of as the others are.
-        let counts = policy.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
-        let report = counts.then(|| {
-            let holder = located.entry.lease().map(|lease| self.run_id_text(&lease.holder)).unwrap_or_default();
-            let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
-            Report { error, ..Report::by(holder, ReportKind::TimedOut, now) }
-        });
-        let reports = if counts { self.told_of(located.entry.id)?.reports } else { Vec::new() };
-        if reports.iter().any(|line| line.version != LATE && line.nonce == nonce) {
-            // It has timed out on this very errand before. Of two reports with one nonce, one would be taken for the
-            // other.
-            return Ok(Moved::Gone);
-        }
-        let command = Command::Timeout { policy, report: report.as_ref().map(|_| nonce) };
-        match decide(&located.entry, &command, now) {
-            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce, budget),
-            Err(_) => Ok(Moved::Gone),
-        }
-    }
-
-    /// Makes the token, where there is none.
-    pub(super) fn place_sweep_token(&self, now: Timestamp) -> Result<(), Error> {
-        self.create(&layout::sweep_token(now), b"").map(|_| ())
-    }
-}
-
-impl Swept {
-    /// Both.
-    fn and(self, other: Swept) -> Swept {
-        Swept {
-            leases: self.leases + other.leases,
-            moved: self.moved + other.moved,
-            is_cut: self.is_cut || other.is_cut,
-        }
-    }
-
-    /// When to sweep again: the later the longer a sweep takes, and soon if it has left something that is due.
-    fn next_sweep(self, began: Timestamp, now: Timestamp) -> Timestamp {
-        let (took, longest) = (now.micros_since(began), *limits::SWEEP_MICROS.end());
-        let pause = match self.leaves_more() && self.moved > 0 {
-            true => took.saturating_mul(limits::SWEEP_PAUSE_IF_DUE).max(limits::SWEEP_MICROS_IF_DUE),
-            false => took
-                .saturating_mul(limits::SWEEP_PAUSE)
-                .max(self.leases.saturating_mul(limits::SWEEP_MICROS_PER_LEASE))
-                .max(*limits::SWEEP_MICROS.start()),
-        };
-        now.plus_micros(pause.min(longest))
     }
 }

@@ -5,39 +5,41 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use super::Queue;
-use super::files::Located;
+use super::Tree;
+use super::cache::{Leftovers, passed_over};
+use super::located::Located;
 use super::watch::Watch;
 use crate::entry::Entry;
 use crate::error::Error;
-use crate::layout::{self, Dir, StateDir, TimedDir};
+use crate::layout::{self, StateDir, TimedDir};
 use crate::limits;
 use crate::name::{Nonce, QueueName};
+use crate::path::Dir;
 use crate::sorted;
 use crate::store::Store;
 use crate::time::Timestamp;
 
 /// How to go through a directory that is sorted by time.
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     /// Through these queues only; none: through all of them.
-    pub(super) queues: &'a [QueueName],
+    pub(crate) queues: &'a [QueueName],
     /// Not through these.
-    pub(super) except: &'a [QueueName],
+    pub(crate) except: &'a [QueueName],
     /// Not beyond this time.
-    pub(super) until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
     /// What to do with directories that are met empty on the way.
-    pub(super) empties: Empties,
+    pub(crate) empties: Empties,
     /// What chance says where some names are to be passed over.
-    pub(super) chance: Nonce,
+    pub(crate) chance: Nonce,
     /// Notes how each directory is before it is read.
-    pub(super) watch: Option<&'a mut Watch>,
+    pub(crate) watch: Option<&'a mut Watch>,
     /// Takes what is left of the time bucket in which the visit ended, last name first.
-    pub(super) leftovers: Option<&'a mut Leftovers>,
+    pub(crate) leftovers: Option<&'a mut Leftovers>,
 }
 
 impl Walk<'_> {
     /// Through everything.
-    pub(super) fn all(empties: Empties) -> Walk<'static> {
+    pub(crate) fn all(empties: Empties) -> Walk<'static> {
         Walk {
             queues: &[],
             except: &[],
@@ -50,12 +52,9 @@ impl Walk<'_> {
     }
 }
 
-/// Names of a time bucket that nobody has looked at yet.
-pub(super) type Leftovers = Vec<(TimedDir, String)>;
-
 /// What to do with directories that are met empty.
 #[derive(Clone, Copy)]
-pub(super) enum Empties {
+pub(crate) enum Empties {
     /// Leave them.
     Keep,
     /// Remove those that nothing is enqueued into any more at this time.
@@ -63,10 +62,10 @@ pub(super) enum Empties {
 }
 
 /// Is shown one entry and where it stands, and says how to go on.
-pub(super) type Visit<'a> = dyn FnMut(&TimedDir, Located) -> Result<Onward, Error> + 'a;
+pub(crate) type Visit<'a> = dyn FnMut(&TimedDir, Located) -> Result<Onward, Error> + 'a;
 
 /// How to go on after an entry.
-pub(super) enum Onward {
+pub(crate) enum Onward {
     /// Not at all.
     Stop,
     /// To the next one.
@@ -75,19 +74,12 @@ pub(super) enum Onward {
     Elsewhere,
 }
 
-/// How many of so many names to pass over: at most half, as many as `nonce` says. Where one agent is late for a name it
-/// is for the next ones, too, but agents that go on at different places leave each other alone.
-pub(super) fn passed_over(names: usize, nonce: Nonce) -> usize {
-    let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
-    usize::try_from(nonce.bits() % half.saturating_add(1)).unwrap_or(0)
-}
-
-impl<S: Store> Queue<S> {
+impl<S: Store> Tree<S> {
     /// Shows each entry of `ready/` to `visit`, highest priority first, then oldest first, until it breaks.
     ///
     /// Several queues are read as one. Directories are read as late as possible: to see the head of a queue costs one
     /// small directory per level, however much is behind it.
-    pub(super) fn visit_ready(&self, walk: &mut Walk<'_>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    pub(crate) fn visit_ready(&self, walk: &mut Walk<'_>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
         let queues = match walk.queues {
             [] => self.ready_queues(walk)?,
             queues => queues.to_vec(),
@@ -98,14 +90,14 @@ impl<S: Store> Queue<S> {
     }
 
     /// The entries of one of the other state directories, or of the shard of it that is named.
-    pub(super) fn entries_in(&self, dir: &Dir) -> Result<Vec<Located>, Error> {
+    pub(crate) fn entries_in(&self, dir: &Dir) -> Result<Vec<Located>, Error> {
         let names = self.names_in(dir)?;
         let located = |name: String| Some(Located { dir: dir.clone(), entry: Entry::parse(&name)? });
         Ok(names.into_iter().filter_map(located).collect())
     }
 
     /// The shards of one of the other state directories.
-    pub(super) fn shards_of(&self, state_dir: StateDir) -> Result<Vec<Dir>, Error> {
+    pub(crate) fn shards_of(&self, state_dir: StateDir) -> Result<Vec<Dir>, Error> {
         let dir = layout::state_dir(state_dir);
         let names = self.names_in(&dir)?;
         Ok(names.iter().filter(|name| layout::is_shard(name)).map(|name| dir.child(name)).collect())
@@ -124,7 +116,7 @@ impl<S: Store> Queue<S> {
 
     /// `dirs` are all on one level and hold the same range of the order: their children are read side by side.
     /// Names are sorted as they are and understood one by one, since most visits end at the first.
-    pub(super) fn visit_below(
+    pub(crate) fn visit_below(
         &self,
         dirs: &[TimedDir],
         walk: &mut Walk<'_>,
@@ -202,7 +194,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// The names in a directory, which are not read again as long as its stamp tells that they are the same.
-    pub(super) fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+    pub(crate) fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
         if !self.cache.borrow().walked {
             return self.read_names(dir);
         }
@@ -234,12 +226,12 @@ impl<S: Store> Queue<S> {
     }
 
     /// True if nothing has changed in the directory for so many microseconds.
-    pub(super) fn has_stood_still(&self, dir: &Dir, micros: u64, now: Timestamp) -> Result<bool, Error> {
+    pub(crate) fn has_stood_still(&self, dir: &Dir, micros: u64, now: Timestamp) -> Result<bool, Error> {
         let changed = self.store.stamp(dir)?;
         Ok(changed.is_some_and(|stamp| stamp.micros().saturating_add(micros) <= now.micros()))
     }
 
-    fn note(&self, dir: &Dir, filled_until: Option<Timestamp>, walk: &mut Walk<'_>) -> Result<(), Error> {
+    pub(super) fn note(&self, dir: &Dir, filled_until: Option<Timestamp>, walk: &mut Walk<'_>) -> Result<(), Error> {
         match &mut walk.watch {
             Some(watch) if watch.expects_changes(filled_until) => watch.note(dir, self.store.stamp(dir)?),
             _ => {}

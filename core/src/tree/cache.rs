@@ -14,22 +14,21 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::claim::ClaimRequest;
-use super::files::Located;
-use super::walk::{Leftovers, passed_over};
+use super::located::Located;
 use crate::id::TaskId;
-use crate::layout::{Dir, TimedDir};
+use crate::layout::TimedDir;
 use crate::limits;
 use crate::name::{Nonce, QueueName, Tag};
+use crate::path::Dir;
 use crate::store::{Stamp, StoreError};
 use crate::tags::{Choice, TagSet};
 use crate::time::Timestamp;
 
 /// What is remembered.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     /// True once `ready/` has been walked. Most queues are opened for one claim, to which remembering is of no use.
-    pub(super) walked: bool,
+    pub(crate) walked: bool,
     dirs: BTreeMap<Dir, Read>,
     empty_buckets: BTreeMap<Dir, Timestamp>,
     head: Option<Head>,
@@ -58,14 +57,14 @@ struct Read {
 
 impl Cache {
     /// The names in a directory, if they are known to be those that are there now that its stamp is `stamp`.
-    pub(super) fn names(&self, dir: &Dir, stamp: Stamp, now: Timestamp) -> Option<Rc<Vec<String>>> {
+    pub(crate) fn names(&self, dir: &Dir, stamp: Stamp, now: Timestamp) -> Option<Rc<Vec<String>>> {
         let Read { stamp: before, at, names } = self.dirs.get(dir)?;
         let recent = *at <= now && now.micros_since(*at) < *limits::SWEEP_MICROS.start();
         (recent && *before == stamp).then(|| names.clone())
     }
 
     /// Remembers what was read `now` in a directory whose stamp was `stamp` before.
-    pub(super) fn remember(&mut self, dir: &Dir, stamp: Stamp, now: Timestamp, names: Rc<Vec<String>>) {
+    pub(crate) fn remember(&mut self, dir: &Dir, stamp: Stamp, now: Timestamp, names: Rc<Vec<String>>) {
         if stamp.is_young(now) {
             self.dirs.remove(dir);
             return;
@@ -78,13 +77,13 @@ impl Cache {
 
     /// True if a time bucket was seen empty a moment ago. What came into it since was released, or enqueued by somebody
     /// slow.
-    pub(super) fn saw_empty(&self, bucket: &Dir, now: Timestamp) -> bool {
+    pub(crate) fn saw_empty(&self, bucket: &Dir, now: Timestamp) -> bool {
         let recent = |seen: &Timestamp| *seen <= now && now.micros_since(*seen) < limits::STAMP_GRAIN_MICROS;
         self.empty_buckets.get(bucket).is_some_and(recent)
     }
 
     /// Remembers that a time bucket was seen empty.
-    pub(super) fn see_empty(&mut self, bucket: &Dir, now: Timestamp) {
+    pub(crate) fn see_empty(&mut self, bucket: &Dir, now: Timestamp) {
         if !self.walked {
             return;
         }
@@ -95,47 +94,57 @@ impl Cache {
     }
 
     /// Remembers what a claim left over.
-    pub(super) fn keep_leftovers(&mut self, leftovers: Leftovers, request: &ClaimRequest, now: Timestamp) {
-        let ClaimRequest { queues, choice, .. } = request.clone();
-        self.head = Some(Head { queues, choice, read_at: now, leftovers });
+    pub(crate) fn keep_leftovers(
+        &mut self,
+        leftovers: Leftovers,
+        queues: &[QueueName],
+        choice: &Choice,
+        now: Timestamp,
+    ) {
+        self.head = Some(Head { queues: queues.to_vec(), choice: choice.clone(), read_at: now, leftovers });
     }
 
     /// The first name that an earlier claim left over, if that asked for the same, a moment ago. It is not remembered
     /// any more.
-    pub(super) fn next_leftover(&mut self, request: &ClaimRequest, now: Timestamp) -> Option<(TimedDir, String)> {
+    pub(crate) fn next_leftover(
+        &mut self,
+        queues: &[QueueName],
+        choice: &Choice,
+        now: Timestamp,
+    ) -> Option<(TimedDir, String)> {
         let head = self.head.as_mut()?;
         let recent = head.read_at <= now && now.micros_since(head.read_at) < limits::HEAD_MICROS;
-        let fits = recent && head.queues == request.queues && head.choice == request.choice;
+        let fits = recent && head.queues == queues && head.choice == *choice;
         fits.then(|| head.leftovers.pop())?
     }
 
     /// Passes over some of the names at the head of the queue.
-    pub(super) fn pass_over_leftovers(&mut self, chance: Nonce) {
+    pub(crate) fn pass_over_leftovers(&mut self, chance: Nonce) {
         let Some(Head { leftovers, .. }) = &mut self.head else { return };
         leftovers.truncate(leftovers.len() - passed_over(leftovers.len(), chance));
     }
 
     /// Knows no names at the head of the queue any more.
-    pub(super) fn forget_leftovers(&mut self) {
+    pub(crate) fn forget_leftovers(&mut self) {
         self.head = None;
     }
 
     /// Notices that this queue has changed a directory otherwise than by a claim: a name that was read at the head may
     /// be gone, which would look like a race that was lost, and one may have come before them.
-    pub(super) fn changed(&mut self, dir: &Dir) {
+    pub(crate) fn changed(&mut self, dir: &Dir) {
         if dir.is_below(&TimedDir::ready()) {
             self.forget_leftovers();
         }
     }
 
     /// Notices that this queue has put something into a directory.
-    pub(super) fn filled(&mut self, dir: &Dir) {
+    pub(crate) fn filled(&mut self, dir: &Dir) {
         self.empty_buckets.remove(dir);
         self.changed(dir);
     }
 
     /// Knows no directory any more. True if any was known.
-    pub(super) fn forget_dirs(&mut self) -> bool {
+    pub(crate) fn forget_dirs(&mut self) -> bool {
         let knew = !(self.dirs.is_empty() && self.empty_buckets.is_empty());
         self.forget_leftovers();
         self.dirs.clear();
@@ -144,7 +153,7 @@ impl Cache {
     }
 
     /// Remembers the name of a lease that this queue gave.
-    pub(super) fn hold(&mut self, located: Located) {
+    pub(crate) fn hold(&mut self, located: Located) {
         if self.leases.len() >= limits::REMEMBERED {
             self.leases.pop_first();
         }
@@ -152,17 +161,17 @@ impl Cache {
     }
 
     /// The name of the lease on a task, as it was when it was given or prolonged; it is not remembered any more.
-    pub(super) fn take_lease(&mut self, id: TaskId) -> Option<Located> {
+    pub(crate) fn take_lease(&mut self, id: TaskId) -> Option<Located> {
         self.leases.remove(&id)
     }
 
     /// The tags whose text was read before: it never becomes another.
-    pub(super) fn tags(&self, set: &TagSet) -> Option<Rc<Vec<Tag>>> {
+    pub(crate) fn tags(&self, set: &TagSet) -> Option<Rc<Vec<Tag>>> {
         self.tags.get(set.as_str()).cloned()
     }
 
     /// Remembers the text of tags.
-    pub(super) fn know_tags(&mut self, set: &TagSet, tags: Rc<Vec<Tag>>) {
+    pub(crate) fn know_tags(&mut self, set: &TagSet, tags: Rc<Vec<Tag>>) {
         if self.tags.len() >= limits::REMEMBERED {
             self.tags.pop_first();
         }
@@ -170,7 +179,7 @@ impl Cache {
     }
 
     /// Notes what was in the way, to be told once, however often it is met.
-    pub(super) fn pass_over(&mut self, error: StoreError) {
+    pub(crate) fn pass_over(&mut self, error: StoreError) {
         let is_known = self.passed_over.iter().any(|known| known.path == error.path);
         if !is_known && self.passed_over.len() < limits::PASSED_OVER {
             self.passed_over.push(error);
@@ -178,17 +187,27 @@ impl Cache {
     }
 
     /// What was in the way, which is not remembered any more.
-    pub(super) fn take_passed_over(&mut self) -> Vec<StoreError> {
+    pub(crate) fn take_passed_over(&mut self) -> Vec<StoreError> {
         mem::take(&mut self.passed_over)
     }
 
     /// Remembers that the next sweep is due at `due`, as seen `now`.
-    pub(super) fn sweep_at(&mut self, due: Timestamp, now: Timestamp) {
+    pub(crate) fn sweep_at(&mut self, due: Timestamp, now: Timestamp) {
         self.sweep = Some((due, now));
     }
 
     /// True if a sweep was seen to be due later than `now`. It can only have been put off since.
-    pub(super) fn sweeps_later(&self, now: Timestamp) -> bool {
+    pub(crate) fn sweeps_later(&self, now: Timestamp) -> bool {
         self.sweep.is_some_and(|(due, seen)| seen <= now && now < due)
     }
+}
+
+/// Names of a time bucket that nobody has looked at yet.
+pub(crate) type Leftovers = Vec<(TimedDir, String)>;
+
+/// How many of so many names to pass over: at most half, as many as `nonce` says. Where one agent is late for a name it
+/// is for the next ones, too, but agents that go on at different places leave each other alone.
+pub(crate) fn passed_over(names: usize, nonce: Nonce) -> usize {
+    let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
+    usize::try_from(nonce.bits() % half.saturating_add(1)).unwrap_or(0)
 }

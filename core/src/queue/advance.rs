@@ -1,0 +1,166 @@
+//! How a task goes on: its report is written, its entry renamed, an end made durable, and what waited for it is woken.
+//!
+//! Every operation that changes a task goes through here, and so does what time alone does to one (`timeout`). A blocked
+//! task whose parents have ended goes on in turn (`dependents`), and so do those that wait for it.
+
+mod dependents;
+mod forgotten;
+mod one_flush;
+mod timeout;
+
+use super::Queue;
+use super::budget::Budget;
+use crate::entry::{Entry, State};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout::{self, StateDir};
+use crate::limits;
+use crate::name::Nonce;
+use crate::path::Dir;
+use crate::store::{Moved, Store};
+use crate::time::Timestamp;
+use crate::transition::{Command, Refusal, decide, is_over};
+use crate::tree::{Located, Report, Written};
+
+/// What a transition did.
+pub(super) struct Changed {
+    /// What the entry was.
+    pub(super) last: Entry,
+    /// What it is.
+    pub(super) next: Entry,
+}
+
+impl<S: Store> Queue<S> {
+    /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster. A lease that
+    /// this queue gave is tried first by the name that it had then.
+    pub(super) fn transition(
+        &self,
+        id: TaskId,
+        command: &Command,
+        now: Timestamp,
+        nonce: Nonce,
+        report: Option<&Report>,
+    ) -> Result<Changed, Error> {
+        let mut known = self.tree.take_lease(id);
+        for _ in 0..limits::RACES {
+            let known = known.take().filter(|located| decide(&located.entry, command, now).is_ok());
+            let located = match known {
+                Some(located) => located,
+                None => self.tree.find(id)?.ok_or(Error::NotFound { id })?,
+            };
+            // The task has ended, although nobody has moved it yet.
+            let is_over = located.is_unfinished()
+                || is_over(&located.entry, now) && self.tree.as_it_stands(&located, now)?.has_ended();
+            if is_over && self.settled_by_time(&located, now, nonce)? {
+                continue;
+            }
+            let next = match decide(&located.entry, command, now) {
+                Ok(next) => next,
+                Err(refusal) => return Err(self.refused(id, refusal)),
+            };
+            if let (Command::Cancel { run_id, nonce, .. }, Some(lease)) = (command, next.lease()) {
+                self.tree.overflow(&lease.holder, run_id, *nonce)?;
+            }
+            let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
+            if self.step(&located, &next, report, now, nonce, &mut budget)? == Moved::Here {
+                if matches!(next.state, State::Claimed(_) | State::Cancelling(_)) {
+                    let dir = layout::shard_of(StateDir::Claimed, id);
+                    self.tree.hold(Located { dir, entry: next.clone() });
+                }
+                return Ok(Changed { last: located.entry, next });
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Renames, and wakes who waited for a task that ended, as far as `budget` allows.
+    pub(super) fn step(
+        &self,
+        located: &Located,
+        next: &Entry,
+        report: Option<&Report>,
+        now: Timestamp,
+        nonce: Nonce,
+        budget: &mut Budget<'_>,
+    ) -> Result<Moved, Error> {
+        let Some(home) = self.tree.next_home(located, next)? else { return Ok(Moved::Gone) };
+        let moved = self.rename_with(report, located, next, &home)?;
+        if moved == Moved::Here && next.has_ended() {
+            // CM-12: if the agent dies here, the next sweeps wake them.
+            self.tree.or_leave(self.wake(next, now, nonce, budget));
+        }
+        if moved == Moved::Here && matches!(located.entry.state, State::Blocked { .. }) {
+            let unmarked =
+                self.tree.task(next.id).and_then(|task| task.map_or(Ok(()), |task| self.tree.unmark_parents(&task)));
+            self.tree.or_leave(unmarked);
+        }
+        Ok(moved)
+    }
+
+    /// Writes the report, renames, and makes an ending durable. A report that nobody gave is left out where there is no
+    /// room for it.
+    pub(super) fn rename_with(
+        &self,
+        report: Option<&Report>,
+        located: &Located,
+        next: &Entry,
+        home: &Dir,
+    ) -> Result<Moved, Error> {
+        let by_one_flush = report.is_some_and(|report| self.ends_by_one_flush(located, next, report.kind));
+        let written =
+            match report.map(|report| self.tree.write_report(located, next, report, !by_one_flush)).transpose() {
+                // It goes on all the same.
+                Err(Error::TooMuchReported { .. }) if report.is_some_and(Report::is_dispensable) => {
+                    let silent = Entry { report: located.entry.report, ..next.clone() };
+                    return self.rename_with(None, located, &silent, home);
+                }
+                written => written?,
+            };
+        let (file, superseded) = match &written {
+            Some(Written::Gone) => return Ok(Moved::Gone),
+            Some(Written::File { file, superseded }) => (Some(file.clone()), superseded.clone()),
+            Some(Written::Line | Written::Nothing) | None => (None, None),
+        };
+        let by_one_flush = by_one_flush && matches!(written, Some(Written::Line));
+        let shifted = match by_one_flush {
+            true => self.shift_by_one_flush(located, next, home),
+            false => self.tree.shift(located, next, home).map_err(Error::of_the_change),
+        }?;
+        let took_effect = match (shifted, next.report.filter(|_| report.is_some())) {
+            (Moved::Here, _) => Some(true),
+            (Moved::Gone, None) => Some(false),
+            (Moved::Gone, Some(nonce)) => self.leads_to(next.id, nonce),
+        };
+        let moved = if took_effect == Some(true) { Moved::Here } else { Moved::Gone };
+        self.tree.changed(&located.dir);
+        let says_something = next.has_ended() || report.is_some() && next.due().is_some();
+        // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
+        if moved == Moved::Here && !by_one_flush && (says_something || superseded.is_some()) {
+            // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once
+            // this returns.
+            let ended = Located { dir: home.clone(), entry: next.clone() };
+            self.tree.keep_name(&ended).map_err(Error::after_the_change)?;
+        }
+        // CM-5: progress whose rename was lost to another agent is garbage, and so is that whose place was taken.
+        let garbage = match took_effect {
+            Some(true) => superseded,
+            Some(false) => file,
+            None => None,
+        };
+        garbage.map(|path| self.tree.or_leave(self.tree.store().remove(&path)));
+        Ok(moved)
+    }
+
+    /// True if the task's name leads to this report, so that the rename took effect: one whose reply was lost looks
+    /// like one that another agent was faster with, once the task has moved on. `None`: it is not known.
+    pub(super) fn leads_to(&self, id: TaskId, nonce: Nonce) -> Option<bool> {
+        let located = self.tree.find(id).ok()??;
+        let history = self.tree.history(&located.entry).ok()?;
+        Some(history.iter().any(|(of, _)| *of == nonce))
+    }
+
+    pub(super) fn refused(&self, id: TaskId, refusal: Refusal) -> Error {
+        let who = refusal.holder().map(|holder| self.tree.run_id_text(holder));
+        Error::Refused { id, refusal, who }
+    }
+}

@@ -1,0 +1,73 @@
+//! Blocked tasks whose parent has ended without their having been told: the agent that ended it died, or its budget did
+//! not suffice.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::dependents::{Over, turned};
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout::{self, StateDir};
+use crate::limits;
+use crate::name::Nonce;
+use crate::path::Dir;
+use crate::queue::Queue;
+use crate::queue::budget::Budget;
+use crate::sorted;
+use crate::store::Store;
+use crate::time::Timestamp;
+
+impl<S: Store> Queue<S> {
+    /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some shards
+    /// of `blocked/` each time, and at all of them if there are few names. How many it moved.
+    pub(in crate::queue) fn wake_forgotten(
+        &self,
+        now: Timestamp,
+        nonce: Nonce,
+        budget: &mut Budget<'_>,
+    ) -> Result<u64, Error> {
+        let shards = self.tree.shards_of(StateDir::Blocked)?;
+        let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
+        let first = turn % shards.len().max(1);
+        let (mut moved, mut names_read) = (0, 0);
+        for shard in shards.iter().cycle().skip(first).take(shards.len()) {
+            if names_read >= limits::BLOCKED_NAMES_PER_SWEEP || !budget.step() {
+                break;
+            }
+            for parent in turned(self.parents_over(shard, &mut names_read)?, nonce) {
+                if budget.is_spent() {
+                    break;
+                }
+                moved += self.wake_those_of(parent, now, nonce, budget)?;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The tasks that others wait for in this shard of `blocked/`, and that are over. Names alone tell: a task
+    /// and those that wait for it are fanned out by the same digits.
+    fn parents_over(&self, shard: &Dir, names_read: &mut usize) -> Result<Vec<Over>, Error> {
+        let waited_for = self.tree.names_in(shard)?;
+        let Some((_, digits)) = shard.split().filter(|_| !waited_for.is_empty()) else { return Ok(Vec::new()) };
+        let done = self.tree.names_in(&layout::state_dir(StateDir::Done).child(digits))?;
+        *names_read += 2 * waited_for.len() + done.len();
+        let mut waited_for = sorted::set(waited_for.iter().map(String::as_str));
+        let mut over = Vec::new();
+        for name in &done {
+            if name.split('.').nth(1).is_some_and(|id| waited_for.remove(id)) {
+                over.extend(Entry::parse(name).as_ref().and_then(Over::of));
+            }
+        }
+        // A collection may have removed a task just before another one came to wait for it, and whoever enqueued that
+        // may have died.
+        for id in waited_for.into_iter().filter_map(TaskId::from_hex) {
+            match self.tree.unless_in_the_way(self.tree.has_record(id)) {
+                Ok(Some(false)) => over.push(Over { id, outcome: None }),
+                Ok(_) | Err(Error::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(over)
+    }
+}

@@ -1,0 +1,116 @@
+//! What time alone does to a task. Nobody is in charge of it; whoever comes by does it.
+
+use alloc::vec::Vec;
+
+use crate::entry::{Entry, State};
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::layout;
+use crate::limits;
+use crate::name::Nonce;
+use crate::queue::Queue;
+use crate::queue::budget::Budget;
+use crate::store::{Created, Moved, Store};
+use crate::task::TaskPolicy;
+use crate::time::Timestamp;
+use crate::transition::{Command, decide};
+use crate::tree::{LATE, Located, Report, ReportKind};
+
+impl<S: Store> Queue<S> {
+    /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False:
+    /// none.
+    pub(in crate::queue) fn settled_by_time(
+        &self,
+        located: &Located,
+        now: Timestamp,
+        nonce: Nonce,
+    ) -> Result<bool, Error> {
+        let is_over = located.is_due(now);
+        if is_over {
+            // The errand may report on the same task, and would take this report for its own.
+            let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
+            self.try_time_out(located, now, nonce.beside(located.entry.version), &mut budget)?;
+        }
+        Ok(is_over)
+    }
+
+    /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.
+    pub(in crate::queue) fn time_out(
+        &self,
+        located: &Located,
+        now: Timestamp,
+        nonce: Nonce,
+        findings: &mut Vec<Finding>,
+        budget: &mut Budget<'_>,
+    ) -> Result<Moved, Error> {
+        if !located.is_due(now) {
+            return Ok(Moved::Gone);
+        }
+        match self.try_time_out(located, now, nonce, budget) {
+            Err(Error::Corrupt { problem, .. }) => {
+                findings.extend(self.tree.quarantine(located, problem)?);
+                Ok(Moved::Gone)
+            }
+            // It must not keep this agent from all other tasks.
+            moved => Ok(self.tree.unless_in_the_way(moved)?.unwrap_or(Moved::Gone)),
+        }
+    }
+
+    fn try_time_out(
+        &self,
+        located: &Located,
+        now: Timestamp,
+        nonce: Nonce,
+        budget: &mut Budget<'_>,
+    ) -> Result<Moved, Error> {
+        if located.is_unfinished() {
+            return self.finish(located, now, nonce, budget);
+        }
+        let policy = match located.entry.state {
+            // It ends, whatever its record says.
+            State::Ready { .. } | State::Cancelling(_) => TaskPolicy::default(),
+            _ => match self.tree.task_at(located)? {
+                Some(task) => task.record.policy(),
+                None => return Ok(Moved::Gone),
+            },
+        };
+        // Where attempts count, one that ended so is told of as the others are.
+        let counts = policy.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
+        let report = counts.then(|| {
+            let holder = located.entry.lease().map(|lease| self.tree.run_id_text(&lease.holder)).unwrap_or_default();
+            let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
+            Report { error, ..Report::by(holder, ReportKind::TimedOut, now) }
+        });
+        let reports = if counts { self.tree.told_of(located.entry.id)?.reports } else { Vec::new() };
+        if reports.iter().any(|line| line.version != LATE && line.nonce == nonce) {
+            // It has timed out on this very errand before. Of two reports with one nonce, one would be taken for the
+            // other.
+            return Ok(Moved::Gone);
+        }
+        let command = Command::Timeout { policy, report: report.as_ref().map(|_| nonce) };
+        match decide(&located.entry, &command, now) {
+            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce, budget),
+            Err(_) => Ok(Moved::Gone),
+        }
+    }
+
+    /// Tells the sweeps when a task expires, if others wait for it. Not synced: CM-20.
+    pub(in crate::queue) fn note_deadline(&self, entry: &Entry, ttl_seconds: i64) -> Result<(), Error> {
+        let at = match entry.state {
+            State::Ready { pending_until, .. } if pending_until.micros() < limits::TIME_MICROS => pending_until,
+            State::Scheduled { due } if entry.generation == 0 => due.plus_seconds(ttl_seconds),
+            _ => return Ok(()),
+        };
+        if self.tree.unless_in_the_way(self.tree.store().stamp(&layout::blocked_on(entry.id)))?.flatten().is_none() {
+            return Ok(());
+        }
+        let deadline = layout::deadline(entry.id, at);
+        for _ in 0..limits::RACES {
+            match self.tree.store().create(&deadline, b"")? {
+                Created::NoDir => self.tree.make_dirs_unsynced(&deadline.dir)?,
+                Created::Now | Created::Taken => return Ok(()),
+            }
+        }
+        Err(Error::Contended)
+    }
+}

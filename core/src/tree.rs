@@ -1,0 +1,140 @@
+//! The directory of a queue: its store, and what is remembered of that. It makes, links, renames, adds, finds and walks;
+//! what for, `queue` knows. It names no operation.
+//!
+//! Its methods are small sequences of steps of the store, each safe to be cut off anywhere.
+
+mod cache;
+mod choose;
+mod every;
+mod files;
+mod find;
+mod head;
+mod located;
+mod marks;
+mod opening;
+mod overflow;
+mod purged;
+mod quarantined;
+mod records;
+mod repair;
+mod report;
+mod reports;
+mod walk;
+mod watch;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::id::TaskId;
+use crate::layout;
+use crate::path::Dir;
+use crate::store::{Store, StoreError};
+use crate::time::Timestamp;
+use cache::Cache;
+
+pub(crate) use every::Seen;
+pub(crate) use find::{LOOKS, places_to_wait};
+pub(crate) use head::Search;
+pub(crate) use located::Located;
+pub(crate) use marks::Marked;
+pub(crate) use quarantined::Quarantine;
+pub(crate) use records::Decoded;
+pub use repair::Repair;
+pub(crate) use repair::{Fence, Relinked, Repairer};
+pub use report::{Import, Report, ReportKind};
+pub(crate) use report::{LATE, Latest, Line, Place, Told, Written, chain};
+pub(crate) use walk::{Empties, Onward, Walk};
+pub use watch::Watch;
+pub(crate) use watch::there_or_above;
+
+/// A queue's directory.
+#[derive(Debug)]
+pub(crate) struct Tree<S> {
+    store: S,
+    formatted: Cell<bool>,
+    cache: RefCell<Cache>,
+}
+
+impl<S: Store> Tree<S> {
+    /// The store that it is in.
+    pub(crate) fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// True if `format.json` was there, or has been made by now.
+    pub(crate) fn is_formatted(&self) -> bool {
+        self.formatted.get()
+    }
+
+    /// The names in a directory; none if it is not there. One that cannot be listed is passed over and told of, so that
+    /// it costs only what is in it. Every walk over names goes by this; only who has to be sure of one task asks the
+    /// store itself.
+    pub(crate) fn names_in(&self, dir: &Dir) -> Result<Vec<String>, Error> {
+        let mut names = self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default();
+        names.retain(|name| !layout::is_quarantined(name));
+        Ok(names)
+    }
+
+    /// What the store answered; `None`: something is in the way, or not open to this agent, which is noted to be told.
+    pub(crate) fn unless_in_the_way<T>(&self, answer: Result<T, impl Into<Error>>) -> Result<Option<T>, Error> {
+        match answer.map_err(Into::into) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Store(error) | Error::Unknown(error)) if error.is_of_one_place() => {
+                self.cache.borrow_mut().pass_over(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes what was in the way, to be told.
+    pub(crate) fn pass_over(&self, error: StoreError) {
+        self.cache.borrow_mut().pass_over(error);
+    }
+
+    /// What comes after a change and is left undone if it fails: the next sweeps do it, so the change is answered as it
+    /// is.
+    pub(crate) fn or_leave<T>(&self, answer: Result<T, impl Into<Error>>) -> Option<T> {
+        match answer.map_err(Into::into) {
+            Ok(answer) => Some(answer),
+            Err(Error::Store(error) | Error::Unknown(error)) => {
+                self.cache.borrow_mut().pass_over(error);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// What was in the way of the operations since this was asked last, and was passed over.
+    pub(crate) fn take_findings(&self) -> Vec<Finding> {
+        self.cache.borrow_mut().take_passed_over().into_iter().map(Finding::PassedOver).collect()
+    }
+
+    /// Remembers the name of a lease that this queue gave.
+    pub(crate) fn hold(&self, located: Located) {
+        self.cache.borrow_mut().hold(located);
+    }
+
+    /// The name of the lease on a task, as it was when it was given or prolonged; it is not remembered any more.
+    pub(crate) fn take_lease(&self, id: TaskId) -> Option<Located> {
+        self.cache.borrow_mut().take_lease(id)
+    }
+
+    /// Notices that a name in a directory has gone by another step than a claim.
+    pub(crate) fn changed(&self, dir: &Dir) {
+        self.cache.borrow_mut().changed(dir);
+    }
+
+    /// Remembers that the next sweep is due at `due`, as seen `now`.
+    pub(crate) fn sweep_at(&self, due: Timestamp, now: Timestamp) {
+        self.cache.borrow_mut().sweep_at(due, now);
+    }
+
+    /// True if a sweep was seen to be due later than `now`. It can only have been put off since.
+    pub(crate) fn sweeps_later(&self, now: Timestamp) -> bool {
+        self.cache.borrow().sweeps_later(now)
+    }
+}

@@ -1,0 +1,110 @@
+//! The head of a queue: the entries that a claim tries, in the order in which they are claimed.
+//!
+//! A queue that is used again and again has read more names than a claim needed. Those serve the next claims first. What
+//! is remembered decides nothing (`cache`); before an agent is told that there is nothing, it looks anew.
+
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::ops::ControlFlow;
+
+use super::Tree;
+use super::located::Located;
+use super::walk::{Empties, Onward, Walk};
+use super::watch::Watch;
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::limits;
+use crate::name::{Nonce, QueueName};
+use crate::store::Store;
+use crate::tags::Choice;
+use crate::time::Timestamp;
+
+/// What a claim looks for.
+pub(crate) struct Search<'a> {
+    /// In these queues; none: in all of them.
+    pub(crate) queues: &'a [QueueName],
+    /// Not in these.
+    pub(crate) except: &'a [QueueName],
+    /// What was left over by a claim serves only those that choose alike.
+    pub(crate) choice: &'a Choice,
+    /// What chance says where some names are to be passed over.
+    pub(crate) chance: Nonce,
+}
+
+/// Is shown one entry, and says how to go on. [`Onward::Elsewhere`] says that another agent was faster with it.
+pub(crate) type Try<'a> = dyn FnMut(Located) -> Result<Onward, Error> + 'a;
+
+impl<S: Store> Tree<S> {
+    /// Shows the entries at the head of the queues to `attempt` until it stops, those first that an earlier claim left
+    /// over. `now` is the time of the last look at a clock, which `attempt` may renew.
+    pub(crate) fn visit_head(
+        &self,
+        search: &Search<'_>,
+        now: &Cell<Timestamp>,
+        watch: Option<&mut Watch>,
+        attempt: &mut Try<'_>,
+    ) -> Result<(), Error> {
+        match self.visit_leftovers(search, now, attempt)? {
+            ControlFlow::Break(()) => Ok(()),
+            ControlFlow::Continue(()) => self.visit_anew(search, now.get(), watch, attempt),
+        }
+    }
+
+    /// Knows nothing of `ready/` any more, so that the next visit reads it. True if anything was known.
+    pub(crate) fn look_anew(&self) -> bool {
+        self.cache.borrow_mut().forget_dirs()
+    }
+
+    /// Remembers from now on what is read: most queues are opened for one claim, to which that is of no use.
+    pub(crate) fn begin_to_remember(&self) {
+        self.cache.borrow_mut().walked = true;
+    }
+
+    /// Tries the names that were read before and not come to, at most until some races are lost.
+    fn visit_leftovers(
+        &self,
+        search: &Search<'_>,
+        now: &Cell<Timestamp>,
+        attempt: &mut Try<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let mut lost = 0;
+        while lost < limits::RACES_AMONG_LEFTOVERS {
+            let next = self.cache.borrow_mut().next_leftover(search.queues, search.choice, now.get());
+            let Some((bucket, name)) = next else { return Ok(ControlFlow::Continue(())) };
+            let Some(entry) = Entry::parse(&name).filter(|_| !bucket.is_of(search.except)) else { continue };
+            match attempt(Located { dir: bucket.dir, entry })? {
+                Onward::Stop => return Ok(ControlFlow::Break(())),
+                Onward::Next => {}
+                Onward::Elsewhere => {
+                    lost += 1;
+                    self.cache.borrow_mut().pass_over_leftovers(search.chance);
+                }
+            }
+        }
+        self.cache.borrow_mut().forget_leftovers();
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Reads `ready/`, and remembers what is left of the time bucket in which the attempt stopped.
+    fn visit_anew(
+        &self,
+        search: &Search<'_>,
+        now: Timestamp,
+        mut watch: Option<&mut Watch>,
+        attempt: &mut Try<'_>,
+    ) -> Result<(), Error> {
+        if let Some(watch) = &mut watch {
+            watch.begin(now);
+        }
+        let mut leftovers = Vec::new();
+        let keep = self.cache.borrow().walked.then_some(&mut leftovers);
+        let Search { queues, except, choice, chance } = *search;
+        let mut walk =
+            Walk { queues, except, until: None, empties: Empties::Remove(now), chance, watch, leftovers: keep };
+        let flow = self.visit_ready(&mut walk, &mut |_, located| attempt(located))?;
+        if flow.is_break() {
+            self.cache.borrow_mut().keep_leftovers(leftovers, queues, choice, now);
+        }
+        Ok(())
+    }
+}

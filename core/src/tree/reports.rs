@@ -1,0 +1,265 @@
+//! Writing reports, each before the rename that points at it, and reading them.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use super::Tree;
+use super::located::Located;
+use super::repair::Repairer;
+use super::report::{At, LATE, Latest, Line, Place, Places, Report, ReportKind, Told, Written, chain};
+use crate::entry::{Entry, State};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::layout;
+use crate::limits;
+use crate::name::Nonce;
+use crate::path::Path;
+use crate::sorted;
+use crate::store::{Appended, Flushed, Store, StoreError, StoreErrorKind};
+use crate::task::Task;
+use crate::time::Timestamp;
+
+impl<S: Store> Tree<S> {
+    /// Writes what somebody says of the task at `located`, before the name `next` that points at it: CM-4.
+    ///
+    /// It is a line of the task's file, added by the entry's own name: where that is gone, another agent was faster. On
+    /// a medium that cannot add lines it is a file of its own, and progress always is, as the next one takes its place:
+    /// the one before is passed over, and answered, to be removed once the rename has succeeded.
+    ///
+    /// A line is durable when this returns if it `flushes`.
+    pub(crate) fn write_report(
+        &self,
+        located: &Located,
+        next: &Entry,
+        report: &Report,
+        flushes: bool,
+    ) -> Result<Written, Error> {
+        let Some(nonce) = next.report else { return Ok(Written::Nothing) };
+        let last = &located.entry;
+        let mut report = Report { generation: last.generation, attempt: last.attempt, ..report.clone() };
+        report.previous = last.report;
+        // A request that ends the task asks nobody: it is the cancel itself.
+        if report.kind == ReportKind::CancelRequested && next.has_ended() {
+            report.kind = ReportKind::Cancelled;
+        }
+        if let State::Scheduled { due } = next.state {
+            report.scheduled_at = Some(due);
+        }
+        if report.kind == ReportKind::Progress {
+            return self.write_progress(last, layout::report(next.id, next.version, nonce), report);
+        }
+        let line = Line::of(next.id, next.version, nonce, &report)?;
+        let most = if next.has_ended() { limits::FILE_BYTES } else { limits::FILE_BYTES_BEFORE_THE_END };
+        let at = located.path();
+        match self.add_line(&at, &line, most)? {
+            Appended::Now(names) => {
+                if names == 1 {
+                    self.or_leave(self.join_record(located, nonce));
+                }
+                let moved_on = flushes && self.store.flush(&at)? == Flushed::Gone;
+                Ok(if moved_on { Written::Gone } else { Written::Line })
+            }
+            Appended::Gone => Ok(Written::Gone),
+            Appended::Full => Err(Error::TooMuchReported { id: next.id }),
+            Appended::Unable => self.write_file(layout::report(next.id, next.version, nonce), &report, None),
+        }
+    }
+
+    fn write_progress(&self, last: &Entry, file: Path, mut report: Report) -> Result<Written, Error> {
+        let mut superseded = None;
+        if let Some(Latest { report: before, file }) = self.latest_report(last)?
+            && before.kind == ReportKind::Progress
+        {
+            report.previous = before.previous;
+            superseded = file;
+        }
+        self.write_file(file, &report, superseded)
+    }
+
+    fn write_file(&self, file: Path, report: &Report, superseded: Option<Path>) -> Result<Written, Error> {
+        let mut content = serde_json::to_vec(&report).map_err(|error| Error::Unencodable(error.into()))?;
+        content.push(b'\n');
+        self.create(&file, &content)?;
+        self.store.sync_dir(&file.dir)?;
+        Ok(Written::File { file, superseded })
+    }
+
+    /// Has the record in `tasks/`, which is another file than the entry, as in a copy, be the entry's again: what is
+    /// reported from now on is read there.
+    pub(super) fn join_record(&self, located: &Located, nonce: Nonce) -> Result<(), Error> {
+        let mut nonces = nonce.counted_on();
+        Repairer::new(self, &mut nonces).join_record(located).map(drop)
+    }
+
+    /// Adds a line to a task's file.
+    fn add_line(&self, path: &Path, line: &Line, most: usize) -> Result<Appended, Error> {
+        let text = line.to_text()?;
+        if text.len() > limits::LINE_OF_FILE_BYTES {
+            return Err(Error::TooMuchReported { id: line.task });
+        }
+        Ok(self.store.append(path, text.as_bytes(), most)?)
+    }
+
+    /// Keeps a result that came too late, one for each lease, for whoever holds the task now may want it. Where there
+    /// is no room for it, that is told as a warning.
+    pub(crate) fn keep_late_result(&self, id: TaskId, nonce: Nonce, report: &Report) -> Result<(), Error> {
+        let line = Line::of(id, LATE, nonce, report)?;
+        for _ in 0..limits::RACES {
+            let Some((path, told)) = self.file_of(id)? else { return Ok(()) };
+            if told.tells(&line) {
+                return Ok(());
+            }
+            let is_full = told.late().count() >= limits::LATE_RESULTS_KEPT;
+            let appended = if is_full { Appended::Full } else { self.add_line(&path, &line, limits::FILE_BYTES_LATE)? };
+            let why = match appended {
+                Appended::Now(_) => return self.store.flush(&path).map(drop).map_err(Error::from),
+                Appended::Full => not_added(&path, "it has no room for more late results"),
+                Appended::Unable => unable(&path),
+                // A doctor has given the record another name, or a collection has removed the task.
+                Appended::Gone => continue,
+            };
+            self.pass_over(why);
+            return Ok(());
+        }
+        Err(Error::Contended)
+    }
+
+    /// The results on a task that came too late, oldest first, as far as they can be read: the newest
+    /// [`limits::LATE_RESULTS`].
+    pub(crate) fn late_results(&self, id: TaskId) -> Result<Vec<Report>, Error> {
+        Ok(self.told_of(id)?.late_results())
+    }
+
+    /// Adds the lines that an import brings and that an earlier one of the same task has not added before it died.
+    pub(crate) fn add_missing_lines(&self, id: TaskId, path: &Path, lines: &[Line]) -> Result<(), Error> {
+        let content = self.store.read(path, limits::FILE_BYTES_READ)?.unwrap_or_default();
+        let told = Told::read(id, &content);
+        let missing: Vec<&Line> = lines.iter().filter(|line| !told.tells(line)).collect();
+        for line in &missing {
+            match self.add_line(path, line, limits::FILE_BYTES)? {
+                Appended::Now(_) => {}
+                Appended::Gone => return Err(Error::Contended),
+                Appended::Full => return Err(Error::TooMuchReported { id }),
+                Appended::Unable => return Err(unable(path).into()),
+            }
+        }
+        // Whoever wrote them may have died before it flushed them.
+        self.store.flush(path)?;
+        Ok(())
+    }
+
+    /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a
+    /// report is missing or torn, or cannot be read. To be told, not to be decided by.
+    pub(crate) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
+        self.history_in(entry, &self.told_by(entry)?)
+    }
+
+    /// As [`Tree::history`], by what the task's file told.
+    pub(crate) fn history_in(&self, entry: &Entry, told: &Told) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
+        let lines = told.places();
+        let files = || Ok(self.unless_in_the_way(self.report_files(entry.id))?.unwrap_or_default());
+        chain(entry.report, lines, files, |place| Ok(self.unless_in_the_way(self.read_report(&place))?.flatten()))
+    }
+
+    /// The latest report that an entry's name points at; `None`: there is none, or it is missing or torn.
+    pub(crate) fn latest_report(&self, entry: &Entry) -> Result<Option<Latest>, Error> {
+        self.latest_in(entry, &self.told_by(entry)?)
+    }
+
+    /// As [`Tree::latest_report`], by what the task's file told.
+    pub(crate) fn latest_in(&self, entry: &Entry, told: &Told) -> Result<Option<Latest>, Error> {
+        let Some(nonce) = entry.report else { return Ok(None) };
+        let mut places = Places::of(told.places());
+        if !places.0.contains_key(&nonce) {
+            // Most that are files of their own are of the entry's own version.
+            let own =
+                Place { version: entry.version, nonce, at: At::File(layout::report(entry.id, entry.version, nonce)) };
+            if let Some(report) = self.read_report(&own)? {
+                return Ok(Some(Latest { report, file: own.file() }));
+            }
+            places.extend(self.report_files(entry.id)?);
+        }
+        let Some(place) = places.0.remove(&nonce) else { return Ok(None) };
+        let report = self.read_report(&place)?;
+        Ok(report.map(|report| Latest { report, file: place.file() }))
+    }
+
+    /// When a task was put off to, by any report on it, latest first: where else than its record says it may be
+    /// scheduled.
+    pub(crate) fn times_put_off_to(&self, id: TaskId) -> Result<Vec<Timestamp>, Error> {
+        let told = self.file_of(id)?.map(|(_, told)| told).unwrap_or_default();
+        let mut times = Vec::new();
+        // On a host that cannot add lines these are files of their own.
+        for place in sorted::by_key(self.all_places(id, &told)?, |place| Reverse(place.version)) {
+            if times.len() == limits::TIMES_PUT_OFF_TO {
+                break;
+            }
+            times.extend(self.read_report(&place)?.and_then(|report| report.scheduled_at));
+        }
+        Ok(times)
+    }
+
+    /// What a task's file tells, if the entry's name leads to anything.
+    pub(crate) fn told_by(&self, entry: &Entry) -> Result<Told, Error> {
+        if entry.report.is_none() { Ok(Told::default()) } else { self.told_of(entry.id) }
+    }
+
+    /// A task as it was enqueued, and all that its file tells; `None` if there is no such task.
+    pub(crate) fn task_and_told(&self, id: TaskId) -> Result<Option<(Task, Told)>, Error> {
+        let Some((_, content)) = self.whole_file_of(id)? else { return Ok(None) };
+        let task = Task::decode(id, &content).map_err(|problem| Error::Corrupt { id, problem })?;
+        Ok(Some((task, Told::read(id, &content))))
+    }
+
+    /// What a task's file tells behind its first line. To be told, not to be decided by: what cannot be read tells
+    /// nothing.
+    pub(crate) fn told_of(&self, id: TaskId) -> Result<Told, Error> {
+        match self.file_of(id) {
+            Err(Error::Corrupt { .. }) => Ok(Told::default()),
+            file => Ok(file?.map(|(_, told)| told).unwrap_or_default()),
+        }
+    }
+
+    fn file_of(&self, id: TaskId) -> Result<Option<(Path, Told)>, Error> {
+        Ok(self.whole_file_of(id)?.map(|(path, content)| (path, Told::read(id, &content))))
+    }
+
+    /// The reports on a task, those that its file tells and those that are files of their own, as far as these can be
+    /// listed.
+    pub(crate) fn all_places<'a>(&self, id: TaskId, told: &'a Told) -> Result<Vec<Place<'a>>, Error> {
+        let files = self.unless_in_the_way(self.report_files(id))?.unwrap_or_default();
+        Ok(told.places().chain(files).collect())
+    }
+
+    /// The reports on a task that are files of their own.
+    pub(crate) fn report_files(&self, id: TaskId) -> Result<Vec<Place<'static>>, Error> {
+        let dir = layout::record(id).dir;
+        let hex = id.hex();
+        let mut names = self.store.list(&dir)?.unwrap_or_default();
+        names.retain(|name| name.starts_with(&hex));
+        let parsed = names.into_iter().filter_map(|name| Some((layout::parse_report(&name)?, name)));
+        let place = |((_, version, nonce), name)| Place { version, nonce, at: At::File(dir.file(name)) };
+        Ok(parsed.map(place).collect())
+    }
+
+    /// The report at a place; `None`: it is torn, or gone.
+    pub(crate) fn read_report(&self, place: &Place<'_>) -> Result<Option<Report>, Error> {
+        let At::File(path) = &place.at else { return Ok(place.report()) };
+        let content = match self.store.read(path, limits::RECORD_BYTES) {
+            // What is no file is no report, whoever looks.
+            Err(error) if error.kind == StoreErrorKind::WrongType => None,
+            content => content?,
+        };
+        Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
+    }
+}
+
+fn not_added(path: &Path, why: &str) -> StoreError {
+    StoreError { operation: "add to", path: path.to_string(), kind: StoreErrorKind::Other, detail: why.into() }
+}
+
+/// On the host there is: another face can.
+fn unable(path: &Path) -> StoreError {
+    not_added(path, "this host cannot add to a file in one piece; do it by the `muse coord` command line")
+}
