@@ -9,7 +9,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use command::{NOBODY, Program, SECRET, give_to_nobody};
+pub(super) use command::Program;
+use command::{NOBODY, SECRET, give_to_nobody};
 use coord_core::{TaskId, layout};
 use rand::RngExt;
 use rand::rngs::SmallRng;

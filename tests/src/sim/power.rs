@@ -19,7 +19,6 @@ use coord_core::task::IfParentFails;
 use disk::{Change, Delta};
 use history::History;
 
-use super::agent::after;
 use super::call::Call;
 use super::operation::New;
 use super::seeded_bug::SeededBug;

@@ -16,7 +16,7 @@ use shuttle::{Config, Runner, thread};
 use stage::{Mishap, PlannedMishap, Stage, enqueue, invocation};
 pub use wake_up::{Appearance, explore_wake_ups};
 
-use super::agent::{self, Answer, Invocation};
+use super::agent::{Answer, Invocation};
 use super::call::Call;
 use super::seeded_bug::{SeededBug, answered};
 use super::world::World;

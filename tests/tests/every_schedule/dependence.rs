@@ -4,7 +4,7 @@ use coord_core::task::IfParentFails;
 use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::operation::New;
 
-use super::{TASK, explored, explored_both_ways};
+use super::{TASK, explored, explored_both_ways, two_agents};
 
 /// Two agents, and another task that the first one holds as well. The second one enqueues a task that waits for both.
 fn with_another(meanwhile: Kind) -> Scenario {

@@ -3,7 +3,7 @@
 use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::operation::New;
 
-use super::{explored, explored_both_ways};
+use super::{TASK, explored, explored_both_ways, two_agents};
 
 #[test]
 fn a_key_is_that_of_one_task() {

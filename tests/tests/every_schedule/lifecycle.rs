@@ -3,7 +3,7 @@
 use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::operation::New;
 
-use super::{explored, explored_both_ways};
+use super::{TASK, explored, explored_both_ways, two_agents};
 
 #[test]
 fn two_agents_claim_keep_take_over_and_end_a_task() {

@@ -3,7 +3,7 @@
 use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::operation::New;
 
-use super::{TASK, explored, explored_both_ways};
+use super::{TASK, explored, explored_both_ways, two_agents};
 
 #[test]
 fn no_more_tasks_are_claimed_at_once_than_are_allowed() {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use cases::{cases, cases_of_many, half_ended, planned_cases};
 use coord_core::entry::{Entry, State};
-use coord_core::layout::{self, Path};
+use coord_core::layout::{self, Path, StateDir};
 use coord_core::name::Nonce;
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::Tree;
@@ -83,7 +83,7 @@ fn check_nothing_changed(case: &Case, world: &World) {
     };
     let before = live(&case.world.tree);
     for after in live(&world.tree).iter().filter(|after| !before.contains(after)) {
-        let claimed = layout::state_dir(layout::StateDir::Claimed);
+        let claimed = layout::state_dir(StateDir::Claimed);
         // Any agent that meets an unfinished end finishes it, or takes it back.
         let is_unfinished = |before: &Entry| {
             let here = |(path, entry): &(Path, Entry)| entry == before && path.dir.is_below(&claimed);
@@ -188,7 +188,7 @@ fn an_end_is_taken_back_by_who_meets_it_only_if_its_report_may_be_lost() {
     assert!(end_stands(StoreErrorKind::TooManyOpen, is_flush));
     assert!(end_stands(StoreErrorKind::Denied, is_flush));
     let is_move =
-        |call: &Call| matches!(call, Call::Rename(_, to) if to.dir.is_below(&layout::state_dir(layout::StateDir::Done)));
+        |call: &Call| matches!(call, Call::Rename(_, to) if to.dir.is_below(&layout::state_dir(StateDir::Done)));
     assert!(end_stands(StoreErrorKind::Denied, is_move));
     assert!(end_stands(StoreErrorKind::Other, is_move));
 }

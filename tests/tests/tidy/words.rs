@@ -25,7 +25,6 @@ const RETIRED: &[(&str, &str)] = &[
     ("Tenure", "CurrentHolder"),
     ("WornOut", "TooManyTransitions"),
     ("Terms", "TaskPolicy"),
-    ("Spread", "Percentiles"),
     ("has_stirred", "may_have_changed"),
     // Places on disk.
     ("hall", "root directory"),
@@ -64,7 +63,6 @@ const RETIRED: &[(&str, &str)] = &[
     ("planted mistake", "seeded bug"),
     ("planted mistakes", "seeded bugs"),
     ("planted_mistakes", "seeded_bugs"),
-    ("Hands", "Client"),
 ];
 
 /// True for what goes on with a word, so that a word does not end there.

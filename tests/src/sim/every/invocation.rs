@@ -7,7 +7,7 @@ use coord_core::{TaskId, layout, limits};
 
 use super::space::{Agent, Space};
 use super::{Kind, Scenario};
-use crate::sim::agent::{self, Answer, Invocation, after};
+use crate::sim::agent::{Answer, Invocation, after};
 use crate::sim::operation::{New, Operation, numbered};
 use crate::sim::world::World;
 

@@ -6,7 +6,6 @@ use stateright::{Model, Property};
 use super::Kind;
 use super::space::{Now, Space, Step, What};
 use crate::sim::agent::{self, Answer, Invocation, after};
-use crate::sim::call::{failed, repeated};
 use crate::sim::operation::{New, Operation};
 use crate::sim::oracle::Broken;
 

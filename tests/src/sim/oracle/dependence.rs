@@ -68,7 +68,7 @@ impl Oracle {
 }
 
 impl Plan {
-    fn of(tree: &Tree, entry: &Path) -> Plan {
+    pub(super) fn of(tree: &Tree, entry: &Path) -> Plan {
         let Some(record) = record_at(tree, entry) else { return Plan::default() };
         Plan {
             max_attempts: record.max_attempts,
@@ -81,19 +81,19 @@ impl Plan {
     }
 
     /// The nonce of the parent's completion that enqueued the task, if one did.
-    fn completion_of(&self, parent: TaskId) -> Option<Nonce> {
+    pub(super) fn completion_of(&self, parent: TaskId) -> Option<Nonce> {
         self.follows.filter(|_| self.after.first() == Some(&parent))
     }
 
     /// True if this attempt is not the last.
-    fn leaves_attempts(&self, attempt: u32) -> bool {
+    pub(super) fn leaves_attempts(&self, attempt: u32) -> bool {
         self.max_attempts.is_some_and(|max| attempt < max)
     }
 }
 
 impl End {
     /// True if a task with this plan will not run, because this parent has ended so.
-    fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
+    pub(super) fn forbids(&self, plan: &Plan, parent: TaskId) -> bool {
         match plan.completion_of(parent) {
             // A task that an agent was told of must run. One that came to its key later is of a completion that was
             // refused.

@@ -60,7 +60,8 @@ impl Life {
             }
             (State::Claimed(_) | State::TimedOut { .. }, State::Claimed(lease))
             | (State::Cancelling(_), State::Cancelling(lease)) => {
-                if invocation.operation == Operation::RequestCancel(last.id) && matches!(last.state, State::Cancelling(_))
+                if invocation.operation == Operation::RequestCancel(last.id)
+                    && matches!(last.state, State::Cancelling(_))
                 {
                     // Another agent asks as well. The lease stays as it was.
                     self.asked += 1;

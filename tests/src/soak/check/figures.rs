@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Evidence, claims, is_accepted, is_ending, task};
+use super::{Evidence, claims, is_accepted, is_ending};
 use crate::soak::history::{Action, Answer, Listed, Op, Task};
 
 /// What was counted.

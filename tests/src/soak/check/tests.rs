@@ -4,7 +4,7 @@ mod ends;
 mod keys;
 
 use super::*;
-use crate::soak::history::{Holder, Moment, Verdict};
+use crate::soak::history::{Holder, Listed, Moment, Verdict};
 
 const SECOND: u64 = 1_000_000;
 
