@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use coord_core::Timestamp;
 use coord_core::answer::{Collected, Percentiles, QueueStats, Stats};
 use coord_core::name::QueueName;
-use coord_core::queue::{Repair, Defect, Diagnosis, Gc, Note, Problem, Settings};
-use coord_core::Timestamp;
+use coord_core::queue::{Defect, Diagnosis, Gc, Note, Problem, Repair, Settings};
 use coord_core::request::{self, Field};
 use coord_store::Sync;
 
@@ -110,7 +110,8 @@ impl From<Stats> for wit::Figures {
 
 impl From<QueueStats> for wit::QueueStats {
     fn from(stats: QueueStats) -> wit::QueueStats {
-        let QueueStats { queue, counts, oldest_pending_since, oldest_pending_seconds, completed_per_second, .. } = stats;
+        let QueueStats { queue, counts, oldest_pending_since, oldest_pending_seconds, completed_per_second, .. } =
+            stats;
         wit::QueueStats {
             queue: queue.into(),
             counts: counts.into(),

@@ -6,11 +6,11 @@ use coord_core::queue::{Counts, ReportKind, Sort, Status, Until};
 use coord_core::request::{BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::store::{StoreError, StoreErrorKind};
 use coord_core::task::IfParentFails;
-use coord_core::transition::{IfHeld, Refusal, Standing, CurrentHolder};
+use coord_core::transition::{CurrentHolder, IfHeld, Refusal, Standing};
 use coord_core::{TaskId, Timestamp};
 
-use crate::bindings::exports::muse::coord::types::Error;
 use crate::bindings::exports::muse::coord::types;
+use crate::bindings::exports::muse::coord::types::Error;
 
 /// What a field is called here.
 fn name_of(field: Field) -> String {
@@ -155,7 +155,9 @@ impl From<coord_core::Error> for Error {
                 status: status.into(),
                 live_task_id: by.to_string(),
             }),
-            Core::UnsupportedFormat { .. } | Core::UnsupportedFeature { .. } | Core::NoFormat { .. } => Error::UnsupportedFormat(message),
+            Core::UnsupportedFormat { .. } | Core::UnsupportedFeature { .. } | Core::NoFormat { .. } => {
+                Error::UnsupportedFormat(message)
+            }
             Core::Store(StoreError { kind, .. }) => Error::IoError(types::IoError { kind: kind.into(), message }),
             Core::Unknown(StoreError { kind, .. }) => Error::Unknown(types::IoError { kind: kind.into(), message }),
             Core::WaitsInVain { .. }
@@ -170,15 +172,15 @@ impl From<coord_core::Error> for Error {
 
 fn refused(id: TaskId, refusal: Refusal, who: Option<String>, message: String) -> Error {
     let task_id = id.to_string();
-    let current =
-        |CurrentHolder { status, generation, claimed_at, expires_at, .. }: CurrentHolder, who: Option<String>| types::CurrentHolder {
-            task_id: id.to_string(),
-            status: status.into(),
-            run_id: who.unwrap_or_default(),
-            generation,
-            claimed_at: claimed_at.micros(),
-            expires_at: expires_at.micros(),
-        };
+    let current = |CurrentHolder { status, generation, claimed_at, expires_at, .. }: CurrentHolder,
+                   who: Option<String>| types::CurrentHolder {
+        task_id: id.to_string(),
+        status: status.into(),
+        run_id: who.unwrap_or_default(),
+        generation,
+        claimed_at: claimed_at.micros(),
+        expires_at: expires_at.micros(),
+    };
     match refusal {
         Refusal::NotClaimed(standing) => Error::NotClaimed(stands(id, standing)),
         Refusal::NotEnded(standing) => Error::NotTerminal(stands(id, standing)),
@@ -249,7 +251,9 @@ impl From<Status> for types::Status {
 
 impl From<answer::Task> for types::Task {
     fn from(task: answer::Task) -> types::Task {
-        let answer::Task { task_id, title, priority, queue, ttl_seconds, created_by, created_at, tags, payload, .. } = task;
+        let answer::Task {
+            task_id, title, priority, queue, ttl_seconds, created_by, created_at, tags, payload, ..
+        } = task;
         types::Task {
             task_id: task_id.to_string(),
             title: title.into(),
@@ -397,7 +401,8 @@ fn cancel_request(request: answer::CancelRequest) -> Option<types::CancelRequest
 
 impl From<answer::Report> for types::Report {
     fn from(report: answer::Report) -> types::Report {
-        let answer::Report { kind, at, run_id, generation, attempt, result, error, reason, progress, note, .. } = report;
+        let answer::Report { kind, at, run_id, generation, attempt, result, error, reason, progress, note, .. } =
+            report;
         types::Report {
             kind: kind.into(),
             run_id,

@@ -107,7 +107,8 @@ impl Guest for Coord {
     fn retry(id: String, options: wit::RetryOptions) -> Result<wit::Retried, Error> {
         let id = request::task_id(&id)?;
         let retrying = Retrying { is_now: options.now, cascade: options.cascade };
-        let retried = Instance::with(|instance| Ok::<_, Error>(instance.queue()?.retry(id, retrying, now(), nonce())?))?;
+        let retried =
+            Instance::with(|instance| Ok::<_, Error>(instance.queue()?.retry(id, retrying, now(), nonce())?))?;
         Ok(answer::Retried::from(retried).into())
     }
 

@@ -166,7 +166,12 @@ impl BadRequest {
                 write!(f, "give a longest wait of {seconds} to {most}")
             }
             BadRequest::BackoffAlone => {
-                write!(f, "{} is for tasks with several attempts: give {} too", name_of(Field::BackoffSeconds), name_of(Field::MaxAttempts))
+                write!(
+                    f,
+                    "{} is for tasks with several attempts: give {} too",
+                    name_of(Field::BackoffSeconds),
+                    name_of(Field::MaxAttempts)
+                )
             }
             BadRequest::DelayAndTime => write!(f, "a delay and a time are two ways to say one thing: give one"),
             BadRequest::TooManyParents { given } => {

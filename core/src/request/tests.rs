@@ -259,7 +259,13 @@ fn a_number_beyond_64_bits_is_out_of_its_range_and_not_ill_formed() {
         let message = format!("<limit> must be between 1 and 10000, got {given}");
         assert_refused(Field::Limit.whole(given), "bad_args", &message);
     }
-    for given in ["9223372036854775807d", "9999999999999999d", "-99999999999999999999s", "9999999999999999999", "9999999999999999d1s"] {
+    for given in [
+        "9223372036854775807d",
+        "9999999999999999d",
+        "-99999999999999999999s",
+        "9999999999999999999",
+        "9999999999999999d1s",
+    ] {
         let message = format!("<ttl> must be between 1 and 315360000, got {given}");
         assert_refused(Field::TtlSeconds.seconds(given), "bad_args", &message);
     }
@@ -350,8 +356,7 @@ fn a_draft_is_read_from_json_and_its_payload_stays_as_it_stands_there() {
 #[test]
 fn a_filter_refuses_a_tag_that_no_task_can_have_for_its_length() {
     let (long, named) = ("é".repeat(65), "é".repeat(65));
-    let message =
-        format!("tag \"{named}\" is too long (65 characters; max 64): give the 64 that a task keeps of it");
+    let message = format!("tag \"{named}\" is too long (65 characters; max 64): give the 64 that a task keeps of it");
     let tags = || vec![long.clone()];
     let by = || ClaimDraft { run_id: text("a"), ..ClaimDraft::default() };
     assert_refused(ClaimDraft { tags: tags(), ..by() }.check(), "bad_args", &message);
@@ -362,11 +367,8 @@ fn a_filter_refuses_a_tag_that_no_task_can_have_for_its_length() {
 
 #[test]
 fn a_time_that_no_name_can_say_is_refused_with_the_first_and_the_last() {
-    for given in
-        ["2200-01-01T00:00:00Z", "2112-09-17T23:53:48Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59+01:00"]
-    {
-        let message =
-            format!("time must be between 1970-01-01T00:00:00Z and 2112-09-17T23:53:47Z, got \"{given}\"");
+    for given in ["2200-01-01T00:00:00Z", "2112-09-17T23:53:48Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59+01:00"] {
+        let message = format!("time must be between 1970-01-01T00:00:00Z and 2112-09-17T23:53:47Z, got \"{given}\"");
         assert_refused(Draft { at: text(given), ..titled("t") }.check(), "bad_args", &message);
         assert_refused(FilterDraft { since: text(given), ..FilterDraft::default() }.check(), "bad_args", &message);
         assert_refused(
@@ -402,12 +404,8 @@ fn what_to_do_if_a_parent_fails_is_for_a_task_that_has_parents() {
 
 #[test]
 fn a_back_off_does_not_shrink() {
-    let draft = |first, most| Draft {
-        max_attempts: Some(2),
-        backoff_seconds: first,
-        backoff_max_seconds: most,
-        ..titled("t")
-    };
+    let draft =
+        |first, most| Draft { max_attempts: Some(2), backoff_seconds: first, backoff_max_seconds: most, ..titled("t") };
     let message = "<backoff> begins at 300 seconds, so it cannot end at 299: give a longest wait of 300 to 2592000";
     assert_refused(draft(Some(300), Some(299)).check(), "bad_args", message);
     for (first, most, given) in [
@@ -483,10 +481,7 @@ fn of_a_draft_in_json_the_field_is_named_that_is_not_as_it_should_be() {
     refused(r#"{"title":"t","tags":"a"}"#, "tags must be a list of strings, got \"a\"");
     refused(r#"{"title":"t","tags":["a",null]}"#, "tags must be a list of strings, got [\"a\",null]");
     refused(r#"{"title":"t" "#, "column 13: EOF while parsing an object");
-    refused(
-        r#"{"title":"\ud800"}"#,
-        "column 17: a string holds half a character (a lone surrogate): give both halves",
-    );
+    refused(r#"{"title":"\ud800"}"#, "column 17: a string holds half a character (a lone surrogate): give both halves");
     let long = format!(r#"{{"title":["{}"]}}"#, "x".repeat(100_000));
     assert!(Draft::from_json(&long).unwrap_err().message(name_of).len() < 200);
     let unknown = Draft::from_json(r#"{"titel":"t"}"#).unwrap_err().message(name_of);

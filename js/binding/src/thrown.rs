@@ -4,7 +4,7 @@
 use coord_core::queue::Status;
 use coord_core::request::BadRequest;
 use coord_core::store::StoreErrorKind;
-use coord_core::transition::{Refusal, Standing, CurrentHolder};
+use coord_core::transition::{CurrentHolder, Refusal, Standing};
 use coord_core::{Error, Timestamp};
 use serde::Serialize;
 use wasm_bindgen::JsValue;

@@ -240,7 +240,9 @@ fn help_is_given_whatever_is_wrong_with_the_run_id() {
     let repo = Repo::new();
     repo.shell(r#"MUSE_RUN_ID=$(printf 'caf\351') "$MUSE" coord claim --help"#).succeeded();
     let refused = repo.shell(r#"MUSE_RUN_ID=$(printf 'caf\351') "$MUSE" coord claim --json"#).ended_with(2);
-    assert!(refused.stdout.contains(r#"the value of MUSE_RUN_ID is not valid UTF-8: \"caf\\xE9\"; set it to valid UTF-8"#));
+    assert!(
+        refused.stdout.contains(r#"the value of MUSE_RUN_ID is not valid UTF-8: \"caf\\xE9\"; set it to valid UTF-8"#)
+    );
 }
 
 #[test]

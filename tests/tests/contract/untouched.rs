@@ -82,7 +82,8 @@ fn a_run_id_that_is_not_utf_8_matters_only_where_nothing_else_says_who_acts() {
     named("tasks --limit 0").ended_with(1);
     for line in ["claim", "enqueue t", "heartbeat x"] {
         let refused = named(&format!("{line} --json")).ended_with(2);
-        let error = "the value of MUSE_RUN_ID is not valid UTF-8: \"caf\\xE9\"; set it to valid UTF-8, or give --run-id";
+        let error =
+            "the value of MUSE_RUN_ID is not valid UTF-8: \"caf\\xE9\"; set it to valid UTF-8, or give --run-id";
         assert_eq!(refused.text_of("error"), error);
     }
     assert_eq!(repo.tasks()["total"], 1);

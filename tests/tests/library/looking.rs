@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::component::bindings::exports::muse::coord::admin::{GcOptions, QueueSettings};
-use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, IfHeld, NewTask, Sort, Until};
-use crate::component::bindings::exports::muse::coord::types::{Error, Status};
+use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, IfHeld, NewTask, Until};
+use crate::component::bindings::exports::muse::coord::types::{Error, Sort, Status};
 use crate::component::{Library, claim_by, every_task, titled};
 use coord_tests::Repo;
 
@@ -192,10 +192,10 @@ fn figures_are_by_queue_and_what_ended_long_ago_is_removed_on_demand() {
     let figures = library.stats(None).unwrap().unwrap();
     assert_eq!((figures.counts.completed, figures.counts.pending), (2, 1));
     let [q, r] = figures.queues.as_slice() else { panic!("{figures:?}") };
-    assert_eq!((q.queue.as_str(), q.counts.completed, q.run.map(|run| run.count)), ("q", 2, Some(2)));
-    assert!(q.wait.is_some_and(|wait| wait.p50 <= wait.max && wait.max < 60_000_000), "{q:?}");
+    assert_eq!((q.queue.as_str(), q.counts.completed, q.run_seconds.map(|run| run.count)), ("q", 2, Some(2)));
+    assert!(q.wait_seconds.is_some_and(|wait| wait.p50 <= wait.max && wait.max < 60.0), "{q:?}");
     let created_at = library.item(&waiting).unwrap().unwrap().task.created_at;
-    assert_eq!((r.paused, r.oldest_pending_since, r.run), (true, Some(created_at), None));
+    assert_eq!((r.paused, r.oldest_pending_since, r.run_seconds), (true, Some(created_at), None));
 
     let mut gc = |older_than_seconds, dry_run| {
         let collected = library.gc(GcOptions { older_than_seconds, keep_last: Some(1), dry_run }).unwrap().unwrap();

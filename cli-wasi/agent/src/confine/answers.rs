@@ -8,10 +8,10 @@ use wasmtime::component::Resource;
 use super::{Confined, Lease, Refusal};
 use crate::bindings::muse::coord::queue::{
     self, ClaimOptions, Completed, Enqueued, Filter, IfHeld, Listing, NewTask, Retried, RetryOptions, Shown, Until,
-    Waited, WaitedFor,
+    Waited,
 };
 use crate::bindings::muse::coord::types::{
-    ClaimRecord, Counts, Error, Item, Progress, Released, Report, Status, Task, TaskId,
+    ClaimRecord, Counts, Error, Item, Progress, Released, Report, Status, Task, TaskId, WaitedFor,
 };
 use crate::library::Library;
 use crate::report::warn;
@@ -185,11 +185,7 @@ impl Confined {
     }
 
     /// What the library answers to a number that is out of its limits: an error, in its own words.
-    async fn refused_claims(
-        &mut self,
-        options: &ClaimOptions,
-        max: u32,
-    ) -> Result<Vec<Resource<Lease>>, Refusal> {
+    async fn refused_claims(&mut self, options: &ClaimOptions, max: u32) -> Result<Vec<Resource<Lease>>, Refusal> {
         let (queue, store) = self.library.queue();
         match queue.call_claim_many(store, options, max).await? {
             Ok(_) => Err(wasmtime::Error::msg("a claim of no number was answered").into()),
