@@ -18,6 +18,7 @@
 pub mod damage;
 mod log;
 mod mounted;
+mod past;
 pub mod power_cut;
 mod schema;
 mod shown;
@@ -38,6 +39,7 @@ use tempfile::TempDir;
 use wait4::Wait4;
 
 pub use mounted::Mounted;
+pub use past::Past;
 pub use shown::micros;
 use shown::{Placeholders, shown_word};
 
