@@ -1,6 +1,6 @@
 // A face for `tests/tests/faces`: `faces.mjs ROOT`. Makes the call that each line of standard input asks for, and
-// answers by a line what the package answered, as JSON, or what it refused. What is called and what it should come to is
-// decided and compared there; here it is done, by the public API alone.
+// answers by a line what the package answered, as JSON, or what it refused. What is called and what it should come to
+// is decided and compared there; here it is done, by the public API alone.
 import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { createInterface } from 'node:readline';

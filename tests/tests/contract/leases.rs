@@ -1,5 +1,5 @@
-//! What time does to a task: a lease that runs out, a holder that comes late, a task that waits too long. Where the past
-//! is shown to the second, a test sleeps once, for a little more than the shortest lease, which is a second.
+//! What time does to a task: a lease that runs out, a holder that comes late, a task that waits too long. Where the
+//! past is shown to the second, a test sleeps once, for a little more than the shortest lease, which is a second.
 
 use std::thread::sleep;
 use std::time::Duration;
