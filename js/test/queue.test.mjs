@@ -122,27 +122,6 @@ test('a reason tells what caused it', async (t) => {
   assert.equal(record.error, 'TypeError: fetch failed: Error: connect ECONNREFUSED');
 });
 
-test('a lease is taken up again by its nonce after a restart', async (t) => {
-  const queue = await freshQueue(t);
-  const { taskId } = await queue.enqueue({ title: 'a', payload: { n: 1 } });
-  const { record } = await queue.claim({ runId: 'r', leaseSeconds: 10 });
-  const lease = await queue.resume(taskId, { runId: 'r', claimNonce: record.claimNonce });
-  assert.deepEqual([lease.task.payload, lease.generation], [{ n: 1 }, 1]);
-  assert.equal(await codeOf(queue.resume(taskId, { runId: 'r', claimNonce: '0'.repeat(16) })), 'lease_lost');
-  await lease.complete();
-});
-
-test('a listing filters, counts all, and says when there is more', async (t) => {
-  const queue = await freshQueue(t);
-  await queue.enqueueMany(Array.from({ length: 5 }, (_, n) => ({ title: `t${n}`, queue: n < 3 ? 'x' : 'y' })));
-  await (await queue.claim({ runId: 'r' })).complete({ n: 1 });
-  const listing = await queue.list({ queue: 'x', limit: 2 });
-  assert.deepEqual(listing.items.map((item) => [item.title, item.status]), [['t0', 'completed'], ['t1', 'pending']]);
-  assert.deepEqual([listing.total, listing.counts.pending, listing.limit, listing.truncated], [5, 4, 2, true]);
-  const mine = await queue.list({ runId: 'r', status: 'completed' });
-  assert.deepEqual(mine.items.map((item) => item.result), [{ n: 1 }]);
-});
-
 test('numbers that JavaScript would round are kept in the texts', async (t) => {
   const queue = await freshQueue(t);
   const payload = '{"snowflake":12345678901234567890,"price":1.50}';

@@ -18,6 +18,7 @@
 pub mod damage;
 mod log;
 mod mounted;
+mod past;
 pub mod power_cut;
 mod process;
 mod schema;
@@ -38,6 +39,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use mounted::Mounted;
+pub use past::Past;
 pub use process::{Call, Outcome, Running};
 use shown::Placeholders;
 pub use shown::micros;

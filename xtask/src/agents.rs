@@ -30,13 +30,16 @@ pub(crate) fn build(workspace: &Workspace, library: &Path) -> Result<PathBuf> {
     build_rust(workspace, &rust)?;
     build_js(workspace, &js)?;
     for agent in [rust, js] {
-        let composed =
-            agent.with_file_name(format!("{}-composed.wasm", agent.file_stem().unwrap_or_default().display()));
-        unless_made_of(&digest(&[&agent, library])?, &composed, || {
-            components::compose(workspace, &agent, library, &composed)
-        })?;
+        let name = format!("{}-composed.wasm", agent.file_stem().unwrap_or_default().display());
+        composed(workspace, &agent, library, agent.with_file_name(name))?;
     }
     Ok(directory)
+}
+
+/// Composes an agent with the library, if one of them is another than it was. The answer is `output`.
+pub(crate) fn composed(workspace: &Workspace, agent: &Path, library: &Path, output: PathBuf) -> Result<PathBuf> {
+    unless_made_of(&digest(&[agent, library])?, &output, || components::compose(workspace, agent, library, &output))?;
+    Ok(output)
 }
 
 fn build_rust(workspace: &Workspace, output: &Path) -> Result<()> {

@@ -4,7 +4,8 @@
 //! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the command component by itself, `MUSE_COORD_WASM`: the library component;
 //! - `MUSE_CWASM`, `MUSE_COORD_CWASM`: the two components as `muse` and `muse-agent` embed them, for these programs are
 //!   compiled again with their own tests;
-//! - `MUSE_AGENT`: `muse-agent`, `MUSE_GUEST_AGENT`: the agent of the tests, a component;
+//! - `MUSE_AGENT`: `muse-agent`, `MUSE_GUEST_AGENT`: the agent of the tests, a component, `MUSE_GUEST_COMPOSED`: the
+//!   same, composed with the library;
 //! - `MUSE_EXAMPLES`: the directory of the example components;
 //! - `AGENT_EXAMPLES`: the directory of the example agents, each by itself and composed with the library;
 //! - `WASMTIME`: a stock wasmtime;
@@ -48,6 +49,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Ok((components::examples(workspace)?, components::guest_agent(workspace)?))
     })?;
     let agents = parts.time("example agents", || agents::build(workspace, &built.library))?;
+    let composed = agents.with_file_name("guest-agent-composed.wasm");
+    let composed = agents::composed(workspace, &guest, &built.library, composed)?;
     let hosts = parts.time("example hosts", || hosts::ready(workspace, &built.library))?;
     let javascript = parts.time("the npm package", || js::test::ready(workspace))?;
     let wasmtime = parts.time("a stock wasmtime", || tools::wasmtime(workspace))?;
@@ -58,6 +61,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         ("MUSE_COORD_WASM", built.library),
         ("MUSE_AGENT", built.agent),
         ("MUSE_GUEST_AGENT", guest),
+        ("MUSE_GUEST_COMPOSED", composed),
         ("MUSE_EXAMPLES", examples),
         ("AGENT_EXAMPLES", agents),
         ("WASMTIME", wasmtime),

@@ -278,12 +278,12 @@ fn a_directory_of_a_newer_format_is_left_untouched_byte_for_byte() {
     let before = tree(&repo.coordination(""));
     assert_snapshot!(repo.session(["tasks", "tasks --json"]), @r#"
     $ muse coord tasks
-    2> ❌ this directory follows another format (4; this version knows 3); use a newer muse for it
+    2> ❌ this directory follows another format (1000; this version knows 4); use a newer muse for it
     exit 1
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"this directory follows another format (4; this version knows 3); use a newer muse for it",
+     "error":"this directory follows another format (1000; this version knows 4); use a newer muse for it",
      "status":"unsupported_format","warnings":[]}
     exit 1
     "#);

@@ -121,10 +121,10 @@ fn an_empty_queue_is_exported_as_nothing() {
 #[test]
 fn settings_requests_to_stop_and_late_results_are_brought_back() {
     let (from, to) = (Repo::new(), Repo::new());
-    from.given(["enqueue late --queue late", "claim --run-id slow --claim-ttl 1", "enqueue asked --queue asked"]);
-    let late = from.coord("tasks --queue late --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();
+    let late = from.ago(7_200).enqueue(r#"{"title":"late","queue":"late"}"#);
+    from.ago(3_600).claim("slow", "late");
+    from.given(["enqueue asked --queue asked"]);
     let asked = from.coord("claim --run-id a --queue asked --json").succeeded().text_of("task_id");
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
     from.given([
         format!("cancel-task {asked} --request --reason enough --run-id boss"),
         String::from("claim --run-id quick --queue late"),

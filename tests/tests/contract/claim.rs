@@ -476,16 +476,15 @@ fn the_whole_answer_of_a_claim_is_bounded_and_what_is_left_out_is_counted() {
     for id in after.split(',') {
         repo.coord(&format!("complete {id} --run-id p")).succeeded();
     }
-    // Five leases that ran out, and a late result of each.
+    // Five leases that are over, and a late result of each.
     let mut leases = Vec::new();
     for agent in 0..5 {
-        let claim =
-            repo.coord(&format!("claim --run-id late-{agent} --queue q --claim-ttl 1 --json")).succeeded().json();
-        leases
-            .push((claim["task_id"].as_str().unwrap().to_string(), claim["claim_nonce"].as_str().unwrap().to_string()));
-        std::thread::sleep(Duration::from_millis(1_100));
+        let claimed = repo.coord(&format!("claim --run-id late-{agent} --queue q --json")).succeeded();
+        let (id, nonce) = (claimed.text_of("task_id"), claimed.text_of("claim_nonce"));
+        repo.coord(&format!("release {id} --run-id late-{agent}")).succeeded();
+        leases.push((id, nonce));
     }
-    let claim = repo.coord("claim --run-id last --queue q --claim-ttl 1 --json").succeeded().json();
+    let claim = repo.coord("claim --run-id last --queue q --json").succeeded().json();
     assert_eq!(claim["task"]["after"].as_array().unwrap().len(), 21);
     for (agent, (id, nonce)) in leases.iter().enumerate() {
         let result = json!({"n": agent, "text": "y".repeat(3_000)}).to_string();
@@ -493,11 +492,11 @@ fn the_whole_answer_of_a_claim_is_bounded_and_what_is_left_out_is_counted() {
         let words = ["coord", "complete", id, "--run-id", &run_id, "--claim-nonce", nonce, "--result", &result];
         repo.muse(words).ended_with(1);
     }
-    let mut left_out = Vec::new();
+    let (id, mut left_out, mut holder) = (claim["task_id"].as_str().unwrap(), Vec::new(), "last");
     for max in [0, 1_000, 2_048, 4_096, 9_000, 13_000, 20_000, 40_000, 100_000] {
-        std::thread::sleep(Duration::from_millis(1_100));
-        let claimed =
-            repo.coord(&format!("claim --run-id a --queue q --claim-ttl 1 --max-bytes {max} --json")).succeeded();
+        repo.coord(&format!("release {id} --run-id {holder}")).succeeded();
+        holder = "a";
+        let claimed = repo.coord(&format!("claim --run-id a --queue q --max-bytes {max} --json")).succeeded();
         let (bytes, answer) = (claimed.stdout.len(), claimed.json());
         assert!(bytes <= max.max(2_048), "{bytes} for --max-bytes {max}: {claimed}");
         let named: Vec<String> = answer["left_out"]

@@ -1,5 +1,5 @@
-//! What time does to a task: a lease that runs out, a holder that comes late, a task that waits too long. The shortest
-//! lease is a second, so each test here sleeps once, for a little more.
+//! What time does to a task: a lease that runs out, a holder that comes late, a task that waits too long. Where the
+//! past is shown to the second, a test sleeps once, for a little more than the shortest lease, which is a second.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -52,10 +52,9 @@ fn a_lease_that_ran_out_is_timed_out_with_its_last_holder_until_it_is_claimed_ag
 fn a_late_holder_succeeds_as_long_as_nobody_has_taken_the_task_over_swept_or_not() {
     let repo = Repo::new();
     let ids = ["heartbeat", "complete", "fail", "swept-heartbeat", "swept-complete", "swept-fail"]
-        .map(|title| repo.enqueue(title));
+        .map(|title| repo.ago(7_200).enqueue(&format!(r#"{{"title":"{title}"}}"#)));
     let [heartbeat, complete, fail, swept_heartbeat, swept_complete, swept_fail] = &ids;
-    repo.given(["claim --run-id late --claim-ttl 1"; 6]);
-    a_lease_later();
+    (0..6).for_each(|_| _ = repo.ago(3_600).claim("late", "default"));
     let say = |command: &str, id: &str| {
         repo.coord(&format!("{command} {id} --run-id late --json")).succeeded().text_of("status")
     };
@@ -73,9 +72,8 @@ fn a_late_holder_succeeds_as_long_as_nobody_has_taken_the_task_over_swept_or_not
 #[test]
 fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it() {
     let repo = Repo::new();
-    let id = repo.enqueue("Fix it");
-    repo.coord("claim --run-id late --claim-ttl 1").succeeded();
-    a_lease_later();
+    let id = repo.ago(7_200).enqueue(r#"{"title":"Fix it"}"#);
+    repo.ago(3_600).claim("late", "default");
     assert_snapshot!(repo.session([
         String::from("claim --run-id next --json"),
         format!("complete {id} --run-id late"),
@@ -136,12 +134,10 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
 #[test]
 fn two_processes_of_one_run_id_cannot_finish_each_others_work_when_they_give_their_nonces() {
     let repo = Repo::new();
-    repo.enqueue("Fix it");
-    let first = repo.coord("claim --run-id twin --claim-ttl 1 --json").succeeded();
-    a_lease_later();
-    let second = repo.coord("claim --run-id twin --json").succeeded();
-    let line = format!("complete {} --run-id twin --json", first.text_of("task_id"));
-    let [first, second] = [first, second].map(|claimed| claimed.text_of("claim_nonce"));
+    let id = repo.ago(7_200).enqueue(r#"{"title":"Fix it"}"#);
+    let first = repo.ago(3_600).claim("twin", "default");
+    let second = repo.coord("claim --run-id twin --json").succeeded().text_of("claim_nonce");
+    let line = format!("complete {id} --run-id twin --json");
     assert_snapshot!(with_each(&repo, &line, "--claim-nonce", [first.as_str(), second.as_str()]), @r#"
     $ muse coord complete <id 1> --run-id twin --json --claim-nonce <nonce 1>
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
@@ -227,9 +223,8 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
 #[test]
 fn a_task_whose_lease_ran_out_is_called_off_without_force() {
     let repo = Repo::new();
-    let id = repo.enqueue("Fix it");
-    repo.coord("claim --run-id late --claim-ttl 1").succeeded();
-    a_lease_later();
+    let id = repo.ago(7_200).enqueue(r#"{"title":"Fix it"}"#);
+    repo.ago(3_600).claim("late", "default");
     repo.coord(&format!("cancel-task {id} --run-id orchestrator")).succeeded();
     assert_eq!(repo.tasks()["items"][0]["claimer_run_id"], "orchestrator");
 }

@@ -1,9 +1,6 @@
 //! Retries: `enqueue --max-attempts`, `fail-task --final`, and `retry` of a task that ended.
 #![allow(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use coord_tests::Repo;
 use insta::assert_snapshot;
 use serde_json::json;
@@ -93,11 +90,9 @@ fn a_failure_can_be_final_and_without_a_number_of_attempts_each_one_is() {
 #[test]
 fn a_lease_that_runs_out_is_an_attempt() {
     let repo = Repo::new();
-    let id = repo.coord("enqueue poison --max-attempts 2 --json").succeeded().text_of("task_id");
-    for attempt in [1, 2] {
-        let claim = repo.coord("claim --run-id doomed --claim-ttl 1 --wait 20 --json").succeeded().json();
-        assert_eq!(claim["attempt"], attempt);
-        sleep(Duration::from_millis(1_100));
+    let id = repo.ago(7_200).enqueue(r#"{"title":"poison","max_attempts":2,"backoff_seconds":0}"#);
+    for seconds in [7_200, 3_600] {
+        repo.ago(seconds).claim("doomed", "default");
     }
     repo.coord("claim --run-id other").ended_with(1);
     let shown = repo.coord(&format!("show {id} --json")).succeeded().json();

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::component::bindings::exports::muse::coord::admin::{Durability, GcOptions, Treatment};
-use crate::component::bindings::exports::muse::coord::queue::{ClaimOptions, Filter, IfHeld, NewTask, Until};
+use crate::component::bindings::exports::muse::coord::types::{ClaimOptions, Filter, IfHeld, NewTask, Until};
 use crate::component::bindings::exports::muse::coord::types::{Error, IoErrorKind, Status};
 use crate::component::{claim_by, every_task, titled};
 use coord_core::layout::ROOT_NAMES;

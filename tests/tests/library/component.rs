@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::add_to_linker_sync;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use bindings::Coord;
-use bindings::exports::muse::coord::{admin, queue, types};
+use bindings::exports::muse::coord::{admin, types};
 
 /// Types and glue made from `wit/`.
 #[allow(missing_docs, unused_qualifications, clippy::all, reason = "generated: see wit/ for the docs")]
@@ -81,8 +81,8 @@ impl Compiled {
 }
 
 /// A task of which only the title matters.
-pub fn titled(title: &str) -> queue::NewTask {
-    queue::NewTask {
+pub fn titled(title: &str) -> types::NewTask {
+    types::NewTask {
         title: title.to_string(),
         priority: 0,
         queue: None,
@@ -102,8 +102,8 @@ pub fn titled(title: &str) -> queue::NewTask {
 }
 
 /// A claim by `run_id` of which nothing else matters.
-pub fn claim_by(run_id: &str) -> queue::ClaimOptions {
-    queue::ClaimOptions {
+pub fn claim_by(run_id: &str) -> types::ClaimOptions {
+    types::ClaimOptions {
         run_id: Some(run_id.to_string()),
         queues: Vec::new(),
         lease_seconds: None,
@@ -115,8 +115,8 @@ pub fn claim_by(run_id: &str) -> queue::ClaimOptions {
 }
 
 /// A filter that lets all tasks pass.
-pub fn every_task() -> queue::Filter {
-    queue::Filter {
+pub fn every_task() -> types::Filter {
+    types::Filter {
         status: None,
         queue: None,
         run_id: None,
@@ -131,28 +131,24 @@ pub fn every_task() -> queue::Filter {
 
 impl Library {
     /// `enqueue`, for what is stored.
-    pub fn enqueue(&mut self, new: &queue::NewTask) -> Answer<types::Task> {
-        Ok(self.enqueue_or_find(new)?.map(|enqueued| enqueued.task))
-    }
-
-    /// `enqueue`.
-    pub fn enqueue_or_find(&mut self, new: &queue::NewTask) -> Answer<queue::Enqueued> {
-        self.coord.muse_coord_queue().call_enqueue(&mut self.store, new)
+    pub fn enqueue(&mut self, new: &types::NewTask) -> Answer<types::Task> {
+        let answer = self.coord.muse_coord_queue().call_enqueue(&mut self.store, new)?;
+        Ok(answer.map(|enqueued| enqueued.task))
     }
 
     /// `enqueue-all`.
-    pub fn enqueue_all(&mut self, new: &[queue::NewTask]) -> Answer<Vec<queue::Enqueued>> {
+    pub fn enqueue_all(&mut self, new: &[types::NewTask]) -> Answer<Vec<types::Enqueued>> {
         self.coord.muse_coord_queue().call_enqueue_all(&mut self.store, new)
     }
 
     /// `claim`.
-    pub fn claim(&mut self, options: &queue::ClaimOptions) -> Answer<Option<Lease>> {
+    pub fn claim(&mut self, options: &types::ClaimOptions) -> Answer<Option<Lease>> {
         let answer = self.coord.muse_coord_queue().call_claim(&mut self.store, options)?;
         Ok(answer.map(|lease| lease.map(Lease)))
     }
 
     /// `claim-many`.
-    pub fn claim_many(&mut self, options: &queue::ClaimOptions, max: u32) -> Answer<Vec<Lease>> {
+    pub fn claim_many(&mut self, options: &types::ClaimOptions, max: u32) -> Answer<Vec<Lease>> {
         let answer = self.coord.muse_coord_queue().call_claim_many(&mut self.store, options, max)?;
         Ok(answer.map(|leases| leases.into_iter().map(Lease).collect()))
     }
@@ -164,7 +160,7 @@ impl Library {
     }
 
     /// `cancel`, without a reason.
-    pub fn cancel(&mut self, task_id: &str, run_id: &str, if_held: queue::IfHeld) -> Answer<types::ClaimRecord> {
+    pub fn cancel(&mut self, task_id: &str, run_id: &str, if_held: types::IfHeld) -> Answer<types::ClaimRecord> {
         self.cancel_for(task_id, run_id, if_held, None)
     }
 
@@ -173,7 +169,7 @@ impl Library {
         &mut self,
         task_id: &str,
         run_id: &str,
-        if_held: queue::IfHeld,
+        if_held: types::IfHeld,
         reason: Option<&str>,
     ) -> Answer<types::ClaimRecord> {
         let queue = self.coord.muse_coord_queue();
@@ -182,7 +178,7 @@ impl Library {
 
     /// `retry`, of this task alone and as it was added.
     pub fn retry(&mut self, task_id: &str) -> Answer<types::Released> {
-        let options = queue::RetryOptions { now: false, cascade: false };
+        let options = types::RetryOptions { now: false, cascade: false };
         let answer = self.coord.muse_coord_queue().call_retry(&mut self.store, &task_id.to_string(), options)?;
         Ok(answer.map(|retried| retried.task))
     }
@@ -193,18 +189,18 @@ impl Library {
     }
 
     /// `show`.
-    pub fn show(&mut self, task_id: &str) -> Answer<queue::Shown> {
+    pub fn show(&mut self, task_id: &str) -> Answer<types::Shown> {
         self.coord.muse_coord_queue().call_show(&mut self.store, &task_id.to_string())
     }
 
     /// `wait`.
-    pub fn wait(&mut self, task_ids: &[&str], until: queue::Until, seconds: Option<u32>) -> Answer<queue::Waited> {
+    pub fn wait(&mut self, task_ids: &[&str], until: types::Until, seconds: Option<u32>) -> Answer<types::Waited> {
         let task_ids: Vec<String> = task_ids.iter().map(ToString::to_string).collect();
         self.coord.muse_coord_queue().call_wait(&mut self.store, &task_ids, until, seconds)
     }
 
     /// `tasks`.
-    pub fn tasks(&mut self, filter: &queue::Filter) -> Answer<queue::Listing> {
+    pub fn tasks(&mut self, filter: &types::Filter) -> Answer<types::Listing> {
         self.coord.muse_coord_queue().call_tasks(&mut self.store, filter)
     }
 
@@ -216,16 +212,6 @@ impl Library {
     /// `lease.task`.
     pub fn task(&mut self, lease: Lease) -> wasmtime::Result<types::Task> {
         self.coord.muse_coord_queue().lease().call_task(&mut self.store, lease.0)
-    }
-
-    /// `lease.claim-record`.
-    pub fn claim_record(&mut self, lease: Lease) -> wasmtime::Result<types::ClaimRecord> {
-        self.coord.muse_coord_queue().lease().call_claim_record(&mut self.store, lease.0)
-    }
-
-    /// `lease.late-results`.
-    pub fn late_results(&mut self, lease: Lease) -> wasmtime::Result<Vec<types::Report>> {
-        self.coord.muse_coord_queue().lease().call_late_results(&mut self.store, lease.0)
     }
 
     /// `lease.heartbeat`, without progress.
@@ -249,8 +235,8 @@ impl Library {
         &mut self,
         lease: Lease,
         result: Option<&str>,
-        follow_ups: &[queue::NewTask],
-    ) -> Answer<queue::Completed> {
+        follow_ups: &[types::NewTask],
+    ) -> Answer<types::Completed> {
         let result = result.map(str::to_string);
         let lease_functions = self.coord.muse_coord_queue().lease();
         lease_functions.call_complete_and_enqueue(&mut self.store, lease.0, result.as_ref(), follow_ups)
@@ -259,11 +245,6 @@ impl Library {
     /// `lease.fail`, of the attempt.
     pub fn fail(&mut self, lease: Lease, reason: &str) -> Answer<types::ClaimRecord> {
         self.coord.muse_coord_queue().lease().call_fail(&mut self.store, lease.0, reason, false)
-    }
-
-    /// `lease.fail`, for good.
-    pub fn fail_for_good(&mut self, lease: Lease, reason: &str) -> Answer<types::ClaimRecord> {
-        self.coord.muse_coord_queue().lease().call_fail(&mut self.store, lease.0, reason, true)
     }
 
     /// `lease.release`.
@@ -299,16 +280,6 @@ impl Library {
     /// `limit`.
     pub fn limit(&mut self, queue: &str, max_in_flight: Option<u32>) -> Answer<()> {
         self.coord.muse_coord_admin().call_limit(&mut self.store, queue, max_in_flight)
-    }
-
-    /// `settings`.
-    pub fn settings(&mut self) -> Answer<Vec<admin::QueueSettings>> {
-        self.coord.muse_coord_admin().call_settings(&mut self.store)
-    }
-
-    /// `stats`.
-    pub fn stats(&mut self, window_seconds: Option<u32>) -> Answer<admin::Figures> {
-        self.coord.muse_coord_admin().call_stats(&mut self.store, window_seconds)
     }
 
     /// `gc`.

@@ -107,7 +107,8 @@ fn heed(lease: &Lease) -> Result<(), Error> {
     loop {
         let progress = Progress { progress: Some(0.5), note: Some("half of it".to_string()) };
         if let Some(request) = lease.heartbeat(None, Some(&progress))?.cancel_request {
-            println!("asked to stop by {}: {}", request.run_id, request.reason.unwrap_or_default());
+            let by = request.run_id.unwrap_or_default();
+            println!("asked to stop by {by}: {}", request.reason.unwrap_or_default());
             return lease.release(None).map(|_| ());
         }
         thread::sleep(Duration::from_millis(20));

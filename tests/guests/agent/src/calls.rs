@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::bindings::muse::coord::queue::{
-    self, ClaimOptions, Enqueued, Error, Filter, IfHeld, NewTask, Status, Until, WaitedFor,
-};
+use crate::bindings::muse::coord::queue::{self, ClaimOptions, Enqueued, Error, Filter, IfHeld, NewTask, Until};
+use crate::bindings::muse::coord::types::{Status, WaitedFor};
 
 /// Makes each call of a list: `[{"call": "show", "id": "sha256:…"}, …]`.
 pub(crate) fn each(calls: Option<&Value>) -> Value {
