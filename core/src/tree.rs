@@ -1,5 +1,5 @@
-//! The directory of a queue: its store, and what is remembered of that. It makes, links, renames, adds, finds and walks;
-//! what for, `queue` knows. It names no operation.
+//! The directory of a queue: its store, and what is remembered of that. It makes, links, renames, adds, finds and
+//! walks; what for, `queue` knows. It names no operation.
 //!
 //! Its methods are small sequences of steps of the store, each safe to be cut off anywhere.
 

@@ -1,7 +1,7 @@
 //! How a task goes on: its report is written, its entry renamed, an end made durable, and what waited for it is woken.
 //!
-//! Every operation that changes a task goes through here, and so does what time alone does to one (`timeout`). A blocked
-//! task whose parents have ended goes on in turn (`dependents`), and so do those that wait for it.
+//! Every operation that changes a task goes through here, and so does what time alone does to one (`timeout`). A
+//! blocked task whose parents have ended goes on in turn (`dependents`), and so do those that wait for it.
 
 mod dependents;
 mod forgotten;

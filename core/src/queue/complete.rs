@@ -32,8 +32,8 @@ impl<S: Store> Queue<S> {
     ///
     /// Refused if the task was taken over, waits for another attempt, or has ended; the task and its new holder are
     /// then unaffected, and the result, if there is one, is kept in the task's file for whoever holds it next, unless
-    /// the task completed: the first [`limits::LATE_RESULTS_KEPT`] of a task, one for each lease, within
-    /// [`limits::FILE_BYTES_LATE`].
+    /// the task completed: the first [`crate::limits::LATE_RESULTS_KEPT`] of a task, one for each lease, within
+    /// [`crate::limits::FILE_BYTES_LATE`].
     pub fn complete(
         &self,
         id: TaskId,

@@ -1,5 +1,5 @@
-//! What a holder, or somebody who calls a task off, does to it by its id: heartbeat, fail, release, cancel. Find its entry,
-//! decide, rename.
+//! What a holder, or somebody who calls a task off, does to it by its id: heartbeat, fail, release, cancel. Find its
+//! entry, decide, rename.
 
 use super::Queue;
 use super::advance::Changed;

@@ -19,7 +19,8 @@ pub struct Shown {
     pub item: Item,
     /// What was reported of it, oldest first: each attempt that failed, and how it ended.
     pub history: Vec<Report>,
-    /// Results that were reported too late, oldest first. They do not count. No more than [`limits::LATE_RESULTS`].
+    /// Results that were reported too late, oldest first. They do not count. No more than
+    /// [`crate::limits::LATE_RESULTS`].
     pub late_results: Vec<Report>,
     /// When the task was brought in from elsewhere, if it was and had been held or had ended by then.
     pub imported: Option<Import>,

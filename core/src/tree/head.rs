@@ -1,7 +1,7 @@
 //! The head of a queue: the entries that a claim tries, in the order in which they are claimed.
 //!
-//! A queue that is used again and again has read more names than a claim needed. Those serve the next claims first. What
-//! is remembered decides nothing (`cache`); before an agent is told that there is nothing, it looks anew.
+//! A queue that is used again and again has read more names than a claim needed. Those serve the next claims first.
+//! What is remembered decides nothing (`cache`); before an agent is told that there is nothing, it looks anew.
 
 use alloc::vec::Vec;
 use core::cell::Cell;

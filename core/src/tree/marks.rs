@@ -1,5 +1,5 @@
-//! Marks: a task that waits for several others has an empty file in the directory of each of them, `blocked/<aa>/<parent>/`,
-//! which tells its id and what it does if that parent fails.
+//! Marks: a task that waits for several others has an empty file in the directory of each of them,
+//! `blocked/<aa>/<parent>/`, which tells its id and what it does if that parent fails.
 //!
 //! Marks are there from before the task's entry until it is blocked no more, so `gc` sees by them that a task is still
 //! needed. Of an agent that dies a mark may stay, CM-19. It is found out, and removed, by the agent that follows it.

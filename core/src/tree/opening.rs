@@ -26,7 +26,7 @@ impl<S: Store> Tree<S> {
     }
 
     /// As [`Tree::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a
-    /// defect, and [`Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
+    /// defect, and [`crate::Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
     pub(crate) fn open_for_doctor(store: S) -> Result<Tree<S>, Error> {
         let formatted = match is_formatted(&store) {
             Err(Error::NoFormat { .. }) => false,
@@ -86,8 +86,8 @@ impl<S: Store> Tree<S> {
         self.create(&layout::sweep_token(now), b"").map(|_| ())
     }
 
-    /// True if a file says, as `format.json` does, that the queue is of this version's format; false if it says nothing, or
-    /// cannot be read.
+    /// True if a file says, as `format.json` does, that the queue is of this version's format; false if it says
+    /// nothing, or cannot be read.
     pub(crate) fn says_format(&self, path: &Path) -> Result<bool, Error> {
         match self.store.read(path, limits::RECORD_BYTES) {
             Ok(Some(content)) => match check_format(&content) {

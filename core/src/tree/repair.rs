@@ -1,5 +1,5 @@
-//! What a repair does to files. Each step is a rename from an exact old name, or a link to a name that must be free, and what
-//! came to a directory is durable before the next step relies on it.
+//! What a repair does to files. Each step is a rename from an exact old name, or a link to a name that must be free,
+//! and what came to a directory is durable before the next step relies on it.
 
 use alloc::boxed::Box;
 

@@ -64,8 +64,8 @@ pub struct Report {
     pub previous: Option<Nonce>,
 }
 
-/// The mark of a task that was brought in from elsewhere by [`Queue::import`]. What had been reported on the task by
-/// then, who had held it, and that it had ended, is what the line said, and was not seen here.
+/// The mark of a task that was brought in from elsewhere by [`crate::Queue::import`]. What had been reported on the
+/// task by then, who had held it, and that it had ended, is what the line said, and was not seen here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Import {
     /// When.

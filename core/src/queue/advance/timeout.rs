@@ -27,7 +27,7 @@ impl<S: Store> Queue<S> {
     ) -> Result<bool, Error> {
         let is_over = located.is_due(now);
         if is_over {
-            // The errand may report on the same task, and would take this report for its own.
+            // The operation that asks may report on the same task, and would take this report for its own.
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
             self.try_time_out(located, now, nonce.beside(located.entry.version), &mut budget)?;
         }
@@ -83,7 +83,7 @@ impl<S: Store> Queue<S> {
         });
         let reports = if counts { self.tree.told_of(located.entry.id)?.reports } else { Vec::new() };
         if reports.iter().any(|line| line.version != LATE && line.nonce == nonce) {
-            // It has timed out on this very errand before. Of two reports with one nonce, one would be taken for the
+            // It has timed out in this very operation before. Of two reports with one nonce, one would be taken for the
             // other.
             return Ok(Moved::Gone);
         }
