@@ -170,12 +170,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::NotFound { id } => write!(f, "no task {id} here: `muse coord tasks` lists those there are"),
+            Error::NotFound { id } => {
+                write!(f, "no task {id} in this queue directory: `muse coord tasks` lists the tasks")
+            }
             Error::NoParent { id } => {
-                write!(f, "no task {id} here to wait for: enqueue that one first; nothing was enqueued")
+                write!(f, "no task {id} to wait for: enqueue it first; nothing was enqueued")
             }
             Error::KeyTaken { id, by, .. } => {
-                write!(f, "task {id}: its unique key is that of {by} now, which has not ended; nothing was changed")
+                write!(f, "task {id}: task {by}, which has not ended, has the same unique key; nothing was changed")
             }
             Error::WaitsInVain { id, parent, became: "removed" } => write!(
                 f,
@@ -194,14 +196,14 @@ impl fmt::Display for Error {
             Error::Corrupt { id, problem } => {
                 write!(f, "task {id}: its record {} is {problem}; nothing was changed", crate::layout::record(*id))
             }
-            Error::Unencodable(problem) => write!(f, "what was to be written is {problem}"),
+            Error::Unencodable(problem) => write!(f, "the record to write is {problem}"),
             Error::UnsupportedFormat { found } => {
                 let ours = crate::layout::FORMAT;
-                write!(f, "this directory follows another format ({found}; this version knows {ours}); ")?;
+                write!(f, "this directory has format {found}, and this version of muse reads format {ours}; ")?;
                 match found.parse::<u32>() {
                     Ok(found) if found < ours => f.write_str(
-                        "`muse coord export` of the version that made it, and `import` of this one in another \
-                         directory, take its tasks over",
+                        "to move its tasks, run `muse coord export` with the version that made it, and `muse coord \
+                         import` in another directory with this one",
                     ),
                     _ => f.write_str("use a newer muse for it"),
                 }
@@ -213,19 +215,19 @@ impl fmt::Display for Error {
             ),
             Error::NoFormat { found } => write!(
                 f,
-                "format.json does not say which format this directory follows: it holds {found:?}, where this version \
-                 writes {}; restore it. Nothing was changed",
+                "format.json names no format: it contains {found:?}, and this version writes {}; restore it. Nothing \
+                 was changed",
                 crate::layout::format_json()
             ),
             Error::NotAQueue { found } => write!(
                 f,
-                "this directory is no queue: it has no format.json, but {found:?}; grant .muse/coordination itself"
+                "this directory is not a queue: it has no format.json, but {found:?}; grant .muse/coordination itself"
             ),
             Error::TooMuchReported { id } => write!(
                 f,
-                "so much was reported on task {id} that its file may hold no more of this: {most} bytes before its \
-                 end, {all} in all, {line} at once; end it with less to say (complete it without a result, fail it for \
-                 good or cancel it), and enqueue what is left as a new task",
+                "the report file of task {id} is full (max {most} bytes before the task ends, {all} in all, {line} per \
+                 report); end the task with a short report (complete it without a result, fail it for good or cancel \
+                 it), and enqueue the remaining work as a new task",
                 most = limits::FILE_BYTES_BEFORE_THE_END,
                 all = limits::FILE_BYTES,
                 line = limits::LINE_OF_FILE_BYTES,
@@ -233,7 +235,7 @@ impl fmt::Display for Error {
             Error::Contended => write!(f, "too many agents changed the same task at once; try again"),
             Error::Store(error) => fmt::Display::fmt(error, f),
             Error::Unknown(error) => {
-                write!(f, "{error}; it may have taken effect all the same: `muse coord tasks` and `show` tell")
+                write!(f, "{error}; the change may have taken effect anyway: check with `muse coord tasks` or `show`")
             }
         }
     }

@@ -50,11 +50,14 @@ impl fmt::Display for Finding {
                 )
             }
             Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
-            Finding::PassedOver(error) => write!(f, "{} is passed over: {error}", error.path),
+            Finding::PassedOver(error) => write!(f, "{} was skipped: {error}", error.path),
             Finding::ReportLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
             Finding::HistoryCut { id, reports } => {
                 let max = limits::EXPORT_BYTES;
-                write!(f, "the oldest {reports} report(s) on task {id} are left out, which has more than {max} bytes")
+                write!(
+                    f,
+                    "the oldest {reports} report(s) on task {id} are left out: its reports have more than {max} bytes"
+                )
             }
         }
     }

@@ -119,7 +119,7 @@ impl From<serde_json::Error> for BadJson {
 pub(crate) fn not_taken(error: &serde_json::Error) -> Option<(&'static str, &'static str)> {
     let reason = error.to_string();
     if reason.starts_with("number out of range") {
-        Some(("a number is larger than readers can hold (1.8e308)", "give it as a string"))
+        Some(("a number is beyond 1.8e308, which JSON parsers cannot hold,", "give it as a string"))
     } else if reason.starts_with("lone leading surrogate") || reason.starts_with("unexpected end of hex escape") {
         Some(("a string holds half a character (a lone surrogate)", "give both halves"))
     } else {
@@ -243,7 +243,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 Entry::Vacant(place) => place.insert(value),
                 Entry::Occupied(twice) => {
                     let name = shortened(twice.key());
-                    return Err(A::Error::custom(format_args!("the name {name:?} stands twice in one object")));
+                    return Err(A::Error::custom(format_args!("the name {name:?} occurs twice in one object")));
                 }
             };
         }
@@ -305,15 +305,15 @@ mod tests {
         for (text, message) in [
             (
                 r#"{"a":1e400}"#,
-                "a number is larger than readers can hold (1.8e308) at line 1 column 10: give it as a string",
+                "a number is beyond 1.8e308, which JSON parsers cannot hold, at line 1 column 10: give it as a string",
             ),
             (
                 r#"{"a":-1e999}"#,
-                "a number is larger than readers can hold (1.8e308) at line 1 column 11: give it as a string",
+                "a number is beyond 1.8e308, which JSON parsers cannot hold, at line 1 column 11: give it as a string",
             ),
             (
                 r#"{"a":[{"b":1,"b":2}]}"#,
-                "the name \"b\" stands twice in one object at line 1 column 19: give it one value",
+                "the name \"b\" occurs twice in one object at line 1 column 19: give it one value",
             ),
             (
                 r#"{"a":"\ud800"}"#,

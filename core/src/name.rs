@@ -329,14 +329,14 @@ impl BadName {
             BadName::RunIdTooLong { chars } => {
                 write!(f, "{run_id} is too long ({chars} characters; max {})", limits::RUN_ID_CHARS)
             }
-            BadName::TitleEmpty => write!(f, "title must be non-empty: say in a few words what is to be done"),
+            BadName::TitleEmpty => write!(f, "title must not be empty: describe the work in a few words"),
             BadName::Tag { given } => {
                 write!(f, "invalid tag {:?}: it needs a visible character and no comma", shortened(given))
             }
             BadName::TagTooLong { given, chars } => {
                 let (given, max) = (shortened(given), limits::TAG_CHARS);
                 write!(f, "tag {given:?} is too long ({chars} characters; max {max}): ")?;
-                write!(f, "give the {max} that a task keeps of it")
+                write!(f, "give its first {max} characters")
             }
             BadName::ErrorTooLong { chars } => {
                 write!(f, "{error} is too long ({chars} characters; max {})", limits::ERROR_CHARS)

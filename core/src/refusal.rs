@@ -118,10 +118,10 @@ impl Refusal {
         let who = who.as_deref().unwrap_or("nobody");
         match self {
             Refusal::NotClaimed(Standing { due: Some(due), .. }) => {
-                write!(f, "it is scheduled for {due}: nobody can claim it before")
+                write!(f, "it is scheduled for {due}: nobody can claim it before that")
             }
             Refusal::NotClaimed(Standing { blocked_on: Some(parent), .. }) => {
-                write!(f, "it is blocked: it waits for task {parent}, and nobody can claim it before that has ended")
+                write!(f, "it is blocked: nobody can claim it before task {parent} has ended")
             }
             Refusal::NotClaimed(_) => write!(f, "it is pending: claim it first"),
             Refusal::NotEnded(Standing { status, .. }) => {
@@ -129,17 +129,20 @@ impl Refusal {
             }
             Refusal::WrongOwner(current) => write!(f, "it belongs to {who:?}, {current}"),
             Refusal::LeaseLost(current) => {
-                write!(f, "the lease is lost: it belongs to {who:?}, {current}; drop this work and claim anew")
+                write!(
+                    f,
+                    "the lease is lost: the task belongs to {who:?}, {current}; stop this work and claim another task"
+                )
             }
             Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at, .. } => {
-                write!(f, "it expired at {ended_at}, as nobody had claimed it in time")
+                write!(f, "it expired at {ended_at}, because nobody had claimed it in time")
             }
             Refusal::AlreadyEnded { outcome, ended_at, .. } => {
                 let how = if *outcome == Outcome::Failed { "reported as failed" } else { outcome.as_str() };
                 write!(f, "it was {how} at {ended_at} by {who:?}")
             }
-            Refusal::NotDue => write!(f, "its time is not over"),
-            Refusal::TooManyTransitions => write!(f, "it has changed hands as often as a task can; enqueue it anew"),
+            Refusal::NotDue => write!(f, "its lease or start time is not over yet"),
+            Refusal::TooManyTransitions => write!(f, "it has changed state as often as a task can; enqueue it again"),
         }
     }
 }

@@ -170,7 +170,7 @@ fn what_is_json_is_what_serde_json_says() {
             Ok(object) => assert_eq!(serde_json::from_str::<serde_json::Value>(object.text()).unwrap(), value.unwrap()),
             Err(BadJson::NotAnObject { .. }) => assert!(!value.unwrap().is_object()),
             Err(BadJson::NotTaken { reason }) => {
-                assert!(value.is_err() || reason.contains("stands twice"), "{reason}")
+                assert!(value.is_err() || reason.contains("occurs twice"), "{reason}")
             }
             Err(BadJson::Malformed { reason }) => assert!(value.is_err(), "{reason}"),
             Err(BadJson::TooLarge { .. } | BadJson::TooDeep) => {}

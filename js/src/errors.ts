@@ -79,7 +79,7 @@ export class HeldByAnotherError extends CoordError {
 /** Another agent holds the task, and the caller never did. Leave it alone. */
 export class WrongOwnerError extends HeldByAnotherError {}
 
-/** The caller's lease is over, and another agent holds the task. Drop this work, and claim anew. */
+/** The caller's lease is over, and another agent holds the task. Stop this work, and claim another task. */
 export class LeaseLostError extends HeldByAnotherError {}
 
 /** The task has ended. This report is not kept, except a late result: see {@link Lease.complete}. */

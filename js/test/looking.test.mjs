@@ -90,7 +90,7 @@ test('a wait ends for a task whose last holder died with its last attempt, thoug
   await queue.claim({ runId: 'r', leaseSeconds: 1 });
   const { items: [item], timedOut } = await queue.wait(taskId, { timeoutSeconds: 20 });
   assert.deepEqual([timedOut, item.status, item.attempt], [false, 'failed', 1]);
-  assert.match(item.error, /lease ran out/);
+  assert.match(item.error, /lease expired/);
 });
 
 test('waiting for ends takes less than 1 % of a core', { skip: isDeno && 'measured in Node' }, async (t) => {

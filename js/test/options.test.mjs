@@ -145,7 +145,7 @@ test('of many tasks the one that is refused is named, and none is enqueued', asy
     ['bad_args', /^tasks\[1\] \("bad"\): enqueue has no option "max_attempts"/, { title: 'bad', max_attempts: 3 }],
     ['bad_queue', /^tasks\[1\] \("bad"\): .*"a b"/, { title: 'bad', queue: 'a b' }],
     ['bad_task_id', /^tasks\[1\] \("bad"\): /, { title: 'bad', after: ['sha256:1'] }],
-    ['not_found', /^tasks\[1\] \("bad"\): no task sha256:0+ here to wait for/, { title: 'bad', after: [ID] }],
+    ['not_found', /^tasks\[1\] \("bad"\): no task sha256:0+ to wait for/, { title: 'bad', after: [ID] }],
     ['bad_args', /^tasks\[1\]: a task is an object with a title, not undefined/, undefined],
     ['bad_args', /^tasks\[1\] \("x{100}…"\): /, { title: 'x'.repeat(5000), runId: '' }],
   ];

@@ -156,13 +156,11 @@ fn latest_time(entry: &Entry, chain: &Chain) -> Option<Timestamp> {
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Disagreement::Record => {
-                f.write_str("its name tells another time of enqueuing, or another priority, than its record")
-            }
-            Disagreement::Queue => f.write_str("its name tells another queue than its record"),
+            Disagreement::Record => f.write_str("its name has another enqueue time or priority than its record"),
+            Disagreement::Queue => f.write_str("its name has another queue than its record"),
             Disagreement::Parent { on } => write!(f, "it waits for {on}, which its record does not list"),
             Disagreement::Due { due } => {
-                write!(f, "it is put off to {due}, which neither its record nor a report on it tells")
+                write!(f, "it is scheduled for {due}, but neither its record nor a report says so")
             }
             Disagreement::TooManyTransitions { version, generation } => write!(
                 f,
@@ -172,11 +170,11 @@ impl fmt::Display for Disagreement {
             ),
             Disagreement::Counters { version, generation, attempt } => write!(
                 f,
-                "its counters do not fit each other: {version} name(s), {generation} holder(s), {attempt} attempt(s)"
+                "its counters contradict each other: {version} name(s), {generation} holder(s), {attempt} attempt(s)"
             ),
             Disagreement::CompletedBy { reported } => {
                 let reported = crate::spelling::shortened(reported);
-                write!(f, "its name says that another agent has completed it than {reported}, which the report names")
+                write!(f, "its name and the report name different agents that completed it (the report: {reported})")
             }
             Disagreement::Completed => f.write_str("it was reported as completed, and its name says something else"),
             Disagreement::Report { generation } => {

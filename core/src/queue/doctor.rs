@@ -181,19 +181,23 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::TwoEntries { kept } => write!(f, "a second entry of the task: the one that counts is {kept}"),
-            Problem::NoEntry => f.write_str("the task has no entry: its enqueuer died, or a power cut took its entry"),
+            Problem::NoEntry => {
+                f.write_str("the task has no entry: its enqueuer died, or a power cut removed the entry")
+            }
             Problem::RecordMissing => f.write_str("the task's record is missing; its entry still holds it"),
             Problem::RecordBad(problem) => write!(f, "the record is {problem}"),
-            Problem::WrongPlace { home } => write!(f, "nobody looks for the task here: it belongs to {home}"),
+            Problem::WrongPlace { home } => {
+                write!(f, "the entry is in the wrong place, where no command looks for it: it belongs in {home}")
+            }
             Problem::ReportLost => f.write_str("the result or error of the task is missing or torn"),
-            Problem::NoFormat => f.write_str("there are tasks, but nothing says which format they follow"),
+            Problem::NoFormat => f.write_str("there are tasks, but no format.json that names their format"),
             Problem::Copied => f.write_str(
                 "it is no second name of format.json, so the queue came with a copy, or a hand removed it: nobody who \
                  finds the queue by searching works in it; `muse coord init` \
                  takes it over with its tasks, and so does a repair",
             ),
             Problem::InTheWay(error) => write!(f, "in the way of the queue: {error}"),
-            Problem::Disagrees(disagreement) => write!(f, "no queue makes such a task: {disagreement}"),
+            Problem::Disagrees(disagreement) => write!(f, "the task contradicts itself: {disagreement}"),
         }
     }
 }
@@ -210,34 +214,36 @@ impl fmt::Display for Note {
         match self {
             Note::SweepTokens(0) => f.write_str("there is no sweep token: the next claim makes one"),
             Note::SweepTokens(count) => write!(f, "there are {count} sweep tokens: the next claim leaves one"),
-            Note::RunLost(path) => write!(f, "{path} is missing or torn: its agent is shown by a digest"),
+            Note::RunLost(path) => {
+                write!(f, "{path} is missing or torn: answers show a digest in place of this agent's run id")
+            }
             Note::RecordApart(path) => {
                 write!(
                     f,
-                    "{path} is another file than the task's entry, as in a copy: the next report on the task mends it"
+                    "{path} and the task's entry are two files, as in a copy: the next report on the task repairs this"
                 )
             }
             Note::Noise { path, lines } => {
-                write!(f, "{lines} line(s) of {path} say nothing of the task: torn, or written by something else")
+                write!(f, "{lines} line(s) of {path} are no reports: torn, or written by another program")
             }
             Note::ClockAhead { path, micros } => {
                 let seconds = micros / 1_000_000;
-                write!(f, "some agent's clock is or was {seconds} s ahead of this machine's, as {path} tells")
+                write!(f, "{path} shows that an agent's clock is or was {seconds} s ahead of this machine's")
             }
             Note::Enqueuing { task_id } => write!(
                 f,
-                "task {task_id} was recorded within the last minute and has no entry: it is being enqueued, or was cut \
-                 off; run the doctor again in a minute"
+                "task {task_id} was recorded within the last minute and has no entry: it is being enqueued, or its \
+                 enqueuer died; run the doctor again in a minute"
             ),
             Note::EntryQuarantined { task_id } => write!(
                 f,
-                "task {task_id} has no entry but one in quarantine/: move that back to where it was if the \
-                 task is to go on"
+                "task {task_id} has no entry but one in quarantine/: move that one back to its old place \
+                 to continue the task"
             ),
             Note::SeveralNames { task_id, links } => {
                 write!(f, "no entry of task {task_id} was seen, but its record has {links} names: look for the others")
             }
-            Note::Failed(error) => write!(f, "left as it is: {error}"),
+            Note::Failed(error) => write!(f, "not changed: {error}"),
         }
     }
 }

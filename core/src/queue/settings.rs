@@ -44,13 +44,13 @@ impl Closed {
     /// Says of each why nothing is claimed from it, and what ends that.
     pub fn reasons(&self) -> Vec<String> {
         let paused = self.paused.iter();
-        let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends that"));
+        let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends the pause"));
         let full = self.full.iter().map(|(queue, max)| {
             format!(
-                "queue {queue} is full: {max} of its tasks are claimed, as many as `muse coord limit {queue}` allows"
+                "queue {queue} is full: {max} of its tasks are claimed, which is its limit (`muse coord limit {queue}`)"
             )
         });
-        let due = self.more_is_due.then(|| "more tasks are due than one claim moves: claim again".into());
+        let due = self.more_is_due.then(|| "more tasks are due than one claim handles: claim again".into());
         paused.chain(full).chain(due).collect()
     }
 }

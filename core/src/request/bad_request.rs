@@ -153,7 +153,7 @@ impl BadRequest {
         match self {
             BadRequest::NoRunId => write!(
                 f,
-                "{} is missing: name the agent that acts, in 1 to {} characters, as nothing here runs it as anybody",
+                "{} is missing: name the agent that acts, in 1 to {} characters",
                 name_of(Field::RunId),
                 limits::RUN_ID_CHARS
             ),
@@ -162,8 +162,8 @@ impl BadRequest {
             BadRequest::OutOfRange(number) => number.describe(f, &name_of(number.field)),
             BadRequest::BackoffShrinks { seconds, max_seconds } => {
                 let (word, most) = (name_of(Field::BackoffSeconds), limits::BACKOFF_SECONDS.end());
-                write!(f, "{word} begins at {seconds} seconds, so it cannot end at {max_seconds}: ")?;
-                write!(f, "give a longest wait of {seconds} to {most}")
+                write!(f, "{word} begins at {seconds} seconds, so its maximum cannot be {max_seconds}: ")?;
+                write!(f, "give a maximum of {seconds} to {most}")
             }
             BadRequest::BackoffAlone => {
                 write!(
@@ -173,11 +173,11 @@ impl BadRequest {
                     name_of(Field::MaxAttempts)
                 )
             }
-            BadRequest::DelayAndTime => write!(f, "a delay and a time are two ways to say one thing: give one"),
+            BadRequest::DelayAndTime => write!(f, "a delay and a start time exclude each other: give one of them"),
             BadRequest::TooManyParents { given } => {
                 write!(
                     f,
-                    "too many tasks to wait for: {given} (max {}); wait for one that waits for them",
+                    "too many tasks to wait for: {given} (max {}); wait for another task that waits for them",
                     limits::PARENTS
                 )
             }

@@ -105,7 +105,7 @@ impl<S: Store> Tree<S> {
                 (_, None) => return Ok(()),
             }
         }
-        let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
+        let (kind, detail) = (StoreErrorKind::WrongType, "it is a dangling symbolic link".into());
         Err(Error::Store(StoreError { operation: "make directory", path: dir.as_str().into(), kind, detail }))
     }
 

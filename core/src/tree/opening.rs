@@ -159,6 +159,7 @@ fn check_holds_nothing_else<S: Store>(store: &S) -> Result<(), Error> {
 }
 
 pub(crate) fn gone(operation: &'static str, path: &str) -> Error {
-    let detail = "the coordination directory is gone; begin again where it is now, or make one by `muse coord init`";
+    let detail =
+        "the coordination directory is gone; run the command where it is now, or create one with `muse coord init`";
     Error::Store(StoreError { operation, path: path.into(), kind: StoreErrorKind::Other, detail: detail.into() })
 }

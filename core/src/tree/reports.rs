@@ -261,5 +261,5 @@ fn not_added(path: &Path, why: &str) -> StoreError {
 
 /// On the host there is: another face can.
 fn unable(path: &Path) -> StoreError {
-    not_added(path, "this host cannot add to a file in one piece; do it by the `muse coord` command line")
+    not_added(path, "this host cannot append to a file atomically; use the `muse coord` command line for this call")
 }

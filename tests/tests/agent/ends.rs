@@ -42,10 +42,7 @@ fn an_agent_is_not_begun_where_the_queue_cannot_be_looked_at() {
     repo.given(["init"]);
     std::fs::write(repo.coordination("format.json"), "{\"format\":1000}").unwrap();
     let ended = repo.agent("--run-id agent-1").run().ended_with(1);
-    assert!(
-        ended.stderr.starts_with("error: cannot look at the queue: this directory follows another format"),
-        "{ended}"
-    );
+    assert!(ended.stderr.starts_with("error: cannot look at the queue: this directory has format"), "{ended}");
     assert_eq!(ended.stdout, "");
 }
 

@@ -258,7 +258,7 @@ fn a_read_only_queue_is_examined_and_not_tried() {
 
     ❌ The queue has 1 defect(s): 1 task(s)
       record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; not repaired: another agent changed it meanwhile, or see the notes; try again
-      Note:       left as it is: cannot link tasks/<aa>/<id 1>.<nonce 2>.json: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
+      Note:       not changed: cannot link tasks/<aa>/<id 1>.<nonce 2>.json: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
       Filesystem: the filesystem was not tried: cannot make directory tmp/<nonce 3>: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
 
       (<s>)

@@ -78,7 +78,7 @@ impl<S: Store> Queue<S> {
         let counts = policy.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
         let report = counts.then(|| {
             let holder = located.entry.lease().map(|lease| self.tree.run_id_text(&lease.holder)).unwrap_or_default();
-            let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
+            let error = "the lease expired without a report from its holder".parse().ok();
             Report { error, ..Report::by(holder, ReportKind::TimedOut, now) }
         });
         let reports = if counts { self.tree.told_of(located.entry.id)?.reports } else { Vec::new() };

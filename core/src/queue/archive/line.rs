@@ -106,7 +106,7 @@ impl TaskLine {
         for line in &self.reports {
             check_length("a report", line.content.get(), limits::RECORD_BYTES)?;
             let report: Report = serde_json::from_str(line.content.get()).map_err(|error| BadLine::Malformed {
-                reason: format!("the report of nonce {} is none: {error}", line.nonce),
+                reason: format!("the report with nonce {} is invalid: {error}", line.nonce),
             })?;
             if report.at.micros_since(now) > limits::AHEAD_MICROS {
                 return Err(BadLine::Disagrees(Disagreement::Ahead { at: report.at }));
@@ -198,11 +198,11 @@ impl core::fmt::Display for BadLine {
         match self {
             BadLine::Malformed { reason } => write!(f, "not a line that `export` prints: {reason}"),
             BadLine::Record(problem) => write!(f, "its record is {problem}"),
-            BadLine::Entry => f.write_str("its entry is none of that task"),
+            BadLine::Entry => f.write_str("its entry belongs to another task"),
             BadLine::TooLong { what, bytes, max } => {
                 write!(f, "{what} has {bytes} bytes or more, and an export writes at most {max}")
             }
-            BadLine::Disagrees(disagreement) => write!(f, "it tells of a task that no queue makes: {disagreement}"),
+            BadLine::Disagrees(disagreement) => write!(f, "its task contradicts itself: {disagreement}"),
         }
     }
 }

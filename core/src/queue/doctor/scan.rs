@@ -260,7 +260,7 @@ impl<S: Store> Queue<S> {
                 Ok(Some(names)) => return Ok(names.into_iter().filter(|name| !layout::is_quarantined(name)).collect()),
                 Ok(None) if !self.tree.store().exists(&place)? => return Ok(Vec::new()),
                 Ok(None) => {
-                    let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
+                    let (kind, detail) = (StoreErrorKind::WrongType, "it is a dangling symbolic link".into());
                     error = Some(StoreError { operation: "list", path: place.to_string(), kind, detail });
                 }
                 Err(found) if found.is_of_one_place() => {
