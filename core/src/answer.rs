@@ -224,7 +224,7 @@ pub struct Report {
     /// Why it was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// How much of it is done, from 0 to 1.
+    /// The fraction done, from 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
     /// The same in words.
@@ -363,7 +363,7 @@ pub struct Stats {
     /// Where they stand, whenever they ended.
     #[serde(flatten)]
     pub counts: Counts,
-    /// How many seconds back ended tasks were looked at one by one.
+    /// The window: ended tasks of this many past seconds were examined one by one.
     pub window_seconds: i64,
     /// By name.
     pub queues: Vec<QueueStats>,
@@ -377,7 +377,7 @@ pub struct QueueStats {
     pub queue: QueueName,
     /// Where its tasks stand; of those that have ended, those that did in the window.
     pub counts: Counts,
-    /// Since when the oldest task waits that can be claimed.
+    /// When the oldest claimable task began to wait.
     pub oldest_pending_since: Option<Timestamp>,
     /// The same in seconds until now.
     pub oldest_pending_seconds: Option<f64>,
@@ -399,11 +399,11 @@ pub struct QueueStats {
 pub struct Percentiles {
     /// How many times there are.
     pub count: u64,
-    /// Half of them.
+    /// The median.
     pub p50: f64,
-    /// Nine tenths.
+    /// The 90th percentile.
     pub p90: f64,
-    /// Ninety-nine hundredths.
+    /// The 99th percentile.
     pub p99: f64,
     /// All.
     pub max: f64,
@@ -413,9 +413,9 @@ pub struct Percentiles {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Collected {
-    /// Tasks, with all that was reported of them.
+    /// Tasks, with all their reports.
     pub removed: u64,
-    /// Tasks that have ended and stay.
+    /// Ended tasks that were kept.
     pub kept: u64,
 }
 

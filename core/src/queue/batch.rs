@@ -12,7 +12,7 @@ use crate::name::Nonce;
 use crate::store::Store;
 use crate::time::Timestamp;
 
-/// Many tasks, enqueued a few at a time: for whoever has a clock, so that each is dated when it is written.
+/// Many tasks, enqueued a few at a time: for a caller with a clock, so that each is dated when it is written.
 #[derive(Debug)]
 pub struct Batch {
     rest: vec::IntoIter<NewTask>,
@@ -36,8 +36,8 @@ impl Batch {
 
     /// Enqueues the next ones, in order; `None`: that was all. Each step needs a new nonce.
     ///
-    /// The first step looks whether there are all the tasks that any of them is to wait for, and writes nothing if not.
-    /// If a later one fails, those before are enqueued: with unique keys the same batch can be given again.
+    /// The first step checks that all parents exist, and writes nothing if one does not. If a later step fails, the
+    /// earlier ones are enqueued: with unique keys the same batch can be given again.
     pub fn step<S: Store>(
         &mut self,
         queue: &Queue<S>,

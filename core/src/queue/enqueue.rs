@@ -33,18 +33,18 @@ pub struct Enqueued {
 }
 
 impl<S: Store> Queue<S> {
-    /// Adds a task. When this returns the task survives a power cut, by POSIX's rules for synced files and directories.
+    /// Adds a task. When this returns, the task survives a power cut, by POSIX's rules for synced files and
+    /// directories.
     ///
-    /// If it fails the task may exist all the same, when the medium failed after the link, or when a doctor links the
-    /// task of an agent that it took for dead; it never exists in part.
+    /// After an error the task may exist anyway: if the medium failed after the link, or if a doctor linked the task of
+    /// an agent that it took for dead. It never exists in part.
     pub fn enqueue(&self, new: NewTask, now: Timestamp, nonce: Nonce) -> Result<Enqueued, Error> {
         self.check_parents([&new].into_iter())?;
         let enqueued = self.enqueue_all(Vec::from([(new, None)]), now, nonce)?;
         enqueued.into_iter().next().ok_or(Error::Contended)
     }
 
-    /// Adds tasks, each with the nonce of the completion that it follows, if it does. All are durable when this
-    /// returns.
+    /// Adds tasks, a follow-up with the nonce of the completion that enqueues it. All are durable when this returns.
     pub(super) fn enqueue_all(
         &self,
         new: Vec<(NewTask, Option<Nonce>)>,
@@ -80,7 +80,7 @@ impl<S: Store> Queue<S> {
         Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
     }
 
-    /// Fails if there is none of the tasks that these are to wait for.
+    /// Fails if a parent of these tasks does not exist.
     pub(super) fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
         let parents = sorted::set(new.flat_map(|new| new.plan.after.iter().copied()));
         for id in parents {
@@ -112,8 +112,8 @@ impl<S: Store> Queue<S> {
         Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
 
-    /// Links a record under its first entry, if it gets its key. Where the entry then is; `None`: another task has the
-    /// key.
+    /// Links a record under its first entry, if the task gets its key. Returns where the entry is; `None`: another task
+    /// has the key.
     fn link_first(&self, draft: &mut Draft, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
         for _ in 0..limits::RACES {
             let Some(record) = draft.record.take() else { return Ok(None) };
@@ -162,7 +162,7 @@ impl<S: Store> Queue<S> {
         if self.stage(task, record, entry)? == Linked::Gone {
             return Ok(Placed::TakenAway);
         }
-        // From here on any agent that asks for the key may give it to this task.
+        // From here on any agent that asks for this key may give it to this task.
         match self.take_key(task, None, now, nonce).map_err(Error::after_the_change)? {
             Keyed::Held => Ok(self
                 .unlock(task, now, nonce)

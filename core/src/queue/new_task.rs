@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 /// A task to be enqueued.
 #[derive(Clone, Debug)]
 pub struct NewTask {
-    /// What is to be done, for people.
+    /// The title: the work in a few words, for people.
     pub title: Title,
     /// Higher is claimed first.
     pub priority: i64,
@@ -32,8 +32,8 @@ pub struct NewTask {
 /// When and how often a task is to be tried. By default: at once, and once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// How many attempts there may be; `None`: a failure is final, and a lease that ran out can be taken over without
-    /// end.
+    /// Maximum number of attempts. `None`: a failure is final, and a task whose lease expires can be claimed any number
+    /// of times.
     pub max_attempts: Option<u32>,
     /// How long to wait between two.
     pub backoff: Option<Backoff>,

@@ -23,7 +23,7 @@ use crate::task::{Backoff, IfParentFails};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Draft {
-    /// What is to be done, for people. What is beyond its limit is cut off.
+    /// The title: the work in a few words, for people. What is beyond its limit is cut off.
     #[serde(deserialize_with = "null_as_left_out")]
     pub title: String,
     /// Higher is claimed first.

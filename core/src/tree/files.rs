@@ -43,7 +43,7 @@ impl<S: Store> Tree<S> {
     /// Makes the name of an entry durable, with what the task's file holds.
     pub(crate) fn keep_name(&self, located: &Located) -> Result<(), Error> {
         let names = self.store.orders_names();
-        // Whoever enqueued it may not have come to its flush.
+        // Its enqueuer may not have flushed it yet.
         if names != Some(false) && self.store.flush(&located.path())? == Flushed::Gone {
             // It has moved on by now. The file is the same under its other name.
             self.flush_record(located.entry.id)?;

@@ -25,8 +25,8 @@ impl<S: Store> Tree<S> {
         Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default() })
     }
 
-    /// As [`Tree::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a
-    /// defect, and [`crate::Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
+    /// As [`Tree::open`], for a doctor: succeeds even if `format.json` is torn or unreadable. The doctor reports that
+    /// as a defect, and [`crate::Queue::repair`] writes the file anew. Do not use such a queue for anything else.
     pub(crate) fn open_for_doctor(store: S) -> Result<Tree<S>, Error> {
         let formatted = match is_formatted(&store) {
             Err(Error::NoFormat { .. }) => false,
@@ -38,7 +38,7 @@ impl<S: Store> Tree<S> {
         Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default() })
     }
 
-    /// Makes the store a queue if it is none yet. True if this call did.
+    /// Makes the store a queue unless it is one already. True if this call did.
     pub(crate) fn init(&self, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
         if self.formatted.get() {
             return Ok(false);
@@ -59,7 +59,7 @@ impl<S: Store> Tree<S> {
         Ok(self.store.links(&layout::format())? == Some(1))
     }
 
-    /// Has a queue that came with a copy count as made here: `format.json` is given its second name again. True if this
+    /// Makes a queue that came with a copy count as made here: gives `format.json` its second name again. True if this
     /// call did.
     pub(crate) fn adopt(&self) -> Result<bool, Error> {
         let (format, anchor) = (layout::format(), layout::anchor());
@@ -72,8 +72,8 @@ impl<S: Store> Tree<S> {
         Ok(adopted)
     }
 
-    /// Fails if the queue that was opened has been taken away since. For those who look again and again: an empty
-    /// queue and one that is gone look the same.
+    /// Fails if the queue that was opened has been removed since. For callers that poll: an empty queue and a removed
+    /// one look the same.
     pub(crate) fn check_is_there(&self) -> Result<(), Error> {
         if self.formatted.get() && !self.store.exists(&layout::format())? {
             return Err(gone("read", &layout::format().to_string()));

@@ -1,4 +1,4 @@
-//! Reading what a task was enqueued as, and how it stands by that.
+//! Reading a task's record, and its state by that.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -108,7 +108,7 @@ impl<S: Store> Tree<S> {
         if !is_over(&located.entry, now) {
             return Ok(located.entry.clone());
         }
-        // Of one whose record cannot be read nobody can tell.
+        // Nobody can say so of a task whose record cannot be read.
         let policy = self.policy_at(located)?;
         Ok(policy.map_or_else(|| located.entry.clone(), |policy| as_of(&located.entry, &policy, now)))
     }
@@ -127,8 +127,8 @@ impl<S: Store> Tree<S> {
         Ok(queue.map(|queue| layout::home(next, &queue)))
     }
 
-    /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody. One that another agent
-    /// may be able to read stays.
+    /// Moves an entry whose record cannot be trusted out of the way, so that it blocks nobody. An entry that another
+    /// agent may be able to read stays.
     pub(crate) fn quarantine(&self, located: &Located, problem: BadRecord) -> Result<Option<Finding>, Error> {
         if problem.is_for_others() {
             return Ok(Some(Finding::LeftOut { id: located.entry.id, problem }));

@@ -47,7 +47,7 @@ pub struct Report {
     /// Why it is called off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// How much of it is done, from 0 to 1.
+    /// The fraction done, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
     /// In words.

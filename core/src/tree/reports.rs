@@ -212,8 +212,8 @@ impl<S: Store> Tree<S> {
         Ok(Some((task, Told::read(id, &content))))
     }
 
-    /// What a task's file tells behind its first line. To be told, not to be decided by: what cannot be read tells
-    /// nothing.
+    /// The reports in a task's file, after its first line. They are for answers, not for decisions: lines that cannot
+    /// be read are ignored.
     pub(crate) fn told_of(&self, id: TaskId) -> Result<Told, Error> {
         match self.file_of(id) {
             Err(Error::Corrupt { .. }) => Ok(Told::default()),
@@ -247,7 +247,7 @@ impl<S: Store> Tree<S> {
     pub(crate) fn read_report(&self, place: &Place<'_>) -> Result<Option<Report>, Error> {
         let At::File(path) = &place.at else { return Ok(place.report()) };
         let content = match self.store.read(path, limits::RECORD_BYTES) {
-            // What is no file is no report, whoever looks.
+            // A thing that is no file is no report, for every agent.
             Err(error) if error.kind == StoreErrorKind::WrongType => None,
             content => content?,
         };

@@ -27,8 +27,8 @@ use crate::transition::{Command, ParentVerdict, decide};
 use crate::tree::{Latest, Located, Marked, Report, ReportKind};
 
 impl<S: Store> Queue<S> {
-    /// Moves on what waits for a task that has ended, and what waits for those that thereby end. What `budget` leaves,
-    /// the next sweeps do. How many it moved.
+    /// Moves on the tasks that wait for an ended task, and those that wait for tasks which thereby end. The next sweeps
+    /// do the rest that `budget` leaves. Returns how many it moved.
     pub(in crate::queue) fn wake(
         &self,
         ended: &Entry,
@@ -90,8 +90,8 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// Cancels a task that has a mark in the directory of a parent which did not complete. Its entry then; `None`: it
-    /// waits no more.
+    /// Cancels a task that has a mark in the directory of a parent which did not complete. Returns its new entry;
+    /// `None`: it waits no more.
     fn cancel_marked(
         &self,
         child: TaskId,
@@ -111,9 +111,9 @@ impl<S: Store> Queue<S> {
         )
     }
 
-    /// Looks at all parents of a task that has just come to be blocked, and draws the consequences: so that no end goes
-    /// unnoticed, and a sweep knows when one of them expires. The entry that the task has then; `None`: another agent
-    /// moves it.
+    /// Looks at all parents of a task that has just become blocked, and moves the task if it may go on. So no end goes
+    /// unnoticed, and a sweep knows when a parent expires. Returns the task's new entry; `None`: another agent moves
+    /// it.
     pub(in crate::queue) fn look_at_parents(
         &self,
         located: &Located,
@@ -173,7 +173,7 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Draws the consequence of what a blocked task's parents are, until there is none. The entry that it has then;
+    /// Moves a blocked task on as its parents' states demand, until nothing is left to do. Returns its entry then;
     /// `None`: another agent moves it.
     pub(in crate::queue) fn move_on(
         &self,
@@ -194,7 +194,7 @@ impl<S: Store> Queue<S> {
         Ok(Some(located.entry))
     }
 
-    /// Renames a blocked task to what `verdict` makes of it. `None`: another agent moved it.
+    /// Renames a blocked task as `verdict` demands. `None`: another agent moved it.
     fn leave_blocked(
         &self,
         located: &Located,
@@ -222,8 +222,8 @@ impl<S: Store> Queue<S> {
         Ok(Some(next))
     }
 
-    /// What becomes of a task that waits for `on`, and the reason if it is cancelled. Those before `on` have been dealt
-    /// with.
+    /// The next state of a task that waits for `on`, and the reason if it is cancelled. The parents before `on` have
+    /// been dealt with.
     fn parents_verdict(
         &self,
         Task { id, record, .. }: &Task,
@@ -233,8 +233,8 @@ impl<S: Store> Queue<S> {
     ) -> Result<(ParentVerdict, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
         for (place, parent) in record.after.iter().enumerate().skip(first) {
-            // The first one is that whose completion enqueued it, if one did: any other end of that means that it never
-            // was.
+            // For a follow-up the first parent is the task whose completion enqueued it. Any other end of that parent
+            // cancels the follow-up.
             let completion = record.follows.filter(|_| place == 0);
             match self.end_of(*parent, now, nonce)? {
                 Parent::Lives => return Ok((ParentVerdict::WaitFor(*parent), None)),
@@ -272,7 +272,7 @@ impl<S: Store> Queue<S> {
         Ok(completed.report == Some(completion) || self.tree.latest_report(completed)?.is_some_and(adopts))
     }
 
-    /// What a parent has come to at `now`. If it may expire, a sweep is told when.
+    /// A parent's state at `now`. If the parent may expire, a sweep is told when.
     fn end_of(&self, parent: TaskId, now: Timestamp, nonce: Nonce) -> Result<Parent, Error> {
         for _ in 0..limits::RACES {
             let located = match self.tree.unless_in_the_way(self.tree.find(parent)) {
@@ -331,14 +331,14 @@ impl Over {
     }
 }
 
-/// What a task that others wait for has come to.
+/// The state of a parent.
 enum Parent {
     Lives,
     Ended(Entry, Outcome),
     Purged,
 }
 
-/// What a parent that did not complete means to a task; `None`: nothing.
+/// The effect on a task of a parent that did not complete; `None`: none.
 fn if_parent(record: &Record, parent: TaskId, became: &str) -> Option<(ParentVerdict, Option<String>)> {
     match record.if_parent_fails.unwrap_or_default() {
         IfParentFails::Run => None,

@@ -29,10 +29,9 @@ use crate::transition::{Command, decide};
 use crate::tree::{LOOKS, Located, Report};
 
 impl<S: Store> Queue<S> {
-    /// Gives all that is set for queues, and then each task, as a line of JSON, without its end, to `take`. Tasks come
-    /// oldest first, but none before those that it waits for. Not a snapshot: each is as it stood when it was read, and
-    /// as time makes it stand at `now`, which is made so for everybody, as by a sweep. What was not as it should be is
-    /// answered.
+    /// Passes the settings of queues, and then each task, to `take`: each as a line of JSON without a line break. Tasks
+    /// come oldest first, parents before their dependents. Not a snapshot: each task is as it was when read, with all
+    /// changes made that are due at `now`, as by a sweep. Returns findings.
     pub fn export<E: From<Error>>(
         &self,
         now: Timestamp,
@@ -66,7 +65,7 @@ impl<S: Store> Queue<S> {
         Ok(findings)
     }
 
-    /// Every task's entry, once all consequences of time having passed have been drawn, as far as this agent may write.
+    /// Every task's entry, after all changes that are due by time, as far as this agent may write.
     fn entries_as_of_now(
         &self,
         now: Timestamp,

@@ -62,7 +62,7 @@ pub(super) struct SettingsLine {
     pub(super) max_in_flight: Option<NonZeroU32>,
 }
 
-/// A line that is none of an export, or that tells of a task that no queue makes. Nothing was changed.
+/// A line that no export writes, or a task that contradicts itself. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadLine {
     /// More than an export writes of one task. It was not looked into.

@@ -188,7 +188,7 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Whoever asks for a key reads this. What cannot be read is in the way.
+    /// An agent that asks for a key reads this. A file that cannot be read is in the way.
     fn scan_file(&self, path: Path, scan: &mut Scan) -> Result<(), Error> {
         match self.tree.store().read(&path, limits::RECORD_BYTES) {
             Err(error) if error.is_of_one_place() => scan.in_the_way.push((path, error)),

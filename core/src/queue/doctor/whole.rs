@@ -1,4 +1,4 @@
-//! What belongs to no task: `format.json`, drafts, the sweep token, run ids, clocks.
+//! The checks that belong to no task: `format.json`, drafts, the sweep token, run ids, clocks.
 
 use super::examination::Examination;
 use super::{Note, Problem};
@@ -59,7 +59,7 @@ impl<S: Store> Examination<'_, S> {
         Ok(())
     }
 
-    /// Whoever repairs a queue has looked at it, and takes it over.
+    /// A person who repairs a queue has looked at it, and takes it over.
     fn check_original(&mut self) -> Result<(), Error> {
         let queue = self.queue;
         if queue.tree.is_copy()? {
