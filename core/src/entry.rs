@@ -95,7 +95,7 @@ pub enum State {
 /// One holder's time with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Who holds it.
+    /// The agent that holds it.
     pub holder: Holder,
     /// Since when.
     pub claimed_at: Timestamp,

@@ -1,4 +1,4 @@
-//! What is not as it should be in the directory, and keeps nobody from their work.
+//! Faults of the directory that stop no operation.
 
 use core::fmt;
 
@@ -24,7 +24,7 @@ pub enum Finding {
         /// What is wrong with its record.
         problem: BadRecord,
     },
-    /// Something is in the way, or is not open to this agent. What is behind it is left out.
+    /// Something is in the way, or this agent may not read it. Everything behind it is skipped.
     PassedOver(StoreError),
     /// A report on a task cannot be read: its result, its error, or what was said before.
     ReportLost {

@@ -26,8 +26,8 @@ impl JsonObject {
     /// Reads an object of at most [`limits::JSON_BYTES`] bytes, nested at most [`limits::JSON_DEPTH`] deep, in which no
     /// object has one name twice: readers would differ on its value, and RFC 8785 is for JSON without (RFC 7493).
     pub fn parse(text: &str) -> Result<JsonObject, BadJson> {
-        // Reading takes many times a text's bytes of memory. One that is a little too large is read all the same: what
-        // is wrong with its content is told first.
+        // Reading takes many times a text's bytes of memory. A text that is a little too large is read anyway, so that
+        // an error in its content is reported first.
         if text.len() > limits::RECORD_BYTES {
             return Err(BadJson::TooLarge { bytes: text.len() });
         }

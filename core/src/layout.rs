@@ -67,13 +67,14 @@ pub fn root_dirs() -> impl Iterator<Item = Dir> {
 /// its tasks come over: by an export of the version that knows it.
 pub const FORMAT: u32 = 4;
 
-/// What a directory of this format may use and this version knows. `format.json` lists what the directory does use.
+/// The features that a directory of this format may use and this version knows. `format.json` lists those that the
+/// directory uses.
 ///
 /// To add a state or a file that an older version would take for another's: give it a name here, and list that once
 /// the directory has one. A version that does not know the name touches nothing.
 pub const FEATURES: [&str; 0] = [];
 
-/// What `format.json` says of a new directory.
+/// The content of `format.json` in a new directory.
 pub fn format_json() -> String {
     format!("{{\"format\":{FORMAT},\"features\":[]}}")
 }

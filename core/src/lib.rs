@@ -9,8 +9,8 @@
 //!   it. Of any number of agents that try, one succeeds; the others find the old name gone and look again.
 //! - The version grows with every rename, so an old name never comes back and nothing is ever replaced.
 //! - `claim` takes the smallest name in `ready/` to `claimed/`: one rename, nothing written. `complete`, `fail` and
-//!   `cancel` take a name to `done/`. `release` moves it back, and a lease that ran out is moved back by whoever
-//!   notices.
+//!   `cancel` take a name to `done/`. `release` moves it back; if a lease expires, the first agent that notices moves
+//!   the name back.
 //!
 //! `PROTOCOL.md` beside this crate argues it: the life cycle, each operation, what a crash leaves behind, and the
 //! designs that were not taken. Start reading at [`Queue`], then [`entry`], [`transition`] and [`layout`].

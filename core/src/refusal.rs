@@ -1,4 +1,4 @@
-//! Why a command is not obeyed, and what is said of that.
+//! Why a command is refused, and the message for it.
 
 use alloc::string::String;
 use core::fmt;
@@ -8,14 +8,14 @@ use crate::id::TaskId;
 use crate::status::Status;
 use crate::time::Timestamp;
 
-/// Why a command is not obeyed. Nothing changed.
+/// Why a command is refused. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nobody has claimed the task yet, or its last holder has released it.
+    /// No agent has claimed the task yet, or its last holder has released it.
     NotClaimed(Standing),
-    /// Another agent holds the task, and whoever asks has never held it, or does not act as a holder.
+    /// Another agent holds the task, and the caller has never held it, or does not act as a holder.
     WrongOwner(CurrentHolder),
-    /// The lease that was meant, if there was one, is over: the task has had more than one holder.
+    /// The caller's lease is over: the task has had more than one holder.
     LeaseLost(CurrentHolder),
     /// The task has ended.
     AlreadyEnded {
@@ -23,10 +23,10 @@ pub enum Refusal {
         outcome: Outcome,
         /// When.
         ended_at: Timestamp,
-        /// Who ended it; `None`: its time ran out.
+        /// The agent that ended it; `None`: it expired.
         by: Option<Holder>,
     },
-    /// What it waits for is not there, or its lease is not over.
+    /// Its start time or parent's end has not come, or its lease is not over.
     NotDue,
     /// The task has not ended.
     NotEnded(Standing),
@@ -35,18 +35,18 @@ pub enum Refusal {
     TooManyTransitions,
 }
 
-/// Where a task stands that has not ended.
+/// The state of a task that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Its status.
     pub status: Status,
     /// When it is due, if it is scheduled.
     pub due: Option<Timestamp>,
-    /// What it waits for, if it is blocked.
+    /// The parent that it waits for, if it is blocked.
     pub blocked_on: Option<TaskId>,
 }
 
-/// Who has a task, or had it last.
+/// The current or last holder of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentHolder {
     /// Where the task stands.
@@ -57,7 +57,7 @@ pub struct CurrentHolder {
     pub generation: u32,
     /// Since when.
     pub claimed_at: Timestamp,
-    /// Until when; in the past if the lease has run out and nobody took the task over yet.
+    /// When the lease ends; in the past if it has expired and no other agent has claimed the task yet.
     pub expires_at: Timestamp,
 }
 

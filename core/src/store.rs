@@ -1,10 +1,10 @@
-//! What the queue needs of a filesystem: sixteen operations on files in directories.
+//! The queue's interface to a filesystem: sixteen operations on files in directories.
 //!
 //! The trait is the seam between the protocol and the world. Its meaning as a program is [`mem::MemStore`]; what every
 //! implementation must do is the conformance suite (`conformance`, a feature). There are no paths of an operating
 //! system here and no handles, so that an engine with ordered keys and a compare-and-swap could stand behind it too.
 //!
-//! What every implementation promises:
+//! Every implementation guarantees:
 //! - an operation has taken effect for everybody when it returns, and is one step to everybody who looks;
 //! - a lost race is an outcome ([`Moved::Gone`], [`Created::Taken`]), an `Err` means that the medium failed;
 //! - nothing is followed out of the root: no symbolic link, no `..`;
@@ -26,8 +26,7 @@ pub mod mem;
 /// A directory tree that many agents change at once.
 pub trait Store {
     /// Makes a file with this content, which is durable when the call returns; the name is after [`Store::sync_dir`].
-    /// An empty file costs no sync, so after a power cut its name may be gone all the same, where a filesystem has no
-    /// journal.
+    /// An empty file costs no sync, so on a filesystem without a journal its name may be gone after a power cut.
     ///
     /// If the machine or the agent dies in the middle, the file may be there with only the first part of its content.
     /// If the call fails, the file is removed again as far as that is possible.
@@ -49,8 +48,8 @@ pub trait Store {
     /// The file must be there: none is made. [`Appended::Full`] if it would come to hold more than `most` bytes, as far
     /// as those who add at the same time do not add to that.
     ///
-    /// If the machine or the agent dies in the middle, only the first part of `line` may be there, or as many other
-    /// bytes in its place. If the call fails, too: so whoever adds begins with the end of a line.
+    /// If the machine or the agent dies in the middle, or the call fails, only the first part of `line` may be there,
+    /// or as many other bytes in its place. So every caller begins its text with a line break.
     fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError>;
 
     /// Gives a file a second name, which must be free.
@@ -87,8 +86,9 @@ pub trait Store {
     /// or not, and so may a file that is renamed within this directory. Names that are not UTF-8 are left out.
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError>;
 
-    /// What becomes another whenever a name in the directory comes or goes; `None` if there is no such directory. Where
-    /// something else has the name, a store may say so by an error: a link is nothing that the queue makes.
+    /// A value that changes whenever a name is added to or removed from the directory (its modification time); `None`
+    /// if there is no such directory. If something else has the name, a store may fail: the queue makes no symbolic
+    /// links.
     ///
     /// Two changes within [`crate::limits::STAMP_GRAIN_MICROS`] may leave the same stamp.
     fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError>;
@@ -126,7 +126,7 @@ pub fn cut_after_first_line(content: &mut Vec<u8>) {
     }
 }
 
-/// What [`Store::create_all`] does on a medium that knows no quicker way.
+/// [`Store::create_all`] for a medium that has no quicker way.
 pub fn create_one_by_one<S: Store + ?Sized>(store: &S, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
     let mut created = Vec::new();
     for (path, content) in files {
@@ -247,20 +247,20 @@ impl Stamp {
     }
 }
 
-/// The medium failed. What the operation was to change may or may not have changed.
+/// The medium failed. The change may or may not have happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoreError {
-    /// What was tried: "create", "rename" and so on.
+    /// The failed operation: "create", "rename" and so on.
     pub operation: &'static str,
     /// On which name, relative to the root.
     pub path: String,
-    /// What went wrong, as far as programs can tell it apart.
+    /// The kind of error, as far as programs can distinguish it.
     pub kind: StoreErrorKind,
     /// The medium's own words.
     pub detail: String,
 }
 
-/// What can go wrong with a medium.
+/// The kinds of errors of a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
     /// The directory or its filesystem may not be written.
@@ -278,8 +278,8 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
-    /// True if the fault is that of one name, whatever it is: what is there is passed over, and the rest goes on. False
-    /// if this agent can do nothing at all for now.
+    /// True if only one name is at fault: it is skipped, and the rest goes on. False if this agent can do nothing at
+    /// all for now.
     pub fn is_of_one_place(&self) -> bool {
         match self.kind {
             StoreErrorKind::Denied | StoreErrorKind::WrongType => !self.path.is_empty(),

@@ -19,11 +19,11 @@ use crate::time::Timestamp;
 pub struct Task {
     /// The SHA-256 of the record's canonical form.
     pub id: TaskId,
-    /// What was enqueued.
+    /// The record.
     pub record: Record,
 }
 
-/// What `enqueue` writes, field by field as it stands in `tasks/<aa>/<id>.json`.
+/// The record that `enqueue` writes, field by field as it stands in `tasks/<aa>/<id>.json`.
 ///
 /// The fields are sorted by name, so the written text is its own canonical form (unless the payload is not), and a
 /// reader can verify it by its hash alone. Fields that this version does not know are ignored. A field whose loss would
@@ -38,20 +38,20 @@ pub struct Record {
     pub backoff: Option<Backoff>,
     /// When it was enqueued; the order within a priority.
     pub created_at: Timestamp,
-    /// Who enqueued it.
+    /// The enqueuer's run id.
     pub created_by: RunId,
     /// For a follow-up, enqueued by the completion of the task in `after`: the nonce of that completion's report. If
     /// that task ended by another report, this task is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Nonce>,
-    /// What to do if one of them does not complete. `None`: the default.
+    /// The reaction if a parent does not complete. `None`: the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_parent_fails: Option<IfParentFails>,
     /// Maximum number of attempts. `None`: a failure is final, and a task whose lease expires can be claimed any number
     /// of times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
-    /// What the agent needs to know, untouched.
+    /// The payload: the agent's input, unchanged.
     pub payload: JsonObject,
     /// Higher is claimed first.
     pub priority: i64,
@@ -60,7 +60,7 @@ pub struct Record {
     /// Not to be claimed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Timestamp>,
-    /// Words to choose by.
+    /// The tags.
     pub tags: Vec<Tag>,
     /// The title: the work in a few words, for people.
     pub title: Title,
@@ -80,7 +80,7 @@ pub struct Backoff {
     pub seconds: i64,
 }
 
-/// What a task does when one that it waits for ends and did not complete.
+/// The task's reaction to a parent that ends without completing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfParentFails {
@@ -89,11 +89,11 @@ pub enum IfParentFails {
     /// End as cancelled.
     #[default]
     Cancel,
-    /// Run all the same.
+    /// Run anyway.
     Run,
 }
 
-/// What a task's record says about its way through the states.
+/// The fields of a task's record that govern its transitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskPolicy {
     /// Its tags, by which a claim can choose it while it waits.

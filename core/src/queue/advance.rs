@@ -22,11 +22,11 @@ use crate::time::Timestamp;
 use crate::transition::{Command, Refusal, decide, is_over};
 use crate::tree::{Located, Report, Written};
 
-/// What a transition did.
+/// The result of a transition.
 pub(super) struct Changed {
-    /// What the entry was.
+    /// The entry before.
     pub(super) last: Entry,
-    /// What it is.
+    /// The entry after.
     pub(super) next: Entry,
 }
 

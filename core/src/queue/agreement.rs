@@ -15,7 +15,7 @@ use crate::task::{Record, Task};
 use crate::time::Timestamp;
 use crate::tree::{Report, ReportKind, places_to_wait};
 
-/// What of a task's name does not agree with the rest. No queue makes such a task.
+/// How a task's name contradicts its files. No queue makes such a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disagreement {
     /// Its name tells another time of enqueuing, or another priority, than its record.
@@ -27,7 +27,7 @@ pub enum Disagreement {
         /// That one.
         on: TaskId,
     },
-    /// It is put off to a time that neither its record nor a report tells, so nobody finds it.
+    /// It is scheduled for a time that is neither in its record nor in a report, so nobody finds it.
     Due {
         /// The time.
         due: Timestamp,
@@ -72,7 +72,7 @@ pub enum Disagreement {
 /// The reports that a task's name leads to, newest first, with the nonce of each; a last one of `None` is lost.
 pub(super) type Chain = [(Nonce, Option<Report>)];
 
-/// What does not agree; `None`: all does. `put_off_to` are the times that any report on the task tells.
+/// The contradiction; `None`: there is none. `put_off_to` are the start times in the reports on the task.
 pub(super) fn disagreement(
     entry: &Entry,
     task: &Task,

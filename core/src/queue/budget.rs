@@ -1,8 +1,7 @@
-//! What an operation may do for others: so many steps, so much time. What is left is for the next agent that comes by.
+//! A budget for work that an operation does for other agents: steps and time. The next agent does the rest.
 //!
-//! Any agent may have to draw the consequences of what another one did, or of time that has passed. How many there are
-//! is up to others: a task may have 100,000 that wait for it. Who wants something else is not to wait until all of it
-//! is done.
+//! Any agent may have to make changes that are due because of another agent or of time. Others determine how many: a
+//! task may have 100,000 dependents. An agent that wants something else must not wait until all of them are done.
 
 use crate::limits::Allowance;
 use crate::time::{Clock, Timestamp};

@@ -213,9 +213,9 @@ impl<S: Store> Queue<S> {
 
     /// Gives a task back that is one too many of its queue. True if it was.
     ///
-    /// Of agents that claim at once, whoever counts last sees the tasks of all, so no more than allowed are kept. Who
-    /// gave way has to count once more: then the last one to count sees only tasks that are kept, so not all of them
-    /// leave without one.
+    /// If several agents claim at once, the last to count sees the tasks of all, so the limit holds. An agent that gave
+    /// its task back counts once more. The last one to count then sees only kept tasks, so not all agents leave without
+    /// one.
     pub(super) fn gives_way(
         &self,
         claimed: &Claimed,
@@ -235,7 +235,7 @@ impl<S: Store> Queue<S> {
         match self.release(claimed.task.id, claimant, 0, now, nonce) {
             // Refused: somebody has called it off, or taken it over, meanwhile.
             Ok(_) | Err(Error::Refused { .. }) => in_flight.map(|_| true),
-            // It is held, and its holder is not told of it.
+            // It is held, and its holder does not know.
             Err(error) => Err(error.after_the_change()),
         }
     }

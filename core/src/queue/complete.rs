@@ -113,7 +113,7 @@ impl<S: Store> Queue<S> {
         let Error::Refused { refusal, .. } = refused else { return Ok(()) };
         let is_late = match refusal {
             Refusal::LeaseLost(_) | Refusal::AlreadyEnded { outcome: Outcome::Failed, .. } => true,
-            // Where attempts count, a task whose lease ran out waits for the next one.
+            // If attempts are limited, a task whose lease expired waits for the next one.
             Refusal::NotClaimed(_) => self.tree.find(id)?.is_some_and(|located| located.entry.generation > 0),
             _ => false,
         };

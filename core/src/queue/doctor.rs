@@ -61,7 +61,7 @@ pub struct Defect {
     pub task_id: Option<TaskId>,
     /// The file that is meant, or would be where it is missing.
     pub path: Path,
-    /// What is wrong.
+    /// The defect.
     pub problem: Problem,
     /// What the doctor did.
     pub became: Repair,

@@ -63,7 +63,7 @@ struct Shard {
     pending: BTreeMap<TaskId, Option<Timestamp>>,
 }
 
-/// What to do next.
+/// The next thing to do.
 #[derive(Clone, Debug)]
 pub enum EndStep {
     /// Nothing: this is the answer.

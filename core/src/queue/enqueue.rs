@@ -265,8 +265,8 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// When the task at this place of a call that began at `now` counts as enqueued: in order, however coarse the clock,
-/// and so that no time bucket of `ready/` has many names, since whoever claims reads all of one.
+/// The enqueue time of the task at this place of a call that began at `now`. Times are in order, however coarse the
+/// clock. They are spread so that no time bucket of `ready/` has many names, since a claim reads all of one.
 pub(super) fn apart(now: Timestamp, place: usize) -> Timestamp {
     now.plus_micros(u64::try_from(place).unwrap_or(0).saturating_mul(limits::BATCH_MICROS_APART))
 }

@@ -35,7 +35,7 @@ pub struct Item {
     pub attempt: u32,
     /// When it is due, if it is scheduled.
     pub scheduled_at: Option<Timestamp>,
-    /// What it waits for, if it is blocked.
+    /// The parent that it waits for, if it is blocked.
     pub blocked_on: Option<TaskId>,
     /// The request to its holder to stop, if there is one.
     pub cancel_request: Option<CancelRequest>,

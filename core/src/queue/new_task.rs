@@ -19,13 +19,13 @@ pub struct NewTask {
     pub queue: QueueName,
     /// How many seconds it may wait to be claimed, from when it can be.
     pub ttl_seconds: i64,
-    /// Who enqueues it.
+    /// The enqueuer's run id.
     pub created_by: RunId,
-    /// Words to choose by.
+    /// The tags.
     pub tags: Vec<Tag>,
     /// When and how often it is to be tried.
     pub plan: Plan,
-    /// What the agent needs to know.
+    /// The payload: the agent's input.
     pub payload: JsonObject,
 }
 
@@ -41,7 +41,7 @@ pub struct Plan {
     pub start: Start,
     /// The tasks that must have ended before.
     pub after: Vec<TaskId>,
-    /// What to do if one of them does not complete.
+    /// The reaction if a parent does not complete.
     pub if_parent_fails: Option<IfParentFails>,
     /// If another task with this key has not ended in the queue, that one is answered, and this one is not enqueued.
     pub unique: Option<UniqueKey>,

@@ -41,7 +41,7 @@ pub struct Progress {
 /// The caller that fails a task, and how.
 #[derive(Clone, Debug)]
 pub struct Failing {
-    /// What went wrong.
+    /// The error message.
     pub error: ErrorMessage,
     /// End the task even if attempts are left.
     pub is_final: bool,

@@ -42,7 +42,7 @@ struct Holder {
     again: Option<Again>,
 }
 
-/// What came of asking for a key.
+/// The answer to a request for a key.
 pub(super) enum Keyed {
     /// The task has it, or asks for none.
     Held,
@@ -106,8 +106,8 @@ impl<S: Store> Queue<S> {
         Ok(was_staged)
     }
 
-    /// Gives the task the key that it asks for, if it asks for one; else tells the live task that has it. One that is
-    /// put back gets it anew, since others may have seen that it had ended.
+    /// Gives the task the key that it asks for, if it asks for one, or returns the live task that has the key. A
+    /// retried task asks again, since others may have seen that it had ended.
     pub(super) fn take_key(
         &self,
         task: &Task,
@@ -235,8 +235,7 @@ impl<S: Store> Queue<S> {
                 }
                 continue;
             };
-            // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on
-            // it.
+            // The agent that made this entry may have died before it was on disk, and this operation relies on it.
             self.tree.keep_name(&located)?;
             if self.settled_by_time(&located, now, nonce)? {
                 continue;

@@ -50,7 +50,7 @@ impl Notice {
     }
 }
 
-/// What to do next.
+/// The next thing to do.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Nothing: this is the answer.

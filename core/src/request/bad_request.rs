@@ -14,7 +14,7 @@ use crate::spelling::shortened;
 /// A value that is not taken. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadRequest {
-    /// Nobody is named who acts.
+    /// The run id of the acting agent is missing.
     NoRunId,
     /// A title, run id, tag, queue, claim nonce or error message outside its limits.
     Name(BadName),
@@ -46,7 +46,7 @@ pub enum BadRequest {
         /// As given.
         given: String,
     },
-    /// What to do if a parent fails, of a task that has none.
+    /// `if_parent_fails` for a task without parents.
     IfParentFailsAlone,
     /// A time before the first or after the last that a name can say.
     Time {
@@ -93,7 +93,7 @@ pub enum BadRequest {
     TaskId(BadTaskId),
 }
 
-/// What stands in a field of a draft that is read from JSON.
+/// The kind of a field of a draft that is read from JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A string.

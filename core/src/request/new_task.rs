@@ -42,8 +42,8 @@ pub struct Draft {
     pub tags: Vec<String>,
     /// The queue to wait in; left out: `default`.
     pub queue: Option<String>,
-    /// How many attempts there may be; left out: one failure is final, and a lease that ran out can be taken over
-    /// without end.
+    /// Maximum number of attempts; left out: a failure is final, and a task whose lease expires can be claimed any
+    /// number of times.
     pub max_attempts: Option<i64>,
     /// How many seconds to wait after the first failed attempt; left out: [`limits::BACKOFF_SECONDS_DEFAULT`].
     pub backoff_seconds: Option<i64>,
@@ -133,7 +133,7 @@ impl Draft {
     }
 }
 
-/// The fields of a [`Draft`] in JSON, but for the payload, which may be anything.
+/// The fields of a [`Draft`] in JSON, except the payload, which may be anything.
 pub(super) const FIELDS: [(&str, Kind); 14] = [
     ("title", Kind::Text),
     ("priority", Kind::Whole(i64::MIN, i64::MAX)),

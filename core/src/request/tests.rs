@@ -1,4 +1,4 @@
-//! What is taken, what is refused, and in which words.
+//! Accepted and refused values, and the messages.
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -60,7 +60,7 @@ pub enum Command {
     Timeout {
         /// The task's.
         policy: TaskPolicy,
-        /// Of a lease that ran out.
+        /// The report of an expired lease.
         report: Option<Nonce>,
     },
     /// Make the change that is due because of the parents' states.
@@ -108,7 +108,7 @@ pub enum Verdict {
     },
 }
 
-/// What a cancel does to a task that another agent holds.
+/// The effect of a cancel on a task that another agent holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfHeld {
     /// Nothing.

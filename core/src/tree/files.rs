@@ -29,10 +29,10 @@ impl<S: Store> Tree<S> {
                 return Ok(Moved::Here);
             }
             if !self.store.exists(from)? {
-                // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when it is
-                // sent again. The new name of a claim, an end or a cancel holds this agent's nonce, so nobody
-                // else has made it; that of an expiry or a release says only what whoever made it would say, and none
-                // but the holder makes that of a release.
+                // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when the
+                // rename is sent again. The new name of a claim, an end or a cancel has this agent's nonce, so nobody
+                // else has made it. The name of an expiry is the same whichever agent makes it, and only the holder
+                // makes that of a release.
                 return Ok(if self.store.exists(to)? { Moved::Here } else { Moved::Gone });
             }
             self.make_dirs(&to.dir)?;
@@ -70,8 +70,8 @@ impl<S: Store> Tree<S> {
         self.make_all_dirs([dir.clone()])
     }
 
-    /// Makes directories and those above them. Their own names are durable when the call returns, whoever made them;
-    /// where names are ordered, once anything in them is.
+    /// Makes directories and those above them. Their own names are durable when the call returns, even if another agent
+    /// made them; where names are ordered, once anything in them is.
     ///
     /// Syncing comes last: it takes long, and until the lowest is there, others may remove what is still empty.
     pub(crate) fn make_all_dirs(&self, dirs: impl IntoIterator<Item = Dir>) -> Result<(), Error> {

@@ -19,15 +19,15 @@ use crate::store::Store;
 use crate::tags::Choice;
 use crate::time::Timestamp;
 
-/// What a claim looks for.
+/// The search of a claim.
 pub(crate) struct Search<'a> {
     /// In these queues; none: in all of them.
     pub(crate) queues: &'a [QueueName],
     /// Not in these.
     pub(crate) except: &'a [QueueName],
-    /// What was left over by a claim serves only those that choose alike.
+    /// A claim's leftover names serve only claims with the same choice.
     pub(crate) choice: &'a Choice,
-    /// What chance says where some names are to be passed over.
+    /// The random value that decides which names to skip.
     pub(crate) chance: Nonce,
 }
 

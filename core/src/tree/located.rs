@@ -41,8 +41,7 @@ impl Located {
         ended_at.is_some_and(|at| at.micros_since(now).max(now.micros_since(at)) < limits::FLUSH_MICROS)
     }
 
-    /// The entry as it was, but for its version, before an end that is not finished: an ended name that still stands in
-    /// `claimed/`.
+    /// The entry as it was, except its version, before an unfinished end: an ended name that is still in `claimed/`.
     pub(crate) fn before_its_end(&self) -> Option<Entry> {
         match &self.entry.state {
             State::Ended(Ending { outcome: Outcome::Completed | Outcome::Failed, lease: Some(lease), .. })

@@ -43,7 +43,7 @@ impl<S: Store> Tree<S> {
         if self.formatted.get() {
             return Ok(false);
         }
-        // Before the format, so that whoever sees that knows that these are on disk.
+        // Before the format, so that an agent that sees the format knows that these are on disk.
         self.make_all_dirs(layout::root_dirs())?;
         self.place_sweep_token(now)?;
         let content = format!("{}\n", layout::format_json());
@@ -133,8 +133,8 @@ fn check_format(content: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Fails if the directory uses something that this version does not know. What is no list of names tells of such a
-/// thing, too: a version that does not know what it says must not go on.
+/// Fails if the directory uses a feature that this version does not know. A value that is no list of names counts as
+/// one, too: a version that does not understand it must not go on.
 fn check_features(format: Option<&serde_json::Value>) -> Result<(), Error> {
     let Some(listed) = format.and_then(|format| format.get("features")) else { return Ok(()) };
     let unknown = |feature: &&serde_json::Value| !layout::FEATURES.iter().any(|known| feature.as_str() == Some(known));

@@ -1,5 +1,5 @@
-//! What a repair does to files. Each step is a rename from an exact old name, or a link to a name that must be free,
-//! and what came to a directory is durable before the next step relies on it.
+//! The file operations of a repair. Each step is a rename from an exact old name, or a link to a name that must be
+//! free. A new name is durable before the next step relies on it.
 
 use alloc::boxed::Box;
 
@@ -16,10 +16,10 @@ use crate::path::{Dir, Path};
 use crate::store::{DirRemoved, Linked, Moved, Store, StoreErrorKind};
 use crate::task::Task;
 
-/// What became of a defect.
+/// The outcome of a repair for a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// Nothing: it was only examined, or cannot be mended, or another agent changed it meanwhile.
+    /// Nothing: it was only examined, or cannot be repaired, or another agent changed it meanwhile.
     Left,
     /// It is as it should be.
     Mended,
@@ -135,13 +135,13 @@ impl<'a, S: Store> Repairer<'a, S> {
         Ok(Repair::Left)
     }
 
-    /// Links a task again that has a record and no entry, as its first entry. Whoever asks looks at its parents then.
+    /// Links a task again that has a record and no entry, as its first entry. The caller looks at its parents then.
     ///
-    /// An enqueuer or another doctor may have been stopped just before it links the entry, and may go on at any time
-    /// later, when the task is long claimed: the old name would come back. So the record is renamed first. Whoever
-    /// holds the old name links nothing any more; of several doctors one succeeds; and if it dies the next one begins
-    /// with the new name. From then on nobody else can make an entry, so if the record has no other name there is none
-    /// anywhere, and there will be none but this one.
+    /// An enqueuer or another doctor may have been paused just before it links the entry, and may go on when the task
+    /// is long claimed: the old name would come back. Renaming the record first is a fence: a paused process still
+    /// holds the old path, so its link fails. One of several doctors succeeds; if it dies, the next one begins with the
+    /// new name. From then on nobody else can make an entry. So if the record has no other name, this entry is the only
+    /// one.
     pub(crate) fn relink(&mut self, id: TaskId) -> Result<Relinked, Error> {
         for _ in 0..LOOKS {
             let (fenced, task) = match self.fence(id)? {

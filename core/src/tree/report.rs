@@ -25,12 +25,12 @@ use crate::path::Path;
 use crate::sorted;
 use crate::time::Timestamp;
 
-/// What somebody reported on a task.
+/// A report on a task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Of what.
     pub kind: ReportKind,
-    /// By whom; for a lease that ran out, whose it was. Empty: nobody, but what became of another task.
+    /// The author's run id; for an expired lease, its holder's. Empty: the end of another task caused it.
     pub run_id: String,
     /// When.
     pub at: Timestamp,
@@ -41,10 +41,10 @@ pub struct Report {
     /// What came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<JsonObject>,
-    /// What went wrong.
+    /// The error message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorMessage>,
-    /// Why it is called off.
+    /// Why it is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
     /// The fraction done, from 0 to 1.
@@ -64,8 +64,8 @@ pub struct Report {
     pub previous: Option<Nonce>,
 }
 
-/// The mark of a task that was brought in from elsewhere by [`crate::Queue::import`]. What had been reported on the
-/// task by then, who had held it, and that it had ended, is what the line said, and was not seen here.
+/// The mark of a task that [`crate::Queue::import`] has added. Its earlier reports, its holders and its end come from
+/// the imported line, and were not seen here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Import {
     /// When.
@@ -85,11 +85,11 @@ pub enum ReportKind {
     Completed,
     /// The failure of an attempt, of the task if it was the last.
     Failed,
-    /// A lease that ran out; tasks with a number of attempts have these.
+    /// An expired lease; only tasks with limited attempts have these.
     TimedOut,
     /// A task that was given back for later.
     Released,
-    /// A task that was called off.
+    /// A task that was cancelled.
     Cancelled,
     /// A holder that was asked to stop.
     CancelRequested,
@@ -195,7 +195,7 @@ impl Line {
     }
 }
 
-/// What a task's file tells behind its first line.
+/// The content of a task's file after its first line.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     /// The reports, as they came, each once.

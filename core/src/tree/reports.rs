@@ -23,9 +23,9 @@ use crate::time::Timestamp;
 impl<S: Store> Tree<S> {
     /// Writes what somebody says of the task at `located`, before the name `next` that points at it: CM-4.
     ///
-    /// It is a line of the task's file, added by the entry's own name: where that is gone, another agent was faster. On
-    /// a medium that cannot add lines it is a file of its own, and progress always is, as the next one takes its place:
-    /// the one before is passed over, and answered, to be removed once the rename has succeeded.
+    /// It is a line of the task's file, appended under the entry's own name: if that is gone, another agent was faster.
+    /// On a medium that cannot append it is a separate file. Progress always is, as the next one replaces it: the
+    /// replaced one is returned, to be removed once the rename has succeeded.
     ///
     /// A line is durable when this returns if it `flushes`.
     pub(crate) fn write_report(
@@ -101,8 +101,8 @@ impl<S: Store> Tree<S> {
         Ok(self.store.append(path, text.as_bytes(), most)?)
     }
 
-    /// Keeps a result that came too late, one for each lease, for whoever holds the task now may want it. Where there
-    /// is no room for it, that is told as a warning.
+    /// Keeps a late result, one for each lease, since the current holder may want it. If there is no room for it, a
+    /// warning says so.
     pub(crate) fn keep_late_result(&self, id: TaskId, nonce: Nonce, report: &Report) -> Result<(), Error> {
         let line = Line::of(id, LATE, nonce, report)?;
         for _ in 0..limits::RACES {
@@ -144,7 +144,7 @@ impl<S: Store> Tree<S> {
                 Appended::Unable => return Err(unable(path).into()),
             }
         }
-        // Whoever wrote them may have died before it flushed them.
+        // Their writer may have died before it flushed them.
         self.store.flush(path)?;
         Ok(())
     }
@@ -185,8 +185,7 @@ impl<S: Store> Tree<S> {
         Ok(report.map(|report| Latest { report, file: place.file() }))
     }
 
-    /// When a task was put off to, by any report on it, latest first: where else than its record says it may be
-    /// scheduled.
+    /// The start times in the reports on a task, latest first: where it may be scheduled, other than in its record.
     pub(crate) fn times_put_off_to(&self, id: TaskId) -> Result<Vec<Timestamp>, Error> {
         let told = self.file_of(id)?.map(|(_, told)| told).unwrap_or_default();
         let mut times = Vec::new();

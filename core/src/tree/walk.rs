@@ -27,9 +27,9 @@ pub(crate) struct Walk<'a> {
     pub(crate) except: &'a [QueueName],
     /// Not beyond this time.
     pub(crate) until: Option<Timestamp>,
-    /// What to do with directories that are met empty on the way.
+    /// Whether to remove directories that are found empty on the way.
     pub(crate) empties: Empties,
-    /// What chance says where some names are to be passed over.
+    /// The random value that decides which names to skip.
     pub(crate) chance: Nonce,
     /// Notes how each directory is before it is read.
     pub(crate) watch: Option<&'a mut Watch>,
@@ -52,7 +52,7 @@ impl Walk<'_> {
     }
 }
 
-/// What to do with directories that are met empty.
+/// Whether to remove directories that are found empty.
 #[derive(Clone, Copy)]
 pub(crate) enum Empties {
     /// Leave them.

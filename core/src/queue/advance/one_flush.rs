@@ -2,7 +2,7 @@
 //!
 //! A report and the name that points at it are two changes of the disk. Where the medium orders names, one flush does
 //! for both, if nobody takes the end for one before that flush: so the entry is renamed to its ended name *where it
-//! stands*, in `claimed/`, then its file is flushed, and then it goes to `done/`. What stands in `done/` has its
+//! stands*, in `claimed/`, then its file is flushed, and then it goes to `done/`. Every entry in `done/` has its
 //! report. An ended name in `claimed/` is an end that is not finished: its holder is at the flush, or has died, or the
 //! power was cut. It counts as still held. The next agent that meets it finishes the end if the report is there, else
 //! takes it back.

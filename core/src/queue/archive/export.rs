@@ -216,7 +216,7 @@ struct ReportLines {
     left_out: usize,
 }
 
-/// What a report costs beside its content at most, in a line and in a task's file.
+/// The most bytes that a report takes beside its content, in a line and in a task's file.
 const REPORT_LINE_BYTES: usize = 160;
 
 impl ReportLines {

@@ -52,7 +52,7 @@ pub(super) struct ReportLine {
     pub(super) content: Box<RawValue>,
 }
 
-/// What is set for a queue, as one line.
+/// A queue's settings, as one line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SettingsLine {
     pub(super) queue: QueueName,

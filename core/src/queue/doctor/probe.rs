@@ -91,8 +91,8 @@ impl Medium {
 }
 
 impl<S: Store> Queue<S> {
-    /// Tries in `tmp/` what the queue needs of a filesystem, and removes what it made, but for `tmp/` itself. `now` is
-    /// what the filesystem's clock is compared with.
+    /// Tests in `tmp/` whether the filesystem does what the queue needs, and removes its files, except `tmp/` itself.
+    /// `now` is compared with the filesystem's clock.
     ///
     /// That the medium fails is a result here, and no error.
     pub fn probe(&self, now: Timestamp, nonce: Nonce) -> Result<Medium, Error> {

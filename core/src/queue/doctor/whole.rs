@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::tree::{Located, Repair};
 
 impl<S: Store> Examination<'_, S> {
-    /// A draft in `tmp/`. What a doctor tries the filesystem with may be in use, and is a leftover only once it is old.
+    /// A draft in `tmp/`. Files of a doctor's filesystem test may be in use, and are leftovers only once they are old.
     pub(super) fn check_draft(&mut self, draft: &Path) -> Result<(), Error> {
         let Ok(doctor) = draft.name.parse::<Nonce>() else {
             self.diagnosis.leftovers.drafts += 1;
