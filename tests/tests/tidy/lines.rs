@@ -10,13 +10,6 @@ const MOST: usize = 120;
 /// Files with longer lines, and how many each has. This list only shrinks, until it is empty.
 const LONG_LINES: &[(&str, usize)] = &[
     ("cli-wasi/tests/arguments.rs", 1),
-    ("core/src/queue/advance.rs", 1),
-    ("core/src/queue/settle.rs", 1),
-    ("core/src/tree.rs", 1),
-    ("core/src/tree/head.rs", 1),
-    ("core/src/tree/marks.rs", 1),
-    ("core/src/tree/opening.rs", 1),
-    ("core/src/tree/repair.rs", 1),
     ("js/bench/bench.mjs", 2),
     ("js/bench/contenders.mjs", 1),
     ("js/bench/sqlite.mjs", 1),
