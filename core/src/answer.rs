@@ -215,7 +215,7 @@ pub struct Report {
     pub generation: u32,
     /// Which attempt that was.
     pub attempt: u32,
-    /// What came of it.
+    /// The result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<JsonObject>,
     /// The error message.

@@ -172,7 +172,7 @@ impl Task {
         Task::decode_foreign(id, bytes)
     }
 
-    /// As [`Task::decode`], where the id may come from anybody: it must be that of the canonical form.
+    /// As [`Task::decode`], for an id from an untrusted source: it must be that of the canonical form.
     pub fn decode_foreign(id: TaskId, bytes: &[u8]) -> Result<Task, BadRecord> {
         // `serde` would also take a list of the fields' values.
         if bytes.first() != Some(&b'{') {
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_id_is_that_of_the_canonical_form() {
-        // Computed apart from this crate: keys sorted, no white space, numbers as doubles, then SHA-256.
+        // Computed independently of this crate: keys sorted, no white space, numbers as doubles, then SHA-256.
         let canonical = r#"{"created_at":"2026-11-22T08:30:00.000001+00:00","created_by":"orchestrator","payload":{"a":1.5,"z":1.2345678901234568e+22},"priority":5,"queue":"default","tags":["billing"],"title":"Refactor billing","ttl_seconds":86400}"#;
         assert_eq!(Task::encode(record()).unwrap().0.id, TaskId::of_canonical(canonical.as_bytes()));
     }

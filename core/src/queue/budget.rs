@@ -6,7 +6,7 @@
 use crate::limits::Allowance;
 use crate::time::{Clock, Timestamp};
 
-/// What is left of an allowance. Its time begins with the first step, which there always is: on a slow medium, too,
+/// The rest of an allowance. Its time begins with the first step, which is always allowed: even on a slow medium
 /// something is done.
 pub(super) struct Budget<'a> {
     steps: u64,
@@ -35,7 +35,7 @@ impl Budget<'_> {
         goes_on
     }
 
-    /// True if there may be another step. For a look at what may turn out to stay as it is: only time bounds those.
+    /// True if there may be another step. For looks that may change nothing: only time bounds those.
     pub(super) fn goes_on(&mut self) -> bool {
         self.is_spent = self.is_spent || self.steps == 0 || self.is_late();
         !self.is_spent

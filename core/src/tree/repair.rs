@@ -38,7 +38,7 @@ impl Repair {
     }
 }
 
-/// What came of a fence around a record.
+/// The result of a fence around a record.
 pub(crate) enum Fence {
     /// It is under this name, which nobody else knows, and the task has no entry.
     Mine(Path, Box<Task>),
@@ -52,7 +52,7 @@ pub(crate) enum Fence {
     SeveralNames,
 }
 
-/// What came of linking a task again.
+/// The result of linking a task again.
 pub(crate) enum Relinked {
     /// Its first entry stands here.
     At(Located),
@@ -62,7 +62,7 @@ pub(crate) enum Relinked {
     Left,
 }
 
-/// What a repair works with.
+/// The state of a repair.
 pub(crate) struct Repairer<'a, S> {
     tree: &'a Tree<S>,
     nonces: &'a mut dyn FnMut() -> Nonce,
@@ -95,7 +95,7 @@ impl<'a, S: Store> Repairer<'a, S> {
     /// A writer that was stopped in the middle may go on; what it writes is then in `quarantine/`, and its link fails.
     pub(crate) fn quarantine_record(&mut self, id: TaskId, path: &Path) -> Result<Repair, Error> {
         let Some(quarantine) = self.moved_to_quarantine(path)? else { return Ok(Repair::Left) };
-        // What is no file, or shown to nobody, holds no task.
+        // A thing that is no file, or that nobody may read, holds no task.
         let content = self.tree.store.read(&quarantine, limits::RECORD_BYTES).ok().flatten().unwrap_or_default();
         if Task::decode(id, &content).is_err() {
             return Ok(Repair::Quarantined);
@@ -162,7 +162,7 @@ impl<'a, S: Store> Repairer<'a, S> {
         Ok(Relinked::Left)
     }
 
-    /// Takes the record of a task that has no entry away from everybody else.
+    /// Gives the record of a task without an entry a name that no other agent knows.
     pub(crate) fn fence(&mut self, id: TaskId) -> Result<Fence, Error> {
         let store = &self.tree.store;
         let Some((path, record)) = self.tree.record_file(id)? else { return Ok(Fence::Gone) };
@@ -199,7 +199,7 @@ impl<'a, S: Store> Repairer<'a, S> {
         Ok(None)
     }
 
-    /// Gives something a name, in the directory that it is in, which no queue gives and which nobody looks for.
+    /// Renames something, within its directory, to a name that no queue uses and nobody looks for.
     pub(crate) fn moved_beside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
         let name = layout::quarantine_in_place(self.nonce(), &path.name);
         let short = name.get(..limits::NAME_BYTES).unwrap_or(&name);

@@ -21,7 +21,7 @@ use crate::task::Task;
 use crate::time::Timestamp;
 
 impl<S: Store> Tree<S> {
-    /// Writes what somebody says of the task at `located`, before the name `next` that points at it: CM-4.
+    /// Writes a report on the task at `located`, before the name `next` that points at it: CM-4.
     ///
     /// It is a line of the task's file, appended under the entry's own name: if that is gone, another agent was faster.
     /// On a medium that cannot append it is a separate file. Progress always is, as the next one replaces it: the
@@ -85,8 +85,8 @@ impl<S: Store> Tree<S> {
         Ok(Written::File { file, superseded })
     }
 
-    /// Has the record in `tasks/`, which is another file than the entry, as in a copy, be the entry's again: what is
-    /// reported from now on is read there.
+    /// Makes the record in `tasks/` and the entry one file again, if they are two, as in a copy: later reports are read
+    /// there.
     pub(super) fn join_record(&self, located: &Located, nonce: Nonce) -> Result<(), Error> {
         let mut nonces = nonce.counted_on();
         Repairer::new(self, &mut nonces).join_record(located).map(drop)
@@ -125,8 +125,7 @@ impl<S: Store> Tree<S> {
         Err(Error::Contended)
     }
 
-    /// The results on a task that came too late, oldest first, as far as they can be read: the newest
-    /// [`limits::LATE_RESULTS`].
+    /// The late results of a task, oldest first, as far as they can be read: the newest [`limits::LATE_RESULTS`].
     pub(crate) fn late_results(&self, id: TaskId) -> Result<Vec<Report>, Error> {
         Ok(self.told_of(id)?.late_results())
     }
@@ -150,7 +149,7 @@ impl<S: Store> Tree<S> {
     }
 
     /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a
-    /// report is missing or torn, or cannot be read. To be told, not to be decided by.
+    /// report is missing or torn, or cannot be read. For answers, not for decisions.
     pub(crate) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
         self.history_in(entry, &self.told_by(entry)?)
     }
@@ -199,7 +198,7 @@ impl<S: Store> Tree<S> {
         Ok(times)
     }
 
-    /// What a task's file tells, if the entry's name leads to anything.
+    /// The reports in a task's file, if the entry's name leads to any.
     pub(crate) fn told_by(&self, entry: &Entry) -> Result<Told, Error> {
         if entry.report.is_none() { Ok(Told::default()) } else { self.told_of(entry.id) }
     }
@@ -224,14 +223,13 @@ impl<S: Store> Tree<S> {
         Ok(self.whole_file_of(id)?.map(|(path, content)| (path, Told::read(id, &content))))
     }
 
-    /// The reports on a task, those that its file tells and those that are files of their own, as far as these can be
-    /// listed.
+    /// The reports on a task, those in its file and those in separate files, as far as these can be listed.
     pub(crate) fn all_places<'a>(&self, id: TaskId, told: &'a Told) -> Result<Vec<Place<'a>>, Error> {
         let files = self.unless_in_the_way(self.report_files(id))?.unwrap_or_default();
         Ok(told.places().chain(files).collect())
     }
 
-    /// The reports on a task that are files of their own.
+    /// The reports on a task in separate files.
     pub(crate) fn report_files(&self, id: TaskId) -> Result<Vec<Place<'static>>, Error> {
         let dir = layout::record(id).dir;
         let hex = id.hex();
@@ -258,7 +256,7 @@ fn not_added(path: &Path, why: &str) -> StoreError {
     StoreError { operation: "add to", path: path.to_string(), kind: StoreErrorKind::Other, detail: why.into() }
 }
 
-/// On the host there is: another face can.
+/// Only this host cannot: the command line can.
 fn unable(path: &Path) -> StoreError {
     not_added(path, "this host cannot append to a file atomically; use the `muse coord` command line for this call")
 }

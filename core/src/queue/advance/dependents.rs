@@ -1,12 +1,12 @@
-//! Tasks that wait for others. A blocked task stands in the directory of the one that it waits for now,
-//! `blocked/<aa>/<parent>/`. A task with several parents also has a *mark* in the directory of each, an empty file that
-//! tells its id and what it does if that parent fails.
+//! Tasks that wait for others. A blocked task is in the directory of its current parent, `blocked/<aa>/<parent>/`. A
+//! task with several parents also has a *mark* in the directory of each, an empty file whose name has the task's id and
+//! its reaction to a failed parent.
 //!
-//! An agent that ends a task looks into that directory and moves on what stands there: to the next parent that has not
-//! ended, to `ready/`, or to `done/` as cancelled, because of how the parent ended. If the task did not
-//! complete, the agent follows the marks, too, and cancels what is to be cancelled wherever it stands. An agent that
-//! links or moves a task into such a directory looks at all parents afterwards. So of an end and a task that comes to
-//! wait for it at the same time, one is seen by the other. If an agent dies in between, a sweep makes up for it.
+//! An agent that ends a task looks into that directory and moves on the tasks there: to the next parent that has not
+//! ended, to `ready/`, or to `done/` as cancelled. If the ended task did not complete, the agent follows the marks,
+//! too, and cancels the marked tasks wherever they are. An agent that links or moves a task into such a directory looks
+//! at all parents afterwards. So if a parent ends at that very moment, one of the two agents sees the other's change.
+//! If an agent dies in between, a sweep does the rest.
 
 use alloc::format;
 use alloc::string::String;

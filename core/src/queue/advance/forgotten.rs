@@ -1,5 +1,5 @@
-//! Blocked tasks whose parent has ended without their having been told: the agent that ended it died, or its budget did
-//! not suffice.
+//! Blocked tasks that were not moved on although their parent has ended: the agent that ended it died, or its budget
+//! did not suffice.
 
 use alloc::string::String;
 use alloc::vec::Vec;

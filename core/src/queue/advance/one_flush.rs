@@ -1,11 +1,11 @@
 //! Ends by one flush.
 //!
-//! A report and the name that points at it are two changes of the disk. Where the medium orders names, one flush does
-//! for both, if nobody takes the end for one before that flush: so the entry is renamed to its ended name *where it
-//! stands*, in `claimed/`, then its file is flushed, and then it goes to `done/`. Every entry in `done/` has its
-//! report. An ended name in `claimed/` is an end that is not finished: its holder is at the flush, or has died, or the
-//! power was cut. It counts as still held. The next agent that meets it finishes the end if the report is there, else
-//! takes it back.
+//! A report and the name that points at it are two changes on disk. If the medium orders names, one flush covers both,
+//! provided that nobody relies on the end before that flush. So the entry is first renamed to its ended name *in its
+//! place*, in `claimed/`, then its file is flushed, and then it goes to `done/`. Every entry in `done/` has its report.
+//! An ended name in `claimed/` is an end that is not finished: its holder is at the flush, or has died, or the power
+//! was cut. It counts as still held. The next agent that meets it finishes the end if the report is there, else takes
+//! it back.
 
 use crate::entry::{Entry, QueueLabel, State};
 use crate::error::Error;
