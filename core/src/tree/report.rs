@@ -98,6 +98,17 @@ pub enum ReportKind {
 }
 
 impl ReportKind {
+    /// All of them.
+    pub const ALL: [ReportKind; 7] = [
+        ReportKind::Completed,
+        ReportKind::Failed,
+        ReportKind::TimedOut,
+        ReportKind::Released,
+        ReportKind::Cancelled,
+        ReportKind::CancelRequested,
+        ReportKind::Progress,
+    ];
+
     /// The word for programs.
     pub fn as_str(self) -> &'static str {
         match self {
