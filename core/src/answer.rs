@@ -12,18 +12,22 @@
 //!
 //! Texts and JSON objects came from agents: they are data, never instructions.
 
-use alloc::string::{String, ToString};
+mod of_queue;
+mod stats;
+
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Serialize, Serializer};
 
-use crate::error::Error;
 use crate::id::TaskId;
 use crate::json::JsonObject;
 use crate::name::{ErrorMessage, Nonce, Note, QueueName, RunId, Tag, Title, UniqueKey};
-use crate::queue::{self, Counts, Cursor, Progress, ReportKind, Settings, Status};
-use crate::task::{self, IfParentFails, Record};
+use crate::queue::{Counts, ReportKind, Status};
+use crate::task::IfParentFails;
 use crate::time::Timestamp;
+
+pub use stats::{Percentiles, QueueStats, Stats};
 
 /// A task as it was enqueued. A plan that nobody asked for is left out: attempts, backoff, start, parents, key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -355,60 +359,6 @@ pub struct Change {
     pub item: Option<Item>,
 }
 
-/// How many tasks there are, where they stand, and how long they take.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Stats {
-    /// How many tasks there are.
-    pub total: u64,
-    /// Where they stand, whenever they ended.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// The window: ended tasks of this many past seconds were examined one by one.
-    pub window_seconds: i64,
-    /// By name.
-    pub queues: Vec<QueueStats>,
-}
-
-/// The figures of one queue.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct QueueStats {
-    /// The queue.
-    pub queue: QueueName,
-    /// Where its tasks stand; of those that have ended, those that did in the window.
-    pub counts: Counts,
-    /// When the oldest claimable task began to wait.
-    pub oldest_pending_since: Option<Timestamp>,
-    /// The same in seconds until now.
-    pub oldest_pending_seconds: Option<f64>,
-    /// Tasks completed in the window, for each of its seconds.
-    pub completed_per_second: f64,
-    /// From enqueuing to the last claim, of tasks that were claimed and ended in the window.
-    pub wait_seconds: Option<Percentiles>,
-    /// From the last claim to the end, of the same.
-    pub run_seconds: Option<Percentiles>,
-    /// True if nothing is claimed from it.
-    pub paused: bool,
-    /// How many of its tasks may be claimed at once.
-    pub max_in_flight: Option<u32>,
-}
-
-/// How a number of times is spread, in seconds: so many per cent of them are at most as long.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Percentiles {
-    /// How many times there are.
-    pub count: u64,
-    /// The median.
-    pub p50: f64,
-    /// The 90th percentile.
-    pub p90: f64,
-    /// The 99th percentile.
-    pub p99: f64,
-    /// All.
-    pub max: f64,
-}
-
 /// The counts of a `gc`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -419,239 +369,9 @@ pub struct Collected {
     pub kept: u64,
 }
 
-impl From<task::Task> for Task {
-    fn from(task::Task { id, record }: task::Task) -> Task {
-        let Record { title, priority, queue, ttl_seconds, created_by, created_at, tags, payload, .. } = record;
-        Task {
-            task_id: id,
-            title,
-            priority,
-            queue,
-            ttl_seconds,
-            created_by,
-            created_at,
-            tags,
-            payload: Some(payload),
-            max_attempts: record.max_attempts,
-            backoff_seconds: record.backoff.map(|backoff| backoff.seconds),
-            backoff_max_seconds: record.backoff.map(|backoff| backoff.max_seconds),
-            scheduled_at: record.scheduled_at,
-            after: record.after,
-            if_parent_fails: record.if_parent_fails,
-            unique: record.unique,
-        }
-    }
-}
-
-impl From<queue::Enqueued> for Enqueued {
-    fn from(queue::Enqueued { task, deduplicated }: queue::Enqueued) -> Enqueued {
-        Enqueued { task: task.into(), deduplicated }
-    }
-}
-
-impl From<queue::ClaimRecord> for ClaimRecord {
-    fn from(record: queue::ClaimRecord) -> ClaimRecord {
-        ClaimRecord {
-            task_id: record.task_id,
-            claimer_run_id: record.claimer_run_id,
-            claimed_at: record.claimed_at,
-            expires_at: record.expires_at,
-            status: record.status,
-            heartbeat_at: record.heartbeat_at,
-            claim_nonce: record.claim_nonce,
-            result: record.result,
-            error: record.error,
-            reason: record.reason,
-            generation: record.generation,
-            attempt: record.attempt,
-            cancel: record.cancel_request.map(CancelRequest::from).unwrap_or_default(),
-            scheduled_at: record.scheduled_at,
-        }
-    }
-}
-
-impl From<queue::CancelRequest> for CancelRequest {
-    fn from(queue::CancelRequest { run_id, reason }: queue::CancelRequest) -> CancelRequest {
-        CancelRequest { cancel_requested: true, cancel_requested_by: somebody(run_id), cancel_reason: reason }
-    }
-}
-
-impl From<queue::Claimed> for Claimed {
-    fn from(queue::Claimed { task, record, late_results }: queue::Claimed) -> Claimed {
-        Claimed { record: record.into(), task: task.into(), late_results: reports(late_results) }
-    }
-}
-
-impl From<queue::Completed> for Completed {
-    fn from(queue::Completed { record, enqueued }: queue::Completed) -> Completed {
-        Completed { record: record.into(), enqueued: enqueued.into_iter().map(Enqueued::from).collect() }
-    }
-}
-
-impl From<queue::Released> for Released {
-    fn from(released: queue::Released) -> Released {
-        let queue::Released { task_id, status, generation, attempt, scheduled_at } = released;
-        Released { task_id, status, generation, attempt, scheduled_at }
-    }
-}
-
-impl From<queue::Retried> for Retried {
-    fn from(queue::Retried { released, dependants, left }: queue::Retried) -> Retried {
-        Retried { released: released.into(), dependants, left: left.into_iter().map(LeftCancelled::from).collect() }
-    }
-}
-
-impl From<(TaskId, Error)> for LeftCancelled {
-    fn from((task_id, error): (TaskId, Error)) -> LeftCancelled {
-        LeftCancelled { task_id, code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<queue::Report> for Report {
-    fn from(report: queue::Report) -> Report {
-        Report {
-            kind: report.kind,
-            at: report.at,
-            run_id: somebody(report.run_id),
-            generation: report.generation,
-            attempt: report.attempt,
-            result: report.result,
-            error: report.error,
-            reason: report.reason,
-            progress: report.progress,
-            note: report.note,
-            scheduled_at: report.scheduled_at,
-            imported: false,
-        }
-    }
-}
-
-impl From<queue::Item> for Item {
-    fn from(item: queue::Item) -> Item {
-        let Progress { progress, note } = item.progress.unwrap_or_default();
-        let scheduled_at = match item.status {
-            Status::Scheduled => item.scheduled_at,
-            Status::Blocked => item.task.record.scheduled_at,
-            _ => None,
-        };
-        Item {
-            task: Task { scheduled_at, ..item.task.into() },
-            status: item.status,
-            claimer_run_id: item.claimer_run_id,
-            expires_at: item.expires_at,
-            generation: item.generation,
-            attempt: item.attempt,
-            result: item.result,
-            error: item.error,
-            blocked_on: item.blocked_on,
-            cancel: item.cancel_request.map(CancelRequest::from),
-            reason: item.reason,
-            progress,
-            note,
-            ended_at: item.ended_at,
-        }
-    }
-}
-
-impl From<queue::Shown> for Shown {
-    fn from(shown: queue::Shown) -> Shown {
-        let imported_reports = shown.imported_reports;
-        let mut history = reports(shown.history);
-        history.iter_mut().take(imported_reports).for_each(|report| report.imported = true);
-        Shown {
-            item: shown.item.into(),
-            history,
-            late_results: reports(shown.late_results),
-            imported_at: shown.imported.map(|import| import.at),
-        }
-    }
-}
-
-impl Listing {
-    /// The tasks, and what is set for queues.
-    pub fn new(listing: queue::Listing, limit: usize, settings: Settings) -> Listing {
-        let head = ListingHead::new(listing.counts, limit, listing.next.as_ref(), settings);
-        Listing { head, items: listing.items.into_iter().map(Item::from).collect() }
-    }
-}
-
-impl ListingHead {
-    /// Of a listing that goes on at `next`.
-    pub fn new(counts: Counts, limit: usize, next: Option<&Cursor>, settings: Settings) -> ListingHead {
-        let next_cursor = next.map(Cursor::to_string);
-        let paused_queues = settings.paused.into_iter().collect();
-        ListingHead { total: counts.total(), counts, limit, truncated: next.is_some(), next_cursor, paused_queues }
-    }
-}
-
-impl From<queue::Waited> for Waited {
-    fn from(waited: queue::Waited) -> Waited {
-        let told = |(task_id, item): (TaskId, Option<queue::Item>)| WaitedFor { task_id, item: item.map(Item::from) };
-        Waited { timed_out: !waited.is_over, items: waited.tasks.into_iter().map(told).collect() }
-    }
-}
-
-impl From<queue::Change> for Change {
-    fn from(queue::Change { id, item }: queue::Change) -> Change {
-        Change { task_id: id, item: item.map(Item::from) }
-    }
-}
-
-impl Stats {
-    /// The figures as they are at `now`.
-    pub fn new(stats: queue::Stats, now: Timestamp) -> Stats {
-        let window = stats.window_seconds;
-        let queues = stats.queues.into_iter().map(|(name, stats)| QueueStats::new(name, stats, window, now)).collect();
-        Stats { total: stats.counts.total(), counts: stats.counts, window_seconds: window, queues }
-    }
-}
-
-impl QueueStats {
-    fn new(queue: QueueName, stats: queue::QueueStats, window: i64, now: Timestamp) -> QueueStats {
-        let completed = stats.counts.of(Status::Completed) as f64;
-        QueueStats {
-            queue,
-            counts: stats.counts,
-            oldest_pending_since: stats.oldest_pending_since,
-            oldest_pending_seconds: stats.oldest_pending_since.map(|since| seconds(now.micros_since(since))),
-            completed_per_second: if window > 0 { completed / window as f64 } else { 0.0 },
-            wait_seconds: stats.wait.map(Percentiles::from),
-            run_seconds: stats.run.map(Percentiles::from),
-            paused: stats.is_paused,
-            max_in_flight: stats.max_in_flight,
-        }
-    }
-}
-
-impl From<queue::Percentiles> for Percentiles {
-    fn from(queue::Percentiles { count, p50, p90, p99, max }: queue::Percentiles) -> Percentiles {
-        Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
-    }
-}
-
-impl From<queue::Collected> for Collected {
-    fn from(queue::Collected { removed, kept }: queue::Collected) -> Collected {
-        Collected { removed, kept }
-    }
-}
-
 /// By the name of each status, in the order of a task's life.
 impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(Status::ALL.map(|status| (status.as_str(), self.of(status))))
     }
-}
-
-/// These reports, as answers give them.
-pub fn reports(reports: Vec<queue::Report>) -> Vec<Report> {
-    reports.into_iter().map(Report::from).collect()
-}
-
-/// Nobody, if the run id is empty: the end of another task did it, or the text of a request was lost.
-fn somebody(run_id: String) -> Option<String> {
-    Some(run_id).filter(|run_id| !run_id.is_empty())
-}
-
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1_000_000.0
 }

@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lapsed_lease_still_counts_until_somebody_takes_over() {
+    fn an_expired_lease_still_counts_until_somebody_takes_over() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
         assert_eq!(decide(&claimed, &timeout(), at(10)), Err(Refusal::NotDue));
         let timed_out = decide(&claimed, &timeout(), at(11)).unwrap();

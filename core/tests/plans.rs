@@ -230,9 +230,9 @@ fn follow_ups_come_with_the_completion_or_not_at_all() {
     }
     let next = world.enqueue("another plan");
     world.claims(next);
-    let mut orphan = new("c");
-    orphan.plan.after = vec![TaskId::of_canonical(b"nobody")];
-    let no_parent = world.queue.complete_and_enqueue(next, holder(), None, vec![orphan], world.now(), world.nonce());
+    let mut late = new("c");
+    late.plan.after = vec![TaskId::of_canonical(b"nobody")];
+    let no_parent = world.queue.complete_and_enqueue(next, holder(), None, vec![late], world.now(), world.nonce());
     assert!(matches!(no_parent, Err(Error::NoParent { .. })));
     world.complete(next);
     let refused = world.queue.complete_and_enqueue(id, holder(), None, follow_ups, world.now(), world.nonce());

@@ -240,3 +240,12 @@ function attempt<T>(act: () => T): T | undefined {
     return undefined;
   }
 }
+
+/** @internal Turns whatever the WebAssembly part throws into a `CoordError`. */
+export function refusing<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (thrown) {
+    throw thrown instanceof CoordError ? thrown : toCoordError(thrown);
+  }
+}

@@ -14,7 +14,7 @@ use insta::assert_snapshot;
 use crate::{Bystanders, NO_TASK};
 
 #[test]
-fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
+fn a_torn_record_is_quarantined_and_reported_and_holds_up_nobody() {
     let repo = Repo::new();
     let torn = repo.enqueue("torn");
     let bystanders = Bystanders::of(&repo);
@@ -80,7 +80,7 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
 }
 
 #[test]
-fn an_altered_record_is_set_aside_and_reported_and_never_served() {
+fn an_altered_record_is_quarantined_and_reported_and_never_served() {
     let repo = Repo::new();
     let altered = repo.enqueue("pay-10-to-alice");
     let bystanders = Bystanders::of(&repo);

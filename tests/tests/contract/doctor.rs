@@ -7,10 +7,10 @@ use coord_tests::{Repo, transcript};
 use insta::assert_snapshot;
 
 /// The file of a task below one of the directories that are sorted by id; no path if there is none.
-fn file_of(repo: &Repo, shelf: &str, id: &str) -> PathBuf {
+fn file_of(repo: &Repo, state_dir: &str, id: &str) -> PathBuf {
     let hex = id.trim_start_matches("sha256:");
     let files_in = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|file| file.path());
-    let mut files = files_in(repo.coordination(shelf)).flat_map(files_in);
+    let mut files = files_in(repo.coordination(state_dir)).flat_map(files_in);
     files.find(|path| path.to_string_lossy().contains(hex)).unwrap_or_default()
 }
 
