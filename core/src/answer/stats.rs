@@ -8,15 +8,15 @@ use crate::name::QueueName;
 use crate::queue::{self, Counts, Status};
 use crate::time::Timestamp;
 
-/// How many tasks there are, where they stand, and how long they take.
+/// How many tasks there are by status, how long they wait, and how long they run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stats {
     /// How many tasks there are.
     pub total: u64,
-    /// Where they stand, whenever they ended.
+    /// How many tasks have each status, whenever they ended.
     #[serde(flatten)]
     pub counts: Counts,
-    /// How many seconds back ended tasks were looked at one by one.
+    /// The window: ended tasks of this many past seconds were examined one by one.
     pub window_seconds: i64,
     /// By name.
     pub queues: Vec<QueueStats>,
@@ -28,9 +28,9 @@ pub struct Stats {
 pub struct QueueStats {
     /// The queue.
     pub queue: QueueName,
-    /// Where its tasks stand; of those that have ended, those that did in the window.
+    /// How many of its tasks have each status; of ended tasks, those that ended in the window.
     pub counts: Counts,
-    /// Since when the oldest task waits that can be claimed.
+    /// When the oldest claimable task began to wait.
     pub oldest_pending_since: Option<Timestamp>,
     /// The same in seconds until now.
     pub oldest_pending_seconds: Option<f64>,
@@ -46,17 +46,17 @@ pub struct QueueStats {
     pub max_in_flight: Option<u32>,
 }
 
-/// How a number of times is spread, in seconds: so many per cent of them are at most as long.
+/// Percentiles of a set of times, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Percentiles {
     /// How many times there are.
     pub count: u64,
-    /// Half of them.
+    /// The median.
     pub p50: f64,
-    /// Nine tenths.
+    /// The 90th percentile.
     pub p90: f64,
-    /// Ninety-nine hundredths.
+    /// The 99th percentile.
     pub p99: f64,
     /// All.
     pub max: f64,
