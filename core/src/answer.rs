@@ -325,7 +325,7 @@ pub struct ListingHead {
 /// The tasks that match a filter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Listing {
-    /// What is said of all.
+    /// The part about all tasks.
     #[serde(flatten)]
     pub head: ListingHead,
     /// Those that match, in the order that was asked for.

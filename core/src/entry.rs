@@ -48,7 +48,7 @@ pub struct Entry {
     pub generation: u32,
     /// Attempts started since the task was enqueued or retried. A release does not count as one.
     pub attempt: u32,
-    /// What may happen next.
+    /// The state, which decides what may happen next.
     pub state: State,
     /// The nonce of the latest report on the task; each report names the one before.
     pub report: Option<Nonce>,
@@ -73,14 +73,14 @@ pub enum State {
     Ready {
         /// Until when it may be claimed; once it was claimed, the latest possible time.
         pending_until: Timestamp,
-        /// What it can be chosen by.
+        /// Its tags, by which a claim can choose it.
         tags: TagSet,
     },
     /// Waiting again, because this lease expired. Until another agent claims the task, its holder may still settle it.
     TimedOut {
         /// The lease.
         lease: Lease,
-        /// What it can be chosen by.
+        /// Its tags, by which a claim can choose it.
         tags: TagSet,
     },
     /// Held under this lease, which may have expired without anyone having noticed yet.

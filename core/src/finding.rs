@@ -14,14 +14,14 @@ pub enum Finding {
     Quarantined {
         /// The task.
         id: TaskId,
-        /// What is wrong with its record.
+        /// The fault of its record.
         problem: BadRecord,
     },
     /// A task whose record cannot be trusted is left out of a listing.
     LeftOut {
         /// The task.
         id: TaskId,
-        /// What is wrong with its record.
+        /// The fault of its record.
         problem: BadRecord,
     },
     /// Something is in the way, or this agent may not read it. Everything behind it is skipped.

@@ -79,7 +79,7 @@ pub enum BadJson {
     },
     /// JSON, but not an object.
     NotAnObject {
-        /// What it is instead, with its article.
+        /// The kind of value instead, with its article.
         found: &'static str,
     },
     /// Nested deeper than [`limits::JSON_DEPTH`].
@@ -87,7 +87,7 @@ pub enum BadJson {
     /// JSON that not all readers take: with a number that no double can hold, with half a surrogate pair, or with one
     /// name twice in an object.
     NotTaken {
-        /// What it holds, with line and column, and the way out.
+        /// The fault, with line and column, and the way out.
         reason: String,
     },
     /// Not JSON.
@@ -115,7 +115,7 @@ impl From<serde_json::Error> for BadJson {
     }
 }
 
-/// What the parser refuses although the text is JSON, and the way out.
+/// Values that the parser refuses although the text is JSON, and the way out.
 pub(crate) fn not_taken(error: &serde_json::Error) -> Option<(&'static str, &'static str)> {
     let reason = error.to_string();
     if reason.starts_with("number out of range") {
@@ -162,7 +162,7 @@ enum Value {
 }
 
 impl Value {
-    /// What the value is, with its article.
+    /// The kind of the value, with its article.
     fn kind(&self) -> &'static str {
         match self {
             Value::Null => "null",

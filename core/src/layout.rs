@@ -261,7 +261,7 @@ pub fn quarantine(entry: &Entry) -> Path {
     quarantine_dir().file(entry.name())
 }
 
-/// What was quarantined.
+/// The quarantined file's identity.
 pub fn quarantine_dir() -> Dir {
     Dir::root().child("quarantine")
 }
@@ -332,7 +332,7 @@ pub fn deadline(id: TaskId, at: Timestamp) -> Path {
     deadlines().child(&first).child(&second).file(format!("{}.{}", Time(at), id.hex()))
 }
 
-/// What a deadline's name says.
+/// The content of a deadline's name.
 pub fn parse_deadline(name: &str) -> Option<(Timestamp, TaskId)> {
     let (time, id) = name.split_once('.')?;
     Some((Time::parse(time)?, TaskId::from_hex(id)?))

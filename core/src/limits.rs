@@ -213,8 +213,8 @@ pub const RACES: usize = 1_000;
 /// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
 pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
 
-/// What a sweep adds to the time until the next one for each claimed task that it read, in microseconds. Reading a
-/// name takes 1 to 5 µs, so sweeping costs at most a twentieth of one core however many leases there are.
+/// Each claimed task that a sweep read delays the next sweep by this time, in microseconds. Reading a name takes 1 to 5
+/// µs, so sweeping costs at most a twentieth of one core however many leases there are.
 pub const SWEEP_MICROS_PER_LEASE: u64 = 100;
 
 /// The pause after a sweep that left nothing due, as a multiple of the sweep's own time.
@@ -239,7 +239,7 @@ pub const EMPTY_BUCKET_MICROS: u64 = 250_000;
 /// scheduler's tick, 1 to 10 ms.
 pub const STAMP_GRAIN_MICROS: u64 = 20_000;
 
-/// How many races a claim loses for names that were read before, until it reads `ready/` anew.
+/// How many races a claim loses for names that were read before, until it reads `ready/` again.
 pub const RACES_AMONG_LEFTOVERS: usize = 3;
 
 /// How long the names that a claim has read at the head of the queue serve the next claims, in microseconds. With 1 ms

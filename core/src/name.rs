@@ -275,7 +275,7 @@ impl fmt::Display for Nonce {
     }
 }
 
-/// What the text types share: reading them as text and back.
+/// The common code of the text types: reading them as text and back.
 macro_rules! text_type {
     ($($type:ident),+) => {$(
         impl $type {

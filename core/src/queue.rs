@@ -91,7 +91,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// As [`Queue::open`], for a doctor: succeeds even if `format.json` is torn or unreadable. The doctor reports that
-    /// as a defect, and [`Queue::repair`] writes the file anew. Do not use such a queue for anything else.
+    /// as a defect, and [`Queue::repair`] writes the file again. Do not use such a queue for anything else.
     pub fn open_for_doctor(store: S) -> Result<Queue<S>, Error> {
         Ok(Queue { tree: Tree::open_for_doctor(store)? })
     }

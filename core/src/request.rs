@@ -34,7 +34,7 @@ pub use field::{Field, OutOfRange};
 pub use filter::FilterDraft;
 pub use new_task::Draft;
 
-/// Who acts, where it has to be said.
+/// The run id of the acting agent, where it is required.
 pub fn run_id(given: Option<&str>) -> Result<RunId, BadRequest> {
     Ok(given.ok_or(BadRequest::NoRunId)?.parse()?)
 }

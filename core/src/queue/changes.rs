@@ -28,7 +28,7 @@ pub struct TaskWatch {
 struct Sight {
     version: u32,
     status: Status,
-    /// False for a task that is not to be told of.
+    /// False for a task that does not match the filter.
     told: bool,
 }
 
@@ -47,7 +47,7 @@ impl TaskWatch {
         TaskWatch { queue, tags, seen: BTreeMap::new() }
     }
 
-    /// What has changed since the last step; at the first step, all tasks. Those of the earliest enqueued come first.
+    /// The changes since the last step; at the first step, all tasks. The earliest enqueued come first.
     ///
     /// Reads all names, and the record of each task that has changed. Fails if the queue was removed.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(Vec<Change>, Vec<Finding>), Error> {

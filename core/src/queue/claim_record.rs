@@ -56,7 +56,7 @@ pub struct CancelRequest {
 }
 
 impl ClaimRecord {
-    /// What a name says of its claim; `None` if it tells of none.
+    /// The claim in a name; `None` if it has none.
     pub(super) fn of(entry: &Entry, claimer_run_id: String, status: Status) -> Option<ClaimRecord> {
         let lease = entry.lease()?;
         Some(ClaimRecord {

@@ -63,7 +63,7 @@ pub struct Defect {
     pub path: Path,
     /// The defect.
     pub problem: Problem,
-    /// What the doctor did.
+    /// The outcome.
     pub became: Repair,
 }
 

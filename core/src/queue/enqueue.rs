@@ -274,7 +274,7 @@ pub(super) fn apart(now: Timestamp, place: usize) -> Timestamp {
 /// A task on its way into the queue.
 struct Draft {
     enqueued: Enqueued,
-    /// What its record holds.
+    /// The content of its record.
     content: Vec<u8>,
     /// Where its record is, once that is written.
     record: Option<Path>,
@@ -299,7 +299,7 @@ impl Draft {
     }
 }
 
-/// What came of making a task's first entry.
+/// The result of making a task's first entry.
 pub(super) enum Placed {
     /// The task stands here, or did a moment ago.
     At(Located),

@@ -30,7 +30,7 @@ use crate::tree::{Located, Seen};
 /// No state directory has so many levels of directories: anything deeper is not the queue's.
 const MOST_LEVELS: usize = 32;
 
-/// What to remove.
+/// Which tasks to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gc {
     /// Tasks that ended at least so many seconds ago.

@@ -18,7 +18,7 @@ use crate::tree::{Empties, Onward, Walk};
 pub struct Holding {
     /// Of which task.
     pub task_id: TaskId,
-    /// What tells the lease from any other.
+    /// Distinguishes the lease from any other.
     pub nonce: Nonce,
 }
 

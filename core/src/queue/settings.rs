@@ -205,7 +205,7 @@ enum Setting {
     MaxInFlight(u32),
 }
 
-/// What a name in `queues/` says. No queue has a dot in its name.
+/// The setting in a name of `queues/`. No queue has a dot in its name.
 fn parse_setting(name: &str) -> Option<(QueueName, Setting)> {
     let (queue, word) = name.split_once('.')?;
     let queue: QueueName = queue.parse().ok()?;

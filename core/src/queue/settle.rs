@@ -56,9 +56,9 @@ impl From<ErrorMessage> for Failing {
 /// How to cancel a task.
 #[derive(Clone, Debug)]
 pub struct Cancelling {
-    /// Who does.
+    /// The canceller.
     pub run_id: RunId,
-    /// What to do if another agent holds it.
+    /// The behaviour if another agent holds it.
     pub if_held: IfHeld,
     /// Why.
     pub reason: Option<Note>,

@@ -66,7 +66,7 @@ impl WaitingClaim {
         WaitingClaim { request, wait, notice, watch: None, more_is_due: false, findings: Vec::new() }
     }
 
-    /// What is asked for.
+    /// The claim request.
     pub fn request(&self) -> &ClaimRequest {
         &self.request
     }

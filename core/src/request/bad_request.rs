@@ -75,7 +75,7 @@ pub enum BadRequest {
         name: &'static str,
         /// The JSON that stands there.
         given: String,
-        /// What is to stand there.
+        /// The expected kind.
         kind: Kind,
     },
     /// A text that is no draft in JSON, by its form or by the names of its fields.
@@ -107,11 +107,11 @@ pub enum Kind {
 /// A text that is not of the kind that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadWord {
-    /// What it was to be.
+    /// The expected kind.
     pub what: &'static str,
     /// As given.
     pub given: String,
-    /// What is taken.
+    /// The accepted values.
     pub taken: &'static str,
 }
 

@@ -49,7 +49,7 @@ pub enum Command {
     Cancel {
         /// Who.
         run_id: RunId,
-        /// What to do if another agent holds it.
+        /// The behaviour if another agent holds it.
         if_held: IfHeld,
         /// The nonce for the cancel record of a task without a lease.
         nonce: Nonce,
@@ -103,7 +103,7 @@ pub enum Verdict {
         policy: TaskPolicy,
         /// Of the task, whatever attempts are left.
         is_final: bool,
-        /// What spreads the back-off.
+        /// The random value that spreads the back-off.
         random: u64,
     },
 }

@@ -155,10 +155,10 @@ impl<S: Store> Tree<S> {
     /// Makes the directories that the tasks come to, also later: so that a claim need not make one, and a completion
     /// need not ask whether they will survive a power cut.
     ///
-    /// That a directory is there does not say that its name is on disk: whoever made it may have died before syncing.
-    /// The file that is made when all is synced says it, for one look instead of three syncs. Where names are ordered
-    /// nothing is synced here, and the file is made all the same: their names become durable before anything in them,
-    /// by any sync of any agent, also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
+    /// An existing directory's name may not be on disk: its maker may have died before syncing. The file that is made
+    /// when all is synced proves it, with one look instead of three syncs. If names are ordered, nothing is synced
+    /// here, and the file is made anyway: their names become durable before anything in them, by any sync of any agent,
+    /// also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
     pub(crate) fn prepare(&self, ids: impl IntoIterator<Item = TaskId>) -> Result<(), Error> {
         let mut unprepared: BTreeMap<Path, TaskId> = BTreeMap::new();
         for id in ids {

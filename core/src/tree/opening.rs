@@ -26,7 +26,7 @@ impl<S: Store> Tree<S> {
     }
 
     /// As [`Tree::open`], for a doctor: succeeds even if `format.json` is torn or unreadable. The doctor reports that
-    /// as a defect, and [`crate::Queue::repair`] writes the file anew. Do not use such a queue for anything else.
+    /// as a defect, and [`crate::Queue::repair`] writes the file again. Do not use such a queue for anything else.
     pub(crate) fn open_for_doctor(store: S) -> Result<Tree<S>, Error> {
         let formatted = match is_formatted(&store) {
             Err(Error::NoFormat { .. }) => false,
@@ -101,7 +101,7 @@ impl<S: Store> Tree<S> {
     }
 }
 
-/// False: it is empty, but for harmless things.
+/// False: it is empty, except harmless things.
 fn is_formatted<S: Store>(store: &S) -> Result<bool, Error> {
     let content = store.read(&layout::format(), limits::RECORD_BYTES)?;
     match &content {

@@ -93,7 +93,7 @@ impl<S: Store> Queue<S> {
         Ok(if is_told { located.entry.clone() } else { Entry { report: None, ..held } })
     }
 
-    /// What a blocked task waits for and has not been given yet.
+    /// The parents of a blocked task that are not in the export yet.
     fn parents_to_give<'a>(
         &self,
         entry: &Entry,

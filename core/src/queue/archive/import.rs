@@ -47,9 +47,9 @@ pub enum Imported {
     OtherLimit {
         /// The queue.
         queue: QueueName,
-        /// What the line says.
+        /// The limit in the line.
         given: u32,
-        /// What the queue has.
+        /// The queue's own limit.
         kept: u32,
     },
 }

@@ -157,7 +157,7 @@ fn check_bytes(what: &'static str, bytes: usize, max: usize) -> Result<(), BadLi
     if bytes > max { Err(BadLine::TooLong { what, bytes, max }) } else { Ok(()) }
 }
 
-/// What is wrong with a line, in words for people: the first field that cannot be read, or where the line is no JSON.
+/// The fault of a line, for people: the first field that cannot be read, or where the line is no JSON.
 pub(super) fn malformed(line: &str, error: &serde_json::Error) -> BadLine {
     fn reads<T: DeserializeOwned>(json: &str) -> bool {
         serde_json::from_str::<T>(json).is_ok()

@@ -69,7 +69,7 @@ impl<'a, S: Store> Examination<'a, S> {
         for (id, files) in standing.into_iter().chain(without_entry) {
             match self.check_task(*id, files, &quarantine) {
                 Err(Error::Store(error) | Error::Unknown(error)) => self.note(Note::Failed(error)),
-                // Another task's record, which is told of that one.
+                // Another task's record, which is reported there.
                 Err(Error::Corrupt { .. }) => {}
                 checked => checked?,
             }
@@ -100,7 +100,7 @@ impl<'a, S: Store> Examination<'a, S> {
                 self.note(Note::Failed(error));
                 Ok(Repair::Left)
             }
-            // Another task's record, which is told of that one.
+            // Another task's record, which is reported there.
             Some(Err(Error::Corrupt { .. })) => Ok(Repair::Left),
             Some(became) => became,
         }
