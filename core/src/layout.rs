@@ -261,7 +261,7 @@ pub fn quarantine(entry: &Entry) -> Path {
     quarantine_dir().file(entry.name())
 }
 
-/// The quarantined file's identity.
+/// The directory of quarantined files.
 pub fn quarantine_dir() -> Dir {
     Dir::root().child("quarantine")
 }

@@ -65,7 +65,7 @@ pub enum Command {
     },
     /// Make the change that is due because of the parents' states.
     Unblock {
-        /// What that is.
+        /// The next state, as the parents demand it.
         verdict: ParentVerdict,
         /// The task's.
         policy: TaskPolicy,
