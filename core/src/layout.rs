@@ -210,7 +210,7 @@ pub fn unique_keys() -> Dir {
     Dir::root().child("unique")
 }
 
-/// The holders of a unique key, one file after the other.
+/// The directory of a unique key. Its files name the holders of the key, one after the other.
 pub fn unique_key(queue: &QueueName, key: &UniqueKey) -> Dir {
     unique_keys().child(queue.as_str()).child(&short_digest(key.as_str()))
 }

@@ -58,7 +58,7 @@ pub struct Percentiles {
     pub p90: f64,
     /// The 99th percentile.
     pub p99: f64,
-    /// All.
+    /// The maximum.
     pub max: f64,
 }
 

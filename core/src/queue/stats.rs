@@ -56,7 +56,7 @@ pub struct Percentiles {
     pub p90: u64,
     /// The 99th percentile.
     pub p99: u64,
-    /// All.
+    /// The maximum.
     pub max: u64,
 }
 
