@@ -5,21 +5,22 @@
 //! is done.
 
 use crate::limits::Allowance;
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
+use crate::turn::Turn;
 
 /// What is left of an allowance. Its time begins with the first step, which there always is: on a slow medium, too,
 /// something is done.
 pub(super) struct Budget<'a> {
     steps: u64,
-    time: Option<(&'a dyn Clock, u64)>,
+    time: Option<(&'a Turn<'a>, u64)>,
     until: Option<Timestamp>,
     is_spent: bool,
 }
 
-impl Budget<'_> {
+impl<'a> Budget<'a> {
     /// All of `allowance`.
-    pub(super) fn of(allowance: Allowance, clock: &dyn Clock) -> Budget<'_> {
-        let time = allowance.micros.map(|micros| (clock, micros));
+    pub(super) fn of(allowance: Allowance, turn: &'a Turn<'a>) -> Budget<'a> {
+        let time = allowance.micros.map(|micros| (turn, micros));
         Budget { steps: allowance.steps, time, until: None, is_spent: false }
     }
 
@@ -43,8 +44,8 @@ impl Budget<'_> {
     }
 
     fn is_late(&mut self) -> bool {
-        let Some((clock, micros)) = self.time else { return false };
-        let now = clock.now();
+        let Some((turn, micros)) = self.time else { return false };
+        let now = turn.now();
         now >= *self.until.get_or_insert(now.plus_micros(micros))
     }
 

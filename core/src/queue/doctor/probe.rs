@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 
 use crate::error::Error;
 use crate::layout;
-use crate::name::Nonce;
 use crate::path::Dir;
 use crate::queue::Queue;
 use crate::store::{Created, Linked, Made, Moved, Stamp, Store, StoreError};
 use crate::time::Timestamp;
 use crate::tree::LOOKS;
+use crate::turn::Turn;
 
 /// What a filesystem was found to give. `None`: it could not be tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,14 +91,14 @@ impl Medium {
 }
 
 impl<S: Store> Queue<S> {
-    /// Tries in `tmp/` what the queue needs of a filesystem, and removes what it made, but for `tmp/` itself. `now` is
-    /// what the filesystem's clock is compared with.
+    /// Tries in `tmp/` what the queue needs of a filesystem, and removes what it made, but for `tmp/` itself. The
+    /// agent's clock is what the filesystem's is compared with.
     ///
     /// That the medium fails is a result here, and no error.
-    pub fn probe(&self, now: Timestamp, nonce: Nonce) -> Result<Medium, Error> {
-        let dir = layout::trial(nonce);
+    pub fn probe(&self, turn: &Turn<'_>) -> Result<Medium, Error> {
+        let dir = layout::trial(turn.nonce());
         for _ in 0..LOOKS {
-            match self.try_in(&dir, now) {
+            match self.try_in(&dir, turn.now()) {
                 Ok(Some(medium)) => return Ok(medium),
                 // Another doctor took this for what a dead one left behind, and removed it.
                 Ok(None) => {}
