@@ -49,12 +49,24 @@ async function bundle(entry, outfile, format) {
   const external = ['*.wasm'];
   const supported = { 'import-source': true };
   const banner = { js: BANNER };
-  await build({ entryPoints: [entry], outfile, format, target, supported, external, banner, bundle: true, platform: 'node' });
+  await build({
+    entryPoints: [entry],
+    outfile,
+    format,
+    target,
+    supported,
+    external,
+    banner,
+    bundle: true,
+    platform: 'node',
+  });
 }
 
 /** A declaration for each module that people meet, and beside it one for `require`. */
 function declare() {
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.json'], { stdio: 'inherit' });
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.json'], {
+    stdio: 'inherit',
+  });
   for (const file of readdirSync('dist').filter((name) => name.endsWith('.d.ts'))) {
     const module = file.replace('.d.ts', '');
     const text = readFileSync(`dist/${file}`, 'utf8');
@@ -67,5 +79,7 @@ function declare() {
 }
 
 function report() {
-  for (const name of readdirSync('dist')) console.error(`${String(statSync(`dist/${name}`).size).padStart(8)}  js/dist/${name}`);
+  for (const name of readdirSync('dist')) {
+    console.error(`${String(statSync(`dist/${name}`).size).padStart(8)}  js/dist/${name}`);
+  }
 }

@@ -217,7 +217,7 @@ Example:
   muse coord complete sha256:… --run-id agent-1 --result '{\"pr\":42}'
 
 A TASK_ID may be given with or without its sha256: prefix.
-DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+DURATION is a number of seconds, or numbers with s, m, h or d: 90, 30s, 15m, 1h30m, 7d.
 TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.
 If an option is given twice, the last one counts; options that take a list add up.
 Write a value that begins with a dash after =, as in --error=--json.

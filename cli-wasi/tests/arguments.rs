@@ -242,7 +242,8 @@ fn value() -> BoxedStrategy<OsString> {
     prop_oneof![
         6 => select(good.to_vec()).prop_map(OsString::from),
         3 => select(odd.to_vec()).prop_map(OsString::from),
-        2 => vec(any::<char>().prop_filter("no word holds NUL", |c| *c != '\0'), 0..20).prop_map(|chars| String::from_iter(chars).into()),
+        2 => vec(any::<char>().prop_filter("no word holds NUL", |c| *c != '\0'), 0..20)
+            .prop_map(|chars| String::from_iter(chars).into()),
         2 => vec(1_u8.., 0..20).prop_map(OsString::from_vec),
         1 => any::<i64>().prop_map(|number| number.to_string().into()),
         1 => select(vec![64_usize, 65, 256, 257, 512, 513, 4_097, 60_000]).prop_map(|times| "é".repeat(times).into()),

@@ -1,4 +1,4 @@
-//! The state entry: a file name that says all that a decision about a task needs.
+//! The state entry: a file name that contains everything needed for a decision about a task.
 //!
 //! ```text
 //! 0667c8dd1b2c3.<id>.p5.v1.g0.a0.ready.x0667c9f1….tbilling             waiting, never claimed or given back
@@ -33,7 +33,7 @@ use crate::tags::TagSet;
 use crate::task::Task;
 use crate::time::Timestamp;
 
-/// All that a task's name says.
+/// Everything that a task's file name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Which task.
@@ -46,13 +46,13 @@ pub struct Entry {
     pub version: u32,
     /// How many holders the task has had: the fencing token.
     pub generation: u32,
-    /// How many attempts at the task have begun since it was enqueued or put back, but for those that were given back.
+    /// Attempts started since the task was enqueued or retried. A release does not count as one.
     pub attempt: u32,
-    /// What may happen next.
+    /// The state, which decides what may happen next.
     pub state: State,
     /// The nonce of the latest report on the task; each report names the one before.
     pub report: Option<Nonce>,
-    /// The queue. The name tells of it while the task is held; before, the directory does.
+    /// The queue. The name contains it while the task is held; before that, the directory does.
     pub queue: Option<QueueLabel>,
 }
 
@@ -69,23 +69,24 @@ pub enum State {
         /// The one that it waits for now; its record tells whether there are more.
         on: TaskId,
     },
-    /// Waiting, and never claimed, or given back by whoever held it last.
+    /// Waiting; never claimed, or released by its last holder.
     Ready {
-        /// Until when it may be claimed; the latest time that there is, once it was.
+        /// Until when it may be claimed; once it was claimed, the latest possible time.
         pending_until: Timestamp,
-        /// What it can be chosen by.
+        /// Its tags, by which a claim can choose it.
         tags: TagSet,
     },
-    /// Waiting again: this lease ran out. Until somebody claims the task its holder may still settle it.
+    /// Waiting again, because this lease expired. Until another agent claims the task, its holder may still settle it.
     TimedOut {
         /// The lease.
         lease: Lease,
-        /// What it can be chosen by.
+        /// Its tags, by which a claim can choose it.
         tags: TagSet,
     },
-    /// Held under this lease, which may have run out without anyone having noticed yet.
+    /// Held under this lease, which may have expired without anyone having noticed yet.
     Claimed(Lease),
-    /// As [`State::Claimed`], and its holder is asked to stop. The latest report but for progress says by whom and why.
+    /// As [`State::Claimed`], and its holder is asked to stop. The latest report that is not progress says by whom and
+    /// why.
     Cancelling(Lease),
     /// Over for good.
     Ended(Ending),
@@ -94,7 +95,7 @@ pub enum State {
 /// One holder's time with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Who holds it.
+    /// The agent that holds it.
     pub holder: Holder,
     /// Since when.
     pub claimed_at: Timestamp,
@@ -102,7 +103,7 @@ pub struct Lease {
     pub heartbeat_at: Timestamp,
     /// When another may take the task.
     pub expires_at: Timestamp,
-    /// What tells this lease from any other.
+    /// Distinguishes this lease from any other.
     pub nonce: Nonce,
 }
 
@@ -113,8 +114,8 @@ pub struct Ending {
     pub outcome: Outcome,
     /// When.
     pub ended_at: Timestamp,
-    /// The lease under which it ended; for a cancelled task its holder is who cancelled. `None` when it expired, or
-    /// when it was cancelled because of a task that it waited for.
+    /// The lease under which it ended; for a cancelled task the holder is the canceller. `None` if the task expired, or
+    /// was cancelled because of its parent.
     pub lease: Option<Lease>,
 }
 
@@ -125,7 +126,7 @@ pub enum Outcome {
     Completed,
     /// Its holder reported failure.
     Failed,
-    /// Somebody called it off.
+    /// An agent cancelled it.
     Cancelled,
     /// Nobody claimed it in time.
     Expired,
@@ -168,12 +169,12 @@ impl Entry {
         Entry { id: *id, created_at, priority, version: 1, generation: 0, attempt: 0, state, report: None, queue: None }
     }
 
-    /// The version of the task's next name; `None`: it has had as many names as a task can have.
+    /// The version of the task's next name; `None`: the task has had the maximum number of names.
     pub fn next_version(&self) -> Option<u32> {
         (self.version < limits::VERSION).then(|| self.version + 1)
     }
 
-    /// As [`Entry::next_version`], for a step that goes on all the same: then the name has the last version again.
+    /// As [`Entry::next_version`], for a step that must not fail: at the maximum, the name has the last version again.
     pub(crate) fn version_after(&self) -> u32 {
         self.next_version().unwrap_or(limits::VERSION)
     }
@@ -198,7 +199,7 @@ impl Entry {
         if let State::Scheduled { due } = self.state { Some(due) } else { None }
     }
 
-    /// The tags that the name tells of, if there are any: those of a task that waits to be claimed.
+    /// The tags in the name, if there are any: a task that waits to be claimed has them there.
     fn tags(&self) -> Option<&TagSet> {
         match &self.state {
             State::Ready { tags, .. } | State::TimedOut { tags, .. } => Some(tags).filter(|tags| !tags.is_empty()),
@@ -210,7 +211,7 @@ impl Entry {
         }
     }
 
-    /// The queue, if the name tells of it: while the task is held.
+    /// The queue, if the name contains it: while the task is held.
     fn queue_told(&self) -> Option<&QueueLabel> {
         match &self.state {
             State::Claimed(_) | State::Cancelling(_) => self.queue.as_ref(),
@@ -222,7 +223,7 @@ impl Entry {
         }
     }
 
-    /// The lease that the name tells of: the present one, or the last.
+    /// The lease in the name: the current or the last one.
     pub fn lease(&self) -> Option<&Lease> {
         match &self.state {
             State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => None,
@@ -243,7 +244,7 @@ impl Holder {
         self.0.starts_with('~')
     }
 
-    /// True if this is the holder that the run id is: of a long one the digest tells.
+    /// True if this holder is the agent with this run id. A long run id is compared by its digest.
     pub fn is_of(&self, run_id: &RunId) -> bool {
         match self.0.strip_prefix('~') {
             Some(digest) => short_digest(run_id.as_str()) == digest,

@@ -1,4 +1,4 @@
-//! What an operation of the queue can end in when it does not do what was asked.
+//! The errors of the queue's operations.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -10,7 +10,7 @@ use crate::status::Status;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::task::BadRecord;
 
-/// Why an operation did not do what was asked. Unless it says otherwise, nothing changed.
+/// Why an operation failed. Unless a variant says otherwise, nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// No task has this id.
@@ -18,27 +18,27 @@ pub enum Error {
         /// The id that was looked for.
         id: TaskId,
     },
-    /// A task was to wait for one that is not there.
+    /// A parent of the new task does not exist.
     NoParent {
         /// The id that was looked for.
         id: TaskId,
     },
-    /// Another task has the unique key of one that was to be put back.
+    /// Another live task has the unique key of a task to be retried.
     KeyTaken {
         /// The task.
         id: TaskId,
         /// How it ended.
         status: Status,
-        /// The one that has its key.
+        /// The task that has its key.
         by: TaskId,
     },
-    /// A task was to be put back that waits for one which did not complete.
+    /// A task to be retried waits for a parent that did not complete.
     WaitsInVain {
         /// The task.
         id: TaskId,
-        /// The one that it waits for.
+        /// The parent.
         parent: TaskId,
-        /// What that one was: "failed", "removed" and so on.
+        /// The parent's end: "failed", "removed" and so on.
         became: &'static str,
     },
     /// The state of the task does not allow it.
@@ -54,24 +54,24 @@ pub enum Error {
     Corrupt {
         /// The task.
         id: TaskId,
-        /// What is wrong.
+        /// The defect.
         problem: BadRecord,
     },
-    /// What was to be written cannot be written as JSON.
+    /// The record cannot be written as JSON.
     Unencodable(BadRecord),
     /// The directory follows a protocol that this version does not know.
     UnsupportedFormat {
-        /// What `format.json` says, shortened.
+        /// The content of `format.json`, shortened.
         found: String,
     },
     /// The directory uses something that this version does not know. Nothing in it was changed.
     UnsupportedFeature {
-        /// What `format.json` lists, shortened.
+        /// The feature that `format.json` lists, shortened.
         feature: String,
     },
     /// `format.json` does not say which protocol the directory follows.
     NoFormat {
-        /// What it holds, shortened.
+        /// Its content, shortened.
         found: String,
     },
     /// The directory was granted as the queue's, but holds something else.
@@ -79,18 +79,18 @@ pub enum Error {
         /// One of the names in it that no queue has.
         found: String,
     },
-    /// So much was reported on the task that its file takes no more of this. Nothing changed.
+    /// The task's report file is full. Nothing changed.
     TooMuchReported {
         /// The task.
         id: TaskId,
     },
-    /// So many others changed the same thing at the same time that this agent never got its turn.
+    /// This agent lost every race for a change, because too many others changed the same thing. Nothing changed.
     Contended,
     /// The medium failed before anything was changed that was asked for.
     Store(StoreError),
-    /// The medium failed at the very step that was asked for, or before that was durable: it may have taken effect or
-    /// not. Who asks again for a task's end or heartbeat learns it; who enqueues without a unique key, or claims, again
-    /// may have done it twice.
+    /// The medium failed during the change, or before it was durable: it may have taken effect or not. An end or a
+    /// heartbeat can be repeated safely. A repeated claim, or a repeated enqueue without a unique key, may happen
+    /// twice.
     Unknown(StoreError),
 }
 
@@ -137,7 +137,7 @@ impl Error {
         }
     }
 
-    /// Where the task stands that was asked about, if the task's state is why.
+    /// The task's status, if that is the reason for the error.
     pub fn task_status(&self) -> Option<Status> {
         match self {
             Error::Refused { refusal, .. } => refusal.task_status(),
@@ -170,12 +170,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::NotFound { id } => write!(f, "no task {id} here: `muse coord tasks` lists those there are"),
+            Error::NotFound { id } => {
+                write!(f, "no task {id} in this queue directory: `muse coord tasks` lists the tasks")
+            }
             Error::NoParent { id } => {
-                write!(f, "no task {id} here to wait for: enqueue that one first; nothing was enqueued")
+                write!(f, "no task {id} to wait for: enqueue it first; nothing was enqueued")
             }
             Error::KeyTaken { id, by, .. } => {
-                write!(f, "task {id}: its unique key is that of {by} now, which has not ended; nothing was changed")
+                write!(f, "task {id}: task {by}, which has not ended, has the same unique key; nothing was changed")
             }
             Error::WaitsInVain { id, parent, became: "removed" } => write!(
                 f,
@@ -194,14 +196,14 @@ impl fmt::Display for Error {
             Error::Corrupt { id, problem } => {
                 write!(f, "task {id}: its record {} is {problem}; nothing was changed", crate::layout::record(*id))
             }
-            Error::Unencodable(problem) => write!(f, "what was to be written is {problem}"),
+            Error::Unencodable(problem) => write!(f, "the record to write is {problem}"),
             Error::UnsupportedFormat { found } => {
                 let ours = crate::layout::FORMAT;
-                write!(f, "this directory follows another format ({found}; this version knows {ours}); ")?;
+                write!(f, "this directory has format {found}, and this version of muse reads format {ours}; ")?;
                 match found.parse::<u32>() {
                     Ok(found) if found < ours => f.write_str(
-                        "`muse coord export` of the version that made it, and `import` of this one in another \
-                         directory, take its tasks over",
+                        "to move its tasks, run `muse coord export` with the version that made it, and `muse coord \
+                         import` in another directory with this one",
                     ),
                     _ => f.write_str("use a newer muse for it"),
                 }
@@ -213,19 +215,19 @@ impl fmt::Display for Error {
             ),
             Error::NoFormat { found } => write!(
                 f,
-                "format.json does not say which format this directory follows: it holds {found:?}, where this version \
-                 writes {}; restore it. Nothing was changed",
+                "format.json names no format: it contains {found:?}, and this version writes {}; restore it. Nothing \
+                 was changed",
                 crate::layout::format_json()
             ),
             Error::NotAQueue { found } => write!(
                 f,
-                "this directory is no queue: it has no format.json, but {found:?}; grant .muse/coordination itself"
+                "this directory is not a queue: it has no format.json, but {found:?}; grant .muse/coordination itself"
             ),
             Error::TooMuchReported { id } => write!(
                 f,
-                "so much was reported on task {id} that its file may hold no more of this: {most} bytes before its \
-                 end, {all} in all, {line} at once; end it with less to say (complete it without a result, fail it for \
-                 good or cancel it), and enqueue what is left as a new task",
+                "the report file of task {id} is full (max {most} bytes before the task ends, {all} in all, {line} per \
+                 report); end the task with a short report (complete it without a result, fail it for good or cancel \
+                 it), and enqueue the remaining work as a new task",
                 most = limits::FILE_BYTES_BEFORE_THE_END,
                 all = limits::FILE_BYTES,
                 line = limits::LINE_OF_FILE_BYTES,
@@ -233,7 +235,7 @@ impl fmt::Display for Error {
             Error::Contended => write!(f, "too many agents changed the same task at once; try again"),
             Error::Store(error) => fmt::Display::fmt(error, f),
             Error::Unknown(error) => {
-                write!(f, "{error}; it may have taken effect all the same: `muse coord tasks` and `show` tell")
+                write!(f, "{error}; the change may have taken effect anyway: check with `muse coord tasks` or `show`")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is not as it should be in the directory, and keeps nobody from their work.
+//! Faults of the directory that stop no operation.
 
 use core::fmt;
 
@@ -14,17 +14,17 @@ pub enum Finding {
     Quarantined {
         /// The task.
         id: TaskId,
-        /// What is wrong with its record.
+        /// The fault of its record.
         problem: BadRecord,
     },
     /// A task whose record cannot be trusted is left out of a listing.
     LeftOut {
         /// The task.
         id: TaskId,
-        /// What is wrong with its record.
+        /// The fault of its record.
         problem: BadRecord,
     },
-    /// Something is in the way, or is not open to this agent. What is behind it is left out.
+    /// Something is in the way, or this agent may not read it. Everything behind it is skipped.
     PassedOver(StoreError),
     /// A report on a task cannot be read: its result, its error, or what was said before.
     ReportLost {
@@ -50,11 +50,14 @@ impl fmt::Display for Finding {
                 )
             }
             Finding::LeftOut { id, problem } => write!(f, "task {id} is left out: its record is {problem}"),
-            Finding::PassedOver(error) => write!(f, "{} is passed over: {error}", error.path),
+            Finding::PassedOver(error) => write!(f, "{} was skipped: {error}", error.path),
             Finding::ReportLost { id } => write!(f, "the result or error of task {id} is missing or torn"),
             Finding::HistoryCut { id, reports } => {
                 let max = limits::EXPORT_BYTES;
-                write!(f, "the oldest {reports} report(s) on task {id} are left out, which has more than {max} bytes")
+                write!(
+                    f,
+                    "the oldest {reports} report(s) on task {id} are left out: its reports have more than {max} bytes"
+                )
             }
         }
     }

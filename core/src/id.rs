@@ -11,8 +11,8 @@ use crate::spelling::{hex, hex_value, shortened};
 
 /// The content-addressed name of a task.
 ///
-/// Whoever has the record can compute it, so a record that was torn, or altered in what its canonical form tells, never
-/// passes for the task. (That form has numbers as doubles; digits beyond those are kept, but not part of the id.)
+/// It can be computed from the record, so a record that was torn, or altered in its canonical form, never passes for
+/// the task. (That form has numbers as doubles; digits beyond those are kept, but not part of the id.)
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct TaskId([u8; 32]);

@@ -26,8 +26,8 @@ impl JsonObject {
     /// Reads an object of at most [`limits::JSON_BYTES`] bytes, nested at most [`limits::JSON_DEPTH`] deep, in which no
     /// object has one name twice: readers would differ on its value, and RFC 8785 is for JSON without (RFC 7493).
     pub fn parse(text: &str) -> Result<JsonObject, BadJson> {
-        // Reading takes many times a text's bytes of memory. One that is a little too large is read all the same: what
-        // is wrong with its content is told first.
+        // Reading takes many times a text's bytes of memory. A text that is a little too large is read anyway, so that
+        // an error in its content is reported first.
         if text.len() > limits::RECORD_BYTES {
             return Err(BadJson::TooLarge { bytes: text.len() });
         }
@@ -79,7 +79,7 @@ pub enum BadJson {
     },
     /// JSON, but not an object.
     NotAnObject {
-        /// What it is instead, with its article.
+        /// The kind of value instead, with its article.
         found: &'static str,
     },
     /// Nested deeper than [`limits::JSON_DEPTH`].
@@ -87,7 +87,7 @@ pub enum BadJson {
     /// JSON that not all readers take: with a number that no double can hold, with half a surrogate pair, or with one
     /// name twice in an object.
     NotTaken {
-        /// What it holds, with line and column, and the way out.
+        /// The fault, with line and column, and the way out.
         reason: String,
     },
     /// Not JSON.
@@ -115,11 +115,11 @@ impl From<serde_json::Error> for BadJson {
     }
 }
 
-/// What the parser refuses although the text is JSON, and the way out.
+/// Values that the parser refuses although the text is JSON, and the way out.
 pub(crate) fn not_taken(error: &serde_json::Error) -> Option<(&'static str, &'static str)> {
     let reason = error.to_string();
     if reason.starts_with("number out of range") {
-        Some(("a number is larger than readers can hold (1.8e308)", "give it as a string"))
+        Some(("a number is beyond 1.8e308, which JSON parsers cannot hold,", "give it as a string"))
     } else if reason.starts_with("lone leading surrogate") || reason.starts_with("unexpected end of hex escape") {
         Some(("a string holds half a character (a lone surrogate)", "give both halves"))
     } else {
@@ -162,7 +162,7 @@ enum Value {
 }
 
 impl Value {
-    /// What the value is, with its article.
+    /// The kind of the value, with its article.
     fn kind(&self) -> &'static str {
         match self {
             Value::Null => "null",
@@ -243,7 +243,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 Entry::Vacant(place) => place.insert(value),
                 Entry::Occupied(twice) => {
                     let name = shortened(twice.key());
-                    return Err(A::Error::custom(format_args!("the name {name:?} stands twice in one object")));
+                    return Err(A::Error::custom(format_args!("the name {name:?} occurs twice in one object")));
                 }
             };
         }
@@ -305,15 +305,15 @@ mod tests {
         for (text, message) in [
             (
                 r#"{"a":1e400}"#,
-                "a number is larger than readers can hold (1.8e308) at line 1 column 10: give it as a string",
+                "a number is beyond 1.8e308, which JSON parsers cannot hold, at line 1 column 10: give it as a string",
             ),
             (
                 r#"{"a":-1e999}"#,
-                "a number is larger than readers can hold (1.8e308) at line 1 column 11: give it as a string",
+                "a number is beyond 1.8e308, which JSON parsers cannot hold, at line 1 column 11: give it as a string",
             ),
             (
                 r#"{"a":[{"b":1,"b":2}]}"#,
-                "the name \"b\" stands twice in one object at line 1 column 19: give it one value",
+                "the name \"b\" occurs twice in one object at line 1 column 19: give it one value",
             ),
             (
                 r#"{"a":"\ud800"}"#,

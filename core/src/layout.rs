@@ -1,4 +1,4 @@
-//! Where things are in the coordination directory. Nothing else spells a path.
+//! The layout of the coordination directory. No other module spells a path.
 //!
 //! ```text
 //! format.json                        which protocol this directory follows
@@ -63,17 +63,18 @@ pub fn root_dirs() -> impl Iterator<Item = Dir> {
 
 /// The number of the protocol that this version writes and reads.
 ///
-/// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how
-/// its tasks come over: by an export of the version that knows it.
+/// To change the protocol: give it a new number. A version that does not know a number touches nothing, and says how to
+/// move the tasks: by an export with the version that knows it.
 pub const FORMAT: u32 = 4;
 
-/// What a directory of this format may use and this version knows. `format.json` lists what the directory does use.
+/// The features that a directory of this format may use and this version knows. `format.json` lists those that the
+/// directory uses.
 ///
-/// To add a state or a file that an older version would take for another's: give it a name here, and list that once
-/// the directory has one. A version that does not know the name touches nothing.
+/// To add a state or a file that an older version would misread: give the feature a name here, and list it once the
+/// directory uses it. A version that does not know the name touches nothing.
 pub const FEATURES: [&str; 0] = [];
 
-/// What `format.json` says of a new directory.
+/// The content of `format.json` in a new directory.
 pub fn format_json() -> String {
     format!("{{\"format\":{FORMAT},\"features\":[]}}")
 }
@@ -107,8 +108,7 @@ pub fn format() -> Path {
     Dir::root().file("format.json")
 }
 
-/// The second name of `format.json`. Where that has one name alone the queue was not made in this place, but came with
-/// a copy.
+/// The second name of `format.json`. If that has only one name, the queue was not made here, but came with a copy.
 pub fn anchor() -> Path {
     Dir::root().file("anchor.json")
 }
@@ -133,7 +133,7 @@ pub fn sweep_token(at: Timestamp) -> Path {
     sweep().file(Time(at).to_string())
 }
 
-/// What a sweep token's name says.
+/// The time in a sweep token's name.
 pub fn parse_sweep_token(name: &str) -> Option<Timestamp> {
     Time::parse(name)
 }
@@ -143,10 +143,10 @@ pub fn record(id: TaskId) -> Path {
     tasks().child(&id.fan_out(2)).file(format!("{}.json", id.hex()))
 }
 
-/// The record of a task under another name, by which nobody knows it yet.
+/// The record of a task under another name, which nobody knows yet.
 ///
-/// An entry is made by a link from the record's name. So who gives the record a name that it never had takes away that
-/// of everybody who was about to link it, however long ago they were stopped: the fence of a repair.
+/// Renaming the record is a fence: an enqueuer that was paused just before its `link` still holds the old path, so its
+/// link fails and cannot create a second entry.
 pub fn record_again(id: TaskId, nonce: Nonce) -> Path {
     record(id).dir.file(format!("{}.{nonce}.json", id.hex()))
 }
@@ -166,7 +166,7 @@ pub fn parse_record(name: &str) -> Option<TaskId> {
     }
 }
 
-/// A report on a task that is a file of its own, beside the task's, made for its entry of this version.
+/// A report on a task in a separate file, beside the task's, made for its entry of this version.
 pub fn report(id: TaskId, version: u32, nonce: Nonce) -> Path {
     record(id).dir.file(format!("{}.{version:x}.{nonce}.json", id.hex()))
 }
@@ -210,7 +210,7 @@ pub fn unique_keys() -> Dir {
     Dir::root().child("unique")
 }
 
-/// Who has a unique key, one file after the other.
+/// The directory of a unique key. Its files name the holders of the key, one after the other.
 pub fn unique_key(queue: &QueueName, key: &UniqueKey) -> Dir {
     unique_keys().child(queue.as_str()).child(&short_digest(key.as_str()))
 }
@@ -228,7 +228,7 @@ pub fn parse_key_holder(name: &str) -> Option<u64> {
     (format!("{number:x}") == digits).then_some(number)
 }
 
-/// The directory of what is set for queues.
+/// The directory of queue settings.
 pub fn queue_settings() -> Dir {
     Dir::root().child("queues")
 }
@@ -261,7 +261,7 @@ pub fn quarantine(entry: &Entry) -> Path {
     quarantine_dir().file(entry.name())
 }
 
-/// What was quarantined.
+/// The directory of quarantined files.
 pub fn quarantine_dir() -> Dir {
     Dir::root().child("quarantine")
 }
@@ -332,7 +332,7 @@ pub fn deadline(id: TaskId, at: Timestamp) -> Path {
     deadlines().child(&first).child(&second).file(format!("{}.{}", Time(at), id.hex()))
 }
 
-/// What a deadline's name says.
+/// The content of a deadline's name.
 pub fn parse_deadline(name: &str) -> Option<(Timestamp, TaskId)> {
     let (time, id) = name.split_once('.')?;
     Some((Time::parse(time)?, TaskId::from_hex(id)?))

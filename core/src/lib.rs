@@ -3,17 +3,17 @@
 //! A task is a file that moves; its name is its state; `rename` is the compare-and-swap.
 //!
 //! - `enqueue` writes the task once, as `tasks/<aa>/<id>.json`, and links it under its first *state entry* in `ready/`.
-//! - A state entry is a file name that says all that a decision needs: id, version, generation, and for a claimed task
-//!   the holder, since when, until when, and the lease's nonce ([`entry`]).
+//! - A state entry is a file name with everything that a decision needs: id, version, generation, and for a claimed
+//!   task the holder, the begin and end of the lease, and its nonce ([`entry`]).
 //! - Every transition reads a name, lets [`transition::decide`] make the next one, and renames the exact old name to
-//!   it. Of any number of agents that try, one succeeds; the others find the old name gone and look again.
+//!   it. If several agents try, one succeeds; the others find the old name gone and look again.
 //! - The version grows with every rename, so an old name never comes back and nothing is ever replaced.
 //! - `claim` takes the smallest name in `ready/` to `claimed/`: one rename, nothing written. `complete`, `fail` and
-//!   `cancel` take a name to `done/`. `release` moves it back, and a lease that ran out is moved back by whoever
-//!   notices.
+//!   `cancel` take a name to `done/`. `release` moves it back; if a lease expires, the first agent that notices moves
+//!   the name back.
 //!
-//! `PROTOCOL.md` beside this crate argues it: the life cycle, each operation, what a crash leaves behind, and the
-//! designs that were not taken. Start reading at [`Queue`], then [`entry`], [`transition`] and [`layout`].
+//! `PROTOCOL.md` beside this crate has the reasons: the life cycle, each operation, the leftovers of a crash, and
+//! rejected designs. Start reading at [`Queue`], then [`entry`], [`transition`] and [`layout`].
 //!
 //! # What this crate does not do
 //! It has no clock, no source of randomness, no files and no threads: each operation that changes something is lent a

@@ -1,4 +1,4 @@
-//! Every bound of the queue, each with its reason. Nothing else in the crate holds a number that a user can meet.
+//! Every limit of the queue, each with its reason. No other module holds a number that a user can meet.
 
 /// Longest title, in characters after trimming. A longer one is cut and the cut is reported.
 pub const TITLE_CHARS: usize = 512;
@@ -28,13 +28,13 @@ pub const ERROR_CHARS: usize = 4_096;
 /// Shortest and longest lease, in seconds.
 pub const CLAIM_TTL_SECONDS: core::ops::RangeInclusive<i64> = 1..=86_400;
 
-/// The lease that `claim` gives when none is asked for, in seconds.
+/// The default lease of `claim`, in seconds.
 pub const CLAIM_TTL_SECONDS_DEFAULT: i64 = 3_600;
 
 /// Shortest and longest time that a task may wait to be claimed, in seconds (ten years).
 pub const PENDING_TTL_SECONDS: core::ops::RangeInclusive<i64> = 1..=315_360_000;
 
-/// How long a task may wait to be claimed when nothing is said, in seconds.
+/// How long a task may wait to be claimed by default, in seconds.
 pub const PENDING_TTL_SECONDS_DEFAULT: i64 = 86_400;
 
 /// How long `claim` may wait for a task, in seconds.
@@ -44,17 +44,17 @@ pub const WAIT_SECONDS: core::ops::RangeInclusive<i64> = 0..=3_600;
 /// of system calls: under 1 % of a core while idle, and awake within 50 ms.
 pub const LOOK_EVERY: core::time::Duration = core::time::Duration::from_millis(25);
 
-/// The same for who waits for tasks to end, which costs a call for each shard that they stand in.
+/// The same for an agent that waits for tasks to end. A look costs a call for each shard that the tasks stand in.
 pub const LOOK_FOR_ENDS_EVERY: core::time::Duration = core::time::Duration::from_millis(35);
 
-/// How long who waits sleeps whom the system wakes when something comes: until the next sweep. What is found then is
-/// what time brings, of which nobody tells, such as leases that ran out.
+/// How long a waiting agent sleeps if the system wakes it when a file appears: until the next sweep. That look finds
+/// only changes that time makes and nobody announces, such as expired leases.
 pub const LOOK_EVERY_WHEN_TOLD: core::time::Duration = core::time::Duration::from_micros(*SWEEP_MICROS.start());
 
 /// How many items a listing may have.
 pub const LIST_ITEMS: core::ops::RangeInclusive<i64> = 1..=10_000;
 
-/// How many items a listing has when nothing is said.
+/// How many items a listing has by default.
 pub const LIST_ITEMS_DEFAULT: i64 = 200;
 
 /// How many attempts a task may be given.
@@ -63,13 +63,13 @@ pub const MAX_ATTEMPTS: core::ops::RangeInclusive<i64> = 1..=1_000;
 /// Shortest and longest time between two attempts at a task, in seconds (30 days).
 pub const BACKOFF_SECONDS: core::ops::RangeInclusive<i64> = 0..=2_592_000;
 
-/// The time after the first failed attempt when nothing is said, in seconds; it doubles with each attempt.
+/// The default time after the first failed attempt, in seconds; it doubles with each attempt.
 pub const BACKOFF_SECONDS_DEFAULT: i64 = 1;
 
-/// The longest time between two attempts when nothing is said, in seconds, unless the first is longer.
+/// The default longest time between two attempts, in seconds, unless the first is longer.
 pub const BACKOFF_MAX_SECONDS_DEFAULT: i64 = 300;
 
-/// How long a task may be put off, in seconds (ten years).
+/// How far in the future a task may be scheduled, in seconds (ten years).
 pub const DELAY_SECONDS: core::ops::RangeInclusive<i64> = 0..=315_360_000;
 
 /// How many tasks one task may wait for.
@@ -78,7 +78,7 @@ pub const PARENTS: usize = 1_000;
 /// Longest unique key, in characters.
 pub const UNIQUE_CHARS: usize = 256;
 
-/// Longest reason for calling a task off and longest note on its progress, in characters.
+/// Longest reason for cancelling a task and longest note on its progress, in characters.
 pub const NOTE_CHARS: usize = 4_096;
 
 /// How many tasks one call may enqueue or claim.
@@ -96,11 +96,11 @@ pub const BATCH_STEP: usize = 256;
 /// `ready/`.
 pub const BATCH_MICROS_APART: u64 = 64;
 
-/// After how many names a sweep looks no further for blocked tasks whose parent has ended: a millisecond in the
-/// sandbox. It begins with another of the 256 shards each second.
+/// A sweep stops looking for blocked tasks whose parent has ended after this many names: a millisecond in the sandbox.
+/// It begins with another of the 256 shards each second.
 pub const BLOCKED_NAMES_PER_SWEEP: usize = 500;
 
-/// How much an operation does for others at most.
+/// The most that an operation does for other agents.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
     /// How many tasks it moves and directories it reads.
@@ -109,18 +109,18 @@ pub struct Allowance {
     pub micros: Option<u64>,
 }
 
-/// What a claim does before it takes a task, of each of these: leases that ran out, scheduled tasks that are due, tasks
-/// that others wait for and that expired, blocked tasks whose parent has ended. It makes 64 tasks claimable for one
+/// The work of a claim before it takes a task, for each of these: expired leases, scheduled tasks that are due, expired
+/// tasks that others wait for, blocked tasks whose parent has ended. A claim makes up to 64 tasks claimable for the one
 /// that it takes.
 pub const BEFORE_A_CLAIM: Allowance = Allowance { steps: 64, micros: Some(5_000) };
 
 /// The same for a claim that has found nothing, before it says so.
 pub const BEFORE_EMPTY: Allowance = Allowance { steps: 10_000, micros: Some(250_000) };
 
-/// The same for who asks for a sweep.
+/// The same for a sweep on demand.
 pub const ON_DEMAND: Allowance = Allowance { steps: u64::MAX, micros: None };
 
-/// How many tasks that waited for one that has ended are moved by the agent that ended it.
+/// How many waiting tasks the agent that ends their parent moves.
 pub const WOKEN_PER_END: u64 = 10_000;
 
 /// As how many steps a task counts that ends, with a report that is flushed.
@@ -175,7 +175,7 @@ pub const CLAIM_BYTES_LEAST: usize = 2_048;
 /// How many warnings an answer about many tasks has.
 pub const WARNINGS: usize = 1_000;
 
-/// How many bytes of an answer are held that cannot be printed as they come.
+/// How many bytes of an answer are held in memory if they cannot be printed at once.
 pub const HELD_BYTES: usize = 67_108_864;
 
 /// Longest name of a directory entry, in bytes: what ext4, XFS, btrfs, APFS and NTFS have in common.
@@ -199,8 +199,8 @@ pub const GENERATION: u32 = 0xff_ffff;
 /// Latest time that a name can say, in microseconds since 1970: thirteen hexadecimal digits, the year 2112.
 pub const TIME_MICROS: u64 = (1 << 52) - 1;
 
-/// Highest version that a task is taken to have come to by itself: half of what there is. With the rest it goes on for
-/// as long again.
+/// Highest version that a doctor believes: half of the maximum. With the other half the task can go on for as long
+/// again.
 pub const VERSION_CREDIBLE: u32 = VERSION / 2;
 
 /// The same for its generation, and its attempt.
@@ -213,14 +213,14 @@ pub const RACES: usize = 1_000;
 /// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
 pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
 
-/// What a sweep adds to the time until the next one for each claimed task that it read, in microseconds. Reading a
-/// name takes 1 to 5 µs, so sweeping costs at most a twentieth of one core however many leases there are.
+/// Each claimed task that a sweep read delays the next sweep by this time, in microseconds. Reading a name takes 1 to 5
+/// µs, so sweeping costs at most a twentieth of one core however many leases there are.
 pub const SWEEP_MICROS_PER_LEASE: u64 = 100;
 
-/// How many times as long as a sweep took it is until the next one, where it has left nothing that is due.
+/// The pause after a sweep that left nothing due, as a multiple of the sweep's own time.
 pub const SWEEP_PAUSE: u64 = 20;
 
-/// The same where it has moved tasks and left some: a fifth of one core works for them, whoever it belongs to.
+/// The same after a sweep that moved tasks and left some: a fifth of one core works for them.
 pub const SWEEP_PAUSE_IF_DUE: u64 = 4;
 
 /// Shortest time until the next sweep after one that left something, in microseconds.
@@ -230,49 +230,49 @@ pub const SWEEP_MICROS_IF_DUE: u64 = 20_000;
 /// that enqueuers whose clocks differ a little do not see it vanish under them at once.
 pub const EMPTY_DIR_MICROS: u64 = 10_000_000;
 
-/// How long an empty directory whose span of time is past must have stood still before it is removed, in microseconds.
-/// An enqueuer makes it, syncs, and links into it. Until it is removed every claim looks into it: of a queue that is
-/// worked off as fast as it is filled, that is one directory for each task of this time.
+/// How long an empty directory whose time span is past must have been unchanged before it is removed, in microseconds.
+/// An enqueuer makes it, syncs, and links into it. Until it is removed every claim looks into it. If a queue is emptied
+/// as fast as it is filled, that is one directory per task of this period.
 pub const EMPTY_BUCKET_MICROS: u64 = 250_000;
 
-/// How close together two changes of a directory may be and still leave the same stamp, in microseconds. Linux stamps
-/// with its scheduler's tick, 1 to 10 ms.
+/// Two changes of a directory this close together may leave the same stamp, in microseconds. Linux stamps with its
+/// scheduler's tick, 1 to 10 ms.
 pub const STAMP_GRAIN_MICROS: u64 = 20_000;
 
-/// How many races a claim loses for names that were read before, until it reads `ready/` anew.
+/// How many races a claim loses for names that were read before, until it reads `ready/` again.
 pub const RACES_AMONG_LEFTOVERS: usize = 3;
 
-/// How long names that a claim has read at the head of the queue serve the next claims of the same queue, in
-/// microseconds: in 1 ms they would be worth most of what reading them costs, in 10 ms nearly all.
+/// How long the names that a claim has read at the head of the queue serve the next claims, in microseconds. With 1 ms
+/// they would save most of the cost of reading, with 10 ms nearly all.
 pub const HEAD_MICROS: u64 = 10_000;
 
-/// How many directories, and how many leases, a queue that is used again remembers. A directory has about 130 names at
-/// most, so this is a few megabytes at the very most.
+/// How many directories, and how many leases, an open queue caches. A directory has about 130 names at most, so this is
+/// a few megabytes at most.
 pub const REMEMBERED: usize = 1_024;
 
-/// How many things that are in the way an operation tells of. It passes over the others, too.
+/// How many things in the way an operation reports. It skips the others, too.
 pub const PASSED_OVER: usize = 100;
 
-/// How old a record without an entry must be, by its own time, before a doctor takes its enqueuer for dead, in
-/// microseconds. It only spares a queue at work false alarms: a repair is safe beside an enqueuer that lives after all.
+/// How old a record without an entry must be before a doctor takes its enqueuer for dead, in microseconds. This only
+/// avoids false alarms in a busy queue: a repair is safe even if the enqueuer is alive.
 pub const ENQUEUE_MICROS: u64 = 60_000_000;
 
-/// How long a doctor's trial of the filesystem must have stood still before another doctor takes it for that of a dead
-/// one, in microseconds. A living one begins anew.
+/// How long a doctor's filesystem test must have been unchanged before another doctor takes its owner for dead, in
+/// microseconds. A live owner starts its test again.
 pub const TRIAL_MICROS: u64 = 60_000_000;
 
-/// How old an end that is not finished must be before a sweep goes on with it, in microseconds: its holder needs less
-/// for a flush.
+/// How old an unfinished end must be before a sweep continues it, in microseconds. Its holder needs less time for a
+/// flush.
 pub const FLUSH_MICROS: u64 = 1_000_000;
 
-/// How many of the times that a task was put off to, by reports on it, are looked at: the latest counts.
+/// How many start times, from the reports on a task, are looked at. The latest counts.
 pub const TIMES_PUT_OFF_TO: usize = 16;
 
 /// How far ahead of a doctor's clock a name may be before the doctor says so, in microseconds.
 pub const CLOCK_AHEAD_MICROS: u64 = 60_000_000;
 
-/// How far ahead of the clock a time may be that something has happened at, in microseconds: a day, more than a wrong
-/// time zone makes. A doctor tells of times beyond as a defect, and an import refuses them.
+/// How far ahead of the clock the time of a past event may be, in microseconds: a day, more than a wrong time zone
+/// makes. A doctor reports later times as a defect, and an import refuses them.
 pub const AHEAD_MICROS: u64 = 86_400_000_000;
 
 const _: () = assert!(JSON_BYTES * 2 < RECORD_BYTES);

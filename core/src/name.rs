@@ -16,12 +16,12 @@ use crate::spelling::{Hex, is_lower_hex, short_digest, shortened};
 #[serde(into = "String", try_from = "String")]
 pub struct QueueName(String);
 
-/// Who acts: 1 to 256 characters of any kind. Two agents must not share one.
+/// The run id of an agent: 1 to 256 characters of any kind. Two agents must not share one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct RunId(String);
 
-/// What a task is about, for people: 1 to 512 characters without white space around them.
+/// A title, for people: 1 to 512 characters without white space around them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Title(String);
@@ -31,17 +31,17 @@ pub struct Title(String);
 #[serde(into = "String", try_from = "String")]
 pub struct Tag(String);
 
-/// What a failed task's agent says about the failure: at most 4,096 characters, possibly none.
+/// The error message of a failed task: at most 4,096 characters, possibly none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ErrorMessage(String);
 
-/// Why a task is called off, or how far the work on it is: at most 4,096 characters, possibly none.
+/// The reason of a cancellation, or a note on progress: at most 4,096 characters, possibly none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Note(String);
 
-/// What makes a task the only live one in its queue: 1 to 256 characters of any kind.
+/// A unique key; only one task with it can be live in its queue: 1 to 256 characters of any kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct UniqueKey(String);
@@ -259,7 +259,7 @@ impl fmt::Display for Nonce {
     }
 }
 
-/// What the text types share: reading them as text and back.
+/// The common code of the text types: reading them as text and back.
 macro_rules! text_type {
     ($($type:ident),+) => {$(
         impl $type {
@@ -313,14 +313,14 @@ impl BadName {
             BadName::RunIdTooLong { chars } => {
                 write!(f, "{run_id} is too long ({chars} characters; max {})", limits::RUN_ID_CHARS)
             }
-            BadName::TitleEmpty => write!(f, "title must be non-empty: say in a few words what is to be done"),
+            BadName::TitleEmpty => write!(f, "title must not be empty: describe the work in a few words"),
             BadName::Tag { given } => {
                 write!(f, "invalid tag {:?}: it needs a visible character and no comma", shortened(given))
             }
             BadName::TagTooLong { given, chars } => {
                 let (given, max) = (shortened(given), limits::TAG_CHARS);
                 write!(f, "tag {given:?} is too long ({chars} characters; max {max}): ")?;
-                write!(f, "give the {max} that a task keeps of it")
+                write!(f, "give its first {max} characters")
             }
             BadName::ErrorTooLong { chars } => {
                 write!(f, "{error} is too long ({chars} characters; max {})", limits::ERROR_CHARS)

@@ -1,4 +1,4 @@
-//! Paths in the coordination directory: a directory, and a file in one. What there is, `layout` says.
+//! Paths in the coordination directory: a directory, and a file in one. `layout` lists them.
 
 use alloc::format;
 use alloc::string::String;

@@ -1,8 +1,8 @@
 //! The operations: each reads names, decides, and renames. Generic over the [`Store`], so the same code runs on a
-//! directory, in a sandbox, and under a checker that stops it between any two steps.
+//! directory, in a sandbox, and under a checker that stops between any two steps.
 //!
-//! All agents are equal and any may die anywhere: what an operation leaves half done is invisible, or finished by
-//! whoever meets it. The rows of the crash matrix in `PROTOCOL.md` are cited as CM-1, CM-2 and so on.
+//! All agents are equal and any may die anywhere: what an operation leaves half done is invisible, or the next agent
+//! that meets it finishes it. The rows of the crash matrix in `PROTOCOL.md` are cited as CM-1, CM-2 and so on.
 
 mod advance;
 mod agreement;
@@ -90,13 +90,13 @@ impl<S: Store> Queue<S> {
         Ok(Queue { tree: Tree::open(store)? })
     }
 
-    /// As [`Queue::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a
-    /// defect, and [`Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
+    /// As [`Queue::open`], for a doctor: succeeds even if `format.json` is torn or unreadable. The doctor reports that
+    /// as a defect, and [`Queue::repair`] writes the file again. Do not use such a queue for anything else.
     pub fn open_for_doctor(store: S) -> Result<Queue<S>, Error> {
         Ok(Queue { tree: Tree::open_for_doctor(store)? })
     }
 
-    /// Makes the store a queue if it is none yet. True if this call did.
+    /// Makes the store a queue unless it is one already. True if this call did.
     pub fn init(&self, turn: &Turn<'_>) -> Result<bool, Error> {
         self.tree.init(turn)
     }
@@ -106,14 +106,14 @@ impl<S: Store> Queue<S> {
         self.tree.is_copy()
     }
 
-    /// Has a queue that came with a copy count as made here: `format.json` is given its second name again. True if this
+    /// Makes a queue that came with a copy count as made here: gives `format.json` its second name again. True if this
     /// call did.
     pub fn adopt(&self) -> Result<bool, Error> {
         self.tree.adopt()
     }
 
-    /// Fails if the queue that was opened has been taken away since. For those who look again and again: an empty
-    /// queue and one that is gone look the same.
+    /// Fails if the queue that was opened has been removed since. For callers that poll: an empty queue and a removed
+    /// one look the same.
     pub fn check_is_there(&self) -> Result<(), Error> {
         self.tree.check_is_there()
     }
@@ -123,13 +123,13 @@ impl<S: Store> Queue<S> {
         self.tree.task(id)
     }
 
-    /// What was in the way of the operations since this was asked last, and was passed over.
+    /// The files and directories that were in the way of operations, and were skipped, since the last call of this.
     pub fn take_findings(&self) -> Vec<Finding> {
         self.tree.take_findings()
     }
 
-    /// True if there may be something to claim that was not there at the last look, or if the last look is a second
-    /// ago: a sweep may be due then, and a filesystem whose stamps cannot be trusted costs a second, not the task.
+    /// True if there may be something new to claim since the last look, or if that look is a second ago. After a second
+    /// a sweep may be due; and a filesystem whose stamps cannot be trusted then delays a task by a second at most.
     pub fn may_have_changed(&self, watch: &Watch, now: Timestamp) -> Result<bool, Error> {
         self.tree.may_have_changed(watch, now)
     }

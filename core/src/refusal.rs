@@ -1,4 +1,4 @@
-//! Why a command is not obeyed, and what is said of that.
+//! Why a command is refused, and the message for it.
 
 use alloc::string::String;
 use core::fmt;
@@ -8,14 +8,14 @@ use crate::id::TaskId;
 use crate::status::Status;
 use crate::time::Timestamp;
 
-/// Why a command is not obeyed. Nothing changed.
+/// Why a command is refused. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nobody has claimed the task yet, or its last holder has released it.
+    /// No agent has claimed the task yet, or its last holder has released it.
     NotClaimed(Standing),
-    /// Another agent holds the task, and whoever asks has never held it, or does not act as a holder.
+    /// Another agent holds the task, and the caller has never held it, or does not act as a holder.
     WrongOwner(CurrentHolder),
-    /// The lease that was meant, if there was one, is over: the task has had more than one holder.
+    /// The caller's lease is over: the task has had more than one holder.
     LeaseLost(CurrentHolder),
     /// The task has ended.
     AlreadyEnded {
@@ -23,10 +23,10 @@ pub enum Refusal {
         outcome: Outcome,
         /// When.
         ended_at: Timestamp,
-        /// Who ended it; `None`: its time ran out.
+        /// The agent that ended it; `None`: it expired.
         by: Option<Holder>,
     },
-    /// What it waits for is not there, or its lease is not over.
+    /// Its start time or parent's end has not come, or its lease is not over.
     NotDue,
     /// The task has not ended.
     NotEnded(Standing),
@@ -35,18 +35,18 @@ pub enum Refusal {
     TooManyTransitions,
 }
 
-/// Where a task stands that has not ended.
+/// The state of a task that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Its status.
     pub status: Status,
     /// When it is due, if it is scheduled.
     pub due: Option<Timestamp>,
-    /// What it waits for, if it is blocked.
+    /// The parent that it waits for, if it is blocked.
     pub blocked_on: Option<TaskId>,
 }
 
-/// Who has a task, or had it last.
+/// The current or last holder of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentHolder {
     /// Where the task stands.
@@ -57,7 +57,7 @@ pub struct CurrentHolder {
     pub generation: u32,
     /// Since when.
     pub claimed_at: Timestamp,
-    /// Until when; in the past if the lease has run out and nobody took the task over yet.
+    /// When the lease ends; in the past if it has expired and no other agent has claimed the task yet.
     pub expires_at: Timestamp,
 }
 
@@ -118,10 +118,10 @@ impl Refusal {
         let who = who.as_deref().unwrap_or("nobody");
         match self {
             Refusal::NotClaimed(Standing { due: Some(due), .. }) => {
-                write!(f, "it is scheduled for {due}: nobody can claim it before")
+                write!(f, "it is scheduled for {due}: nobody can claim it before that")
             }
             Refusal::NotClaimed(Standing { blocked_on: Some(parent), .. }) => {
-                write!(f, "it is blocked: it waits for task {parent}, and nobody can claim it before that has ended")
+                write!(f, "it is blocked: nobody can claim it before task {parent} has ended")
             }
             Refusal::NotClaimed(_) => write!(f, "it is pending: claim it first"),
             Refusal::NotEnded(Standing { status, .. }) => {
@@ -129,17 +129,20 @@ impl Refusal {
             }
             Refusal::WrongOwner(current) => write!(f, "it belongs to {who:?}, {current}"),
             Refusal::LeaseLost(current) => {
-                write!(f, "the lease is lost: it belongs to {who:?}, {current}; drop this work and claim anew")
+                write!(
+                    f,
+                    "the lease is lost: the task belongs to {who:?}, {current}; stop this work and claim another task"
+                )
             }
             Refusal::AlreadyEnded { outcome: Outcome::Expired, ended_at, .. } => {
-                write!(f, "it expired at {ended_at}, as nobody had claimed it in time")
+                write!(f, "it expired at {ended_at}, because nobody had claimed it in time")
             }
             Refusal::AlreadyEnded { outcome, ended_at, .. } => {
                 let how = if *outcome == Outcome::Failed { "reported as failed" } else { outcome.as_str() };
                 write!(f, "it was {how} at {ended_at} by {who:?}")
             }
-            Refusal::NotDue => write!(f, "its time is not over"),
-            Refusal::TooManyTransitions => write!(f, "it has changed hands as often as a task can; enqueue it anew"),
+            Refusal::NotDue => write!(f, "its lease or start time is not over yet"),
+            Refusal::TooManyTransitions => write!(f, "it has changed state as often as a task can; enqueue it again"),
         }
     }
 }

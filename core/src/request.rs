@@ -1,4 +1,4 @@
-//! What somebody asks for, as they put it: the one place where words from outside become values that the queue takes.
+//! Requests as callers write them: the one place where texts from outside become values of the queue.
 //!
 //! Each face fills in a draft and has it checked before any file is touched. So a value has one limit, one default and
 //! one complaint everywhere; only what it is called differs: a face spells the name of each [`Field`].
@@ -34,7 +34,7 @@ pub use field::{Field, OutOfRange};
 pub use filter::FilterDraft;
 pub use new_task::Draft;
 
-/// Who acts, where it has to be said.
+/// The run id of the acting agent, where it is required.
 pub fn run_id(given: Option<&str>) -> Result<RunId, BadRequest> {
     Ok(given.ok_or(BadRequest::NoRunId)?.parse()?)
 }
@@ -54,7 +54,7 @@ pub fn lease_seconds(given: Option<i64>) -> Result<Option<i64>, BadRequest> {
     given.map(|seconds| Field::LeaseSeconds.check(seconds)).transpose()
 }
 
-/// Why a task is called off, or how far the work on it is.
+/// The reason of a cancellation, or a note on progress.
 pub fn note(given: &str) -> Result<Note, BadRequest> {
     Ok(given.parse()?)
 }
@@ -85,12 +85,12 @@ pub fn time(what: &'static str, given: &str) -> Result<Timestamp, BadRequest> {
     }
 }
 
-/// What a holder reports in success, in JSON.
+/// A holder's result, in JSON.
 pub fn result(given: &str) -> Result<JsonObject, BadRequest> {
     JsonObject::parse(given).map_err(BadRequest::Result)
 }
 
-/// What a holder reports in failure.
+/// A holder's error message.
 pub fn error(given: &str) -> Result<ErrorMessage, BadRequest> {
     Ok(given.parse()?)
 }

@@ -1,4 +1,4 @@
-//! Sorting and sets with little code. The library compiles its sort anew for each type that is sorted, 7 KB of
+//! Sorting and sets with little code. The library compiles its sort once more for each type that is sorted, 7 KB of
 //! WebAssembly each time, and a set that is collected is sorted first.
 
 use alloc::collections::BTreeSet;

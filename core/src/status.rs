@@ -9,15 +9,15 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Not yet due: it was put off, or waits for another attempt.
+    /// Not yet due: it was delayed, or waits for another attempt.
     Scheduled,
     /// Waits for another task.
     Blocked,
-    /// Waiting, never claimed, or released by whoever held it last.
+    /// Waiting; never claimed, or released by its last holder.
     Pending,
     /// Held, and the lease runs.
     Claimed,
-    /// Its lease ran out and nobody took it over yet.
+    /// Its lease expired and no other agent has claimed it yet.
     TimedOut,
     /// Ended in success.
     Completed,
@@ -25,7 +25,7 @@ pub enum Status {
     Failed,
     /// Called off.
     Cancelled,
-    /// Its time to be claimed ran out.
+    /// It was not claimed within its pending TTL.
     Expired,
 }
 
@@ -43,7 +43,7 @@ impl Status {
         Status::Expired,
     ];
 
-    /// What the name `entry` means at `now`, whether or not a sweep has drawn the consequence yet.
+    /// The status of `entry` at `now`, whether or not a sweep has written the change yet.
     pub fn of(entry: &Entry, now: Timestamp) -> Status {
         match &entry.state {
             // Due, although nobody has moved it yet.

@@ -1,14 +1,14 @@
-//! What the queue needs of a filesystem: sixteen operations on files in directories.
+//! The queue's interface to a filesystem: sixteen operations on files in directories.
 //!
-//! The trait is the seam between the protocol and the world. Its meaning as a program is [`mem::MemStore`]; what every
-//! implementation must do is the conformance suite (`conformance`, a feature). There are no paths of an operating
-//! system here and no handles, so that an engine with ordered keys and a compare-and-swap could stand behind it too.
+//! The trait is the seam between the protocol and the world. Its reference implementation is [`mem::MemStore`]; the
+//! conformance suite (feature `conformance`) tests any implementation. There are no paths of an operating system here
+//! and no handles, so that an engine with ordered keys and a compare-and-swap could stand behind it too.
 //!
-//! What every implementation promises:
-//! - an operation has taken effect for everybody when it returns, and is one step to everybody who looks;
+//! Every implementation guarantees:
+//! - an operation has taken effect for everybody when it returns, and is atomic for every reader;
 //! - a lost race is an outcome ([`Moved::Gone`], [`Created::Taken`]), an `Err` means that the medium failed;
 //! - nothing is followed out of the root: no symbolic link, no `..`;
-//! - it works under many writers at once, none of whom it can see.
+//! - it works under many concurrent writers, none of which it can see.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,37 +26,35 @@ pub mod mem;
 /// A directory tree that many agents change at once.
 pub trait Store {
     /// Makes a file with this content, which is durable when the call returns; the name is after [`Store::sync_dir`].
-    /// An empty file costs no sync, so after a power cut its name may be gone all the same, where a filesystem has no
-    /// journal.
+    /// An empty file costs no sync, so on a filesystem without a journal its name may be gone after a power cut.
     ///
     /// If the machine or the agent dies in the middle, the file may be there with only the first part of its content.
     /// If the call fails, the file is removed again as far as that is possible.
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError>;
 
-    /// As [`Store::create`], but what the file holds is durable only after [`Store::flush`].
+    /// As [`Store::create`], but the content is durable only after [`Store::flush`].
     fn create_unflushed(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
         self.create(path, content)
     }
 
-    /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns. If it
-    /// fails, some may be there, and none is known to be durable. A medium may know a quicker way than one after the
-    /// other.
+    /// Makes many files, each as [`Store::create`] does. Their names are durable, too, when the call returns. After an
+    /// error some may exist, and none is known to be durable. A medium may have a quicker way than one after the other.
     fn create_all(&self, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
         create_one_by_one(self, files)
     }
 
-    /// Adds to the end of a file, in one piece beside what others add at the same time; durable after [`Store::flush`].
-    /// The file must be there: none is made. [`Appended::Full`] if it would come to hold more than `most` bytes, as far
-    /// as those who add at the same time do not add to that.
+    /// Appends to a file, atomically with respect to concurrent appends; durable after [`Store::flush`]. The file must
+    /// exist: none is made. [`Appended::Full`] if it would then hold more than `most` bytes; concurrent appends may
+    /// exceed that.
     ///
-    /// If the machine or the agent dies in the middle, only the first part of `line` may be there, or as many other
-    /// bytes in its place. If the call fails, too: so whoever adds begins with the end of a line.
+    /// If the machine or the agent dies in the middle, or the call fails, only the first part of `line` may be there,
+    /// or as many other bytes in its place. So every caller begins its text with a line break.
     fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError>;
 
     /// Gives a file a second name, which must be free.
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError>;
 
-    /// Renames a file: the compare-and-swap. Of all who rename the same name exactly one gets [`Moved::Here`].
+    /// Renames a file: the compare-and-swap. If several agents rename the same name, exactly one gets [`Moved::Here`].
     ///
     /// `to` must be a name that no file ever had. On an existing name the outcome is not defined: POSIX replaces it,
     /// and does nothing at all when both names are links to one file.
@@ -74,8 +72,8 @@ pub trait Store {
 
     /// How many names the file has, in all directories and outside of the queue too; `None` if there is no such file.
     ///
-    /// To `doctor --repair` it is the proof that a record has no entry: no look through several directories is one, for
-    /// a task may move from one not yet read to one already read.
+    /// For `doctor --repair` it proves that a record has no entry. A look through several directories proves nothing,
+    /// since a task may move from one not yet read to one already read.
     fn links(&self, path: &Path) -> Result<Option<u64>, StoreError>;
 
     /// True if there is such a name in the directory.
@@ -83,12 +81,13 @@ pub trait Store {
 
     /// The names in a directory, in any order; `None` if there is no such directory.
     ///
-    /// A name that is there during the whole call is in the answer. A name that comes or goes during the call may be
-    /// or not, and so may a file that is renamed within this directory. Names that are not UTF-8 are left out.
+    /// A name that exists during the whole call is in the answer. A name that is added or removed during the call may
+    /// be missing, and so may a file that is renamed within this directory. Names that are not UTF-8 are left out.
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError>;
 
-    /// What becomes another whenever a name in the directory comes or goes; `None` if there is no such directory. Where
-    /// something else has the name, a store may say so by an error: a link is nothing that the queue makes.
+    /// A value that changes whenever a name is added to or removed from the directory (its modification time); `None`
+    /// if there is no such directory. If something else has the name, a store may fail: the queue makes no symbolic
+    /// links.
     ///
     /// Two changes within [`crate::limits::STAMP_GRAIN_MICROS`] may leave the same stamp.
     fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError>;
@@ -102,20 +101,19 @@ pub trait Store {
     /// Removes a directory if it is empty.
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError>;
 
-    /// Makes durable what a file holds. Where the medium orders names, with it all of the file's own names, and that
-    /// an older one is gone. A store that is to make nothing durable says [`Flushed::Now`] of whatever it is asked
-    /// for.
+    /// Makes a file's content durable. If the medium orders names, this also covers the file's own names, and the
+    /// removal of older ones. A store that makes nothing durable always returns [`Flushed::Now`].
     fn flush(&self, path: &Path) -> Result<Flushed, StoreError>;
 
-    /// True if a name is never durable before what was given, taken or flushed earlier: so one [`Store::flush`] of a
-    /// file after its rename does what otherwise takes one before and a [`Store::sync_dir`] behind it. `None`: this
-    /// agent does not know, and others may rely on it.
+    /// True if a name is never durable before earlier links, removals and flushes. Then one [`Store::flush`] of a file
+    /// after its rename does the work of a flush before and a [`Store::sync_dir`] after it. `None`: this agent does not
+    /// know, and others may rely on it.
     fn orders_names(&self) -> Option<bool> {
         None
     }
 
-    /// Makes the names in a directory durable. If the directory is gone, those in the nearest one above it that is
-    /// there: with its removal, an ordered journal has written all that was in it before.
+    /// Makes the names in a directory durable. If the directory is gone, this syncs the nearest existing one above it:
+    /// with the removal, an ordered journal has written the earlier content.
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError>;
 }
 
@@ -126,7 +124,7 @@ pub fn cut_after_first_line(content: &mut Vec<u8>) {
     }
 }
 
-/// What [`Store::create_all`] does on a medium that knows no quicker way.
+/// [`Store::create_all`] for a medium that has no quicker way.
 pub fn create_one_by_one<S: Store + ?Sized>(store: &S, files: &[(Path, Vec<u8>)]) -> Result<Vec<Created>, StoreError> {
     let mut created = Vec::new();
     for (path, content) in files {
@@ -143,7 +141,7 @@ pub fn create_one_by_one<S: Store + ?Sized>(store: &S, files: &[(Path, Vec<u8>)]
 pub enum Created {
     /// It is there now.
     Now,
-    /// Somebody was there before; nothing changed.
+    /// The name was taken; nothing changed.
     Taken,
     /// There is no such directory.
     NoDir,
@@ -152,13 +150,13 @@ pub enum Created {
 /// The outcome of adding to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Appended {
-    /// It is at the end of the file now, which has so many names; 0 where that is not told.
+    /// The text is at the end of the file now. The value is the number of the file's names; 0 if unknown.
     Now(u64),
     /// There is no such file (any more).
     Gone,
     /// The file would hold more than it may; nothing changed.
     Full,
-    /// The medium cannot add in one piece beside others; nothing changed.
+    /// The medium cannot append atomically; nothing changed.
     Unable,
 }
 
@@ -176,7 +174,7 @@ pub enum Flushed {
 pub enum Linked {
     /// The new name is there now.
     Now,
-    /// Somebody has that name already; nothing changed.
+    /// The name was taken; nothing changed.
     Taken,
     /// There is no such file, or no such directory to link into.
     Gone,
@@ -247,25 +245,25 @@ impl Stamp {
     }
 }
 
-/// The medium failed. What the operation was to change may or may not have changed.
+/// The medium failed. The change may or may not have happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoreError {
-    /// What was tried: "create", "rename" and so on.
+    /// The failed operation: "create", "rename" and so on.
     pub operation: &'static str,
     /// On which name, relative to the root.
     pub path: String,
-    /// What went wrong, as far as programs can tell it apart.
+    /// The kind of error, as far as programs can distinguish it.
     pub kind: StoreErrorKind,
     /// The medium's own words.
     pub detail: String,
 }
 
-/// What can go wrong with a medium.
+/// The kinds of errors of a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
     /// The directory or its filesystem may not be written.
     ReadOnly,
-    /// The directory is not open to this user or this sandbox.
+    /// This user or this sandbox may not read the directory.
     Denied,
     /// The disk, or a quota on it, is full.
     Full,
@@ -278,8 +276,8 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
-    /// True if the fault is that of one name, whatever it is: what is there is passed over, and the rest goes on. False
-    /// if this agent can do nothing at all for now.
+    /// True if only one name is at fault: it is skipped, and the rest goes on. False if this agent can do nothing at
+    /// all for now.
     pub fn is_of_one_place(&self) -> bool {
         match self.kind {
             StoreErrorKind::Denied | StoreErrorKind::WrongType => !self.path.is_empty(),

@@ -19,15 +19,15 @@ use crate::time::Timestamp;
 pub struct Task {
     /// The SHA-256 of the record's canonical form.
     pub id: TaskId,
-    /// What was enqueued.
+    /// The record.
     pub record: Record,
 }
 
-/// What `enqueue` writes, field by field as it stands in `tasks/<aa>/<id>.json`.
+/// The record that `enqueue` writes, field by field as it stands in `tasks/<aa>/<id>.json`.
 ///
-/// The fields stand in the order of their names: so what is written is its own canonical form, unless the payload is
-/// not, and a reader knows it by its hash alone. Fields that this version does not know are ignored. A field whose loss
-/// would change what a task means needs a new number in `format.json`.
+/// The fields are sorted by name, so the written text is its own canonical form (unless the payload is not), and a
+/// reader can verify it by its hash alone. Fields that this version does not know are ignored. A field whose loss would
+/// change what a task means needs a new number in `format.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The tasks that must have ended before.
@@ -36,22 +36,22 @@ pub struct Record {
     /// How long to wait between two attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
-    /// When; the order within a priority.
+    /// When it was enqueued; the order within a priority.
     pub created_at: Timestamp,
-    /// Who enqueued it.
+    /// The enqueuer's run id.
     pub created_by: RunId,
-    /// For a task that was enqueued by the completion of the one in `after`: the nonce of that completion's report. If
-    /// the task ended by another, this one was never meant to be.
+    /// For a follow-up, enqueued by the completion of the task in `after`: the nonce of that completion's report. If
+    /// that task ended by another report, this task is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Nonce>,
-    /// What to do if one of them does not complete. `None`: the default.
+    /// The reaction if a parent does not complete. `None`: the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_parent_fails: Option<IfParentFails>,
-    /// How many attempts there may be. `None`: a failure is final, and a lease that ran out can be taken over without
-    /// end.
+    /// Maximum number of attempts. `None`: a failure is final, and a task whose lease expires can be claimed any number
+    /// of times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
-    /// What the agent needs to know, untouched.
+    /// The payload: the agent's input, unchanged.
     pub payload: JsonObject,
     /// Higher is claimed first.
     pub priority: i64,
@@ -60,13 +60,13 @@ pub struct Record {
     /// Not to be claimed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Timestamp>,
-    /// Words to choose by.
+    /// The tags.
     pub tags: Vec<Tag>,
-    /// What is to be done, for people.
+    /// The title: the work in a few words, for people.
     pub title: Title,
     /// How many seconds the task may wait to be claimed.
     pub ttl_seconds: i64,
-    /// What makes the task the only live one in its queue.
+    /// The unique key: only one task with it can be live in its queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<UniqueKey>,
 }
@@ -80,27 +80,27 @@ pub struct Backoff {
     pub seconds: i64,
 }
 
-/// What a task does when one that it waits for ends and did not complete.
+/// The task's reaction to a parent that ends without completing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IfParentFails {
-    /// Go on waiting: until somebody puts the other back and it completes, or cancels this one.
+    /// Keep waiting until the other task is retried and completes, or this one is cancelled.
     Block,
     /// End as cancelled.
     #[default]
     Cancel,
-    /// Run all the same.
+    /// Run anyway.
     Run,
 }
 
-/// What a task's record says about its way through the states.
+/// The fields of a task's record that govern its transitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskPolicy {
-    /// What it can be chosen by while it waits.
+    /// Its tags, by which a claim can choose it while it waits.
     pub tags: TagSet,
     /// How many seconds it may wait to be claimed.
     pub ttl_seconds: i64,
-    /// How many attempts there may be; `None`: any number of leases, and one failure.
+    /// Maximum number of attempts; `None`: any number of leases, and one failure.
     pub max_attempts: Option<u32>,
     /// How long it waits between two.
     pub backoff: Backoff,
@@ -128,8 +128,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// How long to wait after the attempt of this number, in microseconds: between half and all of the doubled time, by
-    /// what `random` says, so that tasks which failed together are not tried again together.
+    /// How long to wait after the attempt of this number, in microseconds: between half and all of the doubled time.
+    /// `random` decides, so that tasks which failed together are not retried together.
     pub fn micros_after(&self, attempt: u32, random: u64) -> u64 {
         let doubled = 1_i64.checked_shl(attempt.saturating_sub(1)).filter(|times| *times > 0).unwrap_or(i64::MAX);
         let seconds = self.seconds.saturating_mul(doubled).min(self.max_seconds.max(self.seconds));
@@ -142,7 +142,7 @@ impl IfParentFails {
     /// All of them.
     pub const ALL: [IfParentFails; 3] = [IfParentFails::Block, IfParentFails::Cancel, IfParentFails::Run];
 
-    /// The word for it, the same in records, options and documentation.
+    /// Its word, the same in records, options and documentation.
     pub fn as_str(self) -> &'static str {
         match self {
             IfParentFails::Block => "block",
@@ -164,7 +164,7 @@ impl Task {
 
     /// The task that `bytes` hold, which must be the one called `id`, that this queue has given.
     pub fn decode(id: TaskId, bytes: &[u8]) -> Result<Task, BadRecord> {
-        // Whoever gave the id hashed the canonical form: what has that hash as it stands is in that form.
+        // The id is the hash of the canonical form: text with that hash is in that form.
         let bytes = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         if bytes.first() == Some(&b'{') && TaskId::of_canonical(bytes) == id {
             return Ok(Task { id, record: serde_json::from_slice(bytes)? });
@@ -172,7 +172,7 @@ impl Task {
         Task::decode_foreign(id, bytes)
     }
 
-    /// As [`Task::decode`], where the id may come from anybody: it must be that of the canonical form.
+    /// As [`Task::decode`], for an id from an untrusted source: it must be that of the canonical form.
     pub fn decode_foreign(id: TaskId, bytes: &[u8]) -> Result<Task, BadRecord> {
         // `serde` would also take a list of the fields' values.
         if bytes.first() != Some(&b'{') {
@@ -186,7 +186,7 @@ impl Task {
     }
 }
 
-/// Why stored bytes are not the task that they are filed under.
+/// Why stored bytes are not the task whose id they are stored under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadRecord {
     /// Not a record: torn by a crash, or written by something else.
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_id_is_that_of_the_canonical_form() {
-        // Computed apart from this crate: keys sorted, no white space, numbers as doubles, then SHA-256.
+        // Computed independently of this crate: keys sorted, no white space, numbers as doubles, then SHA-256.
         let canonical = r#"{"created_at":"2026-11-22T08:30:00.000001+00:00","created_by":"orchestrator","payload":{"a":1.5,"z":1.2345678901234568e+22},"priority":5,"queue":"default","tags":["billing"],"title":"Refactor billing","ttl_seconds":86400}"#;
         assert_eq!(Task::encode(record()).unwrap().0.id, TaskId::of_canonical(canonical.as_bytes()));
     }

@@ -41,7 +41,7 @@ impl Timestamp {
     }
 }
 
-/// Tells the time, each time anew. A function that does is one, and so is a [`Timestamp`], which stands still.
+/// A clock: reads the time on each call. A function can be one, and so can a [`Timestamp`], which stands still.
 pub trait Clock {
     /// The time now.
     fn now(&self) -> Timestamp;

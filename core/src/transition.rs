@@ -1,4 +1,4 @@
-//! The state machine: what an entry becomes when somebody commands something. Pure, total, and all of it in one match.
+//! The state machine: the next entry for each entry and command. Pure, total, and all of it in one match.
 //!
 //! ```text
 //!   blocked ──▶ scheduled       a blocked or scheduled task moves on when what it waits for is there
@@ -16,17 +16,17 @@
 //! ```
 //!
 //! `release` leads from claimed as well as from `timed_out`. It keeps the generation, so that the next holder has
-//! another, and takes the attempt back. A task that was claimed once has met its pending TTL, so a released one waits
-//! without an end.
+//! another, and takes the attempt back. A task that was claimed once has met its pending TTL, so a released task waits
+//! without limit.
 //!
-//! Whatever may lead back to a waiting state carries the [`TaskPolicy`] of the task's record: its tags, its attempts,
-//! its times.
+//! Every command that may lead back to a waiting state carries the [`TaskPolicy`] of the task's record: its tags, its
+//! attempts, its times.
 //!
-//! A clock is believed only forwards: `now` counts as no earlier than the latest time that the name itself tells.
+//! Time never goes back: `now` counts as no earlier than the latest time in the name itself.
 //!
-//! What time alone does to a task happens at the time that the name tells, whenever an agent comes to draw the
-//! consequence: a task that expired ended when its pending TTL ran out. [`as_of`] tells how a task stands once all of
-//! that is drawn.
+//! A change by time alone happens at the time in the name, whenever an agent gets to write it down. For example, a task
+//! expires when its pending TTL ends, even if a sweep sees it later. [`as_of`] computes a task's state with all such
+//! changes made.
 
 mod command;
 
@@ -39,7 +39,7 @@ use crate::time::Timestamp;
 pub use crate::refusal::{CurrentHolder, Refusal, Standing};
 pub use command::{Claimant, Command, IfHeld, ParentVerdict, Restart, Verdict};
 
-/// What `entry` becomes by `command` at `now`: always one version later, so under a name that never was.
+/// The entry after `command` at `now`: always one version later, so its name was never used before.
 pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry, Refusal> {
     let (now, is_over) = (now.max(latest_time(entry)), is_over(entry, now));
     match (&entry.state, command) {
@@ -145,7 +145,7 @@ pub fn decide(entry: &Entry, command: &Command, now: Timestamp) -> Result<Entry,
     }
 }
 
-/// True if time has run out for the entry, so that [`Command::Timeout`] makes something else of it.
+/// True if a time of the entry has passed, so that [`Command::Timeout`] changes it.
 pub fn is_over(entry: &Entry, now: Timestamp) -> bool {
     let now = now.max(latest_time(entry));
     match &entry.state {
@@ -156,8 +156,7 @@ pub fn is_over(entry: &Entry, now: Timestamp) -> bool {
     }
 }
 
-/// What `entry` is at `now` once every consequence of time having passed is drawn, whether or not an agent has drawn it
-/// yet.
+/// The entry at `now` with every change made that is due by time, whether or not an agent has made it yet.
 ///
 /// `policy` is the task's. It is needed if the entry is over and [`needs_policy`].
 pub fn as_of(entry: &Entry, policy: &TaskPolicy, now: Timestamp) -> Entry {
@@ -169,8 +168,8 @@ pub fn as_of(entry: &Entry, policy: &TaskPolicy, now: Timestamp) -> Entry {
     entry
 }
 
-/// True if the name does not tell by itself what time makes of the task: how many attempts there may be after a lease
-/// that ran out, and how long a task may wait once it is due, stand in its record.
+/// True if the name alone does not determine what time makes of the task. The maximum of attempts after an expired
+/// lease, and how long a due task may wait, are in its record.
 pub fn needs_policy(entry: &Entry) -> bool {
     matches!(entry.state, State::Claimed(_) | State::Scheduled { .. })
 }
@@ -189,7 +188,7 @@ impl Lease {
     }
 }
 
-/// The latest time that is known to have passed, since the name tells of something that happened then.
+/// The latest past time in the name.
 fn latest_time(entry: &Entry) -> Timestamp {
     match &entry.state {
         State::Scheduled { .. } | State::Blocked { .. } | State::Ready { .. } => entry.created_at,
@@ -211,7 +210,7 @@ fn owned(entry: &Entry, lease: &Lease, claimant: &Claimant, now: Timestamp) -> R
 
 fn held(entry: &Entry, lease: &Lease, now: Timestamp) -> Refusal {
     let current = CurrentHolder::of(entry, lease, now);
-    // The first holder never took the task from anybody, so whoever asks has never had it.
+    // The first holder never took the task from another agent, so the caller has never had it.
     if entry.generation <= 1 { Refusal::WrongOwner(current) } else { Refusal::LeaseLost(current) }
 }
 
@@ -242,7 +241,8 @@ fn settled(
     next(entry, State::Scheduled { due }, report)
 }
 
-/// The attempt is taken back, the generation is not: a guard that has seen this holder's must refuse it from now on.
+/// The attempt is not counted, but the generation stays: a guard that has seen this holder's generation must refuse it
+/// from now on.
 fn released(
     entry: &Entry,
     lease: &Lease,
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lapsed_lease_still_counts_until_somebody_takes_over() {
+    fn an_expired_lease_still_counts_until_somebody_takes_over() {
         let claimed = decide(&ready(), &claim("a"), at(1)).unwrap();
         assert_eq!(decide(&claimed, &timeout(), at(10)), Err(Refusal::NotDue));
         let timed_out = decide(&claimed, &timeout(), at(11)).unwrap();

@@ -1,7 +1,7 @@
-//! The directory of a queue: its store, and what is remembered of that. It makes, links, renames, adds, finds and
-//! walks; what for, `queue` knows. It names no operation.
+//! The directory of a queue: its store, and a cache of what was read from it. It makes, links, renames, appends, finds
+//! and walks files. It knows no operation; `queue` does.
 //!
-//! Its methods are small sequences of steps of the store, each safe to be cut off anywhere.
+//! Its methods are short sequences of store steps. Each may be interrupted at any point.
 
 mod cache;
 mod choose;
@@ -69,8 +69,8 @@ impl<S: Store> Tree<S> {
         self.formatted.get()
     }
 
-    /// The names in a directory; none if it is not there. One that cannot be listed is passed over and told of, so that
-    /// it costs only what is in it. Every walk over names goes by this; only who has to be sure of one task asks the
+    /// The names in a directory; none if it is not there. A directory that cannot be listed is skipped and reported, so
+    /// only its own content is lost. Every walk over names uses this. Only code that must be sure of one task asks the
     /// store itself.
     pub(crate) fn names_in(&self, dir: &Dir) -> Result<Vec<String>, Error> {
         let mut names = self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default();
@@ -78,7 +78,7 @@ impl<S: Store> Tree<S> {
         Ok(names)
     }
 
-    /// What the store answered; `None`: something is in the way, or not open to this agent, which is noted to be told.
+    /// The store's answer; `None`: something is in the way, or this agent may not read it, which is noted as a finding.
     pub(crate) fn unless_in_the_way<T>(&self, answer: Result<T, impl Into<Error>>) -> Result<Option<T>, Error> {
         match answer.map_err(Into::into) {
             Ok(answer) => Ok(Some(answer)),
@@ -90,13 +90,13 @@ impl<S: Store> Tree<S> {
         }
     }
 
-    /// Notes what was in the way, to be told.
+    /// Notes a thing that was in the way, as a finding.
     pub(crate) fn pass_over(&self, error: StoreError) {
         self.cache.borrow_mut().pass_over(error);
     }
 
-    /// What comes after a change and is left undone if it fails: the next sweeps do it, so the change is answered as it
-    /// is.
+    /// For a step after a change: a failure is only noted, since the next sweeps do the step. The answer to the change
+    /// stays as it is.
     pub(crate) fn or_leave<T>(&self, answer: Result<T, impl Into<Error>>) -> Option<T> {
         match answer.map_err(Into::into) {
             Ok(answer) => Some(answer),
@@ -108,7 +108,7 @@ impl<S: Store> Tree<S> {
         }
     }
 
-    /// What was in the way of the operations since this was asked last, and was passed over.
+    /// The files and directories that were in the way of operations, and were skipped, since the last call of this.
     pub(crate) fn take_findings(&self) -> Vec<Finding> {
         self.cache.borrow_mut().take_passed_over().into_iter().map(Finding::PassedOver).collect()
     }
@@ -118,12 +118,12 @@ impl<S: Store> Tree<S> {
         self.cache.borrow_mut().hold(located);
     }
 
-    /// The name of the lease on a task, as it was when it was given or prolonged; it is not remembered any more.
+    /// The name of the lease on a task, as it was when the lease was given or extended. The cache forgets it.
     pub(crate) fn take_lease(&self, id: TaskId) -> Option<Located> {
         self.cache.borrow_mut().take_lease(id)
     }
 
-    /// Notices that a name in a directory has gone by another step than a claim.
+    /// Notes that a name in a directory has gone by another step than a claim.
     pub(crate) fn changed(&self, dir: &Dir) {
         self.cache.borrow_mut().changed(dir);
     }
@@ -133,7 +133,7 @@ impl<S: Store> Tree<S> {
         self.cache.borrow_mut().sweep_at(due, now);
     }
 
-    /// True if a sweep was seen to be due later than `now`. It can only have been put off since.
+    /// True if a sweep was seen to be due later than `now`. It can only have been postponed since.
     pub(crate) fn sweeps_later(&self, now: Timestamp) -> bool {
         self.cache.borrow().sweeps_later(now)
     }

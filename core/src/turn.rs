@@ -34,19 +34,20 @@ impl<'a> Turn<'a> {
         Turn { clock, first, drawn: Cell::new(0) }
     }
 
-    /// The time at this moment. What is to be compared with one moment keeps it.
+    /// The time at this moment. An operation that compares several things with one moment keeps it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A nonce that this turn has not given before. What has to bear the same one keeps it.
+    /// A nonce that this turn has not given before. Where two things must bear the same one, the caller keeps it.
     pub fn nonce(&self) -> Nonce {
         let drawn = self.drawn.get();
         self.drawn.set(drawn.wrapping_add(1));
         Nonce::from_bits(self.first.bits().wrapping_add(drawn.wrapping_mul(APART)))
     }
 
-    /// A number by chance, the same all the turn: where to begin among many, so that not all agents begin at the same.
+    /// A random number, the same for the whole turn. It says where to begin in a list, so that not all agents begin at
+    /// the same entry.
     pub(crate) fn chance(&self) -> u64 {
         self.first.bits()
     }

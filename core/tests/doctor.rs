@@ -152,8 +152,8 @@ impl World {
 
     /// Where a task's entries are, less what was quarantined.
     fn entries(&self, id: TaskId) -> Vec<(Path, Entry)> {
-        let shelved = self.files.files().into_iter().filter(|path| !path.dir.as_str().starts_with("quarantine"));
-        let entries = shelved.filter_map(|path| Some((path.clone(), Entry::parse(&path.name)?)));
+        let in_use = self.files.files().into_iter().filter(|path| !path.dir.as_str().starts_with("quarantine"));
+        let entries = in_use.filter_map(|path| Some((path.clone(), Entry::parse(&path.name)?)));
         entries.filter(|(_, entry)| entry.id == id).collect()
     }
 
@@ -615,7 +615,7 @@ fn a_record_with_a_name_elsewhere_is_noted_and_not_linked_again() {
 /// A look through the state directories proves nothing: a task may be where the doctor just looked, or does not look.
 #[test]
 fn a_task_with_an_entry_that_no_look_finds_is_not_linked_again() {
-    let mut shelved = 0;
+    let mut relinked = 0;
     for step in 0.. {
         let world = World::new();
         let task = world.enqueue("work");
@@ -632,9 +632,9 @@ fn a_task_with_an_entry_that_no_look_finds_is_not_linked_again() {
         }
         let there = world.files.files().into_iter().any(|path| path.name == "x");
         assert_eq!(world.entries(task.id).is_empty(), there, "step {step}");
-        shelved += usize::from(!there);
+        relinked += usize::from(!there);
     }
-    assert!(shelved > 0, "the fence keeps a late link away");
+    assert!(relinked > 0, "the fence keeps a late link away");
 }
 
 #[test]

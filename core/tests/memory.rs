@@ -206,7 +206,7 @@ fn where_a_race_is_lost_names_are_passed_over_and_met_again() {
 }
 
 #[test]
-fn a_claim_that_loses_three_races_reads_the_shelf_anew() {
+fn a_claim_that_loses_three_races_reads_the_state_dir_anew() {
     let world = World::new();
     for _ in 0..20 {
         world.enqueue(&world.bob, "t", 0, "q");

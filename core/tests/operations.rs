@@ -548,7 +548,7 @@ fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
         assert_eq!(store.files().len(), 1);
         error
     };
-    for (number, way_out) in [("5", "newer muse"), ("3", "`muse coord export` of the version that made it")] {
+    for (number, way_out) in [("5", "newer muse"), ("3", "`muse coord export` with the version that made it")] {
         let refused = refused("format.json", format!("{{\"format\":{number},\"x\":1}}").as_bytes());
         assert_eq!(refused, Error::UnsupportedFormat { found: number.to_string() });
         assert!(refused.to_string().contains(way_out), "{refused}");

@@ -170,7 +170,7 @@ fn what_is_json_is_what_serde_json_says() {
             Ok(object) => assert_eq!(serde_json::from_str::<serde_json::Value>(object.text()).unwrap(), value.unwrap()),
             Err(BadJson::NotAnObject { .. }) => assert!(!value.unwrap().is_object()),
             Err(BadJson::NotTaken { reason }) => {
-                assert!(value.is_err() || reason.contains("stands twice"), "{reason}")
+                assert!(value.is_err() || reason.contains("occurs twice"), "{reason}")
             }
             Err(BadJson::Malformed { reason }) => assert!(value.is_err(), "{reason}"),
             Err(BadJson::TooLarge { .. } | BadJson::TooDeep) => {}
@@ -270,7 +270,7 @@ fn values_written_as_text_read_back() {
 }
 
 #[test]
-fn the_ready_shelf_sorts_as_tasks_are_claimed() {
+fn the_ready_state_dir_sorts_as_tasks_are_claimed() {
     let place = || (integer(), time());
     check(16, (queue_name(), place(), place()), |(queue, (priority, at), (other_priority, other_at))| {
         let bucket = layout::ready_bucket(&queue, priority, at);
@@ -289,7 +289,7 @@ fn the_ready_shelf_sorts_as_tasks_are_claimed() {
 }
 
 #[test]
-fn a_directory_is_part_of_a_shelf_only_if_it_is_spelled_as_one() {
+fn a_directory_is_part_of_a_state_dir_only_if_it_is_spelled_as_one() {
     let names = prop_oneof![text(), "[0-9a-f]{1,20}", damaged("[0-3][0-9a-f]{2}", "0", &["+"])];
     check(32, (queue_name(), time(), names, 0_usize..6), |(queue, at, name, depth)| {
         let bucket = layout::ready_bucket(&queue, 0, at);

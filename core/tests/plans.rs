@@ -43,7 +43,7 @@ fn a_task_is_tried_as_often_as_it_may_be_and_each_failure_is_kept() {
     let history = world.history(id);
     assert_eq!(history.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), said.map(|(kind, _)| kind));
     assert_eq!((history[0].1.as_str(), history[2].1.as_str()), ("first", "third"));
-    assert!(history[1].1.contains("lease ran out"));
+    assert!(history[1].1.contains("lease expired"));
     assert_eq!(world.item(id).error.unwrap().as_str(), "third");
     world.assert_healthy();
 
@@ -226,9 +226,9 @@ fn follow_ups_come_with_the_completion_or_not_at_all() {
     }
     let next = world.enqueue("another plan");
     world.claims(next);
-    let mut orphan = new("c");
-    orphan.plan.after = vec![TaskId::of_canonical(b"nobody")];
-    let no_parent = world.queue.complete_and_enqueue(next, holder(), None, vec![orphan], &world.turn());
+    let mut late = new("c");
+    late.plan.after = vec![TaskId::of_canonical(b"nobody")];
+    let no_parent = world.queue.complete_and_enqueue(next, holder(), None, vec![late], &world.turn());
     assert!(matches!(no_parent, Err(Error::NoParent { .. })));
     world.complete(next);
     let refused = world.queue.complete_and_enqueue(id, holder(), None, follow_ups, &world.turn());
@@ -718,7 +718,7 @@ fn a_refusal_says_where_the_task_stands_and_not_that_it_is_pending() {
     let blocked = world.after("second", &[parent], IfParentFails::Cancel);
     let scheduled = world.enqueue_with("later", |new| new.plan.start = Start::After(3_600)).unwrap();
     let complete = |id| world.queue.complete(id, holder(), None, &world.turn()).unwrap_err();
-    let waits = format!("it is blocked: it waits for task {parent}");
+    let waits = format!("it is blocked: nobody can claim it before task {parent} has ended");
     for (id, says, code) in
         [(parent, "it is pending: claim it first", "not_claimed"), (blocked, waits.as_str(), "not_claimed")]
     {

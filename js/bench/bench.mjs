@@ -1,7 +1,8 @@
 // Claim and complete, cycles per second: @muse/coord against a queue in better-sqlite3, and against the native queue,
 // side by side in one run.
 //
-//     node bench.mjs [--goals] [--dir DIRECTORY] [--rounds 5] [--seconds 1.5] [--processes 1,8] [--only REGEXP] [--native PROGRAM]
+//     node bench.mjs [--goals] [--dir DIRECTORY] [--rounds 5] [--seconds 1.5] [--processes 1,8] [--only REGEXP]
+// [--native PROGRAM]
 //
 // `--dir` says which filesystem is measured. With `--goals` only what the goals need is, and how far they are reached
 // is told at the end. `--native` is a built `coord-bench`, whose agents are the native queue; without it that is left
@@ -82,12 +83,15 @@ try {
 } finally {
   rmSync(everything, { recursive: true });
 }
-if (reached.length > 0) console.log(['', '| Goal | At least | Measured |', '| --- | ---: | ---: |', ...reached].join('\n'));
+if (reached.length > 0) {
+  console.log(['', '| Goal | At least | Measured |', '| --- | ---: | ---: |', ...reached].join('\n'));
+}
 
 /** The same with those of the others that can be measured and are asked for. */
 function measurable(each) {
   const wanted = (other) =>
-    (other !== 'native-unsynced' || options.native !== undefined) && (!options.goals || goalOf(each, other) !== undefined);
+    (other !== 'native-unsynced' || options.native !== undefined) &&
+    (!options.goals || goalOf(each, other) !== undefined);
   return { ...each, others: Object.fromEntries(Object.entries(each.others).filter(([other]) => wanted(other))) };
 }
 
@@ -180,11 +184,15 @@ async function check(name, directory, count, told) {
   const queue = await CONTENDERS[name].open(directory, 'checker');
   const sums = [told.reduce((sum, { completed }) => sum + completed, 0), await queue.completed()];
   queue.close();
-  if (sums.some((sum) => sum !== count)) throw new Error(`${name}: of ${count} tasks ${sums.join(' and ')} were completed`);
+  if (sums.some((sum) => sum !== count)) {
+    throw new Error(`${name}: of ${count} tasks ${sums.join(' and ')} were completed`);
+  }
 }
 
 function nameOf({ processes, withResult, synced }) {
-  return `${processes} ${processes === 1 ? 'process' : 'processes'}, result ${withResult ? 'yes' : 'no'}, synced ${synced}`;
+  return `${processes} ${processes === 1 ? 'process' : 'processes'}, result ${
+    withResult ? 'yes' : 'no'
+  }, synced ${synced}`;
 }
 
 function heading() {
@@ -213,7 +221,9 @@ function report({ processes, withResult, synced, queue, others }, rates) {
 }
 
 function told(rates) {
-  const [lowest, middle, highest] = [Math.min(...rates), median(rates), Math.max(...rates)].map((rate) => rate.toFixed(0));
+  const [lowest, middle, highest] = [Math.min(...rates), median(rates), Math.max(...rates)].map((rate) =>
+    rate.toFixed(0)
+  );
   return `${middle} (${lowest}–${highest})`;
 }
 

@@ -26,12 +26,14 @@ export function tasks(count) {
 
 /** What comes of one: a JSON object of about 200 bytes, the same as `coord-bench` has. */
 export function result(number) {
-  const summary = 'the page says what the links say, but for two numbers, which were checked against the tables and are right';
+  const summary =
+    'the page says what the links say, but for two numbers, which were checked against the tables and are right';
   return { pull_request: number, summary, tokens: 1_000 + number % 997 };
 }
 
 /**
- * The same queue on the same files, natively: its agents are those of `coord-bench`, in Rust. They begin at a line of their
+ * The same queue on the same files, natively: its agents are those of `coord-bench`, in Rust. They begin at a line of
+ * their
  * input, and tell how many tasks they completed.
  */
 function native({ fill, open }) {

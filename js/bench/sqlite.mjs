@@ -8,7 +8,8 @@
 import Database from 'better-sqlite3';
 
 /**
- * How transactions are synced. The queue syncs what it acknowledges for good, which a claim is not: so besides the setting
+ * How transactions are synced. The queue syncs what it acknowledges for good, which a claim is not: so besides the
+ * setting
  * that people use, `full`, there is one that switches it off for claims alone.
  */
 export const SYNCING = {

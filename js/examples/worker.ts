@@ -34,7 +34,10 @@ function usage(): never {
   process.exit(2);
 }
 
-/** Does one task. What this returns completes it; what this throws fails it, and is the reason that the orchestrator reads. */
+/**
+ * Does one task. What this returns completes it; what this throws fails it, and is the reason that the orchestrator
+ * reads.
+ */
 async function count(task: Task<Payload>): Promise<Result> {
   const bytes = new Uint8Array(await readFile(await allowed(task.payload.file)));
   const text = decoded(bytes);

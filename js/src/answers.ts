@@ -1,11 +1,23 @@
-import type { CancelRequest, Change, ClaimRecord, Enqueued, Item, Listing, QueueStats, Released, Report, Retried } from './types.ts';
+import type {
+  CancelRequest,
+  Change,
+  ClaimRecord,
+  Enqueued,
+  Item,
+  Listing,
+  QueueStats,
+  Released,
+  Report,
+  Retried,
+} from './types.ts';
 import type { Shown, Stats, Status, Task, Waited } from './types.ts';
 
 /** Asks the WebAssembly part, and gives what it answers; throws a `CoordError`. */
 export type Asked = <T>(ask: () => string) => T;
 
 /**
- * An answer as the WebAssembly part tells it: that of the command line, with names in camel case. A time is a text, and so are a
+ * An answer as the WebAssembly part tells it: that of the command line, with names in camel case. A time is a text, and
+ * so are a
  * `payload` and a `result`. A field that there is nothing to say of may be left out.
  */
 export interface Raw {
@@ -145,8 +157,15 @@ export function changeOf<Payload extends object, Result extends object>(raw: Raw
 
 export function statsOf(raw: RawStats): Stats {
   const { total, windowSeconds } = raw as unknown as Stats;
-  const queues = raw.queues.map(({ queue, counts, ...figures }) => [queue, { ...dated(figures), counts: countsOf(counts) }]);
-  return { total, counts: countsOf(raw), windowSeconds, queues: Object.fromEntries(queues) as Record<string, QueueStats> };
+  const queues = raw.queues.map((
+    { queue, counts, ...figures },
+  ) => [queue, { ...dated(figures), counts: countsOf(counts) }]);
+  return {
+    total,
+    counts: countsOf(raw),
+    windowSeconds,
+    queues: Object.fromEntries(queues) as Record<string, QueueStats>,
+  };
 }
 
 /** How many tasks have each status. */
@@ -155,7 +174,10 @@ function countsOf(raw: Raw): Record<Status, number> {
   return Object.fromEntries(counts) as Record<Status, number>;
 }
 
-/** What is told, times as dates, a payload and a result as what they are and as their texts, with `null` for what is left out. */
+/**
+ * What is told, times as dates, a payload and a result as what they are and as their texts, with `null` for what is
+ * left out.
+ */
 function told<T>(raw: Raw, absent: { readonly [name: string]: null }): T {
   const told: Raw = { ...absent, ...dated(raw) };
   const { payload, result } = told;
@@ -184,7 +206,8 @@ function dated(raw: Raw): Raw {
 /** The three fields of a request to stop, as one. */
 function requested<T extends { cancelRequest: CancelRequest | null }>(told: T): T {
   const { cancelRequested, cancelRequestedBy, cancelReason, ...rest } = told as T & Raw;
-  const cancelRequest =
-    cancelRequested === true ? { runId: cancelRequestedBy ?? null, reason: cancelReason ?? null } : null;
+  const cancelRequest = cancelRequested === true
+    ? { runId: cancelRequestedBy ?? null, reason: cancelReason ?? null }
+    : null;
   return { ...rest, cancelRequest } as unknown as T;
 }

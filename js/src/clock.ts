@@ -4,7 +4,8 @@ const APART = 2;
 let ahead = performance.timeOrigin;
 
 /**
- * The wall clock in microseconds since 1970, which the order of tasks rests on. `Date` tells milliseconds only; the rest is taken
+ * The wall clock in microseconds since 1970, which the order of tasks rests on. `Date` tells milliseconds only; the
+ * rest is taken
  * from the clock that measures how long something takes, as long as the two agree.
  */
 export function now(): number {

@@ -79,7 +79,7 @@ export class HeldByAnotherError extends CoordError {
 /** Another agent holds the task, and the caller never did. Leave it alone. */
 export class WrongOwnerError extends HeldByAnotherError {}
 
-/** The caller's lease is over, and another agent holds the task. Drop this work, and claim anew. */
+/** The caller's lease is over, and another agent holds the task. Stop this work, and claim another task. */
 export class LeaseLostError extends HeldByAnotherError {}
 
 /** The task has ended. This report is not kept, except a late result: see {@link Lease.complete}. */
@@ -238,5 +238,14 @@ function attempt<T>(act: () => T): T | undefined {
     return act();
   } catch {
     return undefined;
+  }
+}
+
+/** @internal Turns whatever the WebAssembly part throws into a `CoordError`. */
+export function refusing<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (thrown) {
+    throw thrown instanceof CoordError ? thrown : toCoordError(thrown);
   }
 }

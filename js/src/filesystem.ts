@@ -24,7 +24,8 @@ export function isLocal(directory: string): boolean {
 }
 
 /**
- * Whether the filesystem makes no name durable before what was done earlier (`orders_names` of the command line argues it).
+ * Whether the filesystem makes no name durable before what was done earlier (`orders_names` of the command line argues
+ * it).
  * `undefined`: this process does not know, and another one may rely on it.
  */
 export function ordersNames(directory: string): boolean | undefined {
@@ -48,7 +49,8 @@ function typeOf(directory: string): number | undefined {
 }
 
 /**
- * Whether the ext4 that a directory is on has a journal and writes all changes to it. `undefined`: this process may not look, or it has
+ * Whether the ext4 that a directory is on has a journal and writes all changes to it. `undefined`: this process may not
+ * look, or it has
  * not always done so.
  */
 function journalsAll(directory: string): boolean | undefined {
@@ -61,7 +63,10 @@ function journalsAll(directory: string): boolean | undefined {
   });
 }
 
-/** With `fast_commit` a flush writes less. Each is counted since the filesystem was mounted, as one, or as one that could not be. */
+/**
+ * With `fast_commit` a flush writes less. Each is counted since the filesystem was mounted, as one, or as one that
+ * could not be.
+ */
 function countsFastCommits(device: string): boolean {
   const counts = unlessRefused(() => readFileSync(`/proc/fs/ext4/${device}/fc_info`, 'utf8')) ?? '';
   return /^\s*[1-9]\d* (commits|ineligible)$/m.test(counts);

@@ -1,7 +1,8 @@
 import process from 'node:process';
 
 /**
- * Whether Deno grants this. To do without a grant what needs it would ask whoever sits at the terminal. In Node everything is
+ * Whether Deno grants this. To do without a grant what needs it would ask whoever sits at the terminal. In Node
+ * everything is
  * granted.
  */
 export function isGranted(permission: object): boolean {

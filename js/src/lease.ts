@@ -236,5 +236,6 @@ function cut(reason: string): string {
  * another task.)
  */
 export function isLost(error: unknown, taskId: string): error is CoordError {
-  return error instanceof CoordError && LOST.has(error.code) && (error as CoordError & { taskId?: string }).taskId === taskId;
+  return error instanceof CoordError && LOST.has(error.code) &&
+    (error as CoordError & { taskId?: string }).taskId === taskId;
 }

@@ -25,16 +25,20 @@ import { ordersNames } from './filesystem.ts';
 import { groupOfThisProcess } from './trust.ts';
 
 /**
- * How what is acknowledged is synced: by one flush where the filesystem is known to order names, by the letter of POSIX, or not at
+ * How what is acknowledged is synced: by one flush where the filesystem is known to order names, by the letter of
+ * POSIX, or not at
  * all.
  */
 export type Sync = 'on' | 'posix' | 'off';
 
 /**
- * A real directory as the queue's store, by `node:fs` in calls that return when they are done. Node and Deno have them both.
+ * A real directory as the queue's store, by `node:fs` in calls that return when they are done. Node and Deno have them
+ * both.
  *
- * Links, renames and exclusive creation are the system's own, so one winner is one winner here, too. No symbolic link is opened
- * as a file. But these calls go by paths, where the other faces hold directories open: whoever can write in the directory could
+ * Links, renames and exclusive creation are the system's own, so one winner is one winner here, too. No symbolic link
+ * is opened
+ * as a file. But these calls go by paths, where the other faces hold directories open: whoever can write in the
+ * directory could
  * exchange one for a link and lead this process out of it. Let only agents write there that are trusted not to.
  */
 export class NodeStore implements Host {
@@ -228,10 +232,12 @@ const READ_AT_ONCE = 8_192;
 const LINE_END = 0x0a;
 
 /**
- * How a file is opened to be read: no link is followed, and nobody is waited for. A FIFO in the directory would hold this process up
+ * How a file is opened to be read: no link is followed, and nobody is waited for. A FIFO in the directory would hold
+ * this process up
  * until somebody writes into it; so it reads as empty.
  */
-const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) |
+  (constants.O_NOCTTY ?? 0);
 
 /** How a file is opened to be flushed. Windows flushes only what may be written. */
 const FLUSHING = process.platform === 'win32' ? constants.O_RDWR : READING;

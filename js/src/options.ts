@@ -1,6 +1,22 @@
 import { BadArgsError, wordsOf } from './errors.ts';
-import type { CancelOptions, ClaimOptions, ClaimsOptions, CompleteOptions, FailOptions, Filter, GcOptions } from './types.ts';
-import type { HeartbeatOptions, NewTask, OpenOptions, ReleaseOptions, ResumeOptions, StatsOptions, Status } from './types.ts';
+import type {
+  CancelOptions,
+  ClaimOptions,
+  ClaimsOptions,
+  CompleteOptions,
+  FailOptions,
+  Filter,
+  GcOptions,
+} from './types.ts';
+import type {
+  HeartbeatOptions,
+  NewTask,
+  OpenOptions,
+  ReleaseOptions,
+  ResumeOptions,
+  StatsOptions,
+  Status,
+} from './types.ts';
 import type { RetryOptions, WaitOptions, WatchOptions } from './types.ts';
 import type { StopMode, WorkOptions } from './worker.ts';
 
@@ -157,7 +173,9 @@ export function optionsOf<Call extends keyof Calls>(call: Call, given: Calls[Cal
     throw bad(`${call} takes an object like { ${name}: ${like} }, not ${shown(given)}`);
   }
   const stranger = Object.keys(given).find((name) => !Object.hasOwn(OPTIONS[call], name));
-  if (stranger !== undefined) throw bad(`${call} has no option ${shown(stranger)}${hint(stranger, kinds.map(([name]) => name))}`);
+  if (stranger !== undefined) {
+    throw bad(`${call} has no option ${shown(stranger)}${hint(stranger, kinds.map(([name]) => name))}`);
+  }
   const taken: Record<string, unknown> = {};
   for (const [name, kind] of kinds) {
     const value = (given as Record<string, unknown>)[name];
@@ -181,7 +199,11 @@ export function shown(value: unknown): string {
 function fitting<T>(name: string, value: T, kind: Kind): T {
   if (!kind.fits(value)) throw bad(`${name} must be ${kind.takes}, got ${shown(value)}`);
   // No UTF-8 has half a character, so the queue could not keep it.
-  const broken = kind === TEXT ? [value].find(isBroken) : kind === TEXTS ? (value as unknown[]).find(isBroken) : undefined;
+  const broken = kind === TEXT
+    ? [value].find(isBroken)
+    : kind === TEXTS
+    ? (value as unknown[]).find(isBroken)
+    : undefined;
   if (broken !== undefined) throw bad(`${name} holds half a character (a lone surrogate): ${shown(broken)}`);
   return value;
 }

@@ -1,39 +1,21 @@
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
-import type { CoordQueue, Waiting } from '../generated/muse_coord.js';
+import type { CoordQueue } from '../generated/muse_coord.js';
 import type { Raw, RawChange, RawClaimed, RawListing, RawStats, RawWaited } from './answers.ts';
 import { changeOf, claimRecordOf, enqueuedOf, listingOf, retriedOf, shownOf, statsOf, waitedOf } from './answers.ts';
-import { BadArgsError, CoordError, NotFoundError, toCoordError } from './errors.ts';
+import { BadArgsError, NotFoundError, refusing } from './errors.ts';
 import { Lease } from './lease.ts';
 import { openBinding } from './module.ts';
 import { optionsOf } from './options.ts';
 import { coordinationDirectory, syncing } from './repository.ts';
-import { actor, between, choiceText, draftText, draftTexts, filterText, listed, locating, text, whole } from './requests.ts';
-import type {
-  CancelOptions,
-  Change,
-  ClaimOptions,
-  ClaimRecord,
-  ClaimsOptions,
-  Collected,
-  Enqueued,
-  Filter,
-  GcOptions,
-  JsonObject,
-  Listing,
-  NewTask,
-  OpenOptions,
-  ResumeOptions,
-  Retried,
-  RetryOptions,
-  Shown,
-  Stats,
-  StatsOptions,
-  Waited,
-  WaitOptions,
-  WatchOptions,
-} from './types.ts';
+import { actor, between, choiceText, draftText, draftTexts, filterText, listed, locating, text } from './requests.ts';
+import { whole } from './requests.ts';
+import type { CancelOptions, Change, ClaimOptions, ClaimRecord, ClaimsOptions, Collected } from './types.ts';
+import type { Enqueued, Filter, GcOptions, JsonObject, Listing, NewTask, OpenOptions } from './types.ts';
+import type { ResumeOptions, Retried, RetryOptions, Shown, Stats, StatsOptions, Waited } from './types.ts';
+import type { WaitOptions, WatchOptions } from './types.ts';
 import { LightSleep } from './wait.ts';
+import { untilClaimed, untilEnded } from './waits.ts';
 import { type Handler, Worker, type WorkOptions } from './worker.ts';
 
 /** @internal The longest that one claim waits, in seconds. For a longer wait the caller claims again. */
@@ -44,9 +26,6 @@ const MOST_AT_ONCE = 100_000;
 
 /** How long `claimMany` blocks the event loop at a time, in milliseconds. */
 const LONGEST_BLOCK = 10;
-
-/** The longest sleep of `wait` if the host reports every change, in milliseconds. */
-const LOOK_WHEN_TOLD = 250;
 
 /** The shortest pause between two looks of `watch`, in milliseconds. */
 const LOOK_AGAIN = 200;
@@ -61,12 +40,6 @@ const WINDOW_SECONDS = 3600;
 
 /** The longest time that an option may give, in seconds: that of `ttlSeconds`. */
 const LONGEST_SECONDS = 315_360_000;
-
-/**
- * How soon the queue is looked at again after a directory was newly watched, in milliseconds: something may have come
- * before.
- */
-const SOON = 35;
 
 /**
  * Opens the queue of a repository. Every other face may work on it at the same time.
@@ -132,7 +105,9 @@ export class Queue {
    * All tasks are checked before the first is written. If one is refused, none is enqueued; the message and {@link
    * CoordError.index} say which. If the medium fails, {@link IoError.enqueued} has the tasks that were enqueued before.
    */
-  async enqueueMany<Payload extends object = JsonObject>(tasks: Iterable<NewTask<Payload>>): Promise<Enqueued<Payload>[]> {
+  async enqueueMany<Payload extends object = JsonObject>(
+    tasks: Iterable<NewTask<Payload>>,
+  ): Promise<Enqueued<Payload>[]> {
     const given = listed('enqueueMany', tasks);
     const ask = <T>(what: () => T): T => locating('tasks', given, () => refusing(what));
     const enqueuing = ask(() => this.#binding.enqueueMany(draftTexts(given)));
@@ -167,7 +142,9 @@ export class Queue {
     const began = performance.now();
     const choice = choiceText(taken);
     const begun = refusing(() => this.#binding.claim(actor(runId), whole(leaseSeconds), whole(wait), choice));
-    const answer = typeof begun === 'string' ? begun : await this.#await(begun, began, signal);
+    const answer = typeof begun === 'string'
+      ? begun
+      : await untilClaimed(this.#binding, this.directory, begun, began, signal);
     const claimed = this.#answer<RawClaimed | null>(answer);
     return claimed === null ? undefined : this.#lease(claimed);
   }
@@ -275,22 +252,9 @@ export class Queue {
     signal?.throwIfAborted();
     if (timeoutSeconds !== undefined) between('timeoutSeconds', timeoutSeconds, 0, LONGEST_SECONDS);
     const ids = [taskIds].flat().map(text);
-    const seconds = timeoutSeconds ?? Infinity;
-    const ending = refusing(() => this.#binding.wait(ids, any, seconds));
-    const sleep = new LightSleep(this.directory);
-    const began = performance.now();
-    try {
-      const pause = sleep.watch([...new Set(ending.watched())]) ? LOOK_WHEN_TOLD : 0;
-      for (;;) {
-        const elapsed = performance.now() - began;
-        const step = refusing(() => ending.step(this.#binding, elapsed));
-        if (typeof step === 'string') return waitedOf(this.#answer<RawWaited>(step));
-        await sleep.sleep(Math.min(Math.max(step, pause), seconds * 1000 - elapsed), signal);
-      }
-    } finally {
-      sleep.close();
-      ending.free();
-    }
+    const ending = refusing(() => this.#binding.wait(ids, any, timeoutSeconds ?? Infinity));
+    const answer = await untilEnded(this.#binding, this.directory, ending, timeoutSeconds ?? Infinity, signal);
+    return waitedOf(this.#answer<RawWaited>(answer));
   }
 
   /**
@@ -415,24 +379,6 @@ export class Queue {
     return new Lease(this.#binding, (ask) => this.#ask(ask), claimed);
   }
 
-  /** Repeats the claim until there is a task or its time is over. Returns the answer. */
-  async #await(waiting: Waiting, began: number, signal: AbortSignal | undefined): Promise<string> {
-    const sleep = new LightSleep(this.directory);
-    try {
-      for (;;) {
-        const { pause } = waiting;
-        const dirs = waiting.newlyWatched();
-        if (dirs !== undefined) waiting.toldOfChanges(sleep.watch(dirs));
-        await sleep.sleep(dirs === undefined ? pause : Math.min(pause, SOON), signal);
-        const answer = refusing(() => waiting.step(this.#binding, performance.now() - began));
-        if (answer !== undefined) return answer;
-      }
-    } finally {
-      sleep.close();
-      waiting.free();
-    }
-  }
-
   #ask<T>(ask: () => string): T {
     return this.#answer(refusing(ask));
   }
@@ -441,14 +387,5 @@ export class Queue {
     const { answer, warnings } = JSON.parse(text) as { answer: T; warnings: string[] };
     warnings.forEach((warning) => process.emitWarning(warning, 'CoordWarning'));
     return answer;
-  }
-}
-
-/** Turns whatever the WebAssembly part throws into a `CoordError`. */
-function refusing<T>(ask: () => T): T {
-  try {
-    return ask();
-  } catch (thrown) {
-    throw thrown instanceof CoordError ? thrown : toCoordError(thrown);
   }
 }

@@ -36,7 +36,9 @@ function upward(start: string): string | undefined {
   }
 }
 
-/** The directory, if it is a repository. Where the queue is there already nothing else is looked at, or need be granted. */
+/**
+ * The directory, if it is a repository. Where the queue is there already nothing else is looked at, or need be granted.
+ */
 function repositoryAt(directory: string): string | undefined {
   const [queue, muse] = [join(directory, '.muse', 'coordination'), join(directory, '.muse')];
   return isDirectory(queue) || isDirectory(muse) ? directory : undefined;
@@ -110,7 +112,10 @@ function withKind(failure: IoError, kind: string): Error {
   return Object.defineProperty(failure, 'kind', { value: kind, enumerable: true });
 }
 
-/** How what is acknowledged is to be synced. The option says whether; if it is, the variable may say that by the letter of POSIX. */
+/**
+ * How what is acknowledged is to be synced. The option says whether; if it is, the variable may say that by the letter
+ * of POSIX.
+ */
 export function syncing({ sync }: OpenOptions): Sync {
   if (sync === 'posix') return sync;
   if (sync === false) return 'off';

@@ -99,7 +99,9 @@ export function filterText({ status, queue, runId, tags, since, endedSince, sort
   });
 }
 
-/** The fields as JSON, each on a line of its own, by which the WebAssembly part tells which one is not as it should be. */
+/**
+ * The fields as JSON, each on a line of its own, by which the WebAssembly part tells which one is not as it should be.
+ */
 function objectText(fields: Record<string, unknown>, texts: string[] = []): string {
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) texts.push(`"${name}":${JSON.stringify(value)}`);

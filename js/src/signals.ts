@@ -45,7 +45,8 @@ export function onAbort(signal: AbortSignal | undefined, act: () => void): () =>
  * the process.
  */
 export function onSystemSignal(name: NodeJS.Signals, act: () => void): () => void {
-  const audience = systemSignals.get(name) ?? new Audience((tell) => process.on(name, tell), (tell) => process.off(name, tell));
+  const audience = systemSignals.get(name) ??
+    new Audience((tell) => process.on(name, tell), (tell) => process.off(name, tell));
   systemSignals.set(name, audience);
   return audience.join(act);
 }

@@ -36,7 +36,9 @@ export function distrust(root: string, sudoer: string | undefined): string | und
   return why === undefined
     ? undefined
     : `cannot trust the queue in ${JSON.stringify(coordination)}: ${why}: look at it by \`muse coord doctor\`; ` +
-      `to take it over as it is: \`muse coord init\` in ${JSON.stringify(root)}, or name it: { root } or MUSE_REPO_ROOT`;
+      `to take it over as it is: \`muse coord init\` in ${
+        JSON.stringify(root)
+      }, or name it: { root } or MUSE_REPO_ROOT`;
 }
 
 type Look = NonNullable<ReturnType<typeof lstatSync>>;

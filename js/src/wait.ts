@@ -10,7 +10,8 @@ const WATCHED = 64;
 /**
  * Sleep that ends early when something changes in one of some directories.
  *
- * A network filesystem does not tell what others do in it. So being told is relied on only where it is known to be complete;
+ * A network filesystem does not tell what others do in it. So being told is relied on only where it is known to be
+ * complete;
  * elsewhere it is a gain now and then.
  */
 export class LightSleep {

@@ -86,7 +86,8 @@ export interface WorkerEvents<Payload extends object = JsonObject, Result extend
  * or if this process is suspended for longer than the lease. `lease.signal` is then aborted; pass it to everything that
  * the handler awaits.
  */
-export class Worker<Payload extends object = JsonObject, Result extends object = JsonObject> implements AsyncDisposable {
+export class Worker<Payload extends object = JsonObject, Result extends object = JsonObject>
+  implements AsyncDisposable {
   /** Resolves when the worker has stopped and no task runs any more. Rejects if it cannot go on. */
   readonly done: Promise<void>;
   readonly #queue: Queue;

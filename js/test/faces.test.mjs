@@ -145,7 +145,10 @@ test('agents of every runtime work off one queue, each task once', async (t) => 
   while ((await queue.stats()).counts.completed < tasks.length) {
     const claim = muse(root, 'claim', '--run-id', 'cli', '--wait', '0');
     if (claim.task_id === undefined) continue;
-    assert.equal(muse(root, 'complete', claim.task_id, '--run-id', 'cli', '--result', '{"by":"cli"}').status, 'completed');
+    assert.equal(
+      muse(root, 'complete', claim.task_id, '--run-id', 'cli', '--result', '{"by":"cli"}').status,
+      'completed',
+    );
   }
   workers.forEach(({ kill }) => kill('SIGKILL'));
   const { items } = await queue.list({ limit: 1000 });
@@ -192,7 +195,16 @@ test(
     const deno = isDeno ? process.execPath : process.env.DENO;
     const worker = fileURLToPath(new URL('agents/worker.mjs', import.meta.url));
     const directory = join(root, '.muse', 'coordination');
-    const words = ['run', '--quiet', `--allow-read=${directory}`, `--allow-write=${directory}`, worker, root, 'r', '{"wait":1}'];
+    const words = [
+      'run',
+      '--quiet',
+      `--allow-read=${directory}`,
+      `--allow-write=${directory}`,
+      worker,
+      root,
+      'r',
+      '{"wait":1}',
+    ];
     const command = [deno, ...words].map((word) => `'${word}'`).join(' ');
     const { stdout } = spawnSync('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
       input: '',

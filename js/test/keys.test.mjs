@@ -11,7 +11,10 @@ const [PROCESSES, ROUNDS, KEYS] = [3, 4, 50];
 test('of three processes that enqueue under the same keys each is answered, and one task a key lives', async (t) => {
   const root = repository(t);
   const queue = await openQueue({ root, sync: false });
-  const enqueuers = Array.from({ length: PROCESSES }, () => start(t, 'enqueuer.mjs', root, [`${ROUNDS}`, `${KEYS}`], 'node'));
+  const enqueuers = Array.from(
+    { length: PROCESSES },
+    () => start(t, 'enqueuer.mjs', root, [`${ROUNDS}`, `${KEYS}`], 'node'),
+  );
   for (const enqueuer of enqueuers) assert.equal(await enqueuer.line(), 'ready');
   for (let round = 1; round <= ROUNDS; round += 1) {
     writeFileSync(join(root, `round-${round}`), '');

@@ -52,7 +52,12 @@ test('the signal of a lease tells within about a second that somebody asks to st
   assert.ok(performance.now() - began < 1500);
   const { reason } = lease.signal;
   assert.ok(reason instanceof CancelRequestedError);
-  assert.deepEqual([reason.code, reason.taskId, reason.runId, reason.reason], ['cancel_requested', taskId, 'boss', 'not needed']);
+  assert.deepEqual([reason.code, reason.taskId, reason.runId, reason.reason], [
+    'cancel_requested',
+    taskId,
+    'boss',
+    'not needed',
+  ]);
   assert.equal(reason.message, `boss asks to stop the work on task ${taskId}: not needed`);
   assert.deepEqual([lease.held, lease.cancelRequest], [true, { runId: 'boss', reason: 'not needed' }]);
   assert.deepEqual((await queue.get(taskId)).cancelRequest, lease.cancelRequest);

@@ -51,7 +51,10 @@ test('an option that a call does not have is refused by its name, and nothing is
   await queue.enqueue({ title: 'a' });
   const lease = await queue.claim({ runId: 'r' });
   for (const [name, call] of Object.entries(calls(queue, lease))) {
-    assert.match(await refusal(() => call({ colour: 'red' })), new RegExp(`^${name} has no option "colour"\\. It has \\w`));
+    assert.match(
+      await refusal(() => call({ colour: 'red' })),
+      new RegExp(`^${name} has no option "colour"\\. It has \\w`),
+    );
     assert.match(await refusal(() => call({ colour: undefined })), /"colour"/);
   }
   assert.equal(lease.held, true);
@@ -100,12 +103,18 @@ test('a value of the wrong kind is refused in words, and so is what is no object
       () => queue.enqueue({ title: Object.create(null) }),
     ],
     ['title holds half a character (a lone surrogate): "\\ud83d!"', () => queue.enqueue({ title: '\ud83d!' })],
-    ['tags holds half a character (a lone surrogate): "\\ude00"', () => queue.enqueue({ title: '😀', tags: ['😀', '\ude00'] })],
+    [
+      'tags holds half a character (a lone surrogate): "\\ude00"',
+      () => queue.enqueue({ title: '😀', tags: ['😀', '\ude00'] }),
+    ],
     ['tags must be an array of strings, got "a,b"', () => queue.enqueue({ title: 'a', tags: 'a,b' })],
     ['tags must be an array of strings, got a,', () => queue.enqueue({ title: 'a', tags: ['a', , 'b'].slice(0, 2) })],
     ['tags must be an array of strings, got [object Set]', () => queue.claim({ runId: 'r', tags: new Set(['a']) })],
     ['at must be a Date, or a string like 2026-11-24T18:00:00Z, got 5', () => queue.enqueue({ title: 'a', at: 5 })],
-    ['signal must be an AbortSignal, got [object AbortController]', () => queue.wait(ID, { signal: new AbortController() })],
+    [
+      'signal must be an AbortSignal, got [object AbortController]',
+      () => queue.wait(ID, { signal: new AbortController() }),
+    ],
     [
       'status must be scheduled, blocked, pending, claimed, timed_out, completed, failed, cancelled or expired, got "done"',
       () => queue.list({ status: 'done' }),
@@ -114,7 +123,10 @@ test('a value of the wrong kind is refused in words, and so is what is no object
     ['enqueueMany takes an array of tasks, not [object Object]', () => queue.enqueueMany({ title: 'a' })],
     ['enqueueMany takes an array of tasks, not undefined', () => queue.enqueueMany()],
     ['enqueue must be an array of tasks, got "Next"', () => lease.complete({}, { enqueue: 'Next' })],
-    ['ttlSeconds must be between 1 and 315360000, got 9007199254740991', () => queue.enqueue({ title: 'a', ttlSeconds: 1e30 })],
+    [
+      'ttlSeconds must be between 1 and 315360000, got 9007199254740991',
+      () => queue.enqueue({ title: 'a', ttlSeconds: 1e30 }),
+    ],
   ];
   for (const [message, act] of refused) assert.equal(await refusal(act), message);
   assert.equal(lease.held, true);
@@ -145,7 +157,7 @@ test('of many tasks the one that is refused is named, and none is enqueued', asy
     ['bad_args', /^tasks\[1\] \("bad"\): enqueue has no option "max_attempts"/, { title: 'bad', max_attempts: 3 }],
     ['bad_queue', /^tasks\[1\] \("bad"\): .*"a b"/, { title: 'bad', queue: 'a b' }],
     ['bad_task_id', /^tasks\[1\] \("bad"\): /, { title: 'bad', after: ['sha256:1'] }],
-    ['not_found', /^tasks\[1\] \("bad"\): no task sha256:0+ here to wait for/, { title: 'bad', after: [ID] }],
+    ['not_found', /^tasks\[1\] \("bad"\): no task sha256:0+ to wait for/, { title: 'bad', after: [ID] }],
     ['bad_args', /^tasks\[1\]: a task is an object with a title, not undefined/, undefined],
     ['bad_args', /^tasks\[1\] \("x{100}…"\): /, { title: 'x'.repeat(5000), runId: '' }],
   ];

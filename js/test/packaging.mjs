@@ -21,7 +21,8 @@ const MODULES = join(HERE, 'node_modules');
 const DECLARED = ['errors', 'index', 'lease', 'queue', 'types', 'worker'];
 
 /**
- * Room for the WebAssembly, in bytes: what a program pays that uses the queue. Compiled for size it would be 760,000, and a claim and a
+ * Room for the WebAssembly, in bytes: what a program pays that uses the queue. Compiled for size it would be 760,000,
+ * and a claim and a
  * completion would take a sixth more of the processor.
  */
 const WASM_ROOM = 1_150_000;
@@ -32,7 +33,9 @@ const CODE = /^```(\w+)\n(.*?)^```$/gms;
 const PROJECTS = realpathSync(mkdtempSync(join(tmpdir(), 'muse-js-packaging-')));
 after(() => rmSync(PROJECTS, { recursive: true, force: true }));
 
-/** A project that has installed the tarball, and nothing else. There is nothing to fetch, so that no network is needed. */
+/**
+ * A project that has installed the tarball, and nothing else. There is nothing to fetch, so that no network is needed.
+ */
 const installed = (async () => {
   const directory = project('installed');
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
@@ -44,7 +47,12 @@ test('the tarball holds what is listed here and nothing else', async () => {
   const listing = await run(HERE, 'tar', ['-tzf', TARBALL]);
   const dist = ['deno.js', 'muse_coord.wasm', 'node.cjs', 'node.js'];
   const declarations = DECLARED.flatMap((module) => [`${module}.d.ts`, `${module}.d.cts`]);
-  const expected = ['LICENSE', 'README.md', 'package.json', ...[...dist, ...declarations].map((file) => `dist/${file}`)];
+  const expected = [
+    'LICENSE',
+    'README.md',
+    'package.json',
+    ...[...dist, ...declarations].map((file) => `dist/${file}`),
+  ];
   assert.deepEqual(listing.trim().split('\n').sort(), expected.map((file) => `package/${file}`).sort());
 });
 
@@ -188,7 +196,9 @@ async function typeIn(text, directory, { env = {}, only = '' } = {}) {
 function examples(text) {
   const all = [...text.matchAll(CODE)].map(([, language, code]) => ({ language, code }));
   const isProgram = (block, place) => block.language === 'js' && all[place + 1]?.language === 'console';
-  return all.flatMap((block, place) => isProgram(block, place) ? [{ program: block.code, session: all[place + 1].code }] : []);
+  return all.flatMap((block, place) =>
+    isProgram(block, place) ? [{ program: block.code, session: all[place + 1].code }] : []
+  );
 }
 
 /** The blocks of code in this language. */

@@ -138,7 +138,7 @@ test('nothing is claimed of a queue that is paused, and of a limited one no more
   t.after(() => process.off('warning', note));
   assert.deepEqual([await claimable(queue), await claimable(queue)], [[], []]);
   await new Promise((done) => setImmediate(done));
-  assert.deepEqual(warnings, ['queue x is paused: `muse coord resume x` ends that'], 'told once');
+  assert.deepEqual(warnings, ['queue x is paused: `muse coord resume x` ends the pause'], 'told once');
   assert.equal((await queue.stats()).queues.x.paused, true);
   assert.deepEqual([await queue.resumeQueue('x'), await queue.resumeQueue('x')], [true, false]);
   await queue.limit('x', 2);

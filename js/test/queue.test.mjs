@@ -56,15 +56,30 @@ test('a task goes from enqueue by claim to complete, with all that was said', as
   assert.equal(await queue.claim({ runId: 'agent-2' }), undefined);
 
   const record = await lease.complete({ pr: 42 });
-  assert.deepEqual([record.status, record.result, record.resultText, lease.held], ['completed', { pr: 42 }, '{"pr":42}', false]);
+  assert.deepEqual([record.status, record.result, record.resultText, lease.held], [
+    'completed',
+    { pr: 42 },
+    '{"pr":42}',
+    false,
+  ]);
   const item = await queue.get(task.taskId);
-  assert.deepEqual([item.status, item.claimerRunId, item.result, item.error], ['completed', 'agent-1', { pr: 42 }, null]);
+  assert.deepEqual([item.status, item.claimerRunId, item.result, item.error], [
+    'completed',
+    'agent-1',
+    { pr: 42 },
+    null,
+  ]);
   assert.equal((await queue.stats()).counts.completed, 1);
 });
 
 test('no text is taken for a part of the request', async (t) => {
   const queue = await freshQueue(t);
-  const texts = { title: 'cp {,old.}file "},', queue: 'q', tags: ['{'], payload: { text: '{,}', more: '","priority":9' } };
+  const texts = {
+    title: 'cp {,old.}file "},',
+    queue: 'q',
+    tags: ['{'],
+    payload: { text: '{,}', more: '","priority":9' },
+  };
   const task = await queue.enqueue(texts);
   assert.deepEqual([task.title, task.tags, task.payload, task.priority], [texts.title, texts.tags, texts.payload, 0]);
 });
@@ -139,7 +154,12 @@ test('who speaks for a task that is not theirs is told whose it is', async (t) =
   const first = await queue.claim({ runId: 'first', leaseSeconds: 1 });
   await assert.rejects(queue.resume(taskId, { runId: 'other' }), (error) => {
     assert.ok(error instanceof coord.WrongOwnerError && error instanceof coord.CoordError && error instanceof Error);
-    assert.deepEqual([error.name, error.code, error.taskId, error.runId], ['WrongOwnerError', 'wrong_owner', taskId, 'first']);
+    assert.deepEqual([error.name, error.code, error.taskId, error.runId], [
+      'WrongOwnerError',
+      'wrong_owner',
+      taskId,
+      'first',
+    ]);
     assert.deepEqual([error.expiresAt, error.generation], [first.expiresAt, 1]);
     return true;
   });
@@ -188,7 +208,11 @@ test('every value out of its limits is refused by the name that it has here, and
     ['bad_payload', /circular|cyclic/i, () => queue.enqueue({ title, payload: cyclic })],
     ['bad_args', /payload.*65,?536/, () => queue.enqueue({ title, payload: { text: 'x'.repeat(65_536) } })],
     ['bad_args', /runId is missing/, () => queue.claim()],
-    ['bad_args', /leaseSeconds must be between 1 and 86400, got 86401/, () => queue.claim({ runId: 'r', leaseSeconds: 86_401 })],
+    [
+      'bad_args',
+      /leaseSeconds must be between 1 and 86400, got 86401/,
+      () => queue.claim({ runId: 'r', leaseSeconds: 86_401 }),
+    ],
     ['bad_args', /wait must be between 0 and 3600, got -1/, () => queue.claim({ runId: 'r', wait: -1 })],
     ['bad_queue', /""/, () => queue.claim({ runId: 'r', queue: '' })],
     ['bad_args', /limit must be between 1 and 10000, got 0/, () => queue.list({ limit: 0 })],
@@ -203,7 +227,7 @@ test('every value out of its limits is refused by the name that it has here, and
     ['bad_args', /progress must be a number/, () => lease.heartbeat({ progress: '0.5' })],
     ['bad_args', /note is too long \(4097/, () => lease.heartbeat({ note: 'x'.repeat(4097) })],
     ['bad_args', /title, not undefined/, () => lease.complete({}, { enqueue: [undefined] })],
-    ['bad_args', /title must be non-empty/, () => lease.complete({}, { enqueue: [{ title: '' }] })],
+    ['bad_args', /title must not be empty/, () => lease.complete({}, { enqueue: [{ title: '' }] })],
     ['bad_args', /delaySeconds must be between 0/, () => lease.release({ delaySeconds: -1 })],
     ['bad_args', /maxAttempts must be between 1 and 1000, got 0/, () => queue.enqueue({ title, maxAttempts: 0 })],
     ['bad_args', /maxAttempts must be a whole number, got 1.5/, () => queue.enqueue({ title, maxAttempts: 1.5 })],

@@ -35,7 +35,9 @@ export function muse(root, ...words) {
   return stderr === '' ? JSON.parse(stdout) : { error: stderr };
 }
 
-/** Starts one of `agents/` in a runtime, by default this one, with what a user would grant it. It ends with the test. */
+/**
+ * Starts one of `agents/` in a runtime, by default this one, with what a user would grant it. It ends with the test.
+ */
 export function start(context, name, root, words = [], runtime = isDeno ? 'deno' : 'node') {
   const program = fileURLToPath(new URL(`agents/${name}`, import.meta.url));
   const queue = join(root, '.muse', 'coordination');
@@ -107,8 +109,10 @@ export async function aborted(signal) {
 }
 
 /**
- * Measures, second by second, what a wait of eight seconds takes of a core. The quietest second counts: the engine compiles in the
- * background what is used often, and the machine has other work, which can only add. Where it takes long just to wake up, so that a
+ * Measures, second by second, what a wait of eight seconds takes of a core. The quietest second counts: the engine
+ * compiles in the
+ * background what is used often, and the machine has other work, which can only add. Where it takes long just to wake
+ * up, so that a
  * bare timer has half of the one percent, nothing can be told and the test is skipped.
  */
 export async function assertTakesLessThanOnePercent(t, waiting) {
@@ -150,7 +154,8 @@ export const hostile = {
   'an error whose cause throws': () => throwing(new Error('a'), 'cause'),
   'an error whose message is a symbol': () => Object.assign(new Error('a'), { message: Symbol('b') }),
   'an error of one whose message throws': () => new Error('a', { cause: throwing(new Error('b'), 'message') }),
-  'an error of one whose message is no text': () => new Error('a', { cause: Object.assign(new Error(), { message: /b/ }) }),
+  'an error of one whose message is no text': () =>
+    new Error('a', { cause: Object.assign(new Error(), { message: /b/ }) }),
   'a proxy whose traps throw': () => new Proxy(new Error('a'), alwaysThrowing),
   'an error of a proxy whose traps throw': () => new Error('a', { cause: new Proxy(new Error('b'), alwaysThrowing) }),
   'a revoked proxy': revoked,
@@ -183,7 +188,9 @@ export const unfit = {
   }),
   'an object whose toJSON gives nothing': () => ({ toJSON: () => undefined }),
   'a thenable that throws': () => ({ then: fail }),
-  'a thenable that rejects with an object without a prototype': () => ({ then: (_, reject) => reject(Object.create(null)) }),
+  'a thenable that rejects with an object without a prototype': () => ({
+    then: (_, reject) => reject(Object.create(null)),
+  }),
   'an object whose then cannot be read': () => throwing({}, 'then'),
 };
 

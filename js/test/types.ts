@@ -63,7 +63,14 @@ export async function enqueuing(queue: Queue): Promise<void> {
   is<Date>()(tasks[0]!.createdAt, true);
   is<boolean>()(tasks[0]!.deduplicated, true);
   const after = tasks.map(({ taskId }) => taskId);
-  await queue.enqueue({ title: 'a', maxAttempts: 3, backoffSeconds: 1, backoffMaxSeconds: 60, after, ifParentFails: 'run' });
+  await queue.enqueue({
+    title: 'a',
+    maxAttempts: 3,
+    backoffSeconds: 1,
+    backoffMaxSeconds: 60,
+    after,
+    ifParentFails: 'run',
+  });
   await queue.enqueueMany([{ title: 'a', at: new Date() }, { title: 'b', at: '2026-11-24T18:00:00Z' }, {
     title: 'c',
     unique: 'k',
@@ -92,7 +99,10 @@ export async function claiming(queue: Queue): Promise<void> {
   is<Page>()(lease.task.payload, true);
   is<AbortSignal>()(lease.signal, true);
   is<ClaimRecord<Words>>()(await lease.heartbeat(), true);
-  is<Completed<Words>>()(await lease.complete({ words: 2 }, { enqueue: [{ title: 'Next', payload: { url: '/' } }] }), true);
+  is<Completed<Words>>()(
+    await lease.complete({ words: 2 }, { enqueue: [{ title: 'Next', payload: { url: '/' } }] }),
+    true,
+  );
   is<ClaimRecord<Words>>()(await lease.fail(new Error('no such page'), { final: true }), true);
   is<Released>()(await lease.release({ delaySeconds: 60 }), true);
   is<Report<Words>[]>()(lease.lateResults, true);
@@ -112,7 +122,10 @@ export async function claiming(queue: Queue): Promise<void> {
     // What is not known of a result is unknown, and not any.
     is<unknown>()((await held.complete()).result?.['words'], true);
   }
-  is<Lease<Page, Words>>()(await queue.resume<Page, Words>(lease.task.taskId, { claimNonce: lease.record.claimNonce }), true);
+  is<Lease<Page, Words>>()(
+    await queue.resume<Page, Words>(lease.task.taskId, { claimNonce: lease.record.claimNonce }),
+    true,
+  );
 }
 
 export async function working(queue: Queue): Promise<void> {
@@ -133,9 +146,18 @@ export async function working(queue: Queue): Promise<void> {
   worker.on('cancelled', (lease, error) => is<unknown>()(lease.held && error, true));
   worker.on('error', (error) => is<'read-only' | 'denied' | 'full' | 'wrong-type' | 'other'>()(error.kind, true));
   const handler: Handler<Page, Words> = ({ payload }) => ({ words: payload.url.length });
-  queue.work(handler, { runId: 'agent-1', stopOnSignals: true, onStop: 'release', queues: ['a'], excludeTags: ['slow'] });
+  queue.work(handler, {
+    runId: 'agent-1',
+    stopOnSignals: true,
+    onStop: 'release',
+    queues: ['a'],
+    excludeTags: ['slow'],
+  });
   // The types follow from the handler, where it says them; and a handler may return nothing.
-  is<Worker<Page, { size: number }>>()(queue.work(async (task: Task<Page>) => ({ size: task.payload.url.length })), true);
+  is<Worker<Page, { size: number }>>()(
+    queue.work(async (task: Task<Page>) => ({ size: task.payload.url.length })),
+    true,
+  );
   queue.work(() => {});
   // @ts-expect-error: it is not what was said that the result is
   queue.work<Page, Words>(async () => ({ lines: 2 }));
@@ -155,13 +177,19 @@ export async function asking(queue: Queue, id: string): Promise<void> {
   is<Words | null | undefined>()(item?.result, true);
   is<Words | null | undefined>()(item?.history[0]?.result, true);
   is<string | null | undefined>()(item?.blockedOn, true);
-  const { items, counts, nextCursor } = await queue.list<Page, Words>({ status: 'timed_out', limit: 10, sort: '-ended' });
+  const { items, counts, nextCursor } = await queue.list<Page, Words>({
+    status: 'timed_out',
+    limit: 10,
+    sort: '-ended',
+  });
   is<Item<Page, Words>[]>()(items, true);
   is<number>()(counts.blocked, true);
   await queue.list({ cursor: nextCursor, since: new Date(), endedSince: '2026-11-24T18:00:00Z', tags: ['a'] });
   const waited = await queue.wait<Page, Words>([id], { any: true, timeoutSeconds: 5 });
   is<(Item<Page, Words> | undefined)[]>()(waited.items, true);
-  for await (const change of queue.watch<Page, Words>({ queue: 'a', tags: ['b'] })) is<Change<Page, Words>>()(change, true);
+  for await (const change of queue.watch<Page, Words>({ queue: 'a', tags: ['b'] })) {
+    is<Change<Page, Words>>()(change, true);
+  }
   is<number | undefined>()((await queue.stats({ windowSeconds: 60 })).queues['a']?.runSeconds?.p99, true);
   is<Retried>()(await queue.retry(id, { now: true, cascade: false }), true);
   is<string[]>()((await queue.retry(id)).dependants, true);

@@ -91,7 +91,10 @@ test('many wait by one signal without a warning, and leave nothing on it', async
   await sleep(200);
   stop.abort();
   const outcomes = await left;
-  assert.deepEqual(outcomes.map(({ status }) => status), [...Array(22).fill('rejected'), ...Array(11).fill('fulfilled')]);
+  assert.deepEqual(outcomes.map(({ status }) => status), [
+    ...Array(22).fill('rejected'),
+    ...Array(11).fill('fulfilled'),
+  ]);
   assert.equal(listeners, 0);
   assert.deepEqual(warnings, []);
 });

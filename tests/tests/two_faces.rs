@@ -130,12 +130,12 @@ fn a_granted_directory_that_is_no_queue_is_refused_and_left_untouched() {
         wrong(".muse", ["coord", "init", "--json"]),
     ]), @r#"
     $ wasmtime run … muse.wasm coord enqueue t
-    2> ❌ this directory is no queue: it has no format.json, but "notes.txt"; grant .muse/coordination itself
+    2> ❌ this directory is not a queue: it has no format.json, but "notes.txt"; grant .muse/coordination itself
     exit 1
 
     $ wasmtime run … muse.wasm coord init --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"this directory is no queue: it has no format.json, but \"coordination\"; grant .muse/coordination itself",
+     "error":"this directory is not a queue: it has no format.json, but \"coordination\"; grant .muse/coordination itself",
      "status":"error","warnings":[]}
     exit 1
     "#);

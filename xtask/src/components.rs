@@ -40,12 +40,13 @@ pub(crate) fn examples(workspace: &Workspace) -> Result<PathBuf> {
     Ok(built(workspace, "wasm32-wasip2")?.join("examples"))
 }
 
-/// The tests' agent.
-pub(crate) fn guest_agent(workspace: &Workspace) -> Result<PathBuf> {
+/// The tests' agents: the one that does what tasks say, and the one that makes the calls it is asked for.
+pub(crate) fn guest_agents(workspace: &Workspace) -> Result<[PathBuf; 2]> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
     cmd!(sh, "cargo build --locked --profile component --package coord-guest-agent --target wasm32-wasip2").run()?;
-    Ok(built(workspace, "wasm32-wasip2")?.join("coord-guest-agent.wasm"))
+    let built = built(workspace, "wasm32-wasip2")?;
+    Ok(["coord-guest-agent.wasm", "coord-guest-lines.wasm"].map(|name| built.join(name)))
 }
 
 /// Makes a component of a core module that carries its world in a custom section, as `wit-bindgen` puts it there.

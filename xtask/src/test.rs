@@ -45,12 +45,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let parts = &workspace.parts;
     power_cut::ensure_filesystems(workspace);
     let built = parts.time("the product", || build::product(workspace))?;
-    let (examples, guest) = parts.time("components of the tests", || {
-        Ok((components::examples(workspace)?, components::guest_agent(workspace)?))
+    let (examples, [guest, lines]) = parts.time("components of the tests", || {
+        Ok((components::examples(workspace)?, components::guest_agents(workspace)?))
     })?;
     let agents = parts.time("example agents", || agents::build(workspace, &built.library))?;
-    let composed = agents.with_file_name("guest-agent-composed.wasm");
-    let composed = agents::composed(workspace, &guest, &built.library, composed)?;
+    let composed = agents.with_file_name("guest-lines-composed.wasm");
+    let composed = agents::composed(workspace, &lines, &built.library, composed)?;
     let hosts = parts.time("example hosts", || hosts::ready(workspace, &built.library))?;
     let javascript = parts.time("the npm package", || js::test::ready(workspace))?;
     let wasmtime = parts.time("a stock wasmtime", || tools::wasmtime(workspace))?;

@@ -53,7 +53,7 @@ enum Step {
     /// Something could not be read.
     Warning(String),
     /// This became of a task.
-    Became(Holding, Option<Named>, Result<Status, Error>),
+    Outcome(Holding, Option<Named>, Result<Status, Error>),
 }
 
 impl Holder {
@@ -82,7 +82,7 @@ impl Holder {
             Ok(view) => view,
             Err(error) => {
                 for (holding, named) in known {
-                    tell.send(Step::Became(holding, Some(named), Err(error.clone())))?;
+                    tell.send(Step::Outcome(holding, Some(named), Err(error.clone())))?;
                 }
                 return Ok(tell.send(Step::Warning(self.not_looked_up(&error)))?);
             }
@@ -95,7 +95,7 @@ impl Holder {
         for (holding, named) in open {
             // The name is for people: a record that cannot be read is told by what becomes of the task.
             let named = named.or_else(|| view.task(&holding).ok().map(Named::of));
-            tell.send(Step::Became(holding, named, view.release(&holding, &self.run_id)))?;
+            tell.send(Step::Outcome(holding, named, view.release(&holding, &self.run_id)))?;
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl GiveBack {
                 held.into_iter().for_each(|holding| _ = self.open.entry(holding).or_insert(None));
             }
             Step::Warning(line) => self.lines.push(line),
-            Step::Became(holding, named, outcome) => {
+            Step::Outcome(holding, named, outcome) => {
                 self.open.remove(&holding);
                 let run_id = self.run_id.clone();
                 self.lines.push(GivenBack { run_id, holding, named, outcome }.to_string());

@@ -141,7 +141,7 @@ impl QueueLabel {
     }
 }
 
-/// What is left to read of a name whose fields are separated by dots.
+/// The unread rest of a name whose fields are separated by dots.
 struct Fields<'a>(&'a str);
 
 impl<'a> Fields<'a> {

@@ -79,7 +79,7 @@ impl TimedDir {
         matches!(self.level, Level::Times(span) if span.is_bucket())
     }
 
-    /// What a child directory of this one is; `None`: a foreign name, or this is a time bucket.
+    /// A child directory of this one; `None`: a foreign name, or this is a time bucket.
     pub fn child(&self, name: &str) -> Option<TimedDir> {
         let level = match self.level {
             Level::Queue => Level::below_priorities(PriorityPlace::bits_open_below(name)?),

@@ -1,7 +1,7 @@
-//! How a task goes on: its report is written, its entry renamed, an end made durable, and what waited for it is woken.
+//! How a task changes: its report is written, its entry renamed, an end made durable, and its dependents are woken.
 //!
-//! Every operation that changes a task goes through here, and so does what time alone does to one (`timeout`). A
-//! blocked task whose parents have ended goes on in turn (`dependents`), and so do those that wait for it.
+//! Every operation that changes a task goes through here, and so does every change by time alone (`timeout`). A blocked
+//! task whose parents have ended moves on in turn (`dependents`), and so do its own dependents.
 
 mod dependents;
 mod forgotten;
@@ -23,20 +23,19 @@ use crate::transition::{Command, Refusal, decide, is_over};
 use crate::tree::{Located, Report, Written};
 use crate::turn::Turn;
 
-/// What a transition did.
+/// The result of a transition.
 pub(super) struct Changed {
-    /// What the entry was.
+    /// The entry before.
     pub(super) last: Entry,
-    /// What it is.
+    /// The entry after.
     pub(super) next: Entry,
-    /// When.
+    /// When, by the agent's clock.
     pub(super) at: Timestamp,
 }
 
 impl<S: Store> Queue<S> {
-    /// Finds the task and renames its entry to what `command` makes of it, as often as others are faster, each
-    /// time by the clock anew, and dates the report so. A lease that this queue gave is tried first by the name that
-    /// it had then.
+    /// Finds the task and renames its entry as `command` demands, again each time another agent was faster. Each try is
+    /// dated anew, and the report with it. A lease that this queue gave is first tried under the name that it had then.
     pub(super) fn transition(
         &self,
         id: TaskId,
@@ -80,7 +79,7 @@ impl<S: Store> Queue<S> {
         Err(Error::Contended)
     }
 
-    /// Renames, and wakes who waited for a task that ended, as far as `budget` allows.
+    /// Renames, and wakes the dependents of a task that ended, as far as `budget` allows.
     pub(super) fn step(
         &self,
         located: &Located,
@@ -103,7 +102,7 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// Writes the report, renames, and makes an ending durable. A report that nobody gave is left out where there is no
+    /// Writes the report, renames, and makes an ending durable. A report that no agent sent is left out if there is no
     /// room for it.
     pub(super) fn rename_with(
         &self,
@@ -116,7 +115,7 @@ impl<S: Store> Queue<S> {
         let by_one_flush = report.is_some_and(|report| self.ends_by_one_flush(located, next, report.kind));
         let written =
             match report.map(|report| self.tree.write_report(located, next, report, !by_one_flush, turn)).transpose() {
-                // It goes on all the same.
+                // It goes on anyway.
                 Err(Error::TooMuchReported { .. }) if report.is_some_and(Report::is_dispensable) => {
                     let silent = Entry { report: located.entry.report, ..next.clone() };
                     return self.rename_with(None, located, &silent, home, turn);
@@ -141,14 +140,14 @@ impl<S: Store> Queue<S> {
         let moved = if took_effect == Some(true) { Moved::Here } else { Moved::Gone };
         self.tree.changed(&located.dir);
         let says_something = next.has_ended() || report.is_some() && next.due().is_some();
-        // A report whose place was taken goes only when no power cut can bring the name back that leads to it.
+        // A replaced report is removed only when no power cut can bring back the name that leads to it.
         if moved == Moved::Here && !by_one_flush && (says_something || superseded.is_some()) {
             // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once
             // this returns.
             let ended = Located { dir: home.clone(), entry: next.clone() };
             self.tree.keep_name(&ended).map_err(Error::after_the_change)?;
         }
-        // CM-5: progress whose rename was lost to another agent is garbage, and so is that whose place was taken.
+        // CM-5: progress is garbage if its rename failed because another agent was faster, or if it was replaced.
         let garbage = match took_effect {
             Some(true) => superseded,
             Some(false) => file,
@@ -158,8 +157,8 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// True if the task's name leads to this report, so that the rename took effect: one whose reply was lost looks
-    /// like one that another agent was faster with, once the task has moved on. `None`: it is not known.
+    /// True if the task's name leads to this report, so that the rename took effect. A rename whose reply was lost
+    /// looks like a lost race once the task has moved on. `None`: unknown.
     pub(super) fn leads_to(&self, id: TaskId, nonce: Nonce) -> Option<bool> {
         let located = self.tree.find(id).ok()??;
         let history = self.tree.history(&located.entry).ok()?;

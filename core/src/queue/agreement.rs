@@ -15,7 +15,7 @@ use crate::task::{Record, Task};
 use crate::time::Timestamp;
 use crate::tree::{Report, ReportKind, places_to_wait};
 
-/// What of a task's name does not agree with the rest. No queue makes such a task.
+/// How a task's name contradicts its files. No queue makes such a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disagreement {
     /// Its name tells another time of enqueuing, or another priority, than its record.
@@ -27,7 +27,7 @@ pub enum Disagreement {
         /// That one.
         on: TaskId,
     },
-    /// It is put off to a time that neither its record nor a report tells, so nobody finds it.
+    /// It is scheduled for a time that is neither in its record nor in a report, so nobody finds it.
     Due {
         /// The time.
         due: Timestamp,
@@ -72,7 +72,7 @@ pub enum Disagreement {
 /// The reports that a task's name leads to, newest first, with the nonce of each; a last one of `None` is lost.
 pub(super) type Chain = [(Nonce, Option<Report>)];
 
-/// What does not agree; `None`: all does. `put_off_to` are the times that any report on the task tells.
+/// The contradiction; `None`: there is none. `put_off_to` are the start times in the reports on the task.
 pub(super) fn disagreement(
     entry: &Entry,
     task: &Task,
@@ -156,13 +156,11 @@ fn latest_time(entry: &Entry, chain: &Chain) -> Option<Timestamp> {
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Disagreement::Record => {
-                f.write_str("its name tells another time of enqueuing, or another priority, than its record")
-            }
-            Disagreement::Queue => f.write_str("its name tells another queue than its record"),
+            Disagreement::Record => f.write_str("its name has another enqueue time or priority than its record"),
+            Disagreement::Queue => f.write_str("its name has another queue than its record"),
             Disagreement::Parent { on } => write!(f, "it waits for {on}, which its record does not list"),
             Disagreement::Due { due } => {
-                write!(f, "it is put off to {due}, which neither its record nor a report on it tells")
+                write!(f, "it is scheduled for {due}, but neither its record nor a report says so")
             }
             Disagreement::TooManyTransitions { version, generation } => write!(
                 f,
@@ -172,11 +170,11 @@ impl fmt::Display for Disagreement {
             ),
             Disagreement::Counters { version, generation, attempt } => write!(
                 f,
-                "its counters do not fit each other: {version} name(s), {generation} holder(s), {attempt} attempt(s)"
+                "its counters contradict each other: {version} name(s), {generation} holder(s), {attempt} attempt(s)"
             ),
             Disagreement::CompletedBy { reported } => {
                 let reported = crate::spelling::shortened(reported);
-                write!(f, "its name says that another agent has completed it than {reported}, which the report names")
+                write!(f, "its name and the report name different agents that completed it (the report: {reported})")
             }
             Disagreement::Completed => f.write_str("it was reported as completed, and its name says something else"),
             Disagreement::Report { generation } => {

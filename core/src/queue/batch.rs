@@ -34,8 +34,8 @@ impl Batch {
 
     /// Enqueues the next ones, in order; `None`: that was all.
     ///
-    /// The first step looks whether there are all the tasks that any of them is to wait for, and writes nothing if not.
-    /// If a later one fails, those before are enqueued: with unique keys the same batch can be given again.
+    /// The first step checks that all parents exist, and writes nothing if one does not. If a later step fails, the
+    /// earlier ones are enqueued: with unique keys the same batch can be given again.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, turn: &Turn<'_>) -> Result<Option<Vec<Enqueued>>, Error> {
         if !self.is_checked {
             queue.check_parents(self.rest.as_slice().iter())?;

@@ -1,14 +1,13 @@
-//! What an operation may do for others: so many steps, so much time. What is left is for the next agent that comes by.
+//! A budget for work that an operation does for other agents: steps and time. The next agent does the rest.
 //!
-//! Any agent may have to draw the consequences of what another one did, or of time that has passed. How many there are
-//! is up to others: a task may have 100,000 that wait for it. Who wants something else is not to wait until all of it
-//! is done.
+//! Any agent may have to make changes that are due because of another agent or of time. Others determine how many: a
+//! task may have 100,000 dependents. An agent that wants something else must not wait until all of them are done.
 
 use crate::limits::Allowance;
 use crate::time::Timestamp;
 use crate::turn::Turn;
 
-/// What is left of an allowance. Its time begins with the first step, which there always is: on a slow medium, too,
+/// The rest of an allowance. Its time begins with the first step, which is always allowed: even on a slow medium
 /// something is done.
 pub(super) struct Budget<'a> {
     steps: u64,
@@ -37,7 +36,7 @@ impl<'a> Budget<'a> {
         goes_on
     }
 
-    /// True if there may be another step. For a look at what may turn out to stay as it is: only time bounds those.
+    /// True if there may be another step. For looks that may change nothing: only time bounds those.
     pub(super) fn goes_on(&mut self) -> bool {
         self.is_spent = self.is_spent || self.steps == 0 || self.is_late();
         !self.is_spent

@@ -1,5 +1,5 @@
-//! Following what becomes of tasks: first how they stand, then what changes. There is no log to read: two looks are
-//! compared, so a task that moved twice between them is told once, as it stands then.
+//! Following tasks: first their states, then each change. There is no log: two looks are compared, so a task that moved
+//! twice between them is reported once, with its latest state.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -28,7 +28,7 @@ pub struct TaskWatch {
 struct Sight {
     version: u32,
     status: Status,
-    /// False for a task that is not to be told of.
+    /// False for a task that does not match the filter.
     told: bool,
 }
 
@@ -47,10 +47,9 @@ impl TaskWatch {
         TaskWatch { queue, tags, seen: BTreeMap::new() }
     }
 
-    /// What has changed since the last step; at the first step, all tasks. Those of the earliest enqueued come first.
+    /// The changes since the last step; at the first step, all tasks. The earliest enqueued come first.
     ///
-    /// Costs a reading of all names, and of the record of each task that has changed. Fails if the queue has been
-    /// taken away.
+    /// Reads all names, and the record of each task that has changed. Fails if the queue was removed.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, now: Timestamp) -> Result<(Vec<Change>, Vec<Finding>), Error> {
         let mut changes = Vec::new();
         let findings = self.step_by_step(queue, now, |change| {
@@ -106,7 +105,7 @@ impl TaskWatch {
 
     fn is_news(&self, id: TaskId, entry: &crate::entry::Entry, now: Timestamp) -> bool {
         self.seen.get(&id).is_none_or(|sight| {
-            // What it is wanted for never changes, so who was not told of need not be looked at again.
+            // The fields that the filter uses never change, so a task that did not match need not be looked at again.
             sight.version != entry.version || sight.status != Status::of(entry, now)
         })
     }

@@ -25,7 +25,7 @@ use crate::turn::Turn;
 /// How hard to look before answering that there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thoroughness {
-    /// Look through the claimed tasks for leases that ran out before answering.
+    /// Look through the claimed tasks for expired leases before answering.
     Full,
     /// Leave them to the sweep, which is due about once a second: for an agent that asks again soon.
     Quick,
@@ -34,12 +34,12 @@ pub enum Thoroughness {
 /// The answer to a claim.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// The task, which is the caller's and nobody else's until the lease expires; `None`: there is nothing to claim.
+    /// The task, which belongs to the caller alone until the lease expires; `None`: there is nothing to claim.
     pub claimed: Option<Claimed>,
-    /// Why there may be nothing although tasks wait. Which queues were closed is told if the last look was
+    /// Why there may be nothing although tasks wait. It names closed queues only if the last look was
     /// [`Thoroughness::Full`].
     pub closed: Closed,
-    /// What was not as it should be on the way.
+    /// Findings on the way, for warnings.
     pub findings: Vec<Finding>,
 }
 
@@ -50,23 +50,22 @@ pub struct Claimed {
     pub task: Task,
     /// The claim.
     pub record: ClaimRecord,
-    /// Results that earlier holders reported too late, oldest first: the work may be done already.
+    /// Late results of earlier holders, oldest first: the work may be done already.
     pub late_results: Vec<Report>,
 }
 
 impl<S: Store> Queue<S> {
     /// Claims the task of the highest priority, the oldest among those of one priority.
     ///
-    /// Of all who claim at once exactly one gets a task; the others get the next ones. The cost does not depend on how
-    /// many tasks wait, are held or have ended. A claim is not synced: after a power cut the task may be free again.
+    /// If several agents claim at once, exactly one of them gets each task. The cost does not depend on how many tasks
+    /// wait, are held or have ended. A claim is not synced: after a power cut the task may be free again.
     ///
-    /// The clock is asked for each task that is tried, so a lease lasts as long as was asked for from when its holder
-    /// has it.
+    /// The clock is asked for each task that is tried, so the lease starts when its holder gets the task.
     pub fn claim(&self, request: &ClaimRequest, thoroughness: Thoroughness, turn: &Turn<'_>) -> Result<Claim, Error> {
         self.claim_or_watch(request, thoroughness, None, turn)
     }
 
-    /// As [`Queue::claim`]; if there is nothing, `watch` then tells by [`Queue::may_have_changed`] when to ask again.
+    /// As [`Queue::claim`]. If there is nothing, [`Queue::may_have_changed`] with this `watch` says when to ask again.
     pub fn claim_or_watch(
         &self,
         request: &ClaimRequest,
@@ -75,7 +74,7 @@ impl<S: Store> Queue<S> {
         turn: &Turn<'_>,
     ) -> Result<Claim, Error> {
         let mut command = claim_command(request, turn);
-        // What is wrong with the directory of the sweeps is no reason to claim nothing.
+        // A fault of the directory of the sweeps is no reason to claim nothing.
         let mut findings = Vec::new();
         let swept = self.tree.unless_in_the_way(self.sweep_if_due(turn, &mut findings))?.unwrap_or_default();
         let (mut claimed, mut closed) =
@@ -131,7 +130,7 @@ impl<S: Store> Queue<S> {
                     *attempt.command = claim_command(request, turn);
                 }
                 Some(taken) => return Ok((Some(taken), closed)),
-                // What waited for one that expired may be ready now.
+                // A task that waited for an expired one may be ready now.
                 None if (attempt.lost_races, attempt.expired) == before => return Ok((None, closed)),
                 None => {}
             }
@@ -158,8 +157,9 @@ impl<S: Store> Queue<S> {
         Ok(Onward::Next)
     }
 
-    /// Takes a task, if it is one that the agent asked for. What can fail is done before the rename, so that after an
-    /// error nobody has the task; one that cannot be taken stays where it is, and keeps nobody from the next.
+    /// Takes a task, if it is one that the agent asked for. Every step that can fail comes before the rename, so that
+    /// after an error nobody has the task. A task that cannot be taken stays where it is, and does not block the next
+    /// one.
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
         let Attempt { request, command, turn, .. } = attempt;
         if !self.tree.admits(&request.choice, located)? {
@@ -190,21 +190,21 @@ impl<S: Store> Queue<S> {
         match self.tree.shift(located, &next, &home) {
             Ok(Moved::Here) => {}
             Ok(Moved::Gone) => return Ok(Take::Gone),
-            // Another user's, who lets nobody move it; or something is where its lease would stand.
+            // It belongs to another user, who lets nobody move it; or something is in the place of its lease.
             Err(Error::Store(error)) if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind) => {
                 self.tree.pass_over(error);
                 return Ok(Take::Unfit);
             }
             Err(error) => return Err(error.of_the_change()),
         }
-        // CM-3: if the agent dies from here on, the lease runs out and another takes over.
+        // CM-3: if the agent dies from here on, the lease expires and another agent takes over.
         self.claimed(task, Located { dir: home, entry: next }, request)
     }
 
     fn claimed(&self, task: Task, located: Located, request: &ClaimRequest) -> Result<Take, Error> {
         let claimer = request.run_id.as_str().into();
         let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
-        // The first holder comes before anybody who could be late. What cannot be read now is told by `show`.
+        // No report can be late for the first holder. `show` reports a file that cannot be read now.
         let is_first = located.entry.generation == 1;
         let late_results = if is_first { Vec::new() } else { self.tree.late_results(task.id).unwrap_or_default() };
         self.tree.hold(located);
@@ -213,9 +213,9 @@ impl<S: Store> Queue<S> {
 
     /// Gives a task back that is one too many of its queue. True if it was.
     ///
-    /// Of agents that claim at once, whoever counts last sees the tasks of all, so no more than allowed are kept. Who
-    /// gave way has to count once more: then the last one to count sees only tasks that are kept, so not all of them
-    /// leave without one.
+    /// If several agents claim at once, the last to count sees the tasks of all, so the limit holds. An agent that gave
+    /// its task back counts once more. The last one to count then sees only kept tasks, so not all agents leave without
+    /// one.
     pub(super) fn gives_way(
         &self,
         claimed: &Claimed,
@@ -234,7 +234,7 @@ impl<S: Store> Queue<S> {
         match self.release(claimed.task.id, claimant, 0, turn) {
             // Refused: somebody has called it off, or taken it over, meanwhile.
             Ok(_) | Err(Error::Refused { .. }) => in_flight.map(|_| true),
-            // It is held, and its holder is not told of it.
+            // It is held, and its holder does not know.
             Err(error) => Err(error.after_the_change()),
         }
     }

@@ -1,4 +1,4 @@
-//! What is answered of a claim.
+//! The answer about a claim.
 
 use alloc::string::String;
 
@@ -13,12 +13,12 @@ use crate::store::Store;
 use crate::time::Timestamp;
 use crate::tree::{Report, ReportKind};
 
-/// What every answer about a claimed or ended task says of its claim.
+/// The fields about the claim in every answer about a claimed or ended task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRecord {
     /// The task.
     pub task_id: TaskId,
-    /// Who holds it, held it, or called it off.
+    /// The run id of its holder, its last holder or its canceller.
     pub claimer_run_id: String,
     /// When that began.
     pub claimed_at: Timestamp,
@@ -28,25 +28,25 @@ pub struct ClaimRecord {
     pub status: Status,
     /// When the holder was last heard of.
     pub heartbeat_at: Timestamp,
-    /// What tells this lease from any other.
+    /// Distinguishes this lease from any other.
     pub claim_nonce: Nonce,
-    /// What the holder reported, if it completed the task.
+    /// The result, if the holder completed the task.
     pub result: Option<JsonObject>,
-    /// What the holder reported, if it failed the task.
+    /// The error, if the holder failed the task.
     pub error: Option<ErrorMessage>,
-    /// Why the task was called off, as the one who did says.
+    /// Why the task was cancelled, as the canceller says.
     pub reason: Option<Note>,
-    /// Who asks the holder to stop, if somebody does.
+    /// The request to the holder to stop, if there is one.
     pub cancel_request: Option<CancelRequest>,
     /// When the task is tried again, if its holder failed and it has attempts left.
     pub scheduled_at: Option<Timestamp>,
     /// How many holders the task has had: the fencing token.
     pub generation: u32,
-    /// How many attempts at the task have begun, but for those that were given back.
+    /// Attempts started so far. A release does not count as one.
     pub attempt: u32,
 }
 
-/// Who asks the holder of a task to stop, and why.
+/// A request to the holder of a task to stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CancelRequest {
     /// Who.
@@ -56,7 +56,7 @@ pub struct CancelRequest {
 }
 
 impl ClaimRecord {
-    /// What a name says of its claim; `None` if it tells of none.
+    /// The claim in a name; `None` if it has none.
     pub(super) fn of(entry: &Entry, claimer_run_id: String, status: Status) -> Option<ClaimRecord> {
         let lease = entry.lease()?;
         Some(ClaimRecord {
@@ -87,14 +87,14 @@ impl<S: Store> Queue<S> {
         Ok(ClaimRecord { cancel_request: self.cancel_request(entry)?, ..record })
     }
 
-    /// Who asks the task's holder to stop, if somebody does.
+    /// The request to the task's holder to stop, if there is one.
     pub(super) fn cancel_request(&self, entry: &Entry) -> Result<Option<CancelRequest>, Error> {
         if !matches!(entry.state, State::Cancelling(_)) {
             return Ok(None);
         }
         let requests =
             |(_, report): (Nonce, Option<Report>)| report.filter(|of| of.kind == ReportKind::CancelRequested);
-        // Whoever asked said so before the name did; the text may be lost, or unreadable, all the same.
+        // The request was written before the name; its text may still be lost or unreadable.
         let report = self
             .tree
             .or_leave(self.tree.history(entry))

@@ -1,14 +1,14 @@
-//! What an agent that claims asks for.
+//! The request of an agent that claims.
 
 use alloc::vec::Vec;
 
 use crate::name::{QueueName, RunId};
 use crate::tags::Choice;
 
-/// What an agent asks for.
+/// A claim request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// Who asks.
+    /// The agent.
     pub run_id: RunId,
     /// From which queues; none: from any.
     pub queues: Vec<QueueName>,

@@ -30,9 +30,9 @@ pub struct Completed {
 impl<S: Store> Queue<S> {
     /// Ends the task in success. Survives a power cut when it returns, result and all.
     ///
-    /// Refused if the task was taken over, waits for another attempt, or has ended; the task and its new holder are
-    /// then unaffected, and the result, if there is one, is kept in the task's file for whoever holds it next, unless
-    /// the task completed: the first [`crate::limits::LATE_RESULTS_KEPT`] of a task, one for each lease, within
+    /// Refused if another agent claimed the task, or it waits for another attempt, or it has ended; the task and its
+    /// new holder are then unaffected. Unless the task completed, the result is kept as a late result for the next
+    /// holder. A task keeps the first [`crate::limits::LATE_RESULTS_KEPT`], one for each lease, within
     /// [`crate::limits::FILE_BYTES_LATE`].
     pub fn complete(
         &self,
@@ -113,7 +113,7 @@ impl<S: Store> Queue<S> {
         let Error::Refused { refusal, .. } = refused else { return Ok(()) };
         let is_late = match refusal {
             Refusal::LeaseLost(_) | Refusal::AlreadyEnded { outcome: Outcome::Failed, .. } => true,
-            // Where attempts count, a task whose lease ran out waits for the next one.
+            // If attempts are limited, a task whose lease expired waits for the next one.
             Refusal::NotClaimed(_) => self.tree.find(id)?.is_some_and(|located| located.entry.generation > 0),
             _ => false,
         };

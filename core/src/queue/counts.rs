@@ -1,4 +1,4 @@
-//! How many tasks stand where.
+//! How many tasks have each status.
 
 use crate::status::Status;
 
@@ -12,7 +12,7 @@ impl Counts {
         self.0.iter().sum()
     }
 
-    /// How many tasks stand so.
+    /// How many tasks have this status.
     pub fn of(&self, status: Status) -> u64 {
         self.0.get(status as usize).copied().unwrap_or(0)
     }

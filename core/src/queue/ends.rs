@@ -1,7 +1,7 @@
-//! Waiting until tasks have ended, one step at a time: for hosts that sleep each in their own way.
+//! Waiting until tasks have ended, one step at a time: each host sleeps in its own way.
 //!
-//! An end is a name that comes into the task's shard of `done/`. So looking whether one of those shards has changed is
-//! looking whether a task may have ended, at the price of one call for each shard.
+//! An end adds a name to the task's shard of `done/`. So a look at those shards, one call each, says whether a task may
+//! have ended.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -35,10 +35,9 @@ pub enum Until {
     Any,
 }
 
-/// A wait that goes on until tasks have ended or its time is over.
+/// A wait that goes on until tasks have ended or it times out.
 ///
-/// It does not sleep: whoever drives it does. A task that was removed, or never was, counts as
-/// ended.
+/// It does not sleep: its caller does. A task that was removed, or never existed, counts as ended.
 #[derive(Debug)]
 pub struct WaitingEnd {
     ids: Vec<TaskId>,
@@ -58,13 +57,13 @@ pub struct WaitingEnd {
 struct Shard {
     /// At the last look it was there.
     is_there: bool,
-    /// What it was stamped then, unless that may be the stamp of a later change, too.
+    /// Its stamp then, unless a later change may have the same stamp.
     stamp: Option<Stamp>,
     /// The tasks that are waited for, each with the time before which none ends by itself, once that is known.
     pending: BTreeMap<TaskId, Option<Timestamp>>,
 }
 
-/// What to do next.
+/// The next thing to do.
 #[derive(Clone, Debug)]
 pub enum EndStep {
     /// Nothing: this is the answer.
@@ -73,15 +72,15 @@ pub enum EndStep {
     Sleep(Duration),
 }
 
-/// What became of the tasks that were waited for.
+/// The answer of a wait: the tasks and their states.
 #[derive(Clone, Debug)]
 pub struct Waited {
     /// Each of them, in the order in which they were given, as it stands; `None`: there is no such task, or none any
     /// more.
     pub tasks: Vec<(TaskId, Option<Item>)>,
-    /// False if the time was over before.
+    /// False if the wait timed out.
     pub is_over: bool,
-    /// What was not as it should be.
+    /// Findings, for warnings.
     pub findings: Vec<Finding>,
 }
 
@@ -97,8 +96,8 @@ impl WaitingEnd {
         WaitingEnd { ids, until, wait, asked, shards, looked_at: None, notice, findings: Vec::new() }
     }
 
-    /// Says what the host is told from now on of the [`WaitingEnd::watched`] directories, as
-    /// [`super::WaitingClaim::notice`] does.
+    /// Tells the wait whether the host gets reliable notifications of changes in the [`WaitingEnd::watched`]
+    /// directories, as [`super::WaitingClaim::notice`] does.
     pub fn notice(&mut self, notice: Notice) {
         self.notice = notice;
     }
@@ -109,8 +108,8 @@ impl WaitingEnd {
         self.shards.iter().map(|(dir, shard)| there_or_above(dir, shard.is_there))
     }
 
-    /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task ends by
-    /// itself whose last holder died.
+    /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task whose last
+    /// holder died ends by itself.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, elapsed: Duration, turn: &Turn<'_>) -> Result<EndStep, Error> {
         // Where this agent may not write, those who work there sweep.
         _ = queue.sweep_if_due(turn, &mut self.findings);

@@ -34,18 +34,18 @@ pub struct Enqueued {
 }
 
 impl<S: Store> Queue<S> {
-    /// Adds a task. When this returns the task survives a power cut, by POSIX's rules for synced files and directories.
+    /// Adds a task. When this returns, the task survives a power cut, by POSIX's rules for synced files and
+    /// directories.
     ///
-    /// If it fails the task may exist all the same, when the medium failed after the link, or when a doctor links the
-    /// task of an agent that it took for dead; it never exists in part.
+    /// After an error the task may exist anyway: if the medium failed after the link, or if a doctor linked the task of
+    /// an agent that it took for dead. It never exists in part.
     pub fn enqueue(&self, new: NewTask, turn: &Turn<'_>) -> Result<Enqueued, Error> {
         self.check_parents([&new].into_iter())?;
         let enqueued = self.enqueue_all(Vec::from([(new, None)]), &mut Dates::default(), turn)?;
         enqueued.into_iter().next().ok_or(Error::Contended)
     }
 
-    /// Adds tasks, each with the nonce of the completion that it follows, if it does. All are durable when this
-    /// returns.
+    /// Adds tasks, a follow-up with the nonce of the completion that enqueues it. All are durable when this returns.
     pub(super) fn enqueue_all(
         &self,
         new: Vec<(NewTask, Option<Nonce>)>,
@@ -81,7 +81,7 @@ impl<S: Store> Queue<S> {
         Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
     }
 
-    /// Fails if there is none of the tasks that these are to wait for.
+    /// Fails if a parent of these tasks does not exist.
     pub(super) fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
         let parents = sorted::set(new.flat_map(|new| new.plan.after.iter().copied()));
         for id in parents {
@@ -106,8 +106,8 @@ impl<S: Store> Queue<S> {
         Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
 
-    /// Links a record under its first entry, if it gets its key. Where the entry then is; `None`: another task has the
-    /// key.
+    /// Links a record under its first entry, if the task gets its key. Returns where the entry is; `None`: another task
+    /// has the key.
     fn link_first(&self, draft: &mut Draft, turn: &Turn<'_>) -> Result<Option<Located>, Error> {
         for _ in 0..limits::RACES {
             let Some(record) = draft.record.take() else { return Ok(None) };
@@ -155,7 +155,7 @@ impl<S: Store> Queue<S> {
         if self.stage(task, record, entry)? == Linked::Gone {
             return Ok(Placed::TakenAway);
         }
-        // From here on any agent that asks for the key may give it to this task.
+        // From here on any agent that asks for this key may give it to this task.
         match self.take_key(task, None, turn).map_err(Error::after_the_change)? {
             Keyed::Held => {
                 Ok(self.unlock(task, turn).map_err(Error::after_the_change)?.map_or(Placed::TakenAway, Placed::At))
@@ -256,8 +256,8 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// When tasks that are enqueued together count as enqueued: in order, however coarse the clock, and so that no time
-/// bucket of `ready/` has many names, since whoever claims reads all of one.
+/// The enqueue times of tasks that are enqueued together. They are in order, however coarse the clock. They are spread
+/// so that no time bucket of `ready/` has many names, since a claim reads all of one.
 #[derive(Debug, Default)]
 pub(super) struct Dates {
     /// The next task is dated no earlier.
@@ -280,7 +280,7 @@ impl Dates {
 /// A task on its way into the queue.
 struct Draft {
     enqueued: Enqueued,
-    /// What its record holds.
+    /// The content of its record.
     content: Vec<u8>,
     /// Where its record is, once that is written.
     record: Option<Path>,
@@ -305,7 +305,7 @@ impl Draft {
     }
 }
 
-/// What came of making a task's first entry.
+/// The result of making a task's first entry.
 pub(super) enum Placed {
     /// The task stands here, or did a moment ago.
     At(Located),

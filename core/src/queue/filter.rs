@@ -17,7 +17,7 @@ use crate::tree::Seen;
 /// Which tasks to show. The counts are of all tasks, whatever the filter.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// Only those that stand so.
+    /// Only tasks with this status.
     pub status: Option<Status>,
     /// Only those of this queue.
     pub queue: Option<QueueName>,
@@ -27,8 +27,8 @@ pub struct Filter {
     pub tags: Vec<Tag>,
     /// Only those that were enqueued then or later.
     pub since: Option<Timestamp>,
-    /// Only those that ended then or later. To catch up with what ended: ask again with the latest time seen, as tasks
-    /// of one moment may be seen one by one.
+    /// Only those that ended then or later. To catch up with ended tasks, ask again with the latest time seen: tasks of
+    /// one moment may appear one by one.
     pub ended_since: Option<Timestamp>,
     /// In which order.
     pub sort: Sort,
@@ -64,9 +64,9 @@ pub enum Sort {
     Created,
     /// The newest first.
     CreatedLast,
-    /// Those that ended first come first, those that have not ended last.
+    /// The first to end comes first; tasks that have not ended come last.
     Ended,
-    /// Those that ended last come first, after those that have not ended.
+    /// Tasks that have not ended come first, then the last to end.
     EndedLast,
 }
 

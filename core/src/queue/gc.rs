@@ -1,12 +1,12 @@
-//! Removing tasks that ended long ago. Only when somebody asks for it, and nothing that has not ended.
+//! Removing tasks that ended long ago. Only on demand, and never a task that has not ended.
 //!
 //! The task is first renamed to `purged/`, so that nobody puts it back meanwhile. Then the collector looks whether a
 //! task waits for it: if so the entry goes back to `done/`, else to `purged/removing/`, of which one rename succeeds.
 //! Then what belongs to it is removed, its entry last. If the agent dies in between, the next collection goes on from
 //! there.
 //!
-//! Then what no task needs any more: the texts of tags, deadlines, and directories that are made as they are needed.
-//! The numbers of unique keys stay; PROTOCOL.md says why.
+//! Then the collector removes files that no task needs any more: the texts of tags, deadlines, and directories made on
+//! demand. The numbers of unique keys stay; PROTOCOL.md says why.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -27,32 +27,32 @@ use crate::time::Timestamp;
 use crate::tree::{Located, Seen};
 use crate::turn::Turn;
 
-/// No state directory has so many levels of directories: whatever is deeper is somebody's.
+/// No state directory has so many levels of directories: anything deeper is not the queue's.
 const MOST_LEVELS: usize = 32;
 
-/// What to remove.
+/// Which tasks to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gc {
     /// Tasks that ended at least so many seconds ago.
     pub older_than_seconds: i64,
-    /// But for so many of those that ended last.
+    /// Always keep this many of the most recently ended tasks.
     pub keep_last: usize,
-    /// Only tell how many.
+    /// Only count them; remove nothing.
     pub dry_run: bool,
 }
 
-/// What was removed, or would have been.
+/// The counts of removed tasks, or of those that would be removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Tasks, with all that was reported of them.
+    /// Tasks, with all their reports.
     pub removed: u64,
-    /// Tasks that have ended and stay.
+    /// Ended tasks that were kept.
     pub kept: u64,
 }
 
 impl<S: Store> Queue<S> {
-    /// Removes ended tasks for good. One that a blocked task lists among those that it waits for stays, and is tried
-    /// again by the next collection.
+    /// Removes ended tasks for good. A task that a blocked task lists as a parent stays; the next collection tries it
+    /// again.
     ///
     /// An agent that asks for a removed task is told that there is none. Not synced: after a power cut some may be
     /// there again.
@@ -100,7 +100,7 @@ impl<S: Store> Queue<S> {
         for entry in entries.filter(|entry| !entry.has_ended()) {
             let set = match &entry.state {
                 State::Ready { tags, .. } | State::TimedOut { tags, .. } => Some(tags.clone()),
-                // Only its record tells. Whatever cannot be read now is read when the task is claimed.
+                // Only its record has them. A record that cannot be read now is read when the task is claimed.
                 _ => self.tree.task(entry.id).ok().flatten().map(|task| TagSet::of(&task.record.tags)),
             };
             needed.extend(set.filter(TagSet::overflows).map(|set| layout::tag_text(&set).name));
@@ -111,7 +111,7 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Removes what says when tasks expire that were removed.
+    /// Removes the deadlines of tasks that were removed.
     fn remove_deadlines_of_nobody(&self) -> Result<(), Error> {
         for first in self.tree.names_in(&layout::deadlines())? {
             let first = layout::deadlines().child(&first);
@@ -128,8 +128,8 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Removes the directories that are made as they are needed, that nothing is in, and in which nothing has changed
-    /// for a while: whoever needs one makes it again.
+    /// Removes directories made on demand that are empty and have not changed for a while. An agent that needs one
+    /// makes it again.
     fn remove_empty_dirs(&self, now: Timestamp) -> Result<(), Error> {
         for dir in [TimedDir::ready(), TimedDir::scheduled().dir, layout::deadlines()] {
             self.trim(&dir, now, MOST_LEVELS)?;
@@ -150,7 +150,7 @@ impl<S: Store> Queue<S> {
         let stood_still = self.tree.has_stood_still(dir, limits::EMPTY_DIR_MICROS, now);
         let mut may_go = self.tree.unless_in_the_way(stood_still)?.unwrap_or(false);
         for name in self.tree.names_in(dir)? {
-            // No directory of the queue has a dot in its name, and whatever else is in these directories has one.
+            // No directory of the queue has a dot in its name, and every file in these directories has one.
             let is_dir = levels > 0 && !name.contains('.');
             may_go &= is_dir && self.trim_away(&dir.child(&name), now, levels - 1)?;
         }
@@ -211,7 +211,7 @@ impl<S: Store> Queue<S> {
         Ok(decided)
     }
 
-    /// Goes on with what collections began that died.
+    /// Continues the work of collections that died.
     fn finish_purges(&self, turn: &Turn<'_>) -> Result<(), Error> {
         for located in self.tree.entries_in(&layout::removing())? {
             self.unless_it_stays(self.remove_all_of(&located))?;

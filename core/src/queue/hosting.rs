@@ -1,5 +1,5 @@
-//! What a host that runs an agent asks of the directory: which leases the agent has, and how many tasks wait. All of it
-//! stands in names; no record is opened.
+//! Queries for a host that runs an agent: which leases the agent has, and how many tasks wait. They read names only and
+//! open no record.
 
 use alloc::vec::Vec;
 
@@ -18,14 +18,14 @@ use crate::tree::{Empties, Onward, Walk};
 pub struct Holding {
     /// Of which task.
     pub task_id: TaskId,
-    /// What tells the lease from any other.
+    /// Distinguishes the lease from any other.
     pub nonce: Nonce,
 }
 
 impl<S: Store> Queue<S> {
     /// Every lease of an agent, also one that the agent never learned of: the call that claimed it may have failed
-    /// afterwards. A lease that ran out is among them until a sweep or another agent takes the task. What could not be
-    /// looked at is told beside them.
+    /// afterwards. An expired lease is among them until a sweep or another agent takes the task. Findings are returned
+    /// beside them.
     pub fn held_by(&self, run_id: &RunId) -> Result<(Vec<Holding>, Vec<Finding>), Error> {
         let mut held = Vec::new();
         for shard in self.tree.shards_of(StateDir::Claimed)? {

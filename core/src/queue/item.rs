@@ -1,4 +1,4 @@
-//! One task as it is told: its record, how it stands, and what was reported last.
+//! One task as answers show it: its record, its state, and its latest report.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,29 +25,29 @@ pub struct Item {
     pub task: Task,
     /// Where it stands.
     pub status: Status,
-    /// Who holds it, held it or called it off.
+    /// The run id of its holder, its last holder or its canceller.
     pub claimer_run_id: Option<String>,
     /// When its lease ends or ended.
     pub expires_at: Option<Timestamp>,
     /// How many holders it has had.
     pub generation: u32,
-    /// How many attempts at it have begun, but for those that were given back.
+    /// Attempts started so far. A release does not count as one.
     pub attempt: u32,
     /// When it is due, if it is scheduled.
     pub scheduled_at: Option<Timestamp>,
-    /// What it waits for, if it is blocked.
+    /// The parent that it waits for, if it is blocked.
     pub blocked_on: Option<TaskId>,
-    /// Who asks its holder to stop, if somebody does.
+    /// The request to its holder to stop, if there is one.
     pub cancel_request: Option<CancelRequest>,
-    /// Why it was called off, if somebody said so.
+    /// Why it was cancelled, if a reason was given.
     pub reason: Option<Note>,
-    /// How far its holder is, if it says so.
+    /// Its holder's progress, if reported.
     pub progress: Option<Progress>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// What its holder reported, if it completed the task.
+    /// The result, if its holder completed the task.
     pub result: Option<JsonObject>,
-    /// What its holder reported, if it failed the task.
+    /// The error, if its holder failed the task.
     pub error: Option<ErrorMessage>,
 }
 

@@ -1,4 +1,4 @@
-//! Listing: who is where, told from names; records are opened only for the tasks that are shown.
+//! Listing: states come from names; records are opened only for the tasks that are shown.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -19,25 +19,25 @@ use crate::tree::Seen;
 /// The tasks there are.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// How many tasks stand where, over all queues.
+    /// How many tasks have each status, over all queues.
     pub counts: Counts,
     /// Those that match, highest priority first, then oldest first, up to the limit.
     pub items: Vec<Item>,
-    /// How many match, and stand behind the cursor. With a queue or tags to filter by, counting stops one above the
-    /// limit, for those of a claimed or ended task stand only in its record.
+    /// How many match after the cursor. With a filter by queue or tags, counting stops one above the limit: for a
+    /// claimed or ended task these are only in its record.
     pub matching: Matching,
-    /// Where the next listing goes on, if there are more.
+    /// The cursor for the next page, if there are more.
     pub next: Option<Cursor>,
-    /// What was not as it should be.
+    /// Findings, for warnings.
     pub findings: Vec<Finding>,
 }
 
-/// A listing that gives its tasks one by one, so that whoever passes them on holds no more than one.
+/// A listing that returns its tasks one by one, so that a caller which passes them on holds only one.
 #[derive(Debug)]
 pub struct TaskList {
-    /// How many tasks stand where, over all queues.
+    /// How many tasks have each status, over all queues.
     pub counts: Counts,
-    /// Where the next listing goes on, if there are more.
+    /// The cursor for the next page, if there are more.
     pub next_cursor: Option<Cursor>,
     page: vec::IntoIter<Listed>,
     now: Timestamp,
@@ -47,7 +47,7 @@ pub struct TaskList {
     findings: Vec<Finding>,
 }
 
-/// A task of a page. What had to be read to know that it matches is held, if it is small.
+/// A task of a page. If its record had to be read to decide that it matches, the record is kept, if it is small.
 #[derive(Debug)]
 struct Listed {
     seen: Seen,
@@ -103,10 +103,10 @@ pub enum Matching {
 
 impl<S: Store> Queue<S> {
     /// The tasks there are at `now`. Writes nothing. Not a snapshot: a task that moves while the directories are read
-    /// counts once, where it was seen at its highest version.
+    /// counts once, in the state of its highest version.
     ///
-    /// Holds all that is listed: payloads and results of 10,000 tasks may be more than a sandbox has memory for.
-    /// [`Queue::list`] gives them one by one.
+    /// Holds the whole listing in memory: payloads and results of 10,000 tasks may be too much for a sandbox.
+    /// [`Queue::list`] returns the tasks one by one.
     pub fn tasks(&self, filter: &Filter, now: Timestamp) -> Result<Listing, Error> {
         let (mut list, mut items) = (self.list(filter, now)?, Vec::new());
         while let Some(item) = list.next(self)? {

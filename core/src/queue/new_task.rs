@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 /// A task to be enqueued.
 #[derive(Clone, Debug)]
 pub struct NewTask {
-    /// What is to be done, for people.
+    /// The title: the work in a few words, for people.
     pub title: Title,
     /// Higher is claimed first.
     pub priority: i64,
@@ -19,21 +19,21 @@ pub struct NewTask {
     pub queue: QueueName,
     /// How many seconds it may wait to be claimed, from when it can be.
     pub ttl_seconds: i64,
-    /// Who enqueues it.
+    /// The enqueuer's run id.
     pub created_by: RunId,
-    /// Words to choose by.
+    /// The tags.
     pub tags: Vec<Tag>,
     /// When and how often it is to be tried.
     pub plan: Plan,
-    /// What the agent needs to know.
+    /// The payload: the agent's input.
     pub payload: JsonObject,
 }
 
 /// When and how often a task is to be tried. By default: at once, and once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// How many attempts there may be; `None`: a failure is final, and a lease that ran out can be taken over without
-    /// end.
+    /// Maximum number of attempts. `None`: a failure is final, and a task whose lease expires can be claimed any number
+    /// of times.
     pub max_attempts: Option<u32>,
     /// How long to wait between two.
     pub backoff: Option<Backoff>,
@@ -41,7 +41,7 @@ pub struct Plan {
     pub start: Start,
     /// The tasks that must have ended before.
     pub after: Vec<TaskId>,
-    /// What to do if one of them does not complete.
+    /// The reaction if a parent does not complete.
     pub if_parent_fails: Option<IfParentFails>,
     /// If another task with this key has not ended in the queue, that one is answered, and this one is not enqueued.
     pub unique: Option<UniqueKey>,

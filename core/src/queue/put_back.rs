@@ -13,7 +13,7 @@ use crate::transition::{Command, Restart, decide};
 use crate::tree::Located;
 use crate::turn::Turn;
 
-/// A task that is put back: the version that its end had, and when. So whoever does it gives it the same name.
+/// A task that is put back: the version of its end, and the time. So every agent that does it gives it the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Again {
     pub(super) version: u32,
@@ -24,7 +24,7 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// What the state machine is told.
+    /// The command for the state machine.
     pub(super) fn command(&self, task: &Task) -> Command {
         let restart = match (self.is_now, task.record.after.first()) {
             (true, _) => Restart::Now,

@@ -1,4 +1,4 @@
-//! Retry: put a task back that failed, expired or was cancelled, as if it had not been tried.
+//! Retry: put back a task that failed, expired or was cancelled, with all its attempts.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -22,9 +22,9 @@ use crate::turn::Turn;
 /// How to put a task back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retrying {
-    /// It waits for no task and no time.
+    /// It waits neither for parents nor for a start time.
     pub is_now: bool,
-    /// What was cancelled because of it is put back, too.
+    /// Tasks that were cancelled because of it are put back, too.
     pub cascade: bool,
 }
 
@@ -40,9 +40,9 @@ pub struct Retried {
 }
 
 impl<S: Store> Queue<S> {
-    /// Puts a task that failed, expired or was cancelled back, with all its attempts before it. It waits again for the
-    /// tasks and the time that it was enqueued to wait for, unless `retrying` says otherwise. What was reported of it
-    /// stays. Survives a power cut as far as a release does.
+    /// Puts back a task that failed, expired or was cancelled, with all its attempts. It waits again for its parents
+    /// and its start time, unless `retrying` says otherwise. Its reports stay. Survives a power cut as far as a release
+    /// does.
     ///
     /// Refused with [`Error::WaitsInVain`] if it waits for one that did not complete, and with [`Error::KeyTaken`]
     /// while another task has its unique key.

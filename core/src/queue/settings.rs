@@ -1,6 +1,6 @@
-//! What is set for a queue as a whole: whether it is paused, and how many of its tasks may be claimed at once. Names
-//! again: the files in `queues/` are called after what they say. One line break is all that is in them: an empty file
-//! would not be synced.
+//! The settings of a queue: whether it is paused, and how many of its tasks may be claimed at once. They are names
+//! again: a file in `queues/` is named after its setting. It contains one line break only: an empty file would not be
+//! synced.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -20,12 +20,12 @@ use crate::time::Timestamp;
 use crate::tree::Located;
 use crate::turn::Turn;
 
-/// What is set for queues.
+/// The settings of all queues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Those of which nothing is claimed.
+    /// The paused queues.
     pub paused: BTreeSet<QueueName>,
-    /// Of how many tasks at most there may be leases at once.
+    /// The limits: how many tasks of a queue may be leased at once.
     pub max_in_flight: BTreeMap<QueueName, u32>,
 }
 
@@ -34,24 +34,24 @@ pub struct Settings {
 pub struct Closed {
     /// Those that are paused.
     pub paused: Vec<QueueName>,
-    /// Those of which as many tasks are claimed as may be at once, each with that number.
+    /// The queues whose limit is reached, each with its limit.
     pub full: Vec<(QueueName, u32)>,
-    /// True if more is due than one claim does for all: leases that ran out, tasks whose time has come or whose parent
-    /// has ended. The next claim goes on with it.
+    /// True if more tasks are due than one claim handles: expired leases, tasks whose time has come or whose parent has
+    /// ended. The next claim goes on with them.
     pub more_is_due: bool,
 }
 
 impl Closed {
-    /// Says of each why nothing is claimed from it, and what ends that.
+    /// For each queue, why nothing can be claimed from it, and how to change that.
     pub fn reasons(&self) -> Vec<String> {
         let paused = self.paused.iter();
-        let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends that"));
+        let paused = paused.map(|queue| format!("queue {queue} is paused: `muse coord resume {queue}` ends the pause"));
         let full = self.full.iter().map(|(queue, max)| {
             format!(
-                "queue {queue} is full: {max} of its tasks are claimed, as many as `muse coord limit {queue}` allows"
+                "queue {queue} is full: {max} of its tasks are claimed, which is its limit (`muse coord limit {queue}`)"
             )
         });
-        let due = self.more_is_due.then(|| "more tasks are due than one claim moves: claim again".into());
+        let due = self.more_is_due.then(|| "more tasks are due than one claim handles: claim again".into());
         paused.chain(full).chain(due).collect()
     }
 }
@@ -81,13 +81,12 @@ impl Settings {
 }
 
 impl<S: Store> Queue<S> {
-    /// What is set for queues. Of several limits for one queue the lowest counts.
+    /// The settings of all queues. Of several limits for one queue the lowest counts.
     pub fn settings(&self) -> Result<Settings, Error> {
         Ok(Settings::of(&self.tree.names_in(&layout::queue_settings())?))
     }
 
-    /// Nothing of this queue is claimed from now on, until it is resumed; what is claimed goes on. False: it was paused
-    /// before.
+    /// Stops new claims from this queue until it is resumed; claimed tasks go on. False: it was paused before.
     pub fn pause(&self, queue: &QueueName, turn: &Turn<'_>) -> Result<bool, Error> {
         self.tree.init(turn)?;
         let made = self.tree.create(&layout::paused(queue), b"\n").map_err(Error::of_the_change)?;
@@ -103,12 +102,12 @@ impl<S: Store> Queue<S> {
         Ok(removed == Removed::Now)
     }
 
-    /// At most so many tasks of this queue are claimed at once from now on; `None`: any number. Those that are claimed
-    /// already stay so.
+    /// Limits how many tasks of this queue may be claimed at once; `None`: any number. Tasks that are claimed already
+    /// stay so.
     ///
-    /// A claim of a limited queue reads the name of every claimed task. It counts before, and again when it has one,
-    /// and gives that back if they are too many, to look anew. Leases that ran out do not count, so a holder that is
-    /// heard of again may be one too many.
+    /// A claim of a limited queue reads the name of every claimed task. It counts before it claims and again
+    /// afterwards. If there are too many, it gives the task back and looks again. Expired leases do not count, so a
+    /// holder that renews one may exceed the limit.
     pub fn limit_in_flight(&self, queue: &QueueName, max: Option<u32>, turn: &Turn<'_>) -> Result<(), Error> {
         self.tree.init(turn)?;
         if let Some(max) = max {
@@ -170,7 +169,7 @@ impl<S: Store> Queue<S> {
         Ok(closed)
     }
 
-    /// How many leases run, by queue. The names of the claimed tasks tell.
+    /// How many leases are live, by queue, from the names of the claimed tasks.
     pub(super) fn in_flight(&self, now: Timestamp) -> Result<InFlight, Error> {
         let mut in_flight = InFlight::default();
         for shard in self.tree.shards_of(StateDir::Claimed)? {
@@ -187,7 +186,7 @@ impl<S: Store> Queue<S> {
 }
 
 #[derive(Default)]
-/// How many leases run, by queue.
+/// How many leases are live, by queue.
 pub(super) struct InFlight(BTreeMap<QueueLabel, u64>);
 
 impl InFlight {
@@ -201,7 +200,7 @@ enum Setting {
     MaxInFlight(u32),
 }
 
-/// What a name in `queues/` says. No queue has a dot in its name.
+/// The setting in a name of `queues/`. No queue has a dot in its name.
 fn parse_setting(name: &str) -> Option<(QueueName, Setting)> {
     let (queue, word) = name.split_once('.')?;
     let queue: QueueName = queue.parse().ok()?;

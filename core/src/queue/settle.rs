@@ -1,5 +1,4 @@
-//! What a holder, or somebody who calls a task off, does to it by its id: heartbeat, fail, release, cancel. Find its
-//! entry, decide, rename.
+//! Operations on a task by its id: heartbeat, fail, release, cancel. Each finds the entry, decides, and renames.
 
 use super::Queue;
 use super::advance::Changed;
@@ -16,25 +15,25 @@ use crate::transition::{Claimant, Command, IfHeld, Verdict, decide};
 use crate::tree::{Report, ReportKind};
 use crate::turn::Turn;
 
-/// A task that waits again: its holder gave it back, or it was put back after it had ended.
+/// A task that waits again: released by its holder, or retried after it had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Released {
     /// The task.
     pub task_id: TaskId,
     /// Where the task stands.
     pub status: Status,
-    /// How many holders the task has had; the next one makes it one more.
+    /// The current generation. The next holder's is one higher.
     pub generation: u32,
-    /// How many attempts at the task have begun, but for those that were given back, as this one.
+    /// Attempts started so far. A release, such as this one, does not count.
     pub attempt: u32,
     /// When it can be claimed, if not at once.
     pub scheduled_at: Option<Timestamp>,
 }
 
-/// How far the holder of a task is.
+/// A holder's progress.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
-    /// How much of it is done, from 0 to 1.
+    /// The fraction done, from 0 to 1.
     pub progress: Option<f64>,
     /// In words.
     pub note: Option<Note>,
@@ -49,12 +48,12 @@ pub struct Renewing {
     pub progress: Option<Progress>,
 }
 
-/// Who fails a task, and how.
+/// The caller that fails a task, and how.
 #[derive(Clone, Debug)]
 pub struct Failing {
-    /// What went wrong.
+    /// The error message.
     pub error: ErrorMessage,
-    /// Also if there are attempts left.
+    /// End the task even if attempts are left.
     pub is_final: bool,
 }
 
@@ -64,12 +63,12 @@ impl From<ErrorMessage> for Failing {
     }
 }
 
-/// How to call a task off.
+/// How to cancel a task.
 #[derive(Clone, Debug)]
 pub struct Cancelling {
-    /// Who does.
+    /// The canceller.
     pub run_id: RunId,
-    /// What to do if another agent holds it.
+    /// The behaviour if another agent holds it.
     pub if_held: IfHeld,
     /// Why.
     pub reason: Option<Note>,
@@ -83,11 +82,10 @@ impl Cancelling {
 }
 
 impl<S: Store> Queue<S> {
-    /// Tells that the holder is alive: the lease begins anew, for as long as `renewing` says.
+    /// Extends the lease. It begins now, for as long as `renewing` says.
     ///
-    /// Also takes a lease that ran out up again, as long as nobody has taken the task over. Not synced. The answer
-    /// tells whether somebody asks the holder to stop. With progress it costs a report, which takes the place of the
-    /// one before.
+    /// Also renews an expired lease, unless another agent has claimed the task since. Not synced. The answer says
+    /// whether the holder is asked to stop. Progress costs a report, which replaces the previous one.
     pub fn heartbeat(
         &self,
         id: TaskId,
@@ -105,9 +103,10 @@ impl<S: Store> Queue<S> {
         self.claim_record(&entry, at)
     }
 
-    /// What a heartbeat would be answered, without one: the claim as it stands, or why the task is not the claimant's.
+    /// The answer that a heartbeat would get, without sending one: the current claim, or why the task is not the
+    /// caller's.
     ///
-    /// For a holder at work who wants to know soon that its task was called off. Writes nothing.
+    /// For a working holder that wants to learn early that its task was cancelled. Writes nothing.
     pub fn still_held(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<ClaimRecord, Error> {
         let located = self.tree.find(id)?.ok_or(Error::NotFound { id })?;
         let entry = self.tree.as_it_stands(&located, now)?;
@@ -117,7 +116,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// Ends the attempt in failure, and the task, unless it has attempts left. Otherwise as [`Queue::complete`].
+    /// Ends the attempt as failed, and the task too if no attempts are left. Otherwise as [`Queue::complete`].
     pub fn fail(
         &self,
         id: TaskId,
@@ -127,12 +126,12 @@ impl<S: Store> Queue<S> {
     ) -> Result<ClaimRecord, Error> {
         let policy = match self.tree.task(id) {
             Ok(task) => task.ok_or(Error::NotFound { id })?.record.policy(),
-            // Nobody can try it again, but its holder, who has read it, can end it.
+            // Nobody can retry it, but its holder, which has read it, can end it.
             Err(Error::Corrupt { .. }) => TaskPolicy::default(),
             Err(error) => return Err(error),
         };
         let Failing { error, is_final } = failing;
-        // Of each attempt there is a report, if there can be several.
+        // Each attempt has a report, if the task can have several attempts.
         let says_something = policy.max_attempts.is_some() || !error.as_str().is_empty();
         let report =
             Report { error: Some(error.clone()), ..Report::by(&claimant.run_id, ReportKind::Failed, turn.now()) };
@@ -145,12 +144,12 @@ impl<S: Store> Queue<S> {
         Ok(ClaimRecord { error: Some(error), ..record })
     }
 
-    /// Gives the task back, so that anybody may claim it at once, or after `delay_seconds`. It has not failed, and this
-    /// was no attempt. If its holder was asked to stop, it ends as cancelled.
+    /// Gives the task back, so that any agent may claim it at once, or after `delay_seconds`. It does not count as an
+    /// attempt. If the holder was asked to stop, the task ends as cancelled.
     ///
-    /// Also gives back a task whose lease ran out, as long as nobody has taken it over. Not synced: after a power cut
-    /// the task may still be claimed, until its lease ends. Refused with [`Error::Corrupt`] if the task's record cannot
-    /// be trusted: nothing says then where the task would wait, and its holder, who has read it, may still end it.
+    /// Also gives back a task whose lease expired, unless another agent has claimed it since. Not synced: after a power
+    /// cut the task may still be claimed, until its lease ends. Fails with [`Error::Corrupt`] if the task's record is
+    /// damaged: then nothing says where the task would wait. Its holder, which has read it, may still end it.
     pub fn release(
         &self,
         id: TaskId,
@@ -159,21 +158,21 @@ impl<S: Store> Queue<S> {
         turn: &Turn<'_>,
     ) -> Result<Released, Error> {
         let policy = self.tree.task(id)?.ok_or(Error::NotFound { id })?.record.policy();
-        // Only a report tells where to look for it.
+        // Only a report says where to look for it.
         let mut report = (delay_seconds > 0).then(|| Report::by(&claimant.run_id, ReportKind::Released, turn.now()));
         let reported = report.as_ref().map(|_| turn.nonce());
         let command = Command::Release { claimant, delay_seconds, policy, report: reported };
         let Changed { next: entry, at, .. } = self.transition(id, &command, report.as_mut(), turn)?;
-        // CM-11: the task waits, whether or not the agent lives to tell.
+        // CM-11: the task waits, even if the agent dies before it answers.
         Ok(Released::of(&entry, at))
     }
 
-    /// Calls the task off: a waiting one, one's own, one whose lease has run out, or with [`IfHeld::Force`] anybody's.
-    /// With [`IfHeld::Request`] the holder of a claimed one is asked to stop: its next heartbeat says so, and if it is
-    /// not heard of again, the task ends as cancelled when its lease runs out.
+    /// Cancels a task that waits, that the caller holds, or whose lease has expired; with [`IfHeld::Force`] any task.
+    /// With [`IfHeld::Request`] the holder of a claimed task is asked to stop: its next heartbeat says so. If no
+    /// heartbeat follows, the task ends as cancelled when its lease expires.
     ///
-    /// A holder of a task that was called off learns it when it next speaks. Survives a power cut when it returns, but
-    /// for a request, which may be forgotten by one.
+    /// The holder of a cancelled task learns of it from its next call. When this returns, the cancellation survives a
+    /// power cut; a mere request may be lost by one.
     pub fn cancel(&self, id: TaskId, cancelling: Cancelling, turn: &Turn<'_>) -> Result<ClaimRecord, Error> {
         let Cancelling { run_id, if_held, reason } = cancelling;
         let kind = if if_held == IfHeld::Request { ReportKind::CancelRequested } else { ReportKind::Cancelled };
@@ -182,11 +181,11 @@ impl<S: Store> Queue<S> {
         let nonce = turn.nonce();
         let command = Command::Cancel { run_id, if_held, nonce, report: report.as_ref().map(|_| nonce) };
         let Changed { next: entry, at, .. } = self.transition(id, &command, report.as_mut(), turn)?;
-        // Where its holder was asked to stop, the request in the record tells the reason.
+        // If its holder was asked to stop, the request in the record has the reason.
         Ok(ClaimRecord { reason: reason.filter(|_| entry.has_ended()), ..self.claim_record(&entry, at)? })
     }
 
-    /// The claim of an attempt that failed. If the task waits for another one, its name tells no more of the lease.
+    /// The claim of an attempt that failed. If the task waits for another attempt, its name has no lease any more.
     fn failed_claim(&self, Changed { last, next, at }: &Changed) -> Result<ClaimRecord, Error> {
         let entry = if next.lease().is_some() { next } else { last };
         let record = self.claim_record(entry, *at)?;

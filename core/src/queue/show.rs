@@ -1,4 +1,4 @@
-//! Show: one task, and all that was reported of it.
+//! Show: one task, and all reports on it.
 
 use alloc::vec::Vec;
 
@@ -12,26 +12,25 @@ use crate::store::Store;
 use crate::time::Timestamp;
 use crate::tree::{Import, LOOKS, Report};
 
-/// One task, and all that was reported of it.
+/// One task, and all reports on it.
 #[derive(Clone, Debug)]
 pub struct Shown {
     /// The task.
     pub item: Item,
-    /// What was reported of it, oldest first: each attempt that failed, and how it ended.
+    /// The reports on it, oldest first: each failed attempt, and its end.
     pub history: Vec<Report>,
-    /// Results that were reported too late, oldest first. They do not count. No more than
-    /// [`crate::limits::LATE_RESULTS`].
+    /// Late results, oldest first. They do not count. At most [`crate::limits::LATE_RESULTS`].
     pub late_results: Vec<Report>,
-    /// When the task was brought in from elsewhere, if it was and had been held or had ended by then.
+    /// When the task was imported, if it was and had been held or had ended by then.
     pub imported: Option<Import>,
     /// How many of the history, the oldest, came with it.
     pub imported_reports: usize,
-    /// What was not as it should be.
+    /// Findings, for warnings.
     pub findings: Vec<Finding>,
 }
 
 impl<S: Store> Queue<S> {
-    /// One task and where it stands at `now`, and all that was reported of it. Writes nothing.
+    /// One task, its state at `now`, and all reports on it. Writes nothing.
     pub fn show(&self, id: TaskId, now: Timestamp) -> Result<Shown, Error> {
         let mut shown = self.look_at(id, now)?;
         for _ in 1..LOOKS {

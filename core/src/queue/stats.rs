@@ -1,4 +1,4 @@
-//! Figures for people who watch over a queue: how many tasks stand where, how long they wait, and how long they take.
+//! Figures for operators: how many tasks have each status, how long they wait, and how long they run.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -18,45 +18,45 @@ use crate::time::Timestamp;
 /// The figures of all queues.
 #[derive(Clone, Debug)]
 pub struct Stats {
-    /// How many tasks stand where, over all queues and times.
+    /// How many tasks have each status, over all queues and times.
     pub counts: Counts,
     /// By queue.
     pub queues: BTreeMap<QueueName, QueueStats>,
-    /// How many seconds back ended tasks were looked at one by one.
+    /// The window: ended tasks of this many past seconds were examined one by one.
     pub window_seconds: i64,
-    /// What was not as it should be.
+    /// Findings, for warnings.
     pub findings: Vec<Finding>,
 }
 
 /// The figures of one queue.
 #[derive(Clone, Debug, Default)]
 pub struct QueueStats {
-    /// How many tasks stand where; of ended ones, those that ended in the window.
+    /// How many tasks have each status; of ended tasks, those that ended in the window.
     pub counts: Counts,
-    /// Since when the oldest task waits that can be claimed.
+    /// When the oldest claimable task began to wait.
     pub oldest_pending_since: Option<Timestamp>,
     /// From enqueuing to the last claim, of tasks that were completed or failed in the window.
     pub wait: Option<Percentiles>,
     /// From the last claim to the end, of the same.
     pub run: Option<Percentiles>,
-    /// Nothing is claimed from it.
+    /// True if the queue is paused.
     pub is_paused: bool,
     /// How many of its tasks may be claimed at once.
     pub max_in_flight: Option<u32>,
 }
 
-/// How a number of times is spread, in microseconds: so many per cent of them are at most as long.
+/// Percentiles of a set of times, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percentiles {
     /// How many there are.
     pub count: u64,
-    /// Half of them.
+    /// The median.
     pub p50: u64,
-    /// Nine tenths.
+    /// The 90th percentile.
     pub p90: u64,
-    /// Ninety-nine hundredths.
+    /// The 99th percentile.
     pub p99: u64,
-    /// All.
+    /// The maximum.
     pub max: u64,
 }
 
@@ -124,7 +124,7 @@ impl QueueStats {
 impl Times {
     pub(super) fn add(&mut self, entry: &Entry) {
         let (Some(ended_at), Some(lease)) = (entry.ended_at(), entry.lease()) else { return };
-        // One that was cancelled before anybody claimed it has neither waited to be claimed nor run.
+        // A task that was cancelled before its first claim counts neither as waiting nor as running.
         if entry.generation > 0 {
             self.wait.push(lease.claimed_at.micros_since(entry.created_at));
             self.run.push(ended_at.micros_since(lease.claimed_at));
@@ -133,7 +133,7 @@ impl Times {
 }
 
 impl Percentiles {
-    /// The spread of these times; `None`: there are none.
+    /// The percentiles of these times; `None`: there are none.
     pub(super) fn of(times: Vec<u64>) -> Option<Percentiles> {
         let times = sorted::by(times, u64::cmp);
         // The nearest rank: the smallest that so many per cent are not above.

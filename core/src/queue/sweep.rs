@@ -1,12 +1,12 @@
-//! Expiry: what time alone does to tasks. Nobody is in charge of it; whoever comes by does it.
+//! Sweeps: changes of tasks by time alone. No agent is in charge of them; any agent that comes by makes them.
 //!
-//! The name of the file in `sweep/` is the time of the next sweep. Agents that claim look at it; whoever renames it to
-//! the time after that sweeps, so that a thousand agents sweep as often as one. It is an economy, not a lock: if two
+//! The name of the file in `sweep/` is the time of the next sweep. Agents that claim look at it. The agent that renames
+//! it to the following time sweeps, so a thousand agents sweep as often as one. This saves work and is no lock: if two
 //! sweep at once, each expired entry is still moved by one rename.
 //!
 //! A waiting task that expires is moved by the claim that meets it. That can take long where nobody claims from its
-//! queue. So of a task that others wait for a file in `deadlines/` tells when it expires. A sweep reads the head of
-//! that.
+//! queue. So a task that others wait for has a file in `deadlines/` with the time when it expires. A sweep reads the
+//! first of those files.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,16 +27,16 @@ use crate::transition::is_over;
 use crate::tree::{Empties, Onward, Walk};
 use crate::turn::Turn;
 
-/// What a sweep on demand did.
+/// The answer to a sweep on demand.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// How many leases it took back.
+    /// How many expired leases it ended.
     pub timed_out: u64,
-    /// What was not as it should be on the way.
+    /// Findings on the way, for warnings.
     pub findings: Vec<Finding>,
 }
 
-/// What a sweep met.
+/// The counts of one sweep.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Swept {
     /// How many claimed tasks it read.
@@ -80,8 +80,8 @@ impl Swept {
 }
 
 impl<S: Store> Queue<S> {
-    /// Takes back every lease that has run out, and moves on what has waited long enough, now. Agents that claim do
-    /// some of that by themselves, about once a second.
+    /// Ends every expired lease and moves every task that is due, now. Agents that claim do some of that by themselves,
+    /// about once a second.
     pub fn sweep(&self, turn: &Turn<'_>) -> Result<Sweep, Error> {
         let mut findings = Vec::new();
         let timed_out = self.sweep_claimed(limits::ON_DEMAND, turn, &mut findings)?.moved;
@@ -130,8 +130,7 @@ impl<S: Store> Queue<S> {
         Ok(swept)
     }
 
-    /// Draws the consequences of time having passed that no claim meets on its way: of each kind as many as `allowance`
-    /// says.
+    /// Makes the changes by time that no claim meets on its way: of each kind as many as `allowance` says.
     pub(super) fn sweep_all(
         &self,
         allowance: Allowance,
@@ -143,7 +142,7 @@ impl<S: Store> Queue<S> {
         Ok(claimed.and(waiting))
     }
 
-    /// Takes back leases that have run out. Begins anywhere, so that what several sweeps leave is not always the same.
+    /// Ends expired leases. Begins at a random place, so that several sweeps do not always leave the same ones.
     fn sweep_claimed(
         &self,
         allowance: Allowance,
@@ -199,7 +198,7 @@ impl<S: Store> Queue<S> {
         let mut walk = Walk { until: Some(now), ..Walk::all(Empties::Remove(now)) };
         let mut moved = 0;
         let mut ripen = |_: &TimedDir, located| {
-            // Those at the head that nobody here may move keep none of the others back.
+            // Tasks at the head that this agent may not move do not block the others.
             if !budget.goes_on() {
                 return Ok(Onward::Stop);
             }

@@ -1,17 +1,17 @@
-//! Unique keys: of the tasks of a queue with one key, one lives.
+//! Unique keys: only one task of a queue with the same key is live.
 //!
 //! The directory `unique/<queue>/<digest>/` is the key. Its files `<n>.json` name tasks: the task of the highest number
-//! has the key. Of all agents that raise the number at once one makes the file, and the others look again. An agent
+//! has the key. If several agents raise the number at once, one makes the file, and the others look again. An agent
 //! raises it only once the task before has ended.
 //!
 //! A task that asks for the key is *staged* before: its first entry is linked into the key's directory, where no agent
-//! claims it. Once the key names the task, any agent may rename the staged entry to where it belongs. So there is
-//! nothing to wait for, and no guess whether an enqueuer is alive: the enqueuer and everybody who asks for the key do
-//! the same rename, which takes effect once. A staged entry that no key names is of an enqueuer that is at work, or has
+//! claims it. Once the key names the task, any agent may rename the staged entry to where it belongs. So no agent has
+//! to wait, or to guess whether an enqueuer is alive: the enqueuer and every agent that asks for the key do the same
+//! rename, which takes effect once. A staged entry that no key names belongs to an enqueuer that is at work, or has
 //! died. Nobody but a doctor looks at it.
 //!
-//! A task that is put back after its end announces that in a file with the next number, too, and any agent that finds
-//! it announced puts the task back.
+//! A retry of an ended task is announced in a file with the next number, too, and any agent that finds the announcement
+//! puts the task back.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -33,7 +33,7 @@ use crate::task::{Record, Task};
 use crate::tree::{Located, Repairer};
 use crate::turn::Turn;
 
-/// What a file in a unique key's directory says.
+/// The content of a file in a unique key's directory.
 #[derive(Debug, Serialize, Deserialize)]
 struct Holder {
     task_id: TaskId,
@@ -42,7 +42,7 @@ struct Holder {
     again: Option<Again>,
 }
 
-/// What came of asking for a key.
+/// The answer to a request for a key.
 pub(super) enum Keyed {
     /// The task has it, or asks for none.
     Held,
@@ -105,8 +105,8 @@ impl<S: Store> Queue<S> {
         Ok(was_staged)
     }
 
-    /// Gives the task the key that it asks for, if it asks for one; else tells the live task that has it. One that is
-    /// put back gets it anew, since others may have seen that it had ended.
+    /// Gives the task the key that it asks for, if it asks for one, or returns the live task that has the key. A
+    /// retried task asks again, since others may have seen that it had ended.
     pub(super) fn take_key(&self, task: &Task, again: Option<Again>, turn: &Turn<'_>) -> Result<Keyed, Error> {
         let Some(dir) = key_of(task) else { return Ok(Keyed::Held) };
         for _ in 0..limits::RACES {
@@ -156,7 +156,7 @@ impl<S: Store> Queue<S> {
         match self.tree.shift(staged, &staged.entry, &home)? {
             Moved::Here => {
                 let located = Located { dir: home, entry: staged.entry.clone() };
-                // As whoever links an entry does: its enqueuer may be dead.
+                // As every agent that links an entry does: its enqueuer may be dead.
                 self.look_at_parents(&located, turn)?;
                 Ok(Some(located))
             }
@@ -177,8 +177,8 @@ impl<S: Store> Queue<S> {
         Ok(Key { dir, names })
     }
 
-    /// What the file of the highest number says. One whose text is torn has no task to stand for, nor has one that is
-    /// gone by now: an agent that goes on from its number meets the one that took its place.
+    /// The content of the file of the highest number. A torn file names no task, nor does one that is gone by now: an
+    /// agent that continues from its number meets the one that replaced it.
     fn holder_of(&self, key: &Key) -> Result<Option<Holder>, Error> {
         let content = match key.last() {
             0 => None,
@@ -203,9 +203,8 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// The task, if it has not ended. Whatever its enqueuer, or an agent that puts it back, has left to do is
-    /// done, and what time alone has made of it becomes its name: so no agent with another clock claims it once its key
-    /// is given away.
+    /// The task, if it has not ended. This completes the steps that its enqueuer, or an agent that retries it,
+    /// has left, and renames it if it has expired. So no agent with another clock claims it once its key is given away.
     fn if_alive(&self, holder: &Holder, dir: Dir, turn: &Turn<'_>) -> Result<Option<Task>, Error> {
         let id = holder.task_id;
         for _ in 0..limits::RACES {
@@ -222,8 +221,7 @@ impl<S: Store> Queue<S> {
                 }
                 continue;
             };
-            // Whoever made this entry may have died before it was on disk, and what is done or answered now relies on
-            // it.
+            // The agent that made this entry may have died before it was on disk, and this operation relies on it.
             self.tree.keep_name(&located)?;
             if self.settled_by_time(&located, turn)? {
                 continue;

@@ -1,4 +1,4 @@
-//! A claim that waits for a task, one step at a time: for hosts that sleep each in their own way.
+//! A claim that waits for a task, one step at a time: each host sleeps in its own way.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -15,9 +15,9 @@ use crate::store::Store;
 use crate::tree::Watch;
 use crate::turn::Turn;
 
-/// A claim that goes on until there is a task or its time is over.
+/// A claim that goes on until there is a task or it times out.
 ///
-/// It does not sleep: whoever drives it does.
+/// It does not sleep: its caller does.
 #[derive(Debug)]
 pub struct WaitingClaim {
     request: ClaimRequest,
@@ -29,18 +29,18 @@ pub struct WaitingClaim {
     findings: Vec<Finding>,
 }
 
-/// What a host is told by its system of what comes into the directories that are watched.
+/// How reliably the system notifies the host of new names in the watched directories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notice {
-    /// Nothing that it could rely on: a network filesystem does not tell what others do.
+    /// Not reliably: a network filesystem does not report other machines' changes.
     #[default]
     None,
-    /// All of it, whoever puts it there.
+    /// Of every change, by any process.
     Every,
 }
 
 impl Notice {
-    /// How long who is told so may sleep, if that is `untold` for who is told nothing.
+    /// How long a host may sleep between looks, where `untold` is the time without notifications.
     pub(super) fn look_every(self, untold: Duration) -> Duration {
         match self {
             Notice::None => untold,
@@ -49,7 +49,7 @@ impl Notice {
     }
 }
 
-/// What to do next.
+/// The next thing to do.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Nothing: this is the answer.
@@ -65,19 +65,19 @@ impl WaitingClaim {
         WaitingClaim { request, wait, notice, watch: None, more_is_due: false, findings: Vec::new() }
     }
 
-    /// What is asked for.
+    /// The claim request.
     pub fn request(&self) -> &ClaimRequest {
         &self.request
     }
 
-    /// Says what the host is told from now on. Who is told of all that comes, and takes the next step then, may sleep
-    /// for longer.
+    /// Tells the wait whether the host gets reliable change notifications. If it does, and takes the next step on each,
+    /// it may sleep longer.
     pub fn notice(&mut self, notice: Notice) {
         self.notice = notice;
     }
 
-    /// The directories that the next task may come into, as far as is known since the last look. Whoever begins to
-    /// watch one has to look once more, as it may have changed before. One may be told several times.
+    /// The directories that the next task may come into, as known since the last look. After beginning to watch one,
+    /// the caller must look once more, as it may have changed before. A directory may be listed several times.
     pub fn watched(&self) -> impl Iterator<Item = Dir> {
         self.watch.iter().flat_map(Watch::dirs)
     }
@@ -85,7 +85,7 @@ impl WaitingClaim {
     /// Looks for a task, `elapsed` after the claim began.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, elapsed: Duration, turn: &Turn<'_>) -> Result<Step, Error> {
         let thoroughness = match &self.watch {
-            // Who waits has the time to go on with what is due, until that is done.
+            // A waiting agent has the time to do all that is due.
             Some(watch) if elapsed < self.wait && !self.more_is_due => {
                 if !queue.tree.may_have_changed(watch, turn.now())? {
                     return Ok(self.sleep(elapsed));

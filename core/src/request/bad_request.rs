@@ -14,7 +14,7 @@ use crate::spelling::shortened;
 /// A value that is not taken. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadRequest {
-    /// Nobody is named who acts.
+    /// The run id of the acting agent is missing.
     NoRunId,
     /// A title, run id, tag, queue, claim nonce or error message outside its limits.
     Name(BadName),
@@ -46,7 +46,7 @@ pub enum BadRequest {
         /// As given.
         given: String,
     },
-    /// What to do if a parent fails, of a task that has none.
+    /// `if_parent_fails` for a task without parents.
     IfParentFailsAlone,
     /// A time before the first or after the last that a name can say.
     Time {
@@ -75,7 +75,7 @@ pub enum BadRequest {
         name: &'static str,
         /// The JSON that stands there.
         given: String,
-        /// What is to stand there.
+        /// The expected kind.
         kind: Kind,
     },
     /// A text that is no draft in JSON, by its form or by the names of its fields.
@@ -93,7 +93,7 @@ pub enum BadRequest {
     TaskId(BadTaskId),
 }
 
-/// What stands in a field of a draft that is read from JSON.
+/// The kind of a field of a draft that is read from JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A string.
@@ -107,11 +107,11 @@ pub enum Kind {
 /// A text that is not of the kind that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadWord {
-    /// What it was to be.
+    /// The expected kind.
     pub what: &'static str,
     /// As given.
     pub given: String,
-    /// What is taken.
+    /// The accepted values.
     pub taken: &'static str,
 }
 
@@ -153,7 +153,7 @@ impl BadRequest {
         match self {
             BadRequest::NoRunId => write!(
                 f,
-                "{} is missing: name the agent that acts, in 1 to {} characters, as nothing here runs it as anybody",
+                "{} is missing: name the agent that acts, in 1 to {} characters",
                 name_of(Field::RunId),
                 limits::RUN_ID_CHARS
             ),
@@ -162,8 +162,8 @@ impl BadRequest {
             BadRequest::OutOfRange(number) => number.describe(f, &name_of(number.field)),
             BadRequest::BackoffShrinks { seconds, max_seconds } => {
                 let (word, most) = (name_of(Field::BackoffSeconds), limits::BACKOFF_SECONDS.end());
-                write!(f, "{word} begins at {seconds} seconds, so it cannot end at {max_seconds}: ")?;
-                write!(f, "give a longest wait of {seconds} to {most}")
+                write!(f, "{word} begins at {seconds} seconds, so its maximum cannot be {max_seconds}: ")?;
+                write!(f, "give a maximum of {seconds} to {most}")
             }
             BadRequest::BackoffAlone => {
                 write!(
@@ -173,11 +173,11 @@ impl BadRequest {
                     name_of(Field::MaxAttempts)
                 )
             }
-            BadRequest::DelayAndTime => write!(f, "a delay and a time are two ways to say one thing: give one"),
+            BadRequest::DelayAndTime => write!(f, "a delay and a start time exclude each other: give one of them"),
             BadRequest::TooManyParents { given } => {
                 write!(
                     f,
-                    "too many tasks to wait for: {given} (max {}); wait for one that waits for them",
+                    "too many tasks to wait for: {given} (max {}); wait for another task that waits for them",
                     limits::PARENTS
                 )
             }

@@ -18,7 +18,7 @@ use crate::tags::Choice;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClaimDraft {
-    /// Who claims.
+    /// The claiming agent.
     pub run_id: Option<String>,
     /// How long the lease lasts; left out: [`limits::CLAIM_TTL_SECONDS_DEFAULT`].
     pub lease_seconds: Option<i64>,

@@ -11,7 +11,7 @@ use crate::spelling::shortened;
 /// A value of a request, on every face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// Who acts.
+    /// The run id of the acting agent.
     RunId,
     /// How long a task may wait to be claimed.
     TtlSeconds,
@@ -29,13 +29,13 @@ pub enum Field {
     DelaySeconds,
     /// Which tasks must have ended before.
     After,
-    /// What to do if one of those does not complete.
+    /// The reaction if a parent does not complete.
     IfParentFails,
-    /// What the agent needs to know.
+    /// The payload: the agent's input.
     Payload,
-    /// What a holder reports in success.
+    /// A holder's result.
     Result,
-    /// What a holder reports in failure.
+    /// A holder's error message.
     Error,
     /// How many tasks to claim.
     Max,

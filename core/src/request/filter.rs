@@ -16,7 +16,7 @@ use crate::queue::{Cursor, Filter, Sort, Status};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FilterDraft {
-    /// Only those that stand so.
+    /// Only tasks with this status.
     pub status: Option<Status>,
     /// Only those of this queue.
     pub queue: Option<String>,

@@ -23,27 +23,26 @@ use crate::task::{Backoff, IfParentFails};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Draft {
-    /// What is to be done, for people. What is beyond its limit is cut off.
+    /// The title: the work in a few words, for people. A longer one is cut.
     #[serde(deserialize_with = "null_as_left_out")]
     pub title: String,
     /// Higher is claimed first.
     #[serde(deserialize_with = "null_as_left_out")]
     pub priority: i64,
-    /// Who enqueues it; left out: `unknown`.
+    /// The enqueuer's run id; left out: `unknown`.
     pub run_id: Option<String>,
     /// How many seconds it may wait to be claimed; left out: [`limits::PENDING_TTL_SECONDS_DEFAULT`].
     pub ttl_seconds: Option<i64>,
-    /// What the agent needs to know, in JSON; left out: `{}`. Read from JSON it is whatever stands there, digit for
-    /// digit.
+    /// The payload, in JSON; left out: `{}`. If the draft is read from JSON, it is kept digit for digit.
     #[serde(deserialize_with = "text_of_json")]
     pub payload: Option<String>,
-    /// Words to choose by. What is beyond the limit of one is cut off.
+    /// The tags. A longer tag is cut.
     #[serde(deserialize_with = "null_as_left_out")]
     pub tags: Vec<String>,
     /// The queue to wait in; left out: `default`.
     pub queue: Option<String>,
-    /// How many attempts there may be; left out: one failure is final, and a lease that ran out can be taken over
-    /// without end.
+    /// Maximum number of attempts; left out: a failure is final, and a task whose lease expires can be claimed any
+    /// number of times.
     pub max_attempts: Option<i64>,
     /// How many seconds to wait after the first failed attempt; left out: [`limits::BACKOFF_SECONDS_DEFAULT`].
     pub backoff_seconds: Option<i64>,
@@ -57,7 +56,7 @@ pub struct Draft {
     /// The ids of the tasks that must have ended before, each with or without its `sha256:`.
     #[serde(deserialize_with = "null_as_left_out")]
     pub after: Vec<String>,
-    /// What to do if one of them does not complete: `block`, `cancel` or `run`; left out: `cancel`. Only with `after`.
+    /// The reaction if a parent does not complete: `block`, `cancel` or `run`; left out: `cancel`. Only with `after`.
     pub if_parent_fails: Option<String>,
     /// If another task with this key has not ended in the queue, this one is not enqueued.
     pub unique: Option<String>,
@@ -133,7 +132,7 @@ impl Draft {
     }
 }
 
-/// The fields of a [`Draft`] in JSON, but for the payload, which may be anything.
+/// The fields of a [`Draft`] in JSON, except the payload, which may be anything.
 pub(super) const FIELDS: [(&str, Kind); 14] = [
     ("title", Kind::Text),
     ("priority", Kind::Whole(i64::MIN, i64::MAX)),

@@ -1,4 +1,4 @@
-//! What is taken, what is refused, and in which words.
+//! Accepted and refused values, and the messages.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -153,7 +153,7 @@ fn a_task_is_checked_in_the_order_of_its_fields_and_each_is_named_as_the_face_do
         queue: text("a/b"),
         ..titled(" ")
     };
-    assert_refused(draft.check(), "bad_args", "title must be non-empty: say in a few words what is to be done");
+    assert_refused(draft.check(), "bad_args", "title must not be empty: describe the work in a few words");
     draft.title = "t".to_string();
     assert_refused(draft.check(), "bad_args", "<run id> must not be empty: give each agent a name of its own");
     draft.run_id = text(&"r".repeat(257));
@@ -218,7 +218,7 @@ fn a_plan_says_what_is_wrong_with_it() {
     );
     refused(
         Draft { delay_seconds: Some(1), at: text("2026-11-24T18:00:00Z"), ..titled("t") },
-        "a delay and a time are two ways to say one thing: give one",
+        "a delay and a start time exclude each other: give one of them",
     );
     refused(
         Draft { at: text("tomorrow"), ..titled("t") },
@@ -230,7 +230,7 @@ fn a_plan_says_what_is_wrong_with_it() {
     );
     refused(
         Draft { after: vec![String::new(); 1_001], ..titled("t") },
-        "too many tasks to wait for: 1001 (max 1000); wait for one that waits for them",
+        "too many tasks to wait for: 1001 (max 1000); wait for another task that waits for them",
     );
     let bad = Draft { after: vec!["x".to_string()], ..titled("t") }.check().unwrap_err();
     assert_eq!(bad.code(), "bad_task_id");
@@ -309,8 +309,7 @@ fn each_number_is_taken_within_its_limits_and_named_with_them_beyond() {
 
 #[test]
 fn a_value_by_itself_is_refused_with_its_name_and_its_code() {
-    let message = "<run id> is missing: name the agent that acts, in 1 to 256 characters, as nothing here runs it as \
-                   anybody";
+    let message = "<run id> is missing: name the agent that acts, in 1 to 256 characters";
     assert_refused(run_id(None), "bad_args", message);
     let message = "invalid <result>: it must be a JSON object like {\"key\": 1}, not a number";
     assert_refused(result("7"), "bad_args", message);
@@ -357,7 +356,7 @@ fn a_draft_is_read_from_json_and_its_payload_stays_as_it_stands_there() {
 #[test]
 fn a_filter_refuses_a_tag_that_no_task_can_have_for_its_length() {
     let (long, named) = ("é".repeat(65), "é".repeat(65));
-    let message = format!("tag \"{named}\" is too long (65 characters; max 64): give the 64 that a task keeps of it");
+    let message = format!("tag \"{named}\" is too long (65 characters; max 64): give its first 64 characters");
     let tags = || vec![long.clone()];
     let by = || ClaimDraft { run_id: text("a"), ..ClaimDraft::default() };
     assert_refused(ClaimDraft { tags: tags(), ..by() }.check(), "bad_args", &message);
@@ -407,7 +406,7 @@ fn what_to_do_if_a_parent_fails_is_for_a_task_that_has_parents() {
 fn a_back_off_does_not_shrink() {
     let draft =
         |first, most| Draft { max_attempts: Some(2), backoff_seconds: first, backoff_max_seconds: most, ..titled("t") };
-    let message = "<backoff> begins at 300 seconds, so it cannot end at 299: give a longest wait of 300 to 2592000";
+    let message = "<backoff> begins at 300 seconds, so its maximum cannot be 299: give a maximum of 300 to 2592000";
     assert_refused(draft(Some(300), Some(299)).check(), "bad_args", message);
     for (first, most, given) in [
         (Some(300), Some(300), (300, 300)),

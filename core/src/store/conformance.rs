@@ -1,4 +1,5 @@
-//! What every [`Store`] must do, as a suite that runs anywhere a store does: natively, in memory, inside a sandbox.
+//! The contract of every [`Store`], as a test suite that runs anywhere a store does: natively, in memory, inside a
+//! sandbox.
 //!
 //! A check is a function that is given an empty store and answers what it found wrong. It prints nothing and panics
 //! nowhere, so the same suite runs under a test harness and in a component that has none. What one caller alone cannot

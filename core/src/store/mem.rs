@@ -22,7 +22,7 @@ pub struct MemStore {
     orders_names: bool,
 }
 
-/// What a [`MemStore`] holds: directories of names, each leading to a content, which several names may share.
+/// The content of a [`MemStore`]: directories of names, each leading to a content, which several names may share.
 ///
 /// Its operations are those of [`Store`]. Trees are equal when their names and contents are; stamps do not count.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
-//! What somebody can want of a task.
+//! The commands that a task can be given.
 
 use crate::id::TaskId;
 use crate::name::{Nonce, RunId};
 use crate::task::TaskPolicy;
 
-/// What somebody wants of a task. A `report` is the nonce of the one that says more; without it the last one stands.
+/// A command to a task. `report` is the nonce of a report with details; without one the last report stays current.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Hold it from now on.
@@ -13,12 +13,12 @@ pub enum Command {
         run_id: RunId,
         /// For how long, in seconds.
         lease_seconds: i64,
-        /// What is to tell this lease from any other.
+        /// Distinguishes this lease from any other.
         nonce: Nonce,
     },
     /// Go on holding it.
     Heartbeat {
-        /// Who says that it holds the task.
+        /// The agent that claims to hold the task.
         claimant: Claimant,
         /// For how long from now, in seconds; `None`: as long as before.
         lease_seconds: Option<i64>,
@@ -27,7 +27,7 @@ pub enum Command {
     },
     /// End it in success, or end this attempt in failure.
     Settle {
-        /// Who says that it holds the task.
+        /// The agent that claims to hold the task.
         claimant: Claimant,
         /// Success or failure.
         verdict: Verdict,
@@ -36,7 +36,7 @@ pub enum Command {
     },
     /// Give it back, without an end and without having used an attempt.
     Release {
-        /// Who says that it holds the task.
+        /// The agent that claims to hold the task.
         claimant: Claimant,
         /// For how many seconds nobody is to claim it.
         delay_seconds: i64,
@@ -45,27 +45,27 @@ pub enum Command {
         /// Of when it is due, if it is delayed.
         report: Option<Nonce>,
     },
-    /// Call it off.
+    /// Cancel it.
     Cancel {
         /// Who.
         run_id: RunId,
-        /// What to do if another agent holds it.
+        /// The behaviour if another agent holds it.
         if_held: IfHeld,
         /// The nonce for the cancel record of a task without a lease.
         nonce: Nonce,
         /// Of the reason.
         report: Option<Nonce>,
     },
-    /// Draw the consequence of time having passed.
+    /// Make the change that is due because time has passed.
     Timeout {
         /// The task's.
         policy: TaskPolicy,
-        /// Of a lease that ran out.
+        /// The report of an expired lease.
         report: Option<Nonce>,
     },
-    /// Draw the consequence of what became of the tasks that it waits for.
+    /// Make the change that is due because of the parents' states.
     Unblock {
-        /// What that is.
+        /// The next state, as the parents demand it.
         verdict: ParentVerdict,
         /// The task's.
         policy: TaskPolicy,
@@ -103,12 +103,12 @@ pub enum Verdict {
         policy: TaskPolicy,
         /// Of the task, whatever attempts are left.
         is_final: bool,
-        /// What spreads the back-off.
+        /// The random value that spreads the back-off.
         random: u64,
     },
 }
 
-/// What a cancel does to a task that another agent holds.
+/// The effect of a cancel on a task that another agent holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfHeld {
     /// Nothing.
@@ -119,7 +119,7 @@ pub enum IfHeld {
     Force,
 }
 
-/// What becomes of a blocked task.
+/// The next state of a blocked task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParentVerdict {
     /// It waits for this one next.
@@ -130,11 +130,11 @@ pub enum ParentVerdict {
     Cancel,
 }
 
-/// Who says that it holds a task.
+/// The agent that claims to hold a task.
 #[derive(Clone, Debug)]
 pub struct Claimant {
     /// Its run id.
     pub run_id: RunId,
-    /// The nonce of the very lease it means; `None`: whichever lease the run id has.
+    /// The nonce of one certain lease; `None`: any lease that the run id has.
     pub nonce: Option<Nonce>,
 }

@@ -1,12 +1,12 @@
-//! What a queue that is used again and again remembers of its directory, so as not to read all of it anew each time.
+//! A cache of the directory for a queue that is used repeatedly, so that it need not read everything each time.
 //!
-//! Nothing that is remembered decides anything. A lease's name is tried by the rename that the transition is, and found
-//! out if it is old; a directory's names are used only while its stamp is the one that it had before they were read; a
-//! time bucket that was empty is not looked into again for 20 ms; what a claim has read at the head of the queue serves
-//! the next ones for 10 ms; and before an agent is told that there is nothing to claim, everything is read. What the
-//! cache can cost is order: among the names of one time bucket for whoever loses a race, for 10 ms any task that
-//! another agent enqueues, for 20 ms one that was released, and for a second on a filesystem whose stamps cannot be
-//! trusted any task, may come after one that it should have come before.
+//! No decision relies on the cache. A cached lease's name is tried by the rename of the transition, which fails if the
+//! name is old. A directory's names are used only while its stamp is the one from before they were read. A time bucket
+//! that was empty is not read again for 20 ms. The names at the head of the queue serve the next claims for 10 ms.
+//! Before an agent is told that there is nothing to claim, everything is read. The cache can only cost order: a task
+//! may come after one that it should precede. That holds within a time bucket for an agent that loses a race; for 10 ms
+//! for a task that another agent enqueues; for 20 ms for a released one; and for a second for any task if the
+//! filesystem's stamps cannot be trusted.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -24,10 +24,10 @@ use crate::store::{Stamp, StoreError};
 use crate::tags::{Choice, TagSet};
 use crate::time::Timestamp;
 
-/// What is remembered.
+/// The cached names, leases and times.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    /// True once `ready/` has been walked. Most queues are opened for one claim, to which remembering is of no use.
+    /// True once `ready/` has been walked. Most queues are opened for one claim, which has no use for a cache.
     pub(crate) walked: bool,
     dirs: BTreeMap<Dir, Read>,
     empty_buckets: BTreeMap<Dir, Timestamp>,
@@ -38,7 +38,7 @@ pub(crate) struct Cache {
     passed_over: Vec<StoreError>,
 }
 
-/// The names at the head of the queue that a claim read and did not come to.
+/// The names at the head of the queue that a claim read and did not need.
 #[derive(Debug)]
 struct Head {
     queues: Vec<QueueName>,
@@ -75,8 +75,8 @@ impl Cache {
         self.dirs.insert(dir.clone(), Read { stamp, at: now, names });
     }
 
-    /// True if a time bucket was seen empty a moment ago. What came into it since was released, or enqueued by somebody
-    /// slow.
+    /// True if a time bucket was seen empty a moment ago. A task that came into it since was released, or its enqueuer
+    /// is slow.
     pub(crate) fn saw_empty(&self, bucket: &Dir, now: Timestamp) -> bool {
         let recent = |seen: &Timestamp| *seen <= now && now.micros_since(*seen) < limits::STAMP_GRAIN_MICROS;
         self.empty_buckets.get(bucket).is_some_and(recent)
@@ -118,13 +118,13 @@ impl Cache {
         fits.then(|| head.leftovers.pop())?
     }
 
-    /// Passes over some of the names at the head of the queue.
+    /// Skips some of the names at the head of the queue.
     pub(crate) fn pass_over_leftovers(&mut self, chance: u64) {
         let Some(Head { leftovers, .. }) = &mut self.head else { return };
         leftovers.truncate(leftovers.len() - passed_over(leftovers.len(), chance));
     }
 
-    /// Knows no names at the head of the queue any more.
+    /// Forgets the names at the head of the queue.
     pub(crate) fn forget_leftovers(&mut self) {
         self.head = None;
     }
@@ -143,7 +143,7 @@ impl Cache {
         self.changed(dir);
     }
 
-    /// Knows no directory any more. True if any was known.
+    /// Forgets all directories. True if any was cached.
     pub(crate) fn forget_dirs(&mut self) -> bool {
         let knew = !(self.dirs.is_empty() && self.empty_buckets.is_empty());
         self.forget_leftovers();
@@ -160,7 +160,7 @@ impl Cache {
         self.leases.insert(located.entry.id, located);
     }
 
-    /// The name of the lease on a task, as it was when it was given or prolonged; it is not remembered any more.
+    /// The name of the lease on a task, as it was when the lease was given or extended. The cache forgets it.
     pub(crate) fn take_lease(&mut self, id: TaskId) -> Option<Located> {
         self.leases.remove(&id)
     }
@@ -178,7 +178,7 @@ impl Cache {
         self.tags.insert(set.as_str().into(), tags);
     }
 
-    /// Notes what was in the way, to be told once, however often it is met.
+    /// Notes a thing that was in the way, to be reported once, however often it is met.
     pub(crate) fn pass_over(&mut self, error: StoreError) {
         let is_known = self.passed_over.iter().any(|known| known.path == error.path);
         if !is_known && self.passed_over.len() < limits::PASSED_OVER {
@@ -186,7 +186,7 @@ impl Cache {
         }
     }
 
-    /// What was in the way, which is not remembered any more.
+    /// The things that were in the way. The cache forgets them.
     pub(crate) fn take_passed_over(&mut self) -> Vec<StoreError> {
         mem::take(&mut self.passed_over)
     }
@@ -196,7 +196,7 @@ impl Cache {
         self.sweep = Some((due, now));
     }
 
-    /// True if a sweep was seen to be due later than `now`. It can only have been put off since.
+    /// True if a sweep was seen to be due later than `now`. It can only have been postponed since.
     pub(crate) fn sweeps_later(&self, now: Timestamp) -> bool {
         self.sweep.is_some_and(|(due, seen)| seen <= now && now < due)
     }
@@ -205,8 +205,8 @@ impl Cache {
 /// Names of a time bucket that nobody has looked at yet.
 pub(crate) type Leftovers = Vec<(TimedDir, String)>;
 
-/// How many of so many names to pass over: at most half, as `chance` says. Where one agent is late for a name it is for the
-/// next ones, too, but agents that go on at different places leave each other alone.
+/// How many of these names to skip: at most half; `chance` decides. An agent that is late for one name is late for the
+/// next ones, too. Agents that continue at different places do not collide.
 pub(crate) fn passed_over(names: usize, chance: u64) -> usize {
     let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
     usize::try_from(chance % half.saturating_add(1)).unwrap_or(0)

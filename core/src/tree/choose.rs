@@ -26,7 +26,7 @@ impl<S: Store> Tree<S> {
         if let Some(tags) = self.overflowed_tags(tags)? {
             return Ok(choice.admits(&tags));
         }
-        // What is wrong with the record is told when the task is claimed.
+        // The claim of the task reports what is wrong with its record.
         Ok(self.task_at(located).ok().flatten().is_some_and(|task| choice.admits(&task.record.tags)))
     }
 

@@ -90,12 +90,12 @@ impl<S: Store> Tree<S> {
     }
 }
 
-/// An entry as the listing saw it, and the queue if its place told. There may be millions, to be sorted: what is moved
-/// is small.
+/// An entry as the listing saw it, and the queue if its place told. There may be millions to sort, so the value is
+/// small.
 #[derive(Debug)]
 pub(crate) struct Seen {
     located: Box<Located>,
-    /// What time has made of it, if that is something else.
+    /// Its state after changes by time, if that differs.
     stands: Option<Box<Entry>>,
     queue: Option<QueueName>,
 }

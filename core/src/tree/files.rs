@@ -29,10 +29,10 @@ impl<S: Store> Tree<S> {
                 return Ok(Moved::Here);
             }
             if !self.store.exists(from)? {
-                // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when it is
-                // sent again. The new name of a claim, an end or a cancel holds this agent's nonce, so nobody
-                // else has made it; that of an expiry or a release says only what whoever made it would say, and none
-                // but the holder makes that of a release.
+                // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when the
+                // rename is sent again. The new name of a claim, an end or a cancel has this agent's nonce, so nobody
+                // else has made it. The name of an expiry is the same whichever agent makes it, and only the holder
+                // makes that of a release.
                 return Ok(if self.store.exists(to)? { Moved::Here } else { Moved::Gone });
             }
             self.make_dirs(&to.dir)?;
@@ -43,7 +43,7 @@ impl<S: Store> Tree<S> {
     /// Makes the name of an entry durable, with what the task's file holds.
     pub(crate) fn keep_name(&self, located: &Located) -> Result<(), Error> {
         let names = self.store.orders_names();
-        // Whoever enqueued it may not have come to its flush.
+        // Its enqueuer may not have flushed it yet.
         if names != Some(false) && self.store.flush(&located.path())? == Flushed::Gone {
             // It has moved on by now. The file is the same under its other name.
             self.flush_record(located.entry.id)?;
@@ -70,8 +70,8 @@ impl<S: Store> Tree<S> {
         self.make_all_dirs([dir.clone()])
     }
 
-    /// Makes directories and those above them. Their own names are durable when the call returns, whoever made them;
-    /// where names are ordered, once anything in them is.
+    /// Makes directories and those above them. Their own names are durable when the call returns, even if another agent
+    /// made them; where names are ordered, once anything in them is.
     ///
     /// Syncing comes last: it takes long, and until the lowest is there, others may remove what is still empty.
     pub(crate) fn make_all_dirs(&self, dirs: impl IntoIterator<Item = Dir>) -> Result<(), Error> {
@@ -105,7 +105,7 @@ impl<S: Store> Tree<S> {
                 (_, None) => return Ok(()),
             }
         }
-        let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
+        let (kind, detail) = (StoreErrorKind::WrongType, "it is a dangling symbolic link".into());
         Err(Error::Store(StoreError { operation: "make directory", path: dir.as_str().into(), kind, detail }))
     }
 
@@ -155,10 +155,10 @@ impl<S: Store> Tree<S> {
     /// Makes the directories that the tasks come to, also later: so that a claim need not make one, and a completion
     /// need not ask whether they will survive a power cut.
     ///
-    /// That a directory is there does not say that its name is on disk: whoever made it may have died before syncing.
-    /// The file that is made when all is synced says it, for one look instead of three syncs. Where names are ordered
-    /// nothing is synced here, and the file is made all the same: their names become durable before anything in them,
-    /// by any sync of any agent, also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
+    /// An existing directory's name may not be on disk: its maker may have died before syncing. The file that is made
+    /// when all is synced proves it, with one look instead of three syncs. If names are ordered, nothing is synced
+    /// here, and the file is made anyway: their names become durable before anything in them, by any sync of any agent,
+    /// also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
     pub(crate) fn prepare(&self, ids: impl IntoIterator<Item = TaskId>) -> Result<(), Error> {
         let mut unprepared: BTreeMap<Path, TaskId> = BTreeMap::new();
         for id in ids {

@@ -79,8 +79,8 @@ impl<S: Store> Tree<S> {
     }
 }
 
-/// Where a task may wait that is blocked or put off: what it waits for, and when it is due, its record tells, or a
-/// report on it.
+/// The directories where a blocked or scheduled task may wait: its parent and its start time are in its record, or in a
+/// report.
 pub(crate) fn places_to_wait(
     record: &Record,
     put_off_to: impl IntoIterator<Item = Timestamp>,

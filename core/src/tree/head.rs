@@ -1,7 +1,7 @@
 //! The head of a queue: the entries that a claim tries, in the order in which they are claimed.
 //!
-//! A queue that is used again and again has read more names than a claim needed. Those serve the next claims first.
-//! What is remembered decides nothing (`cache`); before an agent is told that there is nothing, it looks anew.
+//! A queue that is used repeatedly has read more names than a claim needed. Those serve the next claims first. No
+//! decision relies on the cache (`cache`); before an agent is told that there is nothing, everything is read again.
 
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -19,15 +19,15 @@ use crate::store::Store;
 use crate::tags::Choice;
 use crate::time::Timestamp;
 
-/// What a claim looks for.
+/// The search of a claim.
 pub(crate) struct Search<'a> {
     /// In these queues; none: in all of them.
     pub(crate) queues: &'a [QueueName],
     /// Not in these.
     pub(crate) except: &'a [QueueName],
-    /// What was left over by a claim serves only those that choose alike.
+    /// A claim's leftover names serve only claims with the same choice.
     pub(crate) choice: &'a Choice,
-    /// What chance says where some names are to be passed over.
+    /// The random value that decides which names to skip.
     pub(crate) chance: u64,
 }
 
@@ -50,12 +50,12 @@ impl<S: Store> Tree<S> {
         }
     }
 
-    /// Knows nothing of `ready/` any more, so that the next visit reads it. True if anything was known.
+    /// Forgets `ready/`, so that the next visit reads it. True if anything was cached.
     pub(crate) fn look_anew(&self) -> bool {
         self.cache.borrow_mut().forget_dirs()
     }
 
-    /// Remembers from now on what is read: most queues are opened for one claim, to which that is of no use.
+    /// Starts caching what is read. Most queues are opened for one claim, which has no use for a cache.
     pub(crate) fn begin_to_remember(&self) {
         self.cache.borrow_mut().walked = true;
     }

@@ -30,20 +30,18 @@ impl Located {
         self.before_its_end().is_some()
     }
 
-    /// True if something has happened to the task that is not drawn yet: its time has run out, or its end is not
-    /// finished.
+    /// True if a change of the task is not written down yet: one of its times has passed, or its end is not finished.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.is_unfinished() || is_over(&self.entry, now)
     }
 
-    /// True for an end that is so young that its holder is most likely at the flush: whoever comes by leaves it to it.
+    /// True for an end so young that its holder is most likely at the flush: other agents leave it alone.
     pub(crate) fn is_at_its_flush(&self, now: Timestamp) -> bool {
         let ended_at = self.entry.ended_at().filter(|_| self.is_unfinished());
         ended_at.is_some_and(|at| at.micros_since(now).max(now.micros_since(at)) < limits::FLUSH_MICROS)
     }
 
-    /// The entry as it was, but for its version, before an end that is not finished: an ended name that still stands in
-    /// `claimed/`.
+    /// The entry as it was, except its version, before an unfinished end: an ended name that is still in `claimed/`.
     pub(crate) fn before_its_end(&self) -> Option<Entry> {
         match &self.entry.state {
             State::Ended(Ending { outcome: Outcome::Completed | Outcome::Failed, lease: Some(lease), .. })

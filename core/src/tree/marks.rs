@@ -1,8 +1,8 @@
-//! Marks: a task that waits for several others has an empty file in the directory of each of them,
-//! `blocked/<aa>/<parent>/`, which tells its id and what it does if that parent fails.
+//! Marks: a task with several parents has an empty file in the directory of each of them, `blocked/<aa>/<parent>/`. Its
+//! name has the task's id and its reaction to a failed parent.
 //!
-//! Marks are there from before the task's entry until it is blocked no more, so `gc` sees by them that a task is still
-//! needed. Of an agent that dies a mark may stay, CM-19. It is found out, and removed, by the agent that follows it.
+//! Marks exist from before the task's entry until it is blocked no more, so `gc` sees by them that a parent is still
+//! needed. If an agent dies, a mark may stay, CM-19. The agent that follows it finds out and removes it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ use crate::sorted;
 use crate::store::Store;
 use crate::task::{IfParentFails, Record, Task};
 
-/// How a task stands that a mark tells of.
+/// The state of a task with a mark.
 pub(crate) enum Marked {
     /// It is blocked.
     Blocked(Box<(Located, Task)>),

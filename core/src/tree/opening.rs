@@ -25,8 +25,8 @@ impl<S: Store> Tree<S> {
         Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default() })
     }
 
-    /// As [`Tree::open`], for a doctor: also if `format.json` is torn, or cannot be read. It tells of that as a
-    /// defect, and [`crate::Queue::repair`] writes the file anew. For anything else such a queue is not to be used.
+    /// As [`Tree::open`], for a doctor: succeeds even if `format.json` is torn or unreadable. The doctor reports that
+    /// as a defect, and [`crate::Queue::repair`] writes the file again. Do not use such a queue for anything else.
     pub(crate) fn open_for_doctor(store: S) -> Result<Tree<S>, Error> {
         let formatted = match is_formatted(&store) {
             Err(Error::NoFormat { .. }) => false,
@@ -38,12 +38,12 @@ impl<S: Store> Tree<S> {
         Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default() })
     }
 
-    /// Makes the store a queue if it is none yet. True if this call did.
+    /// Makes the store a queue unless it is one already. True if this call did.
     pub(crate) fn init(&self, turn: &Turn<'_>) -> Result<bool, Error> {
         if self.formatted.get() {
             return Ok(false);
         }
-        // Before the format, so that whoever sees that knows that these are on disk.
+        // Before the format, so that an agent that sees the format knows that these are on disk.
         self.make_all_dirs(layout::root_dirs())?;
         self.place_sweep_token(turn.now())?;
         let content = format!("{}\n", layout::format_json());
@@ -59,7 +59,7 @@ impl<S: Store> Tree<S> {
         Ok(self.store.links(&layout::format())? == Some(1))
     }
 
-    /// Has a queue that came with a copy count as made here: `format.json` is given its second name again. True if this
+    /// Makes a queue that came with a copy count as made here: gives `format.json` its second name again. True if this
     /// call did.
     pub(crate) fn adopt(&self) -> Result<bool, Error> {
         let (format, anchor) = (layout::format(), layout::anchor());
@@ -72,8 +72,8 @@ impl<S: Store> Tree<S> {
         Ok(adopted)
     }
 
-    /// Fails if the queue that was opened has been taken away since. For those who look again and again: an empty
-    /// queue and one that is gone look the same.
+    /// Fails if the queue that was opened has been removed since. For callers that poll: an empty queue and a removed
+    /// one look the same.
     pub(crate) fn check_is_there(&self) -> Result<(), Error> {
         if self.formatted.get() && !self.store.exists(&layout::format())? {
             return Err(gone("read", &layout::format().to_string()));
@@ -101,7 +101,7 @@ impl<S: Store> Tree<S> {
     }
 }
 
-/// False: it is empty, but for harmless things.
+/// False: it is empty, except harmless things.
 fn is_formatted<S: Store>(store: &S) -> Result<bool, Error> {
     let content = store.read(&layout::format(), limits::RECORD_BYTES)?;
     match &content {
@@ -133,8 +133,8 @@ fn check_format(content: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Fails if the directory uses something that this version does not know. What is no list of names tells of such a
-/// thing, too: a version that does not know what it says must not go on.
+/// Fails if the directory uses a feature that this version does not know. A value that is no list of names counts as
+/// one, too: a version that does not understand it must not go on.
 fn check_features(format: Option<&serde_json::Value>) -> Result<(), Error> {
     let Some(listed) = format.and_then(|format| format.get("features")) else { return Ok(()) };
     let unknown = |feature: &&serde_json::Value| !layout::FEATURES.iter().any(|known| feature.as_str() == Some(known));
@@ -159,6 +159,7 @@ fn check_holds_nothing_else<S: Store>(store: &S) -> Result<(), Error> {
 }
 
 pub(crate) fn gone(operation: &'static str, path: &str) -> Error {
-    let detail = "the coordination directory is gone; begin again where it is now, or make one by `muse coord init`";
+    let detail =
+        "the coordination directory is gone; run the command where it is now, or create one with `muse coord init`";
     Error::Store(StoreError { operation, path: path.into(), kind: StoreErrorKind::Other, detail: detail.into() })
 }

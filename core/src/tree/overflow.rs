@@ -33,8 +33,8 @@ impl<S: Store> Tree<S> {
         self.publish(&path, content.as_bytes(), turn).map(|_| ())
     }
 
-    /// The run id of a holder; the letters of the name if the text is missing or cannot be trusted. It only serves to
-    /// be shown, so it is no reason to fail what has taken effect already.
+    /// The run id of a holder; the letters of the name if the text is missing or cannot be trusted. It is only
+    /// displayed, so it is no reason to fail a change that has taken effect.
     pub(crate) fn run_id_text(&self, holder: &Holder) -> String {
         let overflowed = || self.overflowed(holder).ok()?;
         holder.run_id().or_else(overflowed).map_or_else(|| holder.as_str().into(), String::from)

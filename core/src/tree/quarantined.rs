@@ -1,4 +1,4 @@
-//! What is in `quarantine/`.
+//! The content of `quarantine/`.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::layout;
 use crate::name::Nonce;
 use crate::store::Store;
 
-/// What is in `quarantine/`.
+/// The content of `quarantine/`.
 #[derive(Default)]
 pub(crate) struct Quarantine {
     pub(crate) files: usize,

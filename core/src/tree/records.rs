@@ -1,4 +1,4 @@
-//! Reading what a task was enqueued as, and how it stands by that.
+//! Reading a task's record, and its state by that.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,7 +20,7 @@ use crate::task::{BadRecord, Task, TaskPolicy};
 use crate::time::Timestamp;
 use crate::transition::{as_of, is_over, needs_policy};
 
-/// What a file that should hold a task holds.
+/// The decoded content of a task's file.
 pub(crate) type Decoded = Result<Task, BadRecord>;
 
 impl<S: Store> Tree<S> {
@@ -63,8 +63,8 @@ impl<S: Store> Tree<S> {
         Ok(None)
     }
 
-    /// Where a task's record is, and the task or why it holds none: [`Tree::record_of`] for whoever has something to
-    /// say of each record.
+    /// Where a task's record is, and the task or why it holds none: [`Tree::record_of`] for a caller that reports on
+    /// each record.
     pub(crate) fn record_file(&self, id: TaskId) -> Result<Option<(Path, Decoded)>, Error> {
         match self.record_of(id) {
             Ok(found) => Ok(found.map(|(path, content)| (path, Task::decode(id, &content)))),
@@ -99,7 +99,7 @@ impl<S: Store> Tree<S> {
         }
     }
 
-    /// The entry as time has made it by `now`, whether or not an agent has drawn the consequence.
+    /// The entry with all changes made that are due by `now`, whether or not an agent has written them.
     pub(crate) fn as_it_stands(&self, located: &Located, now: Timestamp) -> Result<Entry, Error> {
         if let Some(held) = located.before_its_end() {
             // Time does nothing to it: most likely its end is about to be there.
@@ -108,7 +108,7 @@ impl<S: Store> Tree<S> {
         if !is_over(&located.entry, now) {
             return Ok(located.entry.clone());
         }
-        // Of one whose record cannot be read nobody can tell.
+        // Nobody can say so of a task whose record cannot be read.
         let policy = self.policy_at(located)?;
         Ok(policy.map_or_else(|| located.entry.clone(), |policy| as_of(&located.entry, &policy, now)))
     }
@@ -127,8 +127,8 @@ impl<S: Store> Tree<S> {
         Ok(queue.map(|queue| layout::home(next, &queue)))
     }
 
-    /// Takes an entry whose record cannot be trusted out of the way, so that it holds up nobody. One that another agent
-    /// may be able to read stays.
+    /// Moves an entry whose record cannot be trusted out of the way, so that it blocks nobody. An entry that another
+    /// agent may be able to read stays.
     pub(crate) fn quarantine(&self, located: &Located, problem: BadRecord) -> Result<Option<Finding>, Error> {
         if problem.is_for_others() {
             return Ok(Some(Finding::LeftOut { id: located.entry.id, problem }));
@@ -145,7 +145,7 @@ impl<S: Store> Tree<S> {
     }
 }
 
-/// What a task's file holds. One that cannot be read is as bad as one that is torn.
+/// The content of a task's file. A file that cannot be read is as bad as a torn one.
 fn unless_unreadable<T>(id: TaskId, read: Result<T, StoreError>) -> Result<T, Error> {
     read.map_err(|error| match error.is_of_one_place() {
         true => Error::Corrupt { id, problem: BadRecord::Unreadable(error) },

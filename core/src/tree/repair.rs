@@ -1,5 +1,5 @@
-//! What a repair does to files. Each step is a rename from an exact old name, or a link to a name that must be free,
-//! and what came to a directory is durable before the next step relies on it.
+//! The file operations of a repair. Each step is a rename from an exact old name, or a link to a name that must be
+//! free. A new name is durable before the next step relies on it.
 
 use alloc::boxed::Box;
 
@@ -16,10 +16,10 @@ use crate::store::{DirRemoved, Linked, Moved, Store, StoreErrorKind};
 use crate::task::Task;
 use crate::turn::Turn;
 
-/// What became of a defect.
+/// The outcome of a repair for a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// Nothing: it was only examined, or cannot be mended, or another agent changed it meanwhile.
+    /// Nothing: it was only examined, or cannot be repaired, or another agent changed it meanwhile.
     Left,
     /// It is as it should be.
     Mended,
@@ -38,7 +38,7 @@ impl Repair {
     }
 }
 
-/// What came of a fence around a record.
+/// The result of a fence around a record.
 pub(crate) enum Fence {
     /// It is under this name, which nobody else knows, and the task has no entry.
     Mine(Path, Box<Task>),
@@ -52,7 +52,7 @@ pub(crate) enum Fence {
     SeveralNames,
 }
 
-/// What came of linking a task again.
+/// The result of linking a task again.
 pub(crate) enum Relinked {
     /// Its first entry stands here.
     At(Located),
@@ -62,7 +62,7 @@ pub(crate) enum Relinked {
     Left,
 }
 
-/// What a repair works with.
+/// The state of a repair.
 pub(crate) struct Repairer<'a, S> {
     tree: &'a Tree<S>,
     turn: &'a Turn<'a>,
@@ -95,7 +95,7 @@ impl<'a, S: Store> Repairer<'a, S> {
     /// A writer that was stopped in the middle may go on; what it writes is then in `quarantine/`, and its link fails.
     pub(crate) fn quarantine_record(&mut self, id: TaskId, path: &Path) -> Result<Repair, Error> {
         let Some(quarantine) = self.moved_to_quarantine(path)? else { return Ok(Repair::Left) };
-        // What is no file, or shown to nobody, holds no task.
+        // A thing that is no file, or that nobody may read, holds no task.
         let content = self.tree.store.read(&quarantine, limits::RECORD_BYTES).ok().flatten().unwrap_or_default();
         if Task::decode(id, &content).is_err() {
             return Ok(Repair::Quarantined);
@@ -135,13 +135,13 @@ impl<'a, S: Store> Repairer<'a, S> {
         Ok(Repair::Left)
     }
 
-    /// Links a task again that has a record and no entry, as its first entry. Whoever asks looks at its parents then.
+    /// Links a task again that has a record and no entry, as its first entry. The caller looks at its parents then.
     ///
-    /// An enqueuer or another doctor may have been stopped just before it links the entry, and may go on at any time
-    /// later, when the task is long claimed: the old name would come back. So the record is renamed first. Whoever
-    /// holds the old name links nothing any more; of several doctors one succeeds; and if it dies the next one begins
-    /// with the new name. From then on nobody else can make an entry, so if the record has no other name there is none
-    /// anywhere, and there will be none but this one.
+    /// An enqueuer or another doctor may have been paused just before it links the entry, and may go on when the task
+    /// is long claimed: the old name would come back. Renaming the record first is a fence: a paused process still
+    /// holds the old path, so its link fails. One of several doctors succeeds; if it dies, the next one begins with the
+    /// new name. From then on nobody else can make an entry. So if the record has no other name, this entry is the only
+    /// one.
     pub(crate) fn relink(&mut self, id: TaskId) -> Result<Relinked, Error> {
         for _ in 0..LOOKS {
             let (fenced, task) = match self.fence(id)? {
@@ -162,7 +162,7 @@ impl<'a, S: Store> Repairer<'a, S> {
         Ok(Relinked::Left)
     }
 
-    /// Takes the record of a task that has no entry away from everybody else.
+    /// Gives the record of a task without an entry a name that no other agent knows.
     pub(crate) fn fence(&mut self, id: TaskId) -> Result<Fence, Error> {
         let store = &self.tree.store;
         let Some((path, record)) = self.tree.record_file(id)? else { return Ok(Fence::Gone) };
@@ -199,7 +199,7 @@ impl<'a, S: Store> Repairer<'a, S> {
         Ok(None)
     }
 
-    /// Gives something a name, in the directory that it is in, which no queue gives and which nobody looks for.
+    /// Renames something, within its directory, to a name that no queue uses and nobody looks for.
     pub(crate) fn moved_beside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
         let name = layout::quarantine_in_place(self.turn.nonce(), &path.name);
         let short = name.get(..limits::NAME_BYTES).unwrap_or(&name);

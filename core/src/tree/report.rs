@@ -1,10 +1,9 @@
-//! Reports: what does not fit a name. Result, error, reason, progress.
+//! Reports: the data that does not fit into a name. Result, error, reason, progress.
 //!
-//! A report is a line of the task's file, behind the record, which is the first one. Lines are only ever added, so a
-//! report whose rename was lost to another agent stays: an entry's name holds the nonce of the latest report, and each
-//! report that of the one before, and whatever they do not lead to is of nobody. A result that came too late is a line
-//! of version 0, which no entry has; nothing points at it. A report of progress is a file of its own, since the next
-//! one takes its place.
+//! A report is a line of the task's file, after the record in the first line. Lines are only ever added, so a report
+//! stays even if its rename failed. An entry's name has the nonce of the latest report, and each report has that of the
+//! one before. A report outside of this chain does not count. A late result is a line of version 0, which no entry has;
+//! nothing points at it. A report of progress is a separate file, since the next one replaces it.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -25,12 +24,12 @@ use crate::path::Path;
 use crate::sorted;
 use crate::time::Timestamp;
 
-/// What somebody reported on a task.
+/// A report on a task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Of what.
     pub kind: ReportKind,
-    /// By whom; for a lease that ran out, whose it was. Empty: nobody, but what became of another task.
+    /// The author's run id; for an expired lease, its holder's. Empty: the end of another task caused it.
     pub run_id: String,
     /// When.
     pub at: Timestamp,
@@ -38,16 +37,16 @@ pub struct Report {
     pub generation: u32,
     /// Which attempt at it that was.
     pub attempt: u32,
-    /// What came of it.
+    /// The result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<JsonObject>,
-    /// What went wrong.
+    /// The error message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorMessage>,
-    /// Why it is called off.
+    /// Why it is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Note>,
-    /// How much of it is done, from 0 to 1.
+    /// The fraction done, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
     /// In words.
@@ -64,8 +63,8 @@ pub struct Report {
     pub previous: Option<Nonce>,
 }
 
-/// The mark of a task that was brought in from elsewhere by [`crate::Queue::import`]. What had been reported on the
-/// task by then, who had held it, and that it had ended, is what the line said, and was not seen here.
+/// The mark of a task that [`crate::Queue::import`] has added. Its earlier reports, its holders and its end come from
+/// the imported line, and were not seen here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Import {
     /// When.
@@ -76,7 +75,7 @@ pub struct Import {
     pub report: Option<Nonce>,
 }
 
-/// What a report is of.
+/// The kind of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReportKind {
@@ -85,15 +84,15 @@ pub enum ReportKind {
     Completed,
     /// The failure of an attempt, of the task if it was the last.
     Failed,
-    /// A lease that ran out; tasks with a number of attempts have these.
+    /// An expired lease; only tasks with limited attempts have these.
     TimedOut,
     /// A task that was given back for later.
     Released,
-    /// A task that was called off.
+    /// A task that was cancelled.
     Cancelled,
     /// A holder that was asked to stop.
     CancelRequested,
-    /// How far its holder is. The next one takes its place.
+    /// The holder's progress. The next report of it replaces this one.
     Progress,
 }
 
@@ -122,7 +121,7 @@ impl ReportKind {
         }
     }
 
-    /// True if a report of this kind tells of such an end.
+    /// True if a report of this kind belongs to such an end.
     pub(crate) fn tells_the_end(self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Completed => self == ReportKind::Completed,
@@ -134,24 +133,24 @@ impl ReportKind {
 }
 
 impl Report {
-    /// A report by somebody, at `at`. What it is on is filled in when it is written.
+    /// A report by an agent, at `at`. Its task is filled in when it is written.
     pub(crate) fn by(run_id: impl ToString, kind: ReportKind, at: Timestamp) -> Report {
         Report { kind, run_id: run_id.to_string(), at, ..Report::default() }
     }
 
-    /// True if nobody gave it: it tells what time, or the end of another task, did.
+    /// True if no agent made it: it records a change by time, or by the end of another task.
     pub(crate) fn is_dispensable(&self) -> bool {
         self.kind == ReportKind::TimedOut || self.run_id.is_empty()
     }
 }
 
-/// The version of a result that came too late. No entry has it.
+/// The version of a late result. No entry has it.
 pub(crate) const LATE: u32 = 0;
 
-/// A line of a task's file behind the first: a report, or that the task was brought in from elsewhere.
+/// A line of a task's file after the first: a report, or the mark of an import.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
-    /// Of which task: what is left of another file on the disk is no line of this one.
+    /// The task: leftovers of another file on the disk are no lines of this one.
     pub(super) task: TaskId,
     /// Which entry's name points at it.
     pub(crate) version: u32,
@@ -174,7 +173,7 @@ impl Line {
         Line { task, version, nonce, report: Some(report), import: None }
     }
 
-    /// That the task was brought in from elsewhere.
+    /// The mark of an import.
     pub(crate) fn of_import(task: TaskId, import: Import) -> Line {
         Line { task, version: LATE, nonce: Nonce::from_bits(0), report: None, import: Some(import) }
     }
@@ -185,7 +184,7 @@ impl Line {
         Ok(format!("\n{text}\n"))
     }
 
-    /// What was reported, as its JSON; empty if it is no report.
+    /// The report as JSON; empty if it is none.
     pub(crate) fn text(&self) -> &str {
         self.report.as_ref().map_or("", |report| report.get())
     }
@@ -195,17 +194,16 @@ impl Line {
     }
 }
 
-/// What a task's file tells behind its first line.
+/// The content of a task's file after its first line.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     /// The reports, as they came, each once.
     pub(crate) reports: Vec<Line>,
     /// Versions and nonces of the reports.
     known: BTreeSet<(u32, Nonce)>,
-    /// When the task was brought in from elsewhere, if it was.
+    /// When the task was imported, if it was.
     pub(crate) import: Option<Import>,
-    /// How many lines say nothing of this task: those that a crash has torn, or of which it left zeros, or a hand has
-    /// written.
+    /// How many lines are no reports on this task: torn or zeroed by a crash, or written by another program.
     pub(crate) noise: usize,
 }
 
@@ -239,12 +237,12 @@ impl Told {
         }
     }
 
-    /// The results that came too late.
+    /// The late results.
     pub(super) fn late(&self) -> impl Iterator<Item = &Line> + Clone {
         self.reports.iter().filter(|line| line.version == LATE)
     }
 
-    /// The results that came too late, oldest first: the newest [`limits::LATE_RESULTS`].
+    /// The late results, oldest first: the newest [`limits::LATE_RESULTS`].
     pub(crate) fn late_results(&self) -> Vec<Report> {
         let late_results = sorted::by_key(self.late().filter_map(Line::report).collect(), |report: &Report| report.at);
         let older = late_results.len().saturating_sub(limits::LATE_RESULTS);
@@ -252,7 +250,7 @@ impl Told {
     }
 }
 
-/// Where a report on a task is, and what leads to it.
+/// Where a report on a task is, and its version and nonce.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     pub(crate) version: u32,
@@ -276,7 +274,7 @@ impl Place<'_> {
         if let At::Line(line) = &self.at { line.report() } else { None }
     }
 
-    /// The file that it is, if it is one of its own.
+    /// Its separate file, if it has one.
     pub(crate) fn file(self) -> Option<Path> {
         match self.at {
             At::Line(_) => None,
@@ -337,22 +335,22 @@ pub(crate) fn chain<'a>(
 #[derive(Debug)]
 pub(crate) struct Latest {
     pub(crate) report: Report,
-    /// The file that it is, if it is one of its own.
+    /// Its separate file, if it has one.
     pub(crate) file: Option<Path>,
 }
 
-/// What was written of a task, to which no name points yet.
+/// A report that was written, but to which no name points yet.
 #[derive(Debug)]
 pub(crate) enum Written {
     /// There was nothing to say.
     Nothing,
     /// A line of the task's file, which stays.
     Line,
-    /// A file of its own.
+    /// A separate file.
     File {
         /// Where.
         file: Path,
-        /// The one that it takes the place of.
+        /// The report that it replaces.
         superseded: Option<Path>,
     },
     /// The entry has moved on, and nothing was written.

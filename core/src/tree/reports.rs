@@ -22,11 +22,11 @@ use crate::time::Timestamp;
 use crate::turn::Turn;
 
 impl<S: Store> Tree<S> {
-    /// Writes what somebody says of the task at `located`, before the name `next` that points at it: CM-4.
+    /// Writes a report on the task at `located`, before the name `next` that points at it: CM-4.
     ///
-    /// It is a line of the task's file, added by the entry's own name: where that is gone, another agent was faster. On
-    /// a medium that cannot add lines it is a file of its own, and progress always is, as the next one takes its place:
-    /// the one before is passed over, and answered, to be removed once the rename has succeeded.
+    /// It is a line of the task's file, appended under the entry's own name: if that is gone, another agent was faster.
+    /// On a medium that cannot append it is a separate file. Progress always is, as the next one replaces it: the
+    /// replaced one is returned, to be removed once the rename has succeeded.
     ///
     /// A line is durable when this returns if it `flushes`.
     pub(crate) fn write_report(
@@ -87,8 +87,8 @@ impl<S: Store> Tree<S> {
         Ok(Written::File { file, superseded })
     }
 
-    /// Has the record in `tasks/`, which is another file than the entry, as in a copy, be the entry's again: what is
-    /// reported from now on is read there.
+    /// Makes the record in `tasks/` and the entry one file again, if they are two, as in a copy: later reports are read
+    /// there.
     pub(super) fn join_record(&self, located: &Located, turn: &Turn<'_>) -> Result<(), Error> {
         Repairer::new(self, turn).join_record(located).map(drop)
     }
@@ -102,8 +102,8 @@ impl<S: Store> Tree<S> {
         Ok(self.store.append(path, text.as_bytes(), most)?)
     }
 
-    /// Keeps a result that came too late, one for each lease, for whoever holds the task now may want it. Where there
-    /// is no room for it, that is told as a warning.
+    /// Keeps a late result, one for each lease, since the current holder may want it. If there is no room for it, a
+    /// warning says so.
     pub(crate) fn keep_late_result(&self, id: TaskId, nonce: Nonce, report: &Report) -> Result<(), Error> {
         let line = Line::of(id, LATE, nonce, report)?;
         for _ in 0..limits::RACES {
@@ -126,8 +126,7 @@ impl<S: Store> Tree<S> {
         Err(Error::Contended)
     }
 
-    /// The results on a task that came too late, oldest first, as far as they can be read: the newest
-    /// [`limits::LATE_RESULTS`].
+    /// The late results of a task, oldest first, as far as they can be read: the newest [`limits::LATE_RESULTS`].
     pub(crate) fn late_results(&self, id: TaskId) -> Result<Vec<Report>, Error> {
         Ok(self.told_of(id)?.late_results())
     }
@@ -145,13 +144,13 @@ impl<S: Store> Tree<S> {
                 Appended::Unable => return Err(unable(path).into()),
             }
         }
-        // Whoever wrote them may have died before it flushed them.
+        // Their writer may have died before it flushed them.
         self.store.flush(path)?;
         Ok(())
     }
 
     /// All reports on a task that its entry leads to, newest first, with the nonce of each. The last one is `None` if a
-    /// report is missing or torn, or cannot be read. To be told, not to be decided by.
+    /// report is missing or torn, or cannot be read. For answers, not for decisions.
     pub(crate) fn history(&self, entry: &Entry) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
         self.history_in(entry, &self.told_by(entry)?)
     }
@@ -186,8 +185,7 @@ impl<S: Store> Tree<S> {
         Ok(report.map(|report| Latest { report, file: place.file() }))
     }
 
-    /// When a task was put off to, by any report on it, latest first: where else than its record says it may be
-    /// scheduled.
+    /// The start times in the reports on a task, latest first: where it may be scheduled, other than in its record.
     pub(crate) fn times_put_off_to(&self, id: TaskId) -> Result<Vec<Timestamp>, Error> {
         let told = self.file_of(id)?.map(|(_, told)| told).unwrap_or_default();
         let mut times = Vec::new();
@@ -201,7 +199,7 @@ impl<S: Store> Tree<S> {
         Ok(times)
     }
 
-    /// What a task's file tells, if the entry's name leads to anything.
+    /// The reports in a task's file, if the entry's name leads to any.
     pub(crate) fn told_by(&self, entry: &Entry) -> Result<Told, Error> {
         if entry.report.is_none() { Ok(Told::default()) } else { self.told_of(entry.id) }
     }
@@ -213,8 +211,8 @@ impl<S: Store> Tree<S> {
         Ok(Some((task, Told::read(id, &content))))
     }
 
-    /// What a task's file tells behind its first line. To be told, not to be decided by: what cannot be read tells
-    /// nothing.
+    /// The reports in a task's file, after its first line. They are for answers, not for decisions: lines that cannot
+    /// be read are ignored.
     pub(crate) fn told_of(&self, id: TaskId) -> Result<Told, Error> {
         match self.file_of(id) {
             Err(Error::Corrupt { .. }) => Ok(Told::default()),
@@ -226,14 +224,13 @@ impl<S: Store> Tree<S> {
         Ok(self.whole_file_of(id)?.map(|(path, content)| (path, Told::read(id, &content))))
     }
 
-    /// The reports on a task, those that its file tells and those that are files of their own, as far as these can be
-    /// listed.
+    /// The reports on a task, those in its file and those in separate files, as far as these can be listed.
     pub(crate) fn all_places<'a>(&self, id: TaskId, told: &'a Told) -> Result<Vec<Place<'a>>, Error> {
         let files = self.unless_in_the_way(self.report_files(id))?.unwrap_or_default();
         Ok(told.places().chain(files).collect())
     }
 
-    /// The reports on a task that are files of their own.
+    /// The reports on a task in separate files.
     pub(crate) fn report_files(&self, id: TaskId) -> Result<Vec<Place<'static>>, Error> {
         let dir = layout::record(id).dir;
         let hex = id.hex();
@@ -248,7 +245,7 @@ impl<S: Store> Tree<S> {
     pub(crate) fn read_report(&self, place: &Place<'_>) -> Result<Option<Report>, Error> {
         let At::File(path) = &place.at else { return Ok(place.report()) };
         let content = match self.store.read(path, limits::RECORD_BYTES) {
-            // What is no file is no report, whoever looks.
+            // A thing that is no file is no report, for every agent.
             Err(error) if error.kind == StoreErrorKind::WrongType => None,
             content => content?,
         };
@@ -260,7 +257,7 @@ fn not_added(path: &Path, why: &str) -> StoreError {
     StoreError { operation: "add to", path: path.to_string(), kind: StoreErrorKind::Other, detail: why.into() }
 }
 
-/// On the host there is: another face can.
+/// Only this host cannot: the command line can.
 fn unable(path: &Path) -> StoreError {
-    not_added(path, "this host cannot add to a file in one piece; do it by the `muse coord` command line")
+    not_added(path, "this host cannot append to a file atomically; use the `muse coord` command line for this call")
 }

@@ -27,9 +27,9 @@ pub(crate) struct Walk<'a> {
     pub(crate) except: &'a [QueueName],
     /// Not beyond this time.
     pub(crate) until: Option<Timestamp>,
-    /// What to do with directories that are met empty on the way.
+    /// Whether to remove directories that are found empty on the way.
     pub(crate) empties: Empties,
-    /// What chance says where some names are to be passed over.
+    /// The random value that decides which names to skip.
     pub(crate) chance: u64,
     /// Notes how each directory is before it is read.
     pub(crate) watch: Option<&'a mut Watch>,
@@ -44,7 +44,7 @@ impl Walk<'_> {
     }
 }
 
-/// What to do with directories that are met empty.
+/// Whether to remove directories that are found empty.
 #[derive(Clone, Copy)]
 pub(crate) enum Empties {
     /// Leave them.
@@ -151,8 +151,8 @@ impl<S: Store> Tree<S> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The names in a directory. An empty one costs every claim a look, so whoever meets it removes it, once its span
-    /// of time is past; an enqueuer who needs it all the same makes it again.
+    /// The names in a directory. An empty one costs every claim a look, so an agent that meets it removes it once its
+    /// time span is past. An enqueuer that still needs it makes it again.
     fn names_on(&self, timed: &TimedDir, walk: &mut Walk<'_>) -> Result<Rc<Vec<String>>, Error> {
         let note = self.note(&timed.dir, timed.filled_until(), walk);
         let names = note.and_then(|()| match walk.empties {
@@ -165,7 +165,7 @@ impl<S: Store> Tree<S> {
     fn names_for_claim(&self, timed: &TimedDir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
         let names = match timed.is_bucket() {
             true if self.cache.borrow().saw_empty(&timed.dir, now) => return Ok(Rc::default()),
-            // What is remembered of a time bucket would be of no use: each claim changes it.
+            // Caching a time bucket would be of no use: each claim changes it.
             true => self.read_names(&timed.dir)?,
             false => self.remembered_names(&timed.dir, now)?,
         };
@@ -177,7 +177,7 @@ impl<S: Store> Tree<S> {
 
     fn leave_empty(&self, timed: &TimedDir, now: Timestamp) -> Result<(), Error> {
         if self.is_out_of_use(timed, now)? {
-            // Whoever may remove it will.
+            // An agent that may remove it will.
             self.unless_in_the_way(self.store.remove_dir(&timed.dir))?;
         } else if timed.is_bucket() {
             self.cache.borrow_mut().see_empty(&timed.dir, now);

@@ -1,8 +1,8 @@
 //! Looking out for a task without reading `ready/` over and over.
 //!
-//! An agent that found nothing has seen every directory of `ready/`. Whatever is enqueued later changes one of
-//! those whose time is not past: it comes into one, or a new directory for it does. So looking whether one has changed
-//! is looking whether there may be a task, at the price of one call for each of a handful of directories.
+//! An agent that found nothing has seen every directory of `ready/`. A task enqueued later changes a directory whose
+//! time is not past: it comes into one, or a new directory for it does. So a look at a handful of directories, one call
+//! each, says whether there may be a task.
 
 use alloc::vec::Vec;
 
@@ -21,15 +21,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins anew with a look at `now`.
+    /// Begins again with a look at `now`.
     pub(crate) fn begin(&mut self, now: Timestamp) {
         self.seen.clear();
         self.looked_at = now;
     }
 
-    /// False for a directory whose span of time is past. What still comes there is a task whose lease ran out, or that
-    /// was released, and is found by the look after a second, as the sweep that moves the former comes once a second,
-    /// too.
+    /// False for a directory whose span of time is past. Only a task whose lease expired, or that was released, still
+    /// comes there. The look after a second finds it; the sweep that moves the former comes once a second, too.
     pub(crate) fn expects_changes(&self, filled_until: Option<Timestamp>) -> bool {
         filled_until.is_none_or(|end| end.plus_micros(*limits::SWEEP_MICROS.start()) > self.looked_at)
     }
@@ -53,8 +52,8 @@ pub(crate) fn there_or_above(dir: &Dir, is_there: bool) -> Dir {
 }
 
 impl<S: Store> Tree<S> {
-    /// True if there may be something to claim that was not there at the last look, or if the last look is a second
-    /// ago: a sweep may be due then, and a filesystem whose stamps cannot be trusted costs a second, not the task.
+    /// True if there may be something new to claim since the last look, or if that look is a second ago. After a second
+    /// a sweep may be due; and a filesystem whose stamps cannot be trusted then delays a task by a second at most.
     pub(crate) fn may_have_changed(&self, watch: &Watch, now: Timestamp) -> Result<bool, Error> {
         if now.micros_since(watch.looked_at) >= *limits::SWEEP_MICROS.start() || now < watch.looked_at {
             return Ok(true);

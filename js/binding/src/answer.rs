@@ -1,5 +1,5 @@
-//! The core's answers in JavaScript's spelling: the JSON of the command line, with names in camel case, and a payload or
-//! a result as a text. JavaScript would round the numbers in them, so it can be given them as they are.
+//! The core's answers in JavaScript's spelling: the JSON of the command line, with names in camel case, and a payload
+//! or a result as a text. JavaScript would round the numbers in them, so it can be given them as they are.
 
 use std::io::{self, Write};
 

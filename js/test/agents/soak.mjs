@@ -7,7 +7,15 @@ import { createInterface } from 'node:readline';
 import { CoordError, openQueue } from '@muse/coord';
 
 /** What the contract foresees to be told instead. */
-const REFUSALS = ['not_found', 'not_claimed', 'wrong_owner', 'lease_lost', 'already_terminal', 'not_terminal', 'key_taken'];
+const REFUSALS = [
+  'not_found',
+  'not_claimed',
+  'wrong_owner',
+  'lease_lost',
+  'already_terminal',
+  'not_terminal',
+  'key_taken',
+];
 
 const queue = await openQueue({ root: process.argv[2] });
 
@@ -66,14 +74,19 @@ const OPERATIONS = {
   },
 };
 
-/** Dates tell milliseconds: somebody claimed at the latest within the one that is told, and keeps the task at the least to it. */
+/**
+ * Dates tell milliseconds: somebody claimed at the latest within the one that is told, and keeps the task at the least
+ * to it.
+ */
 function leaseOf({ generation, claimNonce, claimedAt, expiresAt }) {
   const [claimed, expires] = [claimedAt, expiresAt].map((date) => date.getTime() * 1000);
   return { generation, nonce: claimNonce, claimed_micros: claimed + 999, expires_micros: expires };
 }
 
 function refused(error) {
-  if (!(error instanceof CoordError && REFUSALS.includes(error.code))) return { Broken: { what: error.stack ?? `${error}` } };
+  if (!(error instanceof CoordError && REFUSALS.includes(error.code))) {
+    return { Broken: { what: error.stack ?? `${error}` } };
+  }
   const { code, runId, generation } = error;
   const holder = runId === undefined ? null : { run_id: runId, generation: generation ?? null };
   return { Refused: { status: code, holder } };

@@ -336,7 +336,7 @@ mod tests {
             root.close().unwrap();
             let outcome = if is_queue { queue.check_is_there() } else { queue.init(&turn).map(|_| ()) };
             let error = outcome.unwrap_err().to_string();
-            assert!(error.contains(": the coordination directory is gone; begin again where it is now"), "{error}");
+            assert!(error.contains(": the coordination directory is gone; run the command where it is now"), "{error}");
         }
     }
 

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use coord_core::{Queue, Turn};
 use coord_core::layout;
 use coord_core::name::Nonce;
 use coord_core::queue::Diagnosis;
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::{MemStore, Tree};
+use coord_core::{Queue, Turn};
 
 use super::agent::{Answer, Invocation, after};
 use super::call::{Answered, Call, Reply, failed};

@@ -44,7 +44,7 @@ pub(super) fn tells_of_a_full_queue(warning: &str) -> bool {
 
 /// True for the warning that something is in the way.
 pub(super) fn tells_of_something_in_the_way(warning: &str) -> bool {
-    warning.contains(" is passed over: ")
+    warning.contains(" was skipped: ")
 }
 
 /// One life of an agent, under one run id. It is over as soon as an answer does not come.

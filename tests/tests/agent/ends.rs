@@ -42,10 +42,7 @@ fn an_agent_is_not_begun_where_the_queue_cannot_be_looked_at() {
     repo.given(["init"]);
     std::fs::write(repo.coordination("format.json"), "{\"format\":1000}").unwrap();
     let ended = repo.agent("--run-id agent-1").run().ended_with(1);
-    assert!(
-        ended.stderr.starts_with("error: cannot look at the queue: this directory follows another format"),
-        "{ended}"
-    );
+    assert!(ended.stderr.starts_with("error: cannot look at the queue: this directory has format"), "{ended}");
     assert_eq!(ended.stdout, "");
 }
 
@@ -103,8 +100,8 @@ fn an_agent_that_is_too_late_is_told_and_the_new_holder_keeps_the_task() {
     assert_eq!(ended.stderr, "");
     let item = item(&repo, &id);
     assert_eq!([&item["status"], &item["claimer_run_id"]], [&json!("claimed"), &json!("agent-2")]);
-    let orphan = &repo.coord(&format!("show {id} --json")).succeeded().json()["late_results"][0];
-    assert_eq!([&orphan["run_id"], &orphan["result"]], [&json!("agent-1"), &json!({ "late": true })]);
+    let late = &repo.coord(&format!("show {id} --json")).succeeded().json()["late_results"][0];
+    assert_eq!([&late["run_id"], &late["result"]], [&json!("agent-1"), &json!({ "late": true })]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn wrong_usage_is_refused() {
         repo.agent("--run-id ''").run(),
         repo.agent("--run-id agent-1 --queue a/b").run(),
         repo.agent("--run-id agent-1 --memory much").run(),
-        repo.agent("--run-id agent-1 --timeout 30").run(),
+        repo.agent("--run-id agent-1 --timeout later").run(),
         repo.agent("--run-id agent-1 --max-tasks some").run(),
         repo.agent("--run-id agent-1 --agent-output loud").run(),
         repo.agent("--run-id agent-1").env("MUSE_COORD_SYNC", "nonsense").run(),

@@ -14,7 +14,7 @@ use insta::assert_snapshot;
 use crate::{Bystanders, NO_TASK};
 
 #[test]
-fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
+fn a_torn_record_is_quarantined_and_reported_and_holds_up_nobody() {
     let repo = Repo::new();
     let torn = repo.enqueue("torn");
     let bystanders = Bystanders::of(&repo);
@@ -80,7 +80,7 @@ fn a_torn_record_is_set_aside_and_reported_and_holds_up_nobody() {
 }
 
 #[test]
-fn an_altered_record_is_set_aside_and_reported_and_never_served() {
+fn an_altered_record_is_quarantined_and_reported_and_never_served() {
     let repo = Repo::new();
     let altered = repo.enqueue("pay-10-to-alice");
     let bystanders = Bystanders::of(&repo);
@@ -278,12 +278,12 @@ fn a_directory_of_a_newer_format_is_left_untouched_byte_for_byte() {
     let before = tree(&repo.coordination(""));
     assert_snapshot!(repo.session(["tasks", "tasks --json"]), @r#"
     $ muse coord tasks
-    2> ❌ this directory follows another format (1000; this version knows 4); use a newer muse for it
+    2> ❌ this directory has format 1000, and this version of muse reads format 4; use a newer muse for it
     exit 1
 
     $ muse coord tasks --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"this directory follows another format (1000; this version knows 4); use a newer muse for it",
+     "error":"this directory has format 1000, and this version of muse reads format 4; use a newer muse for it",
      "status":"unsupported_format","warnings":[]}
     exit 1
     "#);
@@ -351,12 +351,12 @@ fn a_directory_that_holds_other_things_than_a_queue_is_refused_and_left_untouche
     let before = tree(&repo.coordination(""));
     assert_snapshot!(repo.session(["enqueue t", "init --json"]), @r#"
     $ muse coord enqueue t
-    2> ❌ this directory is no queue: it has no format.json, but "notes.txt"; grant .muse/coordination itself
+    2> ❌ this directory is not a queue: it has no format.json, but "notes.txt"; grant .muse/coordination itself
     exit 1
 
     $ muse coord init --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"this directory is no queue: it has no format.json, but \"notes.txt\"; grant .muse/coordination itself",
+     "error":"this directory is not a queue: it has no format.json, but \"notes.txt\"; grant .muse/coordination itself",
      "status":"error","warnings":[]}
     exit 1
     "#);

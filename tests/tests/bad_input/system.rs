@@ -252,7 +252,7 @@ fn whoever_watches_learns_that_the_directory_is_gone() {
     let watch = r#"(sleep 1; rm -r .muse/coordination) & timeout 8 "$MUSE" coord"#;
     let ended = repo.shell(&format!("{watch} watch"));
     assert_eq!(ended.code, Some(1), "{ended}");
-    assert!(ended.stderr.contains("the coordination directory is gone; begin again where it is now"), "{ended}");
+    assert!(ended.stderr.contains("the coordination directory is gone; run the command where it is now"), "{ended}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn json_that_is_none_is_refused_with_the_place_or_the_reason() {
     exit 1
 
     $ muse coord enqueue t --payload '{"a":1e999}'
-    2> ❌ invalid --payload: a number is larger than readers can hold (1.8e308) at line 1 column 10: give it as a string
+    2> ❌ invalid --payload: a number is beyond 1.8e308, which JSON parsers cannot hold, at line 1 column 10: give it as a string
     exit 1
 
     $ muse coord enqueue t --payload '{"a":"\x41"}'

@@ -205,7 +205,7 @@ fn a_forged_line_is_refused_by_its_number_and_the_reason() {
         (completed.replace(run_id, "MALLORY"), "the text of its holder's run id is that of another run id"),
         (forged(&pending, &|entry| entry.replace(".v1.", ".vffffffff.")), "it says that it has had 4294967295 names"),
         (forged(&pending, &state(format!(".{other}").leak())), "which its record does not list"),
-        (forged(&pending, &state(".scheduled.ufffffffffffff")), "which neither its record nor a report on it tells"),
+        (forged(&pending, &state(".scheduled.ufffffffffffff")), "but neither its record nor a report says so"),
         (
             forged(&completed, &|entry| entry.replace(&ended, "fffffffffffff")),
             "more than a day ahead of this machine's clock",
@@ -213,10 +213,7 @@ fn a_forged_line_is_refused_by_its_number_and_the_reason() {
     ] {
         let outcome = to.coord_call("import --json").input(format!("\n{line}\n")).run().ended_with(1);
         let error = outcome.text_of("error");
-        assert!(
-            error.starts_with("line 2: it tells of a task that no queue makes: ") && error.contains(reason),
-            "{error}"
-        );
+        assert!(error.starts_with("line 2: its task contradicts itself: ") && error.contains(reason), "{error}");
     }
     assert_eq!(to.tasks()["total"], 0);
 }

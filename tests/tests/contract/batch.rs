@@ -144,7 +144,7 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_enqueued() {
     ["Fix it"]
       ❌ --batch line 2: it must be a JSON object like {"title": "Fix it"}
     {"title":"  "}
-      ❌ --batch line 2: title must be non-empty: say in a few words what is to be done
+      ❌ --batch line 2: title must not be empty: describe the work in a few words
     {"title":"t","queue":"../x"}
       ❌ --batch line 2: invalid queue name "../x": use 1 to 64 letters, digits, '_' or '-'
     {"title":"t","ttl_seconds":0}
@@ -156,7 +156,7 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_enqueued() {
     {"title":"t","backoff_seconds":1}
       ❌ --batch line 2: backoff_seconds is for tasks with several attempts: give max_attempts too
     {"title":"t","delay_seconds":1,"at":"2026-11-24T18:00:00Z"}
-      ❌ --batch line 2: a delay and a time are two ways to say one thing: give one
+      ❌ --batch line 2: a delay and a start time exclude each other: give one of them
     {"title":"t","at":"tomorrow"}
       ❌ --batch line 2: invalid time "tomorrow": give a time like 2026-11-24T18:00:00Z
     {"title":"t","after":["7"]}
@@ -166,7 +166,7 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_enqueued() {
     {"title":"t","unique":""}
       ❌ --batch line 2: a unique key must have 1 to 256 characters, got 0
     {"title":"t","after":["sha256:000000000000000000000000000000
-      ❌ --batch line 2: no task <no task> here to wait for: enqueue that one first; nothing was enqueued
+      ❌ --batch line 2: no task <no task> to wait for: enqueue it first; nothing was enqueued
     {"title":"tttttttttttttttttttttttttttttttttttttttttttttttttt
       ❌ --batch line 2: too long (max 262144 bytes)
     "#);

@@ -144,7 +144,8 @@ fn what_has_ended_or_never_was_cannot_be_called_off_even_by_force() {
 
     $ muse coord cancel-task <id 4> --run-id agent-1 --force --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 7>",
-     "error":"no task <id 4> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
+     "error":"no task <id 4> in this queue directory: `muse coord tasks` lists the tasks","status":"not_found",
+     "warnings":[]}
     exit 1
     "#);
     assert_snapshot!(repo.session([
@@ -156,7 +157,7 @@ fn what_has_ended_or_never_was_cannot_be_called_off_even_by_force() {
     exit 1
 
     $ muse coord cancel-task <id 4> --run-id agent-1
-    2> ❌ no task <id 4> here: `muse coord tasks` lists those there are
+    2> ❌ no task <id 4> in this queue directory: `muse coord tasks` lists the tasks
     exit 1
     "#);
 }

@@ -92,7 +92,7 @@ fn only_the_holder_of_a_claimed_task_can_complete_it_and_only_once() {
     exit 1
 
     $ muse coord complete <id 3> --run-id agent-1
-    2> ❌ no task <id 3> here: `muse coord tasks` lists those there are
+    2> ❌ no task <id 3> in this queue directory: `muse coord tasks` lists the tasks
     exit 1
     "#);
     assert_snapshot!(repo.session(lines.map(|line| line + " --json")), @r#"
@@ -111,7 +111,8 @@ fn only_the_holder_of_a_claimed_task_can_complete_it_and_only_once() {
 
     $ muse coord complete <id 3> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
-     "error":"no task <id 3> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
+     "error":"no task <id 3> in this queue directory: `muse coord tasks` lists the tasks","status":"not_found",
+     "warnings":[]}
     exit 1
     "#);
     repo.coord(&format!("complete {held} --run-id agent-1")).succeeded();
@@ -153,7 +154,7 @@ fn a_nonce_pins_the_very_lease() {
     exit 0
 
     $ muse coord complete <id 1> --run-id agent-1 --claim-nonce <nonce 2>
-    2> ❌ task <id 1>: the lease is lost: it belongs to "agent-1", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>; drop this work and claim anew
+    2> ❌ task <id 1>: the lease is lost: the task belongs to "agent-1", who claimed it at <time 2> as generation 1 with a lease until <time 2 + 3600s>; stop this work and claim another task
     exit 1
 
     $ muse coord complete <id 1> --run-id agent-1 --claim-nonce <nonce 1> --json

@@ -7,10 +7,10 @@ use coord_tests::{Repo, transcript};
 use insta::assert_snapshot;
 
 /// The file of a task below one of the directories that are sorted by id; no path if there is none.
-fn file_of(repo: &Repo, shelf: &str, id: &str) -> PathBuf {
+fn file_of(repo: &Repo, state_dir: &str, id: &str) -> PathBuf {
     let hex = id.trim_start_matches("sha256:");
     let files_in = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|file| file.path());
-    let mut files = files_in(repo.coordination(shelf)).flat_map(files_in);
+    let mut files = files_in(repo.coordination(state_dir)).flat_map(files_in);
     files.find(|path| path.to_string_lossy().contains(hex)).unwrap_or_default()
 }
 
@@ -258,7 +258,7 @@ fn a_read_only_queue_is_examined_and_not_tried() {
 
     ❌ The queue has 1 defect(s): 1 task(s)
       record_missing tasks/<aa>/<id 1>.json: the task's record is missing; its entry still holds it; not repaired: another agent changed it meanwhile, or see the notes; try again
-      Note:       left as it is: cannot link tasks/<aa>/<id 1>.<nonce 2>.json: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
+      Note:       not changed: cannot link tasks/<aa>/<id 1>.<nonce 2>.json: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
       Filesystem: the filesystem was not tried: cannot make directory tmp/<nonce 3>: Operation not permitted; the coordination directory is read-only here: make it writable, or grant it for writing
 
       (<s>)

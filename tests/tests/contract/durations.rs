@@ -10,7 +10,7 @@ use crate::with_each;
 #[test]
 fn a_duration_is_seconds_or_a_number_with_its_unit() {
     let repo = Repo::new();
-    for (given, seconds) in [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7_200), ("7d", 604_800)] {
+    for (given, seconds) in [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7_200), ("1h30m", 5_400), ("7d", 604_800)] {
         let task = repo.coord(&format!("enqueue t --ttl {given} --delay {given} --json")).succeeded().json();
         assert_eq!(task["ttl_seconds"], seconds);
         assert_eq!(seconds_between(&task["created_at"], &task["scheduled_at"]), seconds);
@@ -26,33 +26,39 @@ fn a_duration_is_seconds_or_a_number_with_its_unit() {
 #[test]
 fn what_is_no_duration_is_wrong_usage_and_what_is_taken_is_said() {
     let repo = Repo::new();
-    assert_snapshot!(with_each(&repo, "enqueue t", "--delay", ["", "soon", "1w", "1.5h", "h", "9223372036854775807d"]), @"
+    assert_snapshot!(with_each(&repo, "enqueue t", "--delay", ["", "soon", "1w", "1.5h", "h", "30m1h", "9223372036854775807d"]), @"
     $ muse coord enqueue t --delay ''
-    2> error: invalid value '' for '--delay <DURATION>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value '' for '--delay <DURATION>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --delay soon
-    2> error: invalid value 'soon' for '--delay <DURATION>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value 'soon' for '--delay <DURATION>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --delay 1w
-    2> error: invalid value '1w' for '--delay <DURATION>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value '1w' for '--delay <DURATION>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --delay 1.5h
-    2> error: invalid value '1.5h' for '--delay <DURATION>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value '1.5h' for '--delay <DURATION>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --delay h
-    2> error: invalid value 'h' for '--delay <DURATION>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value 'h' for '--delay <DURATION>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
+    2> 
+    2> For more information, try '--help'.
+    exit 2
+
+    $ muse coord enqueue t --delay 30m1h
+    2> error: invalid value '30m1h' for '--delay <DURATION>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -63,19 +69,19 @@ fn what_is_no_duration_is_wrong_usage_and_what_is_taken_is_said() {
     ");
     assert_snapshot!(with_each(&repo, "enqueue t --max-attempts 2", "--backoff", ["1s:", ":5", "1s:2s:3s"]), @"
     $ muse coord enqueue t --max-attempts 2 --backoff 1s:
-    2> error: invalid value '1s:' for '--backoff <DURATION[:MAX]>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value '1s:' for '--backoff <DURATION[:MAX]>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --max-attempts 2 --backoff :5
-    2> error: invalid value ':5' for '--backoff <DURATION[:MAX]>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value ':5' for '--backoff <DURATION[:MAX]>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
 
     $ muse coord enqueue t --max-attempts 2 --backoff 1s:2s:3s
-    2> error: invalid value '1s:2s:3s' for '--backoff <DURATION[:MAX]>': give seconds, or a number with s, m, h or d, like 90, 30s, 15m, 2h or 7d
+    2> error: invalid value '1s:2s:3s' for '--backoff <DURATION[:MAX]>': give seconds, or numbers with s, m, h or d, like 90, 30s, 15m, 1h30m or 7d
     2> 
     2> For more information, try '--help'.
     exit 2
@@ -91,7 +97,7 @@ fn what_is_no_duration_is_wrong_usage_and_what_is_taken_is_said() {
         "gc --older-than soon",
     ] {
         let outcome = repo.coord(&format!("{line} --json")).ended_with(2);
-        assert!(outcome.text_of("error").contains("give seconds, or a number with s, m, h or d"), "{outcome}");
+        assert!(outcome.text_of("error").contains("give seconds, or numbers with s, m, h or d"), "{outcome}");
     }
 }
 

@@ -75,7 +75,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     assert_snapshot!(complaints(&Repo::bare(), "enqueue", &values), @r#"
     $ muse coord enqueue --json '  ' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"title must be non-empty: say in a few words what is to be done","status":"bad_args","warnings":[]}
+     "error":"title must not be empty: describe the work in a few words","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
@@ -192,11 +192,11 @@ fn one_beyond_a_limit_is_refused_with_the_value_and_the_limit() {
     "#);
     assert_snapshot!(with_each(&repo, "enqueue", "", ["", " \t "]), @r"
     $ muse coord enqueue ''
-    2> ❌ title must be non-empty: say in a few words what is to be done
+    2> ❌ title must not be empty: describe the work in a few words
     exit 1
 
     $ muse coord enqueue ' \t '
-    2> ❌ title must be non-empty: say in a few words what is to be done
+    2> ❌ title must not be empty: describe the work in a few words
     exit 1
     ");
     assert_eq!(repo.tasks()["total"], 0);
@@ -378,8 +378,8 @@ fn a_parent_that_is_not_there_is_refused() {
     assert_snapshot!(with_each(&repo, "enqueue t --json", "--after", [crate::NO_TASK, "7", ","]), @r#"
     $ muse coord enqueue t --json --after <id 1>
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"no task <id 1> here to wait for: enqueue that one first; nothing was enqueued",
-     "status":"not_found","warnings":[]}
+     "error":"no task <id 1> to wait for: enqueue it first; nothing was enqueued","status":"not_found",
+     "warnings":[]}
     exit 1
 
     $ muse coord enqueue t --json --after 7
@@ -547,7 +547,10 @@ fn bad_plans_are_refused() {
     ");
     let parents = vec![crate::NO_TASK; 1_001].join(",");
     let many = with(&repo, "enqueue t --json", "--after", &parents).ended_with(1);
-    assert_eq!(many.text_of("error"), "too many tasks to wait for: 1001 (max 1000); wait for one that waits for them");
+    assert_eq!(
+        many.text_of("error"),
+        "too many tasks to wait for: 1001 (max 1000); wait for another task that waits for them"
+    );
     assert_eq!(repo.tasks()["total"], 0);
 }
 

@@ -111,7 +111,8 @@ fn only_the_holder_of_a_claimed_task_can_renew_its_lease() {
 
     $ muse coord heartbeat <id 4> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
-     "error":"no task <id 4> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
+     "error":"no task <id 4> in this queue directory: `muse coord tasks` lists the tasks","status":"not_found",
+     "warnings":[]}
     exit 1
     "#);
 }
@@ -197,7 +198,7 @@ fn a_nonce_pins_the_very_lease() {
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
-     "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 5>; drop this work and claim anew",
+     "error":"task <id 1>: the lease is lost: the task belongs to \"agent-1\", who claimed it at <time 2> as generation 1 with a lease until <time 5>; stop this work and claim another task",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
      "claimed_at":"<time 2>","expires_at":"<time 5>","warnings":[]}
     exit 1

@@ -92,26 +92,26 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
     exit 0
 
     $ muse coord complete <id 1> --run-id late
-    2> ❌ task <id 1>: the lease is lost: it belongs to "next", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew
+    2> ❌ task <id 1>: the lease is lost: the task belongs to "next", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; stop this work and claim another task
     exit 1
 
     $ muse coord complete <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
-     "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
+     "error":"task <id 1>: the lease is lost: the task belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; stop this work and claim another task",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
      "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord heartbeat <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
-     "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
+     "error":"task <id 1>: the lease is lost: the task belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; stop this work and claim another task",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
      "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord fail-task <id 1> --run-id late --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 6>",
-     "error":"task <id 1>: the lease is lost: it belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; drop this work and claim anew",
+     "error":"task <id 1>: the lease is lost: the task belongs to \"next\", who claimed it at <time 2> as generation 2 with a lease until <time 2 + 3600s>; stop this work and claim another task",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"next","generation":2,
      "claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>","warnings":[]}
     exit 1
@@ -141,7 +141,7 @@ fn two_processes_of_one_run_id_cannot_finish_each_others_work_when_they_give_the
     assert_snapshot!(with_each(&repo, &line, "--claim-nonce", [first.as_str(), second.as_str()]), @r#"
     $ muse coord complete <id 1> --run-id twin --json --claim-nonce <nonce 1>
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "error":"task <id 1>: the lease is lost: it belongs to \"twin\", who claimed it at <time 1> as generation 2 with a lease until <time 1 + 3600s>; drop this work and claim anew",
+     "error":"task <id 1>: the lease is lost: the task belongs to \"twin\", who claimed it at <time 1> as generation 2 with a lease until <time 1 + 3600s>; stop this work and claim another task",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"twin","generation":2,
      "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>","warnings":[]}
     exit 1
@@ -200,19 +200,19 @@ fn a_task_that_nobody_claimed_in_time_is_expired_for_good_and_counted_on_its_own
     exit 0
 
     $ muse coord complete <id 2> --run-id agent-1
-    2> ❌ task <id 2>: it expired at <time 2 + 1s>, as nobody had claimed it in time
+    2> ❌ task <id 2>: it expired at <time 2 + 1s>, because nobody had claimed it in time
     exit 1
 
     $ muse coord complete <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 4>",
-     "error":"task <id 2>: it expired at <time 2 + 1s>, as nobody had claimed it in time",
+     "error":"task <id 2>: it expired at <time 2 + 1s>, because nobody had claimed it in time",
      "status":"already_terminal","task_status":"expired","claimer_run_id":null,"ended_at":"<time 2 + 1s>",
      "warnings":[]}
     exit 1
 
     $ muse coord cancel-task <id 2> --run-id agent-1 --force --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
-     "error":"task <id 2>: it expired at <time 2 + 1s>, as nobody had claimed it in time",
+     "error":"task <id 2>: it expired at <time 2 + 1s>, because nobody had claimed it in time",
      "status":"already_terminal","task_status":"expired","claimer_run_id":null,"ended_at":"<time 2 + 1s>",
      "warnings":[]}
     exit 1

@@ -186,7 +186,7 @@ fn a_batch_may_begin_with_a_byte_order_mark_and_say_null_for_what_it_leaves_out(
     let imported = other.coord_call("import --json").input(format!("\u{feff}{exported}")).run().succeeded();
     assert_eq!(imported.json()["imported"], 1);
     let untitled = repo.coord_call("enqueue --batch -").input(r#"{"title":null}"#).run().ended_with(1);
-    assert!(untitled.stderr.contains("title must be non-empty"), "{untitled}");
+    assert!(untitled.stderr.contains("title must not be empty"), "{untitled}");
 }
 
 #[test]
@@ -216,8 +216,7 @@ fn a_tag_that_is_too_long_for_any_task_is_refused_in_a_filter_for_that() {
         ["claim --run-id a --tags", "claim --run-id a --any-tag", "claim --run-id a --exclude-tags", "tasks --tags"]
     {
         let refused = repo.coord(&format!("{line} ok,{long} --json")).ended_with(1);
-        let message =
-            format!("tag \"{long}\" is too long (65 characters; max 64): give the 64 that a task keeps of it");
+        let message = format!("tag \"{long}\" is too long (65 characters; max 64): give its first 64 characters");
         assert_eq!(refused.text_of("error"), message);
     }
     repo.coord(&format!("claim --run-id a --tags {}", &long[1..])).ended_with(1);
@@ -351,7 +350,7 @@ fn nothing_of_the_machine_shows_in_what_is_said_of_a_file_or_of_a_line() {
     ❌ --batch line 1: if_parent_fails must be block, cancel or run, got "x"
     ❌ --batch line 1: if_parent_fails is for a task that waits for others: give after too
     ❌ --batch line 1: column 17: a string holds half a character (a lone surrogate): give both halves
-    ❌ --batch line 1: invalid payload: a number is larger than readers can hold (1.8e308) at line 1 column 10: give it as a string
+    ❌ --batch line 1: invalid payload: a number is beyond 1.8e308, which JSON parsers cannot hold, at line 1 column 10: give it as a string
     ❌ line 1: not a line that `export` prints: it must be a JSON object; the 0 line(s) before it are imported, and are skipped if you import everything again
     ❌ line 1: not a line that `export` prints: task_id is missing; the 0 line(s) before it are imported, and are skipped if you import everything again
     ❌ line 1: not a line that `export` prints: task_id must be a task id, got 7; the 0 line(s) before it are imported, and are skipped if you import everything again

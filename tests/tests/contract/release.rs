@@ -72,13 +72,13 @@ fn the_next_holder_has_another_generation_and_the_former_one_is_refused() {
 
     $ muse coord complete <id 1> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 5>",
-     "error":"task <id 1>: the lease is lost: it belongs to \"agent-2\", who claimed it at <time 3> as generation 2 with a lease until <time 3 + 3600s>; drop this work and claim anew",
+     "error":"task <id 1>: the lease is lost: the task belongs to \"agent-2\", who claimed it at <time 3> as generation 2 with a lease until <time 3 + 3600s>; stop this work and claim another task",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-2","generation":2,
      "claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>","warnings":[]}
     exit 1
 
     $ muse coord release <id 1> --run-id agent-1
-    2> ❌ task <id 1>: the lease is lost: it belongs to "agent-2", who claimed it at <time 3> as generation 2 with a lease until <time 3 + 3600s>; drop this work and claim anew
+    2> ❌ task <id 1>: the lease is lost: the task belongs to "agent-2", who claimed it at <time 3> as generation 2 with a lease until <time 3 + 3600s>; stop this work and claim another task
     exit 1
     "#);
     repo.coord(&format!("complete {id} --run-id agent-2")).succeeded();
@@ -104,7 +104,7 @@ fn only_the_holder_of_a_claimed_task_can_release_it() {
     exit 1
 
     $ muse coord release <id 3> --run-id agent-1
-    2> ❌ no task <id 3> here: `muse coord tasks` lists those there are
+    2> ❌ no task <id 3> in this queue directory: `muse coord tasks` lists the tasks
     exit 1
     "#);
     repo.coord(&format!("complete {held} --run-id agent-1")).succeeded();
@@ -126,7 +126,7 @@ fn a_nonce_pins_the_very_lease() {
     assert_snapshot!(transcript([other]), @r#"
     $ muse coord release <id 1> --run-id agent-1 --claim-nonce <nonce 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 2>",
-     "error":"task <id 1>: the lease is lost: it belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>; drop this work and claim anew",
+     "error":"task <id 1>: the lease is lost: the task belongs to \"agent-1\", who claimed it at <time 1> as generation 1 with a lease until <time 1 + 3600s>; stop this work and claim another task",
      "status":"lease_lost","task_status":"claimed","claimer_run_id":"agent-1","generation":1,
      "claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>","warnings":[]}
     exit 1

@@ -157,7 +157,7 @@ fn a_task_that_has_not_ended_or_completed_is_not_put_back() {
     exit 1
 
     $ muse coord retry <id 3>
-    2> ❌ no task <id 3> here: `muse coord tasks` lists those there are
+    2> ❌ no task <id 3> in this queue directory: `muse coord tasks` lists the tasks
     exit 1
 
     $ muse coord retry 7
@@ -184,7 +184,10 @@ fn a_refusal_tells_where_the_task_stands() {
         assert_eq!(told(format!("{act} {next} --json"), status), ("blocked".into(), false, later.as_str().into()));
     }
     let refused = repo.coord(&format!("complete {next} --run-id a")).ended_with(1);
-    assert!(refused.stderr.contains(&format!("it is blocked: it waits for task {later}")), "{refused}");
+    assert!(
+        refused.stderr.contains(&format!("it is blocked: nobody can claim it before task {later} has ended")),
+        "{refused}"
+    );
     let refused = repo.coord(&format!("complete {later} --run-id a")).ended_with(1);
     assert!(refused.stderr.contains("it is scheduled for 20"), "{refused}");
 }
@@ -197,7 +200,7 @@ fn a_task_whose_key_another_one_has_is_not_put_back() {
     assert_snapshot!(repo.coord(&format!("retry {id} --json")), @r#"
     $ muse coord retry <id 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"task <id 1>: its unique key is that of <id 2> now, which has not ended; nothing was changed",
+     "error":"task <id 1>: task <id 2>, which has not ended, has the same unique key; nothing was changed",
      "status":"key_taken","task_status":"cancelled","claimer_run_id":null,"live_task_id":"<id 2>","warnings":[]}
     exit 1
     "#);

@@ -35,7 +35,7 @@ fn nothing_of_a_paused_queue_is_claimed_and_everybody_is_told() {
     $ muse coord claim --run-id b
 
       Nothing to claim, although tasks are waiting:
-      queue code is paused: `muse coord resume code` ends that
+      queue code is paused: `muse coord resume code` ends the pause
 
       (<s>)
     exit 1
@@ -118,7 +118,7 @@ fn no_more_tasks_of_a_limited_queue_are_claimed_at_once() {
     "#);
     let told = repo.coord("claim --run-id b").ended_with(1).stdout;
     assert!(
-        told.contains("queue gpu is full: 2 of its tasks are claimed, as many as `muse coord limit gpu` allows"),
+        told.contains("queue gpu is full: 2 of its tasks are claimed, which is its limit (`muse coord limit gpu`)"),
         "{told}"
     );
     let id = repo.coord("tasks --status claimed --json").json()["items"][0]["task_id"].as_str().unwrap().to_string();

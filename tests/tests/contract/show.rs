@@ -153,7 +153,7 @@ fn a_result_that_came_too_late_is_kept_and_offered_to_the_next_holder() {
     let claimed = [repo.coord("claim --run-id third --claim-ttl 1"), repo.coord(&format!("show {id}"))];
     assert_snapshot!(coord_tests::transcript([late].into_iter().chain(claimed)), @r#"
     $ muse coord complete <id 1> --run-id late --result '{"pr":41}'
-    2> ❌ task <id 1>: the lease is lost: it belongs to "second", who claimed it at <time 1> as generation 2 with a lease until <time 1 + 1s>; drop this work and claim anew
+    2> ❌ task <id 1>: the lease is lost: the task belongs to "second", who claimed it at <time 1> as generation 2 with a lease until <time 1 + 1s>; stop this work and claim another task
     2> hint: the result is kept as a late result: `muse coord show` shows it, and the next claim of the task includes it
     exit 1
 
@@ -222,12 +222,13 @@ fn a_task_that_is_not_there_is_said_to_be_none() {
     let repo = Repo::new();
     assert_snapshot!(repo.session([format!("show {NO_TASK}"), format!("show {NO_TASK} --json"), String::from("show 7")]), @r#"
     $ muse coord show <id 1>
-    2> ❌ no task <id 1> here: `muse coord tasks` lists those there are
+    2> ❌ no task <id 1> in this queue directory: `muse coord tasks` lists the tasks
     exit 1
 
     $ muse coord show <id 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"no task <id 1> here: `muse coord tasks` lists those there are","status":"not_found","warnings":[]}
+     "error":"no task <id 1> in this queue directory: `muse coord tasks` lists the tasks","status":"not_found",
+     "warnings":[]}
     exit 1
 
     $ muse coord show 7

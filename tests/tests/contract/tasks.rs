@@ -584,7 +584,7 @@ fn bad_times_orders_and_cursors_are_refused() {
     ");
     assert_snapshot!(with_each(&repo, "tasks", "--tags", ["t".repeat(65).as_str()]), @r#"
     $ muse coord tasks --tags ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt
-    2> ❌ tag "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt" is too long (65 characters; max 64): give the 64 that a task keeps of it
+    2> ❌ tag "ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt" is too long (65 characters; max 64): give its first 64 characters
     exit 1
     "#);
 }

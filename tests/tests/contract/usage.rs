@@ -268,7 +268,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2>   muse coord complete sha256:… --run-id agent-1 --result '{"pr":42}'
     2> 
     2> A TASK_ID may be given with or without its sha256: prefix.
-    2> DURATION is a number of seconds, or a number with s, m, h or d: 90, 30s, 15m, 2h, 7d.
+    2> DURATION is a number of seconds, or numbers with s, m, h or d: 90, 30s, 15m, 1h30m, 7d.
     2> TIME is a date and time with any offset, like 2026-11-24T18:00:00Z.
     2> If an option is given twice, the last one counts; options that take a list add up.
     2> Write a value that begins with a dash after =, as in --error=--json.

@@ -63,7 +63,7 @@ impl Process {
         let mut command = Command::new(required("WASMTIME"));
         command.env_clear().current_dir(repo.path("."));
         command.args(["run", "--allow-precompiled", "--dir", ".muse/coordination"]);
-        command.arg(COMPILED.path().join("agent")).arg("answer-lines");
+        command.arg(COMPILED.path().join("agent"));
         Process::start(command)
     }
 

@@ -1,12 +1,12 @@
-//! Tasks that wait for others. A blocked task stands in the directory of the one that it waits for now,
-//! `blocked/<aa>/<parent>/`. A task with several parents also has a *mark* in the directory of each, an empty file that
-//! tells its id and what it does if that parent fails.
+//! Tasks that wait for others. A blocked task is in the directory of its current parent, `blocked/<aa>/<parent>/`. A
+//! task with several parents also has a *mark* in the directory of each, an empty file whose name has the task's id and
+//! its reaction to a failed parent.
 //!
-//! An agent that ends a task looks into that directory and moves on what stands there: to the next parent that has not
-//! ended, to `ready/`, or to `done/` as cancelled, because of how the parent ended. If the task did not
-//! complete, the agent follows the marks, too, and cancels what is to be cancelled wherever it stands. An agent that
-//! links or moves a task into such a directory looks at all parents afterwards. So of an end and a task that comes to
-//! wait for it at the same time, one is seen by the other. If an agent dies in between, a sweep makes up for it.
+//! An agent that ends a task looks into that directory and moves on the tasks there: to the next parent that has not
+//! ended, to `ready/`, or to `done/` as cancelled. If the ended task did not complete, the agent follows the marks,
+//! too, and cancels the marked tasks wherever they are. An agent that links or moves a task into such a directory looks
+//! at all parents afterwards. So if a parent ends at that very moment, one of the two agents sees the other's change.
+//! If an agent dies in between, a sweep does the rest.
 
 use alloc::format;
 use alloc::string::String;
@@ -27,8 +27,8 @@ use crate::tree::{Latest, Located, Marked, Report, ReportKind};
 use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
-    /// Moves on what waits for a task that has ended, and what waits for those that thereby end. What `budget` leaves,
-    /// the next sweeps do. How many it moved.
+    /// Moves on the tasks that wait for an ended task, and those that wait for tasks which thereby end. The next sweeps
+    /// do the rest that `budget` leaves. Returns how many it moved.
     pub(in crate::queue) fn wake(&self, ended: &Entry, turn: &Turn<'_>, budget: &mut Budget<'_>) -> Result<u64, Error> {
         Over::of(ended).map_or(Ok(0), |over| self.wake_those_of(over, turn, budget))
     }
@@ -78,17 +78,17 @@ impl<S: Store> Queue<S> {
         Ok(moved)
     }
 
-    /// Cancels a task that has a mark in the directory of a parent which did not complete. Its entry then; `None`: it
-    /// waits no more.
+    /// Cancels a task that has a mark in the directory of a parent which did not complete. Returns its new entry;
+    /// `None`: it waits no more.
     fn cancel_marked(&self, child: TaskId, parent: &Over, turn: &Turn<'_>) -> Result<Option<Entry>, Error> {
         let Marked::Blocked(blocked) = self.tree.marked(child, parent.id)? else { return Ok(None) };
         let (located, task) = *blocked;
         self.leave_blocked(&located, &task, ParentVerdict::Cancel, Some(in_vain(parent.id, parent.became())), turn)
     }
 
-    /// Looks at all parents of a task that has just come to be blocked, and draws the consequences: so that no end goes
-    /// unnoticed, and a sweep knows when one of them expires. The entry that the task has then; `None`: another agent
-    /// moves it.
+    /// Looks at all parents of a task that has just become blocked, and moves the task if it may go on. So no end goes
+    /// unnoticed, and a sweep knows when a parent expires. Returns the task's new entry; `None`: another agent moves
+    /// it.
     pub(in crate::queue) fn look_at_parents(&self, located: &Located, turn: &Turn<'_>) -> Result<Option<Entry>, Error> {
         let State::Blocked { on } = located.entry.state else { return Ok(Some(located.entry.clone())) };
         let Some(task) = self.tree.task_at(located)? else { return Ok(None) };
@@ -132,7 +132,7 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Draws the consequence of what a blocked task's parents are, until there is none. The entry that it has then;
+    /// Moves a blocked task on as its parents' states demand, until nothing is left to do. Returns its entry then;
     /// `None`: another agent moves it.
     pub(in crate::queue) fn move_on(&self, located: &Located, turn: &Turn<'_>) -> Result<Option<Entry>, Error> {
         let mut located = located.clone();
@@ -148,7 +148,7 @@ impl<S: Store> Queue<S> {
         Ok(Some(located.entry))
     }
 
-    /// Renames a blocked task to what `verdict` makes of it. `None`: another agent moved it.
+    /// Renames a blocked task as `verdict` demands. `None`: another agent moved it.
     fn leave_blocked(
         &self,
         located: &Located,
@@ -176,8 +176,8 @@ impl<S: Store> Queue<S> {
         Ok(Some(next))
     }
 
-    /// What becomes of a task that waits for `on`, and the reason if it is cancelled. Those before `on` have been dealt
-    /// with.
+    /// The next state of a task that waits for `on`, and the reason if it is cancelled. The parents before `on` have
+    /// been dealt with.
     fn parents_verdict(
         &self,
         Task { id, record, .. }: &Task,
@@ -186,8 +186,8 @@ impl<S: Store> Queue<S> {
     ) -> Result<(ParentVerdict, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
         for (place, parent) in record.after.iter().enumerate().skip(first) {
-            // The first one is that whose completion enqueued it, if one did: any other end of that means that it never
-            // was.
+            // For a follow-up the first parent is the task whose completion enqueued it. Any other end of that parent
+            // cancels the follow-up.
             let completion = record.follows.filter(|_| place == 0);
             match self.end_of(*parent, turn)? {
                 Parent::Lives => return Ok((ParentVerdict::WaitFor(*parent), None)),
@@ -225,7 +225,7 @@ impl<S: Store> Queue<S> {
         Ok(completed.report == Some(completion) || self.tree.latest_report(completed)?.is_some_and(adopts))
     }
 
-    /// What a parent has come to. If it may expire, a sweep is told when.
+    /// A parent's state. If the parent may expire, a sweep is told when.
     fn end_of(&self, parent: TaskId, turn: &Turn<'_>) -> Result<Parent, Error> {
         for _ in 0..limits::RACES {
             let located = match self.tree.unless_in_the_way(self.tree.find(parent)) {
@@ -284,14 +284,14 @@ impl Over {
     }
 }
 
-/// What a task that others wait for has come to.
+/// The state of a parent.
 enum Parent {
     Lives,
     Ended(Entry, Outcome),
     Purged,
 }
 
-/// What a parent that did not complete means to a task; `None`: nothing.
+/// The effect on a task of a parent that did not complete; `None`: none.
 fn if_parent(record: &Record, parent: TaskId, became: &str) -> Option<(ParentVerdict, Option<String>)> {
     match record.if_parent_fails.unwrap_or_default() {
         IfParentFails::Run => None,

@@ -1,5 +1,5 @@
-//! Blocked tasks whose parent has ended without their having been told: the agent that ended it died, or its budget did
-//! not suffice.
+//! Blocked tasks that were not moved on although their parent has ended: the agent that ended it died, or its budget
+//! did not suffice.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -53,7 +53,7 @@ impl<S: Store> Queue<S> {
                 over.extend(Entry::parse(name).as_ref().and_then(Over::of));
             }
         }
-        // A collection may have removed a task just before another one came to wait for it, and whoever enqueued that
+        // A collection may have removed a task just before another one came to wait for it, and the enqueuer of that
         // may have died.
         for id in waited_for.into_iter().filter_map(TaskId::from_hex) {
             match self.tree.unless_in_the_way(self.tree.has_record(id)) {

@@ -1,11 +1,11 @@
 //! Ends by one flush.
 //!
-//! A report and the name that points at it are two changes of the disk. Where the medium orders names, one flush does
-//! for both, if nobody takes the end for one before that flush: so the entry is renamed to its ended name *where it
-//! stands*, in `claimed/`, then its file is flushed, and then it goes to `done/`. What stands in `done/` has its
-//! report. An ended name in `claimed/` is an end that is not finished: its holder is at the flush, or has died, or the
-//! power was cut. It counts as still held, and whoever meets it finishes it if the report is there, else takes the end
-//! back.
+//! A report and the name that points at it are two changes on disk. If the medium orders names, one flush covers both,
+//! provided that nobody relies on the end before that flush. So the entry is first renamed to its ended name *in its
+//! place*, in `claimed/`, then its file is flushed, and then it goes to `done/`. Every entry in `done/` has its report.
+//! An ended name in `claimed/` is an end that is not finished: its holder is at the flush, or has died, or the power
+//! was cut. It counts as still held. The next agent that meets it finishes the end if the report is there, else takes
+//! it back.
 
 use crate::entry::{Entry, QueueLabel, State};
 use crate::error::Error;
@@ -87,13 +87,14 @@ impl<S: Store> Queue<S> {
             Ok(Flushed::Gone) => return Ok(Moved::Gone),
             Err(error) => {
                 if error.may_be_of_a_lost_write() {
-                    // Of that one flush is told. The holder's own would succeed now, and so it must not count.
+                    // Only one flush reports that fault. The holder's own flush would succeed now, so it must not
+                    // count.
                     self.take_back(ended, &reports)?;
                 }
                 return Err(error.into());
             }
         }
-        // CM-21: whoever cannot move it leaves it. It may have been acknowledged before a power cut.
+        // CM-21: an agent that cannot move it leaves it. It may have been acknowledged before a power cut.
         let moved = self.tree.shift(ended, entry, &home)?;
         if moved == Moved::Here {
             self.tree.or_leave(self.wake(entry, turn, budget));

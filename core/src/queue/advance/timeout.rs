@@ -1,4 +1,4 @@
-//! What time alone does to a task. Nobody is in charge of it; whoever comes by does it.
+//! Changes of a task by time alone. No agent is in charge of them; any agent that comes by makes them.
 
 use alloc::vec::Vec;
 
@@ -16,8 +16,8 @@ use crate::tree::{LATE, Located, Report, ReportKind};
 use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
-    /// Draws what consequence time has had for a task, so that all agents see it, whatever their clocks say. False:
-    /// none.
+    /// Writes down a change by time alone, so that all agents see it, whatever their clocks say. False: nothing was
+    /// due.
     pub(in crate::queue) fn settled_by_time(&self, located: &Located, turn: &Turn<'_>) -> Result<bool, Error> {
         let is_over = located.is_due(turn.now());
         if is_over {
@@ -27,7 +27,7 @@ impl<S: Store> Queue<S> {
         Ok(is_over)
     }
 
-    /// Draws the consequence if the entry's time has run out. `Gone`: it has not, or somebody else was faster.
+    /// Makes the change if one of the entry's times has passed. `Gone`: none has, or another agent was faster.
     pub(in crate::queue) fn time_out(
         &self,
         located: &Located,
@@ -61,11 +61,11 @@ impl<S: Store> Queue<S> {
             },
         };
         let now = turn.now();
-        // Where attempts count, one that ended so is told of as the others are.
+        // If attempts are limited, an attempt that ended this way has a report as the others have.
         let counts = policy.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
         let report = counts.then(|| {
             let holder = located.entry.lease().map(|lease| self.tree.run_id_text(&lease.holder)).unwrap_or_default();
-            let error = "the lease ran out, and nothing was heard of its holder".parse().ok();
+            let error = "the lease expired without a report from its holder".parse().ok();
             Report { error, ..Report::by(holder, ReportKind::TimedOut, now) }
         });
         let nonce = report.as_ref().map(|_| turn.nonce());
@@ -82,7 +82,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// Tells the sweeps when a task expires, if others wait for it. Not synced: CM-20.
+    /// Writes down for the sweeps when a task expires, if others wait for it. Not synced: CM-20.
     pub(in crate::queue) fn note_deadline(&self, entry: &Entry, ttl_seconds: i64) -> Result<(), Error> {
         let at = match entry.state {
             State::Ready { pending_until, .. } if pending_until.micros() < limits::TIME_MICROS => pending_until,

@@ -30,10 +30,9 @@ use crate::tree::{LOOKS, Located, Report};
 use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
-    /// Gives all that is set for queues, and then each task, as a line of JSON, without its end, to `take`. Tasks come
-    /// oldest first, but none before those that it waits for. Not a snapshot: each is as it stood when it was read, and
-    /// as time makes it stand now, which is made so for everybody, as by a sweep. What was not as it should be is
-    /// answered.
+    /// Passes the settings of queues, and then each task, to `take`: each as a line of JSON without a line break. Tasks
+    /// come oldest first, parents before their dependents. Not a snapshot: each task is as it was when read, with all
+    /// changes made that are due now, as by a sweep. Returns findings.
     pub fn export<E: From<Error>>(
         &self,
         turn: &Turn<'_>,
@@ -67,7 +66,7 @@ impl<S: Store> Queue<S> {
         Ok(findings)
     }
 
-    /// Every task's entry, once all consequences of time having passed have been drawn, as far as this agent may write.
+    /// Every task's entry, after all changes that are due by time, as far as this agent may write.
     fn entries_as_of_now(
         &self,
         turn: &Turn<'_>,
@@ -93,7 +92,7 @@ impl<S: Store> Queue<S> {
         Ok(if is_told { located.entry.clone() } else { Entry { report: None, ..held } })
     }
 
-    /// What a blocked task waits for and has not been given yet.
+    /// The parents of a blocked task that are not in the export yet.
     fn parents_to_give<'a>(
         &self,
         entry: &Entry,
@@ -216,7 +215,7 @@ struct ReportLines {
     left_out: usize,
 }
 
-/// What a report costs beside its content at most, in a line and in a task's file.
+/// The most bytes that a report takes beside its content, in a line and in a task's file.
 const REPORT_LINE_BYTES: usize = 160;
 
 impl ReportLines {

@@ -1,4 +1,4 @@
-//! Import: what an export has written comes back.
+//! Import: reads what an export has written.
 
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -24,13 +24,12 @@ use crate::time::Timestamp;
 use crate::tree::{Fence, Import, LOOKS, Line, Located, Repairer};
 use crate::turn::Turn;
 
-/// What became of a line.
+/// The outcome of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Imported {
     /// The task is in the queue now.
     Now(TaskId),
-    /// The task is in the queue now and has ended as cancelled: its holder, which it has no more, had been asked to
-    /// stop.
+    /// The task is in the queue now and has ended as cancelled: its former holder had been asked to stop.
     Cancelled(TaskId),
     /// It was there already, and nothing was changed.
     Already(TaskId),
@@ -49,9 +48,9 @@ pub enum Imported {
     OtherLimit {
         /// The queue.
         queue: QueueName,
-        /// What the line says.
+        /// The limit in the line.
         given: u32,
-        /// What the queue has.
+        /// The queue's own limit.
         kept: u32,
     },
 }
@@ -79,12 +78,12 @@ impl<S: Store> Queue<S> {
         Ok(absent)
     }
 
-    /// Brings back what [`Queue::export`] has written, durably: a task, or what is set for a queue.
+    /// Imports one line that [`Queue::export`] has written, durably: a task, or a queue's settings.
     ///
-    /// A task that was held waits now: a lease is for one directory. If its holder was asked to stop, it ends as
-    /// cancelled. One that waits to be claimed does so from now on, as long as its record says. A task whose name,
-    /// record and reports do not agree is refused, as a doctor would tell of it. What cannot be proven, who has held
-    /// the task and how it ended, is marked as imported.
+    /// A held task becomes a waiting one: a lease is for one directory. If its holder was asked to stop, it ends as
+    /// cancelled. The pending TTL of a waiting task begins again. A task whose name, record and reports contradict each
+    /// other is refused, as a doctor would report it. Its holders and its end cannot be proven, so they are marked as
+    /// imported.
     pub fn import(&self, line: &str, turn: &Turn<'_>) -> Result<Imported, ImportError> {
         check_length("the line", line, limits::LINE_BYTES)?;
         let line: TaskLine = match serde_json::from_str(line) {
@@ -198,8 +197,8 @@ impl<S: Store> Queue<S> {
 
     /// Writes the record, or takes over what an import left that died; `None`: the task is in other hands.
     ///
-    /// Another import of the line may be at work, and gives the task another name at another time. So the record is
-    /// renamed, as by a doctor, and whoever knew the old name links nothing.
+    /// Another import of the line may be at work, and give the task another name at another time. So the record is
+    /// renamed, as by a doctor: an import that knew the old name cannot link it.
     fn record_of_its_own(
         &self,
         id: TaskId,

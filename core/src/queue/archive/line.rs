@@ -52,7 +52,7 @@ pub(super) struct ReportLine {
     pub(super) content: Box<RawValue>,
 }
 
-/// What is set for a queue, as one line.
+/// A queue's settings, as one line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SettingsLine {
     pub(super) queue: QueueName,
@@ -62,7 +62,7 @@ pub(super) struct SettingsLine {
     pub(super) max_in_flight: Option<NonZeroU32>,
 }
 
-/// A line that is none of an export, or that tells of a task that no queue makes. Nothing was changed.
+/// A line that no export writes, or a task that contradicts itself. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadLine {
     /// More than an export writes of one task. It was not looked into.
@@ -106,7 +106,7 @@ impl TaskLine {
         for line in &self.reports {
             check_length("a report", line.content.get(), limits::RECORD_BYTES)?;
             let report: Report = serde_json::from_str(line.content.get()).map_err(|error| BadLine::Malformed {
-                reason: format!("the report of nonce {} is none: {error}", line.nonce),
+                reason: format!("the report with nonce {} is invalid: {error}", line.nonce),
             })?;
             if report.at.micros_since(now) > limits::AHEAD_MICROS {
                 return Err(BadLine::Disagrees(Disagreement::Ahead { at: report.at }));
@@ -157,7 +157,7 @@ fn check_bytes(what: &'static str, bytes: usize, max: usize) -> Result<(), BadLi
     if bytes > max { Err(BadLine::TooLong { what, bytes, max }) } else { Ok(()) }
 }
 
-/// What is wrong with a line, in words for people: the first field that cannot be read, or where the line is no JSON.
+/// The fault of a line, for people: the first field that cannot be read, or where the line is no JSON.
 pub(super) fn malformed(line: &str, error: &serde_json::Error) -> BadLine {
     fn reads<T: DeserializeOwned>(json: &str) -> bool {
         serde_json::from_str::<T>(json).is_ok()
@@ -198,11 +198,11 @@ impl core::fmt::Display for BadLine {
         match self {
             BadLine::Malformed { reason } => write!(f, "not a line that `export` prints: {reason}"),
             BadLine::Record(problem) => write!(f, "its record is {problem}"),
-            BadLine::Entry => f.write_str("its entry is none of that task"),
+            BadLine::Entry => f.write_str("its entry belongs to another task"),
             BadLine::TooLong { what, bytes, max } => {
                 write!(f, "{what} has {bytes} bytes or more, and an export writes at most {max}")
             }
-            BadLine::Disagrees(disagreement) => write!(f, "it tells of a task that no queue makes: {disagreement}"),
+            BadLine::Disagrees(disagreement) => write!(f, "its task contradicts itself: {disagreement}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an examination looks at of each task by itself.
+//! The checks of each single task in an examination.
 
 use super::examination::Examination;
 use super::present::{Present, Whole, home_of, which_counts};
@@ -171,8 +171,8 @@ impl<'a, S: Store> Examination<'a, S> {
         Ok(history)
     }
 
-    /// Looks whether what belongs to the task agrees: what no queue makes was put there by somebody, or altered. No
-    /// agent could go on with it, or would be told what nobody did, so it waits in `quarantine/` for a person.
+    /// Checks that the task's files agree. A contradiction means that somebody put the files there, or altered them. An
+    /// agent could not work with them, or would read false reports, so they wait in `quarantine/` for a person.
     fn check_agreement(
         &mut self,
         located: &mut Located,

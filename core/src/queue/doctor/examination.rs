@@ -1,4 +1,4 @@
-//! An examination, and a repair: a doctor at work. What it looks at, `check` and `whole` say.
+//! An examination, and a repair: a doctor at work. Its checks are in `check` and `whole`.
 
 use super::scan::Scan;
 use super::{Defect, Diagnosis, Note, Problem};
@@ -38,7 +38,7 @@ impl<S: Store> Queue<S> {
         Examination::new(self, now, None).run()
     }
 
-    /// Examines, mends what can be mended, quarantines what cannot, and tells what it did with each defect.
+    /// Examines the queue, repairs what it can, quarantines the rest, and reports what it did about each defect.
     ///
     /// May run at any moment, beside agents and other doctors, and may die at any.
     pub fn repair(&self, turn: &Turn<'_>) -> Result<Diagnosis, Error> {
@@ -56,7 +56,7 @@ impl<'a, S: Store> Examination<'a, S> {
         let Scan { tasks, drafts, tokens, mut foreign, mut in_the_way, .. } = self.queue.scan()?;
         foreign.sort();
         self.diagnosis.foreign = foreign;
-        // First what is in the way of quarantining anything.
+        // First everything that is in the way of quarantining.
         in_the_way.sort_by_key(|(path, _)| path.dir.child(&path.name) != layout::quarantine_dir());
         for (path, error) in in_the_way {
             let became = self.repaired_for_good(&error, |repairer| repairer.clear_the_way(&path))?;
@@ -69,7 +69,7 @@ impl<'a, S: Store> Examination<'a, S> {
         for (id, files) in standing.into_iter().chain(without_entry) {
             match self.check_task(*id, files, &quarantine) {
                 Err(Error::Store(error) | Error::Unknown(error)) => self.note(Note::Failed(error)),
-                // Another task's record, which is told of that one.
+                // Another task's record, which is reported there.
                 Err(Error::Corrupt { .. }) => {}
                 checked => checked?,
             }
@@ -89,7 +89,7 @@ impl<'a, S: Store> Examination<'a, S> {
         self.repaired(|repairer| repairer.quarantine(path)).map(|_| ())
     }
 
-    /// Does something about a defect, in a repair. A medium that fails leaves it as it is, and the others to be tried.
+    /// Repairs a defect, in a repair. If the medium fails, the defect stays, and the others are still tried.
     pub(super) fn repaired(
         &mut self,
         mend: impl FnOnce(&mut Repairer<'a, S>) -> Result<Repair, Error>,
@@ -100,7 +100,7 @@ impl<'a, S: Store> Examination<'a, S> {
                 self.note(Note::Failed(error));
                 Ok(Repair::Left)
             }
-            // Another task's record, which is told of that one.
+            // Another task's record, which is reported there.
             Some(Err(Error::Corrupt { .. })) => Ok(Repair::Left),
             Some(became) => became,
         }

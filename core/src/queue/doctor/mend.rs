@@ -1,4 +1,4 @@
-//! What a doctor mends, beside what a repair does to files.
+//! The repairs of a doctor, except those of single files (`tree/repair`).
 
 use crate::entry::{Ending, Entry, Lease, State};
 use crate::error::Error;

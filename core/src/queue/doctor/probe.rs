@@ -1,4 +1,4 @@
-//! Trying what the queue needs of a filesystem, on files that nobody else looks at.
+//! Tests whether a filesystem does what the queue needs, on files that nobody else looks at.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,10 +13,10 @@ use crate::time::Timestamp;
 use crate::tree::LOOKS;
 use crate::turn::Turn;
 
-/// What a filesystem was found to give. `None`: it could not be tried.
+/// The results of the filesystem test. `None`: it could not be tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Medium {
-    /// Why nothing could be tried, if so: most often the directory is read-only here.
+    /// Why nothing could be tested, if so: most often the directory is read-only here.
     pub refused: Option<StoreError>,
     /// Of two that make the same file, one does.
     pub exclusive_create: Option<bool>,
@@ -41,7 +41,7 @@ pub struct Medium {
 }
 
 impl Medium {
-    /// What is missing, and what that means for the queue: a sentence each.
+    /// The missing guarantees, and what each means for the queue: a sentence each.
     pub fn degraded(&self) -> Vec<String> {
         let lacks = [
             (
@@ -91,8 +91,8 @@ impl Medium {
 }
 
 impl<S: Store> Queue<S> {
-    /// Tries in `tmp/` what the queue needs of a filesystem, and removes what it made, but for `tmp/` itself. The
-    /// agent's clock is what the filesystem's is compared with.
+    /// Tests in `tmp/` whether the filesystem does what the queue needs, and removes its files, except `tmp/` itself.
+    /// The turn's clock is compared with the filesystem's.
     ///
     /// That the medium fails is a result here, and no error.
     pub fn probe(&self, turn: &Turn<'_>) -> Result<Medium, Error> {

@@ -31,7 +31,7 @@ pub(super) struct Scan {
     pub(super) drafts: Vec<Path>,
     pub(super) tokens: Vec<Timestamp>,
     pub(super) foreign: Vec<Path>,
-    /// What cannot be read where a directory of the queue would be.
+    /// Files that cannot be read in the place of a directory of the queue.
     pub(super) in_the_way: Vec<(Path, StoreError)>,
     /// How many names have been read in directories that are nobody's.
     strange: usize,
@@ -188,7 +188,7 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Whoever asks for a key reads this. What cannot be read is in the way.
+    /// An agent that asks for a key reads this. A file that cannot be read is in the way.
     fn scan_file(&self, path: Path, scan: &mut Scan) -> Result<(), Error> {
         match self.tree.store().read(&path, limits::RECORD_BYTES) {
             Err(error) if error.is_of_one_place() => scan.in_the_way.push((path, error)),
@@ -232,7 +232,7 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// Looks for entries in a directory that is nobody's. What cannot be listed is in nobody's way.
+    /// Looks for entries in a directory that is nobody's. A directory that cannot be listed is skipped.
     fn scan_strange(&self, dir: &Dir, scan: &mut Scan, depth: usize) -> Result<(), Error> {
         let names = match self.tree.store().list(dir) {
             Err(error) if error.is_of_one_place() => return Ok(()),
@@ -251,7 +251,8 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// The names in a directory. What is in its place, or is not open to this agent, is in the way.
+    /// The names in a directory. Something else in its place, or a directory that this agent may not read, is in the
+    /// way.
     fn scan_names(&self, dir: &Dir, scan: &mut Scan) -> Result<Vec<String>, Error> {
         let Some((parent, name)) = dir.split() else { return Ok(self.tree.store().list(dir)?.unwrap_or_default()) };
         let (mut error, place) = (None, parent.file(name));
@@ -260,7 +261,7 @@ impl<S: Store> Queue<S> {
                 Ok(Some(names)) => return Ok(names.into_iter().filter(|name| !layout::is_quarantined(name)).collect()),
                 Ok(None) if !self.tree.store().exists(&place)? => return Ok(Vec::new()),
                 Ok(None) => {
-                    let (kind, detail) = (StoreErrorKind::WrongType, "it is a link that leads nowhere".into());
+                    let (kind, detail) = (StoreErrorKind::WrongType, "it is a dangling symbolic link".into());
                     error = Some(StoreError { operation: "list", path: place.to_string(), kind, detail });
                 }
                 Err(found) if found.is_of_one_place() => {

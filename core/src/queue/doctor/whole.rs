@@ -1,4 +1,4 @@
-//! What belongs to no task: `format.json`, drafts, the sweep token, run ids, clocks.
+//! The checks that belong to no task: `format.json`, drafts, the sweep token, run ids, clocks.
 
 use super::examination::Examination;
 use super::{Note, Problem};
@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::tree::{Located, Repair};
 
 impl<S: Store> Examination<'_, S> {
-    /// A draft in `tmp/`. What a doctor tries the filesystem with may be in use, and is a leftover only once it is old.
+    /// A draft in `tmp/`. Files of a doctor's filesystem test may be in use, and are leftovers only once they are old.
     pub(super) fn check_draft(&mut self, draft: &Path) -> Result<(), Error> {
         let Ok(doctor) = draft.name.parse::<Nonce>() else {
             self.diagnosis.leftovers.drafts += 1;
@@ -59,7 +59,7 @@ impl<S: Store> Examination<'_, S> {
         Ok(())
     }
 
-    /// Whoever repairs a queue has looked at it, and takes it over.
+    /// A person who repairs a queue has looked at it, and takes it over.
     fn check_original(&mut self) -> Result<(), Error> {
         let queue = self.queue;
         if queue.tree.is_copy()? {

@@ -1,15 +1,12 @@
 //! An agent that does what each task's payload says, good or bad: `{"do": "complete"}`, `{"do": "loop"}`. So each test
 //! of `muse-agent` is a task, and this is the only program that it takes.
 //!
-//! It claims until there is nothing left to claim. What it can do is listed in `agent.rs`. With the argument
-//! `answer-lines` it makes the calls that it is asked for on standard input instead: `lines.rs`.
+//! It claims until there is nothing left to claim. What it can do is listed in `agent.rs`.
 
 #[cfg(target_family = "wasm")]
 mod agent;
 #[cfg(target_family = "wasm")]
 mod calls;
-#[cfg(target_family = "wasm")]
-mod lines;
 
 /// Types and glue made from `wit/`. The world's export, `wasi:cli/run`, is what `std` makes of `main`.
 #[cfg(target_family = "wasm")]
@@ -18,13 +15,12 @@ mod bindings {
         path: "../../../wit",
         world: "imports",
         generate_all,
-        additional_derives: [serde::Deserialize, serde::Serialize],
     });
 }
 
 #[cfg(target_family = "wasm")]
 fn main() -> std::process::ExitCode {
-    if std::env::args().any(|argument| argument == "answer-lines") { lines::answer() } else { agent::work() }
+    agent::work()
 }
 
 /// Natively there is nothing to run.

@@ -63,7 +63,7 @@ pub fn all() -> Vec<Scenario> {
                 call!(Enqueue { "title": "grandchild", "after": ["@child"], "if_parent_fails": "cancel" }),
                 call!(Enqueue { "title": "heir", "after": ["@parent"], "if_parent_fails": "run" }),
                 call!(Enqueue { "title": "patient", "after": ["@parent"], "if_parent_fails": "block" }),
-                call!(Enqueue { "title": "orphan", "after": [NO_TASK] }),
+                call!(Enqueue { "title": "late", "after": [NO_TASK] }),
                 call!(Show { "task_id": "@child" }),
                 call!(Claim { "run_id": "a" }),
                 call!(Claim { "run_id": "a" }),

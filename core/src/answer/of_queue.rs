@@ -1,0 +1,207 @@
+//! The answers, made of what the operations return.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{
+    CancelRequest, Change, ClaimRecord, Claimed, Collected, Completed, Enqueued, Item, LeftCancelled, Listing,
+    ListingHead, Released, Report, Retried, Shown, Task, Waited, WaitedFor,
+};
+use crate::error::Error;
+use crate::id::TaskId;
+use crate::queue::{self, Counts, Cursor, Progress, Settings, Status};
+use crate::task::{self, Record};
+
+impl From<task::Task> for Task {
+    fn from(task::Task { id, record }: task::Task) -> Task {
+        let Record { title, priority, queue, ttl_seconds, created_by, created_at, tags, payload, .. } = record;
+        Task {
+            task_id: id,
+            title,
+            priority,
+            queue,
+            ttl_seconds,
+            created_by,
+            created_at,
+            tags,
+            payload: Some(payload),
+            max_attempts: record.max_attempts,
+            backoff_seconds: record.backoff.map(|backoff| backoff.seconds),
+            backoff_max_seconds: record.backoff.map(|backoff| backoff.max_seconds),
+            scheduled_at: record.scheduled_at,
+            after: record.after,
+            if_parent_fails: record.if_parent_fails,
+            unique: record.unique,
+        }
+    }
+}
+
+impl From<queue::Enqueued> for Enqueued {
+    fn from(queue::Enqueued { task, deduplicated }: queue::Enqueued) -> Enqueued {
+        Enqueued { task: task.into(), deduplicated }
+    }
+}
+
+impl From<queue::ClaimRecord> for ClaimRecord {
+    fn from(record: queue::ClaimRecord) -> ClaimRecord {
+        ClaimRecord {
+            task_id: record.task_id,
+            claimer_run_id: record.claimer_run_id,
+            claimed_at: record.claimed_at,
+            expires_at: record.expires_at,
+            status: record.status,
+            heartbeat_at: record.heartbeat_at,
+            claim_nonce: record.claim_nonce,
+            result: record.result,
+            error: record.error,
+            reason: record.reason,
+            generation: record.generation,
+            attempt: record.attempt,
+            cancel: record.cancel_request.map(CancelRequest::from).unwrap_or_default(),
+            scheduled_at: record.scheduled_at,
+        }
+    }
+}
+
+impl From<queue::CancelRequest> for CancelRequest {
+    fn from(queue::CancelRequest { run_id, reason }: queue::CancelRequest) -> CancelRequest {
+        CancelRequest { cancel_requested: true, cancel_requested_by: somebody(run_id), cancel_reason: reason }
+    }
+}
+
+impl From<queue::Claimed> for Claimed {
+    fn from(queue::Claimed { task, record, late_results }: queue::Claimed) -> Claimed {
+        Claimed { record: record.into(), task: task.into(), late_results: reports(late_results) }
+    }
+}
+
+impl From<queue::Completed> for Completed {
+    fn from(queue::Completed { record, enqueued }: queue::Completed) -> Completed {
+        Completed { record: record.into(), enqueued: enqueued.into_iter().map(Enqueued::from).collect() }
+    }
+}
+
+impl From<queue::Released> for Released {
+    fn from(released: queue::Released) -> Released {
+        let queue::Released { task_id, status, generation, attempt, scheduled_at } = released;
+        Released { task_id, status, generation, attempt, scheduled_at }
+    }
+}
+
+impl From<queue::Retried> for Retried {
+    fn from(queue::Retried { released, dependants, left }: queue::Retried) -> Retried {
+        Retried { released: released.into(), dependants, left: left.into_iter().map(LeftCancelled::from).collect() }
+    }
+}
+
+impl From<(TaskId, Error)> for LeftCancelled {
+    fn from((task_id, error): (TaskId, Error)) -> LeftCancelled {
+        LeftCancelled { task_id, code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<queue::Report> for Report {
+    fn from(report: queue::Report) -> Report {
+        Report {
+            kind: report.kind,
+            at: report.at,
+            run_id: somebody(report.run_id),
+            generation: report.generation,
+            attempt: report.attempt,
+            result: report.result,
+            error: report.error,
+            reason: report.reason,
+            progress: report.progress,
+            note: report.note,
+            scheduled_at: report.scheduled_at,
+            imported: false,
+        }
+    }
+}
+
+impl From<queue::Item> for Item {
+    fn from(item: queue::Item) -> Item {
+        let Progress { progress, note } = item.progress.unwrap_or_default();
+        let scheduled_at = match item.status {
+            Status::Scheduled => item.scheduled_at,
+            Status::Blocked => item.task.record.scheduled_at,
+            _ => None,
+        };
+        Item {
+            task: Task { scheduled_at, ..item.task.into() },
+            status: item.status,
+            claimer_run_id: item.claimer_run_id,
+            expires_at: item.expires_at,
+            generation: item.generation,
+            attempt: item.attempt,
+            result: item.result,
+            error: item.error,
+            blocked_on: item.blocked_on,
+            cancel: item.cancel_request.map(CancelRequest::from),
+            reason: item.reason,
+            progress,
+            note,
+            ended_at: item.ended_at,
+        }
+    }
+}
+
+impl From<queue::Shown> for Shown {
+    fn from(shown: queue::Shown) -> Shown {
+        let imported_reports = shown.imported_reports;
+        let mut history = reports(shown.history);
+        history.iter_mut().take(imported_reports).for_each(|report| report.imported = true);
+        Shown {
+            item: shown.item.into(),
+            history,
+            late_results: reports(shown.late_results),
+            imported_at: shown.imported.map(|import| import.at),
+        }
+    }
+}
+
+impl Listing {
+    /// The tasks, and what is set for queues.
+    pub fn new(listing: queue::Listing, limit: usize, settings: Settings) -> Listing {
+        let head = ListingHead::new(listing.counts, limit, listing.next.as_ref(), settings);
+        Listing { head, items: listing.items.into_iter().map(Item::from).collect() }
+    }
+}
+
+impl ListingHead {
+    /// Of a listing that goes on at `next`.
+    pub fn new(counts: Counts, limit: usize, next: Option<&Cursor>, settings: Settings) -> ListingHead {
+        let next_cursor = next.map(Cursor::to_string);
+        let paused_queues = settings.paused.into_iter().collect();
+        ListingHead { total: counts.total(), counts, limit, truncated: next.is_some(), next_cursor, paused_queues }
+    }
+}
+
+impl From<queue::Waited> for Waited {
+    fn from(waited: queue::Waited) -> Waited {
+        let told = |(task_id, item): (TaskId, Option<queue::Item>)| WaitedFor { task_id, item: item.map(Item::from) };
+        Waited { timed_out: !waited.is_over, items: waited.tasks.into_iter().map(told).collect() }
+    }
+}
+
+impl From<queue::Change> for Change {
+    fn from(queue::Change { id, item }: queue::Change) -> Change {
+        Change { task_id: id, item: item.map(Item::from) }
+    }
+}
+
+impl From<queue::Collected> for Collected {
+    fn from(queue::Collected { removed, kept }: queue::Collected) -> Collected {
+        Collected { removed, kept }
+    }
+}
+
+/// These reports, as answers give them.
+pub fn reports(reports: Vec<queue::Report>) -> Vec<Report> {
+    reports.into_iter().map(Report::from).collect()
+}
+
+/// Nobody, if the run id is empty: the end of another task did it, or the text of a request was lost.
+fn somebody(run_id: String) -> Option<String> {
+    Some(run_id).filter(|run_id| !run_id.is_empty())
+}
