@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read, StdinLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coord_core::name::Nonce;
-use coord_core::time::Timestamp;
+use coord_core::{Timestamp, Turn};
 
 #[cfg(target_os = "wasi")]
 pub use coord_store::Grant;
@@ -22,6 +22,11 @@ pub fn now() -> Timestamp {
 /// Sixty-four fresh random bits; `None` if the host gives none.
 pub fn nonce() -> Option<Nonce> {
     getrandom::u64().ok().map(Nonce::from_bits)
+}
+
+/// The wall clock and fresh nonces for an operation, at the price of one random number; `None` if the host gives none.
+pub fn turn() -> Option<Turn<'static>> {
+    Some(Turn::new(&now, nonce()?))
 }
 
 /// A variable of the environment, unless it is empty or not UTF-8.

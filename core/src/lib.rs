@@ -16,9 +16,10 @@
 //! rejected designs. Start reading at [`Queue`], then [`entry`], [`transition`] and [`layout`].
 //!
 //! # What this crate does not do
-//! It has no clock, no source of randomness, no files and no threads: `now` and nonces are arguments, and files are a
-//! [`Store`]. It does not retry, wait or log. It trusts those who can write the directory not to rename entries
-//! themselves; it does not trust what they put into names and records.
+//! It has no clock, no source of randomness, no files and no threads: each operation that changes something is lent a
+//! [`Turn`], which has the agent's clock and its nonces; one that only reads is told the time; files are a [`Store`].
+//! It does not retry, wait or log. It trusts those who can write the directory not to rename entries themselves; it
+//! does not trust what they put into names and records.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -50,6 +51,7 @@ pub mod time;
 mod time_index;
 pub mod transition;
 mod tree;
+pub mod turn;
 
 pub use error::Error;
 pub use id::TaskId;
@@ -58,3 +60,4 @@ pub use queue::Queue;
 pub use store::Store;
 pub use task::Task;
 pub use time::Timestamp;
+pub use turn::Turn;

@@ -225,22 +225,6 @@ impl Nonce {
     pub fn from_bits(bits: u64) -> Nonce {
         Nonce(bits)
     }
-
-    /// The nonce for what an operation does to a task of this version besides what it was asked: no report of its own
-    /// has it.
-    pub(crate) fn beside(self, version: u32) -> Nonce {
-        Nonce(self.0 ^ 0xa5a5_5a5a_c3c3_3c3c ^ u64::from(version).rotate_left(32))
-    }
-
-    /// This nonce and those that count on from it: as many as are asked for.
-    pub fn counted_on(self) -> impl FnMut() -> Nonce {
-        let mut next = self.0;
-        move || {
-            let nonce = Nonce(next);
-            next = next.wrapping_add(1);
-            nonce
-        }
-    }
 }
 
 impl FromStr for Nonce {
@@ -412,12 +396,5 @@ mod tests {
         for bad in ["", "feed", "000000000000FEED", "+00000000000feed", "000000000000feedd"] {
             assert!(bad.parse::<Nonce>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn nonces_are_counted_on_and_none_comes_twice() {
-        let mut nonces = Nonce::from_bits(u64::MAX - 1).counted_on();
-        let counted: alloc::vec::Vec<Nonce> = (0..4).map(|_| nonces()).collect();
-        assert_eq!(counted, [u64::MAX - 1, u64::MAX, 0, 1].map(Nonce));
     }
 }

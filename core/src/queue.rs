@@ -39,11 +39,11 @@ use alloc::vec::Vec;
 
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::name::Nonce;
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
 use crate::tree::Tree;
+use crate::turn::Turn;
 
 pub use crate::finding::Finding;
 pub use crate::status::Status;
@@ -68,7 +68,7 @@ pub use list::{Listing, Matching, TaskList};
 pub use new_task::{NewTask, Plan, Start};
 pub use retry::{Retried, Retrying};
 pub use settings::{Closed, Settings};
-pub use settle::{Cancelling, Failing, Progress, Released};
+pub use settle::{Cancelling, Failing, Progress, Released, Renewing};
 pub use show::Shown;
 pub use stats::{Percentiles, QueueStats, Stats};
 pub use sweep::Sweep;
@@ -97,8 +97,8 @@ impl<S: Store> Queue<S> {
     }
 
     /// Makes the store a queue unless it is one already. True if this call did.
-    pub fn init(&self, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
-        self.tree.init(now, nonce)
+    pub fn init(&self, turn: &Turn<'_>) -> Result<bool, Error> {
+        self.tree.init(turn)
     }
 
     /// True if `format.json` has one name only, as it has in a copy of the directory.

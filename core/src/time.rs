@@ -1,5 +1,4 @@
-//! Points in time. The crate has no clock of its own: `now` is an argument, or a [`Clock`] is where it may take long
-//! until the time is needed.
+//! Points in time. The crate has no clock of its own: an agent lends one to each operation, in a [`crate::Turn`].
 
 use alloc::string::{String, ToString};
 use core::fmt;

@@ -12,8 +12,8 @@ use coord_core::entry::{Ending, Entry, Outcome, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRequest, Failing, Filter, Finding, Gc, Imported, NewTask, Plan, Progress, Retrying, Start, Status,
-    Thoroughness,
+    Cancelling, ClaimRequest, Failing, Filter, Finding, Gc, Imported, NewTask, Plan, Progress, Renewing, Retrying,
+    Start, Status, Thoroughness,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::store::{
@@ -21,8 +21,9 @@ use coord_core::store::{
     create_one_by_one,
 };
 use coord_core::task::{Backoff, IfParentFails};
+use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, JsonObject, Queue, Store, TaskId, Timestamp, limits};
+use coord_core::{Error, JsonObject, Queue, Store, TaskId, Timestamp, Turn, limits};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
@@ -64,20 +65,25 @@ impl<S: Store> World<S> {
         Nonce::from_bits(self.nonces.get() << 8)
     }
 
+    fn turn(&self) -> Turn<'_> {
+        self.now();
+        Turn::new(self, self.nonce())
+    }
+
     fn enqueue(&self, title: &str, change: impl Fn(&mut NewTask)) -> TaskId {
         let mut new = new(title);
         change(&mut new);
-        self.queue.enqueue(new, self.now(), self.nonce()).unwrap().task.id
+        self.queue.enqueue(new, &self.turn()).unwrap().task.id
     }
 
     fn claim(&self) -> Option<TaskId> {
         let request = ClaimRequest::any(agent(), 10);
-        let claim = self.queue.claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap();
+        let claim = self.queue.claim(&request, Thoroughness::Full, &self.turn()).unwrap();
         claim.claimed.map(|claimed| claimed.task.id)
     }
 
     fn complete(&self, id: TaskId) {
-        self.queue.complete(id, holder(), None, self.now(), self.nonce()).unwrap();
+        self.queue.complete(id, holder(), None, &self.turn()).unwrap();
     }
 
     fn status(&self, id: TaskId) -> Status {
@@ -86,7 +92,7 @@ impl<S: Store> World<S> {
 
     fn export(&self) -> (Vec<String>, Vec<Finding>) {
         let mut lines = Vec::new();
-        let findings = self.queue.export::<Error>(self.now(), self.nonce(), |line| {
+        let findings = self.queue.export::<Error>(&self.turn(), |line| {
             lines.push(line);
             Ok(())
         });
@@ -101,7 +107,7 @@ impl<S: Store> World<S> {
     }
 
     fn import(&self, line: &str) -> Imported {
-        self.queue.import(line, self.now(), self.nonce()).unwrap()
+        self.queue.import(line, &self.turn()).unwrap()
     }
 
     fn assert_healthy(&self) {
@@ -109,6 +115,13 @@ impl<S: Store> World<S> {
         assert_eq!((&diagnosis.defects[..], &diagnosis.foreign[..]), (&[][..], &[][..]));
         let listed = self.queue.tasks(&Filter::default(), self.now()).unwrap();
         assert_eq!(listed.counts, diagnosis.counts);
+    }
+}
+
+/// A turn takes no time, unless the test or its medium says so.
+impl<S: Store> Clock for World<S> {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.now.get())
     }
 }
 
@@ -245,6 +258,7 @@ impl Past {
     fn do_it(&mut self, deed: &Deed) {
         let World { queue, .. } = &self.world;
         let (now, nonce) = (self.world.now(), self.world.nonce());
+        let turn = Turn::new(&now, nonce);
         let name = |place: usize| ["default", "gpu", "docs"][place].parse::<QueueName>().unwrap();
         let of = |index| self.one(index).unwrap_or(TaskId::of_canonical(b"none"));
         let held = |id| {
@@ -253,58 +267,62 @@ impl Past {
         };
         // Whether the queue allows it or not.
         match deed {
-            Deed::Enqueue(asked) => self.enqueue(asked, now, nonce),
+            Deed::Enqueue(asked) => self.enqueue(asked, &turn),
             Deed::Claim { by_long_named } => {
                 let run_id = if *by_long_named { long_named() } else { agent() };
-                let claim =
-                    queue.claim(&ClaimRequest::any(run_id.clone(), 20), Thoroughness::Full, now, nonce).unwrap();
+                let claim = queue.claim(&ClaimRequest::any(run_id.clone(), 20), Thoroughness::Full, &turn).unwrap();
                 self.leases.extend(claim.claimed.map(|claimed| (claimed.task.id, run_id, claimed.record.claim_nonce)));
             }
             Deed::Progress(task) => {
                 let progress = Progress { progress: Some(0.5), note: "half".parse().ok() };
-                drop(queue.heartbeat(of(task), held(of(task)), None, Some(progress), now, nonce));
+                drop(queue.heartbeat(
+                    of(task),
+                    held(of(task)),
+                    Renewing { lease_seconds: None, progress: Some(progress) },
+                    &turn,
+                ));
             }
             Deed::Complete(lease) => {
                 if !self.leases.is_empty() {
                     let (id, run_id, nonce_of_lease) = lease.get(&self.leases).clone();
                     let claimant = Claimant { run_id, nonce: Some(nonce_of_lease) };
-                    drop(queue.complete(id, claimant, result("{\"n\":1.10}"), now, nonce));
+                    drop(queue.complete(id, claimant, result("{\"n\":1.10}"), &turn));
                 }
             }
             Deed::Fail(task) => {
                 let failing = Failing { error: "broke".parse().unwrap(), is_final: false };
-                drop(queue.fail(of(task), held(of(task)), failing, now, nonce));
+                drop(queue.fail(of(task), held(of(task)), failing, &turn));
             }
             Deed::Release { task, delay } => {
-                drop(queue.release(of(task), held(of(task)), *delay, now, nonce));
+                drop(queue.release(of(task), held(of(task)), *delay, &turn));
             }
             // A child of a task whose holder was asked to stop is for a test of its own.
             Deed::AskToStop(task) if !self.parents.contains(&of(task)) => {
                 let reason = "not needed".parse().ok();
                 let cancelling = Cancelling { run_id: "boss".parse().unwrap(), if_held: IfHeld::Request, reason };
-                if queue.cancel(of(task), cancelling, now, nonce).is_ok() {
+                if queue.cancel(of(task), cancelling, &turn).is_ok() {
                     self.cancelling.insert(of(task));
                 }
             }
             Deed::AskToStop(_) => {}
             Deed::Cancel(task) => {
                 let cancelling = Cancelling::new(long_named(), IfHeld::Force);
-                drop(queue.cancel(of(task), cancelling, now, nonce));
+                drop(queue.cancel(of(task), cancelling, &turn));
             }
-            Deed::Retry(task) => drop(queue.retry(of(task), Retrying::default(), now, nonce)),
-            Deed::Pause(place) => drop(queue.pause(&name(*place), now, nonce)),
-            Deed::Limit(place, max) => drop(queue.limit_in_flight(&name(*place), Some(*max), now, nonce)),
+            Deed::Retry(task) => drop(queue.retry(of(task), Retrying::default(), &turn)),
+            Deed::Pause(place) => drop(queue.pause(&name(*place), &turn)),
+            Deed::Limit(place, max) => drop(queue.limit_in_flight(&name(*place), Some(*max), &turn)),
             Deed::Pass(seconds) => self.world.pass(*seconds),
-            Deed::Sweep => drop(queue.sweep(now, nonce)),
+            Deed::Sweep => drop(queue.sweep(&turn)),
             Deed::LetLeasesRunOut => {
                 self.world.pass(21);
-                drop(self.world.queue.sweep(self.world.now(), nonce));
+                drop(self.world.queue.sweep(&self.world.turn()));
             }
-            Deed::Gc => drop(queue.gc(Gc { older_than_seconds: 5, keep_last: 1, dry_run: false }, now, nonce)),
+            Deed::Gc => drop(queue.gc(Gc { older_than_seconds: 5, keep_last: 1, dry_run: false }, &turn)),
         }
     }
 
-    fn enqueue(&mut self, asked: &Asked, now: Timestamp, nonce: Nonce) {
+    fn enqueue(&mut self, asked: &Asked, turn: &Turn<'_>) {
         let mut new = new(&format!("task {}", self.tasks.len()));
         new.queue = ["default", "gpu", "docs"][asked.queue].parse().unwrap();
         new.ttl_seconds = asked.ttl;
@@ -321,7 +339,7 @@ impl Past {
             after: after.clone(),
             unique: asked.key.map(|key| format!("key {key}").parse().unwrap()),
         };
-        if let Ok(enqueued) = self.world.queue.enqueue(new, now, nonce)
+        if let Ok(enqueued) = self.world.queue.enqueue(new, turn)
             && !enqueued.deduplicated
         {
             self.tasks.push(enqueued.task.id);
@@ -434,7 +452,7 @@ fn assert_keys_are_kept(copy: &World<MemStore>, line: &str) {
     let mut new = new("another");
     new.queue = line["record"]["queue"].as_str().unwrap().parse().unwrap();
     new.plan.unique = line["record"]["unique"].as_str().unwrap().parse().ok();
-    let told = copy.queue.enqueue(new, copy.now(), copy.nonce()).unwrap();
+    let told = copy.queue.enqueue(new, &copy.turn()).unwrap();
     assert_eq!((told.task.id, told.deduplicated), (id, true));
 }
 
@@ -491,8 +509,7 @@ fn a_task_that_waits_for_one_that_was_removed_goes_on_waiting() {
             parent,
             holder(),
             Failing::from("broke".parse::<coord_core::name::ErrorMessage>().unwrap()),
-            world.now(),
-            world.nonce(),
+            &world.turn(),
         )
         .unwrap();
     // As a collection of another version did it, which looked at less.
@@ -532,7 +549,7 @@ fn a_task_whose_holder_was_asked_to_stop_is_cancelled_and_the_reason_kept() {
     assert_eq!(world.claim(), Some(id));
     let reason = "it is not needed".parse().ok();
     let cancelling = Cancelling { run_id: "boss".parse().unwrap(), if_held: IfHeld::Request, reason };
-    world.queue.cancel(id, cancelling, world.now(), world.nonce()).unwrap();
+    world.queue.cancel(id, cancelling, &world.turn()).unwrap();
     let copy = World::new();
     let imported: Vec<Imported> = world.lines().iter().map(|line| copy.import(line)).collect();
     assert_eq!(imported, [Imported::Cancelled(id), Imported::Now(child)]);
@@ -547,8 +564,8 @@ fn what_is_set_for_queues_comes_first_and_a_limit_that_is_there_stays() {
     let world = World::new();
     let (gpu, docs): (QueueName, QueueName) = ("gpu".parse().unwrap(), "docs".parse().unwrap());
     world.enqueue("t", |_| {});
-    world.queue.pause(&docs, world.now(), world.nonce()).unwrap();
-    world.queue.limit_in_flight(&gpu, Some(4), world.now(), world.nonce()).unwrap();
+    world.queue.pause(&docs, &world.turn()).unwrap();
+    world.queue.limit_in_flight(&gpu, Some(4), &world.turn()).unwrap();
     let lines = world.lines();
     assert_eq!(
         lines[..2],
@@ -563,11 +580,11 @@ fn what_is_set_for_queues_comes_first_and_a_limit_that_is_there_stays() {
     assert_eq!(copy.import(&lines[1]), Imported::Set(gpu.clone(), true));
     assert_eq!(copy.import(&lines[1]), Imported::Set(gpu.clone(), false));
     assert_eq!(copy.queue.settings(), world.queue.settings());
-    copy.queue.limit_in_flight(&gpu, Some(2), copy.now(), copy.nonce()).unwrap();
+    copy.queue.limit_in_flight(&gpu, Some(2), &copy.turn()).unwrap();
     assert_eq!(copy.import(&lines[1]), Imported::OtherLimit { queue: gpu.clone(), given: 4, kept: 2 });
     assert_eq!(copy.queue.settings().unwrap().max_in_flight, [(gpu, 2)].into());
     for bad in ["{\"queue\":\"gpu\",\"max_in_flight\":0}", "{\"queue\":\"a b\",\"paused\":true}"] {
-        assert!(copy.queue.import(bad, copy.now(), copy.nonce()).is_err(), "{bad}");
+        assert!(copy.queue.import(bad, &copy.turn()).is_err(), "{bad}");
     }
 }
 
@@ -577,7 +594,7 @@ fn a_report_that_is_torn_or_missing_is_told() {
         let world = World::new();
         let id = world.enqueue("t", |_| {});
         assert_eq!(world.claim(), Some(id));
-        world.queue.complete(id, holder(), result("{\"n\":1}"), world.now(), world.nonce()).unwrap();
+        world.queue.complete(id, holder(), result("{\"n\":1}"), &world.turn()).unwrap();
         let store = world.queue.store();
         let path = layout::record(id);
         let mut content = store.first_line(&path, 1_000).unwrap().unwrap();
@@ -598,7 +615,7 @@ fn an_import_that_died_is_made_up_for_when_the_line_is_given_again() {
     let key = |new: &mut NewTask| new.plan.unique = "key".parse().ok();
     let done = world.enqueue("done", |new| new.plan.max_attempts = Some(1));
     assert_eq!(world.claim(), Some(done));
-    world.queue.complete(done, holder(), result("{\"n\":1}"), world.now(), world.nonce()).unwrap();
+    world.queue.complete(done, holder(), result("{\"n\":1}"), &world.turn()).unwrap();
     world.enqueue("waits", key);
     world.enqueue("child", |new| new.plan.after = vec![done]);
     for line in &world.lines() {
@@ -611,7 +628,7 @@ fn an_import_that_died_is_made_up_for_when_the_line_is_given_again() {
             let begun = before.queue.store().clone();
             let store = if line == &world.lines()[0] { MemStore::new() } else { begun };
             let mortal = World::on(Mortal { store, calls: dying }, 1);
-            let died = mortal.queue.import(line, mortal.now(), mortal.nonce()).is_err();
+            let died = mortal.queue.import(line, &mortal.turn()).is_err();
             let again = World::on(mortal.queue.store().store.clone(), 2);
             again.import(line);
             let now = Timestamp::from_micros(again.now.get());

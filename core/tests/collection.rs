@@ -15,7 +15,7 @@ use world::{World, agent, tags};
 
 fn collect(world: &World) {
     let gc = Gc { older_than_seconds: 0, keep_last: 0, dry_run: false };
-    world.queue.gc(gc, world.now(), world.nonce()).unwrap();
+    world.queue.gc(gc, &world.turn()).unwrap();
 }
 
 fn directories_below(store: &MemStore, dir: &Dir) -> usize {
@@ -44,7 +44,7 @@ fn left_of(tasks: i64) -> (usize, usize) {
         world.complete(claimed.task.id);
     }
     let cancelling = Cancelling::new(agent(), IfHeld::Refuse);
-    world.queue.cancel(delayed, cancelling, world.now(), world.nonce()).unwrap();
+    world.queue.cancel(delayed, cancelling, &world.turn()).unwrap();
     // What has just changed is left to the next one.
     for _ in 0..2 {
         world.pass(10);

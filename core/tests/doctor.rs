@@ -17,8 +17,9 @@ use coord_core::store::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
 };
 use coord_core::tags::TagSet;
+use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
+use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, Turn};
 
 const SECOND: u64 = 1_000_000;
 
@@ -51,7 +52,7 @@ impl World {
             now: Rc::new(Cell::new(1_795_336_200 * SECOND)),
             nonces: Rc::new(Cell::new(0)),
         };
-        world.queue().init(world.now(), world.nonce()).unwrap();
+        world.queue().init(&world.turn()).unwrap();
         world
     }
 
@@ -94,6 +95,11 @@ impl World {
         Nonce::from_bits(self.nonces.get())
     }
 
+    fn turn(&self) -> Turn<'_> {
+        self.now();
+        Turn::new(self, self.nonce())
+    }
+
     fn enqueue(&self, title: &str) -> Task {
         self.enqueue_as(&self.queue(), title).unwrap()
     }
@@ -109,21 +115,21 @@ impl World {
             plan: Plan::default(),
             payload: JsonObject::parse("{}").unwrap(),
         };
-        queue.enqueue(new, self.now(), self.nonce()).map(|enqueued| enqueued.task)
+        queue.enqueue(new, &self.turn()).map(|enqueued| enqueued.task)
     }
 
     fn claim(&self, run_id: &str) -> Option<Claimed> {
         let request = ClaimRequest::any(run(run_id), 1_000);
-        self.queue().claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap().claimed
+        self.queue().claim(&request, Thoroughness::Full, &self.turn()).unwrap().claimed
     }
 
     fn complete(&self, id: TaskId, run_id: &str) -> Result<(), Error> {
         let result = JsonObject::parse(r#"{"done":true}"#).unwrap();
-        self.queue().complete(id, claimant(run_id), Some(result), self.now(), self.nonce()).map(|_| ())
+        self.queue().complete(id, claimant(run_id), Some(result), &self.turn()).map(|_| ())
     }
 
     fn release(&self, id: TaskId, run_id: &str) {
-        self.queue().release(id, claimant(run_id), 0, self.now(), self.nonce()).unwrap();
+        self.queue().release(id, claimant(run_id), 0, &self.turn()).unwrap();
     }
 
     /// How many tasks can be claimed and completed until there is none.
@@ -141,7 +147,7 @@ impl World {
     }
 
     fn repair_as(&self, queue: &Queue<Agent>) -> Result<Diagnosis, Error> {
-        queue.repair(self.now(), &mut || self.nonce())
+        queue.repair(&self.turn())
     }
 
     /// Where a task's entries are, less what was quarantined.
@@ -177,6 +183,13 @@ impl World {
 
     fn link(&self, from: &Path, to: &Path) {
         assert_eq!(self.files.link(from, to), Ok(Linked::Now));
+    }
+}
+
+/// A turn takes no time, unless the test or its medium says so.
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.now.get())
     }
 }
 
@@ -342,10 +355,10 @@ fn a_queue_in_every_state_is_healthy_and_examined_without_a_change() {
             "done" => world.complete(id, run_id).unwrap(),
             "failed" => {
                 let error = "broke".parse::<ErrorMessage>().unwrap();
-                queue.fail(id, claimant(run_id), Failing::from(error), world.now(), world.nonce()).unwrap();
+                queue.fail(id, claimant(run_id), Failing::from(error), &world.turn()).unwrap();
             }
             "cancelled" => {
-                queue.cancel(id, Cancelling::new(run(run_id), IfHeld::Refuse), world.now(), world.nonce()).unwrap();
+                queue.cancel(id, Cancelling::new(run(run_id), IfHeld::Refuse), &world.turn()).unwrap();
             }
             "released" => world.release(id, run_id),
             _ => {}
@@ -771,7 +784,7 @@ fn a_draft_that_is_taken_away_is_made_again() {
             beside.repair();
         }));
         let queue = world.interrupted(Some((step, doctor)));
-        assert_eq!(queue.init(world.now(), world.nonce()), Ok(true), "step {step}");
+        assert_eq!(queue.init(&world.turn()), Ok(true), "step {step}");
         if queue.store().interruption.borrow().is_some() {
             break;
         }
@@ -831,7 +844,7 @@ fn notes_tell_what_is_odd_and_foreign_names_are_left_alone() {
 fn a_probe_finds_what_the_store_gives_and_leaves_nothing() {
     let world = World::new();
     let before = world.tree();
-    let medium = world.queue().probe(world.now(), world.nonce()).unwrap();
+    let medium = world.queue().probe(&world.turn()).unwrap();
     let given = [
         medium.exclusive_create,
         medium.hard_links,
@@ -860,11 +873,11 @@ fn a_probe_whose_files_are_taken_away_begins_anew_and_one_that_fails_is_a_result
             beside.repair();
         }));
         let queue = world.interrupted(Some((step, doctor)));
-        let medium = queue.probe(world.now(), world.nonce()).unwrap();
+        let medium = queue.probe(&world.turn()).unwrap();
         assert_eq!(medium.degraded().len(), 1, "step {step}: {:?}", medium.degraded());
         assert_eq!(world.files.list(&layout::tmp()).unwrap(), Some(Vec::new()), "step {step}");
         let failing = World::new().interrupted(Some((step, Interruption::Death)));
-        let failed = failing.probe(world.now(), world.nonce()).unwrap();
+        let failed = failing.probe(&world.turn()).unwrap();
         assert_eq!(world.examine().quarantine, 0, "step {step}");
         let over = queue.store().interruption.borrow().is_some();
         assert_eq!(failed.refused.is_none(), over, "step {step}");

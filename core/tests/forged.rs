@@ -15,7 +15,8 @@ use coord_core::entry::{Ending, Entry, Lease, State};
 use coord_core::layout::{self, Dir};
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    BadLine, ClaimRequest, Disagreement, Failing, Finding, ImportError, Imported, Problem, Progress, Repair, Status,
+    BadLine, ClaimRequest, Disagreement, Failing, Finding, ImportError, Imported, Problem, Progress, Renewing, Repair,
+    Status,
 };
 use coord_core::store::Created;
 use coord_core::transition::Claimant;
@@ -26,7 +27,7 @@ use world::{World, attempts, holder};
 
 fn line_of(world: &World, id: TaskId) -> Value {
     let mut lines: Vec<Value> = Vec::new();
-    let findings = world.queue.export::<Error>(world.now(), world.nonce(), |line| {
+    let findings = world.queue.export::<Error>(&world.turn(), |line| {
         lines.push(serde_json::from_str(&line).unwrap());
         Ok(())
     });
@@ -42,7 +43,7 @@ fn import(line: &Value) -> (World, Result<Imported, ImportError>) {
     let world = World::new();
     world.pass(100);
     world.nonces.set(1 << 30);
-    let imported = world.queue.import(&line.to_string(), world.now(), world.nonce());
+    let imported = world.queue.import(&line.to_string(), &world.turn());
     (world, imported)
 }
 
@@ -65,7 +66,7 @@ fn is_seen_when_planted(world: &World, old: &Entry, forged: &Entry, wanted: &Dis
     };
     let examined = found(world.queue.examine(world.now()).unwrap());
     assert_eq!(examined, [(Problem::Disagrees(wanted.clone()), Repair::Left)]);
-    let repaired = world.queue.repair(world.now(), &mut || world.nonce()).unwrap();
+    let repaired = world.queue.repair(&world.turn()).unwrap();
     assert_eq!(found(repaired), [(Problem::Disagrees(wanted.clone()), becomes)]);
     let left = found(world.queue.examine(world.now()).unwrap());
     assert!(left.iter().all(|(problem, _)| *problem == Problem::NoEntry), "{left:?}");
@@ -101,7 +102,7 @@ fn nobody_is_shown_under_another_run_id_than_its_own() {
     let alice = long_named("alice");
     assert_eq!(claim_as(&world, &alice), id);
     let claimant = Claimant { run_id: alice.clone(), nonce: None };
-    world.queue.complete(id, claimant, None, world.now(), world.nonce()).unwrap();
+    world.queue.complete(id, claimant, None, &world.turn()).unwrap();
     let mut line = line_of(&world, id);
     assert_eq!(line["run_id"], alice.as_str());
     line["run_id"] = "MALLORY".into();
@@ -122,7 +123,7 @@ fn nobody_is_shown_under_another_run_id_than_its_own() {
     assert_eq!(claim_as(&world, &alice), again);
     assert_eq!((claimer(), world.item(again).claimer_run_id.unwrap()), (alice.to_string(), alice.to_string()));
     plant(&world, &text, "\"MALLORY\"");
-    let repaired = world.queue.repair(world.now(), &mut || world.nonce()).unwrap();
+    let repaired = world.queue.repair(&world.turn()).unwrap();
     assert_eq!(repaired.defects.iter().map(|defect| defect.became).collect::<Vec<_>>(), [Repair::Quarantined]);
     assert!(world.queue.examine(world.now()).unwrap().is_healthy());
 }
@@ -177,7 +178,7 @@ fn an_end_that_cannot_be_is_refused_and_one_that_can_be_is_marked() {
     world.pass(6);
     world.claims(id);
     let result = JsonObject::parse(r#"{"pr":42}"#).ok();
-    world.queue.complete(id, holder(), result, world.now(), world.nonce()).unwrap();
+    world.queue.complete(id, holder(), result, &world.turn()).unwrap();
     let line = line_of(&world, id);
 
     // It is as it may have been, and nothing proves that it was so.
@@ -232,8 +233,8 @@ fn only_what_cannot_be_proven_is_marked_as_imported() {
     let [waiting, cancelled, held] = ["waiting", "cancelled", "held"].map(|title| world.enqueue(title));
     let cancelling =
         coord_core::queue::Cancelling::new("boss".parse().unwrap(), coord_core::transition::IfHeld::Refuse);
-    world.queue.cancel(cancelled, cancelling, world.now(), world.nonce()).unwrap();
-    world.queue.complete(waiting, holder(), None, world.now(), world.nonce()).unwrap_err();
+    world.queue.cancel(cancelled, cancelling, &world.turn()).unwrap();
+    world.queue.complete(waiting, holder(), None, &world.turn()).unwrap_err();
     world.pass(1);
     let request = ClaimRequest::any("agent".parse().unwrap(), 10);
     let first = world.claim_as(&request).unwrap().task.id;
@@ -298,7 +299,7 @@ fn a_line_tells_each_report_once_and_no_more_than_a_file_takes() {
 #[test]
 fn a_line_is_no_longer_than_an_export_writes_one() {
     let world = World::new();
-    let result = world.queue.import(&" ".repeat(limits::LINE_BYTES + 1), world.now(), world.nonce());
+    let result = world.queue.import(&" ".repeat(limits::LINE_BYTES + 1), &world.turn());
     let (bytes, max) = (limits::LINE_BYTES + 1, limits::LINE_BYTES);
     assert_eq!(result, Err(ImportError::Line(BadLine::TooLong { what: "the line", bytes, max })));
 
@@ -308,17 +309,20 @@ fn a_line_is_no_longer_than_an_export_writes_one() {
     let long = |chars| "\u{7}".repeat(chars);
     let fail = |error: &str, is_final| {
         let error = error.parse().unwrap();
-        world.queue.fail(id, holder(), Failing { error, is_final }, world.now(), world.nonce())
+        world.queue.fail(id, holder(), Failing { error, is_final }, &world.turn())
     };
     for attempt in 0..200 {
         world.pass(1);
         world.claims(id);
         let progress = Progress { progress: None, note: long(limits::NOTE_CHARS).parse().ok() };
-        world.queue.heartbeat(id, holder(), None, Some(progress), world.now(), world.nonce()).unwrap();
+        world
+            .queue
+            .heartbeat(id, holder(), Renewing { progress: Some(progress), ..Renewing::default() }, &world.turn())
+            .unwrap();
         fail(&long(if attempt < 110 { limits::ERROR_CHARS } else { 1 }), false).unwrap();
     }
     let mut lines = Vec::new();
-    let findings = world.queue.export::<Error>(world.now(), world.nonce(), |line| {
+    let findings = world.queue.export::<Error>(&world.turn(), |line| {
         lines.push(line);
         Ok(())
     });
@@ -326,7 +330,7 @@ fn a_line_is_no_longer_than_an_export_writes_one() {
     assert!(lines[0].len() <= limits::EXPORT_BYTES, "{}", lines[0].len());
     let copy = World::new();
     copy.pass(1_000);
-    assert_eq!(copy.queue.import(&lines[0], copy.now(), copy.nonce()), Ok(Imported::Now(id)));
+    assert_eq!(copy.queue.import(&lines[0], &copy.turn()), Ok(Imported::Now(id)));
     assert_eq!(copy.queue.show(id, copy.now()).unwrap().history.len(), 400 - reports);
     copy.assert_healthy();
 
@@ -356,7 +360,7 @@ fn of_results_that_came_too_late_a_few_are_kept_and_the_newest_of_them_answered(
     for agent in [0].into_iter().chain(0..20) {
         let claimant = Claimant { run_id: name(agent), nonce: Some(nonces[agent as usize]) };
         let result = JsonObject::parse(&format!("{{\"n\":{agent}}}")).ok();
-        world.queue.complete(id, claimant, result, world.now(), world.nonce()).unwrap_err();
+        world.queue.complete(id, claimant, result, &world.turn()).unwrap_err();
     }
     let left_out = world.queue.take_findings().iter().map(Finding::to_string).collect::<Vec<_>>();
     assert_eq!(left_out.len(), 1, "{left_out:?}");

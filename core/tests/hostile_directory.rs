@@ -11,7 +11,9 @@ use arbitrary::{check, damaged, damaged_name, entry, nonce, queue_name, record, 
 use coord_core::entry::{Entry, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
-use coord_core::queue::{Cancelling, Claim, ClaimRequest, Failing, Filter, NewTask, Plan, Thoroughness, Watch};
+use coord_core::queue::{
+    Cancelling, Claim, ClaimRequest, Failing, Filter, NewTask, Plan, Renewing, Thoroughness, Watch,
+};
 use coord_core::store::mem::MemStore;
 use coord_core::store::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
@@ -19,7 +21,7 @@ use coord_core::store::{
 use coord_core::tags::TagSet;
 use coord_core::task::Record;
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, limits};
+use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, Turn, limits};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -43,10 +45,10 @@ fn a_task_beside_garbage_is_claimed_and_completed() {
     check(16, (vec(thing(), 0..12), record()), |(things, record)| {
         let now = before_the_end(record.created_at);
         let queue = Queue::open(filled(&things, |path| !is_where_a_directory_belongs(path))).unwrap();
-        let id = queue.enqueue(new_task(&record), now, Nonce::from_bits(u64::MAX)).unwrap().task.id;
+        let id = queue.enqueue(new_task(&record), &Turn::new(&now, Nonce::from_bits(u64::MAX))).unwrap().task.id;
 
         let request = ClaimRequest::any(agent(), 10);
-        let claim = |nonce| match queue.claim(&request, Thoroughness::Full, now, Nonce::from_bits(nonce)) {
+        let claim = |nonce| match queue.claim(&request, Thoroughness::Full, &Turn::new(&now, Nonce::from_bits(nonce))) {
             Ok(Claim { claimed, .. }) => Some(claimed.unwrap().task.id),
             // Two entries became one name, which a filesystem passes over: one of them is gone.
             Err(Error::Store(error)) if error.kind == StoreErrorKind::Other => None,
@@ -57,7 +59,7 @@ fn a_task_beside_garbage_is_claimed_and_completed() {
 
         let claimant = Claimant { run_id: agent(), nonce: None };
         let result = JsonObject::parse("{\"done\":1}").unwrap();
-        queue.complete(id, claimant, Some(result.clone()), now, Nonce::from_bits(u64::MAX - 1)).unwrap();
+        queue.complete(id, claimant, Some(result.clone()), &Turn::new(&now, Nonce::from_bits(u64::MAX - 1))).unwrap();
         let filter = Filter { run_id: Some(agent()), limit: 1_000, ..Filter::default() };
         let items = queue.tasks(&filter, now).unwrap().items;
         let item = items.iter().find(|item| item.task.id == id).unwrap();
@@ -85,7 +87,7 @@ fn a_record_that_is_too_long_is_read_in_part_and_quarantined() {
     store.place(&home.file(entry.to_string()), &vec![b' '; 4 * limits::RECORD_BYTES]);
     let queue = Queue::open(store).unwrap();
     let request = ClaimRequest::any(agent(), 10);
-    let claim = queue.claim(&request, Thoroughness::Full, now, Nonce::from_bits(2)).unwrap();
+    let claim = queue.claim(&request, Thoroughness::Full, &Turn::new(&now, Nonce::from_bits(2))).unwrap();
     assert!(claim.claimed.is_none() && claim.findings.len() == 1);
     assert_eq!(queue.store().most_read.get(), limits::RECORD_BYTES);
 }
@@ -233,6 +235,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 fn run(queue: &Queue<Frugal>, things: &[Thing], operation: &Operation) -> Result<(), Error> {
     let Operation { kind, which, run_id, now, nonce } = operation.clone();
+    let turn = &Turn::new(&now, nonce);
     let tasks: Vec<&ForgedTask> = things.iter().filter_map(Thing::task).collect();
     let task = (!tasks.is_empty()).then(|| tasks[which.index(tasks.len())]);
     let id = task.map_or(TaskId::of_canonical(b"nobody's"), |task| task.entry.id);
@@ -242,26 +245,24 @@ fn run(queue: &Queue<Frugal>, things: &[Thing], operation: &Operation) -> Result
     let request = ClaimRequest { queues: of_one.iter().cloned().collect(), ..any.clone() };
     let filter = Filter { limit: 1_000, ..Filter::default() };
     match kind {
-        Kind::Init => queue.init(now, nonce).map(drop),
-        Kind::Enqueue => {
-            task.map_or(Ok(()), |task| queue.enqueue(new_task(&task.record), before_the_end(now), nonce).map(drop))
-        }
-        Kind::Claim => queue.claim(&any, Thoroughness::Full, now, nonce).map(drop),
+        Kind::Init => queue.init(turn).map(drop),
+        Kind::Enqueue => task.map_or(Ok(()), |task| {
+            queue.enqueue(new_task(&task.record), &Turn::new(&before_the_end(now), nonce)).map(drop)
+        }),
+        Kind::Claim => queue.claim(&any, Thoroughness::Full, turn).map(drop),
         Kind::WatchedClaim => {
             let mut watch = Watch::default();
-            queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), now, nonce)?;
+            queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), turn)?;
             queue.may_have_changed(&watch, now).map(drop)
         }
-        Kind::Heartbeat => queue.heartbeat(id, claimant, None, None, now, nonce).map(drop),
-        Kind::Complete => queue.complete(id, claimant, JsonObject::parse("{\"a\":1}").ok(), now, nonce).map(drop),
-        Kind::Fail => {
-            queue.fail(id, claimant, Failing::from("no".parse::<ErrorMessage>().unwrap()), now, nonce).map(drop)
-        }
-        Kind::Release => queue.release(id, claimant, 0, now, nonce).map(drop),
-        Kind::Cancel => queue.cancel(id, Cancelling::new(run_id, IfHeld::Force), now, nonce).map(drop),
+        Kind::Heartbeat => queue.heartbeat(id, claimant, Renewing::default(), turn).map(drop),
+        Kind::Complete => queue.complete(id, claimant, JsonObject::parse("{\"a\":1}").ok(), turn).map(drop),
+        Kind::Fail => queue.fail(id, claimant, Failing::from("no".parse::<ErrorMessage>().unwrap()), turn).map(drop),
+        Kind::Release => queue.release(id, claimant, 0, turn).map(drop),
+        Kind::Cancel => queue.cancel(id, Cancelling::new(run_id, IfHeld::Force), turn).map(drop),
         Kind::Tasks => queue.tasks(&filter, now).map(drop),
         Kind::Examine => queue.examine(now).map(drop),
-        Kind::Repair => queue.repair(now, &mut Nonce::from_bits(0x7e9a_1200).counted_on()).map(drop),
+        Kind::Repair => queue.repair(&Turn::new(&now, Nonce::from_bits(0x7e9a_1200))).map(drop),
         Kind::TasksOfOne => queue.tasks(&Filter { queue: of_one, run_id: Some(run_id), ..filter }, now).map(drop),
     }
 }

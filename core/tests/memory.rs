@@ -9,11 +9,12 @@ use std::rc::Rc;
 
 use coord_core::layout::{Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce};
-use coord_core::queue::{Cancelling, ClaimRequest, Filter, NewTask, Plan, Thoroughness};
+use coord_core::queue::{Cancelling, ClaimRequest, Filter, NewTask, Plan, Renewing, Thoroughness};
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError};
+use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{JsonObject, Queue, Store, TaskId, Timestamp};
+use coord_core::{JsonObject, Queue, Store, TaskId, Timestamp, Turn};
 
 /// One directory, its clock, and two agents that go on.
 struct World {
@@ -46,6 +47,11 @@ impl World {
         Nonce::from_bits(self.nonces.get())
     }
 
+    fn turn(&self) -> Turn<'_> {
+        self.now();
+        Turn::new(self, self.nonce())
+    }
+
     fn enqueue(&self, by: &Queue<View>, title: &str, priority: i64, queue: &str) -> TaskId {
         let new = NewTask {
             title: title.parse().unwrap(),
@@ -57,13 +63,13 @@ impl World {
             plan: Plan::default(),
             payload: JsonObject::parse("{}").unwrap(),
         };
-        by.enqueue(new, self.now(), self.nonce()).unwrap().task.id
+        by.enqueue(new, &self.turn()).unwrap().task.id
     }
 
     /// The title of what the agent claims, or nothing.
     fn claim(&self, by: &Queue<View>) -> Option<(String, TaskId)> {
         let request = ClaimRequest::any("agent".parse().unwrap(), 100);
-        let claim = by.claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap();
+        let claim = by.claim(&request, Thoroughness::Full, &self.turn()).unwrap();
         claim.claimed.map(|claimed| (claimed.task.record.title.to_string(), claimed.task.id))
     }
 
@@ -74,7 +80,7 @@ impl World {
     }
 
     fn release(&self, by: &Queue<View>, id: TaskId) {
-        by.release(id, claimant(), 0, self.now(), self.nonce()).unwrap();
+        by.release(id, claimant(), 0, &self.turn()).unwrap();
     }
 
     /// What the agent asks of the store meanwhile.
@@ -82,6 +88,13 @@ impl World {
         self.medium.calls.take();
         act();
         self.medium.calls.take()
+    }
+}
+
+/// A turn takes no time, unless the test or its medium says so.
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        self.pass(0)
     }
 }
 
@@ -109,10 +122,9 @@ fn a_queue_that_goes_on_reads_one_directory_in_10_ms_for_claims_and_none_for_wha
     // What is set for queues, six directories on the way, the time bucket.
     assert_eq!(claim, ["stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "stamp", "list", "read", "rename"]);
     let heartbeat =
-        world.calls(|| drop(world.ann.heartbeat(ids[0], claimant(), None, None, world.now(), world.nonce()).unwrap()));
+        world.calls(|| drop(world.ann.heartbeat(ids[0], claimant(), Renewing::default(), &world.turn()).unwrap()));
     assert_eq!(heartbeat, ["rename"]);
-    let complete =
-        world.calls(|| drop(world.ann.complete(ids[0], claimant(), None, world.now(), world.nonce()).unwrap()));
+    let complete = world.calls(|| drop(world.ann.complete(ids[0], claimant(), None, &world.turn()).unwrap()));
     // Nobody waits for it.
     assert_eq!(complete, ["rename", "sync_dir", "stamp"]);
 }
@@ -140,14 +152,12 @@ fn an_operation_makes_no_more_changes_than_it_must() {
     for _ in 0..4 {
         assert_eq!(changes(&mut || ids.push(world.claims(&world.ann, "t"))), ["rename"]);
     }
-    let heartbeat = |id| world.ann.heartbeat(id, claimant(), None, None, world.now(), world.nonce()).unwrap();
+    let heartbeat = |id| world.ann.heartbeat(id, claimant(), Renewing::default(), &world.turn()).unwrap();
     assert_eq!(changes(&mut || drop(heartbeat(ids[0]))), ["rename"]);
-    let complete = |id, result| world.ann.complete(id, claimant(), result, world.now(), world.nonce()).unwrap();
+    let complete = |id, result| world.ann.complete(id, claimant(), result, &world.turn()).unwrap();
     assert_eq!(changes(&mut || drop(complete(ids[0], None))), ["rename"]);
     assert_eq!(changes(&mut || drop(complete(ids[1], result()))), ["append", "flush", "rename"]);
-    let fail = |id| {
-        world.ann.fail(id, claimant(), "broke".parse::<ErrorMessage>().unwrap().into(), world.now(), world.nonce())
-    };
+    let fail = |id| world.ann.fail(id, claimant(), "broke".parse::<ErrorMessage>().unwrap().into(), &world.turn());
     assert_eq!(changes(&mut || drop(fail(ids[2]).unwrap())), ["append", "flush", "rename"]);
     assert_eq!(changes(&mut || world.release(&world.ann, ids[3])), ["rename"]);
     assert_eq!(changes(&mut || drop(world.ann.tasks(&Filter::default(), world.now()).unwrap())), none);
@@ -218,7 +228,7 @@ fn what_an_agent_has_cancelled_itself_is_no_race_that_it_lost() {
     world.pass(1_000_000);
     assert_eq!((0..2).map(|_| world.claims(&world.ann, "t")).collect::<Vec<_>>(), tasks[..2]);
     let cancelling = Cancelling::new("agent".parse().unwrap(), IfHeld::Refuse);
-    world.ann.cancel(tasks[2], cancelling, world.now(), world.nonce()).unwrap();
+    world.ann.cancel(tasks[2], cancelling, &world.turn()).unwrap();
     assert_eq!(world.claims(&world.ann, "t"), tasks[3]);
 }
 
@@ -283,12 +293,15 @@ fn a_lease_whose_name_has_changed_since_is_found_all_the_same() {
     let id = world.enqueue(&world.bob, "t", 0, "q");
     world.claims(&world.ann, "t");
     // Another process of the same agent.
-    world.bob.heartbeat(id, claimant(), Some(50), None, world.now(), world.nonce()).unwrap();
-    world.ann.heartbeat(id, claimant(), None, None, world.now(), world.nonce()).unwrap();
-    world.bob.heartbeat(id, claimant(), None, None, world.now(), world.nonce()).unwrap();
-    let done = world.ann.complete(id, claimant(), None, world.now(), world.nonce()).unwrap();
+    world
+        .bob
+        .heartbeat(id, claimant(), Renewing { lease_seconds: Some(50), ..Renewing::default() }, &world.turn())
+        .unwrap();
+    world.ann.heartbeat(id, claimant(), Renewing::default(), &world.turn()).unwrap();
+    world.bob.heartbeat(id, claimant(), Renewing::default(), &world.turn()).unwrap();
+    let done = world.ann.complete(id, claimant(), None, &world.turn()).unwrap();
     assert_eq!(done.status.as_str(), "completed");
-    let again = world.ann.complete(id, claimant(), None, world.now(), world.nonce());
+    let again = world.ann.complete(id, claimant(), None, &world.turn());
     assert_eq!(again.unwrap_err().code(), "already_terminal");
 }
 
@@ -298,15 +311,15 @@ fn a_claimant_is_judged_by_what_is_there_and_not_by_what_is_remembered() {
     let id = world.enqueue(&world.bob, "t", 0, "q");
     world.claims(&world.ann, "t");
     world.release(&world.bob, id);
-    let refused = world.ann.heartbeat(id, claimant(), None, None, world.now(), world.nonce()).unwrap_err();
+    let refused = world.ann.heartbeat(id, claimant(), Renewing::default(), &world.turn()).unwrap_err();
     assert_eq!(refused.code(), "not_claimed");
     world.claims(&world.ann, "t");
     world.release(&world.bob, id);
     let other = ClaimRequest::any("other".parse().unwrap(), 100);
-    world.bob.claim(&other, Thoroughness::Full, world.now(), world.nonce()).unwrap();
+    world.bob.claim(&other, Thoroughness::Full, &world.turn()).unwrap();
     // By the name that `ann` remembers, it is still the agent's.
     let other = Claimant { run_id: other.run_id, nonce: None };
-    world.ann.heartbeat(id, other, None, None, world.now(), world.nonce()).unwrap();
+    world.ann.heartbeat(id, other, Renewing::default(), &world.turn()).unwrap();
 }
 
 /// A store in memory that notes what it is asked, with a clock by which it stamps what changes.

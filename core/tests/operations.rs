@@ -10,13 +10,14 @@ use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Released, Status, Step,
-    Thoroughness, WaitingClaim, Watch,
+    Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Released, Renewing, Status,
+    Step, Thoroughness, WaitingClaim, Watch,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError};
+use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld, Refusal};
-use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, limits};
+use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, Turn, limits};
 
 /// A queue with a clock and nonces of its own.
 struct World {
@@ -48,6 +49,11 @@ impl World {
         Nonce::from_bits(self.nonces.get())
     }
 
+    fn turn(&self) -> Turn<'_> {
+        self.now();
+        Turn::new(self, self.nonce())
+    }
+
     fn enqueue(&self, title: &str) -> TaskId {
         self.enqueue_as(title, |_| {}).id
     }
@@ -64,7 +70,7 @@ impl World {
             payload: JsonObject::parse("{}").unwrap(),
         };
         change(&mut new);
-        self.queue.enqueue(new, self.now(), self.nonce()).unwrap().task
+        self.queue.enqueue(new, &self.turn()).unwrap().task
     }
 
     fn claim(&self, run_id: &str) -> Option<Claimed> {
@@ -74,12 +80,12 @@ impl World {
     fn claim_from(&self, run_id: &str, queue: Option<&str>) -> Option<Claimed> {
         let queues = queue.into_iter().map(|queue| queue.parse().unwrap()).collect();
         let request = ClaimRequest { queues, ..ClaimRequest::any(run(run_id), 10) };
-        self.queue.claim(&request, Thoroughness::Full, self.now(), self.nonce()).unwrap().claimed
+        self.queue.claim(&request, Thoroughness::Full, &self.turn()).unwrap().claimed
     }
 
     fn complete(&self, id: TaskId, run_id: &str, result: &str) -> Result<Option<JsonObject>, Error> {
         let result = JsonObject::parse(result).unwrap();
-        let record = self.queue.complete(id, claimant(run_id), Some(result), self.now(), self.nonce())?;
+        let record = self.queue.complete(id, claimant(run_id), Some(result), &self.turn())?;
         Ok(record.result)
     }
 
@@ -92,6 +98,13 @@ impl World {
     fn entries(&self, id: TaskId) -> Vec<Entry> {
         let files = self.queue.store().inner.files();
         files.iter().filter_map(|path| Entry::parse(&path.name)).filter(|entry| entry.id == id).collect()
+    }
+}
+
+/// A turn takes no time, unless the test or its medium says so.
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.now.get())
     }
 }
 
@@ -148,7 +161,8 @@ fn equal_tasks_of_one_microsecond_are_two_tasks() {
         plan: Plan::default(),
         payload: JsonObject::parse("{}").unwrap(),
     };
-    let ids: Vec<TaskId> = (0..3).map(|_| world.queue.enqueue(new(), now, world.nonce()).unwrap().task.id).collect();
+    let ids: Vec<TaskId> =
+        (0..3).map(|_| world.queue.enqueue(new(), &Turn::new(&now, world.nonce())).unwrap().task.id).collect();
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
     assert_eq!(titles(|| world.claim("agent")).len(), 3);
 }
@@ -157,7 +171,7 @@ fn equal_tasks_of_one_microsecond_are_two_tasks() {
 fn each_operation_changes_as_little_as_the_protocol_says() {
     let world = World::new();
     let store = world.queue.store();
-    world.queue.init(world.now(), world.nonce()).unwrap();
+    world.queue.init(&world.turn()).unwrap();
     // Directories are made once per first byte of an id and once per 8 ms of enqueuing. Here they are there already.
     for (name, digits) in [("tasks", 2), ("claimed", 1), ("done", 2), ("records", 2)] {
         for shard in 0..16_u32.pow(digits) {
@@ -182,9 +196,9 @@ fn each_operation_changes_as_little_as_the_protocol_says() {
     let [first, second] = [first, second].map(|id| id.get().unwrap());
     assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, first)), ["rename"]);
     let heartbeat =
-        || assert!(world.queue.heartbeat(first, claimant("agent"), None, None, world.now(), world.nonce()).is_ok());
+        || assert!(world.queue.heartbeat(first, claimant("agent"), Renewing::default(), &world.turn()).is_ok());
     assert_eq!(mutations(&heartbeat), ["rename"]);
-    let release = || assert!(world.queue.release(first, claimant("agent"), 0, world.now(), world.nonce()).is_ok());
+    let release = || assert!(world.queue.release(first, claimant("agent"), 0, &world.turn()).is_ok());
     assert_eq!(mutations(&release), ["rename"]);
     assert_eq!(mutations(&|| assert_eq!(world.claim("agent").unwrap().task.id, first)), ["rename"]);
     assert_eq!(mutations(&|| assert!(world.complete(first, "agent", "{}").is_ok())), ["rename"]);
@@ -237,7 +251,10 @@ fn a_late_holder_that_nobody_overtook_may_still_finish() {
             assert_eq!(world.claim_from("sweeper", Some("none")), None);
             assert_eq!(world.status(id), Status::TimedOut, "after the sweep");
         }
-        world.queue.heartbeat(id, claimant("slow"), Some(5), None, world.now(), world.nonce()).unwrap();
+        world
+            .queue
+            .heartbeat(id, claimant("slow"), Renewing { lease_seconds: Some(5), ..Renewing::default() }, &world.turn())
+            .unwrap();
         assert_eq!(world.status(id), Status::Claimed);
         assert_eq!(world.claim("next").unwrap().task.id, other);
         world.pass(6);
@@ -253,7 +270,7 @@ fn a_heartbeat_keeps_the_lease_as_long_as_it_was_given_for() {
     world.claim("agent").unwrap();
     for _ in 0..5 {
         world.pass(9);
-        let record = world.queue.heartbeat(id, claimant("agent"), None, None, world.now(), world.nonce()).unwrap();
+        let record = world.queue.heartbeat(id, claimant("agent"), Renewing::default(), &world.turn()).unwrap();
         assert_eq!(record.expires_at.micros_since(record.heartbeat_at), 10 * SECOND);
         assert_eq!(world.claim("other"), None);
     }
@@ -284,7 +301,7 @@ fn asking_whether_a_task_is_still_held_says_what_a_heartbeat_would_and_changes_n
     assert_eq!(held("a"), Ok(()), "nobody has taken it over yet");
     assert!(world.claim("b").is_some());
     assert_eq!((held("a"), held("b")), (Err("lease_lost"), Ok(())));
-    world.queue.cancel(id, Cancelling::new(run("boss"), IfHeld::Force), world.now(), world.nonce()).unwrap();
+    world.queue.cancel(id, Cancelling::new(run("boss"), IfHeld::Force), &world.turn()).unwrap();
     assert_eq!(held("b"), Err("already_terminal"));
 }
 
@@ -300,7 +317,7 @@ fn a_released_task_is_anybodys_at_once_and_its_former_holders_no_more() {
             world.pass(11);
             assert_eq!(world.claim_from("sweeper", Some("none")), None);
         }
-        let released = world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).unwrap();
+        let released = world.queue.release(id, claimant("agent"), 0, &world.turn()).unwrap();
         assert_eq!(
             released,
             Released { task_id: id, status: Status::Pending, generation: 1, attempt: 0, scheduled_at: None }
@@ -309,22 +326,16 @@ fn a_released_task_is_anybodys_at_once_and_its_former_holders_no_more() {
         let code = |outcome: Result<_, Error>| outcome.map_err(|error| error.code());
         let late = || code(world.complete(id, "agent", "{}").map(drop));
         assert_eq!(late(), Err("not_claimed"));
-        assert_eq!(
-            code(world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).map(drop)),
-            Err("not_claimed")
-        );
+        assert_eq!(code(world.queue.release(id, claimant("agent"), 0, &world.turn()).map(drop)), Err("not_claimed"));
 
         world.pass(1_000_000);
         let taken = world.claim_from("other", Some("q")).unwrap();
         assert_eq!((taken.task.id, taken.record.generation, taken.record.attempt), (id, 2, 1));
         assert_eq!(late(), Err("lease_lost"));
-        assert_eq!(
-            code(world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).map(drop)),
-            Err("lease_lost")
-        );
+        assert_eq!(code(world.queue.release(id, claimant("agent"), 0, &world.turn()).map(drop)), Err("lease_lost"));
         assert!(world.complete(id, "other", "{}").is_ok());
         assert_eq!(
-            code(world.queue.release(id, claimant("other"), 0, world.now(), world.nonce()).map(drop)),
+            code(world.queue.release(id, claimant("other"), 0, &world.turn()).map(drop)),
             Err("already_terminal")
         );
         assert_eq!(world.entries(id).len(), 1);
@@ -341,10 +352,7 @@ fn a_task_whose_record_cannot_be_trusted_is_not_released_and_its_holder_may_stil
         store.create(path, b"{").unwrap();
     }
     let held = world.entries(id);
-    assert!(matches!(
-        world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()),
-        Err(Error::Corrupt { .. })
-    ));
+    assert!(matches!(world.queue.release(id, claimant("agent"), 0, &world.turn()), Err(Error::Corrupt { .. })));
     assert_eq!(world.entries(id), held, "nothing was changed");
     assert!(world.complete(id, "agent", "{}").is_ok());
 }
@@ -377,9 +385,7 @@ fn what_ran_out_unclaimed_has_ended_whether_or_not_it_was_moved() {
             matches!(outcome, Err(Error::Refused { refusal: Refusal::AlreadyEnded { .. }, .. }))
         };
         assert!(ended(world.complete(id, "agent", "{}").map(|_| ())));
-        assert!(ended(
-            world.queue.cancel(id, Cancelling::new(run("boss"), IfHeld::Force), world.now(), world.nonce()).map(|_| ())
-        ));
+        assert!(ended(world.queue.cancel(id, Cancelling::new(run("boss"), IfHeld::Force), &world.turn()).map(|_| ())));
     }
 }
 
@@ -444,8 +450,7 @@ fn cancelling_ends_what_waits_and_with_force_what_is_held() {
         world.queue.cancel(
             id,
             Cancelling::new(run(run_id), if force { IfHeld::Force } else { IfHeld::Refuse }),
-            world.now(),
-            world.nonce(),
+            &world.turn(),
         )
     };
     assert_eq!(cancel(waiting, "boss", false).unwrap().claimer_run_id, "boss");
@@ -483,13 +488,7 @@ fn results_errors_and_payloads_are_listed_as_they_were_given() {
     world.complete(id, "agent", r#"{"sum":12345678901234567890123}"#).unwrap();
     world
         .queue
-        .fail(
-            failed,
-            claimant("agent"),
-            Failing::from("no \"luck\"".parse::<ErrorMessage>().unwrap()),
-            world.now(),
-            world.nonce(),
-        )
+        .fail(failed, claimant("agent"), Failing::from("no \"luck\"".parse::<ErrorMessage>().unwrap()), &world.turn())
         .unwrap();
     let listing = world.queue.tasks(&everything(), world.now()).unwrap();
     let item = |id| listing.items.iter().find(|item| item.task.id == id).unwrap();
@@ -532,7 +531,7 @@ fn a_record_that_cannot_be_trusted_is_quarantined_and_holds_up_nobody() {
         store.create(&path, b"{\"title\":").unwrap();
     }
     let request = ClaimRequest::any(run("agent"), 10);
-    let claim = world.queue.claim(&request, Thoroughness::Full, world.now(), world.nonce()).unwrap();
+    let claim = world.queue.claim(&request, Thoroughness::Full, &world.turn()).unwrap();
     assert_eq!(claim.claimed.unwrap().task.id, whole);
     assert!(claim.findings[0].to_string().contains(&torn.to_string()), "{:?}", claim.findings);
     assert!(
@@ -630,7 +629,7 @@ fn a_watch_tells_when_to_ask_again() {
     let ask = |watch: &mut Watch, queue: Option<&str>| {
         let queues = queue.into_iter().map(|queue| queue.parse().unwrap()).collect();
         let request = ClaimRequest { queues, ..ClaimRequest::any(run("agent"), 10) };
-        let claim = world.queue.claim_or_watch(&request, Thoroughness::Full, Some(watch), world.now(), world.nonce());
+        let claim = world.queue.claim_or_watch(&request, Thoroughness::Full, Some(watch), &world.turn());
         claim.unwrap().claimed.map(|claimed| claimed.task.id)
     };
     for queue in [None, Some("default")] {
@@ -642,7 +641,7 @@ fn a_watch_tells_when_to_ask_again() {
         assert_eq!(world.queue.may_have_changed(&watch, world.now()), Ok(true), "a task came");
         assert_eq!(ask(&mut watch, queue), Some(id));
         assert_eq!(ask(&mut watch, queue), None);
-        world.queue.release(id, claimant("agent"), 0, world.now(), world.nonce()).unwrap();
+        world.queue.release(id, claimant("agent"), 0, &world.turn()).unwrap();
         assert_eq!(world.queue.may_have_changed(&watch, world.now()), Ok(true), "the task came back");
         assert_eq!(ask(&mut watch, queue), Some(id));
         assert_eq!(ask(&mut watch, queue), None);
@@ -655,11 +654,10 @@ fn a_watch_tells_when_to_ask_again() {
 #[test]
 fn a_waiting_claim_says_where_a_task_would_come_and_sleeps_longer_if_it_is_told() {
     let world = World::new();
-    world.queue.init(world.now(), world.nonce()).unwrap();
+    world.queue.init(&world.turn()).unwrap();
     let request = ClaimRequest::any(run("agent"), 10);
     let mut waiting = WaitingClaim::new(request, Duration::from_secs(60));
-    let step =
-        |waiting: &mut WaitingClaim| waiting.step(&world.queue, Duration::ZERO, world.now(), world.nonce()).unwrap();
+    let step = |waiting: &mut WaitingClaim| waiting.step(&world.queue, Duration::ZERO, &world.turn()).unwrap();
     let sleeps = |step: Step| match step {
         Step::Sleep(time) => time,
         Step::Done(claim) => panic!("{claim:?}"),

@@ -13,7 +13,7 @@ use coord_core::layout::{self, Dir, Path, StateDir, shard_of};
 use coord_core::name::{QueueName, RunId};
 use coord_core::queue::{
     Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Notice,
-    Percentiles, Progress, ReportKind, Retrying, Sort, Start, Status, TaskWatch, Until, WaitingEnd,
+    Percentiles, Progress, Renewing, ReportKind, Retrying, Sort, Start, Status, TaskWatch, Until, WaitingEnd,
 };
 use coord_core::request::{BadRequest, FilterDraft};
 use coord_core::tags::Choice;
@@ -47,16 +47,13 @@ fn a_task_is_tried_as_often_as_it_may_be_and_each_failure_is_kept() {
     assert_eq!(world.item(id).error.unwrap().as_str(), "third");
     world.assert_healthy();
 
-    let back = world.queue.retry(id, Retrying::default(), world.now(), world.nonce()).unwrap().released;
+    let back = world.queue.retry(id, Retrying::default(), &world.turn()).unwrap().released;
     assert_eq!((back.status, back.attempt, back.generation), (Status::Pending, 0, 3));
     world.claims(id);
     world.complete(id);
     assert_eq!(world.history(id).len(), 3, "what was reported stays");
     assert!(world.item(id).error.is_none(), "that was of an earlier attempt");
-    assert!(matches!(
-        world.queue.retry(id, Retrying::default(), world.now(), world.nonce()),
-        Err(Error::Refused { .. })
-    ));
+    assert!(matches!(world.queue.retry(id, Retrying::default(), &world.turn()), Err(Error::Refused { .. })));
     world.assert_healthy();
 }
 
@@ -85,7 +82,7 @@ fn a_final_failure_ends_a_task_with_attempts_left() {
     let id = world.enqueue_with("hopeless", attempts(5, 0)).unwrap();
     world.claims(id);
     let failing = Failing { error: "never".parse().unwrap(), is_final: true };
-    let record = world.queue.fail(id, holder(), failing, world.now(), world.nonce()).unwrap();
+    let record = world.queue.fail(id, holder(), failing, &world.turn()).unwrap();
     assert_eq!(record.status, Status::Failed);
 }
 
@@ -97,7 +94,7 @@ fn a_task_waits_for_its_time_and_is_found_wherever_it_waits() {
     let at_a_time = world.enqueue_with("at", |new| new.plan.start = Start::At(at)).unwrap();
     let released = world.enqueue("put off");
     world.claims(released);
-    let put_off = world.queue.release(released, holder(), 70, world.now(), world.nonce()).unwrap();
+    let put_off = world.queue.release(released, holder(), 70, &world.turn()).unwrap();
     assert_eq!((put_off.status, put_off.attempt), (Status::Scheduled, 0));
     for id in [later, at_a_time, released] {
         assert_eq!(world.status(id), Status::Scheduled);
@@ -112,7 +109,7 @@ fn a_task_waits_for_its_time_and_is_found_wherever_it_waits() {
         world.complete(id);
     }
     let cancelled = world.enqueue_with("later", |new| new.plan.start = Start::After(100)).unwrap();
-    world.queue.cancel(cancelled, Cancelling::new(agent(), IfHeld::Refuse), world.now(), world.nonce()).unwrap();
+    world.queue.cancel(cancelled, Cancelling::new(agent(), IfHeld::Refuse), &world.turn()).unwrap();
     world.assert_healthy();
 }
 
@@ -152,7 +149,7 @@ fn a_task_does_as_it_was_told_if_one_that_it_waits_for_fails() {
     assert_eq!(reason.as_str(), format!("it waited for {parent}, which was failed"));
     assert!(world.item(grandchild).reason.unwrap().as_str().contains("cancelled"));
     world.claims(run);
-    world.queue.retry(parent, Retrying::default(), world.now(), world.nonce()).unwrap();
+    world.queue.retry(parent, Retrying::default(), &world.turn()).unwrap();
     world.claims(parent);
     world.complete(parent);
     world.claims(block);
@@ -194,12 +191,12 @@ fn a_task_whose_parent_was_removed_meanwhile_is_called_off_by_a_sweep() {
     world.claims(parent);
     world.fail(parent, "broke");
     let all = Gc { older_than_seconds: 0, keep_last: 0, dry_run: false };
-    assert_eq!(world.queue.gc(all, world.now(), world.nonce()).unwrap().removed, 1);
+    assert_eq!(world.queue.gc(all, &world.turn()).unwrap().removed, 1);
     store.make_dir(&layout::blocked_on(parent)).unwrap();
     for path in &blocked {
         store.rename(&hidden(path), path).unwrap();
     }
-    world.queue.sweep(world.now(), world.nonce()).unwrap();
+    world.queue.sweep(&world.turn()).unwrap();
     let statuses = [alone, among_others, goes_on].map(|id| world.status(id));
     assert_eq!(statuses, [Status::Cancelled, Status::Cancelled, Status::Pending]);
     assert_eq!(world.item(alone).reason.unwrap().as_str(), format!("it waited for {parent}, which was removed"));
@@ -221,8 +218,7 @@ fn follow_ups_come_with_the_completion_or_not_at_all() {
     let id = world.enqueue("plan");
     world.claims(id);
     let follow_ups = vec![new("a"), new("b")];
-    let done =
-        world.queue.complete_and_enqueue(id, holder(), None, follow_ups.clone(), world.now(), world.nonce()).unwrap();
+    let done = world.queue.complete_and_enqueue(id, holder(), None, follow_ups.clone(), &world.turn()).unwrap();
     let ids: Vec<TaskId> = done.enqueued.iter().map(|enqueued| enqueued.task.id).collect();
     for id in &ids {
         world.claims(*id);
@@ -232,10 +228,10 @@ fn follow_ups_come_with_the_completion_or_not_at_all() {
     world.claims(next);
     let mut late = new("c");
     late.plan.after = vec![TaskId::of_canonical(b"nobody")];
-    let no_parent = world.queue.complete_and_enqueue(next, holder(), None, vec![late], world.now(), world.nonce());
+    let no_parent = world.queue.complete_and_enqueue(next, holder(), None, vec![late], &world.turn());
     assert!(matches!(no_parent, Err(Error::NoParent { .. })));
     world.complete(next);
-    let refused = world.queue.complete_and_enqueue(id, holder(), None, follow_ups, world.now(), world.nonce());
+    let refused = world.queue.complete_and_enqueue(id, holder(), None, follow_ups, &world.turn());
     assert!(matches!(refused, Err(Error::Refused { .. })));
     assert_eq!(world.queue.tasks(&Filter::default(), world.now()).unwrap().counts.total(), 4);
     world.assert_healthy();
@@ -254,9 +250,8 @@ fn a_follow_up_of_a_holder_that_died_is_the_next_holders_if_that_enqueues_it_und
         let held = place(&layout::state_dir(StateDir::Claimed), id);
         let mut follow_up = new("next");
         follow_up.plan.unique = "next".parse().ok();
-        let complete = |follow_ups| {
-            world.queue.complete_and_enqueue(id, holder(), None, follow_ups, world.now(), world.nonce()).unwrap()
-        };
+        let complete =
+            |follow_ups| world.queue.complete_and_enqueue(id, holder(), None, follow_ups, &world.turn()).unwrap();
         let first = complete(vec![follow_up.clone()]).enqueued[0].task.clone();
         // As an agent leaves it that dies before its completion.
         let blocked = layout::home(&Entry::first(&first), &first.record.queue).file(Entry::first(&first).to_string());
@@ -295,11 +290,11 @@ fn of_the_tasks_with_one_key_one_lives() {
     let second = world.enqueue_with("tomorrow", keyed("q")).unwrap();
     assert_ne!(first, second);
     let taken = Error::KeyTaken { id: first, status: Status::Failed, by: second };
-    assert_eq!(world.queue.retry(first, Retrying::default(), world.now(), world.nonce()), Err(taken));
+    assert_eq!(world.queue.retry(first, Retrying::default(), &world.turn()), Err(taken));
     world.claims(other);
     world.claims(second);
     world.complete(second);
-    assert!(world.queue.retry(first, Retrying::default(), world.now(), world.nonce()).is_ok());
+    assert!(world.queue.retry(first, Retrying::default(), &world.turn()).is_ok());
     assert_eq!(world.enqueue_with("again", keyed("q")), Ok(first));
     world.assert_healthy();
 }
@@ -310,7 +305,7 @@ fn a_batch_is_enqueued_in_order_and_not_at_all_if_a_parent_is_missing() {
     let tasks: Vec<NewTask> = (0..600).map(|number| new(&format!("task {number}"))).collect();
     let mut batch = Batch::new(tasks.clone());
     let mut enqueued = Vec::new();
-    while let Some(step) = batch.step(&world.queue, world.now(), world.nonce()).unwrap() {
+    while let Some(step) = batch.step(&world.queue, &world.turn()).unwrap() {
         assert!(step.len() <= limits::BATCH_STEP);
         enqueued.extend(step);
     }
@@ -326,7 +321,7 @@ fn a_batch_is_enqueued_in_order_and_not_at_all_if_a_parent_is_missing() {
     let mut tasks = tasks;
     tasks[599].plan.after = vec![TaskId::of_canonical(b"nobody")];
     let mut batch = Batch::new(tasks);
-    assert!(matches!(batch.step(&world.queue, world.now(), world.nonce()), Err(Error::NoParent { .. })));
+    assert!(matches!(batch.step(&world.queue, &world.turn()), Err(Error::NoParent { .. })));
     assert_eq!(world.queue.tasks(&Filter::default(), world.now()).unwrap().counts.total(), 600);
 }
 
@@ -354,7 +349,7 @@ fn a_claim_chooses_by_tags_and_queues_in_order() {
     };
     let next = |request: &ClaimRequest| {
         let claimed = world.claim_as(request)?.task.id;
-        world.queue.release(claimed, holder(), 0, world.now(), world.nonce()).unwrap();
+        world.queue.release(claimed, holder(), 0, &world.turn()).unwrap();
         Some(claimed)
     };
     assert_eq!(next(&request(&[], &["rust"], &[], &[])), Some(both));
@@ -376,20 +371,23 @@ fn a_holder_is_asked_to_stop_and_told_by_whom_and_why() {
         if_held: IfHeld::Request,
         reason: "the branch is gone".parse().ok(),
     };
-    world.queue.cancel(id, asking, world.now(), world.nonce()).unwrap();
+    world.queue.cancel(id, asking, &world.turn()).unwrap();
     let progress = Progress { progress: Some(0.5), note: "half".parse().ok() };
-    let kept = world.queue.heartbeat(id, holder(), None, Some(progress.clone()), world.now(), world.nonce()).unwrap();
+    let kept = world
+        .queue
+        .heartbeat(id, holder(), Renewing { progress: Some(progress.clone()), ..Renewing::default() }, &world.turn())
+        .unwrap();
     let request = kept.cancel_request.unwrap();
     assert_eq!((request.run_id.as_str(), request.reason.as_deref()), ("boss", Some("the branch is gone")));
     assert_eq!(world.item(id).progress, Some(progress));
-    world.queue.release(id, holder(), 0, world.now(), world.nonce()).unwrap();
+    world.queue.release(id, holder(), 0, &world.turn()).unwrap();
     assert_eq!(world.status(id), Status::Cancelled);
     world.assert_healthy();
 
     let id = world.enqueue("silent");
     world.claims(id);
     let asking = Cancelling::new("boss".parse().unwrap(), IfHeld::Request);
-    world.queue.cancel(id, asking, world.now(), world.nonce()).unwrap();
+    world.queue.cancel(id, asking, &world.turn()).unwrap();
     world.pass(11);
     assert!(world.claim().is_none());
     assert_eq!(world.status(id), Status::Cancelled);
@@ -406,7 +404,10 @@ fn only_the_latest_progress_is_kept() {
     world.claims(id);
     for step in 1..=4 {
         let progress = Progress { progress: Some(f64::from(step) / 4.0), note: None };
-        world.queue.heartbeat(id, holder(), None, Some(progress), world.now(), world.nonce()).unwrap();
+        world
+            .queue
+            .heartbeat(id, holder(), Renewing { progress: Some(progress), ..Renewing::default() }, &world.turn())
+            .unwrap();
     }
     assert_eq!(
         world.history(id).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
@@ -425,9 +426,9 @@ fn a_result_that_came_too_late_is_kept_for_the_next_holder() {
     let other = ClaimRequest::any("other".parse().unwrap(), 10);
     assert_eq!(world.claim_as(&other).unwrap().late_results, []);
     let result = JsonObject::parse("{\"pr\":42}").ok();
-    let late = world.queue.complete(id, holder(), result.clone(), world.now(), world.nonce()).unwrap_err();
+    let late = world.queue.complete(id, holder(), result.clone(), &world.turn()).unwrap_err();
     assert_eq!(late.code(), "lease_lost");
-    assert!(world.queue.complete(id, holder(), result.clone(), world.now(), world.nonce()).is_err());
+    assert!(world.queue.complete(id, holder(), result.clone(), &world.turn()).is_err());
     world.pass(11);
     let claimed = world.claim().unwrap();
     assert_eq!(claimed.late_results.len(), 1, "one for each that was late");
@@ -445,7 +446,7 @@ fn a_result_that_came_after_the_next_attempt_had_failed_is_kept_too() {
     let (slow, result) = (ClaimRequest::any("slow".parse().unwrap(), 10), JsonObject::parse("{\"pr\":42}").ok());
     let complete = || {
         let claimant = Claimant { run_id: slow.run_id.clone(), nonce: None };
-        world.queue.complete(id, claimant, result.clone(), world.now(), world.nonce()).unwrap_err()
+        world.queue.complete(id, claimant, result.clone(), &world.turn()).unwrap_err()
     };
     assert_eq!(complete().code(), "not_claimed");
     assert_eq!(world.queue.show(id, world.now()).unwrap().late_results, [], "nobody had held it");
@@ -460,7 +461,7 @@ fn a_result_that_came_after_the_next_attempt_had_failed_is_kept_too() {
     world.claims(id);
     world.fail(id, "broke again");
     assert_eq!((world.status(id), complete().code()), (Status::Failed, "already_terminal"));
-    world.queue.retry(id, Retrying::default(), world.now(), world.nonce()).unwrap();
+    world.queue.retry(id, Retrying::default(), &world.turn()).unwrap();
     assert_eq!(world.claim().unwrap().late_results, late_results, "one for each that was late");
     world.assert_healthy();
 }
@@ -472,21 +473,21 @@ fn nothing_is_claimed_of_a_paused_queue_and_no_more_than_allowed_of_a_limited_on
     let ids: Vec<TaskId> = (0..3)
         .map(|number| world.enqueue_with(&format!("{number}"), |new| new.queue = "q".parse().unwrap()).unwrap())
         .collect();
-    assert_eq!(world.queue.pause(&queue, world.now(), world.nonce()), Ok(true));
-    assert_eq!(world.queue.pause(&queue, world.now(), world.nonce()), Ok(false));
+    assert_eq!(world.queue.pause(&queue, &world.turn()), Ok(true));
+    assert_eq!(world.queue.pause(&queue, &world.turn()), Ok(false));
     assert!(world.claim().is_none());
     let other = world.enqueue("elsewhere");
     world.claims(other);
     assert_eq!((world.queue.resume(&queue), world.queue.resume(&queue)), (Ok(true), Ok(false)));
-    world.queue.limit_in_flight(&queue, Some(5), world.now(), world.nonce()).unwrap();
-    world.queue.limit_in_flight(&queue, Some(2), world.now(), world.nonce()).unwrap();
+    world.queue.limit_in_flight(&queue, Some(5), &world.turn()).unwrap();
+    world.queue.limit_in_flight(&queue, Some(2), &world.turn()).unwrap();
     world.claims(ids[0]);
     world.claims(ids[1]);
     assert!(world.claim().is_none());
     world.complete(ids[0]);
     world.claims(ids[2]);
     assert_eq!(world.queue.settings().unwrap().max_in_flight, [(queue.clone(), 2)].into());
-    world.queue.limit_in_flight(&queue, None, world.now(), world.nonce()).unwrap();
+    world.queue.limit_in_flight(&queue, None, &world.turn()).unwrap();
     assert!(world.queue.settings().unwrap().max_in_flight.is_empty());
     world.assert_healthy();
 }
@@ -497,9 +498,8 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
     let ids = [world.enqueue("a"), world.enqueue("b")];
     let mut all = WaitingEnd::new(ids.to_vec(), Until::All, Duration::from_secs(9));
     let mut any = WaitingEnd::new(ids.to_vec(), Until::Any, Duration::from_secs(9));
-    let step = |wait: &mut WaitingEnd, seconds| {
-        wait.step(&world.queue, Duration::from_secs(seconds), world.now(), world.nonce()).unwrap()
-    };
+    let step =
+        |wait: &mut WaitingEnd, seconds| wait.step(&world.queue, Duration::from_secs(seconds), &world.turn()).unwrap();
     let (done, [first_shard, second_shard]) = (Dir::root().child("done"), ids.map(|id| shard_of(StateDir::Done, id)));
     // Where names are ordered an enqueue need not have made them.
     for shard in [&first_shard, &second_shard] {
@@ -528,7 +528,7 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
     world.complete(ids[1]);
     let any = ClaimRequest { choice: Choice::default(), ..ClaimRequest::any(agent(), 10) };
     assert_eq!(world.claim_as(&any).unwrap().task.id, short);
-    world.queue.release(short, holder(), 0, world.now(), world.nonce()).unwrap();
+    world.queue.release(short, holder(), 0, &world.turn()).unwrap();
     let expiring = world.enqueue_with("expiring", |new| new.ttl_seconds = 5).unwrap();
     let mut by_themselves = WaitingEnd::new(vec![expiring, fatal], Until::All, Duration::from_secs(99));
     assert!(matches!(step(&mut by_themselves, 0), EndStep::Sleep(_)));
@@ -562,7 +562,7 @@ fn a_watch_tells_what_there_is_and_then_what_changes() {
     assert_eq!(step(&mut watch), [(first, Some(Status::Completed)), (second, Some(Status::Pending))]);
     world.pass(100);
     let gc = Gc { older_than_seconds: 50, keep_last: 0, dry_run: false };
-    world.queue.gc(gc, world.now(), world.nonce()).unwrap();
+    world.queue.gc(gc, &world.turn()).unwrap();
     assert_eq!(step(&mut watch), [(first, None)]);
 }
 
@@ -586,9 +586,8 @@ fn what_ended_long_ago_is_removed_if_somebody_asks_for_it() {
     let fresh = world.enqueue("fresh");
     world.claims(fresh);
     world.complete(fresh);
-    let gc = |keep_last, dry_run| {
-        world.queue.gc(Gc { older_than_seconds: 500, keep_last, dry_run }, world.now(), world.nonce()).unwrap()
-    };
+    let gc =
+        |keep_last, dry_run| world.queue.gc(Gc { older_than_seconds: 500, keep_last, dry_run }, &world.turn()).unwrap();
     assert_eq!((gc(0, true).removed, gc(3, true).removed), (3, 2));
     assert_eq!((gc(0, false).removed, gc(0, false).removed), (3, 0));
     for id in old {
@@ -614,20 +613,17 @@ fn an_export_brings_everything_back_under_its_id() {
     world.pass(1);
     assert!(world.claim_as(&ClaimRequest::any(long.clone(), 10)).is_some());
     let result = JsonObject::parse("{\"n\":1.10}").ok();
-    world
-        .queue
-        .complete(ended, Claimant { run_id: long, nonce: None }, result.clone(), world.now(), world.nonce())
-        .unwrap();
+    world.queue.complete(ended, Claimant { run_id: long, nonce: None }, result.clone(), &world.turn()).unwrap();
     let waits = world.enqueue_with("waits", |new| new.tags = tags(&["t"])).unwrap();
     let held = world.enqueue("held");
     let later = world.enqueue_with("later", |new| new.plan.start = Start::After(50)).unwrap();
     let child = world.after("child", &[held], IfParentFails::Cancel);
     world.claims(waits);
-    world.queue.release(waits, holder(), 0, world.now(), world.nonce()).unwrap();
+    world.queue.release(waits, holder(), 0, &world.turn()).unwrap();
     let mut lines = Vec::new();
     world
         .queue
-        .export::<Error>(world.now(), world.nonce(), |line| {
+        .export::<Error>(&world.turn(), |line| {
             lines.push(line);
             Ok(())
         })
@@ -639,8 +635,8 @@ fn an_export_brings_everything_back_under_its_id() {
     let ends_first = |line: &String| (line.contains("blocked"), !line.contains("completed"));
     lines.sort_by_key(ends_first);
     for line in &lines {
-        assert!(matches!(copy.queue.import(line, copy.now(), copy.nonce()), Ok(Imported::Now(_))));
-        assert!(matches!(copy.queue.import(line, copy.now(), copy.nonce()), Ok(Imported::Already(_))));
+        assert!(matches!(copy.queue.import(line, &copy.turn()), Ok(Imported::Now(_))));
+        assert!(matches!(copy.queue.import(line, &copy.turn()), Ok(Imported::Already(_))));
     }
     for id in [ended, waits, held, later, child] {
         assert_eq!(copy.status(id), world.status(id));
@@ -651,9 +647,9 @@ fn an_export_brings_everything_back_under_its_id() {
     copy.complete(held);
     copy.claims(child);
     copy.assert_healthy();
-    assert!(copy.queue.import("{}", copy.now(), copy.nonce()).is_err());
+    assert!(copy.queue.import("{}", &copy.turn()).is_err());
     let forged = lines[0].replace("ended", "forged").replace("waits", "forged").replace("child", "forged");
-    assert!(copy.queue.import(&forged, copy.now(), copy.nonce()).is_err());
+    assert!(copy.queue.import(&forged, &copy.turn()).is_err());
 }
 
 #[test]
@@ -704,7 +700,7 @@ fn figures_are_by_queue_and_of_a_window() {
     world.pass(5);
     world.complete(id);
     world.enqueue_with("b", |new| new.queue = "other".parse().unwrap()).unwrap();
-    world.queue.pause(&"other".parse().unwrap(), world.now(), world.nonce()).unwrap();
+    world.queue.pause(&"other".parse().unwrap(), &world.turn()).unwrap();
     let stats = world.queue.stats(60, world.now()).unwrap();
     let figures = &stats.queues[&QueueName::default_queue()];
     let seconds = |spread: Option<Percentiles>| spread.map(|spread| (spread.count, spread.p50 / SECOND));
@@ -721,7 +717,7 @@ fn a_refusal_says_where_the_task_stands_and_not_that_it_is_pending() {
     let parent = world.enqueue("first");
     let blocked = world.after("second", &[parent], IfParentFails::Cancel);
     let scheduled = world.enqueue_with("later", |new| new.plan.start = Start::After(3_600)).unwrap();
-    let complete = |id| world.queue.complete(id, holder(), None, world.now(), world.nonce()).unwrap_err();
+    let complete = |id| world.queue.complete(id, holder(), None, &world.turn()).unwrap_err();
     let waits = format!("it is blocked: nobody can claim it before task {parent} has ended");
     for (id, says, code) in
         [(parent, "it is pending: claim it first", "not_claimed"), (blocked, waits.as_str(), "not_claimed")]
@@ -733,7 +729,7 @@ fn a_refusal_says_where_the_task_stands_and_not_that_it_is_pending() {
     }
     let error = complete(scheduled);
     assert!(error.to_string().contains("it is scheduled for 20"), "{error}");
-    let back = world.queue.retry(blocked, Retrying::default(), world.now(), world.nonce()).unwrap_err();
+    let back = world.queue.retry(blocked, Retrying::default(), &world.turn()).unwrap_err();
     assert!(back.to_string().contains("it is blocked and has not ended"), "{back}");
     assert_eq!(back.task_status(), Some(Status::Blocked));
 }
@@ -746,7 +742,7 @@ fn a_request_that_ends_the_task_is_told_as_a_cancel() {
     for (id, run_id) in [(pending, "boss"), (own, "agent")] {
         let reason = Some("not needed".parse().unwrap());
         let request = Cancelling { reason, ..Cancelling::new(run_id.parse().unwrap(), IfHeld::Request) };
-        let record = world.queue.cancel(id, request, world.now(), world.nonce()).unwrap();
+        let record = world.queue.cancel(id, request, &world.turn()).unwrap();
         assert_eq!(record.status, Status::Cancelled);
         assert_eq!(record.reason.unwrap().as_str(), "not needed");
         let shown = world.queue.show(id, world.now()).unwrap();

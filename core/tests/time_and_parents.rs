@@ -24,11 +24,11 @@ fn keyed(new: &mut NewTask) {
 impl World {
     fn collect(&self, older_than_seconds: i64, dry_run: bool) -> u64 {
         let gc = Gc { older_than_seconds, keep_last: 0, dry_run };
-        self.queue.gc(gc, self.now(), self.nonce()).unwrap().removed
+        self.queue.gc(gc, &self.turn()).unwrap().removed
     }
 
     fn retry(&self, id: TaskId, retrying: Retrying) -> Result<Status, Error> {
-        self.queue.retry(id, retrying, self.now(), self.nonce()).map(|retried| retried.released.status)
+        self.queue.retry(id, retrying, &self.turn()).map(|retried| retried.released.status)
     }
 
     fn listed(&self, filter: &Filter) -> Vec<Item> {
@@ -38,7 +38,7 @@ impl World {
     /// True if a wait for the task is over at its first look.
     fn wait_is_over(&self, id: TaskId) -> bool {
         let mut wait = WaitingEnd::new(Vec::from([id]), Until::All, Duration::ZERO);
-        match wait.step(&self.queue, Duration::ZERO, self.now(), self.nonce()).unwrap() {
+        match wait.step(&self.queue, Duration::ZERO, &self.turn()).unwrap() {
             EndStep::Done(waited) => waited.is_over,
             EndStep::Sleep(_) => panic!("it waits for nothing"),
         }
@@ -101,7 +101,7 @@ fn a_holder_whose_last_attempt_ran_out_is_refused_as_show_tells() {
     assert_eq!(world.status(id), Status::Failed);
     let still_held = world.queue.still_held(id, holder(), world.now());
     assert_eq!(still_held.unwrap_err().code(), "already_terminal");
-    let completed = world.queue.complete(id, holder(), None, world.now(), world.nonce());
+    let completed = world.queue.complete(id, holder(), None, &world.turn());
     assert_eq!(completed.unwrap_err().code(), "already_terminal");
     world.assert_healthy();
 }
@@ -138,7 +138,7 @@ fn a_task_learns_within_a_second_that_its_parent_expired_whatever_is_claimed() {
     let grandchild = world.after("grandchild", &[child], IfParentFails::Cancel);
     world.pass(3);
     let request = ClaimRequest { queues: vec!["default".parse().unwrap()], ..ClaimRequest::any(agent(), 10) };
-    world.queue.claim(&request, Thoroughness::Quick, world.now(), world.nonce()).unwrap();
+    world.queue.claim(&request, Thoroughness::Quick, &world.turn()).unwrap();
     assert_eq!([child, grandchild].map(|id| world.status(id)), [Status::Cancelled; 2]);
     world.assert_healthy();
 }
@@ -244,7 +244,7 @@ fn a_task_can_be_put_back_without_waiting_and_its_dependants_with_it() {
     world.complete(gone);
     world.fail(parent, "broke");
     let cascade = Retrying { cascade: true, ..Retrying::default() };
-    let retried = world.queue.retry(parent, cascade, world.now(), world.nonce()).unwrap();
+    let retried = world.queue.retry(parent, cascade, &world.turn()).unwrap();
     assert_eq!((&retried.dependants[..], &retried.left[..]), (&[child, grandchild][..], &[][..]));
     assert_eq!([child, grandchild].map(|id| world.status(id)), [Status::Blocked; 2]);
     world.claims(parent);
@@ -258,7 +258,7 @@ fn a_task_can_be_put_back_without_waiting_and_its_dependants_with_it() {
     world.claims(parent);
     world.fail(parent, "broke");
     world.pass(10);
-    world.queue.gc(Gc { older_than_seconds: 0, keep_last: 1, dry_run: false }, world.now(), world.nonce()).unwrap();
+    world.queue.gc(Gc { older_than_seconds: 0, keep_last: 1, dry_run: false }, &world.turn()).unwrap();
     let in_vain = Err(Error::WaitsInVain { id: child, parent, became: "removed" });
     assert_eq!(world.retry(child, Retrying::default()), in_vain);
     assert_eq!(world.retry(child, Retrying { is_now: true, ..Retrying::default() }), Ok(Status::Pending));

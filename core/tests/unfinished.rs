@@ -21,7 +21,7 @@ fn unfinished(is_reported: bool, attempts: Option<u32>) -> (World, TaskId) {
     let store = world.queue.store();
     let (record, held) = (layout::record(id), entry_in(&world, StateDir::Claimed, id));
     let before = store.read(&record, limits::FILE_BYTES).unwrap().unwrap();
-    world.queue.complete(id, holder(), JsonObject::parse("{\"n\":1}").ok(), world.now(), world.nonce()).unwrap();
+    world.queue.complete(id, holder(), JsonObject::parse("{\"n\":1}").ok(), &world.turn()).unwrap();
     let ended = entry_in(&world, StateDir::Done, id);
     assert_eq!(store.rename(&ended, &held.dir.file(ended.name.as_str())), Ok(Moved::Here));
     if !is_reported {
@@ -53,20 +53,20 @@ fn an_end_that_is_reported_is_finished_by_whoever_meets_it() {
             assert!(world.claim().is_none());
         },
         |world, id| {
-            let complete = world.queue.complete(id, holder(), None, world.now(), world.nonce());
+            let complete = world.queue.complete(id, holder(), None, &world.turn());
             assert_eq!(complete.unwrap_err().code(), "already_terminal");
         },
         |world, id| {
             let cancelling = coord_core::queue::Cancelling::new(agent(), IfHeld::Force);
-            let cancel = world.queue.cancel(id, cancelling, world.now(), world.nonce());
+            let cancel = world.queue.cancel(id, cancelling, &world.turn());
             assert_eq!(cancel.unwrap_err().code(), "already_terminal");
         },
         |world, id| {
-            let retry = world.queue.retry(id, Default::default(), world.now(), world.nonce());
+            let retry = world.queue.retry(id, Default::default(), &world.turn());
             assert_eq!(retry.unwrap_err().code(), "already_terminal");
         },
         |world, id| _ = world.after("child", &[id], coord_core::task::IfParentFails::Block),
-        |world, _| drop(world.queue.repair(world.now(), &mut || world.nonce()).unwrap()),
+        |world, _| drop(world.queue.repair(&world.turn()).unwrap()),
     ];
     for meet in meets {
         let (world, id) = unfinished(true, None);
@@ -90,7 +90,7 @@ fn an_end_whose_report_is_lost_is_taken_back() {
         assert_eq!(status(&world, id), Status::Claimed);
         let entry = Entry::parse(&entry_in(&world, StateDir::Claimed, id).name).unwrap();
         assert!(matches!(entry.state, State::Claimed(_)) && entry.report.is_none() && entry.queue.is_some());
-        let ends = |world: &World| world.queue.complete(id, holder(), None, world.now(), world.nonce()).is_ok();
+        let ends = |world: &World| world.queue.complete(id, holder(), None, &world.turn()).is_ok();
         if attempts == Some(1) {
             world.pass(20);
             assert!(world.claim().is_none());
@@ -115,7 +115,7 @@ fn what_goes_on_by_one_flush_is_the_same_as_by_three() {
         let done = world.enqueue("done");
         let failed = world.enqueue("failed");
         world.claims(done);
-        world.queue.complete(done, holder(), JsonObject::parse("{\"n\":1}").ok(), world.now(), world.nonce()).unwrap();
+        world.queue.complete(done, holder(), JsonObject::parse("{\"n\":1}").ok(), &world.turn()).unwrap();
         world.claims(failed);
         world.fail(failed, "broke");
         world.assert_healthy();

@@ -19,7 +19,7 @@ use coord_core::queue::{
 use coord_core::store::mem::MemStore;
 use coord_core::task::{Backoff, IfParentFails};
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, JsonObject, Queue, TaskId, Timestamp};
+use coord_core::{Error, JsonObject, Queue, TaskId, Timestamp, Turn};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -78,28 +78,29 @@ impl World {
     /// Does it, if it can be done.
     fn perform(&mut self, deed: &Deed) {
         let (now, nonce) = (self.now(), self.nonce());
+        let turn = &Turn::new(&now, nonce);
         let of = |index: &Index| (!self.tasks.is_empty()).then(|| *index.get(&self.tasks));
         let queue = &self.queue;
         let refused = match deed {
             Deed::Enqueue { ttl, delay, attempts, key, parents } => {
                 let mut after: Vec<TaskId> = parents.iter().filter_map(of).collect();
                 after.dedup();
-                let enqueued = queue.enqueue(new(*ttl, *delay, *attempts, *key, after), now, nonce);
+                let enqueued = queue.enqueue(new(*ttl, *delay, *attempts, *key, after), turn);
                 enqueued.map(|enqueued| self.tasks.push(enqueued.task.id)).err()
             }
             Deed::Claim { lease } => {
                 let request = ClaimRequest::any(agent(), *lease);
-                queue.claim(&request, Thoroughness::Full, now, nonce).map(drop).err()
+                queue.claim(&request, Thoroughness::Full, turn).map(drop).err()
             }
-            Deed::Complete(index) => of(index).and_then(|id| queue.complete(id, claimant(), None, now, nonce).err()),
-            Deed::Fail(index) => of(index).and_then(|id| queue.fail(id, claimant(), failing(), now, nonce).err()),
-            Deed::Release(index) => of(index).and_then(|id| queue.release(id, claimant(), 0, now, nonce).err()),
+            Deed::Complete(index) => of(index).and_then(|id| queue.complete(id, claimant(), None, turn).err()),
+            Deed::Fail(index) => of(index).and_then(|id| queue.fail(id, claimant(), failing(), turn).err()),
+            Deed::Release(index) => of(index).and_then(|id| queue.release(id, claimant(), 0, turn).err()),
             Deed::Cancel(index, if_held) => of(index).and_then(|id| {
                 let by = Cancelling::new("another".parse().unwrap(), *if_held);
-                queue.cancel(id, by, now, nonce).err()
+                queue.cancel(id, by, turn).err()
             }),
-            Deed::Retry(index) => of(index).and_then(|id| retry(queue, id, now, nonce).err()),
-            Deed::Sweep => queue.sweep(now, nonce).map(drop).err(),
+            Deed::Retry(index) => of(index).and_then(|id| retry(queue, id, turn).err()),
+            Deed::Sweep => queue.sweep(turn).map(drop).err(),
         };
         self.tasks.sort();
         self.tasks.dedup();
@@ -115,12 +116,14 @@ impl World {
     }
 }
 
-fn retry(queue: &Queue<MemStore>, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
-    queue.retry(id, Retrying::default(), now, nonce).map(drop)
+fn retry(queue: &Queue<MemStore>, id: TaskId, turn: &Turn<'_>) -> Result<(), Error> {
+    queue.retry(id, Retrying::default(), turn).map(drop)
 }
 
 fn collect(queue: &Queue<MemStore>, now: Timestamp) {
-    queue.gc(Gc { older_than_seconds: 0, keep_last: 0, dry_run: false }, now, Nonce::from_bits(3)).unwrap();
+    queue
+        .gc(Gc { older_than_seconds: 0, keep_last: 0, dry_run: false }, &Turn::new(&now, Nonce::from_bits(3)))
+        .unwrap();
 }
 
 fn agent() -> RunId {
@@ -166,7 +169,8 @@ fn listed(queue: &Queue<MemStore>, filter: Filter, now: Timestamp) -> BTreeMap<T
 
 /// All that can be asked of the queue now says the same.
 fn agrees(world: &World) {
-    let (now, nonce) = (world.now(), Nonce::from_bits(1));
+    let now = world.now();
+    let turn = &Turn::new(&now, Nonce::from_bits(1));
     let all = listed(&world.copy(), Filter::default(), now);
     assert_eq!(all.keys().collect::<Vec<_>>(), world.tasks.iter().collect::<Vec<_>>());
     let counts = world.copy().stats(3_600, now).unwrap().counts;
@@ -201,7 +205,7 @@ fn agrees(world: &World) {
         if !is_parent {
             assert_eq!(left.contains_key(id), !ended, "gc: {seen}");
         }
-        let retried = retry(&world.copy(), *id, now, nonce).map_err(|error| error.code());
+        let retried = retry(&world.copy(), *id, turn).map_err(|error| error.code());
         match (status, retried) {
             (Status::Completed, retried) => assert_eq!(retried, Err("already_terminal"), "retry: {seen}"),
             (_, Err("key_taken")) => assert!(ended, "retry: {seen}"),
@@ -211,9 +215,9 @@ fn agrees(world: &World) {
             (_, Err(other)) => assert!(!item.task.record.after.is_empty(), "retry is refused as {other}: {seen}"),
         }
         if ended {
-            let completed = world.copy().complete(*id, claimant(), None, now, nonce).map_err(|error| error.code());
+            let completed = world.copy().complete(*id, claimant(), None, turn).map_err(|error| error.code());
             assert_eq!(completed.map(drop), Err("already_terminal"), "complete: {seen}");
-            let failed = world.copy().fail(*id, claimant(), failing(), now, nonce).map_err(|error| error.code());
+            let failed = world.copy().fail(*id, claimant(), failing(), turn).map_err(|error| error.code());
             assert_eq!(failed.map(drop), Err("already_terminal"), "fail: {seen}");
         }
     }
@@ -223,12 +227,12 @@ fn agrees(world: &World) {
         let live: Vec<TaskId> =
             all.values().filter(has_key).filter(|item| !has_ended(item.status)).map(|item| item.task.id).collect();
         assert!(live.len() <= 1, "{live:?} live, with one key");
-        let enqueued = world.copy().enqueue(new(5, 0, None, Some(key), Vec::new()), now, nonce).unwrap();
+        let enqueued = world.copy().enqueue(new(5, 0, None, Some(key), Vec::new()), turn).unwrap();
         let told = enqueued.deduplicated.then_some(enqueued.task.id);
         assert_eq!(told, live.first().copied(), "enqueue --unique {name}");
     }
     let request = ClaimRequest::any(agent(), 1);
-    if let Some(claimed) = world.copy().claim(&request, Thoroughness::Full, now, nonce).unwrap().claimed {
+    if let Some(claimed) = world.copy().claim(&request, Thoroughness::Full, turn).unwrap().claimed {
         let item = &all[&claimed.task.id];
         assert!(!has_ended(item.status), "claim: {item:?}");
     }
@@ -237,7 +241,7 @@ fn agrees(world: &World) {
 /// True if a wait for this task is over at once.
 fn waited_for(queue: &Queue<MemStore>, id: TaskId, now: Timestamp) -> bool {
     let mut waiting = WaitingEnd::new(vec![id], Until::All, Duration::ZERO);
-    match waiting.step(queue, Duration::ZERO, now, Nonce::from_bits(2)).unwrap() {
+    match waiting.step(queue, Duration::ZERO, &Turn::new(&now, Nonce::from_bits(2))).unwrap() {
         EndStep::Done(waited) => waited.is_over,
         EndStep::Sleep(_) => panic!("it does not wait"),
     }
@@ -266,5 +270,5 @@ fn what_is_asked_of_a_task_at_one_moment_is_answered_alike() {
 
 fn queue_is_made(world: &mut World) {
     let (now, nonce) = (world.now(), world.nonce());
-    world.queue.init(now, nonce).unwrap();
+    world.queue.init(&Turn::new(&now, nonce)).unwrap();
 }

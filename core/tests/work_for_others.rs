@@ -13,8 +13,9 @@ use coord_core::queue::{Cancelling, ClaimRequest, Claimed, NewTask, Start, Statu
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::task::{Backoff, IfParentFails};
+use coord_core::time::Clock;
 use coord_core::transition::{Command, IfHeld, decide};
-use coord_core::{Queue, Store, TaskId, Timestamp, limits};
+use coord_core::{Queue, Store, TaskId, Timestamp, Turn, limits};
 
 mod world;
 
@@ -77,16 +78,21 @@ impl World {
         Nonce::from_bits(self.nonces.get() << 8)
     }
 
+    fn turn(&self) -> Turn<'_> {
+        self.now();
+        Turn::new(self, self.nonce())
+    }
+
     fn enqueue(&self, queue: &str, title: &str, change: impl Fn(&mut NewTask)) -> TaskId {
         let mut new = NewTask { queue: queue.parse().unwrap(), ..world::new(title) };
         change(&mut new);
-        self.queue().enqueue(new, self.now(), self.nonce()).unwrap().task.id
+        self.queue().enqueue(new, &self.turn()).unwrap().task.id
     }
 
     fn claim(&self, queue: &str, lease_seconds: i64) -> Option<Claimed> {
         let queues = Vec::from([queue.parse().unwrap()]);
         let request = ClaimRequest { queues, lease_seconds, ..ClaimRequest::any(world::agent(), 10) };
-        self.queue().claim(&request, Thoroughness::Full, || self.now(), self.nonce()).unwrap().claimed
+        self.queue().claim(&request, Thoroughness::Full, &self.turn()).unwrap().claimed
     }
 
     /// How many calls a claim of `mine` takes, by a process of its own.
@@ -106,6 +112,13 @@ impl World {
         let next = decide(&entry, &command, self.now()).unwrap();
         let home = layout::home(&next, &queue.parse().unwrap());
         assert_eq!(self.store.rename(&dir.file(entry.name()), &home.file(next.name())).unwrap(), Moved::Here);
+    }
+}
+
+/// A turn takes no time, unless the test or its medium says so.
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.store.0.now.get())
     }
 }
 
@@ -143,8 +156,8 @@ const FILLS: [(&str, Fill); 8] = [
     ("live leases beside limits and pauses", |world, n| {
         for i in 0..n {
             let queue: QueueName = format!("evil-{i}").parse().unwrap();
-            world.queue().limit_in_flight(&queue, Some(1), world.now(), world.nonce()).unwrap();
-            world.queue().pause(&queue, world.now(), world.nonce()).unwrap();
+            world.queue().limit_in_flight(&queue, Some(1), &world.turn()).unwrap();
+            world.queue().pause(&queue, &world.turn()).unwrap();
         }
         hold(world, n, 100_000, None);
     }),
@@ -234,7 +247,7 @@ fn what_a_claim_leaves_the_next_ones_do_and_nothing_is_called_empty_before() {
     world.store.0.micros_a_call.set(5_000);
     let request = ClaimRequest { queues: vec!["mine".parse().unwrap()], ..ClaimRequest::any(world::agent(), 10) };
     let claim = |world: &World| {
-        let claim = world.queue().claim(&request, Thoroughness::Full, || world.now(), world.nonce()).unwrap();
+        let claim = world.queue().claim(&request, Thoroughness::Full, &world.turn()).unwrap();
         assert!(claim.claimed.is_none());
         claim.closed.more_is_due
     };
@@ -252,7 +265,7 @@ fn who_ends_a_task_wakes_so_many_and_the_sweeps_wake_the_others() {
         world.enqueue("evil", &format!("child {i}"), |new| new.plan.after = vec![parent]);
     }
     let cancelling = Cancelling::new(world::agent(), IfHeld::Refuse);
-    world.queue().cancel(parent, cancelling, world.now(), world.nonce()).unwrap();
+    world.queue().cancel(parent, cancelling, &world.turn()).unwrap();
     let blocked = || {
         let stats = world.queue().stats(60, world.now()).unwrap();
         stats.queues[&"evil".parse::<QueueName>().unwrap()].counts.of(Status::Blocked)

@@ -1,9 +1,9 @@
 //! The past, made without waiting: what a test needs to have happened long ago the core does by a clock that is behind.
 
-use coord_core::name::Nonce;
 use coord_core::queue::Thoroughness;
 use coord_core::request::{ClaimDraft, Draft};
-use coord_core::{Queue, Timestamp};
+use coord_core::time::Clock;
+use coord_core::{Queue, Timestamp, Turn};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 
@@ -28,7 +28,7 @@ impl Past<'_> {
     /// Enqueues the task of a draft, in the JSON of `enqueue --batch`, and tells its id.
     pub fn enqueue(&self, draft: &str) -> String {
         let (new, _) = Draft::from_json(draft).and_then(|draft| draft.check()).expect("a task that can be");
-        self.queue().enqueue(new, self.now(), nonce()).expect("it is enqueued").task.id.to_string()
+        self.queue().enqueue(new, &self.turn()).expect("it is enqueued").task.id.to_string()
     }
 
     /// Claims a task of `queue` for `run_id` under a lease of a minute, and tells its nonce.
@@ -40,7 +40,7 @@ impl Past<'_> {
             ..ClaimDraft::default()
         };
         let waiting = draft.check().expect("a claim that can be");
-        let claim = self.queue().claim(waiting.request(), Thoroughness::Full, self.now(), nonce());
+        let claim = self.queue().claim(waiting.request(), Thoroughness::Full, &self.turn());
         claim.expect("it is claimed").claimed.expect("there is a task").record.claim_nonce.to_string()
     }
 
@@ -51,12 +51,14 @@ impl Past<'_> {
         Queue::open(DirStore::new(handle, Sync::On)).expect("it is a queue")
     }
 
+    fn turn(&self) -> Turn<'_> {
+        Turn::new(self, host::nonce().expect("the system gives random numbers"))
+    }
+}
+
+impl Clock for Past<'_> {
     fn now(&self) -> Timestamp {
         let micros = host::now().micros().checked_add_signed(-self.seconds * 1_000_000);
         Timestamp::from_micros(micros.expect("a time after 1970"))
     }
-}
-
-fn nonce() -> Nonce {
-    host::nonce().expect("the system gives random numbers")
 }

@@ -70,12 +70,11 @@ impl Native {
 
     fn cycle(&mut self) -> Duration {
         let began = Instant::now();
-        let nonce = || host::nonce().unwrap();
-        let claim = self.queue.claim(&self.request, Thoroughness::Full, host::now(), nonce()).unwrap();
+        let claim = self.queue.claim(&self.request, Thoroughness::Full, &host::turn().unwrap()).unwrap();
         let claimed = claim.claimed.unwrap();
         let claimant = Claimant { run_id: self.request.run_id.clone(), nonce: Some(claimed.record.claim_nonce) };
         let result = JsonObject::parse(r#"{"ok":true}"#).unwrap();
-        self.queue.complete(claimed.task.id, claimant, Some(result), host::now(), nonce()).unwrap();
+        self.queue.complete(claimed.task.id, claimant, Some(result), &host::turn().unwrap()).unwrap();
         began.elapsed()
     }
 }
@@ -122,7 +121,7 @@ fn filled(tasks: usize) -> tempfile::TempDir {
             plan: Plan::default(),
             payload: JsonObject::parse(r#"{"file":"src/lib.rs"}"#).unwrap(),
         };
-        queue.enqueue(new, host::now(), host::nonce().unwrap()).unwrap();
+        queue.enqueue(new, &host::turn().unwrap()).unwrap();
     }
     directory
 }

@@ -56,7 +56,7 @@ fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
         fill_another(&repo, kind, many);
         let queue = open(&repo);
         enqueue(&queue, (0..ROUNDS + 10).map(|number| of_queue("mine", new_task(number, Plan::default()))).collect());
-        queue.limit_in_flight(&"rare".parse().unwrap(), Some(1), host::now(), host::nonce().unwrap()).unwrap();
+        queue.limit_in_flight(&"rare".parse().unwrap(), Some(1), &host::turn().unwrap()).unwrap();
         repo
     });
     let least_left = Cell::new(f64::INFINITY);
@@ -84,21 +84,21 @@ fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
 fn fill_another(repo: &Repo, kind: &str, many: usize) {
     let queue = open(repo);
     let evil = |number: usize, plan: Plan| of_queue("evil", new_task(number, plan));
-    let now_and_nonce = || (host::now(), host::nonce().unwrap());
     match kind {
         "dependants that are woken" => {
             let parent = enqueue(&queue, vec![evil(0, Plan::default())])[0];
             let after = || Plan { after: vec![parent], ..Plan::default() };
             enqueue(&queue, (0..many).map(|number| evil(number, after())).collect());
-            let (now, nonce) = now_and_nonce();
             // Wakes some of them, and leaves the others to the sweeps.
-            queue.cancel(parent, Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse), now, nonce).unwrap();
+            queue
+                .cancel(parent, Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse), &host::turn().unwrap())
+                .unwrap();
         }
         "live leases" => {
             enqueue(&queue, (0..many).map(|number| evil(number, Plan::default())).collect());
             let request = ClaimRequest::any("filler".parse().unwrap(), 86_400);
             (0..many).for_each(|_| {
-                let claim = queue.claim(&request, Thoroughness::Full, host::now, host::nonce().unwrap()).unwrap();
+                let claim = queue.claim(&request, Thoroughness::Full, &host::turn().unwrap()).unwrap();
                 assert!(claim.claimed.is_some());
             });
         }
@@ -165,7 +165,7 @@ fn listing_an_empty_queue_takes_at_most_three_times_a_native_hello_world() {
 fn fill(repo: &Repo, tasks: usize) {
     let queue = open(repo);
     for number in 0..tasks {
-        queue.enqueue(new_task(number, Plan::default()), host::now(), host::nonce().unwrap()).unwrap();
+        queue.enqueue(new_task(number, Plan::default()), &host::turn().unwrap()).unwrap();
     }
 }
 
@@ -183,7 +183,7 @@ fn fill_with(repo: &Repo, kind: &str, tasks: usize) {
     if kind == "ended" {
         for id in ids {
             let by = Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse);
-            queue.cancel(id, by, host::now(), host::nonce().unwrap()).unwrap();
+            queue.cancel(id, by, &host::turn().unwrap()).unwrap();
         }
     }
 }
@@ -195,7 +195,7 @@ fn open(repo: &Repo) -> Queue<DirStore> {
 
 fn enqueue(queue: &Queue<DirStore>, tasks: Vec<NewTask>) -> Vec<TaskId> {
     let (mut batch, mut ids) = (Batch::new(tasks), Vec::new());
-    while let Some(step) = batch.step(queue, host::now(), host::nonce().unwrap()).unwrap() {
+    while let Some(step) = batch.step(queue, &host::turn().unwrap()).unwrap() {
         ids.extend(step.into_iter().map(|enqueued| enqueued.task.id));
     }
     ids

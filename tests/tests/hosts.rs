@@ -204,7 +204,7 @@ fn fill(repo: &Repo, tasks: usize) -> BTreeSet<String> {
         plan: Plan::default(),
         payload: JsonObject::parse(r#"{"texts":["two words"]}"#).unwrap(),
     };
-    let enqueue = |number| queue.enqueue(new(number), host::now(), host::nonce().unwrap()).unwrap().task.id.to_string();
+    let enqueue = |number| queue.enqueue(new(number), &host::turn().unwrap()).unwrap().task.id.to_string();
     (0..tasks).map(enqueue).collect()
 }
 

@@ -13,7 +13,7 @@ use coord_core::json::JsonObject;
 use coord_core::name::Nonce;
 use coord_core::queue::{ClaimRequest, Thoroughness};
 use coord_core::transition::Claimant;
-use coord_core::{Queue, Timestamp};
+use coord_core::{Queue, Timestamp, Turn};
 use coord_store::{DirStore, Handle, Sync};
 use coord_tests::{Repo, report};
 use serde_json::json;
@@ -95,9 +95,10 @@ fn complete_half(repo: &Repo) {
     let seconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     for number in 0..TASKS as u64 / 2 {
         let (now, nonce) = (Timestamp::from_micros(seconds * 1_000_000 + number), Nonce::from_bits(number << 8 | 1));
-        let claimed = queue.claim(&request, Thoroughness::Quick, now, nonce).unwrap().claimed.unwrap();
+        let turn = Turn::new(&now, nonce);
+        let claimed = queue.claim(&request, Thoroughness::Quick, &turn).unwrap().claimed.unwrap();
         let claimant = Claimant { run_id: request.run_id.clone(), nonce: None };
-        queue.complete(claimed.task.id, claimant, Some(result.clone()), now, nonce).unwrap();
+        queue.complete(claimed.task.id, claimant, Some(result.clone()), &turn).unwrap();
     }
 }
 

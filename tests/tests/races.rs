@@ -87,7 +87,7 @@ fn of_three_that_claim_at_once_from_a_limited_queue_one_gets_a_task_in_each_of_a
         begin.wait();
         let queue = open();
         let request = ClaimRequest::any(format!("agent-{agent}").parse().unwrap(), 100);
-        let claim = queue.claim(&request, Thoroughness::Full, host::now(), host::nonce().unwrap()).unwrap();
+        let claim = queue.claim(&request, Thoroughness::Full, &host::turn().unwrap()).unwrap();
         let taken = claim.claimed?;
         Some((taken.task.id, Claimant { run_id: request.run_id, nonce: Some(taken.record.claim_nonce) }))
     };
@@ -103,7 +103,7 @@ fn of_three_that_claim_at_once_from_a_limited_queue_one_gets_a_task_in_each_of_a
         });
         assert_eq!(claimed.len(), 1, "round {round}");
         for (id, claimant) in claimed {
-            open().release(id, claimant, 0, host::now(), host::nonce().unwrap()).unwrap();
+            open().release(id, claimant, 0, &host::turn().unwrap()).unwrap();
         }
     }
 }

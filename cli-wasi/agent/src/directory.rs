@@ -11,9 +11,8 @@ use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{Finding, Holding, Status};
 use coord_core::store::StoreError;
 use coord_core::task::Task;
-use coord_core::time::Timestamp;
 use coord_core::transition::Claimant;
-use coord_core::{Error, Queue};
+use coord_core::{Error, Queue, Timestamp, Turn};
 use coord_store::repository::{self, Purpose, Start};
 use coord_store::{DirStore, Handle, Sync, process};
 
@@ -67,7 +66,7 @@ impl View {
     /// Gives a task back that the agent holds, and tells where it stands then.
     pub(crate) fn release(&self, holding: &Holding, run_id: &RunId) -> Result<Status, Error> {
         let claimant = Claimant { run_id: run_id.clone(), nonce: Some(holding.nonce) };
-        Ok(self.0.release(holding.task_id, claimant, 0, now(), nonce())?.status)
+        Ok(self.0.release(holding.task_id, claimant, 0, &turn())?.status)
     }
 
     /// The task of a lease.
@@ -97,7 +96,7 @@ fn now() -> Timestamp {
     Timestamp::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Sixty-four bits that no other agent has: the keys of the standard library's hash tables come from the system.
-fn nonce() -> Nonce {
-    Nonce::from_bits(RandomState::new().build_hasher().finish())
+/// The clock and nonces that no other agent has: the keys of the standard library's hash tables come from the system.
+fn turn() -> Turn<'static> {
+    Turn::new(&now, Nonce::from_bits(RandomState::new().build_hasher().finish()))
 }

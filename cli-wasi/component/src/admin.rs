@@ -12,19 +12,19 @@ use coord_store::Sync;
 use crate::Coord;
 use crate::bindings::exports::muse::coord::admin as wit;
 use crate::bindings::exports::muse::coord::admin::{Durability, Error, Guest, Treatment};
-use crate::instance::{Instance, nonce, now};
+use crate::instance::{Instance, now, turn};
 
 /// How far figures look back when nothing is said.
 const WINDOW_SECONDS: u32 = 3_600;
 
 impl Guest for Coord {
     fn init() -> Result<bool, Error> {
-        Instance::with(|instance| Ok(instance.queue()?.init(now(), nonce())?))
+        Instance::with(|instance| Ok(instance.queue()?.init(&turn())?))
     }
 
     fn sweep() -> Result<u64, Error> {
         Instance::with(|instance| {
-            let swept = instance.queue()?.sweep(now, nonce())?;
+            let swept = instance.queue()?.sweep(&turn())?;
             instance.warn_of(&swept.findings);
             Ok(swept.timed_out)
         })
@@ -32,7 +32,7 @@ impl Guest for Coord {
 
     fn pause(queue: String) -> Result<bool, Error> {
         let name = request::queue(&queue)?;
-        Instance::with(|instance| Ok(instance.queue()?.pause(&name, now(), nonce())?))
+        Instance::with(|instance| Ok(instance.queue()?.pause(&name, &turn())?))
     }
 
     fn resume(queue: String) -> Result<bool, Error> {
@@ -45,7 +45,7 @@ impl Guest for Coord {
         if let Some(max) = max_in_flight {
             Field::MaxInFlight.check(max.into())?;
         }
-        Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max_in_flight, now(), nonce())?))
+        Instance::with(|instance| Ok(instance.queue()?.limit_in_flight(&name, max_in_flight, &turn())?))
     }
 
     fn settings() -> Result<Vec<wit::QueueSettings>, Error> {
@@ -66,7 +66,7 @@ impl Guest for Coord {
         let older_than_seconds = Field::OlderThanSeconds.check(options.older_than_seconds.into())?;
         let keep_last = usize::try_from(options.keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
         let gc = Gc { older_than_seconds, keep_last, dry_run: options.dry_run };
-        Instance::with(|instance| Ok(Collected::from(instance.queue()?.gc(gc, now(), nonce())?).into()))
+        Instance::with(|instance| Ok(Collected::from(instance.queue()?.gc(gc, &turn())?).into()))
     }
 
     fn doctor(treatment: Treatment) -> Result<wit::Diagnosis, Error> {
@@ -74,9 +74,9 @@ impl Guest for Coord {
             let queue = instance.queue()?;
             let diagnosis = match treatment {
                 Treatment::Examine => queue.examine(now())?,
-                Treatment::Repair => queue.repair(now(), &mut nonce().counted_on())?,
+                Treatment::Repair => queue.repair(&turn())?,
             };
-            let medium = queue.probe(now(), nonce())?;
+            let medium = queue.probe(&turn())?;
             Ok(told(diagnosis, medium.degraded()))
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coord_core::name::Nonce;
 use coord_core::queue::{Finding, Queue};
-use coord_core::time::Timestamp;
+use coord_core::{Timestamp, Turn};
 use coord_store::{DirStore, Grant, Sync};
 use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::random::random;
@@ -84,9 +84,9 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(now.seconds.saturating_mul(1_000_000).saturating_add(u64::from(now.nanoseconds) / 1_000))
 }
 
-/// Sixty-four fresh random bits.
-pub(crate) fn nonce() -> Nonce {
-    Nonce::from_bits(random::get_random_u64())
+/// The wall clock and fresh nonces for an operation.
+pub(crate) fn turn() -> Turn<'static> {
+    Turn::new(&now, Nonce::from_bits(random::get_random_u64()))
 }
 
 /// Measures how long a call takes, by a clock that never jumps.

@@ -8,7 +8,8 @@ use coord_core::layout::Dir;
 use coord_core::limits;
 use coord_core::name::RunId;
 use coord_core::queue::{
-    self, Batch, Cancelling, Claim, EndStep, Failing, NewTask, Retrying, Step, Thoroughness, WaitingClaim, WaitingEnd,
+    self, Batch, Cancelling, Claim, EndStep, Failing, NewTask, Renewing, Retrying, Step, Thoroughness, WaitingClaim,
+    WaitingEnd,
 };
 use coord_core::request::{self, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::Claimant;
@@ -19,7 +20,7 @@ use crate::Coord;
 use crate::bindings::exports::muse::coord::queue as wit;
 use crate::bindings::exports::muse::coord::queue::{Error, Guest, GuestLease};
 use crate::convert::{at_place, reports};
-use crate::instance::{Instance, Stopwatch, nonce, now};
+use crate::instance::{Instance, Stopwatch, now, turn};
 
 impl Guest for Coord {
     type Lease = Lease;
@@ -27,7 +28,7 @@ impl Guest for Coord {
     fn enqueue(new: wit::NewTask) -> Result<wit::Enqueued, Error> {
         let (new, warnings) = Draft::from(new).check()?;
         Instance::with(|instance| {
-            let enqueued = instance.queue()?.enqueue(new, now(), nonce())?;
+            let enqueued = instance.queue()?.enqueue(new, &turn())?;
             instance.warn(warnings);
             Ok(Enqueued::from(enqueued).into())
         })
@@ -37,7 +38,7 @@ impl Guest for Coord {
         let (new, warnings) = all_checked("tasks", tasks.into_iter().map(Draft::from).collect())?;
         let (mut batch, mut enqueued) = (Batch::new(new), Vec::new());
         Instance::with(|instance| {
-            while let Some(some) = batch.step(instance.queue()?, now(), nonce())? {
+            while let Some(some) = batch.step(instance.queue()?, &turn())? {
                 enqueued.extend(some.into_iter().map(|one| Enqueued::from(one).into()));
             }
             instance.warn(warnings);
@@ -58,7 +59,7 @@ impl Guest for Coord {
         Instance::with(|instance| {
             while !claimed.is_empty() && claimed.len() < max {
                 let Claim { claimed: another, findings, .. } =
-                    match instance.queue()?.claim(waiting.request(), Thoroughness::Full, now, nonce()) {
+                    match instance.queue()?.claim(waiting.request(), Thoroughness::Full, &turn()) {
                         Ok(claim) => claim,
                         // Those before are the caller's, who would not learn of them by an error.
                         Err(error) => {
@@ -84,7 +85,7 @@ impl Guest for Coord {
         let claimant = Claimant { run_id: run_id.clone(), nonce: request::claim_nonce(claim_nonce.as_deref())? };
         Instance::with(|instance| {
             let queue = instance.queue()?;
-            let record = queue.heartbeat(id, claimant, None, None, now(), nonce())?;
+            let record = queue.heartbeat(id, claimant, Renewing::default(), &turn())?;
             let queue::Shown { item, late_results, findings, .. } = queue.show(id, now())?;
             instance.warn_of(&findings);
             Ok(Lease::handle(queue::Claimed { task: item.task, record, late_results }, run_id))
@@ -101,14 +102,13 @@ impl Guest for Coord {
         let id = request::task_id(&id)?;
         let reason = reason.as_deref().map(request::note).transpose()?;
         let cancelling = Cancelling { run_id, if_held: if_held.into(), reason };
-        Instance::with(|instance| Ok(told(instance.queue()?.cancel(id, cancelling, now(), nonce())?)))
+        Instance::with(|instance| Ok(told(instance.queue()?.cancel(id, cancelling, &turn())?)))
     }
 
     fn retry(id: String, options: wit::RetryOptions) -> Result<wit::Retried, Error> {
         let id = request::task_id(&id)?;
         let retrying = Retrying { is_now: options.now, cascade: options.cascade };
-        let retried =
-            Instance::with(|instance| Ok::<_, Error>(instance.queue()?.retry(id, retrying, now(), nonce())?))?;
+        let retried = Instance::with(|instance| Ok::<_, Error>(instance.queue()?.retry(id, retrying, &turn())?))?;
         Ok(answer::Retried::from(retried).into())
     }
 
@@ -139,7 +139,7 @@ impl Guest for Coord {
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
             let step = Instance::with(|instance| {
-                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), now(), nonce())?)
+                Ok::<_, Error>(waiting.step(instance.queue()?, stopwatch.elapsed(), &turn())?)
             })?;
             match step {
                 EndStep::Sleep(time) => {
@@ -190,7 +190,7 @@ fn watch(sleep: &mut LightSleep, dirs: impl Iterator<Item = Dir>) -> Result<(), 
 }
 
 fn take_step(instance: &mut Instance, waiting: &mut WaitingClaim, stopwatch: &Stopwatch) -> Result<Step, Error> {
-    Ok(waiting.step(instance.queue()?, stopwatch.elapsed(), now, nonce())?)
+    Ok(waiting.step(instance.queue()?, stopwatch.elapsed(), &turn())?)
 }
 
 /// The tasks, if each is within its limits, and what was cut off them. Whatever is told of one names its place.
@@ -272,12 +272,12 @@ impl GuestLease for Lease {
             Some(wit::Progress { progress, note }) => request::progress(progress, note.as_deref())?,
             None => None,
         };
-        self.act(|queue, id, claimant| queue.heartbeat(id, claimant, lease_seconds, progress, now(), nonce()))
+        self.act(|queue, id, claimant| queue.heartbeat(id, claimant, Renewing { lease_seconds, progress }, &turn()))
     }
 
     fn complete(&self, result: Option<String>) -> Result<wit::ClaimRecord, Error> {
         let result = result.as_deref().map(request::result).transpose()?;
-        self.act(|queue, id, claimant| queue.complete(id, claimant, result, now(), nonce()))
+        self.act(|queue, id, claimant| queue.complete(id, claimant, result, &turn()))
     }
 
     fn complete_and_enqueue(
@@ -293,7 +293,7 @@ impl GuestLease for Lease {
         let (follow_ups, warnings) = all_checked("follow-ups", follow_ups.into_iter().map(by_holder).collect())?;
         Instance::with(|instance| {
             let (id, claimant) = (self.id, self.claimant.clone());
-            let completed = instance.queue()?.complete_and_enqueue(id, claimant, result, follow_ups, now(), nonce())?;
+            let completed = instance.queue()?.complete_and_enqueue(id, claimant, result, follow_ups, &turn())?;
             instance.warn(warnings);
             let completed = answer::Completed::from(completed);
             self.keep(completed.record.clone());
@@ -303,14 +303,14 @@ impl GuestLease for Lease {
 
     fn fail(&self, reason: String, is_final: bool) -> Result<wit::ClaimRecord, Error> {
         let failing = Failing { error: request::error(&reason)?, is_final };
-        self.act(|queue, id, claimant| queue.fail(id, claimant, failing, now(), nonce()))
+        self.act(|queue, id, claimant| queue.fail(id, claimant, failing, &turn()))
     }
 
     fn release(&self, delay_seconds: Option<u32>) -> Result<wit::Released, Error> {
         let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, i64::from))?;
         Instance::with(|instance| {
             let (id, claimant) = (self.id, self.claimant.clone());
-            let released = instance.queue()?.release(id, claimant, delay_seconds, now(), nonce())?;
+            let released = instance.queue()?.release(id, claimant, delay_seconds, &turn())?;
             Ok(answer::Released::from(released).into())
         })
     }

@@ -7,11 +7,10 @@ use coord_core::transition::IfHeld;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::flags::RunId;
 use crate::answer::cancel_request;
 use crate::answer::changed::ChangedClaim;
-use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Cancel a task, or ask its holder to stop
@@ -52,7 +51,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Ca
     };
     let OpenQueue { queue, .. } = context.open()?;
     let cancelling = Cancelling { run_id, if_held, reason };
-    let record = queue.cancel(id, cancelling, host::now(), nonce()?).map_err(refused)?;
+    let record = queue.cancel(id, cancelling, &turn()?).map_err(refused)?;
     let changed = ChangedClaim::new(record, &queue);
     Ok(Answered { answer: CancelTaskAnswer { changed, forced: args.force }, warnings: Vec::new() })
 }

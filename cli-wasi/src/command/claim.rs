@@ -11,10 +11,9 @@ use coord_core::transition::Claimant;
 use coord_store::{DirStore, LightSleep};
 use serde::Serialize;
 
-use super::context::{Context, nonce};
+use super::context::{Context, turn};
 use super::flags::RunId;
 use super::values::{self, words};
-use crate::host;
 use crate::output::{Answered, Failure, List, Printer, Unwritten};
 
 mod answer;
@@ -145,7 +144,7 @@ impl Claiming {
         let queue = Rc::new(context.open()?.queue);
         let mut sleep = LightSleep::default();
         let Claim { claimed, closed, findings } = loop {
-            match waiting.step(&queue, context.elapsed(), host::now, nonce()?)? {
+            match waiting.step(&queue, context.elapsed(), &turn()?)? {
                 Step::Done(claim) => break *claim,
                 Step::Sleep(time) => {
                     sleep.watch(queue.store(), waiting.watched());
@@ -227,7 +226,7 @@ impl Claiming {
     }
 
     fn next(&self) -> Result<Claim, Failure> {
-        Ok(self.queue.claim(&self.request, Thoroughness::Quick, host::now, nonce()?)?)
+        Ok(self.queue.claim(&self.request, Thoroughness::Quick, &turn()?)?)
     }
 }
 

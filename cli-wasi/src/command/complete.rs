@@ -6,11 +6,10 @@ use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::flags::Lease;
 use crate::answer::batch::{self, BatchAnswer};
 use crate::answer::changed::ChangedClaim;
-use crate::host;
 use crate::input::Lines;
 use crate::output::{Answer, Answered, Failure, Page, start_of};
 
@@ -56,12 +55,12 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Co
         Failure { hint, ..failure }
     };
     let Some(Lines { tasks, warnings, parents }) = lines else {
-        let completed = queue.complete(id, claimant, result, host::now(), nonce()?);
+        let completed = queue.complete(id, claimant, result, &turn()?);
         let record = completed.map_err(|error| late(error.into()))?;
         let answer = CompleteAnswer { changed: ChangedClaim::new(record, &queue), follow_ups: None };
         return Ok(Answered { answer, warnings: Vec::new() });
     };
-    let completed = queue.complete_and_enqueue(id, claimant, result, tasks, host::now(), nonce()?);
+    let completed = queue.complete_and_enqueue(id, claimant, result, tasks, &turn()?);
     let queue::Completed { record, enqueued } = completed.map_err(|error| late(parents.blame("--enqueue", error)))?;
     let follow_ups = Some(BatchAnswer::new(enqueued.iter().map(batch::outcome).collect()));
     Ok(Answered { answer: CompleteAnswer { changed: ChangedClaim::new(record, &queue), follow_ups }, warnings })

@@ -1,9 +1,9 @@
-//! What every command gets: the queue that was granted, fresh nonces, the time that has passed, and where to print.
+//! What every command gets: the queue that was granted, the clock and fresh nonces, the time that has passed, and where
+//! to print.
 
 use std::time::Duration;
 
-use coord_core::name::Nonce;
-use coord_core::{Error, Queue};
+use coord_core::{Error, Queue, Turn};
 use coord_store::{DirStore, Sync};
 
 use crate::host::{self, Grant};
@@ -61,9 +61,9 @@ impl Context<'_> {
     }
 }
 
-/// A nonce that was never used.
-pub(super) fn nonce() -> Result<Nonce, Failure> {
-    host::nonce().ok_or_else(|| Failure::new("io_error", "the host gives no random numbers; nothing was changed"))
+/// The clock and fresh nonces for what a command does.
+pub(super) fn turn() -> Result<Turn<'static>, Failure> {
+    host::turn().ok_or_else(|| Failure::new("io_error", "the host gives no random numbers; nothing was changed"))
 }
 
 fn no_repository() -> Failure {

@@ -8,7 +8,7 @@ use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
@@ -78,9 +78,9 @@ const FOREIGN_SHOWN: usize = 20;
 pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<DoctorAnswer>, Failure> {
     let sync = context.sync()?;
     let OpenQueue { queue, .. } = context.open_for_doctor()?;
-    let mut nonces = nonce()?.counted_on();
-    let diagnosis = if args.repair { queue.repair(host::now(), &mut nonces)? } else { queue.examine(host::now())? };
-    let medium = queue.probe(host::now(), nonces())?;
+    let turn = turn()?;
+    let diagnosis = if args.repair { queue.repair(&turn)? } else { queue.examine(turn.now())? };
+    let medium = queue.probe(&turn)?;
     let mut answer = DoctorAnswer::new(args.repair, &diagnosis, &medium, sync);
     answer.notes.extend(host::environment(coord_store::OPEN_TO_OTHERS));
     Ok(Answered { answer, warnings: Vec::new() })

@@ -10,11 +10,10 @@ use coord_core::task::IfParentFails;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::values::{self, words};
 use crate::answer::batch::{self, BatchAnswer};
 use crate::answer::task::{plan_text, tags_text};
-use crate::host;
 use crate::input::Lines;
 use crate::output::{Answer, Answered, Failure, Page};
 
@@ -143,7 +142,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<En
     }
     let (new, warnings) = Draft::from(args).check()?;
     let OpenQueue { queue, .. } = context.open()?;
-    let enqueued = queue.enqueue(new, host::now(), nonce()?)?.into();
+    let enqueued = queue.enqueue(new, &turn()?)?.into();
     Ok(Answered { answer: EnqueueAnswer::One(Box::new(EnqueuedTask(enqueued))), warnings })
 }
 
@@ -153,9 +152,9 @@ fn run_batch(file: &str, run_id: &str, context: &Context<'_>) -> Result<Answered
     let OpenQueue { queue, .. } = context.open()?;
     let (count, mut added) = (tasks.len(), Vec::new());
     let mut batch = Batch::new(tasks);
-    let mut nonces = nonce()?.counted_on();
+    let turn = turn()?;
     loop {
-        match batch.step(&queue, host::now(), nonces()) {
+        match batch.step(&queue, &turn) {
             Ok(Some(step)) => added.extend(step.iter().map(batch::outcome)),
             Ok(None) => return Ok(Answered { answer: EnqueueAnswer::Many(BatchAnswer::new(added)), warnings }),
             Err(error) if added.is_empty() => return Err(parents.blame("--batch", error)),

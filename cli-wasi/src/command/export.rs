@@ -3,8 +3,7 @@
 use clap::Args;
 use coord_core::queue::Finding;
 
-use super::context::{Context, OpenQueue, nonce};
-use crate::host;
+use super::context::{Context, OpenQueue, turn};
 use crate::output::{Ended, Failure, Stopped, Stream};
 
 /// Print each task as a line of JSON, with everything reported about it
@@ -15,8 +14,7 @@ pub struct Arguments {}
 
 pub(super) fn run(context: &Context<'_>, stream: &mut Stream<'_>) -> Result<Ended, Failure> {
     let OpenQueue { queue, .. } = context.open()?;
-    let exported =
-        queue.export(host::now(), nonce()?, |line| if stream.line(&line) { Ok(()) } else { Err(Stopped::NobodyReads) });
+    let exported = queue.export(&turn()?, |line| if stream.line(&line) { Ok(()) } else { Err(Stopped::NobodyReads) });
     match exported {
         Ok(findings) => {
             stream.warn(findings.iter().map(Finding::to_string));

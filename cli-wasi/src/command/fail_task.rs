@@ -6,10 +6,9 @@ use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::flags::Lease;
 use crate::answer::changed::ChangedClaim;
-use crate::host;
 use crate::output::{Answer, Answered, Failure, Page, start_of};
 
 /// Report a failed attempt at a claimed task; it is retried if it has attempts left
@@ -38,7 +37,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Fa
     let (id, claimant, error) = args.lease.check(|| request::error(&args.error))?;
     let OpenQueue { queue, .. } = context.open()?;
     let failing = Failing { error, is_final: args.is_final };
-    let changed = ChangedClaim::new(queue.fail(id, claimant, failing, host::now(), nonce()?)?, &queue);
+    let changed = ChangedClaim::new(queue.fail(id, claimant, failing, &turn()?)?, &queue);
     let attempts_left = changed.max_attempts().map(|max| max.saturating_sub(changed.record.attempt));
     Ok(Answered { answer: FailTaskAnswer { changed, attempts_left }, warnings: Vec::new() })
 }

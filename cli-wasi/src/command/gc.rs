@@ -7,9 +7,8 @@ use coord_core::request::Field;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::values;
-use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Remove tasks that ended long ago, with everything reported about them
@@ -56,7 +55,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Gc
     let keep_last = usize::try_from(keep_last).unwrap_or(usize::MAX);
     let OpenQueue { queue, .. } = context.open()?;
     let gc = Gc { older_than_seconds, keep_last, dry_run: args.dry_run };
-    let collected = queue.gc(gc, host::now(), nonce()?)?.into();
+    let collected = queue.gc(gc, &turn()?)?.into();
     Ok(Answered { answer: GcAnswer { dry_run: args.dry_run, collected }, warnings: Vec::new() })
 }
 

@@ -1,16 +1,16 @@
 //! `muse coord heartbeat`: keep a claimed task, and learn whether somebody asks to stop.
 
 use clap::Args;
+use coord_core::queue::Renewing;
 use coord_core::request::{self, Field};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::flags::Lease;
 use super::values;
 use crate::answer::cancel_request;
 use crate::answer::changed::ChangedClaim;
-use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Extend the lease of a claimed task, and learn whether another agent asks to stop
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<He
         Ok((seconds, request::progress(args.progress, args.note.as_deref())?))
     })?;
     let OpenQueue { queue, .. } = context.open()?;
-    let record = queue.heartbeat(id, claimant, seconds, progress, host::now(), nonce()?)?;
+    let record = queue.heartbeat(id, claimant, Renewing { lease_seconds: seconds, progress }, &turn()?)?;
     Ok(Answered { answer: HeartbeatAnswer(ChangedClaim::new(record, &queue)), warnings: Vec::new() })
 }
 

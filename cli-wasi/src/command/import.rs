@@ -2,14 +2,13 @@
 
 use clap::Args;
 use coord_core::limits;
-use coord_core::name::Nonce;
 use coord_core::queue::{ImportError, Imported};
-use coord_core::{Queue, TaskId};
+use coord_core::{Queue, TaskId, Turn};
 use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use crate::host;
 use crate::input::{strip_byte_order_mark, unreadable};
 use crate::output::{Answer, Answered, Failure, Page};
@@ -46,7 +45,7 @@ struct Deferred {
 
 pub(super) fn run(context: &Context<'_>) -> Result<Answered<ImportAnswer>, Failure> {
     let OpenQueue { queue, .. } = context.open()?;
-    let mut nonces = nonce()?.counted_on();
+    let turn = turn()?;
     let (mut import, mut warnings, mut deferred) = (ImportAnswer::default(), Vec::new(), DeferredLines::default());
     let mut input = host::stdin();
     for number in 1.. {
@@ -69,7 +68,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Answered<ImportAnswer>, Failu
             Err(_) => return Err(import.stopped(Failure::bad_args("not UTF-8"), number)),
         };
         if !text.is_empty() {
-            deferred.extend(import.take(&queue, text, number, nonces(), &mut warnings)?);
+            deferred.extend(import.take(&queue, text, number, &turn, &mut warnings)?);
         }
     }
     // What a task waits for may have come after it.
@@ -77,7 +76,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Answered<ImportAnswer>, Failu
     while deferred.lines.len() < last {
         last = deferred.lines.len();
         for Deferred { number, text, .. } in std::mem::take(&mut deferred.lines) {
-            deferred.lines.extend(import.take(&queue, &text, number, nonces(), &mut warnings)?);
+            deferred.lines.extend(import.take(&queue, &text, number, &turn, &mut warnings)?);
         }
     }
     import.parents_missing = deferred.lines.len() + deferred.dropped.len();
@@ -120,10 +119,10 @@ impl ImportAnswer {
         queue: &Queue<DirStore>,
         text: &str,
         number: usize,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Deferred>, Failure> {
-        match queue.import(text, host::now(), nonce) {
+        match queue.import(text, turn) {
             Ok(Imported::Now(_)) => self.imported += 1,
             Ok(Imported::Cancelled(id)) => {
                 self.imported += 1;

@@ -7,8 +7,7 @@ use coord_core::store::Store as _;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
-use crate::host;
+use super::context::{Context, OpenQueue, turn};
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Create the repository's coordination directory; safe to run again
@@ -33,7 +32,7 @@ const UNCOUNTED: &str = "this filesystem does not report how many hard links a f
 
 pub(super) fn run(context: &Context<'_>) -> Result<Answered<InitAnswer>, Failure> {
     let OpenQueue { queue, directory } = context.open()?;
-    let created = queue.init(host::now(), nonce()?)?;
+    let created = queue.init(&turn()?)?;
     let adopted = queue.adopt()?;
     let is_told_apart = queue.store().links(&layout::format()).map_err(coord_core::Error::from)? != Some(1);
     let warnings = if is_told_apart { Vec::new() } else { vec![UNCOUNTED.to_string()] };

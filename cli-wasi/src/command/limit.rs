@@ -4,10 +4,9 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use coord_core::request::{self, BadRequest, BadWord, Field};
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::values;
 use crate::answer::queue_settings::SettingsAnswer;
-use crate::host;
 use crate::output::{Answered, Failure};
 
 /// Set how many tasks of a queue may be claimed at once
@@ -28,7 +27,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Se
     let max = checked(args.max_in_flight)?;
     let name = request::queue(&args.queue)?;
     let OpenQueue { queue, .. } = context.open()?;
-    SettingsAnswer::after(&queue, &name, || Ok(queue.limit_in_flight(&name, max, host::now(), nonce()?)?))
+    SettingsAnswer::after(&queue, &name, || Ok(queue.limit_in_flight(&name, max, &turn()?)?))
 }
 
 fn checked(InFlight(given): InFlight) -> Result<Option<u32>, Failure> {

@@ -3,9 +3,8 @@
 use clap::Args;
 use coord_core::request;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use crate::answer::queue_settings::SettingsAnswer;
-use crate::host;
 use crate::output::{Answered, Failure};
 
 /// Stop new claims from a queue until it is resumed; tasks that are claimed stay claimed
@@ -19,7 +18,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Se
     let name = request::queue(&args.queue)?;
     let OpenQueue { queue, .. } = context.open()?;
     SettingsAnswer::after(&queue, &name, || {
-        queue.pause(&name, host::now(), nonce()?)?;
+        queue.pause(&name, &turn()?)?;
         Ok(())
     })
 }

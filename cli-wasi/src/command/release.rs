@@ -4,11 +4,10 @@ use clap::Args;
 use coord_core::queue::Status;
 use coord_core::request::Field;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::flags::Lease;
 use super::values;
 use crate::answer::released::ReleaseAnswer;
-use crate::host;
 use crate::output::{Answered, Failure};
 
 /// Give a claimed task back: it can be claimed again, and does not use up an attempt
@@ -34,7 +33,7 @@ pub struct Arguments {
 pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<ReleaseAnswer>, Failure> {
     let (id, claimant, delay) = args.lease.check(|| Field::DelaySeconds.check(args.delay))?;
     let OpenQueue { queue, .. } = context.open()?;
-    let released = queue.release(id, claimant, delay, host::now(), nonce()?)?;
+    let released = queue.release(id, claimant, delay, &turn()?)?;
     let heading = if released.status == Status::Cancelled {
         "🚫 Task cancelled, as requested"
     } else {

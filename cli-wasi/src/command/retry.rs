@@ -7,9 +7,8 @@ use coord_core::request;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use crate::answer::changed::Subject;
-use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Let a task that failed, expired or was cancelled be claimed again, with all its attempts
@@ -37,7 +36,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Re
     let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = context.open()?;
     let retrying = Retrying { is_now: args.now, cascade: args.cascade };
-    let retried = Retried::from(queue.retry(id, retrying, host::now(), nonce()?)?);
+    let retried = Retried::from(queue.retry(id, retrying, &turn()?)?);
     let warnings = retried.left.iter().map(|left| left.message.clone()).collect();
     Ok(Answered { answer: RetryAnswer { retried, subject: Subject::new(id, &queue) }, warnings })
 }

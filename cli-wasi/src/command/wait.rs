@@ -14,10 +14,9 @@ use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{Context, OpenQueue, nonce};
+use super::context::{Context, OpenQueue, turn};
 use super::values;
 use crate::answer::item::icon;
-use crate::host;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Wait until tasks have ended, and print their results
@@ -86,7 +85,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Wa
     let mut sleep = LightSleep::default();
     let mut waiting = WaitingEnd::new(ids, if args.any { Until::Any } else { Until::All }, timeout);
     let waited = loop {
-        match waiting.step(&queue, context.elapsed(), host::now(), nonce()?)? {
+        match waiting.step(&queue, context.elapsed(), &turn()?)? {
             EndStep::Done(waited) => break *waited,
             EndStep::Sleep(time) => {
                 sleep.watch(queue.store(), waiting.watched());

@@ -21,6 +21,7 @@ use crate::store::{Moved, Store};
 use crate::time::Timestamp;
 use crate::transition::{Command, Refusal, decide, is_over};
 use crate::tree::{Located, Report, Written};
+use crate::turn::Turn;
 
 /// The result of a transition.
 pub(super) struct Changed {
@@ -28,21 +29,26 @@ pub(super) struct Changed {
     pub(super) last: Entry,
     /// The entry after.
     pub(super) next: Entry,
+    /// When, by the agent's clock.
+    pub(super) at: Timestamp,
 }
 
 impl<S: Store> Queue<S> {
-    /// Finds the task and renames its entry as `command` demands, again each time another agent was faster. A lease
-    /// that this queue gave is first tried under the name that it had then.
+    /// Finds the task and renames its entry as `command` demands, again each time another agent was faster. Each try is
+    /// dated anew, and the report with it. A lease that this queue gave is first tried under the name that it had then.
     pub(super) fn transition(
         &self,
         id: TaskId,
         command: &Command,
-        now: Timestamp,
-        nonce: Nonce,
-        report: Option<&Report>,
+        mut report: Option<&mut Report>,
+        turn: &Turn<'_>,
     ) -> Result<Changed, Error> {
         let mut known = self.tree.take_lease(id);
         for _ in 0..limits::RACES {
+            let now = turn.now();
+            if let Some(report) = &mut report {
+                report.at = now;
+            }
             let known = known.take().filter(|located| decide(&located.entry, command, now).is_ok());
             let located = match known {
                 Some(located) => located,
@@ -51,23 +57,23 @@ impl<S: Store> Queue<S> {
             // The task has ended, although nobody has moved it yet.
             let is_over = located.is_unfinished()
                 || is_over(&located.entry, now) && self.tree.as_it_stands(&located, now)?.has_ended();
-            if is_over && self.settled_by_time(&located, now, nonce)? {
+            if is_over && self.settled_by_time(&located, turn)? {
                 continue;
             }
             let next = match decide(&located.entry, command, now) {
                 Ok(next) => next,
                 Err(refusal) => return Err(self.refused(id, refusal)),
             };
-            if let (Command::Cancel { run_id, nonce, .. }, Some(lease)) = (command, next.lease()) {
-                self.tree.overflow(&lease.holder, run_id, *nonce)?;
+            if let (Command::Cancel { run_id, .. }, Some(lease)) = (command, next.lease()) {
+                self.tree.overflow(&lease.holder, run_id, turn)?;
             }
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-            if self.step(&located, &next, report, now, nonce, &mut budget)? == Moved::Here {
+            if self.step(&located, &next, report.as_deref(), turn, &mut budget)? == Moved::Here {
                 if matches!(next.state, State::Claimed(_) | State::Cancelling(_)) {
                     let dir = layout::shard_of(StateDir::Claimed, id);
                     self.tree.hold(Located { dir, entry: next.clone() });
                 }
-                return Ok(Changed { last: located.entry, next });
+                return Ok(Changed { last: located.entry, next, at: now });
             }
         }
         Err(Error::Contended)
@@ -79,15 +85,14 @@ impl<S: Store> Queue<S> {
         located: &Located,
         next: &Entry,
         report: Option<&Report>,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
         let Some(home) = self.tree.next_home(located, next)? else { return Ok(Moved::Gone) };
-        let moved = self.rename_with(report, located, next, &home)?;
+        let moved = self.rename_with(report, located, next, &home, turn)?;
         if moved == Moved::Here && next.has_ended() {
             // CM-12: if the agent dies here, the next sweeps wake them.
-            self.tree.or_leave(self.wake(next, now, nonce, budget));
+            self.tree.or_leave(self.wake(next, turn, budget));
         }
         if moved == Moved::Here && matches!(located.entry.state, State::Blocked { .. }) {
             let unmarked =
@@ -105,14 +110,15 @@ impl<S: Store> Queue<S> {
         located: &Located,
         next: &Entry,
         home: &Dir,
+        turn: &Turn<'_>,
     ) -> Result<Moved, Error> {
         let by_one_flush = report.is_some_and(|report| self.ends_by_one_flush(located, next, report.kind));
         let written =
-            match report.map(|report| self.tree.write_report(located, next, report, !by_one_flush)).transpose() {
+            match report.map(|report| self.tree.write_report(located, next, report, !by_one_flush, turn)).transpose() {
                 // It goes on anyway.
                 Err(Error::TooMuchReported { .. }) if report.is_some_and(Report::is_dispensable) => {
                     let silent = Entry { report: located.entry.report, ..next.clone() };
-                    return self.rename_with(None, located, &silent, home);
+                    return self.rename_with(None, located, &silent, home, turn);
                 }
                 written => written?,
             };

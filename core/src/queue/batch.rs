@@ -4,28 +4,26 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Queue;
-use super::enqueue::{Enqueued, apart};
+use super::enqueue::{Dates, Enqueued};
 use super::new_task::NewTask;
 use crate::error::Error;
 use crate::limits;
-use crate::name::Nonce;
 use crate::store::Store;
-use crate::time::Timestamp;
+use crate::turn::Turn;
 
-/// Many tasks, enqueued a few at a time: for a caller with a clock, so that each is dated when it is written.
+/// Many tasks, enqueued a few at a time. Each is dated when it is written.
 #[derive(Debug)]
 pub struct Batch {
     rest: vec::IntoIter<NewTask>,
     step: usize,
     is_checked: bool,
-    /// No task of the next step is dated earlier.
-    next_at: Timestamp,
+    dates: Dates,
 }
 
 impl Batch {
     /// A batch that has not begun.
     pub fn new(tasks: Vec<NewTask>) -> Batch {
-        Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false, next_at: Timestamp::default() }
+        Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false, dates: Dates::default() }
     }
 
     /// As many tasks in each step, at most [`limits::BATCH_STEP`]: for a host that does other things in between.
@@ -34,16 +32,11 @@ impl Batch {
         Batch { step: step.clamp(1, limits::BATCH_STEP), ..self }
     }
 
-    /// Enqueues the next ones, in order; `None`: that was all. Each step needs a new nonce.
+    /// Enqueues the next ones, in order; `None`: that was all.
     ///
     /// The first step checks that all parents exist, and writes nothing if one does not. If a later step fails, the
     /// earlier ones are enqueued: with unique keys the same batch can be given again.
-    pub fn step<S: Store>(
-        &mut self,
-        queue: &Queue<S>,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Option<Vec<Enqueued>>, Error> {
+    pub fn step<S: Store>(&mut self, queue: &Queue<S>, turn: &Turn<'_>) -> Result<Option<Vec<Enqueued>>, Error> {
         if !self.is_checked {
             queue.check_parents(self.rest.as_slice().iter())?;
             self.is_checked = true;
@@ -52,9 +45,8 @@ impl Batch {
         if step.is_empty() {
             return Ok(None);
         }
-        let (is_first, now) = (self.next_at == Timestamp::default(), now.max(self.next_at));
-        self.next_at = apart(now, step.len());
-        let enqueued = queue.enqueue_all(step, now, nonce);
+        let is_first = self.dates.is_unused();
+        let enqueued = queue.enqueue_all(step, &mut self.dates, turn);
         enqueued.map(Some).map_err(|error| if is_first { error } else { error.after_the_change() })
     }
 }

@@ -4,21 +4,22 @@
 //! task may have 100,000 dependents. An agent that wants something else must not wait until all of them are done.
 
 use crate::limits::Allowance;
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
+use crate::turn::Turn;
 
 /// The rest of an allowance. Its time begins with the first step, which is always allowed: even on a slow medium
 /// something is done.
 pub(super) struct Budget<'a> {
     steps: u64,
-    time: Option<(&'a dyn Clock, u64)>,
+    time: Option<(&'a Turn<'a>, u64)>,
     until: Option<Timestamp>,
     is_spent: bool,
 }
 
-impl Budget<'_> {
+impl<'a> Budget<'a> {
     /// All of `allowance`.
-    pub(super) fn of(allowance: Allowance, clock: &dyn Clock) -> Budget<'_> {
-        let time = allowance.micros.map(|micros| (clock, micros));
+    pub(super) fn of(allowance: Allowance, turn: &'a Turn<'a>) -> Budget<'a> {
+        let time = allowance.micros.map(|micros| (turn, micros));
         Budget { steps: allowance.steps, time, until: None, is_spent: false }
     }
 
@@ -42,8 +43,8 @@ impl Budget<'_> {
     }
 
     fn is_late(&mut self) -> bool {
-        let Some((clock, micros)) = self.time else { return false };
-        let now = clock.now();
+        let Some((turn, micros)) = self.time else { return false };
+        let now = turn.now();
         now >= *self.until.get_or_insert(now.plus_micros(micros))
     }
 

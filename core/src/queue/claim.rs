@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::finding::Finding;
 use crate::layout;
 use crate::limits;
-use crate::name::Nonce;
 use crate::status::Status;
 use crate::store::{Moved, Store, StoreErrorKind};
 use crate::task::Task;
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
 use crate::transition::{Claimant, Command, Refusal, decide, is_over};
 use crate::tree::{Located, Onward, Report, Search, Watch};
+use crate::turn::Turn;
 
 /// How hard to look before answering that there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,15 +60,9 @@ impl<S: Store> Queue<S> {
     /// If several agents claim at once, exactly one of them gets each task. The cost does not depend on how many tasks
     /// wait, are held or have ended. A claim is not synced: after a power cut the task may be free again.
     ///
-    /// `clock` is read for each task that is tried, so the lease starts when its holder gets the task.
-    pub fn claim(
-        &self,
-        request: &ClaimRequest,
-        thoroughness: Thoroughness,
-        clock: impl Clock,
-        nonce: Nonce,
-    ) -> Result<Claim, Error> {
-        self.claim_or_watch(request, thoroughness, None, clock, nonce)
+    /// The clock is asked for each task that is tried, so the lease starts when its holder gets the task.
+    pub fn claim(&self, request: &ClaimRequest, thoroughness: Thoroughness, turn: &Turn<'_>) -> Result<Claim, Error> {
+        self.claim_or_watch(request, thoroughness, None, turn)
     }
 
     /// As [`Queue::claim`]. If there is nothing, [`Queue::may_have_changed`] with this `watch` says when to ask again.
@@ -77,30 +71,30 @@ impl<S: Store> Queue<S> {
         request: &ClaimRequest,
         thoroughness: Thoroughness,
         mut watch: Option<&mut Watch>,
-        clock: impl Clock,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<Claim, Error> {
-        let clock = &clock;
+        let mut command = claim_command(request, turn);
         // A fault of the directory of the sweeps is no reason to claim nothing.
         let mut findings = Vec::new();
-        let swept = self.tree.unless_in_the_way(self.sweep_if_due(clock, nonce, &mut findings))?.unwrap_or_default();
-        let (mut claimed, mut closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
+        let swept = self.tree.unless_in_the_way(self.sweep_if_due(turn, &mut findings))?.unwrap_or_default();
+        let (mut claimed, mut closed) =
+            self.take_head(request, &mut command, watch.as_deref_mut(), turn, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from the cache.
         if claimed.is_none() && self.tree.look_anew() {
-            (claimed, closed) = self.take_head(request, watch.as_deref_mut(), clock, nonce, &mut findings)?;
+            (claimed, closed) = self.take_head(request, &mut command, watch.as_deref_mut(), turn, &mut findings)?;
         }
         let (is_full, mut more_is_due) = (thoroughness == Thoroughness::Full, swept.leaves_more());
         if claimed.is_none() && is_full {
-            let swept = self.sweep_all(clock, limits::BEFORE_EMPTY, nonce, &mut findings)?;
+            let swept = self.sweep_all(limits::BEFORE_EMPTY, turn, &mut findings)?;
             more_is_due = swept.leaves_more();
             if swept.moved > 0 {
                 self.tree.look_anew();
-                (claimed, closed) = self.take_head(request, watch, clock, nonce, &mut findings)?;
+                (claimed, closed) = self.take_head(request, &mut command, watch, turn, &mut findings)?;
             }
         }
         self.tree.begin_to_remember();
         let is_told = claimed.is_none() && is_full;
-        let closed = if is_told { self.closed_to(request, &closed, clock.now())? } else { Closed::default() };
+        let closed = if is_told { self.closed_to(request, &closed, turn.now())? } else { Closed::default() };
         let closed = Closed { more_is_due: claimed.is_none() && more_is_due, ..closed };
         findings.extend(self.tree.take_findings());
         Ok(Claim { claimed, closed, findings })
@@ -111,23 +105,29 @@ impl<S: Store> Queue<S> {
     fn take_head(
         &self,
         request: &ClaimRequest,
+        command: &mut Command,
         mut watch: Option<&mut Watch>,
-        clock: &dyn Clock,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
     ) -> Result<(Option<Claimed>, ClosedQueues), Error> {
-        let mut closed = self.closed_queues(request, clock.now())?;
-        let now = Cell::new(clock.now());
-        let mut attempt = Attempt::new(request, clock, &now, nonce, findings);
+        let mut closed = self.closed_queues(request, turn.now())?;
+        let now = Cell::new(turn.now());
+        let mut attempt = Attempt::new(request, command, &now, findings, turn);
         for _ in 0..limits::RACES {
             let before = (attempt.lost_races, attempt.expired);
-            let search =
-                Search { queues: &request.queues, except: &closed.queues, choice: &request.choice, chance: nonce };
+            let search = Search {
+                queues: &request.queues,
+                except: &closed.queues,
+                choice: &request.choice,
+                chance: turn.chance(),
+            };
             let watch = watch.as_deref_mut();
             self.tree.visit_head(&search, &now, watch, &mut |located| self.try_entry(&mut attempt, &located))?;
             match attempt.claimed.take() {
-                Some(taken) if self.gives_way(&taken, &closed, clock.now(), nonce)? => {
-                    closed = self.closed_queues(request, clock.now())?;
+                Some(taken) if self.gives_way(&taken, &closed, turn)? => {
+                    closed = self.closed_queues(request, turn.now())?;
+                    // The lease that was given back had that nonce. The next one gets its own.
+                    *attempt.command = claim_command(request, turn);
                 }
                 Some(taken) => return Ok((Some(taken), closed)),
                 // A task that waited for an expired one may be ready now.
@@ -150,7 +150,7 @@ impl<S: Store> Queue<S> {
             }
             Take::Expired if attempt.budget.step() => {
                 attempt.expired += 1;
-                self.time_out(located, attempt.now.get(), attempt.nonce, attempt.findings, &mut attempt.budget)?;
+                self.time_out(located, attempt.turn, attempt.findings, &mut attempt.budget)?;
             }
             Take::Expired | Take::Unfit => {}
         }
@@ -161,7 +161,7 @@ impl<S: Store> Queue<S> {
     /// after an error nobody has the task. A task that cannot be taken stays where it is, and does not block the next
     /// one.
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
-        let Attempt { request, command, nonce, .. } = attempt;
+        let Attempt { request, command, turn, .. } = attempt;
         if !self.tree.admits(&request.choice, located)? {
             return Ok(Take::Unfit);
         }
@@ -177,9 +177,9 @@ impl<S: Store> Queue<S> {
             }
             Err(error) => return Err(error),
         };
-        self.tree.overflow(&located.entry.holder(&request.run_id), &request.run_id, *nonce)?;
+        self.tree.overflow(&located.entry.holder(&request.run_id), &request.run_id, turn)?;
         // The lease begins now, however long it took to come here.
-        attempt.now.set(attempt.clock.now());
+        attempt.now.set(attempt.turn.now());
         let queue = Some(QueueLabel::of(&task.record.queue));
         let next = match decide(&Entry { queue, ..located.entry.clone() }, command, attempt.now.get()) {
             Ok(next) => next,
@@ -220,19 +220,18 @@ impl<S: Store> Queue<S> {
         &self,
         claimed: &Claimed,
         ClosedQueues { settings, .. }: &ClosedQueues,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<bool, Error> {
         let queue = &claimed.task.record.queue;
         let Some(max) = settings.max_in_flight.get(queue) else { return Ok(false) };
-        let in_flight = self.in_flight(now);
+        let in_flight = self.in_flight(turn.now());
         if in_flight.as_ref().is_ok_and(|in_flight| in_flight.of(queue) <= u64::from(*max)) {
             return Ok(false);
         }
         // CM-17: if the agent dies here, it is one too many no longer than its lease.
         let run_id = claimed.record.claimer_run_id.parse().map_err(|_| Error::Contended)?;
         let claimant = Claimant { run_id, nonce: Some(claimed.record.claim_nonce) };
-        match self.release(claimed.task.id, claimant, 0, now, nonce) {
+        match self.release(claimed.task.id, claimant, 0, turn) {
             // Refused: somebody has called it off, or taken it over, meanwhile.
             Ok(_) | Err(Error::Refused { .. }) => in_flight.map(|_| true),
             // It is held, and its holder does not know.
@@ -244,11 +243,10 @@ impl<S: Store> Queue<S> {
 /// One claim on its way through `ready/`.
 struct Attempt<'a> {
     request: &'a ClaimRequest,
-    command: Command,
-    clock: &'a dyn Clock,
+    command: &'a mut Command,
+    turn: &'a Turn<'a>,
     /// When it was looked at last.
     now: &'a Cell<Timestamp>,
-    nonce: Nonce,
     claimed: Option<Claimed>,
     /// How many entries others were faster with.
     lost_races: usize,
@@ -262,25 +260,28 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     fn new<'a>(
         request: &'a ClaimRequest,
-        clock: &'a dyn Clock,
+        command: &'a mut Command,
         now: &'a Cell<Timestamp>,
-        nonce: Nonce,
         findings: &'a mut Vec<Finding>,
+        turn: &'a Turn<'a>,
     ) -> Attempt<'a> {
-        let command = Command::Claim { run_id: request.run_id.clone(), lease_seconds: request.lease_seconds, nonce };
         Attempt {
             request,
             command,
-            clock,
+            turn,
             now,
-            nonce,
             claimed: None,
             lost_races: 0,
             expired: 0,
-            budget: Budget::of(limits::BEFORE_A_CLAIM, clock),
+            budget: Budget::of(limits::BEFORE_A_CLAIM, turn),
             findings,
         }
     }
+}
+
+fn claim_command(request: &ClaimRequest, turn: &Turn<'_>) -> Command {
+    let ClaimRequest { run_id, lease_seconds, .. } = request;
+    Command::Claim { run_id: run_id.clone(), lease_seconds: *lease_seconds, nonce: turn.nonce() }
 }
 
 enum Take {

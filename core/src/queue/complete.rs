@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Queue;
 use super::advance::Changed;
 use super::claim_record::ClaimRecord;
-use super::enqueue::Enqueued;
+use super::enqueue::{Dates, Enqueued};
 use super::new_task::NewTask;
 use crate::entry::Outcome;
 use crate::error::Error;
@@ -14,9 +14,9 @@ use crate::json::JsonObject;
 use crate::name::Nonce;
 use crate::store::Store;
 use crate::task::Task;
-use crate::time::Timestamp;
 use crate::transition::{Claimant, Command, Refusal, Verdict};
 use crate::tree::{Report, ReportKind};
+use crate::turn::Turn;
 
 /// A task that was completed, and those that its completion enqueued.
 #[derive(Clone, Debug)]
@@ -39,15 +39,14 @@ impl<S: Store> Queue<S> {
         id: TaskId,
         claimant: Claimant,
         result: Option<JsonObject>,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<ClaimRecord, Error> {
         let result = result.filter(|result| !result.is_empty());
         let report = result.map(|result| {
-            let report = Report::by(&claimant.run_id, ReportKind::Completed, now);
+            let report = Report::by(&claimant.run_id, ReportKind::Completed, turn.now());
             Report { result: Some(result), ..report }
         });
-        self.complete_with(id, claimant, report, now, nonce)
+        self.complete_with(id, claimant, report, turn.nonce(), turn)
     }
 
     /// As [`Queue::complete`], and enqueues these tasks in the same step: all of them if the completion is accepted,
@@ -61,27 +60,28 @@ impl<S: Store> Queue<S> {
         claimant: Claimant,
         result: Option<JsonObject>,
         follow_ups: Vec<NewTask>,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<Completed, Error> {
+        // The follow-ups name the completion by the nonce of its report.
+        let nonce = turn.nonce();
         let after = |mut new: NewTask| {
             new.plan.after.insert(0, id);
             (new, Some(nonce))
         };
-        let report = Report { result, ..Report::by(&claimant.run_id, ReportKind::Completed, now) };
-        if let Err(error) = self.still_held(id, claimant.clone(), now) {
+        let report = Report { result, ..Report::by(&claimant.run_id, ReportKind::Completed, turn.now()) };
+        if let Err(error) = self.still_held(id, claimant.clone(), turn.now()) {
             self.keep_if_late(id, &claimant, &report, &error)?;
             return Err(error);
         }
         self.check_parents(follow_ups.iter())?;
-        let enqueued = self.enqueue_all(follow_ups.into_iter().map(after).collect(), now, nonce)?;
+        let enqueued = self.enqueue_all(follow_ups.into_iter().map(after).collect(), &mut Dates::default(), turn)?;
         // Of an earlier holder who died or was too late, but under the same key: they are this completion's now.
         let of_another = |task: &Task| task.record.follows.is_some() && task.record.after.first() == Some(&id);
         let adopted = enqueued.iter().filter(|follow_up| follow_up.deduplicated && of_another(&follow_up.task));
         let report = Report { adopts: adopted.map(|follow_up| follow_up.task.id).collect(), ..report };
         // CM-15: if the agent dies here, or the completion is refused, they wait for an end of the task that is not
         // theirs, and are cancelled by it.
-        let record = self.complete_with(id, claimant, Some(report), now, nonce)?;
+        let record = self.complete_with(id, claimant, Some(report), nonce, turn)?;
         Ok(Completed { record, enqueued })
     }
 
@@ -89,15 +89,15 @@ impl<S: Store> Queue<S> {
         &self,
         id: TaskId,
         claimant: Claimant,
-        report: Option<Report>,
-        now: Timestamp,
+        mut report: Option<Report>,
         nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<ClaimRecord, Error> {
         let (meant, reported) = (claimant.clone(), report.as_ref().map(|_| nonce));
         let command = Command::Settle { claimant: meant, verdict: Verdict::Complete, report: reported };
-        match self.transition(id, &command, now, nonce, report.as_ref()) {
-            Ok(Changed { next, .. }) => {
-                let record = self.claim_record(&next, now)?;
+        match self.transition(id, &command, report.as_mut(), turn) {
+            Ok(Changed { next, at, .. }) => {
+                let record = self.claim_record(&next, at)?;
                 Ok(ClaimRecord { result: report.and_then(|report| report.result), ..record })
             }
             Err(error) => {

@@ -18,12 +18,12 @@ use crate::finding::Finding;
 use crate::id::TaskId;
 use crate::layout::{self, StateDir};
 use crate::limits;
-use crate::name::Nonce;
 use crate::path::Dir;
 use crate::sorted;
 use crate::store::{Stamp, Store};
 use crate::time::Timestamp;
 use crate::tree::there_or_above;
+use crate::turn::Turn;
 
 /// How many of the tasks have to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Until {
 
 /// A wait that goes on until tasks have ended or it times out.
 ///
-/// It neither sleeps nor reads a clock: its caller does. A task that was removed, or never existed, counts as ended.
+/// It does not sleep: its caller does. A task that was removed, or never existed, counts as ended.
 #[derive(Debug)]
 pub struct WaitingEnd {
     ids: Vec<TaskId>,
@@ -109,16 +109,11 @@ impl WaitingEnd {
     }
 
     /// Looks which tasks have ended, `elapsed` after the wait began. Sweeps as a claim does, so that a task whose last
-    /// holder died ends by itself. Each step needs a new nonce.
-    pub fn step<S: Store>(
-        &mut self,
-        queue: &Queue<S>,
-        elapsed: Duration,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<EndStep, Error> {
+    /// holder died ends by itself.
+    pub fn step<S: Store>(&mut self, queue: &Queue<S>, elapsed: Duration, turn: &Turn<'_>) -> Result<EndStep, Error> {
         // Where this agent may not write, those who work there sweep.
-        _ = queue.sweep_if_due(&now, nonce, &mut self.findings);
+        _ = queue.sweep_if_due(turn, &mut self.findings);
+        let now = turn.now();
         self.look(queue, now)?;
         let is_over = self.is_over();
         if !is_over && elapsed < self.wait {

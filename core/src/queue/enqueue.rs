@@ -22,6 +22,7 @@ use crate::store::{Created, Linked, Store, StoreError};
 use crate::task::{Record, Task};
 use crate::time::Timestamp;
 use crate::tree::{Located, Repairer};
+use crate::turn::Turn;
 
 /// A task that is in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +39,9 @@ impl<S: Store> Queue<S> {
     ///
     /// After an error the task may exist anyway: if the medium failed after the link, or if a doctor linked the task of
     /// an agent that it took for dead. It never exists in part.
-    pub fn enqueue(&self, new: NewTask, now: Timestamp, nonce: Nonce) -> Result<Enqueued, Error> {
+    pub fn enqueue(&self, new: NewTask, turn: &Turn<'_>) -> Result<Enqueued, Error> {
         self.check_parents([&new].into_iter())?;
-        let enqueued = self.enqueue_all(Vec::from([(new, None)]), now, nonce)?;
+        let enqueued = self.enqueue_all(Vec::from([(new, None)]), &mut Dates::default(), turn)?;
         enqueued.into_iter().next().ok_or(Error::Contended)
     }
 
@@ -48,13 +49,13 @@ impl<S: Store> Queue<S> {
     pub(super) fn enqueue_all(
         &self,
         new: Vec<(NewTask, Option<Nonce>)>,
-        now: Timestamp,
-        nonce: Nonce,
+        dates: &mut Dates,
+        turn: &Turn<'_>,
     ) -> Result<Vec<Enqueued>, Error> {
-        self.tree.init(now, nonce)?;
+        self.tree.init(turn)?;
         let mut drafts = Vec::new();
-        for (place, (new, follows)) in new.into_iter().enumerate() {
-            drafts.push(self.draft(new, follows, apart(now, place), now, nonce)?);
+        for (new, follows) in new {
+            drafts.push(self.draft(new, follows, dates.next(turn), turn)?);
         }
         self.write_records(&mut drafts)?;
         self.tree.mark_parents(drafts.iter().filter(|draft| draft.is_new()).map(|draft| &draft.enqueued.task))?;
@@ -62,7 +63,7 @@ impl<S: Store> Queue<S> {
         let mut linked = Vec::new();
         for draft in &mut drafts {
             let of_the_change = if linked.is_empty() { Error::of_the_change } else { Error::after_the_change };
-            linked.extend(self.link_first(draft, now, nonce).map_err(of_the_change)?);
+            linked.extend(self.link_first(draft, turn).map_err(of_the_change)?);
         }
         // CM-2: from here on the tasks can be claimed, acknowledged or not.
         match linked.as_slice() {
@@ -75,7 +76,7 @@ impl<S: Store> Queue<S> {
         }
         for located in &linked {
             // CM-13: if the agent dies before, a sweep does.
-            self.tree.or_leave(self.look_at_parents(located, now, nonce));
+            self.tree.or_leave(self.look_at_parents(located, turn));
         }
         Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
     }
@@ -94,31 +95,24 @@ impl<S: Store> Queue<S> {
     }
 
     /// The record to be written, unless there is a live task with the same key.
-    fn draft(
-        &self,
-        new: NewTask,
-        follows: Option<Nonce>,
-        at: Timestamp,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Draft, Error> {
+    fn draft(&self, new: NewTask, follows: Option<Nonce>, at: Timestamp, turn: &Turn<'_>) -> Result<Draft, Error> {
         if let Some(key) = &new.plan.unique
-            && let Some(task) = self.live_holder(&new.queue, key, now, nonce)?
+            && let Some(task) = self.live_holder(&new.queue, key, turn)?
         {
             return Ok(Draft { enqueued: Enqueued { task, deduplicated: true }, content: Vec::new(), record: None });
         }
-        self.tree.overflow_tags(&new.tags, nonce)?;
+        self.tree.overflow_tags(&new.tags, turn)?;
         let (task, content) = Task::encode(new.record(follows, at)).map_err(Error::Unencodable)?;
         Ok(Draft { enqueued: Enqueued { task, deduplicated: false }, content, record: None })
     }
 
     /// Links a record under its first entry, if the task gets its key. Returns where the entry is; `None`: another task
     /// has the key.
-    fn link_first(&self, draft: &mut Draft, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
+    fn link_first(&self, draft: &mut Draft, turn: &Turn<'_>) -> Result<Option<Located>, Error> {
         for _ in 0..limits::RACES {
             let Some(record) = draft.record.take() else { return Ok(None) };
             let task = &draft.enqueued.task;
-            match self.link_first_entry(task, &record, now, nonce)? {
+            match self.link_first_entry(task, &record, turn)? {
                 Placed::At(located) => return Ok(Some(located)),
                 Placed::KeyTaken(task) => {
                     draft.enqueued = Enqueued { task: *task, deduplicated: true };
@@ -137,16 +131,16 @@ impl<S: Store> Queue<S> {
 
     /// Makes the first entry of a task whose record is written. The task exists from then on, unless another one has
     /// its key.
-    fn link_first_entry(&self, task: &Task, record: &Path, now: Timestamp, nonce: Nonce) -> Result<Placed, Error> {
+    fn link_first_entry(&self, task: &Task, record: &Path, turn: &Turn<'_>) -> Result<Placed, Error> {
         let entry = Entry::first(task);
         if task.record.unique.is_some() {
-            return self.link_with_key(task, record, &entry, now, nonce);
+            return self.link_with_key(task, record, &entry, turn);
         }
         let home = layout::home(&entry, &task.record.queue);
         match self.tree.link(record, &home.file(entry.name()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
             Linked::Now | Linked::Taken => Ok(Placed::At(Located { dir: home, entry })),
-            Linked::Gone => self.relinked_by_a_doctor(task.id, now, nonce),
+            Linked::Gone => self.relinked_by_a_doctor(task.id, turn),
         }
     }
 
@@ -156,18 +150,16 @@ impl<S: Store> Queue<S> {
         task: &Task,
         record: &Path,
         entry: &Entry,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<Placed, Error> {
         if self.stage(task, record, entry)? == Linked::Gone {
             return Ok(Placed::TakenAway);
         }
         // From here on any agent that asks for this key may give it to this task.
-        match self.take_key(task, None, now, nonce).map_err(Error::after_the_change)? {
-            Keyed::Held => Ok(self
-                .unlock(task, now, nonce)
-                .map_err(Error::after_the_change)?
-                .map_or(Placed::TakenAway, Placed::At)),
+        match self.take_key(task, None, turn).map_err(Error::after_the_change)? {
+            Keyed::Held => {
+                Ok(self.unlock(task, turn).map_err(Error::after_the_change)?.map_or(Placed::TakenAway, Placed::At))
+            }
             Keyed::By(other) => {
                 if self.unstage(task, record, entry).map_err(Error::after_the_change)? {
                     self.tree.or_leave(self.tree.unmark_parents(task));
@@ -180,8 +172,7 @@ impl<S: Store> Queue<S> {
 
     /// A doctor took this agent for dead and renamed the record under it, to link the task in its stead. Both do so
     /// then, and one succeeds.
-    fn relinked_by_a_doctor(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<Placed, Error> {
-        let mut nonces = nonce.counted_on();
+    fn relinked_by_a_doctor(&self, id: TaskId, turn: &Turn<'_>) -> Result<Placed, Error> {
         for _ in 0..limits::RACES {
             if let Some(located) = self.tree.find(id)? {
                 self.tree.store().sync_dir(&layout::record(id).dir)?;
@@ -190,7 +181,7 @@ impl<S: Store> Queue<S> {
             if self.tree.record_of(id)?.is_none() {
                 return Ok(Placed::TakenAway);
             }
-            self.relink(&mut Repairer::new(&self.tree, &mut nonces), id, now)?;
+            self.relink(&mut Repairer::new(&self.tree, turn), id)?;
         }
         Err(Error::Contended)
     }
@@ -265,10 +256,25 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// The enqueue time of the task at this place of a call that began at `now`. Times are in order, however coarse the
-/// clock. They are spread so that no time bucket of `ready/` has many names, since a claim reads all of one.
-pub(super) fn apart(now: Timestamp, place: usize) -> Timestamp {
-    now.plus_micros(u64::try_from(place).unwrap_or(0).saturating_mul(limits::BATCH_MICROS_APART))
+/// The enqueue times of tasks that are enqueued together. They are in order, however coarse the clock. They are spread
+/// so that no time bucket of `ready/` has many names, since a claim reads all of one.
+#[derive(Debug, Default)]
+pub(super) struct Dates {
+    /// The next task is dated no earlier.
+    not_before: Timestamp,
+}
+
+impl Dates {
+    /// True until the first task is dated.
+    pub(super) fn is_unused(&self) -> bool {
+        self.not_before == Timestamp::default()
+    }
+
+    fn next(&mut self, turn: &Turn<'_>) -> Timestamp {
+        let at = turn.now().max(self.not_before);
+        self.not_before = at.plus_micros(limits::BATCH_MICROS_APART);
+        at
+    }
 }
 
 /// A task on its way into the queue.

@@ -19,13 +19,13 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, StateDir, TimedDir};
 use crate::limits;
-use crate::name::Nonce;
 use crate::path::Dir;
 use crate::sorted;
 use crate::store::{DirRemoved, Moved, Store};
 use crate::tags::TagSet;
 use crate::time::Timestamp;
 use crate::tree::{Located, Seen};
+use crate::turn::Turn;
 
 /// No state directory has so many levels of directories: anything deeper is not the queue's.
 const MOST_LEVELS: usize = 32;
@@ -56,10 +56,11 @@ impl<S: Store> Queue<S> {
     ///
     /// An agent that asks for a removed task is told that there is none. Not synced: after a power cut some may be
     /// there again.
-    pub fn gc(&self, gc: Gc, now: Timestamp, nonce: Nonce) -> Result<Collected, Error> {
+    pub fn gc(&self, gc: Gc, turn: &Turn<'_>) -> Result<Collected, Error> {
         if !gc.dry_run {
-            self.finish_purges(now, nonce)?;
+            self.finish_purges(turn)?;
         }
+        let now = turn.now();
         let all = self.tree.every_entry_as_of(now)?;
         let ended = ended_among(all.values());
         let age = u64::try_from(gc.older_than_seconds).unwrap_or(0).saturating_mul(1_000_000);
@@ -71,7 +72,7 @@ impl<S: Store> Queue<S> {
             } else if gc.dry_run {
                 collected.removed += 1;
             } else {
-                match self.unless_it_stays(self.remove(located, now, nonce))? {
+                match self.unless_it_stays(self.remove(located, turn))? {
                     Some(true) => collected.removed += 1,
                     Some(false) => {}
                     None => collected.kept += 1,
@@ -177,9 +178,9 @@ impl<S: Store> Queue<S> {
     }
 
     /// False: another agent has put it back, or removes it, or a task waits for it by now.
-    pub(super) fn remove(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+    pub(super) fn remove(&self, located: &Located, turn: &Turn<'_>) -> Result<bool, Error> {
         let mut located = located.clone();
-        while self.settled_by_time(&located, now, nonce)? {
+        while self.settled_by_time(&located, turn)? {
             let Some(next) = self.tree.find(located.entry.id)? else { return Ok(false) };
             located = next;
         }
@@ -187,17 +188,17 @@ impl<S: Store> Queue<S> {
             return Ok(false);
         }
         // CM-16: if the agent dies from here on, the next collection goes on.
-        self.purge(&Located { dir: layout::purged(), entry: located.entry }, now, nonce)
+        self.purge(&Located { dir: layout::purged(), entry: located.entry }, turn)
     }
 
     /// Removes all of a task that is in `purged/`. False: a task waits for it that was enqueued meanwhile, so it was
     /// put back.
-    fn purge(&self, located: &Located, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+    fn purge(&self, located: &Located, turn: &Turn<'_>) -> Result<bool, Error> {
         let id = located.entry.id;
         // An enqueuer marks or links first and looks at the parent then. So it sees the task here, or is seen here.
         if self.tree.is_waited_for(id)? && self.tree.record_of(id)?.is_some() {
             if let Some(back) = self.tree.keep(located)? {
-                self.wake(&back, now, nonce, &mut Budget::of_steps(limits::WOKEN_PER_END))?;
+                self.wake(&back, turn, &mut Budget::of_steps(limits::WOKEN_PER_END))?;
             }
             return Ok(false);
         }
@@ -211,12 +212,12 @@ impl<S: Store> Queue<S> {
     }
 
     /// Continues the work of collections that died.
-    fn finish_purges(&self, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+    fn finish_purges(&self, turn: &Turn<'_>) -> Result<(), Error> {
         for located in self.tree.entries_in(&layout::removing())? {
             self.unless_it_stays(self.remove_all_of(&located))?;
         }
         for located in self.tree.entries_in(&layout::purged())? {
-            self.unless_it_stays(self.purge(&located, now, nonce))?;
+            self.unless_it_stays(self.purge(&located, turn))?;
         }
         Ok(())
     }

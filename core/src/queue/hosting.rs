@@ -59,12 +59,13 @@ mod tests {
     use crate::request::{ClaimDraft, Draft};
     use crate::store::mem::MemStore;
     use crate::time::Timestamp;
+    use crate::turn::Turn;
 
     fn queue_with_tasks(queues: &[&str]) -> Queue<MemStore> {
         let queue = Queue::open(MemStore::default()).unwrap();
         for (number, name) in (1..).zip(queues) {
             let draft = Draft { title: "t".into(), queue: Some((*name).into()), ..Draft::default() };
-            queue.enqueue(draft.check().unwrap().0, at(number), Nonce::from_bits(number)).unwrap();
+            queue.enqueue(draft.check().unwrap().0, &Turn::new(&at(number), Nonce::from_bits(number))).unwrap();
         }
         queue
     }
@@ -77,7 +78,8 @@ mod tests {
         let draft = ClaimDraft { run_id: Some(run_id.into()), ..ClaimDraft::default() };
         let waiting = draft.check().unwrap();
         let thoroughness = crate::queue::Thoroughness::Full;
-        let claim = queue.claim(waiting.request(), thoroughness, at(1_000), Nonce::from_bits(nonce)).unwrap();
+        let claim =
+            queue.claim(waiting.request(), thoroughness, &Turn::new(&at(1_000), Nonce::from_bits(nonce))).unwrap();
         claim.claimed.unwrap().task.id
     }
 

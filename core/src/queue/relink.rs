@@ -4,18 +4,16 @@ use super::Queue;
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::store::Store;
-use crate::time::Timestamp;
 use crate::tree::{Relinked, Repair, Repairer};
 
 impl<S: Store> Queue<S> {
     /// Links the task as its first entry, and looks at its parents, as an enqueue does.
-    pub(super) fn relink(&self, repairer: &mut Repairer<'_, S>, id: TaskId, now: Timestamp) -> Result<Repair, Error> {
+    pub(super) fn relink(&self, repairer: &mut Repairer<'_, S>, id: TaskId) -> Result<Repair, Error> {
         match repairer.relink(id)? {
             Relinked::Left => Ok(Repair::Left),
             Relinked::HasEntry => Ok(Repair::Mended),
             Relinked::At(located) => {
-                let nonce = repairer.nonce();
-                self.look_at_parents(&located, now, nonce)?;
+                self.look_at_parents(&located, repairer.turn())?;
                 Ok(Repair::Mended)
             }
         }

@@ -12,13 +12,12 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::StateDir;
 use crate::limits;
-use crate::name::Nonce;
 use crate::sorted;
 use crate::status::Status;
 use crate::store::Store;
 use crate::task::Task;
-use crate::time::Timestamp;
 use crate::transition::decide;
+use crate::turn::Turn;
 
 /// How to put a task back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,16 +46,17 @@ impl<S: Store> Queue<S> {
     ///
     /// Refused with [`Error::WaitsInVain`] if it waits for one that did not complete, and with [`Error::KeyTaken`]
     /// while another task has its unique key.
-    pub fn retry(&self, id: TaskId, retrying: Retrying, now: Timestamp, nonce: Nonce) -> Result<Retried, Error> {
-        let entry = self.retry_one(id, retrying.is_now, now, nonce)?;
-        let mut retried = Retried { released: Released::of(&entry, now), dependants: Vec::new(), left: Vec::new() };
+    pub fn retry(&self, id: TaskId, retrying: Retrying, turn: &Turn<'_>) -> Result<Retried, Error> {
+        let entry = self.retry_one(id, retrying.is_now, turn)?;
+        let mut retried =
+            Retried { released: Released::of(&entry, turn.now()), dependants: Vec::new(), left: Vec::new() };
         if retrying.cascade {
-            self.retry_dependants(&mut retried, now, nonce).map_err(Error::after_the_change)?;
+            self.retry_dependants(&mut retried, turn).map_err(Error::after_the_change)?;
         }
         Ok(retried)
     }
 
-    fn retry_one(&self, id: TaskId, is_now: bool, now: Timestamp, nonce: Nonce) -> Result<Entry, Error> {
+    fn retry_one(&self, id: TaskId, is_now: bool, turn: &Turn<'_>) -> Result<Entry, Error> {
         let task = self.tree.task(id)?.ok_or(Error::NotFound { id })?;
         let mut announced: Option<Entry> = None;
         for _ in 0..limits::RACES {
@@ -66,18 +66,19 @@ impl<S: Store> Queue<S> {
             if let Some(next) = announced.take().filter(|next| next.version <= located.entry.version) {
                 return Ok(next);
             }
-            if self.settled_by_time(&located, now, nonce)? {
+            if self.settled_by_time(&located, turn)? {
                 continue;
             }
+            let now = turn.now();
             let again = Again { version: located.entry.version, at: now, is_now };
             let next =
                 decide(&located.entry, &again.command(&task), now).map_err(|refusal| self.refused(id, refusal))?;
             if !is_now {
-                self.check_parents_can_complete(&task, now, nonce)?;
+                self.check_parents_can_complete(&task, turn)?;
             }
             // Once it is in the key's file that the task is put back, any agent that asks for the key may do it.
             let with_key = |error: Error| if task.record.unique.is_some() { error.after_the_change() } else { error };
-            match self.take_key(&task, Some(again), now, nonce).map_err(with_key)? {
+            match self.take_key(&task, Some(again), turn).map_err(with_key)? {
                 Keyed::By(other) if other.id != id => {
                     return Err(Error::KeyTaken { id, status: Status::of(&located.entry, now), by: other.id });
                 }
@@ -85,7 +86,7 @@ impl<S: Store> Queue<S> {
                 Keyed::By(_) => {}
                 // If the agent dies here, the next one that asks for its key puts it back.
                 Keyed::Held => {
-                    if let Some(next) = self.put_back(&located, again, nonce).map_err(with_key)? {
+                    if let Some(next) = self.put_back(&located, again, turn).map_err(with_key)? {
                         return Ok(next);
                     }
                     announced = task.record.unique.is_some().then_some(next);
@@ -96,7 +97,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// Puts back what was cancelled because of tasks that are put back, and what was cancelled because of that.
-    fn retry_dependants(&self, retried: &mut Retried, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+    fn retry_dependants(&self, retried: &mut Retried, turn: &Turn<'_>) -> Result<(), Error> {
         let mut cancelled: Vec<Task> = Vec::new();
         for shard in self.tree.shards_of(StateDir::Done)? {
             for located in self.tree.entries_in(&shard)? {
@@ -115,7 +116,7 @@ impl<S: Store> Queue<S> {
             if task.record.follows.is_some() || !task.record.after.iter().any(|parent| put_back.contains(parent)) {
                 continue;
             }
-            match self.retry_one(task.id, false, now, nonce) {
+            match self.retry_one(task.id, false, turn) {
                 Ok(_) => {
                     put_back.insert(task.id);
                     retried.dependants.push(task.id);

@@ -13,11 +13,12 @@ use super::claim_request::ClaimRequest;
 use crate::entry::QueueLabel;
 use crate::error::Error;
 use crate::layout::{self, StateDir, TimedDir};
-use crate::name::{Nonce, QueueName};
+use crate::name::QueueName;
 use crate::sorted;
 use crate::store::{Created, Removed, Store};
 use crate::time::Timestamp;
 use crate::tree::Located;
+use crate::turn::Turn;
 
 /// The settings of all queues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,8 +87,8 @@ impl<S: Store> Queue<S> {
     }
 
     /// Stops new claims from this queue until it is resumed; claimed tasks go on. False: it was paused before.
-    pub fn pause(&self, queue: &QueueName, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
-        self.tree.init(now, nonce)?;
+    pub fn pause(&self, queue: &QueueName, turn: &Turn<'_>) -> Result<bool, Error> {
+        self.tree.init(turn)?;
         let made = self.tree.create(&layout::paused(queue), b"\n").map_err(Error::of_the_change)?;
         self.sync_settings()?;
         Ok(made == Created::Now)
@@ -107,14 +108,8 @@ impl<S: Store> Queue<S> {
     /// A claim of a limited queue reads the name of every claimed task. It counts before it claims and again
     /// afterwards. If there are too many, it gives the task back and looks again. Expired leases do not count, so a
     /// holder that renews one may exceed the limit.
-    pub fn limit_in_flight(
-        &self,
-        queue: &QueueName,
-        max: Option<u32>,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<(), Error> {
-        self.tree.init(now, nonce)?;
+    pub fn limit_in_flight(&self, queue: &QueueName, max: Option<u32>, turn: &Turn<'_>) -> Result<(), Error> {
+        self.tree.init(turn)?;
         if let Some(max) = max {
             self.tree.create(&layout::max_in_flight(queue, max), b"\n").map_err(Error::of_the_change)?;
         }

@@ -6,13 +6,14 @@ use super::claim_record::ClaimRecord;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::name::{ErrorMessage, Nonce, Note, RunId};
+use crate::name::{ErrorMessage, Note, RunId};
 use crate::status::Status;
 use crate::store::Store;
 use crate::task::TaskPolicy;
 use crate::time::Timestamp;
 use crate::transition::{Claimant, Command, IfHeld, Verdict, decide};
 use crate::tree::{Report, ReportKind};
+use crate::turn::Turn;
 
 /// A task that waits again: released by its holder, or retried after it had ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,15 @@ pub struct Progress {
     pub progress: Option<f64>,
     /// In words.
     pub note: Option<Note>,
+}
+
+/// How a holder's lease goes on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Renewing {
+    /// For how long from now, in seconds; `None`: as long again as it was.
+    pub lease_seconds: Option<i64>,
+    /// How far the holder is, if it says so.
+    pub progress: Option<Progress>,
 }
 
 /// The caller that fails a task, and how.
@@ -72,7 +82,7 @@ impl Cancelling {
 }
 
 impl<S: Store> Queue<S> {
-    /// Extends the lease. It now ends `lease_seconds` from now; if none is given, its previous length is used again.
+    /// Extends the lease. It begins now, for as long as `renewing` says.
     ///
     /// Also renews an expired lease, unless another agent has claimed the task since. Not synced. The answer says
     /// whether the holder is asked to stop. Progress costs a report, which replaces the previous one.
@@ -80,18 +90,17 @@ impl<S: Store> Queue<S> {
         &self,
         id: TaskId,
         claimant: Claimant,
-        lease_seconds: Option<i64>,
-        progress: Option<Progress>,
-        now: Timestamp,
-        nonce: Nonce,
+        renewing: Renewing,
+        turn: &Turn<'_>,
     ) -> Result<ClaimRecord, Error> {
-        let report = progress.map(|Progress { progress, note }| {
-            let report = Report::by(&claimant.run_id, ReportKind::Progress, now);
+        let Renewing { lease_seconds, progress } = renewing;
+        let mut report = progress.map(|Progress { progress, note }| {
+            let report = Report::by(&claimant.run_id, ReportKind::Progress, turn.now());
             Report { progress, note, ..report }
         });
-        let command = Command::Heartbeat { claimant, lease_seconds, report: report.as_ref().map(|_| nonce) };
-        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
-        self.claim_record(&entry, now)
+        let command = Command::Heartbeat { claimant, lease_seconds, report: report.as_ref().map(|_| turn.nonce()) };
+        let Changed { next: entry, at, .. } = self.transition(id, &command, report.as_mut(), turn)?;
+        self.claim_record(&entry, at)
     }
 
     /// The answer that a heartbeat would get, without sending one: the current claim, or why the task is not the
@@ -113,8 +122,7 @@ impl<S: Store> Queue<S> {
         id: TaskId,
         claimant: Claimant,
         failing: Failing,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<ClaimRecord, Error> {
         let policy = match self.tree.task(id) {
             Ok(task) => task.ok_or(Error::NotFound { id })?.record.policy(),
@@ -125,12 +133,14 @@ impl<S: Store> Queue<S> {
         let Failing { error, is_final } = failing;
         // Each attempt has a report, if the task can have several attempts.
         let says_something = policy.max_attempts.is_some() || !error.as_str().is_empty();
-        let report = Report { error: Some(error.clone()), ..Report::by(&claimant.run_id, ReportKind::Failed, now) };
-        let report = says_something.then_some(report);
+        let report =
+            Report { error: Some(error.clone()), ..Report::by(&claimant.run_id, ReportKind::Failed, turn.now()) };
+        let nonce = turn.nonce();
+        let mut report = says_something.then_some(report);
         let verdict = Verdict::Fail { policy, is_final, random: nonce.bits() };
         let command = Command::Settle { claimant, verdict, report: report.as_ref().map(|_| nonce) };
-        let changed = self.transition(id, &command, now, nonce, report.as_ref())?;
-        let record = self.failed_claim(&changed, now)?;
+        let changed = self.transition(id, &command, report.as_mut(), turn)?;
+        let record = self.failed_claim(&changed)?;
         Ok(ClaimRecord { error: Some(error), ..record })
     }
 
@@ -145,16 +155,16 @@ impl<S: Store> Queue<S> {
         id: TaskId,
         claimant: Claimant,
         delay_seconds: i64,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<Released, Error> {
         let policy = self.tree.task(id)?.ok_or(Error::NotFound { id })?.record.policy();
         // Only a report says where to look for it.
-        let report = (delay_seconds > 0).then(|| Report::by(&claimant.run_id, ReportKind::Released, now));
-        let command = Command::Release { claimant, delay_seconds, policy, report: report.as_ref().map(|_| nonce) };
-        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
+        let mut report = (delay_seconds > 0).then(|| Report::by(&claimant.run_id, ReportKind::Released, turn.now()));
+        let reported = report.as_ref().map(|_| turn.nonce());
+        let command = Command::Release { claimant, delay_seconds, policy, report: reported };
+        let Changed { next: entry, at, .. } = self.transition(id, &command, report.as_mut(), turn)?;
         // CM-11: the task waits, even if the agent dies before it answers.
-        Ok(Released::of(&entry, now))
+        Ok(Released::of(&entry, at))
     }
 
     /// Cancels a task that waits, that the caller holds, or whose lease has expired; with [`IfHeld::Force`] any task.
@@ -163,28 +173,23 @@ impl<S: Store> Queue<S> {
     ///
     /// The holder of a cancelled task learns of it from its next call. When this returns, the cancellation survives a
     /// power cut; a mere request may be lost by one.
-    pub fn cancel(
-        &self,
-        id: TaskId,
-        cancelling: Cancelling,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<ClaimRecord, Error> {
+    pub fn cancel(&self, id: TaskId, cancelling: Cancelling, turn: &Turn<'_>) -> Result<ClaimRecord, Error> {
         let Cancelling { run_id, if_held, reason } = cancelling;
         let kind = if if_held == IfHeld::Request { ReportKind::CancelRequested } else { ReportKind::Cancelled };
-        let report = (reason.is_some() || if_held == IfHeld::Request)
-            .then(|| Report { reason: reason.clone(), ..Report::by(&run_id, kind, now) });
+        let mut report = (reason.is_some() || if_held == IfHeld::Request)
+            .then(|| Report { reason: reason.clone(), ..Report::by(&run_id, kind, turn.now()) });
+        let nonce = turn.nonce();
         let command = Command::Cancel { run_id, if_held, nonce, report: report.as_ref().map(|_| nonce) };
-        let Changed { next: entry, .. } = self.transition(id, &command, now, nonce, report.as_ref())?;
+        let Changed { next: entry, at, .. } = self.transition(id, &command, report.as_mut(), turn)?;
         // If its holder was asked to stop, the request in the record has the reason.
-        Ok(ClaimRecord { reason: reason.filter(|_| entry.has_ended()), ..self.claim_record(&entry, now)? })
+        Ok(ClaimRecord { reason: reason.filter(|_| entry.has_ended()), ..self.claim_record(&entry, at)? })
     }
 
     /// The claim of an attempt that failed. If the task waits for another attempt, its name has no lease any more.
-    fn failed_claim(&self, Changed { last, next }: &Changed, now: Timestamp) -> Result<ClaimRecord, Error> {
+    fn failed_claim(&self, Changed { last, next, at }: &Changed) -> Result<ClaimRecord, Error> {
         let entry = if next.lease().is_some() { next } else { last };
-        let record = self.claim_record(entry, now)?;
-        Ok(ClaimRecord { status: Status::of(next, now), scheduled_at: next.due(), cancel_request: None, ..record })
+        let record = self.claim_record(entry, *at)?;
+        Ok(ClaimRecord { status: Status::of(next, *at), scheduled_at: next.due(), cancel_request: None, ..record })
     }
 }
 

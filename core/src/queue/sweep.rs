@@ -19,13 +19,13 @@ use crate::finding::Finding;
 use crate::id::TaskId;
 use crate::layout::{self, StateDir, TimedDir};
 use crate::limits::{self, Allowance};
-use crate::name::Nonce;
 use crate::path::Dir;
 use crate::sorted;
 use crate::store::{Moved, Store};
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
 use crate::transition::is_over;
 use crate::tree::{Empties, Onward, Walk};
+use crate::turn::Turn;
 
 /// The answer to a sweep on demand.
 #[derive(Clone, Debug)]
@@ -82,22 +82,17 @@ impl Swept {
 impl<S: Store> Queue<S> {
     /// Ends every expired lease and moves every task that is due, now. Agents that claim do some of that by themselves,
     /// about once a second.
-    pub fn sweep(&self, clock: impl Clock, nonce: Nonce) -> Result<Sweep, Error> {
+    pub fn sweep(&self, turn: &Turn<'_>) -> Result<Sweep, Error> {
         let mut findings = Vec::new();
-        let timed_out = self.sweep_claimed(&clock, limits::ON_DEMAND, nonce, &mut findings)?.moved;
-        self.sweep_waiting(&clock, limits::ON_DEMAND, nonce, &mut findings)?;
+        let timed_out = self.sweep_claimed(limits::ON_DEMAND, turn, &mut findings)?.moved;
+        self.sweep_waiting(limits::ON_DEMAND, turn, &mut findings)?;
         findings.extend(self.tree.take_findings());
         Ok(Sweep { timed_out, findings })
     }
 
     /// Sweeps a little if the token says that it is time and nobody else was faster to take it.
-    pub(super) fn sweep_if_due(
-        &self,
-        clock: &dyn Clock,
-        nonce: Nonce,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Swept, Error> {
-        let now = clock.now();
+    pub(super) fn sweep_if_due(&self, turn: &Turn<'_>, findings: &mut Vec<Finding>) -> Result<Swept, Error> {
+        let now = turn.now();
         if self.tree.sweeps_later(now) {
             return Ok(Swept::default());
         }
@@ -108,7 +103,7 @@ impl<S: Store> Queue<S> {
             if self.tree.is_formatted() {
                 // CM-8: the token was lost, or never made durable.
                 self.tree.place_sweep_token(now)?;
-                return self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, findings);
+                return self.sweep_all(limits::BEFORE_A_CLAIM, turn, findings);
             }
             return Ok(Swept::default());
         };
@@ -127,8 +122,8 @@ impl<S: Store> Queue<S> {
             return Ok(Swept::default());
         }
         // CM-8: if the agent dies here, the next sweep is a second late.
-        let swept = self.sweep_all(clock, limits::BEFORE_A_CLAIM, nonce, findings)?;
-        let later = swept.next_sweep(now, clock.now());
+        let swept = self.sweep_all(limits::BEFORE_A_CLAIM, turn, findings)?;
+        let later = swept.next_sweep(now, turn.now());
         if later != shortest {
             self.tree.store().rename(&layout::sweep_token(shortest), &layout::sweep_token(later))?;
         }
@@ -138,37 +133,36 @@ impl<S: Store> Queue<S> {
     /// Makes the changes by time that no claim meets on its way: of each kind as many as `allowance` says.
     pub(super) fn sweep_all(
         &self,
-        clock: &dyn Clock,
         allowance: Allowance,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
-        let claimed = self.sweep_claimed(clock, allowance, nonce, findings)?;
-        let waiting = self.sweep_waiting(clock, allowance, nonce, findings)?;
+        let claimed = self.sweep_claimed(allowance, turn, findings)?;
+        let waiting = self.sweep_waiting(allowance, turn, findings)?;
         Ok(claimed.and(waiting))
     }
 
     /// Ends expired leases. Begins at a random place, so that several sweeps do not always leave the same ones.
     fn sweep_claimed(
         &self,
-        clock: &dyn Clock,
         allowance: Allowance,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
-        let (now, mut budget, mut swept) = (clock.now(), Budget::of(allowance, clock), Swept::default());
+        let (mut budget, mut swept) = (Budget::of(allowance, turn), Swept::default());
         let shards = self.tree.shards_of(StateDir::Claimed)?;
-        let first = usize::try_from(nonce.bits() % 16).unwrap_or(0);
+        let first = usize::try_from(turn.chance() % 16).unwrap_or(0);
         for shard in shards.iter().cycle().skip(first).take(shards.len()) {
             if !budget.step() {
                 break;
             }
-            for located in self.tree.entries_in(shard)? {
+            let (entries, now) = (self.tree.entries_in(shard)?, turn.now());
+            for located in entries {
                 swept.leases += 1;
                 if located.is_due(now)
                     && !located.is_at_its_flush(now)
                     && budget.goes_on()
-                    && self.time_out(&located, now, nonce, findings, &mut budget)? == Moved::Here
+                    && self.time_out(&located, turn, findings, &mut budget)? == Moved::Here
                 {
                     budget.spend(1);
                     swept.moved += 1;
@@ -182,26 +176,25 @@ impl<S: Store> Queue<S> {
     /// wakes blocked ones that were forgotten. Reads the heads of the first two and a few names of the third.
     fn sweep_waiting(
         &self,
-        clock: &dyn Clock,
         allowance: Allowance,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
-        let ripened = self.sweep_scheduled(clock.now(), nonce, findings, &mut Budget::of(allowance, clock))?;
-        let expired = self.sweep_deadlines(clock.now(), nonce, findings, &mut Budget::of(allowance, clock))?;
-        let mut budget = Budget::of(allowance, clock);
-        let moved = self.wake_forgotten(clock.now(), nonce, &mut budget)?;
+        let ripened = self.sweep_scheduled(turn, findings, &mut Budget::of(allowance, turn))?;
+        let expired = self.sweep_deadlines(turn, findings, &mut Budget::of(allowance, turn))?;
+        let mut budget = Budget::of(allowance, turn);
+        let moved = self.wake_forgotten(turn, &mut budget)?;
         let woken = Swept { leases: 0, moved, is_cut: budget.is_spent() };
         Ok(ripened.and(expired).and(woken))
     }
 
     fn sweep_scheduled(
         &self,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
         budget: &mut Budget<'_>,
     ) -> Result<Swept, Error> {
+        let now = turn.now();
         let mut walk = Walk { until: Some(now), ..Walk::all(Empties::Remove(now)) };
         let mut moved = 0;
         let mut ripen = |_: &TimedDir, located| {
@@ -209,7 +202,7 @@ impl<S: Store> Queue<S> {
             if !budget.goes_on() {
                 return Ok(Onward::Stop);
             }
-            if self.time_out(&located, now, nonce, findings, budget)? == Moved::Here {
+            if self.time_out(&located, turn, findings, budget)? == Moved::Here {
                 budget.spend(1);
                 moved += 1;
             }
@@ -222,11 +215,11 @@ impl<S: Store> Queue<S> {
     /// Moves the tasks whose deadline has passed, if they have expired.
     fn sweep_deadlines(
         &self,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
         budget: &mut Budget<'_>,
     ) -> Result<Swept, Error> {
+        let now = turn.now();
         let [first, second] = layout::deadline_digits(now);
         let (whole, mut moved) = (layout::deadlines(), 0);
         for (outer, order) in self.names_until(&whole, &first)? {
@@ -239,7 +232,7 @@ impl<S: Store> Queue<S> {
                     if !budget.goes_on() {
                         return Ok(Swept { leases: 0, moved, is_cut: true });
                     }
-                    let Some(passed) = self.pass_deadline(id, now, nonce, findings, budget)? else { continue };
+                    let Some(passed) = self.pass_deadline(id, turn, findings, budget)? else { continue };
                     budget.spend(1);
                     moved += u64::from(passed == Moved::Here);
                     // CM-20: if the agent dies before this, the next sweep looks at the task again.
@@ -263,8 +256,7 @@ impl<S: Store> Queue<S> {
     fn pass_deadline(
         &self,
         id: TaskId,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
         budget: &mut Budget<'_>,
     ) -> Result<Option<Moved>, Error> {
@@ -272,8 +264,8 @@ impl<S: Store> Queue<S> {
         // One that was not yet due becomes ready first.
         for _ in 0..2 {
             match self.tree.unless_in_the_way(self.tree.find(id)) {
-                Ok(Some(Some(located))) if is_over(&located.entry, now) => {
-                    moved = self.time_out(&located, now, nonce, findings, budget)?;
+                Ok(Some(Some(located))) if is_over(&located.entry, turn.now()) => {
+                    moved = self.time_out(&located, turn, findings, budget)?;
                     if moved == Moved::Gone {
                         return Ok(None);
                     }

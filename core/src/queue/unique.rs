@@ -26,12 +26,12 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout;
 use crate::limits;
-use crate::name::{Nonce, QueueName, UniqueKey};
+use crate::name::{QueueName, UniqueKey};
 use crate::path::{Dir, Path};
 use crate::store::{Linked, Moved, Removed, Store};
 use crate::task::{Record, Task};
-use crate::time::Timestamp;
 use crate::tree::{Located, Repairer};
+use crate::turn::Turn;
 
 /// The content of a file in a unique key's directory.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,17 +74,16 @@ impl Key {
 }
 
 impl<S: Store> Queue<S> {
-    /// The task that has the key and has not ended at `now`; `None`: there is none.
+    /// The live task that has the key; `None`: there is none.
     pub(super) fn live_holder(
         &self,
         queue: &QueueName,
         key: &UniqueKey,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<Option<Task>, Error> {
         let key = self.key(layout::unique_key(queue, key))?;
         let Some(holder) = self.holder_of(&key)? else { return Ok(None) };
-        let alive = self.if_alive(&holder, key.dir.clone(), now, nonce)?;
+        let alive = self.if_alive(&holder, key.dir.clone(), turn)?;
         alive.iter().try_for_each(|_| self.make_key_durable(&key.dir))?;
         Ok(alive)
     }
@@ -108,13 +107,7 @@ impl<S: Store> Queue<S> {
 
     /// Gives the task the key that it asks for, if it asks for one, or returns the live task that has the key. A
     /// retried task asks again, since others may have seen that it had ended.
-    pub(super) fn take_key(
-        &self,
-        task: &Task,
-        again: Option<Again>,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Keyed, Error> {
+    pub(super) fn take_key(&self, task: &Task, again: Option<Again>, turn: &Turn<'_>) -> Result<Keyed, Error> {
         let Some(dir) = key_of(task) else { return Ok(Keyed::Held) };
         for _ in 0..limits::RACES {
             let key = self.key(dir.clone())?;
@@ -127,7 +120,7 @@ impl<S: Store> Queue<S> {
                 return Ok(Keyed::Held);
             }
             if let Some(holder) = &holder
-                && let Some(live) = self.if_alive(holder, dir.clone(), now, nonce)?
+                && let Some(live) = self.if_alive(holder, dir.clone(), turn)?
             {
                 self.make_key_durable(&dir)?;
                 return Ok(Keyed::By(Box::new(live)));
@@ -137,17 +130,17 @@ impl<S: Store> Queue<S> {
             content.push(b'\n');
             self.make_key_durable(&dir)?;
             // CM-14: if the agent dies from here on, the next agent that asks for the key goes on with the task.
-            self.tree.publish(&layout::key_holder(&dir, key.last() + 1), &content, nonce)?;
+            self.tree.publish(&layout::key_holder(&dir, key.last() + 1), &content, turn)?;
         }
         Err(Error::Contended)
     }
 
     /// Moves a task that has its key from the key's directory to where it belongs. Where it stands then; `None`:
     /// nowhere, as a doctor took it for that of a dead enqueuer.
-    pub(super) fn unlock(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Option<Located>, Error> {
+    pub(super) fn unlock(&self, task: &Task, turn: &Turn<'_>) -> Result<Option<Located>, Error> {
         let Some(dir) = key_of(task) else { return self.tree.find(task.id) };
         match self.key(dir)?.staged(task.id) {
-            Some(staged) => self.move_staged(&staged, task, now, nonce),
+            Some(staged) => self.move_staged(&staged, task, turn),
             None => self.tree.find(task.id),
         }
     }
@@ -158,19 +151,13 @@ impl<S: Store> Queue<S> {
         Ok(self.key(dir)?.staged(task.id).is_some())
     }
 
-    fn move_staged(
-        &self,
-        staged: &Located,
-        task: &Task,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Option<Located>, Error> {
+    fn move_staged(&self, staged: &Located, task: &Task, turn: &Turn<'_>) -> Result<Option<Located>, Error> {
         let home = layout::home(&staged.entry, &task.record.queue);
         match self.tree.shift(staged, &staged.entry, &home)? {
             Moved::Here => {
                 let located = Located { dir: home, entry: staged.entry.clone() };
                 // As every agent that links an entry does: its enqueuer may be dead.
-                self.look_at_parents(&located, now, nonce)?;
+                self.look_at_parents(&located, turn)?;
                 Ok(Some(located))
             }
             // Another agent did, and the task may have moved on since.
@@ -216,27 +203,27 @@ impl<S: Store> Queue<S> {
         Ok(())
     }
 
-    /// The task, if it has not ended at `now`. This completes the steps that its enqueuer, or an agent that retries it,
+    /// The task, if it has not ended. This completes the steps that its enqueuer, or an agent that retries it,
     /// has left, and renames it if it has expired. So no agent with another clock claims it once its key is given away.
-    fn if_alive(&self, holder: &Holder, dir: Dir, now: Timestamp, nonce: Nonce) -> Result<Option<Task>, Error> {
+    fn if_alive(&self, holder: &Holder, dir: Dir, turn: &Turn<'_>) -> Result<Option<Task>, Error> {
         let id = holder.task_id;
         for _ in 0..limits::RACES {
             let located = match self.key(dir.clone())?.staged(id) {
                 Some(staged) => match self.tree.task_at(&staged)? {
-                    Some(task) => self.move_staged(&staged, &task, now, nonce)?,
+                    Some(task) => self.move_staged(&staged, &task, turn)?,
                     None => continue,
                 },
                 None => self.tree.find(id)?,
             };
             let Some(located) = located else {
-                if self.is_nowhere(id, now, nonce)? {
+                if self.is_nowhere(id, turn)? {
                     return Ok(None);
                 }
                 continue;
             };
             // The agent that made this entry may have died before it was on disk, and this operation relies on it.
             self.tree.keep_name(&located)?;
-            if self.settled_by_time(&located, now, nonce)? {
+            if self.settled_by_time(&located, turn)? {
                 continue;
             }
             if !located.entry.has_ended() {
@@ -245,18 +232,17 @@ impl<S: Store> Queue<S> {
             let Some(again) = holder.again.filter(|again| again.version == located.entry.version) else {
                 return Ok(None);
             };
-            self.put_back(&located, again, nonce)?;
+            self.put_back(&located, again, turn)?;
         }
         Err(Error::Contended)
     }
 
     /// True if a task that has a key and was found in no place has ended and been removed, or is in a person's hands.
     /// Else it is on its way, or a power cut took its entry, which is made again.
-    fn is_nowhere(&self, id: TaskId, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+    fn is_nowhere(&self, id: TaskId, turn: &Turn<'_>) -> Result<bool, Error> {
         let Some((path, _)) = self.tree.record_of(id)? else { return Ok(true) };
         if self.tree.store().links(&path)? == Some(1) {
-            let mut nonces = nonce.counted_on();
-            self.relink(&mut Repairer::new(&self.tree, &mut nonces), id, now)?;
+            self.relink(&mut Repairer::new(&self.tree, turn), id)?;
             return Ok(false);
         }
         Ok(self.tree.is_purged(id)? || self.tree.scan_quarantine()?.tasks.contains_key(&id))

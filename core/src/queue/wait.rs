@@ -10,11 +10,10 @@ use super::claim_request::ClaimRequest;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::limits;
-use crate::name::Nonce;
 use crate::path::Dir;
 use crate::store::Store;
-use crate::time::Clock;
 use crate::tree::Watch;
+use crate::turn::Turn;
 
 /// A claim that goes on until there is a task or it times out.
 ///
@@ -83,18 +82,12 @@ impl WaitingClaim {
         self.watch.iter().flat_map(Watch::dirs)
     }
 
-    /// Looks for a task, `elapsed` after the claim began. Each step needs a new nonce.
-    pub fn step<S: Store>(
-        &mut self,
-        queue: &Queue<S>,
-        elapsed: Duration,
-        clock: impl Clock,
-        nonce: Nonce,
-    ) -> Result<Step, Error> {
+    /// Looks for a task, `elapsed` after the claim began.
+    pub fn step<S: Store>(&mut self, queue: &Queue<S>, elapsed: Duration, turn: &Turn<'_>) -> Result<Step, Error> {
         let thoroughness = match &self.watch {
             // A waiting agent has the time to do all that is due.
             Some(watch) if elapsed < self.wait && !self.more_is_due => {
-                if !queue.tree.may_have_changed(watch, clock.now())? {
+                if !queue.tree.may_have_changed(watch, turn.now())? {
                     return Ok(self.sleep(elapsed));
                 }
                 Thoroughness::Quick
@@ -103,7 +96,7 @@ impl WaitingClaim {
         };
         let last = elapsed >= self.wait;
         let watch = (!last).then(|| self.watch.get_or_insert_default());
-        let claim = queue.claim_or_watch(&self.request, thoroughness, watch, clock, nonce)?;
+        let claim = queue.claim_or_watch(&self.request, thoroughness, watch, turn)?;
         self.findings.extend(claim.findings);
         self.more_is_due = claim.closed.more_is_due;
         if claim.claimed.is_none() && !last {

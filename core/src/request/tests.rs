@@ -13,6 +13,7 @@ use crate::name::{BadName, Tag};
 use crate::queue::{ClaimRequest, Filter, Plan, Queue, Sort, Start, Status, Step, WaitingClaim};
 use crate::store::mem::MemStore;
 use crate::task::{Backoff, IfParentFails};
+use crate::turn::Turn;
 
 fn name_of(field: Field) -> String {
     let name = match field {
@@ -53,7 +54,7 @@ fn waits(mut claim: WaitingClaim, seconds: u64) -> bool {
     let queue = Queue::open(MemStore::new()).unwrap();
     let now = Timestamp::from_micros(0);
     let mut ends_after =
-        |elapsed| matches!(claim.step(&queue, elapsed, now, Nonce::from_bits(0)).unwrap(), Step::Done(_));
+        |elapsed| matches!(claim.step(&queue, elapsed, &Turn::new(&now, Nonce::from_bits(0))).unwrap(), Step::Done(_));
     let end = Duration::from_secs(seconds);
     (seconds == 0 || !ends_after(end - Duration::from_millis(1))) && ends_after(end)
 }

@@ -18,7 +18,7 @@ use super::located::Located;
 use crate::id::TaskId;
 use crate::layout::TimedDir;
 use crate::limits;
-use crate::name::{Nonce, QueueName, Tag};
+use crate::name::{QueueName, Tag};
 use crate::path::Dir;
 use crate::store::{Stamp, StoreError};
 use crate::tags::{Choice, TagSet};
@@ -119,7 +119,7 @@ impl Cache {
     }
 
     /// Skips some of the names at the head of the queue.
-    pub(crate) fn pass_over_leftovers(&mut self, chance: Nonce) {
+    pub(crate) fn pass_over_leftovers(&mut self, chance: u64) {
         let Some(Head { leftovers, .. }) = &mut self.head else { return };
         leftovers.truncate(leftovers.len() - passed_over(leftovers.len(), chance));
     }
@@ -205,9 +205,9 @@ impl Cache {
 /// Names of a time bucket that nobody has looked at yet.
 pub(crate) type Leftovers = Vec<(TimedDir, String)>;
 
-/// How many of these names to skip: at most half; `nonce` decides. An agent that is late for one name is late for the
+/// How many of these names to skip: at most half; `chance` decides. An agent that is late for one name is late for the
 /// next ones, too. Agents that continue at different places do not collide.
-pub(crate) fn passed_over(names: usize, nonce: Nonce) -> usize {
+pub(crate) fn passed_over(names: usize, chance: u64) -> usize {
     let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
-    usize::try_from(nonce.bits() % half.saturating_add(1)).unwrap_or(0)
+    usize::try_from(chance % half.saturating_add(1)).unwrap_or(0)
 }

@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout;
 use crate::limits;
-use crate::name::Nonce;
 use crate::path::{Dir, Path};
 use crate::store::{Created, Flushed, Linked, Made, Moved, Store, StoreError, StoreErrorKind};
+use crate::turn::Turn;
 
 impl<S: Store> Tree<S> {
     /// Renames an entry to its next name in `home`: the compare-and-swap of every transition.
@@ -135,8 +135,8 @@ impl<S: Store> Tree<S> {
     }
 
     /// Makes a file that appears under its name whole, for those who may read it at once. True if this call made it.
-    pub(crate) fn publish(&self, path: &Path, content: &[u8], nonce: Nonce) -> Result<bool, Error> {
-        let draft = layout::tmp().file(format!("{nonce}.json"));
+    pub(crate) fn publish(&self, path: &Path, content: &[u8], turn: &Turn<'_>) -> Result<bool, Error> {
+        let draft = layout::tmp().file(format!("{}.json", turn.nonce()));
         for _ in 0..limits::RACES {
             self.create(&draft, content)?;
             let linked = self.link(&draft, path)?;

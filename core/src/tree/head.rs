@@ -14,7 +14,7 @@ use super::watch::Watch;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::limits;
-use crate::name::{Nonce, QueueName};
+use crate::name::QueueName;
 use crate::store::Store;
 use crate::tags::Choice;
 use crate::time::Timestamp;
@@ -28,7 +28,7 @@ pub(crate) struct Search<'a> {
     /// A claim's leftover names serve only claims with the same choice.
     pub(crate) choice: &'a Choice,
     /// The random value that decides which names to skip.
-    pub(crate) chance: Nonce,
+    pub(crate) chance: u64,
 }
 
 /// Is shown one entry, and says how to go on. [`Onward::Elsewhere`] says that another agent was faster with it.

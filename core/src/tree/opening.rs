@@ -8,11 +8,11 @@ use super::Tree;
 use crate::error::Error;
 use crate::layout::{self, TimedDir};
 use crate::limits;
-use crate::name::Nonce;
 use crate::path::{Dir, Path};
 use crate::spelling::shortened;
 use crate::store::{Linked, Store, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
+use crate::turn::Turn;
 
 impl<S: Store> Tree<S> {
     /// The queue in `store`, which may be empty: then the first `enqueue` or `init` makes it a queue.
@@ -39,15 +39,15 @@ impl<S: Store> Tree<S> {
     }
 
     /// Makes the store a queue unless it is one already. True if this call did.
-    pub(crate) fn init(&self, now: Timestamp, nonce: Nonce) -> Result<bool, Error> {
+    pub(crate) fn init(&self, turn: &Turn<'_>) -> Result<bool, Error> {
         if self.formatted.get() {
             return Ok(false);
         }
         // Before the format, so that an agent that sees the format knows that these are on disk.
         self.make_all_dirs(layout::root_dirs())?;
-        self.place_sweep_token(now)?;
+        self.place_sweep_token(turn.now())?;
         let content = format!("{}\n", layout::format_json());
-        self.publish(&layout::anchor(), content.as_bytes(), nonce)?;
+        self.publish(&layout::anchor(), content.as_bytes(), turn)?;
         let made = self.link(&layout::anchor(), &layout::format())? == Linked::Now;
         self.store.sync_dir(&Dir::root())?;
         self.formatted.set(true);

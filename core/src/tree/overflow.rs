@@ -9,14 +9,15 @@ use crate::entry::Holder;
 use crate::error::Error;
 use crate::layout;
 use crate::limits;
-use crate::name::{Nonce, RunId, Tag};
+use crate::name::{RunId, Tag};
 use crate::store::Store;
 use crate::tags::TagSet;
+use crate::turn::Turn;
 
 impl<S: Store> Tree<S> {
     /// Writes down a run id that is too long for a name, before a name points at it. A text that is torn, or not the
     /// one that the digest is of, is moved out of the way.
-    pub(crate) fn overflow(&self, holder: &Holder, run_id: &RunId, nonce: Nonce) -> Result<(), Error> {
+    pub(crate) fn overflow(&self, holder: &Holder, run_id: &RunId, turn: &Turn<'_>) -> Result<(), Error> {
         if !holder.overflows() {
             return Ok(());
         }
@@ -25,11 +26,11 @@ impl<S: Store> Tree<S> {
         let Some(found) = self.unless_in_the_way(self.store.read(&path, limits::RECORD_BYTES))? else { return Ok(()) };
         match found.map(|content| serde_json::from_slice::<RunId>(&content)) {
             Some(Ok(found)) if holder.is_of(&found) => return Ok(()),
-            Some(_) => drop(self.shift_file(&path, &layout::quarantine_by(nonce).file(path.name.as_str()))?),
+            Some(_) => drop(self.shift_file(&path, &layout::quarantine_by(turn.nonce()).file(path.name.as_str()))?),
             None => {}
         }
         let content = serde_json::Value::from(run_id.as_str()).to_string();
-        self.publish(&path, content.as_bytes(), nonce).map(|_| ())
+        self.publish(&path, content.as_bytes(), turn).map(|_| ())
     }
 
     /// The run id of a holder; the letters of the name if the text is missing or cannot be trusted. It is only
@@ -52,14 +53,14 @@ impl<S: Store> Tree<S> {
     }
 
     /// Writes down tags that are too long for a name, before a name points at them.
-    pub(crate) fn overflow_tags(&self, tags: &[Tag], nonce: Nonce) -> Result<(), Error> {
+    pub(crate) fn overflow_tags(&self, tags: &[Tag], turn: &Turn<'_>) -> Result<(), Error> {
         let set = TagSet::of(tags);
         let path = layout::tag_text(&set);
         if !set.overflows() || self.store.exists(&path)? {
             return Ok(());
         }
         let content = serde_json::to_vec(tags).map_err(|error| Error::Unencodable(error.into()))?;
-        self.publish(&path, &content, nonce).map(|_| ())
+        self.publish(&path, &content, turn).map(|_| ())
     }
 
     /// The tags in `tags/` that a name points at; `None` if their text is missing or torn. Many tasks have the same.

@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout;
 use crate::limits;
-use crate::name::Nonce;
 use crate::path::{Dir, Path};
 use crate::store::{DirRemoved, Linked, Moved, Store, StoreErrorKind};
 use crate::task::Task;
+use crate::turn::Turn;
 
 /// The outcome of a repair for a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +65,14 @@ pub(crate) enum Relinked {
 /// The state of a repair.
 pub(crate) struct Repairer<'a, S> {
     tree: &'a Tree<S>,
-    nonces: &'a mut dyn FnMut() -> Nonce,
+    turn: &'a Turn<'a>,
     /// Where this repair quarantines things, once it has.
     quarantine: Option<Dir>,
 }
 
 impl<'a, S: Store> Repairer<'a, S> {
-    pub(crate) fn new(tree: &'a Tree<S>, nonces: &'a mut dyn FnMut() -> Nonce) -> Repairer<'a, S> {
-        Repairer { tree, nonces, quarantine: None }
+    pub(crate) fn new(tree: &'a Tree<S>, turn: &'a Turn<'a>) -> Repairer<'a, S> {
+        Repairer { tree, turn, quarantine: None }
     }
 
     /// The directory that is repaired.
@@ -80,9 +80,9 @@ impl<'a, S: Store> Repairer<'a, S> {
         self.tree
     }
 
-    /// A new nonce.
-    pub(crate) fn nonce(&mut self) -> Nonce {
-        (self.nonces)()
+    /// The clock and the nonces of the agent that repairs.
+    pub(crate) fn turn(&self) -> &'a Turn<'a> {
+        self.turn
     }
 
     /// Moves a file to `quarantine/`.
@@ -100,7 +100,7 @@ impl<'a, S: Store> Repairer<'a, S> {
         if Task::decode(id, &content).is_err() {
             return Ok(Repair::Quarantined);
         }
-        let back = layout::record_again(id, self.nonce());
+        let back = layout::record_again(id, self.turn.nonce());
         self.rename(&quarantine, &back)?;
         Ok(Repair::Mended)
     }
@@ -167,7 +167,7 @@ impl<'a, S: Store> Repairer<'a, S> {
         let store = &self.tree.store;
         let Some((path, record)) = self.tree.record_file(id)? else { return Ok(Fence::Gone) };
         let Ok(task) = record else { return Ok(Fence::Torn(path)) };
-        let fenced = layout::record_again(id, self.nonce());
+        let fenced = layout::record_again(id, self.turn.nonce());
         if self.rename(&path, &fenced)? == Moved::Gone {
             return Ok(Fence::Gone);
         }
@@ -201,7 +201,7 @@ impl<'a, S: Store> Repairer<'a, S> {
 
     /// Renames something, within its directory, to a name that no queue uses and nobody looks for.
     pub(crate) fn moved_beside(&mut self, path: &Path) -> Result<Option<Path>, Error> {
-        let name = layout::quarantine_in_place(self.nonce(), &path.name);
+        let name = layout::quarantine_in_place(self.turn.nonce(), &path.name);
         let short = name.get(..limits::NAME_BYTES).unwrap_or(&name);
         let beside = path.dir.file(short);
         Ok((self.rename(path, &beside)? == Moved::Here).then_some(beside))
@@ -215,7 +215,7 @@ impl<'a, S: Store> Repairer<'a, S> {
                 return Ok(path);
             }
         }
-        let dir = layout::quarantine_by(self.nonce());
+        let dir = layout::quarantine_by(self.turn.nonce());
         self.tree.make_dirs(&dir)?;
         let path = dir.file(name);
         self.quarantine = Some(dir);

@@ -19,6 +19,7 @@ use crate::sorted;
 use crate::store::{Appended, Flushed, Store, StoreError, StoreErrorKind};
 use crate::task::Task;
 use crate::time::Timestamp;
+use crate::turn::Turn;
 
 impl<S: Store> Tree<S> {
     /// Writes a report on the task at `located`, before the name `next` that points at it: CM-4.
@@ -34,6 +35,7 @@ impl<S: Store> Tree<S> {
         next: &Entry,
         report: &Report,
         flushes: bool,
+        turn: &Turn<'_>,
     ) -> Result<Written, Error> {
         let Some(nonce) = next.report else { return Ok(Written::Nothing) };
         let last = &located.entry;
@@ -55,7 +57,7 @@ impl<S: Store> Tree<S> {
         match self.add_line(&at, &line, most)? {
             Appended::Now(names) => {
                 if names == 1 {
-                    self.or_leave(self.join_record(located, nonce));
+                    self.or_leave(self.join_record(located, turn));
                 }
                 let moved_on = flushes && self.store.flush(&at)? == Flushed::Gone;
                 Ok(if moved_on { Written::Gone } else { Written::Line })
@@ -87,9 +89,8 @@ impl<S: Store> Tree<S> {
 
     /// Makes the record in `tasks/` and the entry one file again, if they are two, as in a copy: later reports are read
     /// there.
-    pub(super) fn join_record(&self, located: &Located, nonce: Nonce) -> Result<(), Error> {
-        let mut nonces = nonce.counted_on();
-        Repairer::new(self, &mut nonces).join_record(located).map(drop)
+    pub(super) fn join_record(&self, located: &Located, turn: &Turn<'_>) -> Result<(), Error> {
+        Repairer::new(self, turn).join_record(located).map(drop)
     }
 
     /// Adds a line to a task's file.

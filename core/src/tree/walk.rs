@@ -13,7 +13,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::layout::{self, StateDir, TimedDir};
 use crate::limits;
-use crate::name::{Nonce, QueueName};
+use crate::name::QueueName;
 use crate::path::Dir;
 use crate::sorted;
 use crate::store::Store;
@@ -30,7 +30,7 @@ pub(crate) struct Walk<'a> {
     /// Whether to remove directories that are found empty on the way.
     pub(crate) empties: Empties,
     /// The random value that decides which names to skip.
-    pub(crate) chance: Nonce,
+    pub(crate) chance: u64,
     /// Notes how each directory is before it is read.
     pub(crate) watch: Option<&'a mut Watch>,
     /// Takes what is left of the time bucket in which the visit ended, last name first.
@@ -40,15 +40,7 @@ pub(crate) struct Walk<'a> {
 impl Walk<'_> {
     /// Through everything.
     pub(crate) fn all(empties: Empties) -> Walk<'static> {
-        Walk {
-            queues: &[],
-            except: &[],
-            until: None,
-            empties,
-            chance: Nonce::from_bits(0),
-            watch: None,
-            leftovers: None,
-        }
+        Walk { queues: &[], except: &[], until: None, empties, chance: 0, watch: None, leftovers: None }
     }
 }
 

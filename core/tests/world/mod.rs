@@ -9,8 +9,9 @@ use coord_core::queue::{
 };
 use coord_core::store::mem::MemStore;
 use coord_core::task::{Backoff, IfParentFails};
+use coord_core::time::Clock;
 use coord_core::transition::Claimant;
-use coord_core::{Error, JsonObject, Queue, TaskId, Timestamp};
+use coord_core::{Error, JsonObject, Queue, TaskId, Timestamp, Turn};
 
 /// A queue with a clock and nonces of its own.
 pub struct World {
@@ -46,6 +47,11 @@ impl World {
         Nonce::from_bits(self.nonces.get() << 8)
     }
 
+    pub fn turn(&self) -> Turn<'_> {
+        self.now();
+        Turn::new(self, self.nonce())
+    }
+
     pub fn enqueue(&self, title: &str) -> TaskId {
         self.enqueue_with(title, |_| {}).unwrap()
     }
@@ -53,7 +59,7 @@ impl World {
     pub fn enqueue_with(&self, title: &str, change: impl Fn(&mut NewTask)) -> Result<TaskId, Error> {
         let mut new = new(title);
         change(&mut new);
-        self.queue.enqueue(new, self.now(), self.nonce()).map(|enqueued| enqueued.task.id)
+        self.queue.enqueue(new, &self.turn()).map(|enqueued| enqueued.task.id)
     }
 
     pub fn after(&self, title: &str, parents: &[TaskId], if_parent_fails: IfParentFails) -> TaskId {
@@ -69,7 +75,7 @@ impl World {
     }
 
     pub fn claim_as(&self, request: &ClaimRequest) -> Option<Claimed> {
-        self.queue.claim(request, Thoroughness::Full, self.now(), self.nonce()).unwrap().claimed
+        self.queue.claim(request, Thoroughness::Full, &self.turn()).unwrap().claimed
     }
 
     #[track_caller]
@@ -78,12 +84,12 @@ impl World {
     }
 
     pub fn complete(&self, id: TaskId) {
-        self.queue.complete(id, holder(), None, self.now(), self.nonce()).unwrap();
+        self.queue.complete(id, holder(), None, &self.turn()).unwrap();
     }
 
     pub fn fail(&self, id: TaskId, error: &str) -> Status {
         let failing = Failing::from(error.parse::<ErrorMessage>().unwrap());
-        self.queue.fail(id, holder(), failing, self.now(), self.nonce()).unwrap().status
+        self.queue.fail(id, holder(), failing, &self.turn()).unwrap().status
     }
 
     pub fn item(&self, id: TaskId) -> Item {
@@ -110,6 +116,13 @@ impl World {
         );
         let listed = self.queue.tasks(&Filter::default(), self.now()).unwrap();
         assert_eq!(listed.counts, diagnosis.counts);
+    }
+}
+
+/// A turn takes no time, unless the test or its medium says so.
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.now.get())
     }
 }
 

@@ -1,12 +1,13 @@
 //! The store in JavaScript: each operation but `create_all` is one call of a method of [`Host`], which
 //! `js/src/node-store.ts` implements.
 
-use coord_core::Timestamp;
 use coord_core::layout::{Dir, Path};
 use coord_core::name::Nonce;
 use coord_core::store::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
 };
+use coord_core::time::Clock;
+use coord_core::{Timestamp, Turn};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -114,9 +115,15 @@ impl HostStore {
         Timestamp::from_micros(self.0.now() as u64)
     }
 
-    /// Sixty-four fresh random bits.
-    pub(crate) fn nonce(&self) -> Nonce {
-        Nonce::from_bits(self.0.nonce())
+    /// The wall clock and fresh nonces for an operation, at the price of one random number.
+    pub(crate) fn turn(&self) -> Turn<'_> {
+        Turn::new(self, Nonce::from_bits(self.0.nonce()))
+    }
+}
+
+impl Clock for HostStore {
+    fn now(&self) -> Timestamp {
+        HostStore::now(self)
     }
 }
 

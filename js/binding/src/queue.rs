@@ -7,10 +7,10 @@ use coord_core::answer::{Change, ClaimRecord, Claimed, Collected, Completed, Enq
 use coord_core::answer::{Shown, Stats, Waited};
 use coord_core::layout::{self, Dir, StateDir};
 use coord_core::queue::{self, Batch, Cancelling, Claim, EndStep, Failing, Finding, Gc, NewTask};
-use coord_core::queue::{Notice, Retrying, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
+use coord_core::queue::{Notice, Renewing, Retrying, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, Queue, TaskId, Timestamp};
+use coord_core::{Error, Queue, TaskId, Timestamp, Turn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -77,13 +77,13 @@ impl CoordQueue {
 
     /// Makes the directory a queue if it is none yet. True if this call did.
     pub fn init(&self) -> Result<bool, Thrown> {
-        Ok(self.0.init(self.now(), self.store().nonce())?)
+        Ok(self.0.init(&self.turn())?)
     }
 
     /// Adds a task.
     pub fn enqueue(&self, draft: &str) -> Result<String, Thrown> {
         let (new, warnings) = read::<Draft>(draft)?.check()?;
-        let answer = Enqueued::from(self.0.enqueue(new, self.now(), self.store().nonce())?);
+        let answer = Enqueued::from(self.0.enqueue(new, &self.turn())?);
         told(Answered { answer, warnings })
     }
 
@@ -116,7 +116,7 @@ impl CoordQueue {
     /// Takes up the lease of a task that was claimed earlier. It is a heartbeat, too.
     pub fn resume(&self, task_id: &str, run_id: Option<String>, claim_nonce: Option<String>) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, run_id.as_deref(), claim_nonce.as_deref())?;
-        let record = self.0.heartbeat(id, claimant, None, None, self.now(), self.store().nonce())?;
+        let record = self.0.heartbeat(id, claimant, Renewing::default(), &self.turn())?;
         let queue::Shown { item, late_results, findings, .. } = self.0.show(id, self.now())?;
         told(Answered::with(Claimed::from(queue::Claimed { task: item.task, record, late_results }), &findings))
     }
@@ -133,7 +133,7 @@ impl CoordQueue {
         let lease_seconds = request::lease_seconds(lease_seconds.map(whole))?;
         let progress = request::progress(progress, note.as_deref())?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let record = self.0.heartbeat(id, claimant, lease_seconds, progress, self.now(), self.store().nonce())?;
+        let record = self.0.heartbeat(id, claimant, Renewing { lease_seconds, progress }, &self.turn())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
@@ -157,11 +157,11 @@ impl CoordQueue {
         let result = result.as_deref().map(request::result).transpose()?;
         let (follow_ups, warnings) = checked(&drafts)?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let (now, nonce) = (self.now(), self.store().nonce());
+        let turn = self.turn();
         let mut completed = if follow_ups.is_empty() {
-            queue::Completed { record: self.0.complete(id, claimant, result, now, nonce)?, enqueued: Vec::new() }
+            queue::Completed { record: self.0.complete(id, claimant, result, &turn)?, enqueued: Vec::new() }
         } else {
-            self.0.complete_and_enqueue(id, claimant, result, follow_ups, now, nonce)?
+            self.0.complete_and_enqueue(id, claimant, result, follow_ups, &turn)?
         };
         completed.record.result = None;
         told(Answered { answer: Completed::from(completed), warnings })
@@ -177,7 +177,7 @@ impl CoordQueue {
     ) -> Result<String, Thrown> {
         let failing = Failing { error: request::error(reason)?, is_final };
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let record = self.0.fail(id, claimant, failing, self.now(), self.store().nonce())?;
+        let record = self.0.fail(id, claimant, failing, &self.turn())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
@@ -190,7 +190,7 @@ impl CoordQueue {
     ) -> Result<String, Thrown> {
         let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, whole))?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let released = self.0.release(id, claimant, delay_seconds, self.now(), self.store().nonce())?;
+        let released = self.0.release(id, claimant, delay_seconds, &self.turn())?;
         told(Answered::clean(Released::from(released)))
     }
 
@@ -211,14 +211,14 @@ impl CoordQueue {
             (false, false) => IfHeld::Refuse,
         };
         let cancelling = Cancelling { run_id, if_held, reason: reason.as_deref().map(request::note).transpose()? };
-        let record = self.0.cancel(id, cancelling, self.now(), self.store().nonce())?;
+        let record = self.0.cancel(id, cancelling, &self.turn())?;
         told(Answered::clean(ClaimRecord::from(record)))
     }
 
     /// Puts a task back, to be claimed at once if `is_now`; with `cascade` what was cancelled because of it, too.
     pub fn retry(&self, task_id: &str, is_now: bool, cascade: bool) -> Result<String, Thrown> {
         let retrying = Retrying { is_now, cascade };
-        let retried = self.0.retry(request::task_id(task_id)?, retrying, self.now(), self.store().nonce())?;
+        let retried = self.0.retry(request::task_id(task_id)?, retrying, &self.turn())?;
         told(Answered::clean(Retried::from(retried)))
     }
 
@@ -261,7 +261,7 @@ impl CoordQueue {
     }
 
     pub fn pause(&self, queue: &str) -> Result<bool, Thrown> {
-        Ok(self.0.pause(&request::queue(queue)?, self.now(), self.store().nonce())?)
+        Ok(self.0.pause(&request::queue(queue)?, &self.turn())?)
     }
 
     #[wasm_bindgen(js_name = resumeQueue)]
@@ -271,12 +271,12 @@ impl CoordQueue {
 
     /// Limits how many tasks of a queue are claimed at once; `None`: any number.
     pub fn limit(&self, queue: &str, max_in_flight: Option<u32>) -> Result<(), Thrown> {
-        Ok(self.0.limit_in_flight(&request::queue(queue)?, max_in_flight, self.now(), self.store().nonce())?)
+        Ok(self.0.limit_in_flight(&request::queue(queue)?, max_in_flight, &self.turn())?)
     }
 
     pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
         let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
-        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, self.now(), self.store().nonce())?;
+        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, &self.turn())?;
         told(Answered::clean(Collected::from(collected)))
     }
 
@@ -286,6 +286,10 @@ impl CoordQueue {
 
     fn now(&self) -> Timestamp {
         self.store().now()
+    }
+
+    fn turn(&self) -> Turn<'_> {
+        self.store().turn()
     }
 
     /// Why nothing is claimed from queues that are closed, each told once until it is no longer so: a worker claims
@@ -300,7 +304,7 @@ impl CoordQueue {
 impl Enqueuing {
     /// Enqueues the next ones; `undefined`: that was all.
     pub fn step(&mut self, queue: &CoordQueue) -> Result<Option<String>, Thrown> {
-        let Some(enqueued) = self.batch.step(&queue.0, queue.now(), queue.store().nonce())? else { return Ok(None) };
+        let Some(enqueued) = self.batch.step(&queue.0, &queue.turn())? else { return Ok(None) };
         let answer: Vec<_> = enqueued.into_iter().map(Enqueued::from).collect();
         told(Answered { answer, warnings: std::mem::take(&mut self.warnings) }).map(Some)
     }
@@ -316,7 +320,7 @@ impl Waiting {
 
     /// Looks for a task, `elapsed` milliseconds after the claim began: the answer, unless the claim goes on.
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<Option<String>, Thrown> {
-        match self.claim.step(&queue.0, from_millis(elapsed), || queue.now(), queue.store().nonce())? {
+        match self.claim.step(&queue.0, from_millis(elapsed), &queue.turn())? {
             Step::Sleep(time) => {
                 self.pause = millis(time);
                 Ok(None)
@@ -352,7 +356,7 @@ impl Ending {
     /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. A number: so many milliseconds
     /// until the next look. A text: the answer.
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        match self.wait.step(&queue.0, from_millis(elapsed), queue.now(), queue.store().nonce())? {
+        match self.wait.step(&queue.0, from_millis(elapsed), &queue.turn())? {
             EndStep::Sleep(time) => Ok(JsValue::from_f64(millis(time))),
             EndStep::Done(mut waited) => {
                 let findings = std::mem::take(&mut waited.findings);

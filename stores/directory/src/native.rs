@@ -304,10 +304,10 @@ fn kind_by_number(_error: &io::Error) -> Option<StoreErrorKind> {
 mod tests {
     use super::super::DirStore;
     use super::*;
-    use coord_core::Queue;
     use coord_core::name::Nonce;
     use coord_core::store::conformance;
     use coord_core::time::Timestamp;
+    use coord_core::{Queue, Turn};
 
     #[test]
     fn the_native_store_conforms() {
@@ -325,15 +325,16 @@ mod tests {
 
     #[test]
     fn a_directory_that_was_removed_is_said_to_be_gone() {
-        let (now, nonce) = (Timestamp::from_micros(1), Nonce::from_bits(1));
+        let now = Timestamp::from_micros(1);
+        let turn = Turn::new(&now, Nonce::from_bits(1));
         for is_queue in [true, false] {
             let root = tempfile::tempdir().unwrap();
             let queue = Queue::open(DirStore::new(Handle::open(root.path()).unwrap(), Sync::Off)).unwrap();
             if is_queue {
-                queue.init(now, nonce).unwrap();
+                queue.init(&turn).unwrap();
             }
             root.close().unwrap();
-            let outcome = if is_queue { queue.check_is_there() } else { queue.init(now, nonce).map(|_| ()) };
+            let outcome = if is_queue { queue.check_is_there() } else { queue.init(&turn).map(|_| ()) };
             let error = outcome.unwrap_err().to_string();
             assert!(error.contains(": the coordination directory is gone; run the command where it is now"), "{error}");
         }

@@ -8,7 +8,7 @@ use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{ClaimRequest, NewTask, Plan, Thoroughness};
 use coord_core::store::mem::MemStore;
 use coord_core::transition::{Claimant, Command, decide};
-use coord_core::{JsonObject, Queue, Timestamp};
+use coord_core::{JsonObject, Queue, Timestamp, Turn};
 use divan::{Bencher, black_box};
 
 /// So many tasks are enqueued before the clock runs, and worked off while it does.
@@ -44,10 +44,11 @@ fn hundred_tasks_claimed_and_completed_in_memory(bencher: Bencher<'_, '_>) {
         let mut nonces = (TASKS..).map(Nonce::from_bits);
         let mut nonce = || nonces.next().expect("there are many numbers");
         for _ in 0..TASKS {
-            let claim = queue.claim(&request, Thoroughness::Full, now(), nonce()).expect("memory does not fail");
+            let claim =
+                queue.claim(&request, Thoroughness::Full, &Turn::new(&now(), nonce())).expect("memory does not fail");
             let claimed = claim.claimed.expect("there is a task for each claim");
             let claimant = Claimant { run_id: run_id(), nonce: Some(claimed.record.claim_nonce) };
-            queue.complete(claimed.task.id, claimant, None, now(), nonce()).expect("nobody else has it");
+            queue.complete(claimed.task.id, claimant, None, &Turn::new(&now(), nonce())).expect("nobody else has it");
         }
     });
 }
@@ -56,7 +57,7 @@ fn filled(tasks: u64) -> Queue<MemStore> {
     let queue = Queue::open(MemStore::new()).expect("an empty store is a queue");
     for number in 0..tasks {
         let at = Timestamp::from_micros(now().micros() - tasks + number);
-        queue.enqueue(new(), at, Nonce::from_bits(number)).expect("memory does not fail");
+        queue.enqueue(new(), &Turn::new(&at, Nonce::from_bits(number))).expect("memory does not fail");
     }
     queue
 }
@@ -64,7 +65,7 @@ fn filled(tasks: u64) -> Queue<MemStore> {
 /// As it stands in a name.
 fn waiting() -> Entry {
     let queue = Queue::open(MemStore::new()).expect("an empty store is a queue");
-    Entry::first(&queue.enqueue(new(), now(), Nonce::from_bits(1)).expect("memory does not fail").task)
+    Entry::first(&queue.enqueue(new(), &Turn::new(&now(), Nonce::from_bits(1))).expect("memory does not fail").task)
 }
 
 fn claimed() -> Entry {

@@ -1,9 +1,9 @@
 //! The tasks that everybody gets: as agents have them, about 300 bytes as a file.
 
 use anyhow::{Context, Result};
-use coord_core::JsonObject;
-use coord_core::name::{Nonce, QueueName};
+use coord_core::name::QueueName;
 use coord_core::queue::{NewTask, Plan};
+use coord_core::{JsonObject, Turn};
 use muse_cli::host;
 
 /// For how long a task may be held.
@@ -39,6 +39,6 @@ pub(crate) fn new(number: u64, queue: QueueName) -> Result<NewTask> {
     })
 }
 
-pub(crate) fn nonce() -> Result<Nonce> {
-    host::nonce().context("the system gives no random numbers")
+pub(crate) fn turn() -> Result<Turn<'static>> {
+    host::turn().context("the system gives no random numbers")
 }

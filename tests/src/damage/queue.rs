@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use coord_core::layout;
 use coord_core::name::{Nonce, QueueName};
-use coord_core::queue::{Cancelling, ClaimRequest, Failing, NewTask, Plan, Progress, Start, Thoroughness};
+use coord_core::queue::{Cancelling, ClaimRequest, Failing, NewTask, Plan, Progress, Renewing, Start, Thoroughness};
 use coord_core::task::{Backoff, IfParentFails};
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{JsonObject, Queue, TaskId, Timestamp};
+use coord_core::{JsonObject, Queue, TaskId, Timestamp, Turn};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 
@@ -67,27 +67,29 @@ impl Maker {
     }
 
     fn init(&mut self) {
-        let (now, nonce) = self.turn();
-        self.queue.init(now, nonce).expect("it can be made");
+        let (now, nonce) = self.tick();
+        let turn = Turn::new(&now, nonce);
+        self.queue.init(&turn).expect("it can be made");
     }
 
     fn end_some(&mut self) {
         for ending in ["completed", "failed", "cancelled"] {
             let id = self.enqueue(|new| new.queue = queue(ending));
             self.claim(ending, HOLDER, HOUR);
-            let (now, nonce) = self.turn();
+            let (now, nonce) = self.tick();
+            let turn = Turn::new(&now, nonce);
             match ending {
                 "completed" => {
                     let result = JsonObject::parse(r#"{"done":true}"#).ok();
-                    self.queue.complete(id, claimant(HOLDER), result, now, nonce).map(|_| ())
+                    self.queue.complete(id, claimant(HOLDER), result, &turn).map(|_| ())
                 }
                 "failed" => {
                     let failing = Failing { error: "it broke".parse().expect("an error"), is_final: true };
-                    self.queue.fail(id, claimant(HOLDER), failing, now, nonce).map(|_| ())
+                    self.queue.fail(id, claimant(HOLDER), failing, &turn).map(|_| ())
                 }
                 _ => {
                     let cancelling = Cancelling::new(HOLDER.parse().expect("a run id"), IfHeld::Force);
-                    self.queue.cancel(id, cancelling, now, nonce).map(|_| ())
+                    self.queue.cancel(id, cancelling, &turn).map(|_| ())
                 }
             }
             .expect("it ends");
@@ -97,9 +99,12 @@ impl Maker {
     fn hold_some(&mut self) {
         let held = self.enqueue(|new| new.queue = queue("held"));
         self.claim("held", HOLDER, HOUR);
-        let (now, nonce) = self.turn();
+        let (now, nonce) = self.tick();
+        let turn = Turn::new(&now, nonce);
         let progress = Progress { progress: Some(0.5), note: None };
-        self.queue.heartbeat(held, claimant(HOLDER), None, Some(progress), now, nonce).expect("it is held");
+        self.queue
+            .heartbeat(held, claimant(HOLDER), Renewing { progress: Some(progress), ..Renewing::default() }, &turn)
+            .expect("it is held");
         self.tasks.held = Some(held);
         // By a run id that is too long for a name, and with somebody who waits.
         self.enqueue(|new| new.queue = queue("long"));
@@ -121,9 +126,10 @@ impl Maker {
             new.plan.backoff = Some(Backoff { seconds: 1, max_seconds: 1 });
         });
         self.claim("again", HOLDER, HOUR);
-        let (now, nonce) = self.turn();
+        let (now, nonce) = self.tick();
+        let turn = Turn::new(&now, nonce);
         let failing = Failing::from("not yet".parse::<coord_core::name::ErrorMessage>().expect("an error"));
-        self.queue.fail(again, claimant(HOLDER), failing, now, nonce).expect("it fails");
+        self.queue.fail(again, claimant(HOLDER), failing, &turn).expect("it fails");
         self.tasks.claimable.extend([timed_out, again]);
     }
 
@@ -157,8 +163,9 @@ impl Maker {
             payload: JsonObject::parse(&format!(r#"{{"number":{}}}"#, self.tasks.all.len())).expect("an object"),
         };
         change(&mut new);
-        let (now, nonce) = self.turn();
-        let task = self.queue.enqueue(new, now, nonce).expect("it can be enqueued").task;
+        let (now, nonce) = self.tick();
+        let turn = Turn::new(&now, nonce);
+        let task = self.queue.enqueue(new, &turn).expect("it can be enqueued").task;
         let ready = layout::ready_bucket(&task.record.queue, task.record.priority, task.record.created_at);
         let comes_to = layout::dirs_for_task(task.id).into_iter().chain([ready]);
         self.tasks.places.insert(task.id, comes_to.map(|dir| PathBuf::from(dir.as_str())).collect());
@@ -169,12 +176,13 @@ impl Maker {
     fn claim(&mut self, name: &str, run_id: &str, lease_seconds: i64) {
         let run_id = run_id.parse().expect("a run id");
         let request = ClaimRequest { queues: vec![queue(name)], ..ClaimRequest::any(run_id, lease_seconds) };
-        let (now, nonce) = self.turn();
-        let claim = self.queue.claim(&request, Thoroughness::Full, now, nonce).expect("it can be claimed");
+        let (now, nonce) = self.tick();
+        let turn = Turn::new(&now, nonce);
+        let claim = self.queue.claim(&request, Thoroughness::Full, &turn).expect("it can be claimed");
         assert!(claim.claimed.is_some(), "a task of {name} waits");
     }
 
-    fn turn(&mut self) -> (Timestamp, Nonce) {
+    fn tick(&mut self) -> (Timestamp, Nonce) {
         self.at = self.at.plus_micros(20_000);
         self.nonce = Nonce::from_bits(self.nonce.bits() + (1 << 16));
         (self.at, self.nonce)

@@ -11,7 +11,7 @@ use coord_core::queue::{Claim, ClaimRequest, Counts, Defect, Diagnosis, Filter, 
 use coord_core::task::IfParentFails;
 use coord_core::time::Timestamp;
 use coord_core::transition::Claimant;
-use coord_core::{Queue, TaskId, limits};
+use coord_core::{Queue, TaskId, Turn, limits};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 use promises::{End, Promises};
@@ -82,7 +82,7 @@ impl Judge<'_> {
         // A machine needs longer to be on again: nobody is taken to be still at a flush.
         let now = host::now().plus_seconds(POWER_OFF);
         self.see_the_doctor(&queue, now, rules)?;
-        let sweep = queue.sweep(now, nonce()).map_err(told("sweep"))?;
+        let sweep = queue.sweep(&Turn::new(&now, nonce())).map_err(told("sweep"))?;
         self.weigh(&sweep.findings);
         let items = self.items(&queue, now)?;
         self.check(&queue, &items, now)?;
@@ -98,7 +98,7 @@ impl Judge<'_> {
     fn see_the_doctor(&mut self, queue: &NativeQueue, now: Timestamp, rules: Rules) -> Result<(), String> {
         let later = now.plus_seconds(A_DOCTOR_COMES_AFTER);
         let Diagnosis { defects, .. } = match rules.doctor_first {
-            true => queue.repair(later, &mut nonce).map_err(told("repair"))?,
+            true => queue.repair(&Turn::new(&later, nonce())).map_err(told("repair"))?,
             false => queue.examine(later).map_err(told("doctor"))?,
         };
         let unexplained = defects.iter().filter(|defect| !self.promises.explains(defect, rules));
@@ -222,7 +222,7 @@ impl Judge<'_> {
         for round in 1..=DRAINS {
             let at = now.plus_seconds(LATER * round);
             while let Some((id, claimant)) = self.claim_at(queue, at)? {
-                queue.complete(id, claimant, None, at, nonce()).map_err(told("complete"))?;
+                queue.complete(id, claimant, None, &Turn::new(&at, nonce())).map_err(told("complete"))?;
             }
             if is_drained(&queue.list(&Filter::default(), at).map_err(told("count"))?.counts) {
                 return Ok(());
@@ -238,7 +238,7 @@ impl Judge<'_> {
         let run_id: coord_core::name::RunId = "drain".parse().expect("a run id");
         let request = ClaimRequest::any(run_id.clone(), limits::CLAIM_TTL_SECONDS_DEFAULT);
         let Claim { claimed, findings, .. } =
-            queue.claim(&request, Thoroughness::Full, at, nonce()).map_err(told("claim"))?;
+            queue.claim(&request, Thoroughness::Full, &Turn::new(&at, nonce())).map_err(told("claim"))?;
         self.weigh(&findings);
         let claimant = |nonce| Claimant { run_id, nonce: Some(nonce) };
         Ok(claimed.map(|claimed| (claimed.task.id, claimant(claimed.record.claim_nonce))))

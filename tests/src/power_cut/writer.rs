@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use coord_core::name::{ErrorMessage, Nonce, RunId, UniqueKey};
+use coord_core::name::{ErrorMessage, RunId, UniqueKey};
 use coord_core::queue::{
     Batch, Cancelling, ClaimRecord, ClaimRequest, Claimed, EndStep, Enqueued, Failing, Finding, NewTask, Plan,
-    Progress, Thoroughness, Until, WaitingEnd,
+    Progress, Renewing, Thoroughness, Until, WaitingEnd,
 };
 use coord_core::task::Backoff;
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, JsonObject, Queue, TaskId, limits};
+use coord_core::{Error, JsonObject, Queue, TaskId, Turn, limits};
 use muse_cli::host;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -107,8 +107,8 @@ impl Writer {
         let new: Vec<NewTask> = labels.iter().map(|label| self.new_task(label, &plan)).collect();
         self.note(Said::Began(Op::Enqueue(labels)));
         let enqueued = match <[NewTask; 1]>::try_from(new) {
-            Ok([new]) => self.queue.enqueue(new, host::now(), nonce()).map(|enqueued| vec![enqueued]),
-            Err(new) => Batch::new(new).step(&self.queue, host::now(), nonce()).map(Option::unwrap_or_default),
+            Ok([new]) => self.queue.enqueue(new, &turn()).map(|enqueued| vec![enqueued]),
+            Err(new) => Batch::new(new).step(&self.queue, &turn()).map(Option::unwrap_or_default),
         };
         if let Ok(enqueued) = &enqueued {
             self.learn(enqueued);
@@ -135,7 +135,7 @@ impl Writer {
         self.note(Said::Began(Op::Wait));
         let (mut waiting, began) = (WaitingEnd::new(ids, Until::Any, WAIT), Instant::now());
         let answer = loop {
-            match waiting.step(&self.queue, began.elapsed(), host::now(), nonce()) {
+            match waiting.step(&self.queue, began.elapsed(), &turn()) {
                 Ok(EndStep::Sleep(pause)) => thread::sleep(pause),
                 Ok(EndStep::Done(waited)) => {
                     let items = waited.tasks.iter().filter_map(|(_, item)| item.as_ref());
@@ -161,13 +161,13 @@ impl Writer {
     fn cancel(&mut self, id: TaskId, if_held: IfHeld) {
         let cancelling = Cancelling::new(self.run_id(), if_held);
         self.note(Said::Began(Op::Cancel { task: id.to_string() }));
-        let cancelled = self.queue.cancel(id, cancelling, host::now(), nonce());
+        let cancelled = self.queue.cancel(id, cancelling, &turn());
         self.answer(cancelled.map(settled));
     }
 
     fn claim(&mut self) {
         let request = ClaimRequest::any(self.run_id(), LEASE_SECONDS);
-        let claim = self.queue.claim(&request, Thoroughness::Full, host::now, nonce());
+        let claim = self.queue.claim(&request, Thoroughness::Full, &turn());
         match claim {
             Ok(claim) => {
                 for finding in claim.findings.iter().filter(|finding| !matches!(finding, Finding::PassedOver(_))) {
@@ -193,14 +193,19 @@ impl Writer {
             80..84 => self.cancel(id, IfHeld::Force),
             84..88 => {
                 let progress = Progress { progress: Some(0.5), note: None };
-                let kept = self.queue.heartbeat(id, claimant(&record), None, Some(progress), host::now(), nonce());
+                let kept = self.queue.heartbeat(
+                    id,
+                    claimant(&record),
+                    Renewing { progress: Some(progress), ..Renewing::default() },
+                    &turn(),
+                );
                 match kept {
                     Ok(_) => self.complete(id, &record, true, 0),
                     Err(error) => self.complain_unless_refused(error),
                 }
             }
             88..94 => {
-                let released = self.queue.release(id, claimant(&record), 0, host::now(), nonce());
+                let released = self.queue.release(id, claimant(&record), 0, &turn());
                 released.map_or_else(|error| self.complain_unless_refused(error), drop);
             }
             // Its lease runs out.
@@ -219,12 +224,12 @@ impl Writer {
         let new: Vec<NewTask> = labels.iter().map(|label| self.new_task(label, &|plan| plan)).collect();
         let text = result.as_ref().map(|result| result.text().to_string());
         self.note(Said::Began(Op::Complete { task: id.to_string(), result: text, follow_ups: labels }));
-        let (claimant, now, nonce) = (claimant(record), host::now(), nonce());
+        let (claimant, turn) = (claimant(record), &turn());
         let completed = match new.is_empty() {
-            true => self.queue.complete(id, claimant, result, now, nonce).map(|record| (record, Vec::new())),
+            true => self.queue.complete(id, claimant, result, turn).map(|record| (record, Vec::new())),
             false => self
                 .queue
-                .complete_and_enqueue(id, claimant, result, new, now, nonce)
+                .complete_and_enqueue(id, claimant, result, new, turn)
                 .map(|completed| (completed.record, completed.enqueued)),
         };
         if let Ok((_, enqueued)) = &completed {
@@ -240,7 +245,7 @@ impl Writer {
         let error = format!("{FAILED}{label}");
         let failing = Failing::from(error.parse::<ErrorMessage>().expect("an error message"));
         self.note(Said::Began(Op::Fail { task: id.to_string(), error }));
-        let failed = self.queue.fail(id, claimant(record), failing, host::now(), nonce());
+        let failed = self.queue.fail(id, claimant(record), failing, &turn());
         self.answer(failed.map(settled));
     }
 
@@ -332,6 +337,6 @@ fn ids(enqueued: &[Enqueued]) -> Vec<String> {
     enqueued.iter().map(|enqueued| enqueued.task.id.to_string()).collect()
 }
 
-fn nonce() -> Nonce {
-    host::nonce().expect("the system gives random numbers")
+fn turn() -> Turn<'static> {
+    host::turn().expect("the system gives random numbers")
 }

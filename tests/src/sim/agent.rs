@@ -4,13 +4,13 @@ use std::fmt;
 
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, Progress, Retrying,
-    Status, Thoroughness,
+    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, Progress, Renewing,
+    Retrying, Status, Thoroughness,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
 use coord_core::transition::{Claimant, IfHeld};
-use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp};
+use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, Turn};
 
 use super::operation::{New, Operation, task};
 
@@ -29,7 +29,7 @@ pub struct Invocation {
     pub operation: Operation,
     /// What its clock says.
     pub now: Timestamp,
-    /// The random number that it draws; a repair draws those that follow it too.
+    /// The random number that it draws, from which its other nonces follow.
     pub nonce: Nonce,
     /// The lease that it names, if it names one.
     pub lease: Option<Nonce>,
@@ -112,26 +112,31 @@ impl Invocation {
         told(self.try_run(queue))
     }
 
+    /// Its clock stands still.
+    fn turn(&self) -> Turn<'_> {
+        Turn::new(&self.now, self.nonce)
+    }
+
     fn try_run<S: Store>(&self, queue: &Queue<S>) -> Result<Answer, Error> {
-        let Invocation { operation, now, nonce, .. } = *self;
+        let (operation, turn) = (self.operation, &self.turn());
         let name = QueueName::default_queue();
         match operation {
             Operation::Enqueue(new) => {
-                let Enqueued { task: Task { id, .. }, deduplicated } = queue.enqueue(task(new), now, nonce)?;
+                let Enqueued { task: Task { id, .. }, deduplicated } = queue.enqueue(task(new), turn)?;
                 return Ok(if deduplicated { Answer::Deduplicated(id) } else { Answer::Enqueued(id) });
             }
             Operation::Claim => return self.claim(queue),
-            Operation::Sweep => drop(queue.sweep(now, nonce)?),
-            Operation::Pause => drop(queue.pause(&name, now, nonce)?),
+            Operation::Sweep => drop(queue.sweep(turn)?),
+            Operation::Pause => drop(queue.pause(&name, turn)?),
             Operation::Resume => drop(queue.resume(&name)?),
-            Operation::Limit(max) => queue.limit_in_flight(&name, max, now, nonce)?,
-            Operation::EnqueueBoth(new) => return enqueue_both(queue, new, now, nonce),
-            Operation::Gc => drop(queue.gc(ALL_THAT_ENDED, now, nonce)?),
-            Operation::Export => export(queue, now, nonce)?,
-            Operation::Import(new, at) => return import(queue, &line_of(new, at), now, nonce),
-            Operation::Repair => drop(queue.repair(now, &mut nonce.counted_on())?),
+            Operation::Limit(max) => queue.limit_in_flight(&name, max, turn)?,
+            Operation::EnqueueBoth(new) => return enqueue_both(queue, new, turn),
+            Operation::Gc => drop(queue.gc(ALL_THAT_ENDED, turn)?),
+            Operation::Export => export(queue, turn)?,
+            Operation::Import(new, at) => return import(queue, &line_of(new, at), turn),
+            Operation::Repair => drop(queue.repair(turn)?),
             Operation::Retry(id) => {
-                return Ok(Answer::PutBack(queue.retry(id, Retrying::default(), now, nonce)?.released.task_id));
+                return Ok(Answer::PutBack(queue.retry(id, Retrying::default(), turn)?.released.task_id));
             }
             Operation::Cancel(id) => return self.cancel(queue, id, IfHeld::Refuse),
             Operation::RequestCancel(id) => return self.cancel(queue, id, IfHeld::Request),
@@ -149,7 +154,7 @@ impl Invocation {
     }
 
     fn claim<S: Store>(&self, queue: &Queue<S>) -> Result<Answer, Error> {
-        let claimed = queue.claim(&claim_by(self.agent), Thoroughness::Full, self.now, self.nonce)?.claimed;
+        let claimed = queue.claim(&claim_by(self.agent), Thoroughness::Full, &self.turn())?.claimed;
         Ok(claimed.map_or(Answer::Nothing, |claimed| {
             Answer::Claimed(claimed.task.id, claimed.record.generation, claimed.record.claim_nonce)
         }))
@@ -157,37 +162,35 @@ impl Invocation {
 
     fn cancel<S: Store>(&self, queue: &Queue<S>, id: TaskId, if_held: IfHeld) -> Result<Answer, Error> {
         let cancelling = Cancelling { run_id: name(self.agent), if_held, reason: None };
-        let ClaimRecord { status, claim_nonce, .. } = queue.cancel(id, cancelling, self.now, self.nonce)?;
+        let ClaimRecord { status, claim_nonce, .. } = queue.cancel(id, cancelling, &self.turn())?;
         Ok(if status == Status::Cancelled { Answer::Ended(id, claim_nonce) } else { Answer::Requested(id) })
     }
 
     fn try_as_holder<S: Store>(&self, queue: &Queue<S>, id: TaskId) -> Result<Answer, Error> {
-        let Invocation { operation, now, nonce, .. } = *self;
+        let (operation, turn) = (self.operation, &self.turn());
         let claimant = Claimant { run_id: name(self.agent), nonce: self.lease };
-        let result = || Some(JsonObject::parse(&result_of(nonce)).expect("JSON"));
+        let result = || Some(JsonObject::parse(&result_of(self.nonce)).expect("JSON"));
         match operation {
-            Operation::Complete(_) => {
-                Ok(Answer::Ended(id, queue.complete(id, claimant, result(), now, nonce)?.claim_nonce))
-            }
+            Operation::Complete(_) => Ok(Answer::Ended(id, queue.complete(id, claimant, result(), turn)?.claim_nonce)),
             Operation::CompleteAndEnqueue(_, new) => {
                 let new = Vec::from([task(new)]);
-                let completed = queue.complete_and_enqueue(id, claimant, result(), new, now, nonce)?;
+                let completed = queue.complete_and_enqueue(id, claimant, result(), new, turn)?;
                 Ok(Answer::Followed(id, completed.record.claim_nonce, completed.enqueued[0].task.id))
             }
             Operation::Fail(_) | Operation::FailFinally(_) => {
                 let is_final = matches!(operation, Operation::FailFinally(_));
                 let failing = Failing { error: "".parse().expect("an empty message"), is_final };
-                let ClaimRecord { status, claim_nonce, .. } = queue.fail(id, claimant, failing, now, nonce)?;
+                let ClaimRecord { status, claim_nonce, .. } = queue.fail(id, claimant, failing, turn)?;
                 let ended = status == Status::Failed;
                 Ok(if ended { Answer::Ended(id, claim_nonce) } else { Answer::TriedAgain(id, claim_nonce) })
             }
-            Operation::Release(_) => Ok(Answer::Released(id, queue.release(id, claimant, 0, now, nonce)?.generation)),
+            Operation::Release(_) => Ok(Answer::Released(id, queue.release(id, claimant, 0, turn)?.generation)),
             Operation::ReleaseLater(_, seconds) => {
-                Ok(Answer::Released(id, queue.release(id, claimant, seconds, now, nonce)?.generation))
+                Ok(Answer::Released(id, queue.release(id, claimant, seconds, turn)?.generation))
             }
             _ => {
                 let progress = matches!(operation, Operation::Progress(_)).then(Progress::default);
-                let kept = queue.heartbeat(id, claimant, None, progress, now, nonce)?;
+                let kept = queue.heartbeat(id, claimant, Renewing { lease_seconds: None, progress }, turn)?;
                 let is_asked = kept.cancel_request.is_some();
                 Ok(if is_asked {
                     Answer::AskedToStop(id, kept.claim_nonce)
@@ -202,18 +205,18 @@ impl Invocation {
 /// Every ended task, however late it has ended.
 const ALL_THAT_ENDED: Gc = Gc { older_than_seconds: 0, keep_last: 0, dry_run: false };
 
-fn enqueue_both<S: Store>(queue: &Queue<S>, new: [New; 2], now: Timestamp, nonce: Nonce) -> Result<Answer, Error> {
-    let both = Batch::new(new.map(task).into()).step(queue, now, nonce)?.expect("two tasks");
+fn enqueue_both<S: Store>(queue: &Queue<S>, new: [New; 2], turn: &Turn<'_>) -> Result<Answer, Error> {
+    let both = Batch::new(new.map(task).into()).step(queue, turn)?.expect("two tasks");
     let told = |place: usize| (both[place].task.id, both[place].deduplicated);
     Ok(Answer::Both([told(0), told(1)]))
 }
 
 /// Each task as a line, which an empty queue takes.
-fn export<S: Store>(queue: &Queue<S>, now: Timestamp, nonce: Nonce) -> Result<(), Error> {
+fn export<S: Store>(queue: &Queue<S>, turn: &Turn<'_>) -> Result<(), Error> {
     let elsewhere = Queue::open(MemStore::new())?;
     queue
-        .export(now, nonce, |line: String| {
-            let taken = elsewhere.import(&line, now, Nonce::from_bits(0xe1));
+        .export(turn, |line: String| {
+            let taken = elsewhere.import(&line, &Turn::new(&turn.now(), Nonce::from_bits(0xe1)));
             // The export is no snapshot: the holder of a key, or a parent, may have changed since it was read.
             assert!(taken.is_ok(), "{taken:?}: {line}");
             Ok(())
@@ -221,8 +224,8 @@ fn export<S: Store>(queue: &Queue<S>, now: Timestamp, nonce: Nonce) -> Result<()
         .map(drop)
 }
 
-fn import<S: Store>(queue: &Queue<S>, line: &str, now: Timestamp, nonce: Nonce) -> Result<Answer, Error> {
-    match queue.import(line, now, nonce) {
+fn import<S: Store>(queue: &Queue<S>, line: &str, turn: &Turn<'_>) -> Result<Answer, Error> {
+    match queue.import(line, turn) {
         Ok(Imported::Now(id) | Imported::Cancelled(id)) => Ok(Answer::Imported(id)),
         Ok(Imported::Already(id)) => Ok(Answer::Already(id)),
         Ok(Imported::KeyTaken(_)) => Ok(Answer::Refused("key_taken")),
@@ -236,8 +239,10 @@ fn import<S: Store>(queue: &Queue<S>, line: &str, now: Timestamp, nonce: Nonce) 
 pub fn line_of(new: New, at: Timestamp) -> String {
     let queue = Queue::open(MemStore::new()).expect("an empty store");
     let mut lines = Vec::new();
-    queue.enqueue(task(New { after: [None, None], ..new }), at, Nonce::from_bits(0xe0)).expect("a store at rest");
-    let exported: Result<_, Error> = queue.export(at, Nonce::from_bits(0xe1), |line| {
+    queue
+        .enqueue(task(New { after: [None, None], ..new }), &Turn::new(&at, Nonce::from_bits(0xe0)))
+        .expect("a store at rest");
+    let exported: Result<_, Error> = queue.export(&Turn::new(&at, Nonce::from_bits(0xe1)), |line| {
         lines.push(line);
         Ok(())
     });

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use coord_core::Queue;
 use coord_core::layout;
 use coord_core::name::Nonce;
 use coord_core::queue::Diagnosis;
 use coord_core::store::StoreErrorKind;
 use coord_core::store::mem::{MemStore, Tree};
+use coord_core::{Queue, Turn};
 
 use super::agent::{Answer, Invocation, after};
 use super::call::{Answered, Call, Reply, failed};
@@ -42,7 +42,7 @@ impl World {
     pub fn new() -> World {
         let store = MemStore::new();
         let queue = Queue::open(store).expect("an empty store");
-        queue.init(after(0), Nonce::from_bits(0xe)).expect("a store at rest");
+        queue.init(&Turn::new(&after(0), Nonce::from_bits(0xe))).expect("a store at rest");
         let tree = queue.store().clone().into();
         World { oracle: Oracle::of(&tree), tree: Arc::new(tree), orders_names: false }
     }

@@ -8,7 +8,8 @@ use std::thread;
 
 use coord_core::name::ErrorMessage;
 use coord_core::queue::{
-    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Finding, Gc, NewTask, Plan, Retrying, Thoroughness,
+    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Finding, Gc, NewTask, Plan, Renewing, Retrying,
+    Thoroughness,
 };
 use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{JsonObject, Queue, limits};
@@ -72,51 +73,51 @@ impl Native {
 
     fn ask(&self, run_id: &str, op: &Op) -> Result<Answer, Box<dyn Error>> {
         let Native(queue) = self;
-        let (now, fresh) = (host::now(), host::nonce().ok_or("the system gives no random numbers")?);
+        let turn = &host::turn().ok_or("the system gives no random numbers")?;
         match op {
             Op::Enqueue { label, queue: name, priority, key } => {
                 let new = new_task(label, name, *priority, key.as_deref())?;
-                let Enqueued { task, deduplicated } = queue.enqueue(new, now, fresh)?;
+                let Enqueued { task, deduplicated } = queue.enqueue(new, turn)?;
                 let task = task.id.to_string();
                 Ok(if deduplicated { Answer::Deduplicated { task } } else { Answer::Enqueued { task } })
             }
             Op::Retry { task } => {
-                queue.retry(task.parse()?, Retrying { is_now: true, ..Retrying::default() }, now, fresh)?;
+                queue.retry(task.parse()?, Retrying { is_now: true, ..Retrying::default() }, turn)?;
                 Ok(Answer::PutBack)
             }
             Op::Gc { older_than_seconds } => {
                 let gc = Gc { older_than_seconds: *older_than_seconds, keep_last: 0, dry_run: false };
-                queue.gc(gc, now, fresh)?;
+                queue.gc(gc, turn)?;
                 Ok(Answer::Done)
             }
             Op::Limit { queue: name, max } => {
-                queue.limit_in_flight(&name.parse()?, *max, now, fresh)?;
+                queue.limit_in_flight(&name.parse()?, *max, turn)?;
                 Ok(Answer::Done)
             }
             Op::Claim { queue: name, lease_seconds, .. } => {
                 let queues = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
                 let request = ClaimRequest { queues, ..ClaimRequest::any(run_id.parse()?, *lease_seconds) };
-                claimed(queue.claim(&request, Thoroughness::Full, now, fresh)?)
+                claimed(queue.claim(&request, Thoroughness::Full, turn)?)
             }
             Op::Heartbeat { task, nonce } => {
-                let kept = queue.heartbeat(task.parse()?, claimant(run_id, nonce)?, None, None, now, fresh)?;
+                let kept = queue.heartbeat(task.parse()?, claimant(run_id, nonce)?, Renewing::default(), turn)?;
                 Ok(Answer::Kept(lease(&kept)))
             }
             Op::Settle { task, verdict, report, nonce } => {
                 let (id, claimant) = (task.parse()?, claimant(run_id, nonce)?);
                 let ended = match verdict {
-                    Verdict::Complete => queue.complete(id, claimant, Some(JsonObject::parse(report)?), now, fresh),
-                    Verdict::Fail => queue.fail(id, claimant, report.parse::<ErrorMessage>()?.into(), now, fresh),
+                    Verdict::Complete => queue.complete(id, claimant, Some(JsonObject::parse(report)?), turn),
+                    Verdict::Fail => queue.fail(id, claimant, report.parse::<ErrorMessage>()?.into(), turn),
                 };
                 Ok(Answer::Ended { generation: ended?.generation })
             }
             Op::Release { task, nonce } => {
-                let released = queue.release(task.parse()?, claimant(run_id, nonce)?, 0, now, fresh)?;
+                let released = queue.release(task.parse()?, claimant(run_id, nonce)?, 0, turn)?;
                 Ok(Answer::Released { generation: released.generation })
             }
             Op::Cancel { task, force } => {
                 let if_held = if *force { IfHeld::Force } else { IfHeld::Refuse };
-                let ended = queue.cancel(task.parse()?, Cancelling::new(run_id.parse()?, if_held), now, fresh)?;
+                let ended = queue.cancel(task.parse()?, Cancelling::new(run_id.parse()?, if_held), turn)?;
                 Ok(Answer::Ended { generation: ended.generation })
             }
         }

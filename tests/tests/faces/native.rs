@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use coord_core::answer;
-use coord_core::name::Nonce;
-use coord_core::queue::{Batch, Cancelling, EndStep, Failing, Gc, NewTask, Retrying, Thoroughness, Until, WaitingEnd};
+use coord_core::queue::{
+    Batch, Cancelling, EndStep, Failing, Gc, NewTask, Renewing, Retrying, Thoroughness, Until, WaitingEnd,
+};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, Field, FilterDraft};
+use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld, Refusal};
-use coord_core::{Error, Queue, TaskId, Timestamp};
+use coord_core::{Error, Queue, TaskId, Timestamp, Turn};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 use serde::Serialize;
@@ -46,12 +48,12 @@ impl Native {
     /// Makes a call.
     pub fn call(&self, call: &Call) -> Outcome {
         let Native { queue, .. } = self;
-        let (now, fresh) = (self.now(), nonce());
+        let (now, turn) = (self.now(), &self.turn());
         match call.verb {
-            Verb::Enqueue => told(answer::Enqueued::from(queue.enqueue(new_task(&call.with)?, now, fresh)?)),
+            Verb::Enqueue => told(answer::Enqueued::from(queue.enqueue(new_task(&call.with)?, turn)?)),
             Verb::EnqueueAll => {
                 let (mut batch, mut enqueued) = (Batch::new(new_tasks(call.list("tasks"))?), Vec::new());
-                while let Some(some) = batch.step(queue, self.now(), nonce())? {
+                while let Some(some) = batch.step(queue, &self.turn())? {
                     enqueued.extend(some.into_iter().map(answer::Enqueued::from));
                 }
                 told(enqueued)
@@ -69,11 +71,11 @@ impl Native {
                 };
                 let reason = call.text("reason").map(request::note).transpose()?;
                 let cancelling = Cancelling { run_id, if_held, reason };
-                told(answer::ClaimRecord::from(queue.cancel(id, cancelling, now, fresh)?))
+                told(answer::ClaimRecord::from(queue.cancel(id, cancelling, turn)?))
             }
             Verb::Retry => {
                 let retrying = Retrying { is_now: call.flag("now"), cascade: call.flag("cascade") };
-                told(answer::Retried::from(queue.retry(request::task_id(call.task_id())?, retrying, now, fresh)?))
+                told(answer::Retried::from(queue.retry(request::task_id(call.task_id())?, retrying, turn)?))
             }
             Verb::Show => told(answer::Shown::from(queue.show(request::task_id(call.task_id())?, now)?)),
             Verb::Tasks => {
@@ -81,12 +83,12 @@ impl Native {
                 told(answer::Listing::new(queue.tasks(&filter, now)?, filter.limit, queue.settings()?))
             }
             Verb::Wait => self.wait(call),
-            Verb::Pause => told(queue.pause(&request::queue(call.text("queue").unwrap())?, now, fresh)?),
+            Verb::Pause => told(queue.pause(&request::queue(call.text("queue").unwrap())?, turn)?),
             Verb::Resume => told(queue.resume(&request::queue(call.text("queue").unwrap())?)?),
             Verb::Limit => {
                 let name = request::queue(call.text("queue").unwrap())?;
                 let max = call.number("max_in_flight").map(|max| Field::MaxInFlight.check(max)).transpose()?;
-                told(queue.limit_in_flight(&name, max.map(|max| u32::try_from(max).unwrap()), now, fresh)?)
+                told(queue.limit_in_flight(&name, max.map(|max| u32::try_from(max).unwrap()), turn)?)
             }
             Verb::Stats => {
                 let window = Field::WindowSeconds.check(call.number("window_seconds").unwrap_or(3_600))?;
@@ -96,9 +98,13 @@ impl Native {
                 let older_than_seconds = Field::OlderThanSeconds.check(call.number("older_than_seconds").unwrap())?;
                 let keep_last = usize::try_from(call.number("keep_last").unwrap_or(0)).unwrap();
                 let gc = Gc { older_than_seconds, keep_last, dry_run: call.flag("dry_run") };
-                told(answer::Collected::from(queue.gc(gc, now, fresh)?))
+                told(answer::Collected::from(queue.gc(gc, turn)?))
             }
         }
+    }
+
+    fn turn(&self) -> Turn<'_> {
+        Turn::new(self, host::nonce().unwrap())
     }
 
     fn now(&self) -> Timestamp {
@@ -109,7 +115,7 @@ impl Native {
     fn claimed(&self, with: &Value) -> Result<Option<answer::Claimed>, Refused> {
         // What a scenario claims is there or never comes: no call of this list waits.
         let waiting = read::<ClaimDraft>(with).check()?;
-        let claim = self.queue.claim(waiting.request(), Thoroughness::Full, || self.now(), nonce())?;
+        let claim = self.queue.claim(waiting.request(), Thoroughness::Full, &self.turn())?;
         Ok(claim.claimed.map(answer::Claimed::from))
     }
 
@@ -132,10 +138,10 @@ impl Native {
         let run_id = request::run_id(call.text("run_id"))?;
         let id = request::task_id(call.task_id())?;
         let claimant = Claimant { run_id: run_id.clone(), nonce: request::claim_nonce(call.text("claim_nonce"))? };
-        let (now, fresh) = (self.now(), nonce());
+        let (now, turn) = (self.now(), &self.turn());
         match call.verb {
             Verb::TakeUp => {
-                let record = answer::ClaimRecord::from(queue.heartbeat(id, claimant, None, None, now, fresh)?);
+                let record = answer::ClaimRecord::from(queue.heartbeat(id, claimant, Renewing::default(), turn)?);
                 let shown = queue.show(id, now)?;
                 let task = answer::Task::from(shown.item.task.clone());
                 let late_results = answer::Shown::from(shown).late_results;
@@ -144,26 +150,31 @@ impl Native {
             Verb::Heartbeat => {
                 let seconds = request::lease_seconds(call.number("lease_seconds"))?;
                 let progress = request::progress(call.with["progress"].as_f64(), call.text("note"))?;
-                told(answer::ClaimRecord::from(queue.heartbeat(id, claimant, seconds, progress, now, fresh)?))
+                told(answer::ClaimRecord::from(queue.heartbeat(
+                    id,
+                    claimant,
+                    Renewing { lease_seconds: seconds, progress },
+                    turn,
+                )?))
             }
             Verb::Complete => {
                 let result = call.with.get("result").map(|result| request::result(&result.to_string())).transpose()?;
                 let Some(follow_ups) = call.with.get("follow_ups").and_then(Value::as_array) else {
-                    return told(answer::ClaimRecord::from(queue.complete(id, claimant, result, now, fresh)?));
+                    return told(answer::ClaimRecord::from(queue.complete(id, claimant, result, turn)?));
                 };
                 let follow_ups: Vec<Value> = follow_ups.iter().map(|new| by(new, run_id.as_str())).collect();
                 let follow_ups = new_tasks(&follow_ups)?;
-                let completed = queue.complete_and_enqueue(id, claimant, result, follow_ups, now, fresh)?;
+                let completed = queue.complete_and_enqueue(id, claimant, result, follow_ups, turn)?;
                 told(answer::Completed::from(completed))
             }
             Verb::Fail => {
                 let error = request::error(call.text("reason").unwrap_or_default())?;
                 let failing = Failing { error, is_final: call.flag("is_final") };
-                told(answer::ClaimRecord::from(queue.fail(id, claimant, failing, now, fresh)?))
+                told(answer::ClaimRecord::from(queue.fail(id, claimant, failing, turn)?))
             }
             _ => {
                 let delay = Field::DelaySeconds.check(call.number("delay_seconds").unwrap_or(0))?;
-                told(answer::Released::from(queue.release(id, claimant, delay, now, fresh)?))
+                told(answer::Released::from(queue.release(id, claimant, delay, turn)?))
             }
         }
     }
@@ -173,15 +184,17 @@ impl Native {
         let ids = ids.collect::<Result<Vec<TaskId>, _>>()?;
         Field::TimeoutSeconds.check(call.number("timeout_seconds").unwrap())?;
         let until = if call.text("until") == Some("any") { Until::Any } else { Until::All };
-        match WaitingEnd::new(ids, until, Duration::ZERO).step(&self.queue, Duration::ZERO, self.now(), nonce())? {
+        match WaitingEnd::new(ids, until, Duration::ZERO).step(&self.queue, Duration::ZERO, &self.turn())? {
             EndStep::Done(waited) => told(answer::Waited::from(*waited)),
             EndStep::Sleep(_) => panic!("it was asked to look once"),
         }
     }
 }
 
-fn nonce() -> Nonce {
-    host::nonce().unwrap()
+impl Clock for Native {
+    fn now(&self) -> Timestamp {
+        Native::now(self)
+    }
 }
 
 fn told(answer: impl Serialize) -> Outcome {

@@ -15,8 +15,7 @@ use serde::Serialize;
 
 use crate::answer::late_result::late_results_text;
 use crate::answer::task::tags_text;
-use crate::command::context::nonce;
-use crate::host;
+use crate::command::context::turn;
 use crate::output::{Answer, Page, start_of};
 
 #[derive(Serialize, JsonSchema)]
@@ -145,7 +144,7 @@ impl OneClaim {
     /// Gives the task back, because nobody learnt that it was claimed. `Err` says why that is not possible.
     fn give_back(&self) -> Result<(), String> {
         let HeldLease { queue, id, claimant } = &self.lease;
-        let released = nonce().and_then(|nonce| Ok(queue.release(*id, claimant.clone(), 0, host::now(), nonce)?));
+        let released = turn().and_then(|turn| Ok(queue.release(*id, claimant.clone(), 0, &turn)?));
         let ClaimRecord { claimer_run_id, expires_at, .. } = &self.claim;
         let kept = format!("{id} could not be given back and stays with {claimer_run_id:?} until {expires_at}");
         released.map(|_| ()).map_err(|failure| format!("{kept}: {}", failure.error))

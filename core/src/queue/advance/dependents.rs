@@ -22,30 +22,18 @@ use crate::queue::Queue;
 use crate::queue::budget::Budget;
 use crate::store::{Moved, Store};
 use crate::task::{IfParentFails, Record, Task};
-use crate::time::Timestamp;
 use crate::transition::{Command, ParentVerdict, decide};
 use crate::tree::{Latest, Located, Marked, Report, ReportKind};
+use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
     /// Moves on the tasks that wait for an ended task, and those that wait for tasks which thereby end. The next sweeps
     /// do the rest that `budget` leaves. Returns how many it moved.
-    pub(in crate::queue) fn wake(
-        &self,
-        ended: &Entry,
-        now: Timestamp,
-        nonce: Nonce,
-        budget: &mut Budget<'_>,
-    ) -> Result<u64, Error> {
-        Over::of(ended).map_or(Ok(0), |over| self.wake_those_of(over, now, nonce, budget))
+    pub(in crate::queue) fn wake(&self, ended: &Entry, turn: &Turn<'_>, budget: &mut Budget<'_>) -> Result<u64, Error> {
+        Over::of(ended).map_or(Ok(0), |over| self.wake_those_of(over, turn, budget))
     }
 
-    pub(super) fn wake_those_of(
-        &self,
-        over: Over,
-        now: Timestamp,
-        nonce: Nonce,
-        budget: &mut Budget<'_>,
-    ) -> Result<u64, Error> {
+    pub(super) fn wake_those_of(&self, over: Over, turn: &Turn<'_>, budget: &mut Budget<'_>) -> Result<u64, Error> {
         let (mut all_over, mut moved) = (Vec::from([over]), 0);
         while let Some(parent) = all_over.pop() {
             let dir = layout::blocked_on(parent.id);
@@ -55,13 +43,13 @@ impl<S: Store> Queue<S> {
             }
             // Those that stay blocked for good are not always the first: what several sweeps leave is not always the
             // same.
-            let names = turned(self.tree.names_in(&dir)?, nonce);
+            let names = turned(self.tree.names_in(&dir)?, turn);
             for entry in names.iter().filter_map(|name| Entry::parse(name)) {
                 if !budget.step() {
                     return Ok(moved);
                 }
                 let located = Located { dir: dir.clone(), entry };
-                match self.tree.unless_in_the_way(self.move_on(&located, now, nonce)).map(Option::flatten) {
+                match self.tree.unless_in_the_way(self.move_on(&located, turn)).map(Option::flatten) {
                     Ok(Some(next)) => {
                         moved += u64::from(next.version > located.entry.version);
                         budget.spend(if next.has_ended() { limits::STEPS_PER_END } else { 0 });
@@ -80,7 +68,7 @@ impl<S: Store> Queue<S> {
                 if !budget.step() {
                     return Ok(moved);
                 }
-                let cancelled = self.tree.unless_in_the_way(self.cancel_marked(child, &parent, now, nonce))?.flatten();
+                let cancelled = self.tree.unless_in_the_way(self.cancel_marked(child, &parent, turn))?.flatten();
                 moved += u64::from(cancelled.is_some());
                 budget.spend(if cancelled.is_some() { limits::STEPS_PER_END } else { 0 });
                 all_over.extend(cancelled.as_ref().and_then(Over::of));
@@ -92,72 +80,43 @@ impl<S: Store> Queue<S> {
 
     /// Cancels a task that has a mark in the directory of a parent which did not complete. Returns its new entry;
     /// `None`: it waits no more.
-    fn cancel_marked(
-        &self,
-        child: TaskId,
-        parent: &Over,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Option<Entry>, Error> {
+    fn cancel_marked(&self, child: TaskId, parent: &Over, turn: &Turn<'_>) -> Result<Option<Entry>, Error> {
         let Marked::Blocked(blocked) = self.tree.marked(child, parent.id)? else { return Ok(None) };
         let (located, task) = *blocked;
-        self.leave_blocked(
-            &located,
-            &task,
-            ParentVerdict::Cancel,
-            Some(in_vain(parent.id, parent.became())),
-            now,
-            nonce,
-        )
+        self.leave_blocked(&located, &task, ParentVerdict::Cancel, Some(in_vain(parent.id, parent.became())), turn)
     }
 
     /// Looks at all parents of a task that has just become blocked, and moves the task if it may go on. So no end goes
     /// unnoticed, and a sweep knows when a parent expires. Returns the task's new entry; `None`: another agent moves
     /// it.
-    pub(in crate::queue) fn look_at_parents(
-        &self,
-        located: &Located,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Option<Entry>, Error> {
+    pub(in crate::queue) fn look_at_parents(&self, located: &Located, turn: &Turn<'_>) -> Result<Option<Entry>, Error> {
         let State::Blocked { on } = located.entry.state else { return Ok(Some(located.entry.clone())) };
         let Some(task) = self.tree.task_at(located)? else { return Ok(None) };
         let others = task.record.after.iter().filter(|parent| **parent != on);
         if task.record.if_parent_fails.unwrap_or_default() == IfParentFails::Cancel {
             for parent in others {
-                let became = match self.end_of(*parent, now, nonce)? {
+                let became = match self.end_of(*parent, turn)? {
                     Parent::Lives | Parent::Ended(_, Outcome::Completed) => continue,
                     Parent::Ended(_, outcome) => outcome.as_str(),
                     Parent::Purged => "removed",
                 };
-                let cancelled = self.leave_blocked(
-                    located,
-                    &task,
-                    ParentVerdict::Cancel,
-                    Some(in_vain(*parent, became)),
-                    now,
-                    nonce,
-                )?;
+                let cancelled =
+                    self.leave_blocked(located, &task, ParentVerdict::Cancel, Some(in_vain(*parent, became)), turn)?;
                 if cancelled.is_some() {
                     return Ok(cancelled);
                 }
             }
         }
-        self.move_on(located, now, nonce)
+        self.move_on(located, turn)
     }
 
     /// Fails if a task that is to be put back would be cancelled again, or wait without end, because of how a parent
     /// has ended.
-    pub(in crate::queue) fn check_parents_can_complete(
-        &self,
-        task: &Task,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<(), Error> {
+    pub(in crate::queue) fn check_parents_can_complete(&self, task: &Task, turn: &Turn<'_>) -> Result<(), Error> {
         let policy = task.record.if_parent_fails.unwrap_or_default();
         for (place, parent) in task.record.after.iter().enumerate() {
             let follows = task.record.follows.filter(|_| place == 0);
-            let became = match self.end_of(*parent, now, nonce)? {
+            let became = match self.end_of(*parent, turn)? {
                 Parent::Lives => continue,
                 Parent::Ended(entry, Outcome::Completed) => match follows {
                     Some(completion) if !self.enqueues(&entry, completion, task.id)? => "completed without it",
@@ -175,20 +134,15 @@ impl<S: Store> Queue<S> {
 
     /// Moves a blocked task on as its parents' states demand, until nothing is left to do. Returns its entry then;
     /// `None`: another agent moves it.
-    pub(in crate::queue) fn move_on(
-        &self,
-        located: &Located,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Option<Entry>, Error> {
+    pub(in crate::queue) fn move_on(&self, located: &Located, turn: &Turn<'_>) -> Result<Option<Entry>, Error> {
         let mut located = located.clone();
         while let State::Blocked { on } = located.entry.state {
             let Some(task) = self.tree.task_at(&located)? else { return Ok(None) };
-            let (verdict, reason) = self.parents_verdict(&task, on, now, nonce)?;
+            let (verdict, reason) = self.parents_verdict(&task, on, turn)?;
             if verdict == ParentVerdict::WaitFor(on) {
                 break;
             }
-            let Some(next) = self.leave_blocked(&located, &task, verdict, reason, now, nonce)? else { return Ok(None) };
+            let Some(next) = self.leave_blocked(&located, &task, verdict, reason, turn)? else { return Ok(None) };
             located = Located { dir: layout::home(&next, &task.record.queue), entry: next };
         }
         Ok(Some(located.entry))
@@ -201,18 +155,18 @@ impl<S: Store> Queue<S> {
         task: &Task,
         verdict: ParentVerdict,
         reason: Option<String>,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<Option<Entry>, Error> {
+        let now = turn.now();
         let report = reason.map(|reason| {
             let report = Report::by("", ReportKind::Cancelled, now);
             Report { reason: reason.parse().ok(), ..report }
         });
         let command =
-            Command::Unblock { verdict, policy: task.record.policy(), report: report.as_ref().map(|_| nonce) };
+            Command::Unblock { verdict, policy: task.record.policy(), report: report.as_ref().map(|_| turn.nonce()) };
         let Ok(next) = decide(&located.entry, &command, now) else { return Ok(None) };
         let home = layout::home(&next, &task.record.queue);
-        if self.rename_with(report.as_ref(), located, &next, &home)? == Moved::Gone {
+        if self.rename_with(report.as_ref(), located, &next, &home, turn)? == Moved::Gone {
             return Ok(None);
         }
         if !matches!(next.state, State::Blocked { .. }) {
@@ -228,15 +182,14 @@ impl<S: Store> Queue<S> {
         &self,
         Task { id, record, .. }: &Task,
         on: TaskId,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<(ParentVerdict, Option<String>), Error> {
         let first = record.after.iter().position(|parent| *parent == on).unwrap_or(0);
         for (place, parent) in record.after.iter().enumerate().skip(first) {
             // For a follow-up the first parent is the task whose completion enqueued it. Any other end of that parent
             // cancels the follow-up.
             let completion = record.follows.filter(|_| place == 0);
-            match self.end_of(*parent, now, nonce)? {
+            match self.end_of(*parent, turn)? {
                 Parent::Lives => return Ok((ParentVerdict::WaitFor(*parent), None)),
                 Parent::Ended(entry, outcome)
                     if let Some(completion) = completion
@@ -272,8 +225,8 @@ impl<S: Store> Queue<S> {
         Ok(completed.report == Some(completion) || self.tree.latest_report(completed)?.is_some_and(adopts))
     }
 
-    /// A parent's state at `now`. If the parent may expire, a sweep is told when.
-    fn end_of(&self, parent: TaskId, now: Timestamp, nonce: Nonce) -> Result<Parent, Error> {
+    /// A parent's state. If the parent may expire, a sweep is told when.
+    fn end_of(&self, parent: TaskId, turn: &Turn<'_>) -> Result<Parent, Error> {
         for _ in 0..limits::RACES {
             let located = match self.tree.unless_in_the_way(self.tree.find(parent)) {
                 Ok(Some(Some(located))) => located,
@@ -286,7 +239,7 @@ impl<S: Store> Queue<S> {
                 Ok(Some(None)) | Err(Error::Corrupt { .. }) => return Ok(Parent::Lives),
                 Err(error) => return Err(error),
             };
-            match self.settled_by_time(&located, now, nonce) {
+            match self.settled_by_time(&located, turn) {
                 Ok(false) => {}
                 Ok(true) => continue,
                 // A claim or a doctor quarantines it.
@@ -353,8 +306,8 @@ fn in_vain(parent: TaskId, became: &str) -> String {
 }
 
 /// The same in the same order, but from any place on, and then from the first.
-pub(super) fn turned<T>(mut all: Vec<T>, nonce: Nonce) -> Vec<T> {
+pub(super) fn turned<T>(mut all: Vec<T>, turn: &Turn<'_>) -> Vec<T> {
     let places = u64::try_from(all.len()).unwrap_or(u64::MAX).max(1);
-    all.rotate_left(usize::try_from(nonce.bits() % places).unwrap_or(0));
+    all.rotate_left(usize::try_from(turn.chance() % places).unwrap_or(0));
     all
 }

@@ -10,36 +10,30 @@ use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout::{self, StateDir};
 use crate::limits;
-use crate::name::Nonce;
 use crate::path::Dir;
 use crate::queue::Queue;
 use crate::queue::budget::Budget;
 use crate::sorted;
 use crate::store::Store;
-use crate::time::Timestamp;
+use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
     /// Wakes tasks whose parent has ended, or was removed, without their having been told: CM-12. Looks at some shards
     /// of `blocked/` each time, and at all of them if there are few names. How many it moved.
-    pub(in crate::queue) fn wake_forgotten(
-        &self,
-        now: Timestamp,
-        nonce: Nonce,
-        budget: &mut Budget<'_>,
-    ) -> Result<u64, Error> {
+    pub(in crate::queue) fn wake_forgotten(&self, turn: &Turn<'_>, budget: &mut Budget<'_>) -> Result<u64, Error> {
         let shards = self.tree.shards_of(StateDir::Blocked)?;
-        let turn = usize::try_from(now.micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
-        let first = turn % shards.len().max(1);
+        let pass = usize::try_from(turn.now().micros() / *limits::SWEEP_MICROS.start()).unwrap_or(0);
+        let first = pass % shards.len().max(1);
         let (mut moved, mut names_read) = (0, 0);
         for shard in shards.iter().cycle().skip(first).take(shards.len()) {
             if names_read >= limits::BLOCKED_NAMES_PER_SWEEP || !budget.step() {
                 break;
             }
-            for parent in turned(self.parents_over(shard, &mut names_read)?, nonce) {
+            for parent in turned(self.parents_over(shard, &mut names_read)?, turn) {
                 if budget.is_spent() {
                     break;
                 }
-                moved += self.wake_those_of(parent, now, nonce, budget)?;
+                moved += self.wake_those_of(parent, turn, budget)?;
             }
         }
         Ok(moved)

@@ -11,13 +11,13 @@ use crate::entry::{Entry, QueueLabel, State};
 use crate::error::Error;
 use crate::layout;
 use crate::limits;
-use crate::name::{Nonce, QueueName};
+use crate::name::QueueName;
 use crate::path::Dir;
 use crate::queue::Queue;
 use crate::queue::budget::Budget;
 use crate::store::{Flushed, Moved, Store};
-use crate::time::Timestamp;
 use crate::tree::{LATE, Line, Located, ReportKind, Told};
+use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
     /// True if an end of the task takes one flush, the report and the name together: one that its holder reports.
@@ -68,8 +68,7 @@ impl<S: Store> Queue<S> {
     pub(in crate::queue) fn finish(
         &self,
         ended: &Located,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
         let entry = &ended.entry;
@@ -98,7 +97,7 @@ impl<S: Store> Queue<S> {
         // CM-21: an agent that cannot move it leaves it. It may have been acknowledged before a power cut.
         let moved = self.tree.shift(ended, entry, &home)?;
         if moved == Moved::Here {
-            self.tree.or_leave(self.wake(entry, now, nonce, budget));
+            self.tree.or_leave(self.wake(entry, turn, budget));
         }
         Ok(moved)
     }

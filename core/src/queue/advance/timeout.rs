@@ -7,29 +7,22 @@ use crate::error::Error;
 use crate::finding::Finding;
 use crate::layout;
 use crate::limits;
-use crate::name::Nonce;
 use crate::queue::Queue;
 use crate::queue::budget::Budget;
 use crate::store::{Created, Moved, Store};
 use crate::task::TaskPolicy;
-use crate::time::Timestamp;
 use crate::transition::{Command, decide};
 use crate::tree::{LATE, Located, Report, ReportKind};
+use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
     /// Writes down a change by time alone, so that all agents see it, whatever their clocks say. False: nothing was
     /// due.
-    pub(in crate::queue) fn settled_by_time(
-        &self,
-        located: &Located,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<bool, Error> {
-        let is_over = located.is_due(now);
+    pub(in crate::queue) fn settled_by_time(&self, located: &Located, turn: &Turn<'_>) -> Result<bool, Error> {
+        let is_over = located.is_due(turn.now());
         if is_over {
-            // The operation that asks may report on the same task, and would take this report for its own.
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-            self.try_time_out(located, now, nonce.beside(located.entry.version), &mut budget)?;
+            self.try_time_out(located, turn, &mut budget)?;
         }
         Ok(is_over)
     }
@@ -38,15 +31,14 @@ impl<S: Store> Queue<S> {
     pub(in crate::queue) fn time_out(
         &self,
         located: &Located,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
         budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
-        if !located.is_due(now) {
+        if !located.is_due(turn.now()) {
             return Ok(Moved::Gone);
         }
-        match self.try_time_out(located, now, nonce, budget) {
+        match self.try_time_out(located, turn, budget) {
             Err(Error::Corrupt { problem, .. }) => {
                 findings.extend(self.tree.quarantine(located, problem)?);
                 Ok(Moved::Gone)
@@ -56,15 +48,9 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn try_time_out(
-        &self,
-        located: &Located,
-        now: Timestamp,
-        nonce: Nonce,
-        budget: &mut Budget<'_>,
-    ) -> Result<Moved, Error> {
+    fn try_time_out(&self, located: &Located, turn: &Turn<'_>, budget: &mut Budget<'_>) -> Result<Moved, Error> {
         if located.is_unfinished() {
-            return self.finish(located, now, nonce, budget);
+            return self.finish(located, turn, budget);
         }
         let policy = match located.entry.state {
             // It ends, whatever its record says.
@@ -74,6 +60,7 @@ impl<S: Store> Queue<S> {
                 None => return Ok(Moved::Gone),
             },
         };
+        let now = turn.now();
         // If attempts are limited, an attempt that ended this way has a report as the others have.
         let counts = policy.max_attempts.is_some() && matches!(located.entry.state, State::Claimed(_));
         let report = counts.then(|| {
@@ -81,15 +68,16 @@ impl<S: Store> Queue<S> {
             let error = "the lease expired without a report from its holder".parse().ok();
             Report { error, ..Report::by(holder, ReportKind::TimedOut, now) }
         });
+        let nonce = report.as_ref().map(|_| turn.nonce());
         let reports = if counts { self.tree.told_of(located.entry.id)?.reports } else { Vec::new() };
-        if reports.iter().any(|line| line.version != LATE && line.nonce == nonce) {
-            // It has timed out in this very operation before. Of two reports with one nonce, one would be taken for the
-            // other.
+        if reports.iter().any(|line| line.version != LATE && Some(line.nonce) == nonce) {
+            // The host's random numbers repeat themselves, as those of a copied machine may. Of two reports with one
+            // nonce, one would be taken for the other.
             return Ok(Moved::Gone);
         }
-        let command = Command::Timeout { policy, report: report.as_ref().map(|_| nonce) };
+        let command = Command::Timeout { policy, report: nonce };
         match decide(&located.entry, &command, now) {
-            Ok(next) => self.step(located, &next, report.as_ref(), now, nonce, budget),
+            Ok(next) => self.step(located, &next, report.as_ref(), turn, budget),
             Err(_) => Ok(Moved::Gone),
         }
     }

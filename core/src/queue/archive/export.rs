@@ -27,22 +27,23 @@ use crate::task::Task;
 use crate::time::Timestamp;
 use crate::transition::{Command, decide};
 use crate::tree::{LOOKS, Located, Report};
+use crate::turn::Turn;
 
 impl<S: Store> Queue<S> {
     /// Passes the settings of queues, and then each task, to `take`: each as a line of JSON without a line break. Tasks
     /// come oldest first, parents before their dependents. Not a snapshot: each task is as it was when read, with all
-    /// changes made that are due at `now`, as by a sweep. Returns findings.
+    /// changes made that are due now, as by a sweep. Returns findings.
     pub fn export<E: From<Error>>(
         &self,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         mut take: impl FnMut(String) -> Result<(), E>,
     ) -> Result<Vec<Finding>, E> {
         let mut findings = Vec::new();
         for line in self.settings()?.lines() {
             take(text_of(&line)?)?;
         }
-        let entries = self.entries_as_of_now(now, nonce, &mut findings)?;
+        let entries = self.entries_as_of_now(turn, &mut findings)?;
+        let now = turn.now();
         let oldest_first = sorted::by_key(entries.values().collect(), |entry: &&Entry| (entry.created_at, entry.id));
         let mut given = BTreeSet::new();
         for entry in oldest_first {
@@ -68,15 +69,13 @@ impl<S: Store> Queue<S> {
     /// Every task's entry, after all changes that are due by time, as far as this agent may write.
     fn entries_as_of_now(
         &self,
-        now: Timestamp,
-        nonce: Nonce,
+        turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
     ) -> Result<BTreeMap<TaskId, Entry>, Error> {
-        let (mut nonces, mut told) = (nonce.counted_on(), Vec::new());
-        let (mut found, mut moved) = (self.tree.every_entry()?, false);
+        let (mut found, mut told, mut moved) = (self.tree.every_entry()?, Vec::new(), false);
         for seen in found.values() {
             let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-            moved |= self.time_out(seen.located(), now, nonces(), &mut told, &mut budget) == Ok(Moved::Here);
+            moved |= self.time_out(seen.located(), turn, &mut told, &mut budget) == Ok(Moved::Here);
         }
         if moved {
             found = self.tree.every_entry()?;

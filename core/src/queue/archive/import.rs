@@ -11,7 +11,7 @@ use crate::id::TaskId;
 use crate::json::without_white_space;
 use crate::layout;
 use crate::limits;
-use crate::name::{Nonce, QueueName};
+use crate::name::QueueName;
 use crate::path::Path;
 use crate::queue::Queue;
 use crate::queue::budget::Budget;
@@ -22,6 +22,7 @@ use crate::tags::TagSet;
 use crate::task::Task;
 use crate::time::Timestamp;
 use crate::tree::{Fence, Import, LOOKS, Line, Located, Repairer};
+use crate::turn::Turn;
 
 /// The outcome of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,48 +84,41 @@ impl<S: Store> Queue<S> {
     /// cancelled. The pending TTL of a waiting task begins again. A task whose name, record and reports contradict each
     /// other is refused, as a doctor would report it. Its holders and its end cannot be proven, so they are marked as
     /// imported.
-    pub fn import(&self, line: &str, now: Timestamp, nonce: Nonce) -> Result<Imported, ImportError> {
+    pub fn import(&self, line: &str, turn: &Turn<'_>) -> Result<Imported, ImportError> {
         check_length("the line", line, limits::LINE_BYTES)?;
         let line: TaskLine = match serde_json::from_str(line) {
             Ok(line) => line,
             Err(error) => {
                 let settings: Result<SettingsLine, _> = serde_json::from_str(line);
                 let settings = settings.map_err(|_| line::malformed(line, &error))?;
-                return Ok(self.set(settings, now, nonce)?);
+                return Ok(self.set(settings, turn)?);
             }
         };
         check_length("its record", line.record.get(), limits::RECORD_BYTES)?;
         let task = Task::decode_foreign(line.task_id, line.record.get().as_bytes()).map_err(BadLine::Record)?;
         let entry = Entry::parse(&line.entry).filter(|entry| entry.id == task.id).ok_or(BadLine::Entry)?;
-        line.check(&task, &entry, now)?;
-        Ok(self.bring_back(&task, entry, &line, now, nonce)?)
+        line.check(&task, &entry, turn.now())?;
+        Ok(self.bring_back(&task, entry, &line, turn)?)
     }
 
-    fn set(&self, line: SettingsLine, now: Timestamp, nonce: Nonce) -> Result<Imported, Error> {
+    fn set(&self, line: SettingsLine, turn: &Turn<'_>) -> Result<Imported, Error> {
         let SettingsLine { queue, paused, max_in_flight } = line;
         let given = max_in_flight.map(NonZeroU32::get);
-        let mut is_new = paused && self.pause(&queue, now, nonce)?;
+        let mut is_new = paused && self.pause(&queue, turn)?;
         let kept = self.settings()?.max_in_flight.get(&queue).copied();
         if let (Some(given), Some(kept)) = (given, kept.filter(|kept| given != Some(*kept))) {
             return Ok(Imported::OtherLimit { queue, given, kept });
         }
         if given.is_some() && kept.is_none() {
-            self.limit_in_flight(&queue, given, now, nonce)?;
+            self.limit_in_flight(&queue, given, turn)?;
             is_new = true;
         }
         Ok(Imported::Set(queue, is_new))
     }
 
-    fn bring_back(
-        &self,
-        task: &Task,
-        entry: Entry,
-        line: &TaskLine,
-        now: Timestamp,
-        nonce: Nonce,
-    ) -> Result<Imported, Error> {
+    fn bring_back(&self, task: &Task, entry: Entry, line: &TaskLine, turn: &Turn<'_>) -> Result<Imported, Error> {
         let id = task.id;
-        self.tree.init(now, nonce)?;
+        self.tree.init(turn)?;
         if self.tree.relocate(id)?.is_some() {
             return Ok(Imported::Already(id));
         }
@@ -133,9 +127,10 @@ impl<S: Store> Queue<S> {
         }
         self.tree.prepare([id])?;
         let is_cancelling = matches!(entry.state, State::Cancelling(_));
+        let now = turn.now();
         let entry = restored(entry, task, now);
         if let Some(key) = task.record.unique.as_ref().filter(|_| !entry.has_ended())
-            && let Some(live) = self.live_holder(&task.record.queue, key, now, nonce)?
+            && let Some(live) = self.live_holder(&task.record.queue, key, turn)?
         {
             return Ok(if live.id == id { Imported::Already(id) } else { Imported::KeyTaken(id) });
         }
@@ -143,13 +138,13 @@ impl<S: Store> Queue<S> {
         if entry.generation > 0 || entry.has_ended() || !line.reports.is_empty() {
             lines.push(Line::of_import(id, Import { at: now, report: entry.report }));
         }
-        let Some(record) = self.record_of_its_own(id, line, &lines, nonce)? else {
-            return self.bring_back_staged(task, now, nonce);
+        let Some(record) = self.record_of_its_own(id, line, &lines, turn)? else {
+            return self.bring_back_staged(task, turn);
         };
         self.tree.add_missing_lines(id, &record, &lines)?;
-        self.tree.overflow_tags(&task.record.tags, nonce)?;
+        self.tree.overflow_tags(&task.record.tags, turn)?;
         if let (Some(lease), Some(run_id)) = (entry.lease(), &line.run_id) {
-            self.tree.overflow(&lease.holder, run_id, nonce)?;
+            self.tree.overflow(&lease.holder, run_id, turn)?;
         }
         if matches!(entry.state, State::Blocked { .. }) {
             self.tree.mark_parents([task].into_iter())?;
@@ -158,7 +153,7 @@ impl<S: Store> Queue<S> {
         // acknowledged.
         let mut located = Located { dir: layout::home(&entry, &task.record.queue), entry };
         if task.record.unique.is_some() && !located.entry.has_ended() {
-            match self.link_with_key(task, &record, &located.entry, now, nonce)? {
+            match self.link_with_key(task, &record, &located.entry, turn)? {
                 Placed::At(at) => located = at,
                 Placed::KeyTaken(_) => return Ok(Imported::KeyTaken(id)),
                 // A doctor took this agent for dead, or another import goes on with the task.
@@ -172,10 +167,10 @@ impl<S: Store> Queue<S> {
         self.tree.store().sync_dir(&located.dir).map_err(|error| Error::from(error).after_the_change())?;
         match located.entry.state {
             // As in an enqueue, no end goes unnoticed.
-            State::Blocked { .. } => drop(self.tree.or_leave(self.look_at_parents(&located, now, nonce))),
+            State::Blocked { .. } => drop(self.tree.or_leave(self.look_at_parents(&located, turn))),
             State::Ended(_) => {
                 let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-                self.tree.or_leave(self.wake(&located.entry, now, nonce, &mut budget));
+                self.tree.or_leave(self.wake(&located.entry, turn, &mut budget));
             }
             _ => {}
         }
@@ -184,16 +179,16 @@ impl<S: Store> Queue<S> {
 
     /// The record is in other hands. If those are of an import that died once all was written and the task had asked
     /// for its key, this one goes on.
-    fn bring_back_staged(&self, task: &Task, now: Timestamp, nonce: Nonce) -> Result<Imported, Error> {
+    fn bring_back_staged(&self, task: &Task, turn: &Turn<'_>) -> Result<Imported, Error> {
         if !self.is_staged(task)? {
             return Ok(Imported::Already(task.id));
         }
-        match self.take_key(task, None, now, nonce).map_err(Error::after_the_change)? {
+        match self.take_key(task, None, turn).map_err(Error::after_the_change)? {
             Keyed::Held => {
-                let unlocked = self.unlock(task, now, nonce).map_err(Error::after_the_change)?;
+                let unlocked = self.unlock(task, turn).map_err(Error::after_the_change)?;
                 let located = unlocked.ok_or(Error::Contended)?;
                 self.tree.store().sync_dir(&located.dir).map_err(|error| Error::from(error).after_the_change())?;
-                self.tree.or_leave(self.look_at_parents(&located, now, nonce));
+                self.tree.or_leave(self.look_at_parents(&located, turn));
                 Ok(Imported::Now(task.id))
             }
             Keyed::By(_) => Ok(Imported::KeyTaken(task.id)),
@@ -209,15 +204,14 @@ impl<S: Store> Queue<S> {
         id: TaskId,
         line: &TaskLine,
         lines: &[Line],
-        nonce: Nonce,
+        turn: &Turn<'_>,
     ) -> Result<Option<Path>, Error> {
         let path = layout::record(id);
         let mut content = without_white_space(line.record.get()) + "\n";
         for line in lines {
             content += &line.to_text()?;
         }
-        let mut nonces = nonce.counted_on();
-        let mut repairer = Repairer::new(&self.tree, &mut nonces);
+        let mut repairer = Repairer::new(&self.tree, turn);
         for _ in 0..LOOKS {
             if self.tree.record_of(id)?.is_none() && self.tree.create(&path, content.as_bytes())? == Created::Now {
                 self.tree.store().sync_dir(&path.dir)?;

@@ -82,8 +82,8 @@ impl<'a, S: Store> Examination<'a, S> {
         self.count(&located)?;
         if located.is_unfinished() {
             // Its holder is at it, or a sweep will be.
-            let (queue, now) = (self.queue, self.now);
-            self.repaired(|repairer| repairer.finish(queue, &located, now))?;
+            let queue = self.queue;
+            self.repaired(|repairer| repairer.finish(queue, &located))?;
             return Ok(());
         }
         let home = home_of(&located.entry, &task);
@@ -110,8 +110,8 @@ impl<'a, S: Store> Examination<'a, S> {
         if self.age(task) < limits::ENQUEUE_MICROS {
             self.note(Note::Enqueuing { task_id: task.id });
         } else if self.queue.has_its_key(task)? {
-            let (queue, now) = (self.queue, self.now);
-            let became = self.repaired(|repairer| repairer.unlock(queue, task, now))?;
+            let queue = self.queue;
+            let became = self.repaired(|repairer| repairer.unlock(queue, task))?;
             self.found(Some(task.id), staged.path(), Problem::NoEntry, became);
         } else {
             self.diagnosis.leftovers.torn_records += 1;
@@ -230,8 +230,8 @@ impl<'a, S: Store> Examination<'a, S> {
                 // Unless what is in `quarantine/` is no name of the record, but something that had taken the place of
                 // one.
                 if self.queue.tree.store().links(&path)? == Some(1) {
-                    let (queue, now) = (self.queue, self.now);
-                    let became = self.repaired(|repairer| repairer.reinstate(queue, &lost, now))?;
+                    let queue = self.queue;
+                    let became = self.repaired(|repairer| repairer.reinstate(queue, &lost))?;
                     self.found(Some(id), path, Problem::NoEntry, became);
                     return self.check_run(&lost);
                 }
@@ -257,8 +257,8 @@ impl<'a, S: Store> Examination<'a, S> {
                 })?;
             }
             Some(1) => {
-                let (queue, now) = (self.queue, self.now);
-                let became = self.repaired(|repairer| queue.relink(repairer, id, now))?;
+                let queue = self.queue;
+                let became = self.repaired(|repairer| queue.relink(repairer, id))?;
                 self.found(Some(id), path, Problem::NoEntry, became);
             }
             Some(_) if self.queue.tree.relocate(id)?.is_some() => {}

@@ -5,13 +5,13 @@ use super::{Defect, Diagnosis, Note, Problem};
 use crate::error::Error;
 use crate::id::TaskId;
 use crate::layout;
-use crate::name::Nonce;
 use crate::path::Path;
 use crate::queue::Queue;
 use crate::status::Status;
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 use crate::tree::{Located, Repair, Repairer};
+use crate::turn::Turn;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -40,15 +40,15 @@ impl<S: Store> Queue<S> {
 
     /// Examines the queue, repairs what it can, quarantines the rest, and reports what it did about each defect.
     ///
-    /// May run at any moment, beside agents and other doctors, and may die at any. Each nonce must be a new one.
-    pub fn repair(&self, now: Timestamp, nonces: &mut dyn FnMut() -> Nonce) -> Result<Diagnosis, Error> {
-        Examination::new(self, now, Some(nonces)).run()
+    /// May run at any moment, beside agents and other doctors, and may die at any.
+    pub fn repair(&self, turn: &Turn<'_>) -> Result<Diagnosis, Error> {
+        Examination::new(self, turn.now(), Some(turn)).run()
     }
 }
 
 impl<'a, S: Store> Examination<'a, S> {
-    fn new(queue: &'a Queue<S>, now: Timestamp, nonces: Option<&'a mut dyn FnMut() -> Nonce>) -> Examination<'a, S> {
-        let repairer = nonces.map(|nonces| Repairer::new(&queue.tree, nonces));
+    fn new(queue: &'a Queue<S>, now: Timestamp, turn: Option<&'a Turn<'a>>) -> Examination<'a, S> {
+        let repairer = turn.map(|turn| Repairer::new(&queue.tree, turn));
         Examination { queue, now, repairer, diagnosis: Diagnosis::default(), runs: BTreeSet::new(), latest: None }
     }
 

@@ -68,17 +68,15 @@ impl<S: Store> Repairer<'_, S> {
     }
 
     /// Finishes an end, or takes it back.
-    pub(super) fn finish(&mut self, queue: &Queue<S>, located: &Located, now: Timestamp) -> Result<Repair, Error> {
+    pub(super) fn finish(&mut self, queue: &Queue<S>, located: &Located) -> Result<Repair, Error> {
         let mut budget = Budget::of_steps(limits::WOKEN_PER_END);
-        let nonce = self.nonce();
-        let moved = queue.finish(located, now, nonce, &mut budget)?;
+        let moved = queue.finish(located, self.turn(), &mut budget)?;
         Ok(if moved == Moved::Here { Repair::Mended } else { Repair::Left })
     }
 
     /// Moves a task that has its key, and stands only in the key's directory, to where it belongs.
-    pub(super) fn unlock(&mut self, queue: &Queue<S>, task: &Task, now: Timestamp) -> Result<Repair, Error> {
-        let nonce = self.nonce();
-        let Some(located) = queue.unlock(task, now, nonce)? else { return Ok(Repair::Left) };
+    pub(super) fn unlock(&mut self, queue: &Queue<S>, task: &Task) -> Result<Repair, Error> {
+        let Some(located) = queue.unlock(task, self.turn())? else { return Ok(Repair::Left) };
         self.tree().store().sync_dir(&located.dir)?;
         Ok(Repair::Mended)
     }
@@ -88,7 +86,7 @@ impl<S: Store> Repairer<'_, S> {
     ///
     /// It stands as that name told, under the next version: so a doctor that is late and quarantines the old name does
     /// not meet it.
-    pub(super) fn reinstate(&mut self, queue: &Queue<S>, lost: &Entry, now: Timestamp) -> Result<Repair, Error> {
+    pub(super) fn reinstate(&mut self, queue: &Queue<S>, lost: &Entry) -> Result<Repair, Error> {
         let Fence::Mine(fenced, task) = self.fence(lost.id)? else { return Ok(Repair::Left) };
         let Record { priority, created_at, queue: ref name, .. } = task.record;
         let Some(version) = lost.next_version() else { return Ok(Repair::Left) };
@@ -98,8 +96,7 @@ impl<S: Store> Repairer<'_, S> {
             return Ok(Repair::Left);
         }
         self.tree().store().sync_dir(&home)?;
-        let nonce = self.nonce();
-        queue.look_at_parents(&Located { dir: home, entry }, now, nonce)?;
+        queue.look_at_parents(&Located { dir: home, entry }, self.turn())?;
         Ok(Repair::Mended)
     }
 }

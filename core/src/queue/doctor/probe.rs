@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 
 use crate::error::Error;
 use crate::layout;
-use crate::name::Nonce;
 use crate::path::Dir;
 use crate::queue::Queue;
 use crate::store::{Created, Linked, Made, Moved, Stamp, Store, StoreError};
 use crate::time::Timestamp;
 use crate::tree::LOOKS;
+use crate::turn::Turn;
 
 /// The results of the filesystem test. `None`: it could not be tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,13 +92,13 @@ impl Medium {
 
 impl<S: Store> Queue<S> {
     /// Tests in `tmp/` whether the filesystem does what the queue needs, and removes its files, except `tmp/` itself.
-    /// `now` is compared with the filesystem's clock.
+    /// The turn's clock is compared with the filesystem's.
     ///
     /// That the medium fails is a result here, and no error.
-    pub fn probe(&self, now: Timestamp, nonce: Nonce) -> Result<Medium, Error> {
-        let dir = layout::trial(nonce);
+    pub fn probe(&self, turn: &Turn<'_>) -> Result<Medium, Error> {
+        let dir = layout::trial(turn.nonce());
         for _ in 0..LOOKS {
-            match self.try_in(&dir, now) {
+            match self.try_in(&dir, turn.now()) {
                 Ok(Some(medium)) => return Ok(medium),
                 // Another doctor took this for what a dead one left behind, and removed it.
                 Ok(None) => {}

@@ -38,7 +38,7 @@ impl<S: Store> Examination<'_, S> {
     }
 
     pub(super) fn check_format(&mut self, has_tasks: bool) -> Result<(), Error> {
-        let (format, queue, now) = (layout::format(), self.queue, self.now);
+        let (format, queue) = (layout::format(), self.queue);
         let is_there = queue.tree.store().exists(&format)?;
         if queue.tree.is_formatted() {
             return self.check_original();
@@ -53,7 +53,7 @@ impl<S: Store> Examination<'_, S> {
                     repairer.quarantine(name)?;
                 }
             }
-            queue.tree.init(now, repairer.nonce()).map(|_| Repair::Mended)
+            queue.tree.init(repairer.turn()).map(|_| Repair::Mended)
         })?;
         self.found(None, format, Problem::NoFormat, became);
         Ok(())

@@ -30,7 +30,7 @@ impl Coord {
 
     fn end(&mut self, result: Option<JsonObject>) -> Result<()> {
         let (id, claimant) = self.held.take().context("nothing is claimed")?;
-        self.queue.complete(id, claimant, result, host::now(), task::nonce()?)?;
+        self.queue.complete(id, claimant, result, &task::turn()?)?;
         Ok(())
     }
 
@@ -43,12 +43,12 @@ impl Coord {
 impl Agent for Coord {
     fn enqueue(&mut self, number: u64) -> Result<()> {
         let new = task::new(number, QueueName::default_queue())?;
-        self.queue.enqueue(new, host::now(), task::nonce()?)?;
+        self.queue.enqueue(new, &task::turn()?)?;
         Ok(())
     }
 
     fn claim(&mut self) -> Result<bool> {
-        let claim = self.queue.claim(&self.request, Thoroughness::Full, host::now(), task::nonce()?)?;
+        let claim = self.queue.claim(&self.request, Thoroughness::Full, &task::turn()?)?;
         ensure!(claim.findings.is_empty(), "the queue is damaged: {:?}", claim.findings);
         self.held = claim.claimed.map(|claimed| {
             let nonce = Some(claimed.record.claim_nonce);
@@ -82,7 +82,7 @@ pub(crate) fn fill_queue(directory: &Path, numbers: Range<u64>) -> Result<()> {
         let last = numbers.end.min(first + 10_000);
         let tasks = (first..last).map(|number| task::new(number, QueueName::default_queue()));
         let mut batch = Batch::new(tasks.collect::<Result<_>>()?);
-        while batch.step(&queue, host::now(), task::nonce()?)?.is_some() {}
+        while batch.step(&queue, &task::turn()?)?.is_some() {}
         first = last;
     }
     Ok(())

@@ -132,7 +132,7 @@ impl Agent for Sqlite {
         let now = micros(host::now());
         self.synchronous(self.setting.claim)?;
         self.sweep(now)?;
-        let nonce = task::nonce()?.bits().cast_signed();
+        let nonce = task::turn()?.nonce().bits().cast_signed();
         let lease = task::LEASE_SECONDS * SECOND;
         let mut claim = self.database.prepare_cached(CLAIM)?;
         let row = claim.query_row(params![self.run_id, nonce, now, now + lease], |row| {

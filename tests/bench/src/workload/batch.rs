@@ -8,7 +8,6 @@ use anyhow::Result;
 use coord_core::name::QueueName;
 use coord_core::queue::Batch;
 use coord_store::Sync;
-use muse_cli::host;
 
 use crate::contender::{fill_durably, open};
 use crate::figures::{Comparison, Turn, timed};
@@ -54,7 +53,7 @@ fn in_process(bench: &Bench, tasks: usize) -> Result<f64> {
     let new = (0..tasks as u64).map(|number| task::new(number, QueueName::default_queue()));
     let mut batch = Batch::new(new.collect::<Result<_>>()?);
     let (took, ()) = timed(|| {
-        while batch.step(&queue, host::now(), task::nonce()?)?.is_some() {}
+        while batch.step(&queue, &task::turn()?)?.is_some() {}
         Ok(())
     })?;
     Ok(took / tasks as f64)
@@ -65,7 +64,7 @@ fn one_by_one(bench: &Bench, tasks: usize) -> Result<f64> {
     let queue = open(&directory, Sync::On)?;
     let (took, ()) = timed(|| {
         for number in 0..tasks as u64 {
-            queue.enqueue(task::new(number, QueueName::default_queue())?, host::now(), task::nonce()?)?;
+            queue.enqueue(task::new(number, QueueName::default_queue())?, &task::turn()?)?;
         }
         Ok(())
     })?;

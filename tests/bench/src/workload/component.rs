@@ -8,7 +8,6 @@ use coord_core::queue::{ClaimRequest, Thoroughness};
 use coord_core::transition::Claimant;
 use coord_host::{ClaimOptions, Durability, Library, claim_by};
 use coord_store::Sync;
-use muse_cli::host;
 
 use crate::contender::{fill_queue, open};
 use crate::figures::{Comparison, Turn, timed};
@@ -46,11 +45,11 @@ fn natively(directory: &Path, tasks: usize) -> Result<f64> {
     let request = ClaimRequest::any("agent".parse()?, task::LEASE_SECONDS);
     let (took, ()) = timed(|| {
         for _ in 0..tasks {
-            let claim = queue.claim(&request, Thoroughness::Full, host::now(), task::nonce()?)?;
+            let claim = queue.claim(&request, Thoroughness::Full, &task::turn()?)?;
             let claimed = claim.claimed.context("nothing to claim")?;
             let claimant = Claimant { run_id: request.run_id.clone(), nonce: Some(claimed.record.claim_nonce) };
             let result = Some(JsonObject::parse(RESULT)?);
-            queue.complete(claimed.task.id, claimant, result, host::now(), task::nonce()?)?;
+            queue.complete(claimed.task.id, claimant, result, &task::turn()?)?;
         }
         Ok(())
     })?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use coord_core::queue::NewTask;
 use coord_store::Sync;
-use muse_cli::host;
 
 use crate::contender::{Contender, open};
 use crate::figures::{Comparison, Turn};
@@ -44,7 +43,7 @@ fn in_queues(bench: &Bench, queues: usize) -> Result<Repository> {
     for number in 0..queues {
         for task in 0..FEW {
             let new: NewTask = task::new(task as u64, format!("queue-{number}").parse()?)?;
-            queue.enqueue(new, host::now(), task::nonce()?)?;
+            queue.enqueue(new, &task::turn()?)?;
         }
     }
     Ok(repository)

@@ -2,7 +2,7 @@
 
 use coord_core::name::Nonce;
 use coord_core::queue::{Thoroughness, Watch};
-use coord_core::{Queue, TaskId};
+use coord_core::{Queue, TaskId, Turn};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::sync::{Arc, Mutex};
 use shuttle::{Config, Runner, thread};
@@ -52,8 +52,9 @@ fn one_wake_up(appearance: Appearance, bug: Option<SeededBug>) {
         let queue = Queue::open(store(waiters, 0, Operation::Claim)).expect("a queue");
         let request = agent::claim_by(0);
         let mut watch = Watch::default();
-        let nonce = Nonce::from_bits(1);
-        let claim = queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), after(1), nonce);
+        let now = after(1);
+        let turn = Turn::new(&now, Nonce::from_bits(1));
+        let claim = queue.claim_or_watch(&request, Thoroughness::Quick, Some(&mut watch), &turn);
         let found = claim.expect("the medium works").claimed.is_some();
         (found, watch)
     });
