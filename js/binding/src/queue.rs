@@ -1,13 +1,15 @@
 //! The queue's functions, as `js/src/queue.ts` and `js/src/lease.ts` call them.
 
+mod steps;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
-use coord_core::answer::{Change, ClaimRecord, Claimed, Collected, Completed, Enqueued, Listing, Released, Retried};
-use coord_core::answer::{Shown, Stats, Waited};
+use coord_core::answer::{ClaimRecord, Claimed, Collected, Completed, Enqueued, Listing, Released, Retried};
+use coord_core::answer::{Shown, Stats};
 use coord_core::layout::{self, Dir, StateDir};
-use coord_core::queue::{self, Batch, Cancelling, Claim, EndStep, Failing, Finding, Gc, NewTask};
-use coord_core::queue::{Notice, Renewing, Retrying, Step, TaskWatch, Until, WaitingClaim, WaitingEnd};
+use coord_core::queue::{self, Batch, Cancelling, Failing, Gc, NewTask};
+use coord_core::queue::{Renewing, Retrying, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp, Turn};
@@ -300,82 +302,6 @@ impl CoordQueue {
     }
 }
 
-#[wasm_bindgen]
-impl Enqueuing {
-    /// Enqueues the next ones; `undefined`: that was all.
-    pub fn step(&mut self, queue: &CoordQueue) -> Result<Option<String>, Thrown> {
-        let Some(enqueued) = self.batch.step(&queue.0, &queue.turn())? else { return Ok(None) };
-        let answer: Vec<_> = enqueued.into_iter().map(Enqueued::from).collect();
-        told(Answered { answer, warnings: std::mem::take(&mut self.warnings) }).map(Some)
-    }
-}
-
-#[wasm_bindgen]
-impl Waiting {
-    /// Whether whoever takes the steps is told of every change in the directories, and so looks less often.
-    #[wasm_bindgen(js_name = toldOfChanges)]
-    pub fn told_of_changes(&mut self, every: bool) {
-        self.claim.notice(if every { Notice::Every } else { Notice::None });
-    }
-
-    /// Looks for a task, `elapsed` milliseconds after the claim began: the answer, unless the claim goes on.
-    pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<Option<String>, Thrown> {
-        match self.claim.step(&queue.0, from_millis(elapsed), &queue.turn())? {
-            Step::Sleep(time) => {
-                self.pause = millis(time);
-                Ok(None)
-            }
-            Step::Done(claim) => {
-                let Claim { claimed, closed, findings } = *claim;
-                let mut answered = Answered::with(claimed.map(Claimed::from), &findings);
-                answered.warnings.extend(queue.not_yet_told(closed.reasons()));
-                told(answered).map(Some)
-            }
-        }
-    }
-
-    /// The directories in which a task that comes would be noticed, if they are others than they were the last time.
-    #[wasm_bindgen(js_name = newlyWatched)]
-    pub fn newly_watched(&mut self) -> Option<Vec<String>> {
-        let watched: Vec<Dir> = self.claim.watched().collect();
-        if watched == self.watched {
-            return None;
-        }
-        self.watched = watched;
-        Some(self.watched.iter().map(|dir| dir.as_str().to_string()).collect())
-    }
-}
-
-#[wasm_bindgen]
-impl Ending {
-    /// The directories in which the end of a task is noticed, one for each task.
-    pub fn watched(&self) -> Vec<String> {
-        self.watched.iter().map(|dir| dir.as_str().to_string()).collect()
-    }
-
-    /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. A number: so many milliseconds
-    /// until the next look. A text: the answer.
-    pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        match self.wait.step(&queue.0, from_millis(elapsed), &queue.turn())? {
-            EndStep::Sleep(time) => Ok(JsValue::from_f64(millis(time))),
-            EndStep::Done(mut waited) => {
-                let findings = std::mem::take(&mut waited.findings);
-                told(Answered::with(Waited::from(*waited), &findings)).map(JsValue::from)
-            }
-        }
-    }
-}
-
-#[wasm_bindgen]
-impl Watching {
-    /// What has changed since the last step; at the first one, all tasks.
-    pub fn step(&mut self, queue: &CoordQueue) -> Result<String, Thrown> {
-        let (changes, findings): (_, Vec<Finding>) = self.0.step(&queue.0, queue.now())?;
-        let changes: Vec<_> = changes.into_iter().map(Change::from).collect();
-        told(Answered::with(changes, &findings))
-    }
-}
-
 /// The request in a JSON text that has each of its fields on a line of its own. It says which field is not as it should
 /// be.
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Thrown> {
@@ -407,12 +333,4 @@ fn told<T: Serialize>(answer: Answered<T>) -> Result<String, Thrown> {
 /// JavaScript has seen to it that the number is a whole one.
 fn whole(number: f64) -> i64 {
     number as i64
-}
-
-fn from_millis(millis: f64) -> Duration {
-    Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default()
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
 }
