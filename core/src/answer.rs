@@ -99,6 +99,8 @@ pub struct ClaimRecord {
     pub claimed_at: Timestamp,
     /// When the lease ends or ended.
     pub expires_at: Timestamp,
+    /// How many seconds the lease was given for, when the holder was last heard of.
+    pub lease_seconds: u64,
     /// Where the task stands.
     pub status: Status,
     /// When the holder was last heard of.

@@ -87,6 +87,8 @@ export interface ClaimRecord<Result extends object = JsonObject> {
   claimedAt: Date;
   /** When the lease expires, or expired. From then on another agent may take the task over. */
   expiresAt: Date;
+  /** How many seconds the lease was given for, when the holder was last heard of. */
+  leaseSeconds: number;
   status: Status;
   /** When the queue last heard of the holder. */
   heartbeatAt: Date;

@@ -49,6 +49,7 @@ impl From<queue::ClaimRecord> for ClaimRecord {
             claimer_run_id: record.claimer_run_id,
             claimed_at: record.claimed_at,
             expires_at: record.expires_at,
+            lease_seconds: record.expires_at.micros_since(record.heartbeat_at) / 1_000_000,
             status: record.status,
             heartbeat_at: record.heartbeat_at,
             claim_nonce: record.claim_nonce,
