@@ -40,7 +40,7 @@ test('a task goes from enqueue by claim to complete, with all that was said', as
       backoffMaxSeconds: null,
       scheduledAt: null,
       after: [],
-      ifParentFails: 'cancel',
+      ifParentFails: null,
       unique: null,
       payload: { file: 'billing.py', deep: [{ n: 1.5 }] },
       payloadText: '{"file":"billing.py","deep":[{"n":1.5}]}',
