@@ -154,8 +154,8 @@ fn a_holder_can_finish_a_task_whose_record_was_torn_meanwhile() {
     $ muse coord complete <id 1> --run-id a --result '{"pr":42}' --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"a","claimed_at":"<time 2>","expires_at":"<time 1>",
-     "status":"completed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":{"pr":42},"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"completed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>",
+     "result":{"pr":42},"error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord tasks --queue default --json

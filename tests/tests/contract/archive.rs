@@ -82,7 +82,7 @@ fn a_line_that_is_wrong_is_named_and_the_import_can_be_given_again() {
         let outcome = to.coord_call("import --json").input(input).run().ended_with(1);
         assert_eq!(outcome.text_of("status"), "bad_args");
         let error = outcome.text_of("error");
-        assert!(error.starts_with("line 2: ") && error.contains("the 1 line(s) before are done"), "{error}");
+        assert!(error.starts_with("line 2: ") && error.contains("the 1 line(s) before it are imported"), "{error}");
     }
     assert_eq!(to.tasks()["total"], 1);
     let whole = to.coord_call("import --json").input(&exported).run().succeeded().json();
@@ -203,7 +203,7 @@ fn a_forged_line_is_refused_by_its_number_and_the_reason() {
     let other = format!("blocked.o{}", "0".repeat(64)).leak();
     for (line, reason) in [
         (completed.replace(run_id, "MALLORY"), "the text of its holder's run id is that of another run id"),
-        (forged(&pending, &|entry| entry.replace(".v1.", ".vffffffff.")), "it says that it has had 4294967295 names"),
+        (forged(&pending, &|entry| entry.replace(".v1.", ".vfffffff.")), "it says that it has had 268435455 names"),
         (forged(&pending, &state(format!(".{other}").leak())), "which its record does not list"),
         (forged(&pending, &state(".scheduled.ufffffffffffff")), "but neither its record nor a report says so"),
         (

@@ -244,8 +244,8 @@ fn a_completion_enqueues_what_follows_which_can_then_be_claimed() {
     $ muse coord complete <id 1> --run-id planner --enqueue - --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 1>","claimer_run_id":"planner","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"enqueued":2,"deduplicated":0,
+     "lease_seconds":3600,"status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"enqueued":2,"deduplicated":0,
      "tasks":[{"task_id":"<id 2>","deduplicated":false},{"task_id":"<id 3>","deduplicated":false}],
      "warnings":[]}
     exit 0

@@ -28,8 +28,8 @@ fn a_waiting_task_is_called_off_by_whoever_asks() {
     $ muse coord cancel-task <id 2> --run-id orchestrator --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"orchestrator","claimed_at":"<time 1>","expires_at":"<time 1>",
-     "status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":0,"attempt":0,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":0,"status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":0,"attempt":0,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord claim --run-id agent-1
@@ -50,8 +50,8 @@ fn ones_own_task_is_called_off_without_force() {
     $ muse coord cancel-task <id 1> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"cancelled","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -98,8 +98,8 @@ fn anothers_task_is_called_off_by_force_alone_and_its_holder_learns_it_when_it_n
     $ muse coord cancel-task <id 2> --run-id orchestrator --force --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 2>","claimer_run_id":"orchestrator","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
-     "status":"cancelled","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"cancelled","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1
@@ -213,8 +213,9 @@ fn the_holder_of_a_task_is_asked_to_stop_and_a_task_that_nobody_holds_is_cancell
     $ muse coord cancel-task <id 1> --run-id orchestrator --request --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":true,"cancel_requested_by":"orchestrator","warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":true,"cancel_requested_by":"orchestrator",
+     "warnings":[]}
     exit 0
 
     $ muse coord cancel-task <id 2> --run-id orchestrator --request --reason why

@@ -28,10 +28,10 @@ fn a_claim_answers_the_lease_and_the_whole_task() {
     $ muse coord claim --run-id agent-2 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 2>","claimer_run_id":"agent-2","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 2>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
-     "payload":{}},"warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 2>",
+     "title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 2>","tags":[],"payload":{}},"warnings":[]}
     exit 0
     "#);
 }
@@ -64,10 +64,10 @@ fn every_flag_of_claim_shows_in_the_answer() {
     $ muse coord claim --run-id agent-1 --queue hotfix --claim-ttl 60 --wait 5 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 3>","expires_at":"<time 3 + 60s>",
-     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 2>","title":"Fix it",
-     "priority":-3,"queue":"hotfix","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>",
-     "tags":["billing","urgent"],"payload":{"file":"a.py"}},"warnings":[]}
+     "lease_seconds":60,"status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 2>",
+     "title":"Fix it","priority":-3,"queue":"hotfix","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 2>","tags":["billing","urgent"],"payload":{"file":"a.py"}},"warnings":[]}
     exit 0
     "#);
 }
@@ -359,9 +359,9 @@ fn several_tasks_are_claimed_at_once_as_a_list() {
     $ muse coord claim --run-id a --max 2 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
      "claims":[{"task_id":"<id 3>","claimer_run_id":"a","claimed_at":"<time 4>","expires_at":"<time 4 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 4>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 3>","title":"third","priority":0,
-     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 3>","tags":[],
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 4>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 3>","title":"third",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 3>","tags":[],
      "payload":{}}}],"warnings":[]}
     exit 0
 
@@ -433,9 +433,9 @@ fn what_max_bytes_has_no_room_for_is_left_out_and_the_task_claimed_all_the_same(
     $ muse coord claim --run-id a --max-bytes 12 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"a","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"t","priority":0,
-     "queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"t",
+     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
      "payload":null,"payload_truncated":true,"payload_bytes":13},"left_out":[{"field":"payload","bytes":13},
      {"field":"tags","bytes":9,"count":2}],
      "warnings":["--max-bytes 12 leaves out payload (13 bytes), 2 of tags (9 bytes): `muse coord show <bare id 1>` prints all"]}

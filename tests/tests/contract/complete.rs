@@ -29,8 +29,8 @@ fn completing_answers_the_claim_and_the_result() {
     $ muse coord complete <id 2> --run-id agent-1 --result '{"pr":42}' --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":{"pr":42},"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>",
+     "result":{"pr":42},"error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -59,15 +59,15 @@ fn a_result_that_says_nothing_is_null() {
     $ muse coord complete <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord complete <id 3> --run-id agent-1 --json --result '{}'
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 3>","claimer_run_id":"agent-1","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
-     "status":"completed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 2>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"completed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 2>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -147,10 +147,10 @@ fn a_nonce_pins_the_very_lease() {
     $ muse coord claim --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}},"warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>",
+     "title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 1>","tags":[],"payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord complete <id 1> --run-id agent-1 --claim-nonce <nonce 2>
@@ -160,8 +160,8 @@ fn a_nonce_pins_the_very_lease() {
     $ muse coord complete <id 1> --run-id agent-1 --claim-nonce <nonce 1> --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "status":"completed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"completed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }

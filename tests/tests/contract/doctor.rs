@@ -29,10 +29,10 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>","healthy":true,
      "repair":false,"tasks":0,"counts":{"scheduled":0,"blocked":0,"pending":0,"claimed":0,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
-     "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
-     "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
-     "warnings":[]}
+     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
+     "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
+     "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
+     "not_tried":null},"degraded":[],"warnings":[]}
     exit 0
 
     $ muse coord tasks --json
@@ -55,10 +55,10 @@ fn a_queue_is_healthy_before_its_first_task_and_at_work() {
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>","healthy":true,
      "repair":true,"tasks":3,"counts":{"scheduled":0,"blocked":0,"pending":1,"claimed":2,"timed_out":0,
      "completed":0,"failed":0,"cancelled":0,"expired":0},"defects":[],"leftovers":{"drafts":0,"reports":0,
-     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,"hard_links":true,
-     "link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,"directory_sync":true,
-     "case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,"not_tried":null},"degraded":[],
-     "warnings":[]}
+     "torn_records":0},"quarantine":0,"foreign":[],"notes":[],"filesystem":{"exclusive_create":true,
+     "hard_links":true,"link_counts":true,"renames":true,"renames_between_directories":true,"listings":true,
+     "directory_sync":true,"case_sensitive":true,"directory_stamps":true,"clock_offset_seconds":0.0,
+     "not_tried":null},"degraded":[],"warnings":[]}
     exit 0
     "#);
 }

@@ -29,8 +29,8 @@ fn failing_answers_the_claim_and_the_error() {
     $ muse coord fail-task <id 2> --run-id agent-1 --error 'timed out' --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"failed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":"timed out",
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"failed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":"timed out","generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
     assert_eq!(repo.tasks()["items"][1]["error"], "timed out");
@@ -59,8 +59,8 @@ fn a_message_is_not_required() {
     $ muse coord fail-task <id 2> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 2>",
      "task_id":"<id 2>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"failed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":"",
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"failed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":"","generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -140,10 +140,10 @@ fn a_nonce_pins_the_very_lease() {
     $ muse coord claim --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}},"warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>",
+     "title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 1>","tags":[],"payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord fail-task <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json

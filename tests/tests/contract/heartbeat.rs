@@ -29,8 +29,8 @@ fn a_heartbeat_answers_the_claim_with_the_lease_renewed_for_as_long_as_before() 
     $ muse coord heartbeat <id 1> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 3 + 60s>",
-     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":60,"status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }
@@ -47,8 +47,8 @@ fn a_heartbeat_may_ask_for_another_length_which_then_stays() {
     $ muse coord heartbeat <id 1> --run-id agent-1 --claim-ttl 120 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 2 + 120s>",
-     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":120,"status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"warnings":[]}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1
@@ -190,10 +190,10 @@ fn a_nonce_pins_the_very_lease() {
     $ muse coord claim --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}},"warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>",
+     "title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 1>","tags":[],"payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord heartbeat <id 1> --run-id agent-1 --claim-nonce <nonce 2> --json
@@ -277,8 +277,8 @@ fn a_holder_that_is_asked_to_stop_learns_it_by_its_next_heartbeat() {
     $ muse coord heartbeat <id 1> --run-id agent-1 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 2>","expires_at":"<time 3 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":1,"attempt":1,"cancel_requested":true,"cancel_requested_by":"orchestrator",
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":1,"attempt":1,"cancel_requested":true,"cancel_requested_by":"orchestrator",
      "cancel_reason":"not needed any more","warnings":[]}
     exit 0
 

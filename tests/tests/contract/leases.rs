@@ -38,10 +38,10 @@ fn a_lease_that_ran_out_is_timed_out_with_its_last_holder_until_it_is_claimed_ag
     $ muse coord claim --run-id next --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
      "task_id":"<id 1>","claimer_run_id":"next","claimed_at":"<time 4>","expires_at":"<time 4 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 4>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}},"warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 4>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>",
+     "title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 1>","tags":[],"payload":{}},"warnings":[]}
     exit 0
     "#);
     let listed = repo.tasks();
@@ -85,10 +85,10 @@ fn the_late_holder_of_a_task_that_was_taken_over_is_refused_and_told_who_has_it(
     $ muse coord claim --run-id next --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"next","claimed_at":"<time 2>","expires_at":"<time 2 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 1>","tags":[],
-     "payload":{}},"warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 2>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":2,"attempt":2,"cancel_requested":false,"task":{"task_id":"<id 1>",
+     "title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 1>","tags":[],"payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord complete <id 1> --run-id late
@@ -149,8 +149,8 @@ fn two_processes_of_one_run_id_cannot_finish_each_others_work_when_they_give_the
     $ muse coord complete <id 1> --run-id twin --json --claim-nonce <nonce 2>
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"twin","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 2>","result":null,"error":null,
-     "generation":2,"attempt":2,"cancel_requested":false,"warnings":[]}
+     "lease_seconds":3600,"status":"completed","heartbeat_at":"<time 1>","claim_nonce":"<nonce 2>","result":null,
+     "error":null,"generation":2,"attempt":2,"cancel_requested":false,"warnings":[]}
     exit 0
     "#);
 }

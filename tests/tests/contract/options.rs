@@ -299,7 +299,9 @@ fn help_fits_the_page_tells_a_commands_own_options_first_and_says_what_a_duratio
                 every.contains("-j, --json") && every.contains("--format <") && every.contains("-h, --help"),
                 "{help}"
             );
-            for (kind, told) in [("<DURATION", "DURATION is seconds, or"), ("<TIME>", "TIME is like 2026-")] {
+            for (kind, told) in
+                [("<DURATION", "DURATION is a number of seconds, or"), ("<TIME>", "TIME is a date and time")]
+            {
                 assert_eq!(own.contains(kind), every.contains(told), "{help}");
             }
         }

@@ -64,10 +64,10 @@ fn the_next_holder_has_another_generation_and_the_former_one_is_refused() {
     $ muse coord claim --run-id agent-2 --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
      "task_id":"<id 1>","claimer_run_id":"agent-2","claimed_at":"<time 3>","expires_at":"<time 3 + 3600s>",
-     "status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,"error":null,
-     "generation":2,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>","title":"Fix it",
-     "priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown","created_at":"<time 2>","tags":[],
-     "payload":{}},"warnings":[]}
+     "lease_seconds":3600,"status":"claimed","heartbeat_at":"<time 3>","claim_nonce":"<nonce 1>","result":null,
+     "error":null,"generation":2,"attempt":1,"cancel_requested":false,"task":{"task_id":"<id 1>",
+     "title":"Fix it","priority":0,"queue":"default","ttl_seconds":86400,"created_by":"unknown",
+     "created_at":"<time 2>","tags":[],"payload":{}},"warnings":[]}
     exit 0
 
     $ muse coord complete <id 1> --run-id agent-1 --json

@@ -23,9 +23,9 @@ fn a_failed_attempt_is_tried_again_until_there_are_none_left_and_every_error_sta
     $ muse coord fail-task <id 1> --run-id agent-1 --error 'no network' --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 3>",
      "task_id":"<id 1>","claimer_run_id":"agent-1","claimed_at":"<time 1>","expires_at":"<time 1 + 3600s>",
-     "status":"pending","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,"error":"no network",
-     "generation":1,"attempt":1,"cancel_requested":false,"scheduled_at":"<time 2>","attempts_left":2,
-     "warnings":[]}
+     "lease_seconds":3600,"status":"pending","heartbeat_at":"<time 1>","claim_nonce":"<nonce 1>","result":null,
+     "error":"no network","generation":1,"attempt":1,"cancel_requested":false,"scheduled_at":"<time 2>",
+     "attempts_left":2,"warnings":[]}
     exit 0
 
     $ muse coord fail-task <id 1> --run-id agent-1 --error 'still none'
@@ -122,7 +122,7 @@ fn a_task_that_did_not_complete_is_put_back_with_all_its_attempts() {
 
     $ muse coord retry <id 2> --json
     {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "task_id":"<id 2>","status":"pending","generation":0,"attempt":0,"dependants":[],"warnings":[]}
+     "task_id":"<id 2>","status":"pending","generation":0,"attempt":0,"dependants":[],"left":[],"warnings":[]}
     exit 0
     "#);
     let claim = repo.coord("claim --run-id agent-2 --json").succeeded().json();

@@ -130,13 +130,12 @@ fn a_blocked_task_says_on_what_and_a_cancelled_one_why() {
     exit 0
 
     $ muse coord show <id 2> --json
-    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 4>",
+    {"muse_version":"<version>","schema":1,"exit_code":0,"duration_ms":<ms>,"timestamp":"<time 5>",
      "task_id":"<id 2>","title":"first","priority":0,"queue":"default","ttl_seconds":86400,
      "created_by":"unknown","created_at":"<time 3>","tags":[],"payload":{},"status":"cancelled",
-     "claimer_run_id":"orchestrator","expires_at":"<time 2>","generation":0,"attempt":0,"result":null,
-     "error":null,"reason":"not needed","ended_at":"<time 2>","history":[{"kind":"cancelled","at":"<time 2>",
-     "run_id":"orchestrator","generation":0,"attempt":0,"reason":"not needed"}],"late_results":[],
-     "warnings":[]}
+     "claimer_run_id":"orchestrator","expires_at":"<time 4>","generation":0,"attempt":0,"result":null,
+     "error":null,"reason":"not needed","ended_at":"<time 4>","history":[{"kind":"cancelled","at":"<time 4>",
+     "run_id":"orchestrator","generation":0,"attempt":0,"reason":"not needed"}],"late_results":[],"warnings":[]}
     exit 0
     "#);
 }
