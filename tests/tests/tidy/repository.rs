@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Directories that hold what a tool has made, or what others wrote.
-const NOT_OURS: &[&str] = &["target", "node_modules", "js/dist", "js/generated", "wit/deps"];
+const NOT_OURS: &[&str] = &["target", "node_modules", "generated", "js/dist", "wit/deps"];
 
 /// A file, by its path in the repository.
 #[derive(Debug)]
