@@ -14,6 +14,7 @@ pub const LEFT_OUT: &[LeftOut] = &[
     ("muse", "take_up", "a process ends with each command, so every call of a holder takes the lease up"),
     ("muse", "enqueue_all.*", "a batch is answered by ids, for it may have 100,000 tasks"),
     ("muse", "enqueue_all.refused.message in other words", "it names the line of the file"),
+    ("muse", "complete.refused.message in other words", "it names the line of the file"),
     ("muse", "complete.enqueued.*", "what follows is answered by ids, as a batch is"),
     ("muse", "wait.items.item.*", "it tells results, and `show` the rest"),
     ("muse", "wait.all_completed", "for scripts that test one word"),
