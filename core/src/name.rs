@@ -313,7 +313,7 @@ impl BadName {
             BadName::RunIdTooLong { chars } => {
                 write!(f, "{run_id} is too long ({chars} characters; max {})", limits::RUN_ID_CHARS)
             }
-            BadName::TitleEmpty => write!(f, "title must not be empty: describe the work in a few words"),
+            BadName::TitleEmpty => write!(f, "title must be non-empty: describe the work in a few words"),
             BadName::Tag { given } => {
                 write!(f, "invalid tag {:?}: it needs a visible character and no comma", shortened(given))
             }

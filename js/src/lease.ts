@@ -125,10 +125,12 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * bytes.
    */
   async complete(result?: Result, options: CompleteOptions = {}): Promise<Completed<Result>> {
-    const resultText = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
+    const given = result === undefined ? undefined : jsonOf('result', 'bad_args', result);
+    // An empty result is none, on every face.
+    const resultText = given === '{}' ? undefined : given;
     const tasks = [...(optionsOf('complete', options).enqueue ?? [])];
     const { enqueued, ...record } = locating('enqueue', tasks, () => {
-      const drafts = draftTexts(tasks);
+      const drafts = draftTexts(tasks, this.runId);
       return this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
     });
     this.#record = claimRecordOf({ ...record, result: resultText ?? null });

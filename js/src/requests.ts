@@ -11,8 +11,11 @@ export function actor(runId: string | undefined): string | undefined {
 /** The priorities that there are: 64-bit integers. */
 const [LEAST_PRIORITY, MOST_PRIORITY] = [-(2n ** 63n), 2n ** 63n - 1n];
 
-/** A task as the WebAssembly part takes it. Its priority and payload are texts already: JSON has no 64-bit integers. */
-export function draftText(task: NewTask<object>): string {
+/**
+ * A task as the WebAssembly part takes it, enqueued by `by` unless it says otherwise. Its priority and payload are texts
+ * already: JSON has no 64-bit integers.
+ */
+export function draftText(task: NewTask<object>, by: string | undefined = actor(undefined)): string {
   if (typeof task !== 'object' || task === null) throw bad(`a task is an object with a title, not ${shown(task)}`);
   const { payload, priority = 0, ...options } = optionsOf('enqueue', task);
   const texts = [`"priority":${priorityText(priority)}`];
@@ -21,7 +24,7 @@ export function draftText(task: NewTask<object>): string {
     title: options.title,
     queue: options.queue,
     ttl_seconds: whole(options.ttlSeconds),
-    run_id: actor(options.runId),
+    run_id: options.runId ?? by,
     tags: options.tags,
     max_attempts: whole(options.maxAttempts),
     backoff_seconds: whole(options.backoffSeconds),
@@ -42,10 +45,10 @@ export function listed<T>(call: string, tasks: Iterable<T>): T[] {
 }
 
 /** The tasks as the WebAssembly part takes them. What is refused has the `index` of its task. */
-export function draftTexts(tasks: readonly NewTask<object>[]): string[] {
+export function draftTexts(tasks: readonly NewTask<object>[], by?: string): string[] {
   return tasks.map((task, index) => {
     try {
-      return draftText(task);
+      return draftText(task, by);
     } catch (error) {
       throw error instanceof CoordError ? Object.assign(error, { index }) : error;
     }

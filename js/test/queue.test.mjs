@@ -227,7 +227,7 @@ test('every value out of its limits is refused by the name that it has here, and
     ['bad_args', /progress must be a number/, () => lease.heartbeat({ progress: '0.5' })],
     ['bad_args', /note is too long \(4097/, () => lease.heartbeat({ note: 'x'.repeat(4097) })],
     ['bad_args', /title, not undefined/, () => lease.complete({}, { enqueue: [undefined] })],
-    ['bad_args', /title must not be empty/, () => lease.complete({}, { enqueue: [{ title: '' }] })],
+    ['bad_args', /title must be non-empty/, () => lease.complete({}, { enqueue: [{ title: '' }] })],
     ['bad_args', /delaySeconds must be between 0/, () => lease.release({ delaySeconds: -1 })],
     ['bad_args', /maxAttempts must be between 1 and 1000, got 0/, () => queue.enqueue({ title, maxAttempts: 0 })],
     ['bad_args', /maxAttempts must be a whole number, got 1.5/, () => queue.enqueue({ title, maxAttempts: 1.5 })],

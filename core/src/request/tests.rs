@@ -153,7 +153,7 @@ fn a_task_is_checked_in_the_order_of_its_fields_and_each_is_named_as_the_face_do
         queue: text("a/b"),
         ..titled(" ")
     };
-    assert_refused(draft.check(), "bad_args", "title must not be empty: describe the work in a few words");
+    assert_refused(draft.check(), "bad_args", "title must be non-empty: describe the work in a few words");
     draft.title = "t".to_string();
     assert_refused(draft.check(), "bad_args", "<run id> must not be empty: give each agent a name of its own");
     draft.run_id = text(&"r".repeat(257));

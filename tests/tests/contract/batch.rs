@@ -144,7 +144,7 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_enqueued() {
     ["Fix it"]
       ❌ --batch line 2: it must be a JSON object like {"title": "Fix it"}
     {"title":"  "}
-      ❌ --batch line 2: title must not be empty: describe the work in a few words
+      ❌ --batch line 2: title must be non-empty: describe the work in a few words
     {"title":"t","queue":"../x"}
       ❌ --batch line 2: invalid queue name "../x": use 1 to 64 letters, digits, '_' or '-'
     {"title":"t","ttl_seconds":0}

@@ -75,7 +75,7 @@ fn values_are_checked_in_the_contracts_order_and_all_of_them_before_the_reposito
     assert_snapshot!(complaints(&Repo::bare(), "enqueue", &values), @r#"
     $ muse coord enqueue --json '  ' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
     {"muse_version":"<version>","schema":1,"exit_code":1,"duration_ms":<ms>,"timestamp":"<time 1>",
-     "error":"title must not be empty: describe the work in a few words","status":"bad_args","warnings":[]}
+     "error":"title must be non-empty: describe the work in a few words","status":"bad_args","warnings":[]}
     exit 1
 
     $ muse coord enqueue --json 'Fix it' --run-id 'rrrrrrrrrrrrrrrrrrrr…' (257 characters) --ttl 0 --payload '{\"a\":\"xxxxxxxxxxxxxx…' (65542 characters) --tags t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t,t --queue ../x
@@ -192,11 +192,11 @@ fn one_beyond_a_limit_is_refused_with_the_value_and_the_limit() {
     "#);
     assert_snapshot!(with_each(&repo, "enqueue", "", ["", " \t "]), @r"
     $ muse coord enqueue ''
-    2> ❌ title must not be empty: describe the work in a few words
+    2> ❌ title must be non-empty: describe the work in a few words
     exit 1
 
     $ muse coord enqueue ' \t '
-    2> ❌ title must not be empty: describe the work in a few words
+    2> ❌ title must be non-empty: describe the work in a few words
     exit 1
     ");
     assert_eq!(repo.tasks()["total"], 0);

@@ -186,7 +186,7 @@ fn a_batch_may_begin_with_a_byte_order_mark_and_say_null_for_what_it_leaves_out(
     let imported = other.coord_call("import --json").input(format!("\u{feff}{exported}")).run().succeeded();
     assert_eq!(imported.json()["imported"], 1);
     let untitled = repo.coord_call("enqueue --batch -").input(r#"{"title":null}"#).run().ended_with(1);
-    assert!(untitled.stderr.contains("title must not be empty"), "{untitled}");
+    assert!(untitled.stderr.contains("title must be non-empty"), "{untitled}");
 }
 
 #[test]
