@@ -18,7 +18,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const MODULES = join(HERE, 'node_modules');
 
 /** The modules that have declarations: one for `import`, one for `require`. */
-const DECLARED = ['errors', 'index', 'lease', 'queue', 'types', 'worker'];
+const DECLARED = ['errors', 'index', 'lease', 'queue', 'request-types', 'types', 'worker'];
 
 /**
  * Room for the WebAssembly, in bytes: what a program pays that uses the queue. Compiled for size it would be 760,000,
