@@ -12,8 +12,8 @@ export function actor(runId: string | undefined): string | undefined {
 const [LEAST_PRIORITY, MOST_PRIORITY] = [-(2n ** 63n), 2n ** 63n - 1n];
 
 /**
- * A task as the WebAssembly part takes it, enqueued by `by` unless it says otherwise. Its priority and payload are texts
- * already: JSON has no 64-bit integers.
+ * A task as the WebAssembly part takes it, enqueued by `by` unless it says otherwise. Its priority and payload are
+ * texts already: JSON has no 64-bit integers.
  */
 export function draftText(task: NewTask<object>, by: string | undefined = actor(undefined)): string {
   if (typeof task !== 'object' || task === null) throw bad(`a task is an object with a title, not ${shown(task)}`);
