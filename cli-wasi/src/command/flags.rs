@@ -41,7 +41,7 @@ impl Lease {
     }
 }
 
-/// The flag of a field: its name without its unit, but for one.
+/// The flag of a field is its name without its unit. `--claim-ttl` alone has a name of its own.
 fn flag(field: Field) -> String {
     match field {
         Field::LeaseSeconds => "--claim-ttl".to_string(),

@@ -1,4 +1,4 @@
-//! Lines of JSON that come one by one, for as long as somebody reads them.
+//! A command prints lines of JSON one by one, until nobody reads them any more.
 
 use std::io::{self, BufWriter, Write};
 
@@ -22,7 +22,7 @@ pub struct Stream<'a> {
 pub enum Ended {
     /// All was said.
     Whole,
-    /// What was to be said could not be written, which is told.
+    /// A line could not be written, and the error says so.
     NobodyReads,
 }
 

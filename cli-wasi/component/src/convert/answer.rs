@@ -154,7 +154,7 @@ impl From<answer::Item> for types::Item {
     }
 }
 
-/// What is only there together is a record of its own.
+/// The fields of a request to stop come together or not at all, so they are a record of their own.
 fn cancel_request(request: answer::CancelRequest) -> Option<types::CancelRequest> {
     let answer::CancelRequest { cancel_requested, cancel_requested_by, cancel_reason } = request;
     cancel_requested.then_some(types::CancelRequest { run_id: cancel_requested_by, reason: cancel_reason })
