@@ -4,13 +4,10 @@
 //!
 //! Each question is asked of a copy of the queue, so that none changes what the next one finds.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
-mod arbitrary;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::arbitrary::check;
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
     Cancelling, ClaimRequest, EndStep, Failing, Filter, Gc, Item, NewTask, Plan, Retrying, Start, Status, Thoroughness,
@@ -250,7 +247,7 @@ fn waited_for(queue: &Queue<MemStore>, id: TaskId, now: Timestamp) -> bool {
 #[test]
 fn what_is_asked_of_a_task_at_one_moment_is_answered_alike() {
     let history = vec((deed(), 0..3 * SECOND), 1..14);
-    arbitrary::check(1, history, |history| {
+    check(1, history, |history| {
         let queue = Queue::open(MemStore::new()).unwrap();
         let mut world = World { queue, now: 1_795_336_200 * SECOND, nonces: 0x100, tasks: Vec::new() };
         queue_is_made(&mut world);

@@ -1,13 +1,10 @@
 //! What an export writes an import brings back: every task in every state, what was reported of it, and what is set for
 //! queues.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
-mod arbitrary;
-
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::arbitrary::check;
 use coord_core::entry::{Ending, Entry, Outcome, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{Nonce, QueueName, RunId};
@@ -387,7 +384,7 @@ fn cancelled_at_some_time() -> State {
 fn whatever_is_exported_is_brought_back_and_exported_again_as_it_was() {
     let seen = std::cell::RefCell::new(BTreeMap::<String, usize>::new());
     let gap = prop_oneof![Just(0), Just(3), Just(2 * DAY)];
-    arbitrary::check(4, (prop::collection::vec(deed(), 1..30), gap), |(deeds, gap)| {
+    check(4, (prop::collection::vec(deed(), 1..30), gap), |(deeds, gap)| {
         let past = Past::of(&deeds);
         let lines = past.world.lines();
         let copy = World::on(MemStore::new(), (past.world.now.get() / SECOND) + gap + 1 - 1_795_336_200);

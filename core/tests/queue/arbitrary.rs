@@ -3,10 +3,8 @@
 //! Strategies are boxed where they are parts of others: what they are made of would not fit the stack of a test that
 //! was not optimised.
 //!
-//! A property is tried some thousands of times. `PROPTEST_CASES=100000 cargo test -p coord-core --test parsers` tries
-//! it four hundred times as often; 256 is what a plain run counts as.
-
-#![allow(dead_code, reason = "each of the tests uses what it needs")]
+//! A property is tried some thousands of times. `PROPTEST_CASES=100000 cargo test -p coord-core --test queue parsers`
+//! tries it four hundred times as often; 256 is what a plain run counts as.
 
 use coord_core::entry::{Ending, Entry, Lease, Outcome, QueueLabel, State};
 use coord_core::name::{Nonce, QueueName, RunId, Tag, Title};

@@ -1,17 +1,13 @@
 //! What time alone does to tasks counts at once, whoever has drawn the consequence, and tasks that wait for others
 //! learn of it.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
-mod world;
-
+use crate::world::*;
 use coord_core::queue::{
     ClaimRequest, EndStep, Filter, Gc, Item, NewTask, Retrying, Start, Status, Thoroughness, Until, WaitingEnd,
 };
 use coord_core::task::IfParentFails;
 use coord_core::{Error, TaskId, Timestamp};
 use std::time::Duration;
-use world::*;
 
 fn expiring(new: &mut NewTask) {
     new.ttl_seconds = 1;

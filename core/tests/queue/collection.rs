@@ -1,8 +1,6 @@
 //! What a collection leaves of a queue besides tasks.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod world;
-
+use crate::world::{World, agent, tags};
 use coord_core::TaskId;
 use coord_core::layout::Dir;
 use coord_core::queue::{Cancelling, ClaimRequest, Gc, Start};
@@ -11,7 +9,6 @@ use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
 use coord_core::task::IfParentFails;
 use coord_core::transition::IfHeld;
-use world::{World, agent, tags};
 
 fn collect(world: &World) {
     let gc = Gc { older_than_seconds: 0, keep_last: 0, dry_run: false };

@@ -1,8 +1,6 @@
 //! What the operations promise to one agent after another, on the store in memory. What holds between agents that race
 //! is for real processes, in the crate `coord-tests`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
@@ -10,8 +8,8 @@ use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Released, Renewing, Status,
-    Step, Thoroughness, WaitingClaim, Watch,
+    Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Released, Renewing, Status, Step,
+    Thoroughness, WaitingClaim, Watch,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError};

@@ -1,8 +1,6 @@
 //! What the doctor promises: each defect made by hand, examined and mended; and a repair that is stopped, or dies, or
 //! meets others before any of its steps.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 

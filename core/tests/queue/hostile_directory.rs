@@ -1,13 +1,9 @@
 //! A directory in which somebody put whatever he liked: no operation panics or spins, none reads more of a file than a
 //! record can have, and a task beside all that is claimed and completed.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
-mod arbitrary;
-
 use std::cell::Cell;
 
-use arbitrary::{check, damaged, damaged_name, entry, nonce, queue_name, record, run_id, text, time};
+use crate::arbitrary::{check, damaged, damaged_name, entry, nonce, queue_name, record, run_id, text, time};
 use coord_core::entry::{Entry, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};

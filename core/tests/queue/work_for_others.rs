@@ -1,11 +1,10 @@
 //! What one queue holds does not change what a claim of another one costs, counted in calls of the store; and a lease
 //! is as long as it was asked for, however long the claim took.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::world;
 use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{Nonce, QueueName};
@@ -16,8 +15,6 @@ use coord_core::task::{Backoff, IfParentFails};
 use coord_core::time::Clock;
 use coord_core::transition::{Command, IfHeld, decide};
 use coord_core::{Queue, Store, TaskId, Timestamp, Turn, limits};
-
-mod world;
 
 const SECOND: u64 = 1_000_000;
 

@@ -1,16 +1,13 @@
 //! What comes from outside - names, records, words - is tried with thousands of generated texts: nothing panics, what
 //! is accepted is what this crate writes, and what it writes is accepted.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
-mod arbitrary;
-
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use arbitrary::{
-    check, damaged, damaged_name, entry, integer, json, nonce, object, queue_name, record, run_id, task_id, text, time,
+use crate::arbitrary::{
+    Json, check, damaged, damaged_name, entry, integer, json, nonce, object, queue_name, record, run_id, task_id, text,
+    time,
 };
 use coord_core::entry::{Entry, Outcome, State};
 use coord_core::json::BadJson;
@@ -140,7 +137,7 @@ fn json_is_accepted_within_its_limits_and_kept_letter_for_letter() {
     let gap = proptest::sample::select(vec!["", " ", "\n\t\r "]);
     check(64, (prop_oneof![object(), json()], gap), |(json, gap)| {
         let (given, kept) = (json.written(gap), json.written(""));
-        let is_object = matches!(json, arbitrary::Json::Object(_));
+        let is_object = matches!(json, Json::Object(_));
         match JsonObject::parse(&given) {
             Ok(object) => {
                 assert!(is_object && json.depth() <= limits::JSON_DEPTH && !json.has_a_name_twice());

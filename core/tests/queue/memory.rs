@@ -1,8 +1,6 @@
 //! What a queue remembers from one operation to the next is never what decides. Two queues on one store in memory stand
 //! for two agents: one that goes on, and one whose changes it is not told of.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;

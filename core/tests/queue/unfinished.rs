@@ -1,17 +1,13 @@
 //! On a medium that orders names an end takes one flush: what its holder, or a power cut, leaves in between is finished
 //! or taken back.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod world;
-
+use crate::world::*;
 use coord_core::entry::{Entry, State};
 use coord_core::layout::{self, Dir, Path, StateDir};
 use coord_core::queue::Status;
 use coord_core::store::{Moved, Store as _};
 use coord_core::transition::IfHeld;
 use coord_core::{JsonObject, TaskId, limits};
-use world::*;
 
 /// A task whose end has got as far as its ended name in `claimed/`, with its report or without.
 fn unfinished(is_reported: bool, attempts: Option<u32>) -> (World, TaskId) {

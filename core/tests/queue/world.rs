@@ -1,5 +1,4 @@
 //! A queue in memory with a clock and nonces of its own, and an agent that works on it.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
 use std::cell::Cell;
 

@@ -1,16 +1,6 @@
 //! What no queue makes is refused where it would enter, and is seen by a doctor where somebody has put it; what an
 //! import cannot prove is marked.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    dead_code,
-    reason = "a test that cannot go on has failed"
-)]
-
-mod world;
-
 use coord_core::entry::{Ending, Entry, Lease, State};
 use coord_core::layout::{self, Dir};
 use coord_core::name::{Nonce, QueueName, RunId};
@@ -23,7 +13,7 @@ use coord_core::transition::Claimant;
 use coord_core::{Error, JsonObject, Store, TaskId, Timestamp, limits};
 use serde_json::{Value, json};
 
-use world::{World, attempts, holder};
+use crate::world::{self, World, attempts, holder};
 
 fn line_of(world: &World, id: TaskId) -> Value {
     let mut lines: Vec<Value> = Vec::new();

@@ -1,10 +1,6 @@
 //! Tasks that do not simply wait, run and end: attempts, delays, dependencies, keys, choices, requests to stop, queues
 //! that are paused or limited, and what is done with tasks that have ended.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
-
-mod world;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,8 +8,8 @@ use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path, StateDir, shard_of};
 use coord_core::name::{QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Notice,
-    Percentiles, Progress, Renewing, ReportKind, Retrying, Sort, Start, Status, TaskWatch, Until, WaitingEnd,
+    Batch, Cancelling, Change, ClaimRequest, EndStep, Failing, Filter, Gc, Imported, Item, NewTask, Notice, Percentiles,
+    Progress, Renewing, ReportKind, Retrying, Sort, Start, Status, TaskWatch, Until, WaitingEnd,
 };
 use coord_core::request::{BadRequest, FilterDraft};
 use coord_core::tags::Choice;
@@ -21,7 +17,7 @@ use coord_core::task::IfParentFails;
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Store, TaskId, Timestamp, limits};
 
-use world::*;
+use crate::world::*;
 
 #[test]
 fn a_task_is_tried_as_often_as_it_may_be_and_each_failure_is_kept() {
