@@ -12,7 +12,6 @@
 //!
 //! Texts and JSON objects came from agents: they are data, never instructions.
 
-mod of_queue;
 mod stats;
 
 use alloc::string::String;
@@ -20,12 +19,14 @@ use alloc::vec::Vec;
 
 use serde::{Serialize, Serializer};
 
+use crate::counts::Counts;
 use crate::id::TaskId;
 use crate::json::JsonObject;
 use crate::name::{ErrorMessage, Nonce, Note, QueueName, RunId, Tag, Title, UniqueKey};
-use crate::queue::{Counts, ReportKind, Status};
+use crate::status::Status;
 use crate::task::IfParentFails;
 use crate::time::Timestamp;
+use crate::tree::ReportKind;
 
 pub use stats::{Percentiles, QueueStats, Stats};
 
@@ -361,7 +362,7 @@ pub struct Change {
     pub item: Option<Item>,
 }
 
-/// The counts of a `gc`.
+/// The counts of removed tasks, or of those that would be removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Collected {

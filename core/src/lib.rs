@@ -27,6 +27,7 @@
 extern crate alloc;
 
 pub mod answer;
+mod counts;
 pub mod entry;
 pub mod error;
 mod finding;

@@ -66,7 +66,7 @@ impl Guest for Coord {
         let older_than_seconds = Field::OlderThanSeconds.check(options.older_than_seconds.into())?;
         let keep_last = usize::try_from(options.keep_last.unwrap_or(0)).unwrap_or(usize::MAX);
         let gc = Gc { older_than_seconds, keep_last, dry_run: options.dry_run };
-        Instance::with(|instance| Ok(Collected::from(instance.queue()?.gc(gc, &turn())?).into()))
+        Instance::with(|instance| Ok(instance.queue()?.gc(gc, &turn())?.into()))
     }
 
     fn doctor(treatment: Treatment) -> Result<wit::Diagnosis, Error> {

@@ -102,14 +102,14 @@ impl Guest for Coord {
         let id = request::task_id(&id)?;
         let reason = reason.as_deref().map(request::note).transpose()?;
         let cancelling = Cancelling { run_id, if_held: if_held.into(), reason };
-        Instance::with(|instance| Ok(told(instance.queue()?.cancel(id, cancelling, &turn())?)))
+        Instance::with(|instance| Ok(instance.queue()?.cancel(id, cancelling, &turn())?.into()))
     }
 
     fn retry(id: String, options: wit::RetryOptions) -> Result<wit::Retried, Error> {
         let id = request::task_id(&id)?;
         let retrying = Retrying { is_now: options.now, cascade: options.cascade };
         let retried = Instance::with(|instance| Ok::<_, Error>(instance.queue()?.retry(id, retrying, &turn())?))?;
-        Ok(answer::Retried::from(retried).into())
+        Ok(retried.into())
     }
 
     fn show(id: String) -> Result<wit::Shown, Error> {
@@ -213,10 +213,6 @@ fn few_enough(name: &str, given: usize) -> Result<(), Error> {
     }
 }
 
-fn told(record: queue::ClaimRecord) -> wit::ClaimRecord {
-    ClaimRecord::from(record).into()
-}
-
 /// A task that was claimed. It acts only under the nonce of that very claim.
 pub(crate) struct Lease {
     id: TaskId,
@@ -235,11 +231,11 @@ impl Lease {
     /// Does something as the holder, and keeps what came of it.
     fn act(
         &self,
-        act: impl FnOnce(&Queue<DirStore>, TaskId, Claimant) -> Result<queue::ClaimRecord, coord_core::Error>,
+        act: impl FnOnce(&Queue<DirStore>, TaskId, Claimant) -> Result<ClaimRecord, coord_core::Error>,
     ) -> Result<wit::ClaimRecord, Error> {
         let record =
             Instance::with(|instance| Ok::<_, Error>(act(instance.queue()?, self.id, self.claimant.clone())?))?;
-        Ok(self.keep(record.into()))
+        Ok(self.keep(record))
     }
 
     /// Keeps the answer, as the claim stands from now on.
@@ -311,7 +307,7 @@ impl GuestLease for Lease {
         Instance::with(|instance| {
             let (id, claimant) = (self.id, self.claimant.clone());
             let released = instance.queue()?.release(id, claimant, delay_seconds, &turn())?;
-            Ok(answer::Released::from(released).into())
+            Ok(released.into())
         })
     }
 }

@@ -1,7 +1,6 @@
 //! A claim that a command changed, with the task that it is about.
 
 use coord_core::answer::ClaimRecord;
-use coord_core::queue;
 use coord_core::task::Record;
 use coord_core::{Queue, TaskId};
 use coord_store::DirStore;
@@ -27,9 +26,9 @@ pub struct Subject {
 
 impl ChangedClaim {
     /// The queue's answer, with the task that it is about.
-    pub fn new(record: queue::ClaimRecord, queue: &Queue<DirStore>) -> ChangedClaim {
+    pub fn new(record: ClaimRecord, queue: &Queue<DirStore>) -> ChangedClaim {
         let subject = Subject::new(record.task_id, queue);
-        ChangedClaim { record: record.into(), subject }
+        ChangedClaim { record, subject }
     }
 
     /// The lines that all these commands begin with.

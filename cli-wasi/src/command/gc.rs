@@ -55,7 +55,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Gc
     let keep_last = usize::try_from(keep_last).unwrap_or(usize::MAX);
     let OpenQueue { queue, .. } = context.open()?;
     let gc = Gc { older_than_seconds, keep_last, dry_run: args.dry_run };
-    let collected = queue.gc(gc, &turn()?)?.into();
+    let collected = queue.gc(gc, &turn()?)?;
     Ok(Answered { answer: GcAnswer { dry_run: args.dry_run, collected }, warnings: Vec::new() })
 }
 

@@ -36,7 +36,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Re
     let id = request::task_id(&args.task_id)?;
     let OpenQueue { queue, .. } = context.open()?;
     let retrying = Retrying { is_now: args.now, cascade: args.cascade };
-    let retried = Retried::from(queue.retry(id, retrying, &turn()?)?);
+    let retried = queue.retry(id, retrying, &turn()?)?;
     let warnings = retried.left.iter().map(|left| left.message.clone()).collect();
     Ok(Answered { answer: RetryAnswer { retried, subject: Subject::new(id, &queue) }, warnings })
 }

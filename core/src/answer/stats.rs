@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
+use crate::counts::Counts;
 use crate::name::QueueName;
-use crate::queue::{self, Counts, Status};
 use crate::time::Timestamp;
 
 /// How many tasks there are by status, how long they wait, and how long they run.
@@ -60,40 +60,4 @@ pub struct Percentiles {
     pub p99: f64,
     /// The maximum.
     pub max: f64,
-}
-
-impl Stats {
-    /// The figures as they are at `now`.
-    pub fn new(stats: queue::Stats, now: Timestamp) -> Stats {
-        let window = stats.window_seconds;
-        let queues = stats.queues.into_iter().map(|(name, stats)| QueueStats::new(name, stats, window, now)).collect();
-        Stats { total: stats.counts.total(), counts: stats.counts, window_seconds: window, queues }
-    }
-}
-
-impl QueueStats {
-    fn new(queue: QueueName, stats: queue::QueueStats, window: i64, now: Timestamp) -> QueueStats {
-        let completed = stats.counts.of(Status::Completed) as f64;
-        QueueStats {
-            queue,
-            counts: stats.counts,
-            oldest_pending_since: stats.oldest_pending_since,
-            oldest_pending_seconds: stats.oldest_pending_since.map(|since| seconds(now.micros_since(since))),
-            completed_per_second: if window > 0 { completed / window as f64 } else { 0.0 },
-            wait_seconds: stats.wait.map(Percentiles::from),
-            run_seconds: stats.run.map(Percentiles::from),
-            paused: stats.is_paused,
-            max_in_flight: stats.max_in_flight,
-        }
-    }
-}
-
-impl From<queue::Percentiles> for Percentiles {
-    fn from(queue::Percentiles { count, p50, p90, p99, max }: queue::Percentiles) -> Percentiles {
-        Percentiles { count, p50: seconds(p50), p90: seconds(p90), p99: seconds(p99), max: seconds(max) }
-    }
-}
-
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1_000_000.0
 }

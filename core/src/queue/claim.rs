@@ -6,9 +6,9 @@ use core::cell::Cell;
 
 use super::Queue;
 use super::budget::Budget;
-use super::claim_record::ClaimRecord;
 use super::claim_request::ClaimRequest;
 use super::settings::{Closed, ClosedQueues};
+use crate::answer::ClaimRecord;
 use crate::entry::{Entry, QueueLabel};
 use crate::error::Error;
 use crate::finding::Finding;

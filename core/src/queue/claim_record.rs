@@ -3,57 +3,15 @@
 use alloc::string::String;
 
 use super::Queue;
+use super::answers::somebody;
+use crate::answer::{CancelRequest, ClaimRecord};
 use crate::entry::{Entry, State};
 use crate::error::Error;
-use crate::id::TaskId;
-use crate::json::JsonObject;
-use crate::name::{ErrorMessage, Nonce, Note};
+use crate::name::Nonce;
 use crate::status::Status;
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::tree::{Report, ReportKind};
-
-/// The fields about the claim in every answer about a claimed or ended task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimRecord {
-    /// The task.
-    pub task_id: TaskId,
-    /// The run id of its holder, its last holder or its canceller.
-    pub claimer_run_id: String,
-    /// When that began.
-    pub claimed_at: Timestamp,
-    /// When the lease ends or ended.
-    pub expires_at: Timestamp,
-    /// Where the task stands.
-    pub status: Status,
-    /// When the holder was last heard of.
-    pub heartbeat_at: Timestamp,
-    /// Distinguishes this lease from any other.
-    pub claim_nonce: Nonce,
-    /// The result, if the holder completed the task.
-    pub result: Option<JsonObject>,
-    /// The error, if the holder failed the task.
-    pub error: Option<ErrorMessage>,
-    /// Why the task was cancelled, as the canceller says.
-    pub reason: Option<Note>,
-    /// The request to the holder to stop, if there is one.
-    pub cancel_request: Option<CancelRequest>,
-    /// When the task is tried again, if its holder failed and it has attempts left.
-    pub scheduled_at: Option<Timestamp>,
-    /// How many holders the task has had: the fencing token.
-    pub generation: u32,
-    /// Attempts started so far. A release does not count as one.
-    pub attempt: u32,
-}
-
-/// A request to the holder of a task to stop.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CancelRequest {
-    /// Who.
-    pub run_id: String,
-    /// Why, if they said so.
-    pub reason: Option<String>,
-}
 
 impl ClaimRecord {
     /// The claim in a name; `None` if it has none.
@@ -64,16 +22,17 @@ impl ClaimRecord {
             claimer_run_id,
             claimed_at: lease.claimed_at,
             expires_at: lease.expires_at,
+            lease_seconds: lease.expires_at.micros_since(lease.heartbeat_at) / 1_000_000,
             status,
             heartbeat_at: lease.heartbeat_at,
             claim_nonce: lease.nonce,
             result: None,
             error: None,
             reason: None,
-            cancel_request: None,
-            scheduled_at: None,
             generation: entry.generation,
             attempt: entry.attempt,
+            cancel: CancelRequest::default(),
+            scheduled_at: None,
         })
     }
 }
@@ -84,7 +43,7 @@ impl<S: Store> Queue<S> {
         let lease = entry.lease().ok_or(Error::NotFound { id: entry.id })?;
         let who = self.tree.run_id_text(&lease.holder);
         let record = ClaimRecord::of(entry, who, Status::of(entry, now)).ok_or(Error::NotFound { id: entry.id })?;
-        Ok(ClaimRecord { cancel_request: self.cancel_request(entry)?, ..record })
+        Ok(ClaimRecord { cancel: self.cancel_request(entry)?.unwrap_or_default(), ..record })
     }
 
     /// The request to the task's holder to stop, if there is one.
@@ -102,6 +61,10 @@ impl<S: Store> Queue<S> {
             .into_iter()
             .find_map(requests)
             .unwrap_or_default();
-        Ok(Some(CancelRequest { run_id: report.run_id, reason: report.reason.map(String::from) }))
+        Ok(Some(CancelRequest {
+            cancel_requested: true,
+            cancel_requested_by: somebody(report.run_id),
+            cancel_reason: report.reason.map(String::from),
+        }))
     }
 }

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use super::Queue;
 use super::advance::Changed;
-use super::claim_record::ClaimRecord;
 use super::enqueue::{Dates, Enqueued};
 use super::new_task::NewTask;
+use crate::answer::ClaimRecord;
 use crate::entry::Outcome;
 use crate::error::Error;
 use crate::id::TaskId;

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::agreement::Disagreement;
-use super::counts::Counts;
+use crate::counts::Counts;
 use crate::id::TaskId;
 use crate::path::Path;
 use crate::store::StoreError;

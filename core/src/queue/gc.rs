@@ -14,6 +14,7 @@ use core::cmp::Reverse;
 
 use super::Queue;
 use super::budget::Budget;
+use crate::answer::Collected;
 use crate::entry::{Entry, State};
 use crate::error::Error;
 use crate::id::TaskId;
@@ -39,15 +40,6 @@ pub struct Gc {
     pub keep_last: usize,
     /// Only count them; remove nothing.
     pub dry_run: bool,
-}
-
-/// The counts of removed tasks, or of those that would be removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Collected {
-    /// Tasks, with all their reports.
-    pub removed: u64,
-    /// Ended tasks that were kept.
-    pub kept: u64,
 }
 
 impl<S: Store> Queue<S> {

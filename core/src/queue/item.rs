@@ -4,8 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Queue;
-use super::claim_record::CancelRequest;
 use super::settle::Progress;
+use crate::answer::CancelRequest;
 use crate::entry::{Entry, Outcome, State};
 use crate::error::Error;
 use crate::finding::Finding;

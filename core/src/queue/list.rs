@@ -5,9 +5,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Queue;
-use super::counts::Counts;
 use super::filter::{Cursor, Filter};
 use super::item::Item;
+use crate::counts::Counts;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::status::Status;

@@ -1,12 +1,13 @@
 //! Retry: put back a task that failed, expired or was cancelled, with all its attempts.
 
 use alloc::collections::BTreeSet;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::Queue;
 use super::put_back::Again;
-use super::settle::Released;
 use super::unique::Keyed;
+use crate::answer::{LeftCancelled, Released, Retried};
 use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
@@ -26,17 +27,6 @@ pub struct Retrying {
     pub is_now: bool,
     /// Tasks that were cancelled because of it are put back, too.
     pub cascade: bool,
-}
-
-/// A task that was put back, and others with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retried {
-    /// The task.
-    pub released: Released,
-    /// Those that had been cancelled because of it and wait again, the oldest first.
-    pub dependants: Vec<TaskId>,
-    /// Those that had been cancelled because of it and stay so, and why.
-    pub left: Vec<(TaskId, Error)>,
 }
 
 impl<S: Store> Queue<S> {
@@ -123,9 +113,15 @@ impl<S: Store> Queue<S> {
                 }
                 // Another agent put it back, or removed it.
                 Err(Error::Refused { .. } | Error::NotFound { .. }) => {}
-                Err(error) => retried.left.push((task.id, error)),
+                Err(error) => retried.left.push(LeftCancelled::by(task.id, &error)),
             }
         }
         Ok(())
+    }
+}
+
+impl LeftCancelled {
+    fn by(task_id: TaskId, error: &Error) -> LeftCancelled {
+        LeftCancelled { task_id, code: error.code(), message: error.to_string() }
     }
 }

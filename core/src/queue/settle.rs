@@ -2,7 +2,7 @@
 
 use super::Queue;
 use super::advance::Changed;
-use super::claim_record::ClaimRecord;
+use crate::answer::{CancelRequest, ClaimRecord, Released};
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::id::TaskId;
@@ -14,21 +14,6 @@ use crate::time::Timestamp;
 use crate::transition::{Claimant, Command, IfHeld, Verdict, decide};
 use crate::tree::{Report, ReportKind};
 use crate::turn::Turn;
-
-/// A task that waits again: released by its holder, or retried after it had ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Released {
-    /// The task.
-    pub task_id: TaskId,
-    /// Where the task stands.
-    pub status: Status,
-    /// The current generation. The next holder's is one higher.
-    pub generation: u32,
-    /// Attempts started so far. A release, such as this one, does not count.
-    pub attempt: u32,
-    /// When it can be claimed, if not at once.
-    pub scheduled_at: Option<Timestamp>,
-}
 
 /// A holder's progress.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -189,7 +174,12 @@ impl<S: Store> Queue<S> {
     fn failed_claim(&self, Changed { last, next, at }: &Changed) -> Result<ClaimRecord, Error> {
         let entry = if next.lease().is_some() { next } else { last };
         let record = self.claim_record(entry, *at)?;
-        Ok(ClaimRecord { status: Status::of(next, *at), scheduled_at: next.due(), cancel_request: None, ..record })
+        Ok(ClaimRecord {
+            status: Status::of(next, *at),
+            scheduled_at: next.due(),
+            cancel: CancelRequest::default(),
+            ..record
+        })
     }
 }
 

@@ -4,8 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Queue;
-use super::counts::Counts;
 use super::settings::Settings;
+use crate::answer::{self, Percentiles};
+use crate::counts::Counts;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::finding::Finding;
@@ -45,22 +46,7 @@ pub struct QueueStats {
     pub max_in_flight: Option<u32>,
 }
 
-/// Percentiles of a set of times, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Percentiles {
-    /// How many there are.
-    pub count: u64,
-    /// The median.
-    pub p50: u64,
-    /// The 90th percentile.
-    pub p90: u64,
-    /// The 99th percentile.
-    pub p99: u64,
-    /// The maximum.
-    pub max: u64,
-}
-
-/// The times of one queue, before they are counted.
+/// The times of one queue in microseconds, before they are counted.
 #[derive(Default)]
 struct Times {
     wait: Vec<u64>,
@@ -119,6 +105,21 @@ impl QueueStats {
             self.oldest_pending_since = Some(oldest);
         }
     }
+
+    fn answer(self, queue: QueueName, window: i64, now: Timestamp) -> answer::QueueStats {
+        let completed = self.counts.of(Status::Completed) as f64;
+        answer::QueueStats {
+            queue,
+            counts: self.counts,
+            oldest_pending_since: self.oldest_pending_since,
+            oldest_pending_seconds: self.oldest_pending_since.map(|since| seconds(now.micros_since(since))),
+            completed_per_second: if window > 0 { completed / window as f64 } else { 0.0 },
+            wait_seconds: self.wait,
+            run_seconds: self.run,
+            paused: self.is_paused,
+            max_in_flight: self.max_in_flight,
+        }
+    }
 }
 
 impl Times {
@@ -139,8 +140,22 @@ impl Percentiles {
         // The nearest rank: the smallest that so many per cent are not above.
         let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         let count = u64::try_from(times.len()).unwrap_or(u64::MAX);
-        Some(Percentiles { count, p50: at(50)?, p90: at(90)?, p99: at(99)?, max: at(100)? })
+        let seconds = |percent| at(percent).map(seconds);
+        Some(Percentiles { count, p50: seconds(50)?, p90: seconds(90)?, p99: seconds(99)?, max: seconds(100)? })
     }
+}
+
+impl answer::Stats {
+    /// The figures as they are at `now`.
+    pub fn new(stats: Stats, now: Timestamp) -> answer::Stats {
+        let window = stats.window_seconds;
+        let queues = stats.queues.into_iter().map(|(name, stats)| stats.answer(name, window, now)).collect();
+        answer::Stats { total: stats.counts.total(), counts: stats.counts, window_seconds: window, queues }
+    }
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1_000_000.0
 }
 
 #[cfg(test)]
@@ -150,8 +165,11 @@ mod tests {
     #[test]
     fn a_spread_is_by_nearest_rank() {
         assert_eq!(Percentiles::of(Vec::new()), None);
-        assert_eq!(Percentiles::of(Vec::from([7])), Some(Percentiles { count: 1, p50: 7, p90: 7, p99: 7, max: 7 }));
-        let spread = Percentiles::of((1..=200).rev().collect());
-        assert_eq!(spread, Some(Percentiles { count: 200, p50: 100, p90: 180, p99: 198, max: 200 }));
+        assert_eq!(
+            Percentiles::of(Vec::from([7_000_000])),
+            Some(Percentiles { count: 1, p50: 7.0, p90: 7.0, p99: 7.0, max: 7.0 })
+        );
+        let spread = Percentiles::of((1..=200).rev().map(|second| second * 1_000_000).collect());
+        assert_eq!(spread, Some(Percentiles { count: 200, p50: 100.0, p90: 180.0, p99: 198.0, max: 200.0 }));
     }
 }

@@ -4,11 +4,12 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use coord_core::answer::Released;
 use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Released, Renewing, Status, Step,
+    Cancelling, ClaimRequest, Claimed, Failing, Filter, Matching, NewTask, Notice, Plan, Renewing, Status, Step,
     Thoroughness, WaitingClaim, Watch,
 };
 use coord_core::store::mem::MemStore;

@@ -5,8 +5,7 @@ mod steps;
 use std::cell::RefCell;
 use std::time::Duration;
 
-use coord_core::answer::{ClaimRecord, Claimed, Collected, Completed, Enqueued, Listing, Released, Retried};
-use coord_core::answer::{Shown, Stats};
+use coord_core::answer::{Claimed, Completed, Enqueued, Listing, Shown, Stats};
 use coord_core::layout::{self, Dir, StateDir};
 use coord_core::queue::{self, Batch, Cancelling, Failing, Gc, NewTask};
 use coord_core::queue::{Renewing, Retrying, TaskWatch, Until, WaitingClaim, WaitingEnd};
@@ -136,14 +135,14 @@ impl CoordQueue {
         let progress = request::progress(progress, note.as_deref())?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let record = self.0.heartbeat(id, claimant, Renewing { lease_seconds, progress }, &self.turn())?;
-        told(Answered::clean(ClaimRecord::from(record)))
+        told(Answered::clean(record))
     }
 
     /// What a heartbeat would be answered, without one.
     #[wasm_bindgen(js_name = stillHeld)]
     pub fn still_held(&self, task_id: &str, run_id: &str, claim_nonce: &str) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        told(Answered::clean(ClaimRecord::from(self.0.still_held(id, claimant, self.now())?)))
+        told(Answered::clean(self.0.still_held(id, claimant, self.now())?))
     }
 
     /// Completes a task, and with drafts enqueues these in the same step. The result is not told: JavaScript has its
@@ -180,7 +179,7 @@ impl CoordQueue {
         let failing = Failing { error: request::error(reason)?, is_final };
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let record = self.0.fail(id, claimant, failing, &self.turn())?;
-        told(Answered::clean(ClaimRecord::from(record)))
+        told(Answered::clean(record))
     }
 
     pub fn release(
@@ -193,7 +192,7 @@ impl CoordQueue {
         let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, whole))?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let released = self.0.release(id, claimant, delay_seconds, &self.turn())?;
-        told(Answered::clean(Released::from(released)))
+        told(Answered::clean(released))
     }
 
     /// Calls a task off; one that another agent holds only by `force`, or with `request` by asking that agent.
@@ -214,14 +213,14 @@ impl CoordQueue {
         };
         let cancelling = Cancelling { run_id, if_held, reason: reason.as_deref().map(request::note).transpose()? };
         let record = self.0.cancel(id, cancelling, &self.turn())?;
-        told(Answered::clean(ClaimRecord::from(record)))
+        told(Answered::clean(record))
     }
 
     /// Puts a task back, to be claimed at once if `is_now`; with `cascade` what was cancelled because of it, too.
     pub fn retry(&self, task_id: &str, is_now: bool, cascade: bool) -> Result<String, Thrown> {
         let retrying = Retrying { is_now, cascade };
         let retried = self.0.retry(request::task_id(task_id)?, retrying, &self.turn())?;
-        told(Answered::clean(Retried::from(retried)))
+        told(Answered::clean(retried))
     }
 
     /// One task, where it stands, and all that was reported of it.
@@ -279,7 +278,7 @@ impl CoordQueue {
     pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
         let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
         let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, &self.turn())?;
-        told(Answered::clean(Collected::from(collected)))
+        told(Answered::clean(collected))
     }
 
     fn store(&self) -> &HostStore {

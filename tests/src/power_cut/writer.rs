@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use coord_core::answer::ClaimRecord;
 use coord_core::name::{ErrorMessage, RunId, UniqueKey};
 use coord_core::queue::{
-    Batch, Cancelling, ClaimRecord, ClaimRequest, Claimed, EndStep, Enqueued, Failing, Finding, NewTask, Plan,
-    Progress, Renewing, Thoroughness, Until, WaitingEnd,
+    Batch, Cancelling, ClaimRequest, Claimed, EndStep, Enqueued, Failing, Finding, NewTask, Plan, Progress, Renewing,
+    Thoroughness, Until, WaitingEnd,
 };
 use coord_core::task::Backoff;
 use coord_core::transition::{Claimant, IfHeld};

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use coord_core::answer::ClaimRecord;
 use coord_core::name::{Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Batch, Cancelling, ClaimRecord, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, Progress, Renewing,
-    Retrying, Status, Thoroughness,
+    Batch, Cancelling, ClaimRequest, Enqueued, Failing, Gc, ImportError, Imported, Progress, Renewing, Retrying,
+    Status, Thoroughness,
 };
 use coord_core::store::mem::MemStore;
 use coord_core::tags::Choice;
@@ -191,7 +192,7 @@ impl Invocation {
             _ => {
                 let progress = matches!(operation, Operation::Progress(_)).then(Progress::default);
                 let kept = queue.heartbeat(id, claimant, Renewing { lease_seconds: None, progress }, turn)?;
-                let is_asked = kept.cancel_request.is_some();
+                let is_asked = kept.cancel.cancel_requested;
                 Ok(if is_asked {
                     Answer::AskedToStop(id, kept.claim_nonce)
                 } else {

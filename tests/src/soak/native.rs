@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
 
+use coord_core::answer::ClaimRecord;
 use coord_core::name::ErrorMessage;
 use coord_core::queue::{
-    Cancelling, Claim, ClaimRecord, ClaimRequest, Claimed, Enqueued, Finding, Gc, NewTask, Plan, Renewing, Retrying,
-    Thoroughness,
+    Cancelling, Claim, ClaimRequest, Claimed, Enqueued, Finding, Gc, NewTask, Plan, Renewing, Retrying, Thoroughness,
 };
 use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{JsonObject, Queue, limits};

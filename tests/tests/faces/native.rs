@@ -71,11 +71,11 @@ impl Native {
                 };
                 let reason = call.text("reason").map(request::note).transpose()?;
                 let cancelling = Cancelling { run_id, if_held, reason };
-                told(answer::ClaimRecord::from(queue.cancel(id, cancelling, turn)?))
+                told(queue.cancel(id, cancelling, turn)?)
             }
             Verb::Retry => {
                 let retrying = Retrying { is_now: call.flag("now"), cascade: call.flag("cascade") };
-                told(answer::Retried::from(queue.retry(request::task_id(call.task_id())?, retrying, turn)?))
+                told(queue.retry(request::task_id(call.task_id())?, retrying, turn)?)
             }
             Verb::Show => told(answer::Shown::from(queue.show(request::task_id(call.task_id())?, now)?)),
             Verb::Tasks => {
@@ -98,7 +98,7 @@ impl Native {
                 let older_than_seconds = Field::OlderThanSeconds.check(call.number("older_than_seconds").unwrap())?;
                 let keep_last = usize::try_from(call.number("keep_last").unwrap_or(0)).unwrap();
                 let gc = Gc { older_than_seconds, keep_last, dry_run: call.flag("dry_run") };
-                told(answer::Collected::from(queue.gc(gc, turn)?))
+                told(queue.gc(gc, turn)?)
             }
         }
     }
@@ -141,7 +141,7 @@ impl Native {
         let (now, turn) = (self.now(), &self.turn());
         match call.verb {
             Verb::TakeUp => {
-                let record = answer::ClaimRecord::from(queue.heartbeat(id, claimant, Renewing::default(), turn)?);
+                let record = queue.heartbeat(id, claimant, Renewing::default(), turn)?;
                 let shown = queue.show(id, now)?;
                 let task = answer::Task::from(shown.item.task.clone());
                 let late_results = answer::Shown::from(shown).late_results;
@@ -150,17 +150,12 @@ impl Native {
             Verb::Heartbeat => {
                 let seconds = request::lease_seconds(call.number("lease_seconds"))?;
                 let progress = request::progress(call.with["progress"].as_f64(), call.text("note"))?;
-                told(answer::ClaimRecord::from(queue.heartbeat(
-                    id,
-                    claimant,
-                    Renewing { lease_seconds: seconds, progress },
-                    turn,
-                )?))
+                told(queue.heartbeat(id, claimant, Renewing { lease_seconds: seconds, progress }, turn)?)
             }
             Verb::Complete => {
                 let result = call.with.get("result").map(|result| request::result(&result.to_string())).transpose()?;
                 let Some(follow_ups) = call.with.get("follow_ups").and_then(Value::as_array) else {
-                    return told(answer::ClaimRecord::from(queue.complete(id, claimant, result, turn)?));
+                    return told(queue.complete(id, claimant, result, turn)?);
                 };
                 let follow_ups: Vec<Value> = follow_ups.iter().map(|new| by(new, run_id.as_str())).collect();
                 let follow_ups = new_tasks(&follow_ups)?;
@@ -170,11 +165,11 @@ impl Native {
             Verb::Fail => {
                 let error = request::error(call.text("reason").unwrap_or_default())?;
                 let failing = Failing { error, is_final: call.flag("is_final") };
-                told(answer::ClaimRecord::from(queue.fail(id, claimant, failing, turn)?))
+                told(queue.fail(id, claimant, failing, turn)?)
             }
             _ => {
                 let delay = Field::DelaySeconds.check(call.number("delay_seconds").unwrap_or(0))?;
-                told(answer::Released::from(queue.release(id, claimant, delay, turn)?))
+                told(queue.release(id, claimant, delay, turn)?)
             }
         }
     }

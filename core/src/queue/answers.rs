@@ -1,15 +1,16 @@
-//! The answers, made of what the operations return.
+//! The answers about a task's record, its reports or many tasks, made of what the operations return.
+//! The other operations return their answer itself.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{
-    CancelRequest, Change, ClaimRecord, Claimed, Collected, Completed, Enqueued, Item, LeftCancelled, Listing,
-    ListingHead, Released, Report, Retried, Shown, Task, Waited, WaitedFor,
+use crate::answer::{
+    Change, Claimed, Completed, Enqueued, Item, Listing, ListingHead, Report, Shown, Task, Waited, WaitedFor,
 };
-use crate::error::Error;
+use crate::counts::Counts;
 use crate::id::TaskId;
-use crate::queue::{self, Counts, Cursor, Progress, Settings, Status};
+use crate::queue::{self, Cursor, Progress, Settings};
+use crate::status::Status;
 use crate::task::{self, Record};
 
 impl From<task::Task> for Task {
@@ -42,62 +43,15 @@ impl From<queue::Enqueued> for Enqueued {
     }
 }
 
-impl From<queue::ClaimRecord> for ClaimRecord {
-    fn from(record: queue::ClaimRecord) -> ClaimRecord {
-        ClaimRecord {
-            task_id: record.task_id,
-            claimer_run_id: record.claimer_run_id,
-            claimed_at: record.claimed_at,
-            expires_at: record.expires_at,
-            lease_seconds: record.expires_at.micros_since(record.heartbeat_at) / 1_000_000,
-            status: record.status,
-            heartbeat_at: record.heartbeat_at,
-            claim_nonce: record.claim_nonce,
-            result: record.result,
-            error: record.error,
-            reason: record.reason,
-            generation: record.generation,
-            attempt: record.attempt,
-            cancel: record.cancel_request.map(CancelRequest::from).unwrap_or_default(),
-            scheduled_at: record.scheduled_at,
-        }
-    }
-}
-
-impl From<queue::CancelRequest> for CancelRequest {
-    fn from(queue::CancelRequest { run_id, reason }: queue::CancelRequest) -> CancelRequest {
-        CancelRequest { cancel_requested: true, cancel_requested_by: somebody(run_id), cancel_reason: reason }
-    }
-}
-
 impl From<queue::Claimed> for Claimed {
     fn from(queue::Claimed { task, record, late_results }: queue::Claimed) -> Claimed {
-        Claimed { record: record.into(), task: task.into(), late_results: reports(late_results) }
+        Claimed { record, task: task.into(), late_results: reports(late_results) }
     }
 }
 
 impl From<queue::Completed> for Completed {
     fn from(queue::Completed { record, enqueued }: queue::Completed) -> Completed {
-        Completed { record: record.into(), enqueued: enqueued.into_iter().map(Enqueued::from).collect() }
-    }
-}
-
-impl From<queue::Released> for Released {
-    fn from(released: queue::Released) -> Released {
-        let queue::Released { task_id, status, generation, attempt, scheduled_at } = released;
-        Released { task_id, status, generation, attempt, scheduled_at }
-    }
-}
-
-impl From<queue::Retried> for Retried {
-    fn from(queue::Retried { released, dependants, left }: queue::Retried) -> Retried {
-        Retried { released: released.into(), dependants, left: left.into_iter().map(LeftCancelled::from).collect() }
-    }
-}
-
-impl From<(TaskId, Error)> for LeftCancelled {
-    fn from((task_id, error): (TaskId, Error)) -> LeftCancelled {
-        LeftCancelled { task_id, code: error.code(), message: error.to_string() }
+        Completed { record, enqueued: enqueued.into_iter().map(Enqueued::from).collect() }
     }
 }
 
@@ -138,7 +92,7 @@ impl From<queue::Item> for Item {
             result: item.result,
             error: item.error,
             blocked_on: item.blocked_on,
-            cancel: item.cancel_request.map(CancelRequest::from),
+            cancel: item.cancel_request,
             reason: item.reason,
             progress,
             note,
@@ -191,18 +145,12 @@ impl From<queue::Change> for Change {
     }
 }
 
-impl From<queue::Collected> for Collected {
-    fn from(queue::Collected { removed, kept }: queue::Collected) -> Collected {
-        Collected { removed, kept }
-    }
-}
-
 /// These reports, as answers give them.
 pub fn reports(reports: Vec<queue::Report>) -> Vec<Report> {
     reports.into_iter().map(Report::from).collect()
 }
 
 /// Nobody, if the run id is empty: the end of another task did it, or the text of a request was lost.
-fn somebody(run_id: String) -> Option<String> {
+pub(super) fn somebody(run_id: String) -> Option<String> {
     Some(run_id).filter(|run_id| !run_id.is_empty())
 }

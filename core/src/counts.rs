@@ -17,7 +17,7 @@ impl Counts {
         self.0.get(status as usize).copied().unwrap_or(0)
     }
 
-    pub(super) fn add(&mut self, status: Status) {
+    pub(crate) fn add(&mut self, status: Status) {
         if let Some(count) = self.0.get_mut(status as usize) {
             *count += 1;
         }
