@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use mimalloc::MiMalloc;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -43,6 +44,10 @@ pub use past::Past;
 pub use process::{Call, Outcome, Running};
 use shown::Placeholders;
 pub use shown::micros;
+
+/// The checkers make and drop many small values on two threads.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A directory of its own, removed at the end, and the `muse` that works in it.
 #[derive(Debug)]

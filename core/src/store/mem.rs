@@ -27,14 +27,18 @@ pub struct MemStore {
 /// Its operations are those of [`Store`]. Trees are equal when their names and contents are; stamps do not count.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    dirs: BTreeMap<Dir, Names>,
+    dirs: BTreeMap<Dir, Arc<Directory>>,
     /// Counts all changes.
     changes: u32,
-    /// Which change was the last one of each directory.
-    stamps: BTreeMap<Dir, u32>,
 }
 
-type Names = BTreeMap<String, Arc<[u8]>>;
+/// A directory. Trees that were one before share those that none of them has changed since.
+#[derive(Clone, Debug, Default)]
+struct Directory {
+    names: BTreeMap<String, Arc<[u8]>>,
+    /// Which change of the tree was the last one here.
+    changed: u32,
+}
 
 impl MemStore {
     /// A store with nothing but its root.
@@ -132,19 +136,18 @@ impl Tree {
     pub fn files(&self) -> impl Iterator<Item = (Path, &Arc<[u8]>)> {
         self.dirs
             .iter()
-            .flat_map(|(dir, names)| names.iter().map(move |(name, content)| (dir.file(name.as_str()), content)))
+            .flat_map(|(dir, there)| there.names.iter().map(move |(name, content)| (dir.file(name.as_str()), content)))
     }
 
     /// The content of a file.
     pub fn content(&self, path: &Path) -> Option<&Arc<[u8]>> {
-        self.dirs.get(&path.dir)?.get(&path.name)
+        self.dirs.get(&path.dir)?.names.get(&path.name)
     }
 
     /// Gives a content a name, in place of another if the name has one: for putting a tree together. True if the
     /// directory is there.
     pub fn put(&mut self, path: &Path, content: Arc<[u8]>) -> bool {
-        let names = self.changed([&path.dir]).get_mut(&path.dir);
-        names.map(|names| names.insert(path.name.clone(), content)).is_some()
+        self.change(&path.dir).map(|names| names.insert(path.name.clone(), content)).is_some()
     }
 
     /// [`Store::exists`].
@@ -155,13 +158,13 @@ impl Tree {
     /// [`Store::links`].
     pub fn links(&self, path: &Path) -> Option<u64> {
         let content = self.content(path)?;
-        let names = self.dirs.values().flat_map(Names::values);
-        Some(names.map(|other| u64::from(Arc::ptr_eq(content, other))).sum())
+        let contents = self.dirs.values().flat_map(|dir| dir.names.values());
+        Some(contents.map(|other| u64::from(Arc::ptr_eq(content, other))).sum())
     }
 
     /// [`Store::list`].
     pub fn list(&self, dir: &Dir) -> Option<Vec<String>> {
-        let files = self.dirs.get(dir)?;
+        let files = &self.dirs.get(dir)?.names;
         let below = dir.child("");
         let below = self.dirs.range(&below..).map(|(dir, _)| dir.as_str().strip_prefix(below.as_str()));
         let children = below.map_while(|name| name).filter(|name| !name.is_empty() && !name.contains('/'));
@@ -170,13 +173,12 @@ impl Tree {
 
     /// [`Store::stamp`].
     pub fn stamp(&self, dir: &Dir) -> Option<Stamp> {
-        let last = || self.stamps.get(dir).copied().unwrap_or(0);
-        self.dirs.contains_key(dir).then(|| Stamp::from_parts(0, last()))
+        self.dirs.get(dir).map(|dir| Stamp::from_parts(0, dir.changed))
     }
 
     /// [`Store::create`].
     pub fn create(&mut self, path: &Path, content: &[u8]) -> Created {
-        match self.changed([&path.dir]).get_mut(&path.dir) {
+        match self.change(&path.dir) {
             None => Created::NoDir,
             Some(names) if names.contains_key(&path.name) => Created::Taken,
             Some(names) => {
@@ -194,8 +196,10 @@ impl Tree {
         }
         let longer: Arc<[u8]> = content.iter().chain(line).copied().collect();
         // No name comes or goes, so no stamp changes.
-        for shared in self.dirs.values_mut().flat_map(Names::values_mut).filter(|it| Arc::ptr_eq(it, &content)) {
-            *shared = longer.clone();
+        let has_it = |dir: &&mut Arc<Directory>| dir.names.values().any(|other| Arc::ptr_eq(other, &content));
+        for dir in self.dirs.values_mut().filter(has_it) {
+            let contents = Arc::make_mut(dir).names.values_mut();
+            contents.filter(|other| Arc::ptr_eq(other, &content)).for_each(|other| *other = longer.clone());
         }
         Appended::Now(self.links(path).unwrap_or(0))
     }
@@ -203,7 +207,7 @@ impl Tree {
     /// [`Store::link`].
     pub fn link(&mut self, from: &Path, to: &Path) -> Linked {
         let source = self.content(from).cloned();
-        match (source, self.changed([&to.dir]).get_mut(&to.dir)) {
+        match (source, self.change(&to.dir)) {
             (Some(_), Some(names)) if names.contains_key(&to.name) => Linked::Taken,
             (Some(content), Some(names)) => {
                 names.insert(to.name.clone(), content);
@@ -221,9 +225,8 @@ impl Tree {
         if self.exists(to) {
             return Err(error("rename", &to.to_string(), StoreErrorKind::Other, "the new name was taken"));
         }
-        let dirs = self.changed([&from.dir, &to.dir]);
-        let content = dirs.get_mut(&from.dir).and_then(|names| names.remove(&from.name));
-        if let (Some(names), Some(content)) = (dirs.get_mut(&to.dir), content) {
+        let content = self.change(&from.dir).and_then(|names| names.remove(&from.name));
+        if let (Some(names), Some(content)) = (self.change(&to.dir), content) {
             names.insert(to.name.clone(), content);
         }
         Ok(Moved::Here)
@@ -231,10 +234,9 @@ impl Tree {
 
     /// [`Store::remove`].
     pub fn remove(&mut self, path: &Path) -> Result<Removed, StoreError> {
-        let dirs = self.changed([&path.dir]);
-        match dirs.get_mut(&path.dir).and_then(|names| names.remove(&path.name)) {
+        match self.change(&path.dir).and_then(|names| names.remove(&path.name)) {
             Some(_) => Ok(Removed::Now),
-            None if dirs.contains_key(&path.dir.child(&path.name)) => {
+            None if self.dirs.contains_key(&path.dir.child(&path.name)) => {
                 Err(error("remove", &path.to_string(), StoreErrorKind::WrongType, "it is a directory"))
             }
             None => Ok(Removed::Gone),
@@ -246,12 +248,13 @@ impl Tree {
         let Some((parent, name)) = dir.split() else { return Ok(Made::Taken) };
         match self.dirs.get(&parent) {
             None => Ok(Made::NoParent),
-            Some(names) if names.contains_key(name) => {
+            Some(parent) if parent.names.contains_key(name) => {
                 Err(error("make directory", dir.as_str(), StoreErrorKind::WrongType, "it is a file"))
             }
             Some(_) if self.dirs.contains_key(dir) => Ok(Made::Taken),
             Some(_) => {
-                self.changed([&parent, dir]).insert(dir.clone(), Names::new());
+                self.change(&parent);
+                self.dirs.insert(dir.clone(), Arc::new(Directory { changed: self.changes, ..Directory::default() }));
                 Ok(Made::Now)
             }
         }
@@ -264,25 +267,39 @@ impl Tree {
             (Some(names), _) if !names.is_empty() => DirRemoved::NotEmpty,
             (Some(_), parent) => {
                 let parent = parent.map_or_else(Dir::root, |(parent, _)| parent);
-                self.changed([&parent]).remove(dir);
-                self.stamps.remove(dir);
+                self.change(&parent);
+                self.dirs.remove(dir);
                 DirRemoved::Now
             }
         }
     }
 
-    /// The directories, of which these are to be changed.
-    fn changed<const N: usize>(&mut self, dirs: [&Dir; N]) -> &mut BTreeMap<Dir, Names> {
+    /// The names in a directory that is about to change; `None` if it is not there.
+    fn change(&mut self, dir: &Dir) -> Option<&mut BTreeMap<String, Arc<[u8]>>> {
         self.changes = self.changes.saturating_add(1);
-        self.stamps.extend(dirs.map(|dir| (dir.clone(), self.changes)));
-        &mut self.dirs
+        let dir = Arc::make_mut(self.dirs.get_mut(dir)?);
+        dir.changed = self.changes;
+        Some(&mut dir.names)
     }
 }
 
 impl Default for Tree {
     fn default() -> Tree {
-        let dirs = BTreeMap::from([(Dir::root(), Names::new())]);
-        Tree { dirs, changes: 0, stamps: BTreeMap::new() }
+        Tree { dirs: BTreeMap::from([(Dir::root(), Arc::default())]), changes: 0 }
+    }
+}
+
+impl PartialEq for Directory {
+    fn eq(&self, other: &Directory) -> bool {
+        self.names == other.names
+    }
+}
+
+impl Eq for Directory {}
+
+impl Hash for Directory {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names.hash(state);
     }
 }
 

@@ -21,6 +21,7 @@ mod transition;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use coord_core::entry::{Entry, Lease, Outcome as Ending, State};
 use coord_core::layout::Path;
@@ -38,7 +39,7 @@ pub(super) use reports::{chain, last_report};
 /// What is known of each task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Oracle {
-    lives: BTreeMap<TaskId, Life>,
+    lives: BTreeMap<TaskId, Arc<Life>>,
     /// How many leases there may be at once. Agents with different clocks count different leases, so this is for worlds
     /// in which all clocks are equal.
     pub limit: Option<usize>,
@@ -140,7 +141,7 @@ impl Oracle {
             if record_at(tree, &path).is_none() {
                 continue;
             }
-            let life = oracle.lives.entry(entry.id).or_default();
+            let life = oracle.life(entry.id);
             life.acknowledged = true;
             life.plan = Plan::of(tree, &path);
             life.last = Some(before_its_end(&path).map_or(path.name.clone(), |held| held.name()));
@@ -169,13 +170,13 @@ impl Oracle {
 
     /// The place of a task in the order in which tasks are claimed.
     pub fn place(&self, id: TaskId) -> (Reverse<i64>, Timestamp, TaskId) {
-        let entry = self.lives.get(&id).and_then(Life::last_entry).expect("a task that was seen");
+        let entry = self.lives.get(&id).and_then(|life| life.last_entry()).expect("a task that was seen");
         (Reverse(entry.priority), entry.created_at, id)
     }
 
     /// The tasks that can be claimed as they stand.
     pub fn claimable(&self) -> BTreeSet<TaskId> {
-        let waits = |life: &Life| {
+        let waits = |life: &Arc<Life>| {
             life.last_entry().is_some_and(|entry| matches!(entry.state, State::Ready { .. } | State::TimedOut { .. }))
         };
         self.lives.iter().filter(|(_, life)| waits(life)).map(|(id, _)| *id).collect()
@@ -212,7 +213,7 @@ impl Oracle {
     }
 
     fn life(&mut self, id: TaskId) -> &mut Life {
-        self.lives.entry(id).or_default()
+        Arc::make_mut(self.lives.entry(id).or_default())
     }
 
     /// The highest version that a task has.

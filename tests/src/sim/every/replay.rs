@@ -1,6 +1,7 @@
 //! An invocation is run again from its beginning, with the replies that it has had.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use coord_core::store::mem::Tree;
 use coord_core::store::{Flushed, Made, Stamp, StoreErrorKind};
@@ -13,7 +14,7 @@ use crate::sim::seeded_bug::answered;
 
 impl Space {
     /// How far an invocation comes with its replies.
-    pub(super) fn progress(&self, invocation: &Invocation, replies: &[Reply], tree: &Tree) -> Progress {
+    pub(super) fn progress(&self, invocation: &Invocation, replies: &Arc<Vec<Reply>>, tree: &Tree) -> Progress {
         let known = |known: &Known| known.get(invocation)?.get(replies).cloned();
         if let Some(progress) = known(&self.known.read().expect("no holder panics")) {
             return progress;
@@ -21,7 +22,7 @@ impl Space {
         let (progress, is_everywhere_so) = self.run(invocation, replies, tree);
         if is_everywhere_so {
             let mut known = self.known.write().expect("no holder panics");
-            known.entry(*invocation).or_default().insert(replies.to_vec(), progress.clone());
+            known.entry(*invocation).or_default().insert(replies.clone(), progress.clone());
         }
         progress
     }
@@ -59,6 +60,6 @@ impl Space {
             })
         };
         let answer = invocation.run(answered(self.scenario.bug, ask).ordering_names(self.scenario.orders_names));
-        (wanted.take().map_or(Progress::Over(answer), Progress::Wants), !looks.get())
+        (wanted.take().map_or(Progress::Over(answer), |call| Progress::Wants(Arc::new(call))), !looks.get())
     }
 }

@@ -1,12 +1,12 @@
 //! The states of a scenario, and the steps between them.
 
-use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use coord_core::TaskId;
 use coord_core::layout::Dir;
 use coord_core::name::Nonce;
 use coord_core::store::{Stamp, StoreErrorKind};
+use rustc_hash::FxHashMap;
 
 use super::{Kind, Scenario};
 use crate::sim::agent::{Answer, Invocation};
@@ -29,7 +29,7 @@ pub(super) struct Space {
 }
 
 /// How far each invocation comes with which replies, as far as that was found out.
-pub(super) type Known = HashMap<Invocation, HashMap<Vec<Reply>, Progress>>;
+pub(super) type Known = FxHashMap<Invocation, FxHashMap<Arc<Vec<Reply>>, Progress>>;
 
 /// Where everything stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,9 +50,9 @@ pub(super) struct Agent {
     /// How many it had run before.
     pub(super) given: u8,
     /// What it is doing, and the call that comes next.
-    pub(super) busy: Option<(Invocation, Call)>,
+    pub(super) busy: Option<(Invocation, Arc<Call>)>,
     /// The replies that it has had on this invocation, except those that never change.
-    pub(super) replies: Vec<Reply>,
+    pub(super) replies: Arc<Vec<Reply>>,
     /// The lease that it believes it has.
     pub(super) lease: Option<Nonce>,
 }
@@ -94,7 +94,7 @@ impl Now {
 /// How far an invocation comes with the replies that there are.
 #[derive(Clone, Debug)]
 pub(super) enum Progress {
-    Wants(Call),
+    Wants(Arc<Call>),
     Over(Answer),
 }
 
@@ -112,7 +112,7 @@ impl Space {
                 self.invocation(step.agent, agent, *kind, *clock)
             }
             (What::Die, Some(_)) => {
-                agent.replies.clear();
+                agent.replies = Arc::default();
                 return Ok(());
             }
             (what, Some((invocation, call))) => {
@@ -121,7 +121,7 @@ impl Space {
                     _ => now.world.call(&call, &invocation)?,
                 };
                 self.assert_not_constant(&call, &reply);
-                agent.replies.push(match what {
+                Arc::make_mut(&mut agent.replies).push(match what {
                     What::Repeat => repeated(&reply),
                     What::FailAfter => failed(StoreErrorKind::Other),
                     _ => reply.map(unstamped),
@@ -139,13 +139,15 @@ impl Space {
         let agent = &mut agents[agent];
         loop {
             match self.progress(&invocation, &agent.replies, &world.tree) {
-                Progress::Wants(call) if self.is_private(&call) => agent.replies.push(world.call(&call, &invocation)?),
+                Progress::Wants(call) if self.is_private(&call) => {
+                    Arc::make_mut(&mut agent.replies).push(world.call(&call, &invocation)?);
+                }
                 Progress::Wants(call) => {
                     agent.busy = Some((invocation, call));
                     return Ok(());
                 }
                 Progress::Over(answer) => {
-                    agent.replies.clear();
+                    agent.replies = Arc::default();
                     if let Answer::Claimed(_, _, nonce) = answer {
                         agent.lease = Some(nonce);
                     }

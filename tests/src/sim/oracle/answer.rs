@@ -1,5 +1,7 @@
 //! An agent was told what came of its invocation: whether that is so.
 
+use std::sync::Arc;
+
 use coord_core::entry::{Outcome as Ending, State};
 use coord_core::name::Nonce;
 use coord_core::store::mem::Tree;
@@ -19,7 +21,7 @@ impl Oracle {
                 let key = self.lives.get(&id).and_then(|life| life.plan.key.as_ref());
                 expect(key.is_some(), Invariant::OneForAKey, || format!("{invocation} was told of {id}"))?;
                 // Under its first name it has been there as it is since it was enqueued.
-                let expired = self.lives.get(&id).and_then(Life::last_entry).is_some_and(|entry| {
+                let expired = self.lives.get(&id).and_then(|life| life.last_entry()).is_some_and(|entry| {
                     entry.version == 1
                         && matches!(entry.state, State::Ready { pending_until, .. } if pending_until <= invocation.now)
                 });
@@ -39,7 +41,7 @@ impl Oracle {
                 Ok(())
             }
             Answer::Claimed(id, generation, nonce) => {
-                let life = self.lives.entry(id).or_default();
+                let life = self.life(id);
                 let mine = life.own_lease(invocation, nonce);
                 expect(life.leases.get(&generation) == Some(&mine), Invariant::OneHolder, || {
                     format!("{invocation} was granted generation {generation}, but its lease is another")
@@ -98,7 +100,7 @@ impl Oracle {
 
     /// How many leases run of which their holders were told.
     fn leases_told(&self, now: Timestamp) -> usize {
-        let held = |life: &&Life| {
+        let held = |life: &&Arc<Life>| {
             life.last_entry().is_some_and(|entry| match &entry.state {
                 State::Claimed(lease) | State::Cancelling(lease) => {
                     lease.expires_at > now && life.told.contains(&entry.generation)
@@ -137,7 +139,7 @@ impl Oracle {
             Operation::Retry(_) => {
                 // One that was removed before anybody renamed it is not put back.
                 let stayed = |life: &Life, version| life.purged && life.version() <= version;
-                let was_put_back = |life: &Life| {
+                let was_put_back = |life: &Arc<Life>| {
                     life.put_back_by.is_some_and(|(by, version)| by == invocation.nonce && !stayed(life, version))
                 };
                 let told = !self.lives.get(&id).is_some_and(was_put_back);

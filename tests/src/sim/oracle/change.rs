@@ -1,5 +1,7 @@
 //! A store operation changed a name: what that means for the task that the name is of.
 
+use std::sync::Arc;
+
 use coord_core::TaskId;
 use coord_core::entry::State;
 use coord_core::layout::{self, Path};
@@ -42,7 +44,7 @@ impl Oracle {
         let before = gone.and_then(|path| Some((path, in_state_dir(path)?)));
         let after = come.and_then(|path| Some((path, in_state_dir(path)?)));
         let Some(id) = before.iter().chain(&after).map(|(_, entry)| entry.id).next() else { return Ok(()) };
-        let life = self.lives.entry(id).or_default();
+        let life = self.life(id);
         if let Some((path, _)) = &before {
             life.entries.remove(*path);
         }
@@ -129,7 +131,7 @@ impl Oracle {
             let came_late = !life.acknowledged || life.gone.contains(&id);
             expect(!waits || came_late, invariant, || format!("{id} is removed, and {child} waits for it"))?;
             if waits {
-                life.gone.insert(id);
+                Arc::make_mut(life).gone.insert(id);
             }
         }
         Ok(())

@@ -4,8 +4,8 @@ use coord_core::entry::{Entry, Outcome as Ending, State};
 use coord_core::task::IfParentFails;
 use coord_core::{TaskId, Timestamp};
 
+use super::Oracle;
 use super::invariant::{Broken, Invariant, expect};
-use super::{Life, Oracle};
 
 impl Oracle {
     /// What must hold when all agents are at rest and the directory was swept: nobody waits for what has happened.
@@ -25,9 +25,9 @@ impl Oracle {
     pub fn awake(&self) -> Result<(), Broken> {
         for (id, life) in &self.lives {
             let Some(Entry { state: State::Blocked { on }, .. }) = life.last_entry() else { continue };
-            let over = !self.lives.get(&on).is_some_and(Life::is_alive);
+            let over = !self.lives.get(&on).is_some_and(|life| life.is_alive());
             // One such parent is enough: the task is not to run, even if the others complete.
-            let ended = |parent: &&TaskId| !self.lives.get(*parent).is_some_and(Life::is_alive);
+            let ended = |parent: &&TaskId| !self.lives.get(*parent).is_some_and(|life| life.is_alive());
             // A parent may have been put back since an earlier end.
             let last_forbids =
                 |parent: &TaskId| self.ends_of(*parent).last().is_some_and(|end| end.forbids(&life.plan, *parent));
