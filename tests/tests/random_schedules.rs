@@ -1,6 +1,6 @@
 //! Random schedules of four agents on up to six tasks keep every invariant: 20,000 with everything that agents do, and
-//! some more around what makes a task appear. With `MUSE_THOROUGH=1` there are five times as many; `MUSE_SCHEDULES` is
-//! another number.
+//! some more around what makes a task appear. Smaller schedules run first, so that what can break in one is shown in
+//! one. With `MUSE_THOROUGH=1` there are five times as many; `MUSE_SCHEDULES` is another number.
 
 use std::env;
 

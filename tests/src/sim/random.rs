@@ -21,11 +21,27 @@ use super::call::Call;
 use super::seeded_bug::{SeededBug, answered};
 use super::world::World;
 
-/// How many agents, and how many invocations each.
-const AGENTS: (usize, u64) = (4, 5);
+/// How much happens in a schedule.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    agents: usize,
+    invocations_each: u64,
+}
+
+impl Size {
+    const fn new(agents: usize, invocations_each: u64) -> Size {
+        Size { agents, invocations_each }
+    }
+}
+
+/// The sizes of the schedules, the smallest first: what can break in a small one is shown in a small one.
+const SIZES: [Size; 4] = [Size::new(2, 2), Size::new(2, 3), Size::new(3, 3), Size::new(4, 5)];
 
 /// The same where agents ask for the same keys.
-const AGENTS_WITH_KEYS: (usize, u64) = (8, 3);
+const SIZES_WITH_KEYS: [Size; 4] = [Size::new(2, 2), Size::new(3, 2), Size::new(4, 3), Size::new(8, 3)];
+
+/// For so many schedules of the largest size there is one of each smaller size.
+const ONE_SMALL_ONE_IN: usize = 10;
 
 /// How many tasks there are at most; half of them are there from the beginning.
 const TASKS: u16 = 6;
@@ -70,24 +86,39 @@ pub struct Tally {
     refusals: AtomicU64,
 }
 
-/// Runs so many schedules. Panics at the first that breaks an invariant, having printed it; `shuttle` prints below that
-/// how to run it again.
+/// Runs so many schedules, and smaller ones before. Panics at the first that breaks an invariant, having printed it;
+/// `shuttle` prints below that how to run it again.
 pub fn explore(choice: Choice, mix: Mix, schedules: usize, seed: u64, bug: Option<SeededBug>) -> Arc<Tally> {
     let tally = Arc::new(Tally::default());
+    let [small @ .., largest] = mix.sizes();
+    for size in small {
+        explore_size(choice, mix, size, schedules.div_ceil(ONE_SMALL_ONE_IN), seed, bug, &tally);
+    }
+    explore_size(choice, mix, largest, schedules, seed, bug, &tally);
+    tally
+}
+
+fn explore_size(
+    choice: Choice,
+    mix: Mix,
+    size: Size,
+    schedules: usize,
+    seed: u64,
+    bug: Option<SeededBug>,
+    tally: &Arc<Tally>,
+) {
     let mut config = Config::new();
     config.stack_size = STACK_BYTES;
     let counting = tally.clone();
-    let schedule = move || one_schedule(mix, bug, &counting);
+    let schedule = move || one_schedule(mix, size, bug, &counting);
     match choice {
         Choice::Uniform => Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(schedule),
         Choice::Priorities => Runner::new(PctScheduler::new_from_seed(seed, 4, schedules), config).run(schedule),
     };
-    tally
 }
 
-fn one_schedule(mix: Mix, bug: Option<SeededBug>, tally: &Arc<Tally>) {
+fn one_schedule(mix: Mix, size: Size, bug: Option<SeededBug>, tally: &Arc<Tally>) {
     let mut world = World::new();
-    let (agents, _) = mix.agents();
     for number in 0..TASKS / 2 {
         let enqueue = invocation(0, enqueue(number), 0, 0xe0 + u64::from(number), None);
         world.run(&enqueue).unwrap_or_else(|broken| panic!("{broken}"));
@@ -96,9 +127,9 @@ fn one_schedule(mix: Mix, bug: Option<SeededBug>, tally: &Arc<Tally>) {
     let stage = Arc::new(Mutex::new(stage));
     let live = |agent| {
         let (stage, tally) = (stage.clone(), tally.clone());
-        thread::spawn(move || live(agent, mix, bug, &stage, &tally))
+        thread::spawn(move || live(agent, size, bug, &stage, &tally))
     };
-    let agents: Vec<_> = (0..agents).map(live).collect();
+    let agents: Vec<_> = (0..size.agents).map(live).collect();
     agents.into_iter().for_each(|agent| agent.join().expect("an agent that fails ends the schedule"));
     let mut stage = stage.lock().expect("nobody else is left");
     let end = stage.world.heal(LATER).and_then(|()| stage.world.drain(LATER)).and_then(|()| stage.world.heal(LATER));
@@ -110,7 +141,7 @@ fn one_schedule(mix: Mix, bug: Option<SeededBug>, tally: &Arc<Tally>) {
 
 /// An agent's life: one invocation after the other, each by another clock and with another mishap or none. Its queue
 /// keeps its cache until it dies. Every other agent knows that the medium orders names, and ends tasks by one flush.
-fn live(agent: usize, mix: Mix, bug: Option<SeededBug>, stage: &Mutex<Stage>, tally: &Tally) {
+fn live(agent: usize, size: Size, bug: Option<SeededBug>, stage: &Mutex<Stage>, tally: &Tally) {
     let mut lease: Option<(TaskId, Nonce)> = None;
     let at_hand: RefCell<Option<(Invocation, PlannedMishap)>> = RefCell::default();
     let calls = Cell::new(0);
@@ -121,7 +152,7 @@ fn live(agent: usize, mix: Mix, bug: Option<SeededBug>, stage: &Mutex<Stage>, ta
         stage.lock().expect("agents do not panic").call(invocation, call, planned.at(calls.get()))
     };
     let mut queue = None;
-    for _ in 0..mix.agents().1 {
+    for _ in 0..size.invocations_each {
         let invocation = stage.lock().expect("agents do not panic").next_invocation(agent, lease);
         let planned = PlannedMishap::draw(invocation.operation);
         at_hand.replace(Some((invocation, planned)));
@@ -152,9 +183,8 @@ fn live(agent: usize, mix: Mix, bug: Option<SeededBug>, stage: &Mutex<Stage>, ta
 }
 
 impl Mix {
-    /// How many agents there are, and how many invocations each has.
-    fn agents(self) -> (usize, u64) {
-        if matches!(self, Mix::Keys) { AGENTS_WITH_KEYS } else { AGENTS }
+    fn sizes(self) -> [Size; 4] {
+        if matches!(self, Mix::Keys) { SIZES_WITH_KEYS } else { SIZES }
     }
 }
 
