@@ -53,9 +53,7 @@ impl Swept {
     pub(super) fn leaves_more(&self) -> bool {
         self.is_cut && self.moved > 0
     }
-}
 
-impl Swept {
     /// Both.
     fn and(self, other: Swept) -> Swept {
         Swept {
@@ -68,7 +66,7 @@ impl Swept {
     /// When to sweep again: the later the longer a sweep takes, and soon if it has left something that is due.
     fn next_sweep(self, began: Timestamp, now: Timestamp) -> Timestamp {
         let (took, longest) = (now.micros_since(began), *limits::SWEEP_MICROS.end());
-        let pause = match self.leaves_more() && self.moved > 0 {
+        let pause = match self.leaves_more() {
             true => took.saturating_mul(limits::SWEEP_PAUSE_IF_DUE).max(limits::SWEEP_MICROS_IF_DUE),
             false => took
                 .saturating_mul(limits::SWEEP_PAUSE)
