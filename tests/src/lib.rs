@@ -17,6 +17,7 @@
 
 pub mod damage;
 mod log;
+mod medians;
 mod mounted;
 mod past;
 pub mod power_cut;
@@ -39,6 +40,7 @@ use mimalloc::MiMalloc;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use medians::medians;
 pub use mounted::Mounted;
 pub use past::Past;
 pub use process::{Call, Outcome, Running};

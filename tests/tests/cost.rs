@@ -1,145 +1,10 @@
-//! What a command costs as a whole process, as ratios measured side by side in one run.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+//! What a command costs as a whole process, as a ratio measured in turn in one run.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::cell::Cell;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use coord_core::name::QueueName;
-use coord_core::queue::{Batch, Cancelling, ClaimRequest, NewTask, Plan, Start, Thoroughness};
-use coord_core::transition::IfHeld;
-use coord_core::{JsonObject, Queue, TaskId};
-use coord_store::{DirStore, Handle, Sync};
-use coord_tests::{Repo, micros};
-use muse_cli::host;
-
-#[test]
-fn a_claim_costs_the_same_on_few_and_on_a_hundred_thousand_tasks() {
-    let many = Repo::new();
-    fill(&many, 100_000);
-    assert_claims_cost_as_on_few_tasks(&many, "pending");
-}
-
-#[test]
-fn a_claim_costs_the_same_beside_a_hundred_thousand_tasks_that_cannot_be_claimed() {
-    for kind in ["scheduled", "blocked", "ended"] {
-        let repo = Repo::new();
-        fill_with(&repo, kind, 100_000);
-        fill(&repo, A_FEW);
-        assert_claims_cost_as_on_few_tasks(&repo, kind);
-    }
-}
-
-#[test]
-fn a_claim_costs_the_same_whatever_another_queue_holds() {
-    for (kind, many) in [("dependants that are woken", 10_000), ("live leases", 2_000), ("priorities", 3_000)] {
-        assert_claims_cost_as_beside_nothing(kind, many);
-    }
-}
-
-/// The same with what it takes minutes to make and to remove: `cargo xtask test -- --test cost -- --ignored
-/// --nocapture`.
-#[test]
-#[ignore = "takes minutes"]
-fn a_claim_costs_the_same_whatever_another_queue_holds_however_much_that_is() {
-    for (kind, many) in [("dependants that are woken", 100_000), ("live leases", 8_000), ("priorities", 60_000)] {
-        assert_claims_cost_as_beside_nothing(kind, many);
-    }
-}
-
-/// A claim of one queue, as a whole process, beside another queue that holds something, and beside one that holds
-/// nothing. Of each lease of ten seconds at least 95 % are left when the process has ended.
-fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
-    const ROUNDS: usize = 61;
-    let repos = [0, many].map(|many| {
-        let repo = Repo::new();
-        fill_another(&repo, kind, many);
-        let queue = open(&repo);
-        enqueue(&queue, (0..ROUNDS + 10).map(|number| of_queue("mine", new_task(number, Plan::default()))).collect());
-        queue.limit_in_flight(&"rare".parse().unwrap(), Some(1), &host::turn().unwrap()).unwrap();
-        repo
-    });
-    let least_left = Cell::new(f64::INFINITY);
-    let claim = |repo: &Repo| {
-        let call =
-            repo.coord_call("claim --run-id agent --queue mine --claim-ttl 10 --json").env("MUSE_COORD_SYNC", "off");
-        let began = Instant::now();
-        let claimed = call.run().succeeded();
-        let took = began.elapsed();
-        let left = micros(&claimed.text_of("expires_at")) - i64::try_from(host::now().micros()).unwrap();
-        least_left.set(least_left.get().min(left as f64 / 1e6));
-        took
-    };
-    let [beside_nothing, beside_many] = medians(ROUNDS, [&|| claim(&repos[0]), &|| claim(&repos[1])]);
-    let (ratio, left) = (beside_many / beside_nothing, least_left.get());
-    report(&format!(
-        "claim of another queue beside {many} {kind}: {:.2} ms, {ratio:.2}x; of 10 s at least {left:.2} s were left",
-        beside_many * 1e3
-    ));
-    assert!(ratio <= 1.3, "{kind}: {ratio}");
-    assert!(left >= 9.5, "{kind}: {left} s");
-}
-
-/// Puts so many of something into the queue `evil`.
-fn fill_another(repo: &Repo, kind: &str, many: usize) {
-    let queue = open(repo);
-    let evil = |number: usize, plan: Plan| of_queue("evil", new_task(number, plan));
-    match kind {
-        "dependants that are woken" => {
-            let parent = enqueue(&queue, vec![evil(0, Plan::default())])[0];
-            let after = || Plan { after: vec![parent], ..Plan::default() };
-            enqueue(&queue, (0..many).map(|number| evil(number, after())).collect());
-            // Wakes some of them, and leaves the others to the sweeps.
-            queue
-                .cancel(parent, Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse), &host::turn().unwrap())
-                .unwrap();
-        }
-        "live leases" => {
-            enqueue(&queue, (0..many).map(|number| evil(number, Plan::default())).collect());
-            let request = ClaimRequest::any("filler".parse().unwrap(), 86_400);
-            (0..many).for_each(|_| {
-                let claim = queue.claim(&request, Thoroughness::Full, &host::turn().unwrap()).unwrap();
-                assert!(claim.claimed.is_some());
-            });
-        }
-        _ => {
-            let of_priority = |number: usize| NewTask {
-                priority: 1_000 + i64::try_from(number).unwrap(),
-                ..evil(number, Plan::default())
-            };
-            enqueue(&queue, (0..many).map(of_priority).collect());
-        }
-    }
-}
-
-fn of_queue(queue: &str, new: NewTask) -> NewTask {
-    NewTask { queue: queue.parse().unwrap(), ..new }
-}
-
-/// As many tasks as are claimed, and some more.
-const A_FEW: usize = 50;
-
-/// A claim as a whole process, against one on a few tasks and nothing else. Nothing is done between the claims, for
-/// that would be measured along with them, in what it leaves in the caches.
-fn assert_claims_cost_as_on_few_tasks(many: &Repo, kind: &str) {
-    const ROUNDS: usize = 41;
-    let few = Repo::new();
-    fill(&few, A_FEW);
-    let claim = |repo: &Repo| {
-        let call = repo.coord_call("claim --run-id agent --json").env("MUSE_COORD_SYNC", "off");
-        let began = Instant::now();
-        call.run().succeeded();
-        began.elapsed()
-    };
-    let [on_few, on_many] = medians(ROUNDS, [&|| claim(&few), &|| claim(many)]);
-    let ratio = on_many / on_few;
-    report(&format!(
-        "claim: {:.2} ms on a few pending tasks, {:.2} ms beside 100,000 {kind}: {ratio:.2}x",
-        on_few * 1e3,
-        on_many * 1e3
-    ));
-    assert!(ratio <= 1.3, "{kind}: {ratio}");
-}
+use coord_tests::{Repo, medians, report};
 
 #[test]
 fn listing_an_empty_queue_takes_at_most_three_times_a_native_hello_world() {
@@ -156,87 +21,16 @@ fn listing_an_empty_queue_takes_at_most_three_times_a_native_hello_world() {
         }],
     );
     let ratio = tasks / hello;
-    report(&format!("tasks on an empty queue: {:.2} ms, hello world: {:.2} ms: {ratio:.2}x", tasks * 1e3, hello * 1e3));
+    report(format_args!(
+        "tasks on an empty queue: {:.2} ms, hello world: {:.2} ms: {ratio:.2}x",
+        tasks * 1e3,
+        hello * 1e3
+    ));
     assert!(ratio <= 3.0, "{ratio}");
-}
-
-/// Enqueues so many tasks one by one by the library, unsynced, which is faster than as many processes. A batch would be
-/// faster still, and leave more names at the head of the queue: `docs/benchmarks.md` has that.
-fn fill(repo: &Repo, tasks: usize) {
-    let queue = open(repo);
-    for number in 0..tasks {
-        queue.enqueue(new_task(number, Plan::default()), &host::turn().unwrap()).unwrap();
-    }
-}
-
-/// Enqueues so many tasks that cannot be claimed: scheduled over a day, blocked on a hundred others, or ended.
-fn fill_with(repo: &Repo, kind: &str, tasks: usize) {
-    let queue = open(repo);
-    let later = |i: usize| Plan { start: Start::After(86_400 + i64::try_from(i % 86_400).unwrap()), ..Plan::default() };
-    let parents = enqueue(&queue, (0..100).map(|i| new_task(i, later(0))).collect());
-    let plan = |i: usize| match kind {
-        "scheduled" => later(i),
-        "blocked" => Plan { after: vec![parents[i % 100]], ..Plan::default() },
-        _ => Plan::default(),
-    };
-    let ids = enqueue(&queue, (0..tasks).map(|i| new_task(i, plan(i))).collect());
-    if kind == "ended" {
-        for id in ids {
-            let by = Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse);
-            queue.cancel(id, by, &host::turn().unwrap()).unwrap();
-        }
-    }
-}
-
-fn open(repo: &Repo) -> Queue<DirStore> {
-    std::fs::create_dir_all(repo.coordination("")).unwrap();
-    Queue::open(DirStore::new(Handle::open(&repo.coordination("")).unwrap(), Sync::Off)).unwrap()
-}
-
-fn enqueue(queue: &Queue<DirStore>, tasks: Vec<NewTask>) -> Vec<TaskId> {
-    let (mut batch, mut ids) = (Batch::new(tasks), Vec::new());
-    while let Some(step) = batch.step(queue, &host::turn().unwrap()).unwrap() {
-        ids.extend(step.into_iter().map(|enqueued| enqueued.task.id));
-    }
-    ids
-}
-
-fn new_task(number: usize, plan: Plan) -> NewTask {
-    NewTask {
-        title: format!("task {number}").parse().unwrap(),
-        priority: 0,
-        queue: QueueName::default_queue(),
-        ttl_seconds: 86_400,
-        created_by: "filler".parse().unwrap(),
-        tags: Vec::new(),
-        plan,
-        payload: JsonObject::parse(r#"{"file":"src/lib.rs"}"#).unwrap(),
-    }
 }
 
 fn timed(command: &mut Command) -> Duration {
     let began = Instant::now();
     assert!(command.output().unwrap().status.success());
     began.elapsed()
-}
-
-/// The medians, in seconds, of two things measured in turn; one measurement of anything runs at a time.
-fn medians(rounds: usize, measured: [&dyn Fn() -> Duration; 2]) -> [f64; 2] {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock();
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..rounds {
-        for (times, measure) in times.iter_mut().zip(measured) {
-            times.push(measure());
-        }
-    }
-    times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2].as_secs_f64()
-    })
-}
-
-#[expect(clippy::print_stderr, reason = "measured figures are for whoever reads the test's log")]
-fn report(line: &str) {
-    eprintln!("{line}");
 }
