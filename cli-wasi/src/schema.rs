@@ -10,30 +10,24 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use crate::output::{Answer, Envelope, Failure};
+use crate::output::{Envelope, Failure};
+
+/// A type's schema. What is built around it is compiled once, not once for each type.
+type TypeSchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// The schema of what a command answers: its answer or an error, each in the envelope.
-pub fn of<T: Answer>(command: &str) -> Schema {
-    either(command, |generator| enveloped::<T>("answer", [0, 1], generator))
-}
-
-/// The same of an answer that is printed element by element, and has no type of its own.
-pub fn of_list<T: JsonSchema>(command: &str) -> Schema {
-    either(command, |generator| enveloped::<T>("answer", [0, 1], generator))
+pub fn of<T: JsonSchema>(command: &str) -> Schema {
+    either(command, |generator| answer(Envelope::<T>::json_schema, generator))
 }
 
 /// The schema of each line of a command that prints lines, which stand in no envelope, or of an error, which does.
 pub fn of_line<T: JsonSchema>(command: &str) -> Schema {
-    either(command, |generator| {
-        let mut line = T::json_schema(generator);
-        line.insert("title".to_string(), "line".into());
-        line
-    })
+    either(command, |generator| titled("line", T::json_schema(generator)))
 }
 
 /// The schema of the answer that a command will give, in the envelope, for what chooses from it.
 pub fn of_answer<T: JsonSchema>() -> Schema {
-    alone(|generator| enveloped::<T>("answer", [0, 1], generator))
+    alone(|generator| answer(Envelope::<T>::json_schema, generator))
 }
 
 /// The same of the lines of a command that prints lines.
@@ -41,17 +35,17 @@ pub fn of_each_line<T: JsonSchema>() -> Schema {
     alone(T::json_schema)
 }
 
-fn alone(answer: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Schema {
+fn alone(answer: TypeSchema) -> Schema {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = answer(&mut generator);
     schema.insert("$defs".to_string(), generator.take_definitions(true).into());
     schema
 }
 
-fn either(command: &str, answer: impl FnOnce(&mut SchemaGenerator) -> Schema) -> Schema {
+fn either(command: &str, answer: TypeSchema) -> Schema {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let answer = answer(&mut generator);
-    let failure = enveloped::<Failure>("error", [1, 2], &mut generator);
+    let failure = enveloped("error", [1, 2], Envelope::<Failure>::json_schema(&mut generator));
     let mut schema = json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("muse coord {command} --json"),
@@ -64,15 +58,23 @@ fn either(command: &str, answer: impl FnOnce(&mut SchemaGenerator) -> Schema) ->
     schema
 }
 
-/// The envelope around `T`. By the exit codes a program tells an error from an answer with an `error` of its own, such
-/// as that of `fail-task`.
-fn enveloped<T: JsonSchema>(title: &str, codes: [u8; 2], generator: &mut SchemaGenerator) -> Schema {
-    let mut schema = Envelope::<T>::json_schema(generator);
+fn answer(envelope: TypeSchema, generator: &mut SchemaGenerator) -> Schema {
+    enveloped("answer", [0, 1], envelope(generator))
+}
+
+/// An envelope. By the exit codes a program tells an error from an answer with an `error` of its own, such as that of
+/// `fail-task`.
+fn enveloped(title: &str, codes: [u8; 2], envelope: Schema) -> Schema {
+    let mut schema = titled(title, envelope);
     schema.remove("description");
-    schema.insert("title".to_string(), title.into());
     if let Some(code) = schema.pointer_mut("/properties/exit_code") {
         *code = json!({"enum": codes});
     }
+    schema
+}
+
+fn titled(title: &str, mut schema: Schema) -> Schema {
+    schema.insert("title".to_string(), title.into());
     schema
 }
 

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::answer::queue_settings::SettingsAnswer;
 use crate::answer::released::ReleaseAnswer;
-use crate::output::Answer;
 use crate::schema;
 
 /// A command and the schema of its answer.
@@ -33,7 +32,7 @@ pub const ANSWERS: [Described; 22] = [
     Described::new::<cancel_task::CancelTaskAnswer>("cancel-task"),
     Described::new::<retry::RetryAnswer>("retry"),
     Described::new::<show::ShowAnswer>("show"),
-    Described::list::<tasks::TasksAnswer>("tasks"),
+    Described::new::<tasks::TasksAnswer>("tasks"),
     Described::new::<wait::WaitAnswer>("wait"),
     Described::lines::<watch::WatchLine>("watch"),
     Described::new::<stats::StatsAnswer>("stats"),
@@ -48,12 +47,8 @@ pub const ANSWERS: [Described; 22] = [
 ];
 
 impl Described {
-    const fn new<T: Answer>(command: &'static str) -> Described {
+    const fn new<T: JsonSchema>(command: &'static str) -> Described {
         Described { command, schema: schema::of::<T> }
-    }
-
-    const fn list<T: JsonSchema>(command: &'static str) -> Described {
-        Described { command, schema: schema::of_list::<T> }
     }
 
     const fn lines<T: JsonSchema>(command: &'static str) -> Described {
