@@ -39,5 +39,5 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Re
     } else {
         "↩️  Task released"
     };
-    Ok(Answered { answer: ReleaseAnswer::new(released.into(), heading, &queue), warnings: Vec::new() })
+    Ok(Answered { answer: ReleaseAnswer::new(released, heading, &queue), warnings: Vec::new() })
 }
