@@ -12,7 +12,8 @@ use serde_json::json;
 
 use crate::output::{Envelope, Failure};
 
-/// A type's schema. What is built around it is compiled once, not once for each type.
+/// Describes a type. It is a plain function, so the compiler builds what surrounds a schema once, not once for each
+/// type.
 type TypeSchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// The schema of what a command answers: its answer or an error, each in the envelope.

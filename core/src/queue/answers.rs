@@ -1,5 +1,5 @@
-//! The answers about a task's record, its reports or many tasks, made of what the operations return.
-//! The other operations return their answer itself.
+//! The answers about a task's record, its reports or many tasks, made of what the operations return. The other
+//! operations return their answer itself.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -146,7 +146,7 @@ impl From<queue::Change> for Change {
 }
 
 /// These reports, as answers give them.
-pub fn reports(reports: Vec<queue::Report>) -> Vec<Report> {
+fn reports(reports: Vec<queue::Report>) -> Vec<Report> {
     reports.into_iter().map(Report::from).collect()
 }
 
