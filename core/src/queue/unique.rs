@@ -109,8 +109,15 @@ impl<S: Store> Queue<S> {
     /// retried task asks again, since others may have seen that it had ended.
     pub(super) fn take_key(&self, task: &Task, again: Option<Again>, turn: &Turn<'_>) -> Result<Keyed, Error> {
         let Some(dir) = key_of(task) else { return Ok(Keyed::Held) };
+        let mut made: Option<u64> = None;
         for _ in 0..limits::RACES {
             let key = self.key(dir.clone())?;
+            // It was the highest when this call made it: a lower one is not free again before so many have come. The
+            // maker of the next one has gone on with this task, and it may have ended since.
+            if made.is_some_and(|number| key.last() < number.saturating_add(limits::KEY_NUMBERS_KEPT)) {
+                self.remove_old_holders(&key)?;
+                return Ok(Keyed::Held);
+            }
             let holder = self.holder_of(&key)?;
             if holder
                 .as_ref()
@@ -130,7 +137,8 @@ impl<S: Store> Queue<S> {
             content.push(b'\n');
             self.make_key_durable(&dir)?;
             // CM-14: if the agent dies from here on, the next agent that asks for the key goes on with the task.
-            self.tree.publish(&layout::key_holder(&dir, key.last() + 1), &content, turn)?;
+            let number = key.last() + 1;
+            made = self.tree.publish(&layout::key_holder(&dir, number), &content, turn)?.then_some(number);
         }
         Err(Error::Contended)
     }
