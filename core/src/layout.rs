@@ -36,11 +36,13 @@
 //! way to the head of a queue has more than 128 of them (four above a year of backlog) and a burst of 20,000 tasks a
 //! second leaves 164 in a time bucket.
 
+mod keys;
 mod priority;
 mod timed;
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use crate::entry::{Entry, Holder, State};
 use crate::id::TaskId;
@@ -54,6 +56,7 @@ use crate::time_index::Time;
 pub(crate) use crate::time_index::deadline_digits;
 
 pub use crate::path::{Dir, Path};
+pub use keys::{due_at, place_of, task_of};
 pub use timed::{TimedDir, ready_bucket, scheduled_bucket};
 
 /// The directories in the root, which are there before `format.json` is.
@@ -340,11 +343,17 @@ pub fn parse_deadline(name: &str) -> Option<(Timestamp, TaskId)> {
 
 /// The shard of a state directory where `id` can be.
 pub fn shard_of(whole: StateDir, id: TaskId) -> Dir {
-    let digits = match whole {
-        StateDir::Claimed => 1,
-        StateDir::Blocked | StateDir::Done => 2,
-    };
-    state_dir(whole).child(&id.fan_out(digits))
+    state_dir(whole).child(&id.fan_out(digits_of(whole)))
+}
+
+fn digits_of(whole: StateDir) -> usize {
+    if whole == StateDir::Claimed { 1 } else { 2 }
+}
+
+/// Every shard of a state directory that there may be.
+pub fn shards(whole: StateDir) -> Vec<Dir> {
+    let (dir, digits) = (state_dir(whole), digits_of(whole));
+    (0..1_u32 << (4 * digits)).map(|number| dir.child(&format!("{number:0digits$x}"))).collect()
 }
 
 /// The directories that a task comes to in its life and that are sorted by its id.

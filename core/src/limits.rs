@@ -210,6 +210,23 @@ pub const GENERATION_CREDIBLE: u32 = GENERATION / 2;
 /// means that another agent got something done, so only a storm on one single task can reach it.
 pub const RACES: usize = 1_000;
 
+/// Longest first line that comes with the name of its file, in bytes, from a medium with fused operations. A longer one
+/// is read when it is asked for.
+pub const LINE_BYTES_SEEN: usize = 8_192;
+
+/// How many entries a claim reads at the head of the queue in one trip.
+pub const HEAD_ENTRIES: usize = 16;
+
+/// How many of them it tries in one trip, of which it gets one.
+pub const CANDIDATES: usize = 8;
+
+/// How many shards of `blocked/` a sweep reads in one trip.
+pub const SHARDS_PER_TRIP: usize = 8;
+
+/// How many entries a walk through `ready/` or `scheduled/` reads in one trip, after the first, and how many names that
+/// are due a sweep reads.
+pub const ENTRIES_PER_TRIP: usize = 256;
+
 /// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
 pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
 

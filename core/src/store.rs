@@ -1,8 +1,9 @@
-//! The queue's interface to a filesystem: sixteen operations on files in directories.
+//! The queue's interface to a filesystem: seventeen operations on files in directories.
 //!
 //! The trait is the seam between the protocol and the world. Its reference implementation is [`mem::MemStore`]; the
 //! conformance suite (feature `conformance`) tests any implementation. There are no paths of an operating system here
-//! and no handles, so that an engine with ordered keys and a compare-and-swap could stand behind it too.
+//! and no handles, so that an engine with ordered keys and a compare-and-swap can stand behind it, too. One that is far
+//! away has [`fused`] operations, which take several of these in one trip.
 //!
 //! Every implementation guarantees:
 //! - an operation has taken effect for everybody when it returns, and is atomic for every reader;
@@ -19,8 +20,10 @@ use crate::path::{Dir, Path};
 use crate::sorted;
 use crate::time::Timestamp;
 
+pub mod by_calls;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod fused;
 pub mod mem;
 
 /// A directory tree that many agents change at once.
@@ -115,6 +118,11 @@ pub trait Store {
     /// Makes the names in a directory durable. If the directory is gone, this syncs the nearest existing one above it:
     /// with the removal, an ordered journal has written the earlier content.
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError>;
+
+    /// The operations that take several of these in one trip, if the medium has them.
+    fn fused(&self) -> Option<&dyn fused::Fused> {
+        None
+    }
 }
 
 /// Leaves of a content what is up to the end of its first line.

@@ -3,6 +3,7 @@
 //!
 //! Its methods are short sequences of store steps. Each may be interrupted at any point.
 
+mod ahead;
 mod cache;
 mod choose;
 mod every;
@@ -10,6 +11,7 @@ mod files;
 mod find;
 mod head;
 mod located;
+mod looked;
 mod marks;
 mod opening;
 mod overflow;
@@ -33,12 +35,15 @@ use crate::layout;
 use crate::path::Dir;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
+use ahead::Ahead;
 use cache::Cache;
 
+pub(crate) use ahead::{AtWork, due};
 pub(crate) use every::Seen;
 pub(crate) use find::{LOOKS, places_to_wait};
 pub(crate) use head::Search;
 pub(crate) use located::Located;
+pub(crate) use looked::head_of;
 pub(crate) use marks::Marked;
 pub(crate) use quarantined::Quarantine;
 pub(crate) use records::Decoded;
@@ -56,6 +61,7 @@ pub(crate) struct Tree<S> {
     store: S,
     formatted: Cell<bool>,
     cache: RefCell<Cache>,
+    ahead: RefCell<Ahead>,
 }
 
 impl<S: Store> Tree<S> {
@@ -73,7 +79,7 @@ impl<S: Store> Tree<S> {
     /// only its own content is lost. Every walk over names uses this. Only code that must be sure of one task asks the
     /// store itself.
     pub(crate) fn names_in(&self, dir: &Dir) -> Result<Vec<String>, Error> {
-        let mut names = self.unless_in_the_way(self.store.list(dir))?.flatten().unwrap_or_default();
+        let mut names = self.unless_in_the_way(self.list(dir))?.flatten().unwrap_or_default();
         names.retain(|name| !layout::is_quarantined(name));
         Ok(names)
     }
@@ -126,6 +132,16 @@ impl<S: Store> Tree<S> {
     /// Notes that a name in a directory has gone by another step than a claim.
     pub(crate) fn changed(&self, dir: &Dir) {
         self.cache.borrow_mut().changed(dir);
+    }
+
+    /// Forgets what is set for queues: this queue has changed it.
+    pub(crate) fn forget_settings(&self) {
+        self.cache.borrow_mut().forget_settings();
+    }
+
+    /// Notes that this queue has put a name into a directory.
+    pub(crate) fn came_to(&self, dir: &Dir) {
+        self.cache.borrow_mut().filled(dir);
     }
 
     /// Remembers that the next sweep is due at `due`, as seen `now`.

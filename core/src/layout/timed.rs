@@ -63,6 +63,17 @@ impl TimedDir {
         TimedDir { dir: Dir::root().child("scheduled"), queue: None, level }
     }
 
+    /// What a directory's path says; `None`: it is not sorted by time.
+    pub fn at(dir: &Dir) -> Option<TimedDir> {
+        let mut names = dir.as_str().split('/');
+        let top = match names.next()? {
+            "ready" => TimedDir::queue(&names.next()?.parse().ok()?),
+            "scheduled" => TimedDir::scheduled(),
+            _ => return None,
+        };
+        names.try_fold(top, |above, name| above.child(name))
+    }
+
     /// The queue whose waiting tasks stand in this directory; `None`: it is in another state directory.
     pub fn queue_of(dir: &Dir) -> Option<QueueName> {
         let below = dir.as_str().strip_prefix(TimedDir::ready().as_str())?.strip_prefix('/')?;
@@ -149,10 +160,7 @@ mod tests {
             let bucket = ready_bucket(&queue, 0, at);
             assert!(bucket.as_str() >= last.as_str());
             last = bucket.as_str().to_string();
-            let mut timed = TimedDir::queue(&queue);
-            for name in bucket.as_str().split('/').skip(2) {
-                timed = timed.child(name).unwrap();
-            }
+            let timed = TimedDir::at(&bucket).unwrap();
             assert!(timed.is_bucket());
             assert_eq!(timed.dir, bucket);
             assert_eq!(timed.filled_until(), Some(Timestamp::from_micros((micros / 8_192 + 1) * 8_192)));

@@ -3,6 +3,7 @@
 //! Every operation that changes a task goes through here, and so does every change by time alone (`timeout`). A blocked
 //! task whose parents have ended moves on in turn (`dependents`), and so do its own dependents.
 
+mod by_step;
 mod dependents;
 mod forgotten;
 mod one_flush;
@@ -43,6 +44,7 @@ impl<S: Store> Queue<S> {
         mut report: Option<&mut Report>,
         turn: &Turn<'_>,
     ) -> Result<Changed, Error> {
+        let _at_work = self.tree.at_work();
         let mut known = self.tree.take_lease(id);
         for _ in 0..limits::RACES {
             let now = turn.now();
@@ -89,8 +91,11 @@ impl<S: Store> Queue<S> {
         budget: &mut Budget<'_>,
     ) -> Result<Moved, Error> {
         let Some(home) = self.tree.next_home(located, next)? else { return Ok(Moved::Gone) };
-        let moved = self.rename_with(report, located, next, &home, turn)?;
-        if moved == Moved::Here && next.has_ended() {
+        let (moved, may_be_waited_for) = match self.tree.fused() {
+            Some(fused) => self.change_by_step(fused, report, located, next, &home)?,
+            None => (self.rename_with(report, located, next, &home, turn)?, true),
+        };
+        if moved == Moved::Here && next.has_ended() && may_be_waited_for {
             // CM-12: if the agent dies here, the next sweeps wake them.
             self.tree.or_leave(self.wake(next, turn, budget));
         }
@@ -112,6 +117,9 @@ impl<S: Store> Queue<S> {
         home: &Dir,
         turn: &Turn<'_>,
     ) -> Result<Moved, Error> {
+        if let Some(fused) = self.tree.fused() {
+            return self.change_by_step(fused, report, located, next, home).map(|(moved, _)| moved);
+        }
         let by_one_flush = report.is_some_and(|report| self.ends_by_one_flush(located, next, report.kind));
         let written =
             match report.map(|report| self.tree.write_report(located, next, report, !by_one_flush, turn)).transpose() {
@@ -139,7 +147,7 @@ impl<S: Store> Queue<S> {
         };
         let moved = if took_effect == Some(true) { Moved::Here } else { Moved::Gone };
         self.tree.changed(&located.dir);
-        let says_something = next.has_ended() || report.is_some() && next.due().is_some();
+        let says_something = says_something(next, report);
         // A replaced report is removed only when no power cut can bring back the name that leads to it.
         if moved == Moved::Here && !by_one_flush && (says_something || superseded.is_some()) {
             // CM-6: the ending, or the failure of an attempt, is there for everybody, and survives a power cut once
@@ -169,4 +177,10 @@ impl<S: Store> Queue<S> {
         let who = refusal.holder().map(|holder| self.tree.run_id_text(holder));
         Error::Refused { id, refusal, who }
     }
+}
+
+/// True for a change that has to survive a power cut once it is acknowledged: an end, or a failure or a release of an
+/// attempt that says when the next one is due.
+fn says_something(next: &Entry, report: Option<&Report>) -> bool {
+    next.has_ended() || report.is_some() && next.due().is_some()
 }

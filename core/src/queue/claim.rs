@@ -1,5 +1,7 @@
 //! Claim: take the smallest name of `ready/`. One rename; nothing is written.
 
+mod by_step;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -14,6 +16,7 @@ use crate::error::Error;
 use crate::finding::Finding;
 use crate::layout;
 use crate::limits;
+use crate::path::Dir;
 use crate::status::Status;
 use crate::store::{Moved, Store, StoreErrorKind};
 use crate::task::Task;
@@ -73,6 +76,7 @@ impl<S: Store> Queue<S> {
         mut watch: Option<&mut Watch>,
         turn: &Turn<'_>,
     ) -> Result<Claim, Error> {
+        let (_at_work, is_fresh) = self.look_ahead_of_claim(request, thoroughness, turn.now())?;
         let mut command = claim_command(request, turn);
         // A fault of the directory of the sweeps is no reason to claim nothing.
         let mut findings = Vec::new();
@@ -80,7 +84,7 @@ impl<S: Store> Queue<S> {
         let (mut claimed, mut closed) =
             self.take_head(request, &mut command, watch.as_deref_mut(), turn, &mut findings)?;
         // Before an agent is told that there is nothing, nothing is taken from the cache.
-        if claimed.is_none() && self.tree.look_anew() {
+        if claimed.is_none() && (self.tree.look_anew() || !is_fresh) {
             (claimed, closed) = self.take_head(request, &mut command, watch.as_deref_mut(), turn, &mut findings)?;
         }
         let (is_full, mut more_is_due) = (thoroughness == Thoroughness::Full, swept.leaves_more());
@@ -122,7 +126,13 @@ impl<S: Store> Queue<S> {
                 chance: turn.chance(),
             };
             let watch = watch.as_deref_mut();
-            self.tree.visit_head(&search, &now, watch, &mut |located| self.try_entry(&mut attempt, &located))?;
+            match self.tree.fused() {
+                Some(fused) => self.take_by_step(fused, &search, watch, &mut attempt)?,
+                None => {
+                    self.tree
+                        .visit_head(&search, &now, watch, &mut |located| self.try_entry(&mut attempt, &located))?;
+                }
+            }
             match attempt.claimed.take() {
                 Some(taken) if self.gives_way(&taken, &closed, turn)? => {
                     closed = self.closed_queues(request, turn.now())?;
@@ -144,36 +154,60 @@ impl<S: Store> Queue<S> {
                 attempt.claimed = Some(*mine);
                 return Ok(Onward::Stop);
             }
-            Take::Gone => {
+            Take::Not(WhyNot::Gone) => {
                 attempt.lost_races += 1;
                 return Ok(Onward::Elsewhere);
             }
-            Take::Expired if attempt.budget.step() => {
-                attempt.expired += 1;
-                self.time_out(located, attempt.turn, attempt.findings, &mut attempt.budget)?;
-            }
-            Take::Expired | Take::Unfit => {}
+            Take::Not(WhyNot::Expired) => self.move_expired(located, attempt)?,
+            Take::Not(WhyNot::Unfit) => {}
         }
         Ok(Onward::Next)
     }
 
-    /// Takes a task, if it is one that the agent asked for. Every step that can fail comes before the rename, so that
-    /// after an error nobody has the task. A task that cannot be taken stays where it is, and does not block the next
-    /// one.
+    /// Moves a task whose time has run out, as far as the budget goes.
+    fn move_expired(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<(), Error> {
+        if attempt.budget.step() {
+            attempt.expired += 1;
+            self.time_out(located, attempt.turn, attempt.findings, &mut attempt.budget)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a task, if it is one that the agent asked for. A task that cannot be taken stays where it is, and does not
+    /// block the next one.
     fn take(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Take, Error> {
+        let candidate = match self.candidate(located, attempt)? {
+            Ok(candidate) => *candidate,
+            Err(why_not) => return Ok(Take::Not(why_not)),
+        };
+        match self.tree.shift(located, &candidate.next, &candidate.home()) {
+            Ok(Moved::Here) => self.claimed(candidate, attempt.request),
+            Ok(Moved::Gone) => Ok(Take::Not(WhyNot::Gone)),
+            // It belongs to another user, who lets nobody move it; or something is in the place of its lease.
+            Err(Error::Store(error)) if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind) => {
+                self.tree.pass_over(error);
+                Ok(Take::Not(WhyNot::Unfit))
+            }
+            Err(error) => Err(error.of_the_change()),
+        }
+    }
+
+    /// The task behind an entry with the name that it gets by the claim, if it is one that the agent asked for. Every
+    /// step that can fail comes here, before the rename, so that after an error nobody has the task.
+    fn candidate(&self, located: &Located, attempt: &mut Attempt<'_>) -> Result<Result<Box<Candidate>, WhyNot>, Error> {
         let Attempt { request, command, turn, .. } = attempt;
         if !self.tree.admits(&request.choice, located)? {
-            return Ok(Take::Unfit);
+            return Ok(Err(WhyNot::Unfit));
         }
         if is_over(&located.entry, attempt.now.get()) {
-            return Ok(Take::Expired);
+            return Ok(Err(WhyNot::Expired));
         }
         let task = match self.tree.task_at(located) {
             Ok(Some(task)) => task,
-            Ok(None) => return Ok(Take::Gone),
+            Ok(None) => return Ok(Err(WhyNot::Gone)),
             Err(Error::Corrupt { problem, .. }) => {
                 attempt.findings.extend(self.tree.quarantine(located, problem)?);
-                return Ok(Take::Unfit);
+                return Ok(Err(WhyNot::Unfit));
             }
             Err(error) => return Err(error),
         };
@@ -183,32 +217,25 @@ impl<S: Store> Queue<S> {
         let queue = Some(QueueLabel::of(&task.record.queue));
         let next = match decide(&Entry { queue, ..located.entry.clone() }, command, attempt.now.get()) {
             Ok(next) => next,
-            Err(Refusal::AlreadyEnded { .. }) => return Ok(Take::Expired),
-            Err(_) => return Ok(Take::Unfit),
+            Err(Refusal::AlreadyEnded { .. }) => return Ok(Err(WhyNot::Expired)),
+            Err(_) => return Ok(Err(WhyNot::Unfit)),
         };
-        let home = layout::shard_of(layout::StateDir::Claimed, next.id);
-        match self.tree.shift(located, &next, &home) {
-            Ok(Moved::Here) => {}
-            Ok(Moved::Gone) => return Ok(Take::Gone),
-            // It belongs to another user, who lets nobody move it; or something is in the place of its lease.
-            Err(Error::Store(error)) if [StoreErrorKind::Denied, StoreErrorKind::WrongType].contains(&error.kind) => {
-                self.tree.pass_over(error);
-                return Ok(Take::Unfit);
-            }
-            Err(error) => return Err(error.of_the_change()),
-        }
-        // CM-3: if the agent dies from here on, the lease expires and another agent takes over.
-        self.claimed(task, Located { dir: home, entry: next }, request)
+        Ok(Ok(Box::new(Candidate { task, next })))
     }
 
-    fn claimed(&self, task: Task, located: Located, request: &ClaimRequest) -> Result<Take, Error> {
+    /// The answer about a task that was taken. CM-3: if the agent dies from here on, the lease expires and another
+    /// agent takes over.
+    fn claimed(&self, candidate: Candidate, request: &ClaimRequest) -> Result<Take, Error> {
+        let located = Located { dir: candidate.home(), entry: candidate.next };
+        let task = candidate.task;
         let claimer = request.run_id.as_str().into();
         let record = ClaimRecord::of(&located.entry, claimer, Status::Claimed);
         // No report can be late for the first holder. `show` reports a file that cannot be read now.
         let is_first = located.entry.generation == 1;
         let late_results = if is_first { Vec::new() } else { self.tree.late_results(task.id).unwrap_or_default() };
         self.tree.hold(located);
-        Ok(record.map_or(Take::Unfit, |record| Take::Mine(Box::new(Claimed { task, record, late_results }))))
+        Ok(record
+            .map_or(Take::Not(WhyNot::Unfit), |record| Take::Mine(Box::new(Claimed { task, record, late_results }))))
     }
 
     /// Gives a task back that is one too many of its queue. True if it was.
@@ -284,9 +311,32 @@ fn claim_command(request: &ClaimRequest, turn: &Turn<'_>) -> Command {
     Command::Claim { run_id: run_id.clone(), lease_seconds: *lease_seconds, nonce: turn.nonce() }
 }
 
+/// A task that may be taken.
+struct Candidate {
+    task: Task,
+    /// The name that it gets.
+    next: Entry,
+}
+
+impl Candidate {
+    /// Where it goes.
+    fn home(&self) -> Dir {
+        layout::shard_of(layout::StateDir::Claimed, self.next.id)
+    }
+}
+
+/// The result of trying to take a task.
 enum Take {
     Mine(Box<Claimed>),
+    Not(WhyNot),
+}
+
+/// Why a task cannot be taken.
+enum WhyNot {
+    /// Another agent was faster.
     Gone,
+    /// Its time has run out.
     Expired,
+    /// It is not what was asked for, or its record cannot be trusted.
     Unfit,
 }

@@ -3,6 +3,8 @@
 //! Several tasks go the same way side by side: all records, then their directories, then all links, then theirs. So a
 //! batch syncs each directory once, and one task is a batch of one.
 
+mod by_step;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
@@ -18,6 +20,7 @@ use crate::limits;
 use crate::name::Nonce;
 use crate::path::Path;
 use crate::sorted;
+use crate::store::fused::Look;
 use crate::store::{Created, Linked, Store, StoreError};
 use crate::task::{Record, Task};
 use crate::time::Timestamp;
@@ -57,11 +60,24 @@ impl<S: Store> Queue<S> {
         for (new, follows) in new {
             drafts.push(self.draft(new, follows, dates.next(turn), turn)?);
         }
-        self.write_records(&mut drafts)?;
+        let linked = match self.tree.fused() {
+            Some(fused) if drafts.iter().all(Draft::is_one_file) => self.link_by_steps(fused, &mut drafts)?,
+            _ => self.write_and_link(&mut drafts, turn)?,
+        };
+        for located in &linked {
+            // CM-13: if the agent dies before, a sweep does.
+            self.tree.or_leave(self.look_at_parents(located, turn));
+        }
+        Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
+    }
+
+    /// Writes the records of all that are new, and links each under its first entry. Returns where these are.
+    fn write_and_link(&self, drafts: &mut [Draft], turn: &Turn<'_>) -> Result<Vec<Located>, Error> {
+        self.write_records(drafts)?;
         self.tree.mark_parents(drafts.iter().filter(|draft| draft.is_new()).map(|draft| &draft.enqueued.task))?;
         // CM-1: until here the tasks are records that no entry points at.
         let mut linked = Vec::new();
-        for draft in &mut drafts {
+        for draft in drafts {
             let of_the_change = if linked.is_empty() { Error::of_the_change } else { Error::after_the_change };
             linked.extend(self.link_first(draft, turn).map_err(of_the_change)?);
         }
@@ -74,16 +90,13 @@ impl<S: Store> Queue<S> {
                 }
             }
         }
-        for located in &linked {
-            // CM-13: if the agent dies before, a sweep does.
-            self.tree.or_leave(self.look_at_parents(located, turn));
-        }
-        Ok(drafts.into_iter().map(|draft| draft.enqueued).collect())
+        Ok(linked)
     }
 
     /// Fails if a parent of these tasks does not exist.
     pub(super) fn check_parents<'a>(&self, new: impl Iterator<Item = &'a NewTask>) -> Result<(), Error> {
         let parents = sorted::set(new.flat_map(|new| new.plan.after.iter().copied()));
+        let _at_work = self.tree.look_ahead(|| parents.iter().map(|id| Look::Line(layout::record(*id))).collect())?;
         for id in parents {
             self.tree.record_of(id)?.ok_or(Error::NoParent { id })?;
             if self.tree.store().orders_names() != Some(false) {
@@ -290,6 +303,11 @@ impl Draft {
     /// False for a task that was there before.
     fn is_new(&self) -> bool {
         !self.enqueued.deduplicated
+    }
+
+    /// True if its record and its entry are all that is written: it asks for no key, and leaves no marks.
+    fn is_one_file(&self) -> bool {
+        !self.asks_for_a_key() && self.enqueued.task.record.after.len() < 2
     }
 
     fn asks_for_a_key(&self) -> bool {

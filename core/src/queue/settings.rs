@@ -126,13 +126,14 @@ impl<S: Store> Queue<S> {
     }
 
     fn sync_settings(&self) -> Result<(), Error> {
+        self.tree.forget_settings();
         self.tree.store().sync_dir(&layout::queue_settings()).map_err(|error| Error::from(error).after_the_change())
     }
 
     /// The queues that nothing can be claimed from now: those that are paused, and of those that are asked for and not
     /// empty the ones with as many leases as they may have.
     pub(super) fn closed_queues(&self, request: &ClaimRequest, now: Timestamp) -> Result<ClosedQueues, Error> {
-        let names = self.tree.unless_in_the_way(self.tree.remembered_names(&layout::queue_settings(), now))?;
+        let names = self.tree.unless_in_the_way(self.tree.settings_names(now))?;
         let settings = Settings::of(&names.unwrap_or_default());
         let mut queues: Vec<QueueName> = settings.paused.iter().cloned().collect();
         let mut in_flight = None;
@@ -172,13 +173,11 @@ impl<S: Store> Queue<S> {
     /// How many leases are live, by queue, from the names of the claimed tasks.
     pub(super) fn in_flight(&self, now: Timestamp) -> Result<InFlight, Error> {
         let mut in_flight = InFlight::default();
-        for shard in self.tree.shards_of(StateDir::Claimed)? {
-            for Located { entry, .. } in self.tree.entries_in(&shard)? {
-                if entry.state.lease_is_live(now)
-                    && let Some(queue) = entry.queue
-                {
-                    *in_flight.0.entry(queue).or_default() += 1;
-                }
+        for Located { entry, .. } in self.tree.entries_of(StateDir::Claimed)? {
+            if entry.state.lease_is_live(now)
+                && let Some(queue) = entry.queue
+            {
+                *in_flight.0.entry(queue).or_default() += 1;
             }
         }
         Ok(in_flight)

@@ -1,5 +1,7 @@
 //! Operations on a task by its id: heartbeat, fail, release, cancel. Each finds the entry, decides, and renames.
 
+use alloc::vec::Vec;
+
 use super::Queue;
 use super::advance::Changed;
 use crate::answer::{CancelRequest, ClaimRecord, Released};
@@ -9,6 +11,7 @@ use crate::id::TaskId;
 use crate::name::{ErrorMessage, Note, RunId};
 use crate::status::Status;
 use crate::store::Store;
+use crate::store::fused::Look;
 use crate::task::TaskPolicy;
 use crate::time::Timestamp;
 use crate::transition::{Claimant, Command, IfHeld, Verdict, decide};
@@ -109,6 +112,7 @@ impl<S: Store> Queue<S> {
         failing: Failing,
         turn: &Turn<'_>,
     ) -> Result<ClaimRecord, Error> {
+        let _at_work = self.tree.look_ahead(|| Vec::from([Look::OfTask(id)]))?;
         let policy = match self.tree.task(id) {
             Ok(task) => task.ok_or(Error::NotFound { id })?.record.policy(),
             // Nobody can retry it, but its holder, which has read it, can end it.
@@ -142,6 +146,7 @@ impl<S: Store> Queue<S> {
         delay_seconds: i64,
         turn: &Turn<'_>,
     ) -> Result<Released, Error> {
+        let _at_work = self.tree.look_ahead(|| Vec::from([Look::OfTask(id)]))?;
         let policy = self.tree.task(id)?.ok_or(Error::NotFound { id })?.record.policy();
         // Only a report says where to look for it.
         let mut report = (delay_seconds > 0).then(|| Report::by(&claimant.run_id, ReportKind::Released, turn.now()));

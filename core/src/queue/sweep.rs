@@ -8,6 +8,8 @@
 //! queue. So a task that others wait for has a file in `deadlines/` with the time when it expires. A sweep reads the
 //! first of those files.
 
+mod by_look;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -82,10 +84,10 @@ impl<S: Store> Queue<S> {
     /// about once a second.
     pub fn sweep(&self, turn: &Turn<'_>) -> Result<Sweep, Error> {
         let mut findings = Vec::new();
-        let timed_out = self.sweep_claimed(limits::ON_DEMAND, turn, &mut findings)?.moved;
-        self.sweep_waiting(limits::ON_DEMAND, turn, &mut findings)?;
+        let (leases, _) = self.sweep_due(limits::ON_DEMAND, turn, &mut findings)?;
+        self.sweep_blocked(limits::ON_DEMAND, turn)?;
         findings.extend(self.tree.take_findings());
-        Ok(Sweep { timed_out, findings })
+        Ok(Sweep { timed_out: leases.moved, findings })
     }
 
     /// Sweeps a little if the token says that it is time and nobody else was faster to take it.
@@ -135,9 +137,33 @@ impl<S: Store> Queue<S> {
         turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
-        let claimed = self.sweep_claimed(allowance, turn, findings)?;
-        let waiting = self.sweep_waiting(allowance, turn, findings)?;
-        Ok(claimed.and(waiting))
+        let (leases, waiting) = self.sweep_due(allowance, turn, findings)?;
+        let woken = self.sweep_blocked(allowance, turn)?;
+        Ok(leases.and(waiting).and(woken))
+    }
+
+    /// Ends expired leases; and moves scheduled tasks that are due to `ready/`, and expired ones that others wait for
+    /// to `done/`. The first count is that of the leases.
+    fn sweep_due(
+        &self,
+        allowance: Allowance,
+        turn: &Turn<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(Swept, Swept), Error> {
+        if let Some(fused) = self.tree.fused() {
+            return self.sweep_by_looks(fused, allowance, turn, findings);
+        }
+        let leases = self.sweep_claimed(allowance, turn, findings)?;
+        let ripened = self.sweep_scheduled(turn, findings, &mut Budget::of(allowance, turn))?;
+        let expired = self.sweep_deadlines(turn, findings, &mut Budget::of(allowance, turn))?;
+        Ok((leases, ripened.and(expired)))
+    }
+
+    /// Wakes blocked tasks that were forgotten. Reads a few names.
+    fn sweep_blocked(&self, allowance: Allowance, turn: &Turn<'_>) -> Result<Swept, Error> {
+        let mut budget = Budget::of(allowance, turn);
+        let moved = self.wake_forgotten(turn, &mut budget)?;
+        Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
     /// Ends expired leases. Begins at a random place, so that several sweeps do not always leave the same ones.
@@ -170,22 +196,6 @@ impl<S: Store> Queue<S> {
         Ok(Swept { is_cut: budget.is_spent(), ..swept })
     }
 
-    /// Moves scheduled tasks that are due to `ready/` and expired ones that others wait for to `done/`, and
-    /// wakes blocked ones that were forgotten. Reads the heads of the first two and a few names of the third.
-    fn sweep_waiting(
-        &self,
-        allowance: Allowance,
-        turn: &Turn<'_>,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Swept, Error> {
-        let ripened = self.sweep_scheduled(turn, findings, &mut Budget::of(allowance, turn))?;
-        let expired = self.sweep_deadlines(turn, findings, &mut Budget::of(allowance, turn))?;
-        let mut budget = Budget::of(allowance, turn);
-        let moved = self.wake_forgotten(turn, &mut budget)?;
-        let woken = Swept { leases: 0, moved, is_cut: budget.is_spent() };
-        Ok(ripened.and(expired).and(woken))
-    }
-
     fn sweep_scheduled(
         &self,
         turn: &Turn<'_>,
@@ -206,7 +216,7 @@ impl<S: Store> Queue<S> {
             }
             Ok(Onward::Next)
         };
-        let _ended_early = self.tree.visit_below(&[TimedDir::scheduled()], &mut walk, &mut ripen)?;
+        let _ended_early = self.tree.visit_scheduled(&mut walk, &mut ripen)?;
         Ok(Swept { leases: 0, moved, is_cut: budget.is_spent() })
     }
 
@@ -230,11 +240,7 @@ impl<S: Store> Queue<S> {
                     if !budget.goes_on() {
                         return Ok(Swept { leases: 0, moved, is_cut: true });
                     }
-                    let Some(passed) = self.pass_deadline(id, turn, findings, budget)? else { continue };
-                    budget.spend(1);
-                    moved += u64::from(passed == Moved::Here);
-                    // CM-20: if the agent dies before this, the next sweep looks at the task again.
-                    self.tree.unless_in_the_way(self.tree.store().remove(&layout::deadline(id, at)))?;
+                    moved += u64::from(self.pass_deadline(id, at, turn, findings, budget)? == Moved::Here);
                 }
                 self.tree.unless_in_the_way(self.tree.store().remove_dir(&inner))?;
             }
@@ -249,9 +255,25 @@ impl<S: Store> Queue<S> {
         Ok(compared.map(|(order, name)| (name, order)).collect())
     }
 
-    /// Whether the task was moved; `None`: it has expired and could not be moved, so its deadline stays for the next
-    /// sweep.
+    /// Moves a task whose deadline has passed, if it has expired. The deadline is removed then, unless the task has
+    /// expired and could not be moved: then it stays for the next sweep.
     fn pass_deadline(
+        &self,
+        id: TaskId,
+        at: Timestamp,
+        turn: &Turn<'_>,
+        findings: &mut Vec<Finding>,
+        budget: &mut Budget<'_>,
+    ) -> Result<Moved, Error> {
+        let Some(passed) = self.move_expired_parent(id, turn, findings, budget)? else { return Ok(Moved::Gone) };
+        budget.spend(1);
+        // CM-20: if the agent dies before this, the next sweep looks at the task again.
+        self.tree.unless_in_the_way(self.tree.store().remove(&layout::deadline(id, at)))?;
+        Ok(passed)
+    }
+
+    /// Whether the task was moved; `None`: it has expired and could not be moved.
+    fn move_expired_parent(
         &self,
         id: TaskId,
         turn: &Turn<'_>,

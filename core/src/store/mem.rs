@@ -3,6 +3,8 @@
 //! It serves tests and simulators, and embedders who want the queue without a directory. [`MemStore`] is for one
 //! thread; who shares it between threads puts its [`Tree`] behind a lock of their own.
 
+mod whole;
+
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -10,6 +12,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 
+use super::fused::Fused;
 use super::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
 };
@@ -30,6 +33,8 @@ pub struct Tree {
     dirs: BTreeMap<Dir, Arc<Directory>>,
     /// Counts all changes.
     changes: u32,
+    /// Directories come and go with the names below them, as in an engine: see [`Fused`].
+    is_whole: bool,
 }
 
 /// A directory. Trees that were one before share those that none of them has changed since.
@@ -49,6 +54,11 @@ impl MemStore {
     /// A store that says that it orders names.
     pub fn that_orders_names() -> MemStore {
         MemStore { orders_names: true, ..MemStore::default() }
+    }
+
+    /// A store as an engine is one: with [`Fused`] operations.
+    pub fn whole() -> MemStore {
+        MemStore::from(Tree::whole())
     }
 
     /// All files, with their paths: for looking on in tests.
@@ -129,6 +139,10 @@ impl Store for MemStore {
     fn sync_dir(&self, _dir: &Dir) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn fused(&self) -> Option<&dyn Fused> {
+        if self.tree.borrow().is_whole { Some(self) } else { None }
+    }
 }
 
 impl Tree {
@@ -164,7 +178,10 @@ impl Tree {
 
     /// [`Store::list`].
     pub fn list(&self, dir: &Dir) -> Option<Vec<String>> {
-        let files = &self.dirs.get(dir)?.names;
+        let is_always_there = || self.is_whole && !dir.as_str().contains('/');
+        let Some(Directory { names: files, .. }) = self.dirs.get(dir).map(|dir| &**dir) else {
+            return is_always_there().then(Vec::new);
+        };
         let below = dir.child("");
         let below = self.dirs.range(&below..).map(|(dir, _)| dir.as_str().strip_prefix(below.as_str()));
         let children = below.map_while(|name| name).filter(|name| !name.is_empty() && !name.contains('/'));
@@ -173,6 +190,9 @@ impl Tree {
 
     /// [`Store::stamp`].
     pub fn stamp(&self, dir: &Dir) -> Option<Stamp> {
+        if self.is_whole {
+            return Some(Stamp::from_parts(u64::MAX, 0));
+        }
         self.dirs.get(dir).map(|dir| Stamp::from_parts(0, dir.changed))
     }
 
@@ -206,20 +226,20 @@ impl Tree {
 
     /// [`Store::link`].
     pub fn link(&mut self, from: &Path, to: &Path) -> Linked {
-        let source = self.content(from).cloned();
-        match (source, self.change(&to.dir)) {
-            (Some(_), Some(names)) if names.contains_key(&to.name) => Linked::Taken,
-            (Some(content), Some(names)) => {
+        let Some(content) = self.content(from).cloned() else { return Linked::Gone };
+        match self.change(&to.dir) {
+            Some(names) if names.contains_key(&to.name) => Linked::Taken,
+            Some(names) => {
                 names.insert(to.name.clone(), content);
                 Linked::Now
             }
-            _ => Linked::Gone,
+            None => Linked::Gone,
         }
     }
 
     /// [`Store::rename`]. On a new name that is taken, it fails and changes nothing.
     pub fn rename(&mut self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
-        if !self.dirs.contains_key(&to.dir) || self.content(from).is_none() {
+        if !(self.is_whole || self.dirs.contains_key(&to.dir)) || self.content(from).is_none() {
             return Ok(Moved::Gone);
         }
         if self.exists(to) {
@@ -229,13 +249,21 @@ impl Tree {
         if let (Some(names), Some(content)) = (self.change(&to.dir), content) {
             names.insert(to.name.clone(), content);
         }
+        self.leave(&from.dir);
         Ok(Moved::Here)
     }
 
     /// [`Store::remove`].
     pub fn remove(&mut self, path: &Path) -> Result<Removed, StoreError> {
-        match self.change(&path.dir).and_then(|names| names.remove(&path.name)) {
-            Some(_) => Ok(Removed::Now),
+        let removed = match self.content(path) {
+            Some(_) => self.change(&path.dir).and_then(|names| names.remove(&path.name)),
+            None => None,
+        };
+        match removed {
+            Some(_) => {
+                self.leave(&path.dir);
+                Ok(Removed::Now)
+            }
             None if self.dirs.contains_key(&path.dir.child(&path.name)) => {
                 Err(error("remove", &path.to_string(), StoreErrorKind::WrongType, "it is a directory"))
             }
@@ -247,11 +275,12 @@ impl Tree {
     pub fn make_dir(&mut self, dir: &Dir) -> Result<Made, StoreError> {
         let Some((parent, name)) = dir.split() else { return Ok(Made::Taken) };
         match self.dirs.get(&parent) {
+            None if self.is_whole => Ok(Made::Taken),
             None => Ok(Made::NoParent),
             Some(parent) if parent.names.contains_key(name) => {
                 Err(error("make directory", dir.as_str(), StoreErrorKind::WrongType, "it is a file"))
             }
-            Some(_) if self.dirs.contains_key(dir) => Ok(Made::Taken),
+            Some(_) if self.is_whole || self.dirs.contains_key(dir) => Ok(Made::Taken),
             Some(_) => {
                 self.change(&parent);
                 self.dirs.insert(dir.clone(), Arc::new(Directory { changed: self.changes, ..Directory::default() }));
@@ -265,6 +294,7 @@ impl Tree {
         match (self.list(dir), dir.split()) {
             (None, _) => DirRemoved::Gone,
             (Some(names), _) if !names.is_empty() => DirRemoved::NotEmpty,
+            (Some(_), _) if self.is_whole => DirRemoved::Gone,
             (Some(_), parent) => {
                 let parent = parent.map_or_else(Dir::root, |(parent, _)| parent);
                 self.change(&parent);
@@ -277,6 +307,9 @@ impl Tree {
     /// The names in a directory that is about to change; `None` if it is not there.
     fn change(&mut self, dir: &Dir) -> Option<&mut BTreeMap<String, Arc<[u8]>>> {
         self.changes = self.changes.saturating_add(1);
+        if self.is_whole {
+            self.come_to(dir);
+        }
         let dir = Arc::make_mut(self.dirs.get_mut(dir)?);
         dir.changed = self.changes;
         Some(&mut dir.names)
@@ -285,7 +318,7 @@ impl Tree {
 
 impl Default for Tree {
     fn default() -> Tree {
-        Tree { dirs: BTreeMap::from([(Dir::root(), Arc::default())]), changes: 0 }
+        Tree { dirs: BTreeMap::from([(Dir::root(), Arc::default())]), changes: 0, is_whole: false }
     }
 }
 
@@ -327,6 +360,8 @@ mod tests {
 
     #[test]
     fn the_store_in_memory_conforms() {
-        assert_eq!(super::super::conformance::findings(super::MemStore::new), Vec::<alloc::string::String>::new());
+        for empty in [super::MemStore::new, super::MemStore::whole] {
+            assert_eq!(super::super::conformance::findings(empty), Vec::<alloc::string::String>::new());
+        }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Cache {
     dirs: BTreeMap<Dir, Read>,
     empty_buckets: BTreeMap<Dir, Timestamp>,
     head: Option<Head>,
+    settings: Option<(Timestamp, Rc<Vec<String>>)>,
     leases: BTreeMap<TaskId, Located>,
     sweep: Option<(Timestamp, Timestamp)>,
     tags: BTreeMap<String, Rc<Vec<Tag>>>,
@@ -99,9 +100,9 @@ impl Cache {
         leftovers: Leftovers,
         queues: &[QueueName],
         choice: &Choice,
-        now: Timestamp,
+        read_at: Timestamp,
     ) {
-        self.head = Some(Head { queues: queues.to_vec(), choice: choice.clone(), read_at: now, leftovers });
+        self.head = Some(Head { queues: queues.to_vec(), choice: choice.clone(), read_at, leftovers });
     }
 
     /// The first name that an earlier claim left over, if that asked for the same, a moment ago. It is not remembered
@@ -112,10 +113,47 @@ impl Cache {
         choice: &Choice,
         now: Timestamp,
     ) -> Option<(TimedDir, String)> {
+        self.leftovers(queues, choice, now)?.pop().map(|Leftover { bucket, name, .. }| (bucket, name))
+    }
+
+    /// All that is left over for such a claim.
+    pub(crate) fn leftovers(
+        &mut self,
+        queues: &[QueueName],
+        choice: &Choice,
+        now: Timestamp,
+    ) -> Option<&mut Leftovers> {
         let head = self.head.as_mut()?;
         let recent = head.read_at <= now && now.micros_since(head.read_at) < limits::HEAD_MICROS;
         let fits = recent && head.queues == queues && head.choice == *choice;
-        fits.then(|| head.leftovers.pop())?
+        fits.then_some(&mut head.leftovers)
+    }
+
+    /// The same, which the cache forgets, and when it was read.
+    pub(crate) fn take_leftovers(
+        &mut self,
+        queues: &[QueueName],
+        choice: &Choice,
+        now: Timestamp,
+    ) -> Option<(Leftovers, Timestamp)> {
+        let leftovers = mem::take(self.leftovers(queues, choice, now)?);
+        Some((leftovers, self.head.as_ref()?.read_at))
+    }
+
+    /// What is set for queues, if it was read a moment ago, on a medium whose stamps say nothing.
+    pub(crate) fn settings(&self, now: Timestamp) -> Option<Rc<Vec<String>>> {
+        let (at, names) = self.settings.as_ref()?;
+        (*at <= now && now.micros_since(*at) < limits::HEAD_MICROS).then(|| names.clone())
+    }
+
+    /// Remembers what is set for queues.
+    pub(crate) fn know_settings(&mut self, names: Rc<Vec<String>>, now: Timestamp) {
+        self.settings = Some((now, names));
+    }
+
+    /// Forgets what is set for queues.
+    pub(crate) fn forget_settings(&mut self) {
+        self.settings = None;
     }
 
     /// Skips some of the names at the head of the queue.
@@ -147,6 +185,7 @@ impl Cache {
     pub(crate) fn forget_dirs(&mut self) -> bool {
         let knew = !(self.dirs.is_empty() && self.empty_buckets.is_empty());
         self.forget_leftovers();
+        self.forget_settings();
         self.dirs.clear();
         self.empty_buckets.clear();
         knew
@@ -202,12 +241,28 @@ impl Cache {
     }
 }
 
-/// Names of a time bucket that nobody has looked at yet.
-pub(crate) type Leftovers = Vec<(TimedDir, String)>;
+/// Names at the head of the queue that nobody has looked at yet, the last one first.
+pub(crate) type Leftovers = Vec<Leftover>;
+
+/// A name, and its time bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Leftover {
+    pub(crate) bucket: TimedDir,
+    pub(crate) name: String,
+    /// The task's record, if it came with the name.
+    pub(crate) line: Option<Vec<u8>>,
+}
 
 /// How many of these names to skip: at most half; `chance` decides. An agent that is late for one name is late for the
 /// next ones, too. Agents that continue at different places do not collide.
 pub(crate) fn passed_over(names: usize, chance: u64) -> usize {
     let half = u64::try_from(names / 2).unwrap_or(u64::MAX);
     usize::try_from(chance % half.saturating_add(1)).unwrap_or(0)
+}
+
+impl Leftover {
+    /// A name without its record.
+    pub(crate) fn of(bucket: &TimedDir, name: &str) -> Leftover {
+        Leftover { bucket: bucket.clone(), name: name.into(), line: None }
+    }
 }

@@ -37,7 +37,7 @@ impl<S: Store> Tree<S> {
             note(located, timed.queue.clone());
             Ok(Onward::Next)
         };
-        let _all = self.visit_below(&[TimedDir::scheduled()], &mut walk, &mut note_timed)?;
+        let _all = self.visit_scheduled(&mut walk, &mut note_timed)?;
         let _all = self.visit_ready(&mut walk, &mut note_timed)?;
         self.entries_of(StateDir::Claimed)?.into_iter().for_each(|located| note(located, None));
         self.entries_of(StateDir::Done)?.into_iter().for_each(|located| note(located, None));
@@ -66,10 +66,13 @@ impl<S: Store> Tree<S> {
         Ok(entries)
     }
 
-    fn entries_of(&self, state_dir: StateDir) -> Result<Vec<Located>, Error> {
+    pub(crate) fn entries_of(&self, state_dir: StateDir) -> Result<Vec<Located>, Error> {
         let mut entries = Vec::new();
-        for shard in self.shards_of(state_dir)? {
-            entries.extend(self.entries_in(&shard)?);
+        // On a medium with fused operations the shards that may be are as cheap to ask for as those that are.
+        let shards = if self.fused().is_some() { layout::shards(state_dir) } else { self.shards_of(state_dir)? };
+        let _at_work = self.list_ahead(shards.iter().cloned())?;
+        for shard in &shards {
+            entries.extend(self.entries_in(shard)?);
         }
         Ok(entries)
     }

@@ -28,6 +28,10 @@ impl<S: Store> Tree<S> {
                 self.cache.borrow_mut().filled(&to.dir);
                 return Ok(Moved::Here);
             }
+            if self.fused().is_some() {
+                // It loses no reply without saying so, and no directory is missing.
+                return Ok(Moved::Gone);
+            }
             if !self.store.exists(from)? {
                 // A network filesystem can lose the reply of a rename that took effect, and answer "gone" when the
                 // rename is sent again. The new name of a claim, an end or a cancel has this agent's nonce, so nobody
@@ -160,6 +164,10 @@ impl<S: Store> Tree<S> {
     /// here, and the file is made anyway: their names become durable before anything in them, by any sync of any agent,
     /// also of one that goes by POSIX (`PROTOCOL.md`, *directories*).
     pub(crate) fn prepare(&self, ids: impl IntoIterator<Item = TaskId>) -> Result<(), Error> {
+        if self.fused().is_some() {
+            // There are none to be made.
+            return Ok(());
+        }
         let mut unprepared: BTreeMap<Path, TaskId> = BTreeMap::new();
         for id in ids {
             let prepared = layout::prepared(id);

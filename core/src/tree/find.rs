@@ -8,6 +8,7 @@ use crate::id::TaskId;
 use crate::layout::{self, StateDir};
 use crate::path::Dir;
 use crate::store::Store;
+use crate::store::fused::{Fused, Look};
 use crate::task::{Record, Task};
 use crate::time::Timestamp;
 
@@ -18,6 +19,9 @@ pub(crate) const LOOKS: usize = 4;
 impl<S: Store> Tree<S> {
     /// The present entry of a task; `None` if it has none. Costs a few small listings, whatever the queue holds.
     pub(crate) fn find(&self, id: TaskId) -> Result<Option<Located>, Error> {
+        if let Some(fused) = self.fused() {
+            return self.find_by_look(fused, id);
+        }
         let [claimed, done] = [StateDir::Claimed, StateDir::Done].map(|state_dir| layout::shard_of(state_dir, id));
         for _ in 0..LOOKS {
             // First where a task is while its holder asks about it.
@@ -43,6 +47,22 @@ impl<S: Store> Tree<S> {
             Err(Error::Corrupt { .. }) => Ok(None),
             found => found,
         }
+    }
+
+    /// Nobody moves the task during a look. But a collection may put it back that is about to remove it, so then
+    /// another look follows. There may be several entries, as below.
+    fn find_by_look(&self, fused: &dyn Fused, id: TaskId) -> Result<Option<Located>, Error> {
+        for _ in 0..LOOKS {
+            let seen = self.entries_seen(fused, Look::OfTask(id))?;
+            let is_there = !seen.is_empty();
+            let entries = seen.into_iter().filter(|seen| !is_about_to_go(&seen.path.dir));
+            let entries = entries.filter_map(|seen| Some((seen.path.dir, Entry::parse(&seen.path.name)?)));
+            let newest = entries.max_by_key(|(_, entry)| entry.version);
+            if newest.is_some() || !is_there {
+                return Ok(newest.map(|(dir, entry)| Located::at(dir, entry)));
+            }
+        }
+        Ok(None)
     }
 
     /// The entry of a task that is scheduled or blocked. When it is due, and what it waits for, its record tells, or a
@@ -77,6 +97,10 @@ impl<S: Store> Tree<S> {
         }
         Ok(newest)
     }
+}
+
+fn is_about_to_go(dir: &Dir) -> bool {
+    *dir == layout::purged() || *dir == layout::removing()
 }
 
 /// The directories where a blocked or scheduled task may wait: its parent and its start time are in its record, or in a

@@ -71,6 +71,16 @@ impl<S: Store> Tree<S> {
         Ok(Marked::Stale)
     }
 
+    /// True if there may be tasks that wait for this one. For most there are none: where a listing may be refused,
+    /// which JavaScript throws, a look at the directory is cheaper.
+    pub(crate) fn may_be_waited_for(&self, id: TaskId) -> Result<bool, Error> {
+        let dir = layout::blocked_on(id);
+        match self.fused() {
+            Some(_) => Ok(!self.names_in(&dir)?.is_empty()),
+            None => Ok(self.unless_in_the_way(self.store.stamp(&dir))?.flatten().is_some()),
+        }
+    }
+
     /// True if a task that is blocked, or is being enqueued, lists this one among those that it waits for.
     pub(crate) fn is_waited_for(&self, id: TaskId) -> Result<bool, Error> {
         for name in self.store.list(&layout::blocked_on(id))?.unwrap_or_default() {

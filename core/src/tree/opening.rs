@@ -22,7 +22,7 @@ impl<S: Store> Tree<S> {
     /// [`Error::NotAQueue`] if it holds other things than a queue.
     pub(crate) fn open(store: S) -> Result<Tree<S>, Error> {
         let formatted = is_formatted(&store)?;
-        Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default() })
+        Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default(), ahead: RefCell::default() })
     }
 
     /// As [`Tree::open`], for a doctor: succeeds even if `format.json` is torn or unreadable. The doctor reports that
@@ -35,7 +35,7 @@ impl<S: Store> Tree<S> {
             Err(Error::NotAQueue { .. }) if holds_a_queue(&store)? => false,
             formatted => formatted?,
         };
-        Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default() })
+        Ok(Tree { store, formatted: Cell::new(formatted), cache: RefCell::default(), ahead: RefCell::default() })
     }
 
     /// Makes the store a queue unless it is one already. True if this call did.
@@ -103,7 +103,10 @@ impl<S: Store> Tree<S> {
 
 /// False: it is empty, except harmless things.
 fn is_formatted<S: Store>(store: &S) -> Result<bool, Error> {
-    let content = store.read(&layout::format(), limits::RECORD_BYTES)?;
+    let content = match store.fused() {
+        Some(fused) => fused.format(),
+        None => store.read(&layout::format(), limits::RECORD_BYTES)?,
+    };
     match &content {
         Some(content) => check_format(content)?,
         None => check_holds_nothing_else(store)?,

@@ -26,7 +26,11 @@ pub(crate) type Decoded = Result<Task, BadRecord>;
 impl<S: Store> Tree<S> {
     /// A task as it was enqueued; `None` if there is no such task.
     pub(crate) fn task(&self, id: TaskId) -> Result<Option<Task>, Error> {
-        self.record_of(id)?.map(|(_, content)| decoded(id, &content)).transpose()
+        let content = match self.line_seen(id) {
+            Some(line) => Some(line),
+            None => self.record_of(id)?.map(|(_, content)| content),
+        };
+        content.map(|content| decoded(id, &content)).transpose()
     }
 
     /// Where a task's record is and what it holds; `None` if there is none.
@@ -34,7 +38,7 @@ impl<S: Store> Tree<S> {
     /// Under another name than its first one it only is after a repair. Looks again when it found nothing, since a
     /// listing may miss a name that becomes another in the same directory.
     pub(crate) fn record_of(&self, id: TaskId) -> Result<Option<(Path, Vec<u8>)>, Error> {
-        self.file_by(id, |path| self.store.first_line(path, limits::RECORD_BYTES))
+        self.file_by(id, |path| self.first_line(path))
     }
 
     /// As [`Tree::record_of`], with all that was reported of the task.
@@ -79,7 +83,10 @@ impl<S: Store> Tree<S> {
     /// The task behind an entry, read where the entry stands; `None` if the entry has moved on.
     pub(crate) fn task_at(&self, located: &Located) -> Result<Option<Task>, Error> {
         let id = located.entry.id;
-        let content = unless_unreadable(id, self.store.first_line(&located.path(), limits::RECORD_BYTES))?;
+        let content = match self.line_seen(id) {
+            Some(line) => Some(line),
+            None => unless_unreadable(id, self.store.first_line(&located.path(), limits::RECORD_BYTES))?,
+        };
         content.map(|content| decoded(id, &content)).transpose()
     }
 
@@ -141,7 +148,10 @@ impl<S: Store> Tree<S> {
     /// True if the task has a record.
     pub(crate) fn has_record(&self, id: TaskId) -> Result<bool, Error> {
         // Most are under their first name.
-        Ok(self.store.exists(&layout::record(id))? || self.record_of(id)?.is_some())
+        let record = layout::record(id);
+        let is_there =
+            if self.fused().is_some() { self.first_line(&record)?.is_some() } else { self.store.exists(&record)? };
+        Ok(is_there || self.record_of(id)?.is_some())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing reports, each before the rename that points at it, and reading them.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -16,6 +16,7 @@ use crate::limits;
 use crate::name::Nonce;
 use crate::path::Path;
 use crate::sorted;
+use crate::store::fused::First;
 use crate::store::{Appended, Flushed, Store, StoreError, StoreErrorKind};
 use crate::task::Task;
 use crate::time::Timestamp;
@@ -38,23 +39,15 @@ impl<S: Store> Tree<S> {
         turn: &Turn<'_>,
     ) -> Result<Written, Error> {
         let Some(nonce) = next.report else { return Ok(Written::Nothing) };
-        let last = &located.entry;
-        let mut report = Report { generation: last.generation, attempt: last.attempt, ..report.clone() };
-        report.previous = last.report;
-        // A request that ends the task asks nobody: it is the cancel itself.
-        if report.kind == ReportKind::CancelRequested && next.has_ended() {
-            report.kind = ReportKind::Cancelled;
-        }
-        if let State::Scheduled { due } = next.state {
-            report.scheduled_at = Some(due);
-        }
+        let file = layout::report(next.id, next.version, nonce);
+        let report = report_on(&located.entry, next, report);
         if report.kind == ReportKind::Progress {
-            return self.write_progress(last, layout::report(next.id, next.version, nonce), report);
+            let (report, superseded) = self.in_place_of_progress(&located.entry, report)?;
+            return self.write_file(file, &report, superseded);
         }
         let line = Line::of(next.id, next.version, nonce, &report)?;
-        let most = if next.has_ended() { limits::FILE_BYTES } else { limits::FILE_BYTES_BEFORE_THE_END };
         let at = located.path();
-        match self.add_line(&at, &line, most)? {
+        match self.add_line(&at, &line, room_for(next))? {
             Appended::Now(names) => {
                 if names == 1 {
                     self.or_leave(self.join_record(located, turn));
@@ -64,11 +57,31 @@ impl<S: Store> Tree<S> {
             }
             Appended::Gone => Ok(Written::Gone),
             Appended::Full => Err(Error::TooMuchReported { id: next.id }),
-            Appended::Unable => self.write_file(layout::report(next.id, next.version, nonce), &report, None),
+            Appended::Unable => self.write_file(file, &report, None),
         }
     }
 
-    fn write_progress(&self, last: &Entry, file: Path, mut report: Report) -> Result<Written, Error> {
+    /// A report as the part of a step that writes it, and the report that it replaces: as [`Tree::write_report`], on a
+    /// medium with fused operations.
+    pub(crate) fn report_of_step(
+        &self,
+        located: &Located,
+        next: &Entry,
+        report: &Report,
+    ) -> Result<(First, Option<Path>), Error> {
+        let Some(nonce) = next.report else { return Ok((First::Nothing, None)) };
+        let report = report_on(&located.entry, next, report);
+        if report.kind == ReportKind::Progress {
+            let (report, superseded) = self.in_place_of_progress(&located.entry, report)?;
+            let file = layout::report(next.id, next.version, nonce);
+            return Ok((First::Create(file, content_of(&report)?), superseded));
+        }
+        let text = text_of(&Line::of(next.id, next.version, nonce, &report)?)?;
+        Ok((First::Append(text.into_bytes(), room_for(next)), None))
+    }
+
+    /// Progress that takes the place of the latest, if that is progress, too; and the file of that.
+    fn in_place_of_progress(&self, last: &Entry, mut report: Report) -> Result<(Report, Option<Path>), Error> {
         let mut superseded = None;
         if let Some(Latest { report: before, file }) = self.latest_report(last)?
             && before.kind == ReportKind::Progress
@@ -76,13 +89,11 @@ impl<S: Store> Tree<S> {
             report.previous = before.previous;
             superseded = file;
         }
-        self.write_file(file, &report, superseded)
+        Ok((report, superseded))
     }
 
     fn write_file(&self, file: Path, report: &Report, superseded: Option<Path>) -> Result<Written, Error> {
-        let mut content = serde_json::to_vec(&report).map_err(|error| Error::Unencodable(error.into()))?;
-        content.push(b'\n');
-        self.create(&file, &content)?;
+        self.create(&file, &content_of(report)?)?;
         self.store.sync_dir(&file.dir)?;
         Ok(Written::File { file, superseded })
     }
@@ -95,11 +106,7 @@ impl<S: Store> Tree<S> {
 
     /// Adds a line to a task's file.
     fn add_line(&self, path: &Path, line: &Line, most: usize) -> Result<Appended, Error> {
-        let text = line.to_text()?;
-        if text.len() > limits::LINE_OF_FILE_BYTES {
-            return Err(Error::TooMuchReported { id: line.task });
-        }
-        Ok(self.store.append(path, text.as_bytes(), most)?)
+        Ok(self.store.append(path, text_of(line)?.as_bytes(), most)?)
     }
 
     /// Keeps a late result, one for each lease, since the current holder may want it. If there is no room for it, a
@@ -251,6 +258,38 @@ impl<S: Store> Tree<S> {
         };
         Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
     }
+}
+
+/// What a report says, on a task that is about to get its next name.
+fn report_on(last: &Entry, next: &Entry, report: &Report) -> Report {
+    let mut report = Report { generation: last.generation, attempt: last.attempt, ..report.clone() };
+    report.previous = last.report;
+    // A request that ends the task asks nobody: it is the cancel itself.
+    if report.kind == ReportKind::CancelRequested && next.has_ended() {
+        report.kind = ReportKind::Cancelled;
+    }
+    if let State::Scheduled { due } = next.state {
+        report.scheduled_at = Some(due);
+    }
+    report
+}
+
+/// How many bytes the task's file may have with a report.
+fn room_for(next: &Entry) -> usize {
+    if next.has_ended() { limits::FILE_BYTES } else { limits::FILE_BYTES_BEFORE_THE_END }
+}
+
+/// A line as it stands in the file, if it is not too long.
+fn text_of(line: &Line) -> Result<String, Error> {
+    let text = line.to_text()?;
+    if text.len() > limits::LINE_OF_FILE_BYTES { Err(Error::TooMuchReported { id: line.task }) } else { Ok(text) }
+}
+
+/// A report as a file of its own.
+fn content_of(report: &Report) -> Result<Vec<u8>, Error> {
+    let mut content = serde_json::to_vec(report).map_err(|error| Error::Unencodable(error.into()))?;
+    content.push(b'\n');
+    Ok(content)
 }
 
 fn not_added(path: &Path, why: &str) -> StoreError {

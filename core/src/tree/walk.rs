@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::Tree;
-use super::cache::{Leftovers, passed_over};
+use super::cache::{Leftover, Leftovers, passed_over};
 use super::located::Located;
 use super::watch::Watch;
 use crate::entry::Entry;
@@ -17,6 +17,7 @@ use crate::name::QueueName;
 use crate::path::Dir;
 use crate::sorted;
 use crate::store::Store;
+use crate::store::fused::TimedDirs;
 use crate::time::Timestamp;
 
 /// How to go through a directory that is sorted by time.
@@ -72,6 +73,10 @@ impl<S: Store> Tree<S> {
     /// Several queues are read as one. Directories are read as late as possible: to see the head of a queue costs one
     /// small directory per level, however much is behind it.
     pub(crate) fn visit_ready(&self, walk: &mut Walk<'_>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        if let Some(fused) = self.fused() {
+            let of = self.timed_dirs(walk.queues, walk.except)?;
+            return self.visit_by_looks(fused, of, visit);
+        }
         let queues = match walk.queues {
             [] => self.ready_queues(walk)?,
             queues => queues.to_vec(),
@@ -79,6 +84,15 @@ impl<S: Store> Tree<S> {
         let dirs: Vec<TimedDir> =
             queues.iter().filter(|queue| !walk.except.contains(queue)).map(TimedDir::queue).collect();
         self.visit_below(&dirs, walk, visit)
+    }
+
+    /// Shows each entry of `scheduled/` to `visit`, those that are due first before the others.
+    pub(crate) fn visit_scheduled(&self, walk: &mut Walk<'_>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        let scheduled = TimedDir::scheduled();
+        match self.fused() {
+            Some(fused) => self.visit_by_looks(fused, TimedDirs::These(Vec::from([scheduled.dir])), visit),
+            None => self.visit_below(&[scheduled], walk, visit),
+        }
     }
 
     /// The entries of one of the other state directories, or of the shard of it that is named.
@@ -108,7 +122,7 @@ impl<S: Store> Tree<S> {
 
     /// `dirs` are all on one level and hold the same range of the order: their children are read side by side.
     /// Names are sorted as they are and understood one by one, since most visits end at the first.
-    pub(crate) fn visit_below(
+    fn visit_below(
         &self,
         dirs: &[TimedDir],
         walk: &mut Walk<'_>,
@@ -141,7 +155,7 @@ impl<S: Store> Tree<S> {
                     Onward::Stop => {
                         if let Some(leftovers) = &mut walk.leftovers {
                             let rest = names.iter().skip(passed).rev();
-                            leftovers.extend(rest.map(|(name, timed)| ((*timed).clone(), (*name).clone())));
+                            leftovers.extend(rest.map(|(name, timed)| Leftover::of(timed, name)));
                         }
                         return Ok(ControlFlow::Break(()));
                     }
@@ -186,7 +200,7 @@ impl<S: Store> Tree<S> {
     }
 
     /// The names in a directory, which are not read again as long as its stamp tells that they are the same.
-    pub(crate) fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+    fn remembered_names(&self, dir: &Dir, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
         if !self.cache.borrow().walked {
             return self.read_names(dir);
         }
@@ -200,8 +214,22 @@ impl<S: Store> Tree<S> {
         Ok(names)
     }
 
+    /// The names in `queues/`: what is set for queues.
+    pub(crate) fn settings_names(&self, now: Timestamp) -> Result<Rc<Vec<String>>, Error> {
+        let dir = layout::queue_settings();
+        if self.fused().is_none() {
+            return self.remembered_names(&dir, now);
+        }
+        if let Some(names) = self.cache.borrow().settings(now) {
+            return Ok(names);
+        }
+        let names = self.read_names(&dir)?;
+        self.cache.borrow_mut().know_settings(names.clone(), now);
+        Ok(names)
+    }
+
     fn read_names(&self, dir: &Dir) -> Result<Rc<Vec<String>>, Error> {
-        Ok(Rc::new(self.store.list(dir)?.unwrap_or_default()))
+        Ok(Rc::new(self.list(dir)?.unwrap_or_default()))
     }
 
     /// True if nobody enqueues into the directory any more: its span of time is long past, or it is past and nothing

@@ -21,6 +21,8 @@ use coord_core::task::{Backoff, IfParentFails};
 use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, Store, TaskId, Timestamp, Turn, limits};
+
+use crate::world;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
@@ -37,7 +39,7 @@ struct World<S> {
 
 impl World<MemStore> {
     fn new() -> World<MemStore> {
-        World::on(MemStore::new(), 0)
+        World::on(world::empty_store(), 0)
     }
 }
 
@@ -387,7 +389,7 @@ fn whatever_is_exported_is_brought_back_and_exported_again_as_it_was() {
     check(4, (prop::collection::vec(deed(), 1..30), gap), |(deeds, gap)| {
         let past = Past::of(&deeds);
         let lines = past.world.lines();
-        let copy = World::on(MemStore::new(), (past.world.now.get() / SECOND) + gap + 1 - 1_795_336_200);
+        let copy = World::on(world::empty_store(), (past.world.now.get() / SECOND) + gap + 1 - 1_795_336_200);
         for line in &lines {
             let imported = copy.import(line);
             assert!(
@@ -527,12 +529,12 @@ fn what_waits_is_claimed_as_long_after_an_import_as_after_an_enqueue() {
     let later = world.enqueue("later", |new| new.plan.start = Start::After(100));
     let expired = world.enqueue("expired", |new| new.ttl_seconds = 5);
     world.pass(10);
-    let copy = World::on(MemStore::new(), 2 * DAY);
+    let copy = World::on(world::empty_store(), 2 * DAY);
     world.lines().iter().for_each(|line| drop(copy.import(line)));
     assert_eq!([waits, later, expired].map(|id| copy.status(id)), [Status::Pending, Status::Pending, Status::Expired]);
     copy.pass(990);
     assert_eq!([copy.claim(), copy.claim(), copy.claim()], [Some(waits), Some(later), None]);
-    let other = World::on(MemStore::new(), 2 * DAY);
+    let other = World::on(world::empty_store(), 2 * DAY);
     world.lines().iter().for_each(|line| drop(other.import(line)));
     other.pass(1_010);
     assert_eq!([waits, later].map(|id| other.status(id)), [Status::Expired; 2]);
@@ -623,7 +625,7 @@ fn an_import_that_died_is_made_up_for_when_the_line_is_given_again() {
             let (before, dying) = (World::new(), Cell::new(calls));
             before.import(&world.lines()[0]);
             let begun = before.queue.store().clone();
-            let store = if line == &world.lines()[0] { MemStore::new() } else { begun };
+            let store = if line == &world.lines()[0] { world::empty_store() } else { begun };
             let mortal = World::on(Mortal { store, calls: dying }, 1);
             let died = mortal.queue.import(line, &mortal.turn()).is_err();
             let again = World::on(mortal.queue.store().store.clone(), 2);

@@ -18,6 +18,8 @@ use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld, Refusal};
 use coord_core::{Error, JsonObject, Queue, Store, Task, TaskId, Timestamp, Turn, limits};
 
+use crate::world;
+
 /// A queue with a clock and nonces of its own.
 struct World {
     queue: Queue<Counting>,
@@ -541,7 +543,7 @@ fn a_record_that_cannot_be_trusted_is_quarantined_and_holds_up_nobody() {
 #[test]
 fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
     let refused = |name: &str, content: &[u8]| {
-        let store = MemStore::new();
+        let store = world::empty_store();
         store.create(&Dir::root().file(name), content).unwrap();
         let error = Queue::open(store.clone()).map(|_| ()).unwrap_err();
         assert_eq!(store.files().len(), 1);
@@ -563,13 +565,13 @@ fn nothing_is_opened_that_is_no_queue_or_of_a_newer_format() {
         assert!(refused.to_string().contains("use a version of muse that knows it"), "{refused}");
     }
     assert_eq!(refused("main.rs", b"fn main() {}"), Error::NotAQueue { found: "main.rs".to_string() });
-    assert!(Queue::open(MemStore::new()).is_ok());
+    assert!(Queue::open(world::empty_store()).is_ok());
 }
 
 #[test]
 fn a_directory_without_a_list_of_features_has_none() {
     for content in [format!("{{\"format\":{}}}", layout::FORMAT), layout::format_json()] {
-        let store = MemStore::new();
+        let store = world::empty_store();
         store.create(&layout::format(), content.as_bytes()).unwrap();
         assert!(Queue::open(store.clone()).is_ok(), "{content}");
         assert!(Queue::open_for_doctor(store).is_ok(), "{content}");
@@ -582,7 +584,7 @@ fn a_directory_without_a_list_of_features_has_none() {
 
 #[test]
 fn a_doctor_keeps_its_hands_off_a_directory_with_a_feature_that_it_does_not_know() {
-    let store = MemStore::new();
+    let store = world::empty_store();
     store.create(&layout::format(), b"{\"format\":4,\"features\":[\"wings\"]}").unwrap();
     let refused = Queue::open_for_doctor(store).map(drop).unwrap_err();
     assert_eq!(refused, Error::UnsupportedFeature { feature: "wings".to_string() });

@@ -504,14 +504,16 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
         world.queue.store().remove_dir(shard).unwrap();
     }
     assert!(matches!((step(&mut all, 0), step(&mut any, 0)), (EndStep::Sleep(_), EndStep::Sleep(_))));
-    assert!(all.watched().all(|dir| dir == done), "a shard that is not there comes into the directory");
+    // On an engine, directories are always there.
+    // On an engine it is there.
+    assert!(is_engine() || all.watched().all(|dir| dir == done), "a shard that is not there comes into the directory");
     world.claims(ids[0]);
     world.complete(ids[0]);
     assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_FOR_ENDS_EVERY));
     all.notice(Notice::Every);
     assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_EVERY_WHEN_TOLD));
     let watched: Vec<Dir> = all.watched().collect();
-    assert_eq!(watched, [if first_shard == second_shard { second_shard } else { done }]);
+    assert_eq!(watched, [if first_shard == second_shard || is_engine() { second_shard } else { done }]);
     let EndStep::Done(first) = step(&mut any, 1) else { panic!("one has ended") };
     let statuses = |tasks: &[(TaskId, Option<Item>)]| {
         tasks.iter().map(|(_, item)| item.as_ref().map(|item| item.status)).collect::<Vec<_>>()

@@ -17,6 +17,8 @@ use coord_core::store::mem::MemStore;
 use coord_core::task::{Backoff, IfParentFails};
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, JsonObject, Queue, TaskId, Timestamp, Turn};
+
+use crate::world;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -248,7 +250,7 @@ fn waited_for(queue: &Queue<MemStore>, id: TaskId, now: Timestamp) -> bool {
 fn what_is_asked_of_a_task_at_one_moment_is_answered_alike() {
     let history = vec((deed(), 0..3 * SECOND), 1..14);
     check(1, history, |history| {
-        let queue = Queue::open(MemStore::new()).unwrap();
+        let queue = Queue::open(world::empty_store()).unwrap();
         let mut world = World { queue, now: 1_795_336_200 * SECOND, nonces: 0x100, tasks: Vec::new() };
         queue_is_made(&mut world);
         for (deed, passes) in &history {

@@ -47,7 +47,7 @@ struct World {
 impl World {
     fn new() -> World {
         let medium = Medium {
-            inner: MemStore::new(),
+            inner: world::empty_store(),
             calls: Cell::new(0),
             now: Cell::new(1_795_336_200 * SECOND),
             micros_a_call: Cell::new(0),

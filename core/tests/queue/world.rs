@@ -21,9 +21,22 @@ pub struct World {
 
 pub const SECOND: u64 = 1_000_000;
 
+/// Set for a run on a medium with fused operations.
+pub const ON_AN_ENGINE: &str = "COORD_TEST_ON_AN_ENGINE";
+
+/// An empty store of the kind that the tests are run on.
+pub fn empty_store() -> MemStore {
+    if is_engine() { MemStore::whole() } else { MemStore::new() }
+}
+
+/// True if the tests are run on a medium with fused operations.
+pub fn is_engine() -> bool {
+    std::env::var_os(ON_AN_ENGINE).is_some()
+}
+
 impl World {
     pub fn new() -> World {
-        let queue = Queue::open(MemStore::new()).unwrap();
+        let queue = Queue::open(empty_store()).unwrap();
         World { queue, now: Cell::new(1_795_336_200 * SECOND), nonces: Cell::new(0) }
     }
 

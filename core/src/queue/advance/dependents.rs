@@ -37,8 +37,8 @@ impl<S: Store> Queue<S> {
         let (mut all_over, mut moved) = (Vec::from([over]), 0);
         while let Some(parent) = all_over.pop() {
             let dir = layout::blocked_on(parent.id);
-            // Nobody waits for most tasks: to look is cheaper than to be refused a listing, which JavaScript throws.
-            if self.tree.unless_in_the_way(self.tree.store().stamp(&dir))?.flatten().is_none() {
+            // On a medium with fused operations, the listing that follows is that look.
+            if self.tree.fused().is_none() && !self.tree.may_be_waited_for(parent.id)? {
                 continue;
             }
             // Those that stay blocked for good are not always the first: what several sweeps leave is not always the

@@ -89,7 +89,7 @@ impl<S: Store> Queue<S> {
             State::Scheduled { due } if entry.generation == 0 => due.plus_seconds(ttl_seconds),
             _ => return Ok(()),
         };
-        if self.tree.unless_in_the_way(self.tree.store().stamp(&layout::blocked_on(entry.id)))?.flatten().is_none() {
+        if !self.tree.may_be_waited_for(entry.id)? {
             return Ok(());
         }
         let deadline = layout::deadline(entry.id, at);
