@@ -20,6 +20,7 @@ mod log;
 mod medians;
 mod mounted;
 mod past;
+pub mod postgres;
 pub mod power_cut;
 mod process;
 mod schema;

@@ -12,6 +12,7 @@
 //! - [`every`]: all schedules of a few agents, by `stateright`;
 //! - [`random`]: random schedules of more agents, by `shuttle`;
 //! - [`power`]: all that a power cut may leave of a history;
+//! - [`same`]: the same operations on two stores, one after the other;
 //! - [`seeded_bug`]: stores that behave as if the program had a classic bug, which the checkers must find.
 #![allow(clippy::indexing_slicing, reason = "a simulation that goes wrong ends its test, loudly")]
 
@@ -22,6 +23,6 @@ pub mod operation;
 pub mod oracle;
 pub mod power;
 pub mod random;
+pub mod same;
 pub mod seeded_bug;
-
 pub mod world;

@@ -34,6 +34,12 @@ fn explored_on_each_disk(what: &str, start: &World, histories: Histories) {
     explored(&format!("{what}, with an ordered journal"), Disk::Ordered, start, histories);
     let own_names = format!("{what}, with an ordered journal that keeps a file's own names");
     explored(&own_names, Disk::OwnNames, start, histories);
+    explored(&format!("{what}, in an engine with a log"), Disk::Log, &World::whole(), histories);
+}
+
+#[test]
+fn of_what_an_engine_keeps_nothing_is_missing() {
+    explored("the end of the log is lost", Disk::Log, &World::whole(), Histories::PLAIN);
 }
 
 #[test]

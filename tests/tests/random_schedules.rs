@@ -5,7 +5,7 @@
 use std::env;
 
 use coord_tests::report;
-use coord_tests::sim::random::{Appearance, Choice, Mix, explore, explore_wake_ups};
+use coord_tests::sim::random::{Appearance, Choice, Mix, Play, explore, explore_wake_ups};
 
 /// How many schedules of everything there are, by both choices together.
 fn schedules() -> usize {
@@ -16,14 +16,26 @@ fn schedules() -> usize {
 
 #[test]
 fn whoever_is_next_every_promise_is_kept() {
-    report(format_args!("random: {}", explore(Choice::Uniform, Mix::Everything, schedules() / 2, 1, None)));
+    let play = Play::new(Choice::Uniform, Mix::Everything);
+    report(format_args!("random: {}", explore(play, schedules() / 2, 1)));
 }
 
 #[test]
 fn with_few_switches_at_the_right_moments_every_promise_is_kept() {
-    report(format_args!("by priorities: {}", explore(Choice::Priorities, Mix::Everything, schedules() / 2, 2, None)));
-    let schedules = schedules() / 5;
-    report(format_args!("around doctors: {}", explore(Choice::Priorities, Mix::Relinking, schedules, 3, None)));
+    let play = Play::new(Choice::Priorities, Mix::Everything);
+    report(format_args!("by priorities: {}", explore(play, schedules() / 2, 2)));
+    let play = Play::new(Choice::Priorities, Mix::Relinking);
+    report(format_args!("around doctors: {}", explore(play, schedules() / 5, 3)));
+}
+
+#[test]
+fn in_an_engine_whose_replies_are_lost_every_promise_is_kept() {
+    for (choice, seed) in [(Choice::Uniform, 7), (Choice::Priorities, 8)] {
+        let play = Play::new(choice, Mix::Everything).whole();
+        report(format_args!("in an engine, {choice:?}: {}", explore(play, schedules() / 2, seed)));
+        let play = Play::new(choice, Mix::Keys).whole();
+        report(format_args!("around keys in an engine, {choice:?}: {}", explore(play, schedules() / 10, seed)));
+    }
 }
 
 #[test]
@@ -38,6 +50,7 @@ fn an_agent_that_waits_is_woken_by_whatever_it_could_not_see() {
 fn of_the_tasks_with_one_key_one_lives_and_each_of_eight_enqueuers_is_answered() {
     for (choice, seed) in [(Choice::Uniform, 5), (Choice::Priorities, 6)] {
         let schedules = schedules() / 10;
-        report(format_args!("around keys, {choice:?}: {}", explore(choice, Mix::Keys, schedules, seed, None)));
+        let play = Play::new(choice, Mix::Keys);
+        report(format_args!("around keys, {choice:?}: {}", explore(play, schedules, seed)));
     }
 }

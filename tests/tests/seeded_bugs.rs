@@ -9,23 +9,32 @@ use coord_tests::report;
 use coord_tests::sim::every::{Kind, Scenario};
 use coord_tests::sim::operation::New;
 use coord_tests::sim::power::{self, Disk, Histories};
-use coord_tests::sim::random::{self, Appearance, Choice, Mix};
+use coord_tests::sim::random::{self, Appearance, Choice, Mix, Play};
 use coord_tests::sim::seeded_bug::SeededBug;
 use coord_tests::sim::world::World;
 
 /// Says where the bug is found, and shows how.
-fn found(bug: SeededBug, invariant: &str, schedule: Option<String>) {
-    let schedule = schedule.unwrap_or_else(|| panic!("{bug:?} was not found"));
-    assert!(schedule.contains(&format!("broken: {invariant}")), "{bug:?} was found by another invariant:\n{schedule}");
-    report(format_args!("seeded bug {bug:?}: found\n{schedule}\n"));
+fn found(bug: SeededBug, invariant: &str, schedules: impl IntoIterator<Item = Option<String>>) {
+    for (place, schedule) in schedules.into_iter().enumerate() {
+        let schedule = schedule.unwrap_or_else(|| panic!("{bug:?} was not found in world {place}"));
+        let is_named = schedule.contains(&format!("broken: {invariant}"));
+        assert!(is_named, "{bug:?} was found by another invariant in world {place}:\n{schedule}");
+        report(format_args!("seeded bug {bug:?}: found\n{schedule}\n"));
+    }
 }
 
-fn in_every_schedule(bug: SeededBug, operations: &[Kind]) -> Option<String> {
+fn in_every_schedule(bug: SeededBug, operations: &[Kind]) -> [Option<String>; 2] {
     found_in(bug, &Scenario { operations: operations.into(), invocations: 3, invocations_each: 2, ..two_agents() })
 }
 
-fn found_in(bug: SeededBug, scenario: &Scenario) -> Option<String> {
-    Scenario { bug: Some(bug), ..scenario.clone() }.explore().failure
+/// How the bug is found in a directory, and in an engine.
+fn found_in(bug: SeededBug, scenario: &Scenario) -> [Option<String>; 2] {
+    [false, true].map(|is_whole| Scenario { bug: Some(bug), is_whole, ..scenario.clone() }.explore().failure)
+}
+
+/// How a bug is found that only a program for engines can have.
+fn found_in_engine(bug: SeededBug, scenario: &Scenario) -> Option<String> {
+    Scenario { bug: Some(bug), is_whole: true, ..scenario.clone() }.explore().failure
 }
 
 /// Two agents and two invocations, on a task that the first one has claimed.
@@ -50,6 +59,7 @@ fn two_agents() -> Scenario {
         another: false,
         given: Vec::new(),
         orders_names: false,
+        is_whole: false,
         bug: None,
     }
 }
@@ -68,7 +78,8 @@ const TASK: New = New {
 };
 
 fn of_power_cuts(bug: SeededBug, disk: Disk, histories: Histories) -> Option<String> {
-    power::explore(disk, &World::new(), Histories { length: 3, ..histories }, Some(bug)).failure
+    let start = if disk == Disk::Log { World::whole() } else { World::new() };
+    power::explore(disk, &start, Histories { length: 3, ..histories }, Some(bug)).failure
 }
 
 /// What a schedule says that panics.
@@ -87,8 +98,9 @@ fn a_claim_by_renaming_and_reading_back_has_two_winners() {
 #[test]
 fn an_entry_that_is_created_and_then_written_is_claimed_empty() {
     let bug = SeededBug::CreateThenWrite;
-    let schedule = panicking(|| drop(random::explore(Choice::Uniform, Mix::Everything, 1_000, 1, Some(bug))));
-    found(bug, "versions and generations only grow", schedule);
+    let play = Play::new(Choice::Uniform, Mix::Everything).with(bug);
+    let schedule = panicking(|| drop(random::explore(play, 1_000, 1)));
+    found(bug, "versions and generations only grow", [schedule]);
 }
 
 #[test]
@@ -108,7 +120,7 @@ fn an_expiry_decided_by_a_stale_listing_takes_a_lease_that_runs() {
 fn a_sync_left_out_loses_an_acknowledged_end() {
     let bug = SeededBug::LeaveSyncOut;
     for disk in [Disk::AnySubset, Disk::Ordered] {
-        found(bug, "what was acknowledged is there", of_power_cuts(bug, disk, Histories::PLAIN));
+        found(bug, "what was acknowledged is there", [of_power_cuts(bug, disk, Histories::PLAIN)]);
     }
 }
 
@@ -138,15 +150,16 @@ fn a_wake_up_lost_lets_an_agent_sleep_beside_a_task() {
     let bug = SeededBug::LoseWakeUp;
     for appearance in [Appearance::Enqueued, Appearance::Released] {
         let schedule = panicking(|| random::explore_wake_ups(appearance, 1_000, 1, Some(bug)));
-        found(bug, "a waiting agent is woken", schedule);
+        found(bug, "a waiting agent is woken", [schedule]);
     }
 }
 
 #[test]
 fn a_task_relinked_without_a_fence_comes_back_when_its_enqueuer_does() {
     let bug = SeededBug::RelinkWithoutFence;
-    let schedule = panicking(|| drop(random::explore(Choice::Priorities, Mix::Relinking, 20_000, 1, Some(bug))));
-    found(bug, "a task has exactly one state entry", schedule);
+    let play = Play::new(Choice::Priorities, Mix::Relinking).with(bug);
+    let schedule = panicking(|| drop(random::explore(play, 20_000, 1)));
+    found(bug, "a task has exactly one state entry", [schedule]);
 }
 
 #[test]
@@ -202,7 +215,7 @@ fn a_report_removed_too_early_is_missed() {
     let bug = SeededBug::SyncNoProgress;
     let histories = Histories { length: 4, ..Histories::ATTEMPTS };
     let failure = power::explore(Disk::AnySubset, &World::new(), histories, Some(bug)).failure;
-    found(bug, "nothing is left behind but what", failure);
+    found(bug, "nothing is left behind but what", [failure]);
 }
 
 #[test]
@@ -230,7 +243,7 @@ fn what_follows_and_is_taken_back_is_missed() {
 fn a_key_that_is_not_on_disk_is_another_ones_after_a_power_cut() {
     let bug = SeededBug::SyncNoKey;
     let failure = of_power_cuts(bug, Disk::AnySubset, Histories::UNIQUE);
-    found(bug, "a task has exactly one state entry", failure);
+    found(bug, "a task has exactly one state entry", [failure]);
 }
 
 #[test]
@@ -280,4 +293,31 @@ fn a_collection_that_takes_away_what_is_waited_for_is_found() {
 fn a_task_that_waits_on_in_vain_is_found() {
     let bug = SeededBug::ForgetTheMarks;
     found(bug, "nobody waits for what has happened", found_in(bug, &with_another(Kind::FailOther)));
+}
+
+#[test]
+fn a_step_that_is_sent_again_adds_a_task_twice() {
+    let bug = SeededBug::StepTwice;
+    let scenario = Scenario { operations: vec![Kind::Enqueue], clocks: vec![0], mishaps: 1, ..two_agents() };
+    found(bug, "what goes in comes out", [found_in_engine(bug, &scenario)]);
+}
+
+#[test]
+fn what_a_step_writes_without_its_move_is_left_behind() {
+    let bug = SeededBug::StepInParts;
+    let scenario = Scenario { operations: vec![Kind::Progress, Kind::ForceCancel], ..held_by_one() };
+    found(bug, "nothing is left behind but what", [found_in_engine(bug, &scenario)]);
+}
+
+#[test]
+fn a_claim_that_gets_every_candidate_is_told_of_one() {
+    let bug = SeededBug::EveryCandidate;
+    let scenario = Scenario { operations: vec![Kind::Claim], another: true, clocks: vec![1], ..two_agents() };
+    found(bug, "an agent that enqueues, claims or retries a task is told so", [found_in_engine(bug, &scenario)]);
+}
+
+#[test]
+fn an_end_that_is_acknowledged_before_it_is_on_disk_is_lost() {
+    let bug = SeededBug::EndWithoutALog;
+    found(bug, "what was acknowledged is there", [of_power_cuts(bug, Disk::Log, Histories::PLAIN)]);
 }

@@ -39,8 +39,8 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 
 fn documentation(workspace: &Workspace) -> Result<()> {
     let sh = &workspace.shell;
-    cmd!(sh, "cargo doc --locked --release --no-deps --package coord-core --package coord-store --package muse-cli")
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .run()?;
+    let documented =
+        ["coord-core", "coord-postgres", "coord-store", "muse-cli"].map(|name| format!("--package={name}"));
+    cmd!(sh, "cargo doc --locked --release --no-deps {documented...}").env("RUSTDOCFLAGS", "-D warnings").run()?;
     Ok(())
 }

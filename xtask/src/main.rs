@@ -16,6 +16,7 @@ mod install;
 mod js;
 mod lint;
 mod parts;
+mod postgres;
 mod power_cut;
 mod setup;
 mod soak;

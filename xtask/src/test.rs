@@ -10,6 +10,7 @@
 //! - `AGENT_EXAMPLES`: the directory of the example agents, each by itself and composed with the library;
 //! - `WASMTIME`: a stock wasmtime;
 //! - `HOST_RUST`, `PYTHON`, `NODE`: what runs the example hosts;
+//! - `POSTGRES`: the directory of the programs of a PostgreSQL server;
 //! - `NODE` and `DENO` also run the agents in `JS_AGENTS`, a directory with the npm package beside them.
 //!
 //! All of them are built first. Then the suites run side by side: `suites.rs`. The tests of the npm package are
@@ -20,6 +21,7 @@ use crate::build::{self, NATIVE};
 use crate::components;
 use crate::hosts;
 use crate::js;
+use crate::postgres;
 use crate::power_cut;
 use crate::suites::{self, Suite};
 use crate::tools;
@@ -73,6 +75,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         // A snapshot that differs fails its test and leaves no file behind.
         ("INSTA_UPDATE", "no".into()),
     ]);
+    variables.extend(postgres::programs(workspace)?.map(|programs| ("POSTGRES", programs)));
     let arguments = &options.cargo_arguments;
     if !arguments.is_empty() {
         return Ok(cmd!(sh, "cargo test {NATIVE...} {arguments...}").envs(variables).run()?);

@@ -1,6 +1,6 @@
 //! The directory store: the one store that there is so far.
 //!
-//! A *store* is what the queue keeps its files in: core's trait [`Store`], sixteen operations such as create, link,
+//! A *store* is what the queue keeps its files in: core's trait [`Store`], seventeen operations such as create, link,
 //! rename and list, whose meaning core's conformance suite tests (`coord_core::store::conformance`). This one keeps
 //! them in a real directory, natively and as WebAssembly, and passes the suite on both.
 //!

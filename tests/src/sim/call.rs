@@ -1,10 +1,13 @@
 //! A store operation as a value, and a store whose every operation one function answers.
 
-use std::fmt;
+mod display;
+
 use std::sync::Arc;
 
 use coord_core::Store;
-use coord_core::layout::{Dir, Path};
+use coord_core::layout::{self, Dir, Path};
+use coord_core::limits;
+use coord_core::store::fused::{Fused, Look, Seen, Step, Stepped};
 use coord_core::store::mem::Tree;
 use coord_core::store::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
@@ -46,6 +49,10 @@ pub enum Call {
     Flush(Path),
     /// [`Store::sync_dir`].
     SyncDir(Dir),
+    /// [`Fused::look`].
+    Look(Arc<[Look]>),
+    /// [`Fused::step`].
+    Step(Arc<[Step]>),
 }
 
 /// What a store operation answers.
@@ -82,6 +89,10 @@ pub enum Outcome {
     Flushed(Flushed),
     /// Of [`Call::SyncDir`].
     Synced,
+    /// Of [`Call::Look`].
+    Seen(Arc<[Seen]>),
+    /// Of [`Call::Step`].
+    Stepped(Arc<[Stepped]>),
 }
 
 impl Call {
@@ -97,6 +108,10 @@ impl Call {
             Call::Remove(path) => Outcome::Removed(tree.remove(path)?),
             Call::MakeDir(dir) => Outcome::Made(tree.make_dir(dir)?),
             Call::RemoveDir(dir) => Outcome::DirRemoved(tree.remove_dir(dir)),
+            Call::Step(steps) => {
+                let outcomes: Result<Vec<Stepped>, StoreError> = steps.iter().map(|step| tree.step(step)).collect();
+                Outcome::Stepped(outcomes?.into())
+            }
             _ => self.look(tree),
         })
     }
@@ -125,6 +140,7 @@ impl Call {
                 Outcome::Flushed(if tree.content(path).is_some() { Flushed::Now } else { Flushed::Gone })
             }
             Call::SyncDir(_) => Outcome::Synced,
+            Call::Look(looks) => Outcome::Seen(looks.iter().map(|look| tree.look(look)).collect()),
             changing => panic!("{changing} changes names"),
         }
     }
@@ -138,9 +154,9 @@ impl Call {
             | Call::Link(..)
             | Call::Rename(..)
             | Call::Remove(_) => true,
-            Call::MakeDir(_) | Call::RemoveDir(_) => true,
+            Call::MakeDir(_) | Call::RemoveDir(_) | Call::Step(_) => true,
             Call::Read(..) | Call::FirstLine(..) | Call::Exists(_) | Call::Links(_) | Call::List(_) => false,
-            Call::Stamp(_) | Call::Flush(_) | Call::SyncDir(_) => false,
+            Call::Stamp(_) | Call::Flush(_) | Call::SyncDir(_) | Call::Look(_) => false,
         }
     }
 }
@@ -177,17 +193,23 @@ pub const FAILURES: [StoreErrorKind; 5] = [
 pub struct Answered<'a> {
     ask: Box<dyn Fn(Call) -> Reply + 'a>,
     orders_names: Option<bool>,
+    is_whole: bool,
 }
 
 impl<'a> Answered<'a> {
     /// A store that `ask` answers.
     pub fn by(ask: impl Fn(Call) -> Reply + 'a) -> Answered<'a> {
-        Answered { ask: Box::new(ask), orders_names: Some(false) }
+        Answered { ask: Box::new(ask), orders_names: Some(false), is_whole: false }
     }
 
     /// The same on a medium that orders names, if that is so; `None`: that is not known to the agent.
     pub fn ordering_names(self, orders_names: impl Into<Option<bool>>) -> Answered<'a> {
         Answered { orders_names: orders_names.into(), ..self }
+    }
+
+    /// The same as an engine, if it is one. What costs an engine no trip is answered at once.
+    pub fn whole(self, is_whole: bool) -> Answered<'a> {
+        Answered { is_whole, ..self }
     }
 }
 
@@ -263,6 +285,9 @@ impl Store for Answered<'_> {
     }
 
     fn stamp(&self, dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        if self.is_whole {
+            return Ok(Some(Stamp::from_parts(u64::MAX, 0)));
+        }
         match (self.ask)(Call::Stamp(dir.clone()))? {
             Outcome::Stamp(stamp) => Ok(stamp),
             other => misfit(&other),
@@ -277,6 +302,9 @@ impl Store for Answered<'_> {
     }
 
     fn make_dir(&self, dir: &Dir) -> Result<Made, StoreError> {
+        if self.is_whole {
+            return Ok(Made::Taken);
+        }
         match (self.ask)(Call::MakeDir(dir.clone()))? {
             Outcome::Made(made) => Ok(made),
             other => misfit(&other),
@@ -284,6 +312,9 @@ impl Store for Answered<'_> {
     }
 
     fn remove_dir(&self, dir: &Dir) -> Result<DirRemoved, StoreError> {
+        if self.is_whole {
+            return Ok(DirRemoved::Gone);
+        }
         match (self.ask)(Call::RemoveDir(dir.clone()))? {
             Outcome::DirRemoved(removed) => Ok(removed),
             other => misfit(&other),
@@ -291,10 +322,13 @@ impl Store for Answered<'_> {
     }
 
     fn orders_names(&self) -> Option<bool> {
-        self.orders_names
+        if self.is_whole { Some(false) } else { self.orders_names }
     }
 
     fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        if self.is_whole {
+            return Ok(Flushed::Now);
+        }
         match (self.ask)(Call::Flush(path.clone()))? {
             Outcome::Flushed(flushed) => Ok(flushed),
             other => misfit(&other),
@@ -302,8 +336,35 @@ impl Store for Answered<'_> {
     }
 
     fn sync_dir(&self, dir: &Dir) -> Result<(), StoreError> {
+        if self.is_whole {
+            return Ok(());
+        }
         match (self.ask)(Call::SyncDir(dir.clone()))? {
             Outcome::Synced => Ok(()),
+            other => misfit(&other),
+        }
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
+        if self.is_whole { Some(self) } else { None }
+    }
+}
+
+impl Fused for Answered<'_> {
+    fn format(&self) -> Option<Vec<u8>> {
+        self.read(&layout::format(), limits::RECORD_BYTES).ok().flatten()
+    }
+
+    fn look(&self, looks: &[Look]) -> Result<Vec<Seen>, StoreError> {
+        match (self.ask)(Call::Look(looks.into()))? {
+            Outcome::Seen(seen) => Ok(seen.to_vec()),
+            other => misfit(&other),
+        }
+    }
+
+    fn step(&self, steps: &[Step]) -> Result<Vec<Stepped>, StoreError> {
+        match (self.ask)(Call::Step(steps.into()))? {
+            Outcome::Stepped(outcomes) => Ok(outcomes.to_vec()),
             other => misfit(&other),
         }
     }
@@ -313,30 +374,6 @@ fn misfit(outcome: &Outcome) -> ! {
     panic!("{outcome:?} answers another call")
 }
 
-/// As a schedule shows it: what is done, to which names.
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Call::Create(path, content) => write!(f, "create {path} ({} bytes)", content.len()),
-            Call::CreateUnflushed(path, content) => write!(f, "create {path} ({} bytes), unflushed", content.len()),
-            Call::Append(path, line, _) => write!(f, "add to {path} ({} bytes)", line.len()),
-            Call::Link(from, to) => write!(f, "link {from} to {to}"),
-            Call::Rename(from, to) => write!(f, "rename {from} to {to}"),
-            Call::Read(path, _) => write!(f, "read {path}"),
-            Call::FirstLine(path, _) => write!(f, "read the first line of {path}"),
-            Call::Exists(path) => write!(f, "look for {path}"),
-            Call::Links(path) => write!(f, "count the links of {path}"),
-            Call::List(dir) => write!(f, "list {}/", dir.as_str()),
-            Call::Stamp(dir) => write!(f, "look at {}/", dir.as_str()),
-            Call::Remove(path) => write!(f, "remove {path}"),
-            Call::MakeDir(dir) => write!(f, "make {}/", dir.as_str()),
-            Call::RemoveDir(dir) => write!(f, "remove {}/", dir.as_str()),
-            Call::Flush(path) => write!(f, "flush {path}"),
-            Call::SyncDir(dir) => write!(f, "sync {}/", dir.as_str()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,10 +381,13 @@ mod tests {
 
     #[test]
     fn a_store_of_answered_calls_conforms() {
-        let store = || {
-            let tree = Mutex::new(Tree::default());
-            Answered::by(move |call: Call| call.apply(&mut tree.lock().expect("no holder panics")))
-        };
-        assert_eq!(coord_core::store::conformance::findings(store), Vec::<String>::new());
+        for is_whole in [false, true] {
+            let store = || {
+                let tree = Mutex::new(if is_whole { Tree::whole() } else { Tree::default() });
+                let store = Answered::by(move |call: Call| call.apply(&mut tree.lock().expect("no holder panics")));
+                store.whole(is_whole)
+            };
+            assert_eq!(coord_core::store::conformance::findings(store), Vec::<String>::new());
+        }
     }
 }

@@ -70,6 +70,9 @@ pub struct Scenario {
     pub given: Vec<(usize, Kind)>,
     /// Agents know that the medium orders names.
     pub orders_names: bool,
+    /// The queue is in an engine, where a step is one change. Of the mishaps it has those that a network adds: a change
+    /// whose reply was lost may take effect at any later time, once, or never; also one of an agent that has died.
+    pub is_whole: bool,
     /// The bug in the agents' programs.
     pub bug: Option<SeededBug>,
 }
@@ -193,6 +196,18 @@ impl Scenario {
 
     fn all_kinds(&self) -> impl Iterator<Item = Kind> {
         self.operations.iter().chain(&self.begun).copied()
+    }
+
+    /// True if all that agents do is a step of an engine's, of which none leaves anything half done. The progress that
+    /// a step replaces is removed by another call.
+    fn changes_by_steps(&self) -> bool {
+        let by_calls = |kind| {
+            Kind::adds(kind) && kind != Kind::Enqueue && kind != Kind::EnqueueChild
+                || matches!(kind, Kind::Gc | Kind::Repair | Kind::Retry)
+                || kind == Kind::Progress && self.mishaps > 0
+        };
+        let has_keys = self.task.is_unique || self.adds.is_unique;
+        self.is_whole && !has_keys && !self.all_kinds().any(by_calls)
     }
 
     /// True if agents only enqueue, so every task that is there stays as it is.

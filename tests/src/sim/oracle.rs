@@ -79,6 +79,8 @@ struct Life {
     put_back_by: Option<(Nonce, u32)>,
     /// The results that came too late, and whose senders were told so.
     late_results: BTreeSet<Nonce>,
+    /// The invocation that gave it its first name.
+    enqueued_by: Option<Nonce>,
     /// A completion that was accepted enqueued it.
     is_wanted: bool,
     /// Somebody was told that the task is in the queue.

@@ -4,7 +4,8 @@
 //! POSIX promises that a file's content is on disk after `fsync` of the file, and a name after `fsync` of its
 //! directory. Any part of everything else may be missing, and a rename between directories is two changes, of which
 //! either may be missing ([`Disk::AnySubset`]). A filesystem with an ordered journal keeps more: only the end of the
-//! history is missing ([`Disk::Ordered`]). On the former, `doctor --repair` comes first after a power cut.
+//! history is missing ([`Disk::Ordered`]). An engine with a log keeps each change whole, and all before one that is
+//! durable ([`Disk::Log`]). On the first, `doctor --repair` comes first after a power cut.
 
 mod acknowledged;
 mod disk;
@@ -34,12 +35,24 @@ pub enum Disk {
     /// The end of what was not synced, except that a flush of a file keeps its own names and the directories above
     /// them: btrfs.
     OwnNames,
+    /// The end of what is in the log of an engine, behind the last change that had to be durable.
+    Log,
 }
 
 impl Disk {
     /// True if agents find that one flush does.
     fn orders_names(self) -> bool {
+        matches!(self, Disk::Ordered | Disk::OwnNames)
+    }
+
+    /// True if only the end of a history is missing, so that no doctor has to come first.
+    fn keeps_order(self) -> bool {
         self != Disk::AnySubset
+    }
+
+    /// True for an engine.
+    fn is_whole(self) -> bool {
+        self == Disk::Log
     }
 }
 
@@ -240,7 +253,9 @@ impl Explorer {
     fn cut(&mut self, history: &History, next: Option<&Call>) {
         let mut changes = history.changes.clone();
         self.cut_changes(history, &changes);
-        if let Some(Call::Create(path, content) | Call::CreateUnflushed(path, content)) = next {
+        if let Some(Call::Create(path, content) | Call::CreateUnflushed(path, content)) = next
+            && !self.disk.is_whole()
+        {
             for part in [0, content.len() / 2] {
                 changes.push(Change { what: Delta::Add(path.clone(), content[..part].into()), durable: false });
                 self.cut_changes(history, &changes);
@@ -265,7 +280,7 @@ impl Explorer {
                     self.recover(history, changes, |index| index >= end && !changes[index].durable);
                 }
             }
-            Disk::Ordered => {
+            Disk::Ordered | Disk::Log => {
                 let synced = changes.iter().rposition(|change| change.durable).map_or(0, |last| last + 1);
                 for end in synced..=changes.len() {
                     self.recover(history, changes, |index| index >= end);

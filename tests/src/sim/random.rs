@@ -86,44 +86,68 @@ pub struct Tally {
     refusals: AtomicU64,
 }
 
+/// What happens in schedules, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Play {
+    /// How the next one is chosen.
+    pub choice: Choice,
+    /// What agents are told to do.
+    pub mix: Mix,
+    /// The queue is in an engine, and replies may be lost: see [`super::every::Scenario::is_whole`].
+    pub is_whole: bool,
+    /// The bug in the agents' programs.
+    pub bug: Option<SeededBug>,
+}
+
+impl Play {
+    /// Schedules of correct programs in a directory.
+    pub fn new(choice: Choice, mix: Mix) -> Play {
+        Play { choice, mix, is_whole: false, bug: None }
+    }
+
+    /// The same in an engine.
+    pub fn whole(self) -> Play {
+        Play { is_whole: true, ..self }
+    }
+
+    /// The same with a bug.
+    pub fn with(self, bug: SeededBug) -> Play {
+        Play { bug: Some(bug), ..self }
+    }
+}
+
 /// Runs so many schedules, and smaller ones before. Panics at the first that breaks an invariant, having printed it;
 /// `shuttle` prints below that how to run it again.
-pub fn explore(choice: Choice, mix: Mix, schedules: usize, seed: u64, bug: Option<SeededBug>) -> Arc<Tally> {
+pub fn explore(play: Play, schedules: usize, seed: u64) -> Arc<Tally> {
     let tally = Arc::new(Tally::default());
-    let [small @ .., largest] = mix.sizes();
+    let [small @ .., largest] = play.mix.sizes();
     for size in small {
-        explore_size(choice, mix, size, schedules.div_ceil(ONE_SMALL_ONE_IN), seed, bug, &tally);
+        explore_size(play, size, schedules.div_ceil(ONE_SMALL_ONE_IN), seed, &tally);
     }
-    explore_size(choice, mix, largest, schedules, seed, bug, &tally);
+    explore_size(play, largest, schedules, seed, &tally);
     tally
 }
 
-fn explore_size(
-    choice: Choice,
-    mix: Mix,
-    size: Size,
-    schedules: usize,
-    seed: u64,
-    bug: Option<SeededBug>,
-    tally: &Arc<Tally>,
-) {
+fn explore_size(play: Play, size: Size, schedules: usize, seed: u64, tally: &Arc<Tally>) {
     let mut config = Config::new();
     config.stack_size = STACK_BYTES;
     let counting = tally.clone();
-    let schedule = move || one_schedule(mix, size, bug, &counting);
-    match choice {
+    let schedule = move || one_schedule(play, size, &counting);
+    match play.choice {
         Choice::Uniform => Runner::new(RandomScheduler::new_from_seed(seed, schedules), config).run(schedule),
         Choice::Priorities => Runner::new(PctScheduler::new_from_seed(seed, 4, schedules), config).run(schedule),
     };
 }
 
-fn one_schedule(mix: Mix, size: Size, bug: Option<SeededBug>, tally: &Arc<Tally>) {
-    let mut world = World::new();
+fn one_schedule(play: Play, size: Size, tally: &Arc<Tally>) {
+    let Play { mix, is_whole, bug, .. } = play;
+    let mut world = if is_whole { World::whole() } else { World::new() };
     for number in 0..TASKS / 2 {
         let enqueue = invocation(0, enqueue(number), 0, 0xe0 + u64::from(number), None);
         world.run(&enqueue).unwrap_or_else(|broken| panic!("{broken}"));
     }
-    let stage = Stage { mix, world, seconds: 1, nonces: 0x1000, enqueued: TASKS / 2, history: Vec::new() };
+    let (late, history) = (Vec::new(), Vec::new());
+    let stage = Stage { mix, world, late, seconds: 1, nonces: 0x1000, enqueued: TASKS / 2, history };
     let stage = Arc::new(Mutex::new(stage));
     let live = |agent| {
         let (stage, tally) = (stage.clone(), tally.clone());
@@ -134,6 +158,11 @@ fn one_schedule(mix: Mix, size: Size, bug: Option<SeededBug>, tally: &Arc<Tally>
     let mut stage = stage.lock().expect("nobody else is left");
     let end = stage.world.heal(LATER).and_then(|()| stage.world.drain(LATER)).and_then(|()| stage.world.heal(LATER));
     if let Err(broken) = end {
+        stage.fail(&broken);
+    }
+    // What has not arrived by then may still.
+    while stage.arrive() {}
+    if let Err(broken) = stage.world.drain(2 * LATER).and_then(|()| stage.world.heal(2 * LATER)) {
         stage.fail(&broken);
     }
     tally.schedules.fetch_add(1, Ordering::Relaxed);
@@ -151,15 +180,18 @@ fn live(agent: usize, size: Size, bug: Option<SeededBug>, stage: &Mutex<Stage>, 
         let (invocation, planned) = at_hand.as_ref().expect("an invocation is at hand");
         stage.lock().expect("agents do not panic").call(invocation, call, planned.at(calls.get()))
     };
+    let is_whole = stage.lock().expect("agents do not panic").world.tree.is_whole();
+    let orders_names = agent.is_multiple_of(2).then_some(true);
+    let store = || answered(bug, ask).ordering_names(orders_names).whole(is_whole);
     let mut queue = None;
     for _ in 0..size.invocations_each {
         let invocation = stage.lock().expect("agents do not panic").next_invocation(agent, lease);
-        let planned = PlannedMishap::draw(invocation.operation);
+        let planned = PlannedMishap::draw(invocation.operation, is_whole);
         at_hand.replace(Some((invocation, planned)));
         calls.set(0);
         let answer = match &queue {
             Some(queue) => invocation.run_on(queue),
-            None => match Queue::open(answered(bug, ask).ordering_names(agent.is_multiple_of(2).then_some(true))) {
+            None => match Queue::open(store()) {
                 Ok(opened) => invocation.run_on(queue.insert(opened)),
                 Err(_) => Answer::Unknown,
             },

@@ -1,15 +1,19 @@
 //! Classic bugs, each as other store operations in the place of a single right one. A checker must find each of them.
 
+mod parts;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use coord_core::TaskId;
 use coord_core::entry::{Ending, Entry, Outcome as Ended, State};
-use coord_core::layout::{self, Dir, Path};
-use coord_core::name::QueueName;
-use coord_core::store::{Appended, Created, Flushed, Linked, Moved};
+use coord_core::layout;
+use coord_core::store::fused::{First, Move, Seen, Step, Stepped};
+use coord_core::store::{Appended, Created, Flushed, Linked, Moved, StoreError, by_calls};
 use coord_core::tags::TagSet;
+
+use parts::{as_ready, at_home, is_in};
 
 use super::call::{Answered, Call, Outcome, Reply};
 
@@ -70,6 +74,14 @@ pub enum SeededBug {
     ForgetTheMarks,
     /// A `gc` looks for dependents before it moves a task away, and not afterwards.
     CollectWithoutASecondLook,
+    /// A step whose reply was lost is sent to the engine again.
+    StepTwice,
+    /// What a step writes is there though the move that makes it count is not made.
+    StepInParts,
+    /// Of the moves of a step all are made whose old names are there.
+    EveryCandidate,
+    /// An end is acknowledged before it is on disk.
+    EndWithoutALog,
 }
 
 /// The store that `ask` answers, as a program with this bug uses it, if there is one.
@@ -310,21 +322,51 @@ impl SeededBug {
                 let first = layout::parse_record(&path.name).map_or(path, layout::record);
                 ask(Call::Links(first))
             }
+            (SeededBug::StepTwice, Call::Step(steps), _) => {
+                ask(Call::Step(steps.clone())).or_else(|_| ask(Call::Step(steps)))
+            }
+            (SeededBug::StepInParts, Call::Step(steps), _) => {
+                for Step { first, moves, .. } in steps.iter() {
+                    match (first, moves.first()) {
+                        (First::Create(path, content), _) => drop(ask(Call::Create(path.clone(), content[..].into()))?),
+                        (First::Append(line, most), Some(Move::Rename(from, _))) => {
+                            drop(ask(Call::Append(from.clone(), line[..].into(), *most))?);
+                        }
+                        _ => {}
+                    }
+                }
+                let without = |step: &Step| Step { first: First::Nothing, ..step.clone() };
+                ask(Call::Step(steps.iter().map(without).collect()))
+            }
+            (SeededBug::EveryCandidate, Call::Step(steps), _) => {
+                let reply = ask(Call::Step(steps.clone()))?;
+                for step in steps.iter() {
+                    for other in step.moves.iter().skip(1) {
+                        ask(Call::Step([Step { moves: vec![other.clone()], ..step.clone() }].into()))?;
+                    }
+                }
+                Ok(reply)
+            }
+            (SeededBug::EndWithoutALog, Call::Step(steps), _) => {
+                let ends = |one: &Move| matches!(one, Move::Rename(_, to) if is_in("done", &to.dir));
+                let unlogged = |step: &Step| {
+                    let durable = step.durable && !step.moves.iter().any(ends);
+                    Step { durable, ..step.clone() }
+                };
+                ask(Call::Step(steps.iter().map(unlogged).collect()))
+            }
+            (_, Call::Look(looks), _) => {
+                let seen: Result<Vec<Seen>, StoreError> = looks.iter().map(|look| self.look(look, ask, done)).collect();
+                Ok(Outcome::Seen(seen?.into()))
+            }
+            (_, Call::Step(steps), _) => {
+                let done = RefCell::new(done);
+                let store = Answered::by(|call| self.make(call, ask, &mut done.borrow_mut())).whole(true);
+                let outcomes: Result<Vec<Stepped>, StoreError> =
+                    steps.iter().map(|step| by_calls::step(&store, step)).collect();
+                Ok(Outcome::Stepped(outcomes?.into()))
+            }
             (_, call, _) => ask(call),
         }
     }
-}
-
-fn is_in(root_dir: &str, dir: &Dir) -> bool {
-    dir.as_str().split('/').next() == Some(root_dir)
-}
-
-/// The name of a task that can be claimed in the place of this one.
-fn as_ready(entry: Entry) -> Path {
-    let pending_until = entry.created_at.plus_seconds(1_000);
-    at_home(Entry { state: State::Ready { pending_until, tags: TagSet::default() }, ..entry })
-}
-
-fn at_home(entry: Entry) -> Path {
-    layout::home(&entry, &QueueName::default_queue()).file(entry.to_string())
 }

@@ -38,9 +38,17 @@ impl World {
         World { tree: Arc::default(), oracle: Oracle::default(), orders_names: false }
     }
 
-    /// A queue without tasks.
+    /// A queue without tasks, in a directory.
     pub fn new() -> World {
-        let store = MemStore::new();
+        World::in_store(MemStore::new())
+    }
+
+    /// A queue without tasks, in an engine.
+    pub fn whole() -> World {
+        World::in_store(MemStore::whole())
+    }
+
+    fn in_store(store: MemStore) -> World {
         let queue = Queue::open(store).expect("an empty store");
         queue.init(&Turn::new(&after(0), Nonce::from_bits(0xe))).expect("a store at rest");
         let tree = queue.store().clone().into();
@@ -82,7 +90,8 @@ impl World {
                 failed(StoreErrorKind::Other)
             }
         });
-        let answer = invocation.run(store.ordering_names(orders_names));
+        let is_whole = world.borrow().tree.is_whole();
+        let answer = invocation.run(store.ordering_names(orders_names).whole(is_whole));
         broken.take().map_or(Ok(()), Err)?;
         self.told(invocation, &answer)?;
         Ok(answer)
@@ -138,6 +147,13 @@ impl World {
         Queue::open(store).and_then(|queue| queue.examine(after(seconds))).expect("a store at rest")
     }
 
+    /// Nothing is left half done, `seconds` after the beginning.
+    pub fn leaves_nothing(&self, seconds: u64) -> Result<(), Broken> {
+        let found = self.examine(seconds);
+        let clean = found.is_healthy() && found.leftovers.total() == 0 && found.foreign.is_empty();
+        expect(clean, Invariant::BoundedGarbage, || format!("{found:?}"))
+    }
+
     /// A doctor mends the directory, and a second one what the first one left behind: the settlements of a task that
     /// had two entries. A third finds nothing to do, and nothing left behind.
     pub fn heal(&mut self, seconds: u64) -> Result<(), Broken> {
@@ -151,9 +167,7 @@ impl World {
                 lease: None,
             })?;
         }
-        let found = self.examine(seconds);
-        let clean = found.is_healthy() && found.leftovers.total() == 0 && found.foreign.is_empty();
-        expect(clean, Invariant::BoundedGarbage, || format!("after a repair: {found:?}"))
+        self.leaves_nothing(seconds)
     }
 }
 

@@ -2,6 +2,7 @@
 //! agent's clock jumps both ways by about a lease's length, and a lease expires between any two store operations.
 
 mod dependence;
+mod engine;
 mod keys;
 mod lifecycle;
 mod queue;
@@ -29,6 +30,7 @@ fn two_agents() -> Scenario {
         another: false,
         given: Vec::new(),
         orders_names: false,
+        is_whole: false,
         bug: None,
     }
 }
@@ -56,7 +58,14 @@ fn explored_both_ways(what: &str, scenario: &Scenario, happenings: &[&str]) {
     explored(&format!("{what}, with a mishap"), &Scenario { mishaps: 1, ..scenario.clone() });
 }
 
+/// Explores the scenario in a directory, and in an engine. Answers for the former.
 fn explored(what: &str, scenario: &Scenario) -> Explored {
+    let whole = Scenario { is_whole: true, orders_names: false, ..scenario.clone() };
+    explored_in(&format!("{what}, in an engine"), &whole);
+    explored_in(what, scenario)
+}
+
+fn explored_in(what: &str, scenario: &Scenario) -> Explored {
     let explored = scenario.explore();
     let Explored { states, steps, depth, time, failure, .. } = &explored;
     report(format_args!("every schedule of {what}: {states} states, {steps} steps, {depth} deep, {time:.0?}"));

@@ -3,6 +3,7 @@
 use coord_core::entry::Entry;
 use coord_core::layout::{self, Dir, Path};
 use coord_core::limits;
+use coord_core::store::fused::{First, Look, Move, Step};
 
 use super::Kind;
 use super::space::Space;
@@ -21,6 +22,11 @@ impl Space {
             Call::Links(path) => self.is_constant_dir(&path.dir),
             Call::List(dir) | Call::Stamp(dir) => self.is_constant_dir(dir),
             Call::SyncDir(_) => true,
+            Call::Look(looks) => looks.iter().all(|look| match look {
+                Look::Names(dir) => self.is_constant_dir(dir),
+                Look::Line(path) => self.is_constant_file(path),
+                _ => false,
+            }),
             _ => false,
         }
     }
@@ -67,6 +73,8 @@ impl Space {
         let adds = self.scenario.all_kinds().any(Kind::adds);
         let above_bucket = self.bucket.as_str().starts_with(dir.child("").as_str()) && *dir != Dir::root();
         match root_dir(dir) {
+            // In an engine a directory comes and goes with what is below it.
+            "ready" | "claimed" | "done" if self.scenario.is_whole => false,
             // Tasks that are enqueued at the time of the first one come into the same time bucket.
             "ready" => above_bucket && !self.scenario.has(Kind::Gc) && (!adds || self.scenario.clocks == [0]),
             "blocked" if self.scenario.only_enqueues() => true,
@@ -102,6 +110,17 @@ impl Space {
         match call {
             Call::Create(path, _) | Call::Remove(path) | Call::Link(_, path) => changed(path),
             Call::Rename(from, to) => [from, to].into_iter().for_each(changed),
+            Call::Step(steps) => {
+                for Step { first, moves, .. } in steps.iter() {
+                    if let First::Create(path, _) = first {
+                        changed(path);
+                    }
+                    moves.iter().for_each(|one| match one {
+                        Move::Rename(from, to) => [from, to].into_iter().for_each(changed),
+                        Move::Link(_, to) => changed(to),
+                    });
+                }
+            }
             Call::MakeDir(dir) | Call::RemoveDir(dir) => {
                 let (parent, name) = dir.split().expect("not the root");
                 changed(&parent.file(name));

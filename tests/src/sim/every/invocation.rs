@@ -16,7 +16,7 @@ const LONG: u64 = 100;
 
 impl Space {
     pub(super) fn new(scenario: Scenario) -> Space {
-        let mut start = World::new();
+        let mut start = if scenario.is_whole { World::whole() } else { World::new() };
         let mut given = |operation, nonce| {
             let invocation =
                 Invocation { agent: 0, operation, now: after(0), nonce: Nonce::from_bits(nonce), lease: None };

@@ -30,6 +30,7 @@ impl Model for Space {
             agents: self.agents.clone(),
             invocations: self.scenario.invocations,
             mishaps: self.scenario.mishaps,
+            late: Vec::new(),
             broken: None,
             answer: None,
         };
@@ -47,10 +48,12 @@ impl Model for Space {
     fn actions(&self, now: &Now, steps: &mut Vec<Step>) {
         for (agent, state) in now.agents.iter().enumerate() {
             let mut may = |what| steps.push(Step { agent, what });
-            match state.busy {
-                Some(_) => {
+            match &state.busy {
+                Some((_, call)) => {
                     may(What::Call);
-                    if now.mishaps > 0 && self.scenario.only_deaths {
+                    if now.mishaps > 0 && self.scenario.is_whole {
+                        [What::Lose, What::Die].into_iter().filter(|_| call.changes()).for_each(may);
+                    } else if now.mishaps > 0 && self.scenario.only_deaths {
                         may(What::Die);
                     } else if now.mishaps > 0 {
                         [What::Fail, What::FailAfter, What::Repeat, What::Die].into_iter().for_each(may);
@@ -64,6 +67,7 @@ impl Model for Space {
                 None => {}
             }
         }
+        steps.extend((0..now.late.len()).map(|place| Step { agent: 0, what: What::Arrive(place) }));
     }
 
     fn next_state(&self, last: &Now, step: Step) -> Option<Now> {
@@ -140,9 +144,13 @@ impl Space {
     fn left_to_do(&self, now: &Now) -> Result<(), Broken> {
         if self.scenario.mishaps == 0 {
             now.world.oracle.awake()?;
+            now.world.oracle.leases_are_told()?;
             if self.scenario.operations == [Kind::Claim] {
                 now.world.oracle.limit_is_used(after(self.scenario.clocks[0]))?;
             }
+        }
+        if self.scenario.changes_by_steps() {
+            now.world.leaves_nothing(LATER)?;
         }
         let mut world = now.world.clone();
         if self.scenario.adds.is_unique {
@@ -157,7 +165,12 @@ impl Space {
             };
             world.run(&invocation)?;
         }
-        world.drain(LATER)
+        world.drain(LATER)?;
+        // What has not arrived by then may still.
+        for (invocation, call) in &now.late {
+            world.call(call, invocation).map(drop)?;
+        }
+        world.drain(2 * LATER)
     }
 
     /// The steps to a state, in words.
@@ -173,6 +186,10 @@ impl Space {
 
     fn describe(&self, now: &Now, step: &Step) -> String {
         let agent = &now.agents[step.agent];
+        if let What::Arrive(place) = step.what {
+            let (invocation, call) = &now.late[place];
+            return format!("  {call}, of {}: takes effect", String::from(agent::name(invocation.agent)));
+        }
         let Some((_, call)) = &agent.busy else {
             let What::Begin(kind, clock) = step.what else { return String::new() };
             return self.invocation(step.agent, agent, kind, clock).to_string();
@@ -182,8 +199,9 @@ impl Space {
             What::Fail => format!("  {who}: {call}: fails"),
             What::FailAfter => format!("  {who}: {call}: takes effect, but is reported as failed"),
             What::Repeat => format!("  {who}: {call}: takes effect, the reply is lost, the call repeated"),
+            What::Lose => format!("  {who}: {call}: the reply is lost"),
             What::Die => format!("  {who} dies, about to {call}"),
-            What::Begin(..) | What::Call => format!("  {who}: {call}"),
+            What::Begin(..) | What::Call | What::Arrive(_) => format!("  {who}: {call}"),
         }
     }
 }

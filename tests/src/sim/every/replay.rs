@@ -59,7 +59,9 @@ impl Space {
                 failed(StoreErrorKind::Other)
             })
         };
-        let answer = invocation.run(answered(self.scenario.bug, ask).ordering_names(self.scenario.orders_names));
+        let answer = invocation.run(
+            answered(self.scenario.bug, ask).ordering_names(self.scenario.orders_names).whole(self.scenario.is_whole),
+        );
         (wanted.take().map_or(Progress::Over(answer), |call| Progress::Wants(Arc::new(call))), !looks.get())
     }
 }

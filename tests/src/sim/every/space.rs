@@ -38,6 +38,8 @@ pub(super) struct Now {
     pub(super) agents: Vec<Agent>,
     pub(super) invocations: u8,
     pub(super) mishaps: u8,
+    /// The changes that are under way to an engine, though nobody waits for their replies.
+    pub(super) late: Vec<(Invocation, Arc<Call>)>,
     pub(super) broken: Option<Broken>,
     /// What the last step told somebody.
     pub(super) answer: Option<Answer>,
@@ -76,6 +78,10 @@ pub(super) enum What {
     Repeat,
     /// Its next call takes effect; the agent hears that it failed.
     FailAfter,
+    /// The reply to its next call is lost, and the agent hears that it failed. It may take effect later.
+    Lose,
+    /// A call whose reply was lost takes effect.
+    Arrive(usize),
     /// It dies and comes back.
     Die,
 }
@@ -101,6 +107,10 @@ pub(super) enum Progress {
 impl Space {
     pub(super) fn step(&self, now: &mut Now, step: &Step) -> Result<(), Broken> {
         now.answer = None;
+        if let What::Arrive(place) = step.what {
+            let (invocation, call) = now.late.remove(place);
+            return now.world.call(&call, &invocation).map(drop);
+        }
         let agent = &mut now.agents[step.agent];
         if !matches!(step.what, What::Begin(..) | What::Call) {
             now.mishaps -= 1;
@@ -111,9 +121,15 @@ impl Space {
                 agent.invocations += 1;
                 self.invocation(step.agent, agent, *kind, *clock)
             }
-            (What::Die, Some(_)) => {
+            (What::Die, Some(under_way)) => {
                 agent.replies = Arc::default();
+                now.late.extend(Some(under_way).filter(|(_, call)| self.scenario.is_whole && call.changes()));
                 return Ok(());
+            }
+            (What::Lose, Some((invocation, call))) => {
+                Arc::make_mut(&mut agent.replies).push(failed(StoreErrorKind::Other));
+                now.late.push((invocation, call));
+                invocation
             }
             (what, Some((invocation, call))) => {
                 let reply = match what {

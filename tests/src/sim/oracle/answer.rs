@@ -10,13 +10,23 @@ use coord_core::{TaskId, Timestamp};
 use super::invariant::{Broken, Invariant, expect};
 use super::{Life, Oracle};
 use crate::sim::agent::{Answer, Invocation, name};
-use crate::sim::operation::Operation;
+use crate::sim::operation::{New, Operation};
 
 impl Oracle {
     /// Notes what an agent was told.
     pub fn told(&mut self, invocation: &Invocation, answer: &Answer, tree: &Tree) -> Result<(), Broken> {
         match *answer {
-            Answer::Enqueued(id) => self.acknowledge(id),
+            Answer::Enqueued(id) => {
+                let by_it = |(other, life): (&TaskId, &Arc<Life>)| {
+                    *other != id && life.enqueued_by == Some(invocation.nonce) && tree.is_whole()
+                };
+                // Where it takes several calls, a doctor may link the record of an enqueuer that it takes for dead.
+                let by_step = |new: New| !new.is_unique && new.after[1].is_none();
+                let by_step = matches!(invocation.operation, Operation::Enqueue(new) if by_step(new));
+                let is_one = !by_step || !self.lives.iter().any(by_it);
+                expect(is_one, Invariant::CountsAddUp, || format!("{invocation} added more than {id}"))?;
+                self.acknowledge(id)
+            }
             Answer::Deduplicated(id) => {
                 let key = self.lives.get(&id).and_then(|life| life.plan.key.as_ref());
                 expect(key.is_some(), Invariant::OneForAKey, || format!("{invocation} was told of {id}"))?;

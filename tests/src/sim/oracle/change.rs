@@ -5,6 +5,7 @@ use std::sync::Arc;
 use coord_core::TaskId;
 use coord_core::entry::State;
 use coord_core::layout::{self, Path};
+use coord_core::store::fused::{First, Move, Stepped};
 use coord_core::store::mem::Tree;
 use coord_core::store::{Created, Linked, Moved, Removed};
 
@@ -17,8 +18,27 @@ use crate::sim::call::{Call, Outcome, Reply};
 use crate::sim::operation::Operation;
 
 impl Oracle {
-    /// Notes an operation that was done on an invocation.
+    /// Notes an operation that was done on an invocation; of an engine's step, all that it changed.
     pub fn done(&mut self, call: &Call, reply: &Reply, tree: &Tree, invocation: &Invocation) -> Result<(), Broken> {
+        let (Call::Step(steps), Ok(Outcome::Stepped(outcomes))) = (call, reply) else {
+            return self.done_by_call(call, reply, tree, invocation);
+        };
+        for (step, outcome) in steps.iter().zip(outcomes.iter()) {
+            let Stepped::Done { by, .. } = outcome else { continue };
+            if let First::Create(path, content) = &step.first {
+                let create = Call::Create(path.clone(), content.as_slice().into());
+                self.done_by_call(&create, &Ok(Outcome::Created(Created::Now)), tree, invocation)?;
+            }
+            let (call, outcome) = match step.moves[*by].clone() {
+                Move::Rename(from, to) => (Call::Rename(from, to), Outcome::Moved(Moved::Here)),
+                Move::Link(from, to) => (Call::Link(from, to), Outcome::Linked(Linked::Now)),
+            };
+            self.done_by_call(&call, &Ok(outcome), tree, invocation)?;
+        }
+        Ok(())
+    }
+
+    fn done_by_call(&mut self, call: &Call, reply: &Reply, tree: &Tree, invocation: &Invocation) -> Result<(), Broken> {
         let (gone, come) = match (call, reply) {
             _ if self.is_blind => return Ok(()),
             (Call::Rename(from, to), Ok(Outcome::Moved(Moved::Here))) => (Some(from), Some(to)),
@@ -92,6 +112,7 @@ impl Oracle {
             let is_first = life.last.is_none();
             if is_first {
                 life.plan = Plan::of(tree, path);
+                life.enqueued_by = Some(invocation.nonce);
             }
             let last = life.last_entry();
             life.follow(&entry, invocation)?;

@@ -29,7 +29,7 @@ pub enum Invariant {
     NobodyIsForgotten,
     /// At most one task with a given key in a queue has not ended.
     OneForAKey,
-    /// An agent that enqueues a task is told its id. An agent that retries a task is told so.
+    /// An agent that enqueues a task is told its id. An agent that claims or retries a task is told so.
     EachIsAnswered,
     /// Expiry counts at once: nobody is told that an expired task is live.
     TimeCounts,
@@ -94,7 +94,7 @@ impl fmt::Display for Invariant {
             Invariant::NobodyIsForgotten => "nobody waits for what has happened",
             Invariant::OneForAKey => "at most one task with a key lives",
             Invariant::TimeCounts => "time that has passed counts at once",
-            Invariant::EachIsAnswered => "an agent that enqueues or retries a task is told so",
+            Invariant::EachIsAnswered => "an agent that enqueues, claims or retries a task is told so",
             Invariant::NoMoreThanAllowed => "there are no more leases than are allowed",
             Invariant::NobodyLeavesWhatIsFree => {
                 "nobody is told that there is nothing while there is room for one more lease"

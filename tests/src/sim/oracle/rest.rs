@@ -40,6 +40,22 @@ impl Oracle {
         Ok(())
     }
 
+    /// What must hold when all agents are at rest, and none has died or failed: each lease is one that somebody was
+    /// told of, or has given back at once.
+    pub fn leases_are_told(&self) -> Result<(), Broken> {
+        for (id, life) in &self.lives {
+            for generation in life.leases.keys() {
+                let given_back = life.released.contains_key(generation)
+                    || life.ends.iter().any(|end| end.given_back == Some(*generation));
+                let is_told = life.told.contains(generation) || given_back;
+                expect(is_told, Invariant::EachIsAnswered, || {
+                    format!("{id}: nobody was told of {generation}: {life:?}")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// True if the task waits of its own will for one that did not complete, or for one that does so itself.
     fn stays_blocked(&self, id: TaskId) -> bool {
         let Some(life) = self.lives.get(&id) else { return false };

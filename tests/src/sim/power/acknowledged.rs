@@ -39,7 +39,7 @@ impl Acknowledged {
             world.heal(LATER)?;
         }
         self.is_in(&world.tree)?;
-        if disk.orders_names() {
+        if disk.keeps_order() {
             // Else a task of which no name was left begins anew.
             self.are_reported(&world.tree)?;
         }

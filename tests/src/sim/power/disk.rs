@@ -35,6 +35,8 @@ pub(super) enum Delta {
     Rename(Path, Path, Arc<[u8]>),
     AddDir(Dir),
     RemoveDir(Dir),
+    /// A change of an engine: all that it holds then.
+    Become(Tree),
 }
 
 impl History {
@@ -75,7 +77,7 @@ impl History {
         }
         let of_file = |content: &Arc<[u8]>| Arc::ptr_eq(content, &made);
         match self.disk {
-            Disk::AnySubset => {}
+            Disk::AnySubset | Disk::Log => {}
             Disk::Ordered => self.changes.iter_mut().for_each(|change| change.durable = true),
             Disk::OwnNames => {
                 let names: Vec<Path> = self
@@ -88,7 +90,7 @@ impl History {
                     change.durable |= match &change.what {
                         Delta::Add(_, content) | Delta::Rename(_, _, content) => of_file(content),
                         Delta::AddDir(dir) => names.iter().any(|name| name.dir == *dir || name.dir.is_below(dir)),
-                        Delta::Remove(_) | Delta::RemoveDir(_) => false,
+                        Delta::Remove(_) | Delta::RemoveDir(_) | Delta::Become(_) => false,
                     };
                 }
             }
@@ -96,6 +98,13 @@ impl History {
     }
 
     pub(super) fn note(&mut self, call: &Call, reply: &Reply) {
+        if self.disk.is_whole() {
+            if call.changes() {
+                let durable = if let Call::Step(steps) = call { steps.iter().any(|step| step.durable) } else { true };
+                self.changes.push(Change { what: Delta::Become(self.tree.clone()), durable });
+            }
+            return;
+        }
         let content = |path: &Path| self.made(path).unwrap_or_default();
         let changes = match (call, reply) {
             (Call::Create(path, _) | Call::CreateUnflushed(path, _), Ok(Outcome::Created(Created::Now)))
@@ -141,6 +150,7 @@ impl History {
                 let is_above = |new: &Dir| *new == *dir || dir.is_below(new);
                 change.durable |= change.what.is_in(dir) || matches!(&change.what, Delta::AddDir(new) if is_above(new));
             }),
+            Disk::Log => {}
             Disk::Ordered => {
                 changes.rev().skip_while(|change| !change.what.is_in(dir)).for_each(|change| change.durable = true);
             }
@@ -175,6 +185,7 @@ impl Delta {
         match self {
             Delta::Add(path, _) | Delta::Remove(path) | Delta::Rename(_, path, _) => Some(path.dir.clone()),
             Delta::AddDir(dir) | Delta::RemoveDir(dir) => dir.split().map(|(parent, _)| parent),
+            Delta::Become(_) => None,
         }
     }
 
@@ -192,6 +203,10 @@ impl Delta {
             Delta::Rename(from, to, content) => tree.remove(from).is_ok() && tree.put(to, content.clone()),
             Delta::AddDir(dir) => tree.make_dir(dir).is_ok(),
             Delta::RemoveDir(dir) => tree.remove_dir(dir) == DirRemoved::Now,
+            Delta::Become(whole) => {
+                *tree = whole.clone();
+                true
+            }
         };
     }
 }

@@ -12,7 +12,7 @@ use super::acknowledged::{Acknowledged, Ended};
 use super::disk::{Change, Grown};
 use super::{Action, Disk, Histories};
 use crate::sim::agent::{Answer, Invocation, after};
-use crate::sim::call::{Call, Outcome, failed};
+use crate::sim::call::{Answered, Call, Outcome, Reply, failed};
 use crate::sim::operation::{New, Operation, numbered};
 use crate::sim::oracle::{entries, last_report};
 use crate::sim::seeded_bug::{SeededBug, answered};
@@ -79,7 +79,10 @@ impl History {
             if call.changes() || matches!(call, Call::Flush(_) | Call::SyncDir(_)) {
                 moment(history, Some(&call));
             }
-            let made = if let Call::Append(path, ..) = &call { history.made(path) } else { None };
+            let made = match &call {
+                Call::Append(path, ..) if !history.disk.is_whole() => history.made(path),
+                _ => None,
+            };
             let reply = call.apply(&mut history.tree);
             match (&call, made) {
                 (Call::Append(path, ..), Some(made)) => history.grow(made, path),
@@ -96,12 +99,11 @@ impl History {
             if matches!(&call, Call::Flush(path) if !path.dir.is_below(&layout::tasks()))
                 && let Some(invocation) = amid.take()
             {
-                invocation.run(answered(bug, step).ordering_names(self.knows(true)));
+                invocation.run(self.store(bug, step, true));
             }
             step(call)
         };
-        let answer =
-            invocation.run(answered(bug, ask).ordering_names(self.knows(!self.actions.len().is_multiple_of(2))));
+        let answer = invocation.run(self.store(bug, ask, !self.actions.len().is_multiple_of(2)));
         let (mut history, calls, _) = state.into_inner();
         history.doing = None;
         history.clock += if action == Action::TakeOver { 10 } else { 1 };
@@ -149,6 +151,11 @@ impl History {
         // Another one asks, so that the holder is asked.
         let agent = usize::from(action == Action::RequestCancel);
         Invocation { agent, operation, now: after(seconds), nonce, lease: None }
+    }
+
+    /// The store that `ask` answers, as an agent sees it.
+    fn store<'a>(&self, bug: Option<SeededBug>, ask: impl Fn(Call) -> Reply + 'a, is_other: bool) -> Answered<'a> {
+        answered(bug, ask).ordering_names(self.knows(is_other)).whole(self.disk.is_whole())
     }
 
     /// What an agent knows of the disk. In mixed histories, every other agent does not know that names are ordered.

@@ -22,6 +22,8 @@ const KEYS: u8 = 2;
 pub(super) struct Stage {
     pub(super) mix: Mix,
     pub(super) world: World,
+    /// The changes that are under way to an engine, though nobody waits for their replies.
+    pub(super) late: Vec<(Invocation, Call)>,
     /// Seconds since the beginning, which only ever pass.
     pub(super) seconds: u64,
     pub(super) nonces: u64,
@@ -33,6 +35,7 @@ pub(super) struct Stage {
 pub(super) enum Happened {
     Began(Invocation),
     Called(usize, Call, &'static str),
+    Arrived(usize, Call),
     Answered(usize, Answer),
 }
 
@@ -137,16 +140,34 @@ impl Stage {
         Operation::Enqueue(New { delay_seconds, ..new })
     }
 
+    /// A change that is under way takes effect, if there is one.
+    pub(super) fn arrive(&mut self) -> bool {
+        let Some((invocation, call)) = self.late.pop() else { return false };
+        self.history.push(Happened::Arrived(invocation.agent, call.clone()));
+        if let Err(broken) = self.world.call(&call, &invocation) {
+            self.fail(&broken);
+        }
+        true
+    }
+
     pub(super) fn call(&mut self, invocation: &Invocation, call: Call, mishap: Mishap) -> Reply {
+        if !self.late.is_empty() && thread_rng().gen_bool(0.1) {
+            self.arrive();
+        }
         let what = match mishap {
             Mishap::None => "",
             Mishap::Death => " … is dead",
             Mishap::Failure => ": fails",
+            Mishap::Loss => ": the reply is lost",
             Mishap::FailureAfter => ": takes effect, but is reported as failed",
             Mishap::Repetition => ": takes effect, the reply is lost, the call repeated",
         };
         let reply = match mishap {
             Mishap::Death => failed(StoreErrorKind::Other),
+            Mishap::Loss => {
+                self.late.extend(Some((*invocation, call.clone())).filter(|_| call.changes()));
+                failed(StoreErrorKind::Other)
+            }
             Mishap::Failure => self.world.fail(&call),
             _ => match self.world.call(&call, invocation) {
                 Ok(reply) if mishap == Mishap::Repetition => repeated(&reply),
@@ -189,16 +210,24 @@ pub(super) enum Mishap {
     Failure,
     FailureAfter,
     Repetition,
+    /// Of a call to an engine: it may take effect later.
+    Loss,
 }
 
 impl PlannedMishap {
     /// Two invocations of three go well.
-    pub(super) fn draw(operation: Operation) -> PlannedMishap {
-        let mishaps = [Mishap::Death, Mishap::Failure, Mishap::FailureAfter, Mishap::Repetition];
+    pub(super) fn draw(operation: Operation, is_whole: bool) -> PlannedMishap {
+        // An engine is never sent a call again.
+        let in_transit = if is_whole { Mishap::Loss } else { Mishap::Repetition };
+        let mishaps = [Mishap::Death, Mishap::Failure, Mishap::FailureAfter, in_transit];
         let mut random = thread_rng();
         let what = mishaps.get(random.gen_range(0..12)).copied().unwrap_or(Mishap::None);
         // A doctor makes about a hundred calls, and the last of them are those that mend.
-        let calls = if operation == Operation::Repair { 120 } else { 25 };
+        let calls = match operation {
+            Operation::Repair => 120,
+            _ if is_whole => 4,
+            _ => 25,
+        };
         PlannedMishap { what, when: random.gen_range(1..calls) }
     }
 
@@ -213,6 +242,9 @@ impl fmt::Display for Happened {
         match self {
             Happened::Began(invocation) => write!(f, "{invocation}"),
             Happened::Called(agent, call, what) => write!(f, "  {}: {call}{what}", String::from(agent::name(*agent))),
+            Happened::Arrived(agent, call) => {
+                write!(f, "  {call}, of {}: takes effect", String::from(agent::name(*agent)))
+            }
             Happened::Answered(agent, answer) => {
                 write!(f, "  {}: is told {answer:?}", String::from(agent::name(*agent)))
             }

@@ -1,0 +1,311 @@
+//! The fused operations: statements that are sent together, without waiting for one another's answers.
+
+use coord_core::layout::{Dir, Path, due_at};
+use coord_core::limits;
+use coord_core::store::fused::{Due, First, Fused, Head, Look, Move, Seen, SeenEntry, Step, Stepped, TimedDirs};
+use coord_core::store::{StoreError, StoreErrorKind, cut_after_first_line};
+use futures_util::future::join_all;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Row};
+
+use crate::connection::{About, PostgresStore};
+use crate::statements;
+use crate::store::{PATHS_READ, Target, column, names_in, path_of, range, small, two};
+
+/// A statement with its values.
+struct Asked {
+    sql: &'static str,
+    values: Vec<(Box<dyn ToSql + Sync>, Type)>,
+}
+
+impl Asked {
+    fn new(sql: &'static str) -> Asked {
+        Asked { sql, values: Vec::new() }
+    }
+
+    fn with(mut self, value: impl ToSql + Sync + 'static, of: Type) -> Asked {
+        self.values.push((Box::new(value), of));
+        self
+    }
+
+    fn bool(self, value: bool) -> Asked {
+        self.with(value, Type::BOOL)
+    }
+
+    fn text(self, value: impl Into<String>) -> Asked {
+        self.with(value.into(), Type::TEXT)
+    }
+
+    fn int(self, value: usize) -> Asked {
+        self.with(small(value), Type::INT4)
+    }
+
+    fn long(self, value: i64) -> Asked {
+        self.with(value, Type::INT8)
+    }
+
+    fn bytes(self, value: Vec<u8>) -> Asked {
+        self.with(value, Type::BYTEA)
+    }
+
+    fn target(self, Target { path, task, due }: Target) -> Asked {
+        self.text(path).with(task, Type::BYTEA).with(due, Type::INT8)
+    }
+}
+
+impl Fused for PostgresStore {
+    fn format(&self) -> Option<Vec<u8>> {
+        self.format.clone()
+    }
+
+    fn look(&self, looks: &[Look]) -> Result<Vec<Seen>, StoreError> {
+        let answers = self.together(looks.iter().map(asked).collect())?;
+        looks.iter().zip(answers).map(|(look, answer)| self.seen(look, answer)).collect()
+    }
+
+    fn step(&self, steps: &[Step]) -> Result<Vec<Stepped>, StoreError> {
+        match steps {
+            [] => Ok(Vec::new()),
+            _ if steps.len() > 1 && steps.iter().all(is_new) => self.make_all(steps),
+            _ => self.change(steps),
+        }
+    }
+}
+
+impl PostgresStore {
+    /// Sends statements together, in order; each is a transaction of its own, and sees what those before have done.
+    fn together(&self, asked: Vec<Asked>) -> Result<Vec<Result<Vec<Row>, Error>>, StoreError> {
+        let answers = self.wait(|client| async move {
+            // A statement is sent when its answer is first asked for, and these are asked in order.
+            join_all(asked.iter().map(|Asked { sql, values }| {
+                let client = client.clone();
+                async move {
+                    let values: Vec<(&(dyn ToSql + Sync), Type)> =
+                        values.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect();
+                    client.query_typed(sql, &values).await
+                }
+            }))
+            .await
+        });
+        answers.map_err(|error| About { operation: "reach", path: &"the server" }.unreachable(&error))
+    }
+
+    fn seen(&self, look: &Look, answer: Result<Vec<Row>, Error>) -> Result<Seen, StoreError> {
+        let about = About { operation: "look at", path: &place(look) };
+        let rows = answer.map_err(|error| about.failed(&error))?;
+        match look {
+            Look::Names(dir) => {
+                let paths: Result<Vec<String>, StoreError> = rows.iter().map(|row| column(&about, row, 0)).collect();
+                let paths = paths?;
+                let is_all = paths.len() <= usize::try_from(PATHS_READ).unwrap_or(0);
+                Ok(Seen::Names(if is_all { names_in(dir, &paths) } else { Some(self.children(dir)?) }))
+            }
+            Look::Line(_) => {
+                let mut line: Option<Vec<u8>> = rows.first().map(|row| column(&about, row, 0)).transpose()?;
+                line.iter_mut().for_each(cut_after_first_line);
+                Ok(Seen::Line(line))
+            }
+            Look::Head(_) | Look::OfTask(_) | Look::Due(_) => {
+                let entries: Result<Vec<SeenEntry>, StoreError> = rows.iter().map(|row| entry(&about, row)).collect();
+                Ok(Seen::Entries(entries?))
+            }
+        }
+    }
+
+    /// Makes new files that each get a second name.
+    fn make_all(&self, steps: &[Step]) -> Result<Vec<Stepped>, StoreError> {
+        let about = About { operation: "create", path: &"tasks" };
+        let answer = self.together(vec![creation(steps)])?.pop().unwrap_or_else(|| Ok(Vec::new()));
+        let rows = match answer {
+            // A second name is taken: which, each tells by itself.
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => return self.change(steps),
+            rows => rows.map_err(|error| about.failed(&error))?,
+        };
+        let mut outcomes = vec![Stepped::Taken; steps.len()];
+        for row in &rows {
+            let place: i64 = column(&about, row, 0)?;
+            let outcome = usize::try_from(place - 1).ok().and_then(|place| outcomes.get_mut(place));
+            outcome.into_iter().for_each(|outcome| *outcome = Stepped::Done { by: 0, found: false });
+        }
+        Ok(outcomes)
+    }
+
+    /// Makes changes one after the other, with the questions behind them, in one trip.
+    fn change(&self, steps: &[Step]) -> Result<Vec<Stepped>, StoreError> {
+        let mut asked = Vec::new();
+        for step in steps {
+            asked.push(change_of(step)?);
+            asked.extend(step.then.as_ref().map(is_any_in));
+        }
+        let mut answers = self.together(asked)?.into_iter();
+        let mut outcomes = Vec::new();
+        for step in steps {
+            let about = About { operation: "step", path: &subject(step) };
+            let answer = answers.next().unwrap_or_else(|| Ok(Vec::new()));
+            let then = step.then.as_ref().and_then(|_| answers.next()).transpose();
+            let outcome = match answer {
+                Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Stepped::Taken,
+                rows => outcome_of(step, &about, rows.map_err(|error| about.failed(&error))?)?,
+            };
+            let found = then.map_err(|error| about.failed(&error))?;
+            let found =
+                found.and_then(|rows| rows.into_iter().next()).map(|row| column(&about, &row, 0)).transpose()?;
+            outcomes.push(match outcome {
+                Stepped::Done { by, .. } => Stepped::Done { by, found: found.unwrap_or(false) },
+                other => other,
+            });
+        }
+        Ok(outcomes)
+    }
+}
+
+/// The statement that answers a question.
+fn asked(look: &Look) -> Asked {
+    let much = limits::LINE_BYTES_SEEN + 1;
+    match look {
+        Look::Names(dir) => {
+            let [from, before] = range(dir);
+            Asked::new(statements::PATHS).text(from).text(before).long(PATHS_READ + 1)
+        }
+        Look::Line(path) => Asked::new(statements::LINE).text(path.to_string()).int(limits::RECORD_BYTES),
+        Look::Head(Head { of, after, most }) => {
+            let after = after.clone().unwrap_or_default();
+            match of {
+                TimedDirs::These(dirs) => {
+                    let dirs: Vec<String> = dirs.iter().map(|dir| format!("{}/", dir.as_str())).collect();
+                    let asked = Asked::new(statements::HEAD).with(dirs, Type::TEXT_ARRAY);
+                    asked.text(after).long(long(*most)).int(much)
+                }
+                TimedDirs::AllQueues => Asked::new(statements::HEAD_OF_ALL).text(after).long(long(*most)).int(much),
+            }
+        }
+        Look::OfTask(id) => Asked::new(statements::OF_TASK).bytes(id.hex().into_bytes()).int(much),
+        Look::Due(Due { by, after, most }) => {
+            let cursor = after.as_ref().and_then(|path| Some((due_at(path)?, path.to_string())));
+            let (due, path) = cursor.map_or((-1, String::new()), |(due, path)| (micros(due.micros()), path));
+            Asked::new(statements::DUE).long(micros(by.micros())).long(due).text(path).long(long(*most)).int(much)
+        }
+    }
+}
+
+fn is_any_in(dir: &Dir) -> Asked {
+    let [from, before] = range(dir);
+    // Nothing is in a file.
+    Asked::new(statements::EXISTS).text(from.clone()).text(from).text(before)
+}
+
+/// True for a new file that gets one more name.
+fn is_new(step: &Step) -> bool {
+    matches!((&step.first, step.moves.as_slice()), (First::Create(..), [Move::Link(..)])) && step.then.is_none()
+}
+
+fn creation(steps: &[Step]) -> Asked {
+    let (mut paths, mut contents, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tasks, mut dues) = (Vec::new(), Vec::new());
+    for step in steps {
+        if let (First::Create(path, content), [Move::Link(_, to)]) = (&step.first, step.moves.as_slice()) {
+            let entry = Target::of(to);
+            paths.push(path.to_string());
+            contents.push(content.clone());
+            entries.push(entry.path);
+            tasks.push(entry.task);
+            dues.push(entry.due);
+        }
+    }
+    let asked = Asked::new(statements::CREATE_AND_LINK).bool(steps.iter().any(|step| step.durable));
+    let asked = asked.with(paths, Type::TEXT_ARRAY).with(contents, Type::BYTEA_ARRAY).with(entries, Type::TEXT_ARRAY);
+    asked.with(tasks, Type::BYTEA_ARRAY).with(dues, Type::INT8_ARRAY)
+}
+
+/// The statement that makes a change.
+fn change_of(step: &Step) -> Result<Asked, StoreError> {
+    let durable = step.durable;
+    Ok(match (&step.first, step.moves.as_slice()) {
+        (First::Create(..), [Move::Link(..)]) => creation(std::slice::from_ref(step)),
+        (First::Create(path, content), [Move::Rename(from, to)]) => {
+            let asked = Asked::new(statements::CREATE_AND_RENAME).bool(durable).text(from.to_string());
+            asked.target(Target::of(to)).text(path.to_string()).bytes(content.clone())
+        }
+        (First::Append(line, most), [Move::Rename(from, to)]) => {
+            let asked = Asked::new(statements::APPEND_AND_RENAME).bool(durable).text(from.to_string());
+            asked.target(Target::of(to)).bytes(line.clone()).int(*most)
+        }
+        (First::Nothing, [Move::Rename(from, to)]) => {
+            Asked::new(statements::RENAME).bool(durable).text(from.to_string()).target(Target::of(to))
+        }
+        (First::Nothing, moves) if moves.iter().all(|one| matches!(one, Move::Rename(..))) => {
+            let targets: Vec<Target> =
+                moves.iter().map(|(Move::Rename(_, to) | Move::Link(_, to))| Target::of(to)).collect();
+            let sources: Vec<String> =
+                moves.iter().map(|(Move::Rename(from, _) | Move::Link(from, _))| from.to_string()).collect();
+            let paths: Vec<String> = targets.iter().map(|target| target.path.clone()).collect();
+            let tasks: Vec<Option<Vec<u8>>> = targets.iter().map(|target| target.task.clone()).collect();
+            let dues: Vec<Option<i64>> = targets.iter().map(|target| target.due).collect();
+            let asked = Asked::new(statements::RENAME_ANY).bool(durable).with(sources, Type::TEXT_ARRAY);
+            let asked = asked.with(paths, Type::TEXT_ARRAY).with(tasks, Type::BYTEA_ARRAY);
+            asked.with(dues, Type::INT8_ARRAY)
+        }
+        _ => return Err(unknown(step)),
+    })
+}
+
+fn outcome_of(step: &Step, about: &About<'_>, rows: Vec<Row>) -> Result<Stepped, StoreError> {
+    let done = |by| Stepped::Done { by, found: false };
+    let row = rows.into_iter().next();
+    Ok(match (&step.first, step.moves.first()) {
+        (First::Create(..), Some(Move::Link(..))) => row.map_or(Stepped::Taken, |_| done(0)),
+        (First::Nothing, _) => match row {
+            Some(row) => {
+                let place: i64 = column(about, &row, 0)?;
+                done(usize::try_from(place - 1).unwrap_or(0))
+            }
+            None => Stepped::Gone,
+        },
+        (first, _) => {
+            let (there, moved): (i64, i64) = two(about, row)?;
+            match (there, moved, first) {
+                (0, _, _) => Stepped::Gone,
+                (_, 1.., _) => done(0),
+                (_, _, First::Append(..)) => Stepped::Full,
+                _ => Stepped::Taken,
+            }
+        }
+    })
+}
+
+fn entry(about: &About<'_>, row: &Row) -> Result<SeenEntry, StoreError> {
+    let (path, mut line): (&str, Vec<u8>) = (column(about, row, 0)?, column(about, row, 1)?);
+    cut_after_first_line(&mut line);
+    Ok(SeenEntry { path: path_of(path), line: Some(line).filter(|line| line.len() <= limits::LINE_BYTES_SEEN) })
+}
+
+/// What a question is about, for an error.
+fn place(look: &Look) -> String {
+    match look {
+        Look::Names(dir) => dir.as_str().to_string(),
+        Look::Line(path) => path.to_string(),
+        Look::Head(_) => "ready".into(),
+        Look::OfTask(id) => id.to_string(),
+        Look::Due(_) => "claimed".into(),
+    }
+}
+
+/// What a change is about, for an error.
+fn subject(step: &Step) -> String {
+    let path: Option<&Path> = step.moves.first().map(|(Move::Rename(from, _) | Move::Link(from, _))| from);
+    path.map(Path::to_string).unwrap_or_default()
+}
+
+fn unknown(step: &Step) -> StoreError {
+    let (path, detail) = (subject(step), "no statement makes such a change".into());
+    StoreError { operation: "step", path, kind: StoreErrorKind::Other, detail }
+}
+
+fn long(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn micros(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,258 @@
+//! The operations of a store, each a statement.
+
+use coord_core::Store;
+use coord_core::layout::{Dir, Path, due_at, task_of};
+use coord_core::store::fused::Fused;
+use coord_core::store::{
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
+    cut_after_first_line,
+};
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{FromSql, Type};
+
+use crate::connection::{About, PostgresStore, Value};
+use crate::statements;
+
+impl PostgresStore {
+    /// The names right below a directory of many, each looked for by itself.
+    pub(crate) fn children(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
+        let path = dir.as_str();
+        let about = About { operation: "list", path: &path };
+        let [from, before] = range(dir);
+        let skipped = small(from.chars().count() + 1);
+        let values: [Value<'_>; 3] = [(&from, Type::TEXT), (&before, Type::TEXT), (&skipped, Type::INT4)];
+        let rows = self.rows(&about, statements::CHILDREN, &values)?;
+        rows.iter().map(|row| column(&about, row, 0)).collect()
+    }
+
+    /// All files, with their content: for looking on in tests.
+    pub fn files(&self) -> Result<Vec<(Path, Vec<u8>)>, StoreError> {
+        let about = About { operation: "list", path: &"the queue" };
+        let rows = self.rows(&about, statements::FILES, &[])?;
+        rows.iter().map(|row| Ok((path_of(column(&about, row, 0)?), column(&about, row, 1)?))).collect()
+    }
+}
+
+/// Up to so many paths are read to list a directory, before its children are looked for one by one.
+pub(crate) const PATHS_READ: i64 = 1_000;
+
+impl Store for PostgresStore {
+    fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
+        let about = About { operation: "create", path };
+        let (durable, new) = (true, Target::of(path));
+        let made = self.wait(|client| async move {
+            let values: [Value<'_>; 5] = [
+                (&durable, Type::BOOL),
+                (&new.path, Type::TEXT),
+                (&content, Type::BYTEA),
+                (&new.task, Type::BYTEA),
+                (&new.due, Type::INT8),
+            ];
+            client.query_typed(statements::CREATE, &values).await
+        });
+        match made.map_err(|error| about.unreachable(&error))? {
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(Created::Taken),
+            made => {
+                Ok(if made.map_err(|error| about.failed(&error))?.is_empty() { Created::Taken } else { Created::Now })
+            }
+        }
+    }
+
+    fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
+        let about = About { operation: "add to", path };
+        let (text, most) = (path.to_string(), small(most));
+        let row =
+            self.row(&about, statements::APPEND, &[(&text, Type::TEXT), (&line, Type::BYTEA), (&most, Type::INT4)])?;
+        let (there, names): (i64, Option<i32>) = two(&about, row)?;
+        Ok(match names {
+            Some(names) => Appended::Now(u64::try_from(names).unwrap_or(0)),
+            None if there == 0 => Appended::Gone,
+            None => Appended::Full,
+        })
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
+        let about = About { operation: "link", path: to };
+        let (durable, old, new) = (true, from.to_string(), Target::of(to));
+        let row = self.row(
+            &about,
+            statements::LINK,
+            &[
+                (&durable, Type::BOOL),
+                (&old, Type::TEXT),
+                (&new.path, Type::TEXT),
+                (&new.task, Type::BYTEA),
+                (&new.due, Type::INT8),
+            ],
+        )?;
+        let (there, made): (i64, i64) = two(&about, row)?;
+        Ok(match (there, made) {
+            (_, 1..) => Linked::Now,
+            (0, _) => Linked::Gone,
+            _ => Linked::Taken,
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        let about = About { operation: "rename", path: from };
+        let (durable, old, new) = (true, from.to_string(), Target::of(to));
+        let row = self.row(
+            &about,
+            statements::RENAME,
+            &[
+                (&durable, Type::BOOL),
+                (&old, Type::TEXT),
+                (&new.path, Type::TEXT),
+                (&new.task, Type::BYTEA),
+                (&new.due, Type::INT8),
+            ],
+        )?;
+        Ok(if row.is_some() { Moved::Here } else { Moved::Gone })
+    }
+
+    fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let about = About { operation: "read", path };
+        let (text, most) = (path.to_string(), small(max_bytes));
+        let row = self.row(&about, statements::READ, &[(&text, Type::TEXT), (&most, Type::INT4)])?;
+        row.map(|row| column(&about, &row, 0)).transpose()
+    }
+
+    fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let about = About { operation: "read", path };
+        let (text, most) = (path.to_string(), small(max_bytes));
+        let row = self.row(&about, statements::LINE, &[(&text, Type::TEXT), (&most, Type::INT4)])?;
+        let mut line: Option<Vec<u8>> = row.map(|row| column(&about, &row, 0)).transpose()?;
+        line.iter_mut().for_each(cut_after_first_line);
+        Ok(line)
+    }
+
+    fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
+        let about = About { operation: "count the names of", path };
+        let text = path.to_string();
+        let row = self.row(&about, statements::NAMES_OF, &[(&text, Type::TEXT)])?;
+        let names: Option<i64> = row.map(|row| column(&about, &row, 0)).transpose()?;
+        Ok(names.and_then(|names| u64::try_from(names).ok()))
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, StoreError> {
+        let about = About { operation: "look for", path };
+        let text = path.to_string();
+        let [from, before] = range(&path.dir.child(&path.name));
+        let values: [Value<'_>; 3] = [(&text, Type::TEXT), (&from, Type::TEXT), (&before, Type::TEXT)];
+        let row = self.row(&about, statements::EXISTS, &values)?;
+        row.map_or(Ok(false), |row| column(&about, &row, 0))
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
+        let path = dir.as_str();
+        let about = About { operation: "list", path: &path };
+        let [from, before] = range(dir);
+        let rows = self.rows(
+            &about,
+            statements::PATHS,
+            &[(&from, Type::TEXT), (&before, Type::TEXT), (&(PATHS_READ + 1), Type::INT8)],
+        )?;
+        let paths: Vec<String> = rows.iter().map(|row| column(&about, row, 0)).collect::<Result<_, _>>()?;
+        if paths.len() <= usize::try_from(PATHS_READ).unwrap_or(0) {
+            return Ok(names_in(dir, &paths));
+        }
+        self.children(dir).map(Some)
+    }
+
+    fn stamp(&self, _dir: &Dir) -> Result<Option<Stamp>, StoreError> {
+        Ok(Some(Stamp::from_parts(u64::MAX, 0)))
+    }
+
+    fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
+        let about = About { operation: "remove", path };
+        let text = path.to_string();
+        let row = self.row(&about, statements::REMOVE, &[(&text, Type::TEXT)])?;
+        let removed: i64 = row.map_or(Ok(0), |row| column(&about, &row, 0))?;
+        Ok(if removed > 0 { Removed::Now } else { Removed::Gone })
+    }
+
+    fn make_dir(&self, _dir: &Dir) -> Result<Made, StoreError> {
+        Ok(Made::Taken)
+    }
+
+    fn remove_dir(&self, _dir: &Dir) -> Result<DirRemoved, StoreError> {
+        Ok(DirRemoved::Gone)
+    }
+
+    fn flush(&self, path: &Path) -> Result<Flushed, StoreError> {
+        Ok(if self.exists(path)? { Flushed::Now } else { Flushed::Gone })
+    }
+
+    fn orders_names(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    fn sync_dir(&self, _dir: &Dir) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
+        Some(self)
+    }
+}
+
+/// A new name with what it is looked for by.
+pub(crate) struct Target {
+    pub(crate) path: String,
+    pub(crate) task: Option<Vec<u8>>,
+    pub(crate) due: Option<i64>,
+}
+
+impl Target {
+    pub(crate) fn of(path: &Path) -> Target {
+        let due = due_at(path).and_then(|due| i64::try_from(due.micros()).ok());
+        Target { path: path.to_string(), task: task_of(path).map(|id| id.hex().into_bytes()), due }
+    }
+}
+
+/// The paths below a directory: from the first, up to what follows the last.
+pub(crate) fn range(dir: &Dir) -> [String; 2] {
+    match dir.as_str() {
+        "" => [String::new(), "\u{10ffff}".to_string()],
+        // `0` follows `/`.
+        dir => [format!("{dir}/"), format!("{dir}0")],
+    }
+}
+
+/// The names right below a directory, of all paths below it. One right below the root is always there.
+pub(crate) fn names_in(dir: &Dir, paths: &[String]) -> Option<Vec<String>> {
+    let above = range(dir)[0].len();
+    let mut names: Vec<String> =
+        paths.iter().filter_map(|path| path.get(above..)?.split('/').next()).map(ToString::to_string).collect();
+    names.sort_unstable();
+    names.dedup();
+    (!names.is_empty() || !dir.as_str().contains('/')).then_some(names)
+}
+
+/// A path by its text.
+pub(crate) fn path_of(text: &str) -> Path {
+    let (dir, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let names = dir.split('/').filter(|name| !name.is_empty());
+    names.fold(Dir::root(), |dir, name| dir.child(name)).file(name)
+}
+
+pub(crate) fn small(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+pub(crate) fn column<'a, T: FromSql<'a>>(about: &About<'_>, row: &'a Row, place: usize) -> Result<T, StoreError> {
+    row.try_get(place).map_err(|error| about.failed(&error))
+}
+
+pub(crate) fn two<A, B>(about: &About<'_>, row: Option<Row>) -> Result<(A, B), StoreError>
+where
+    A: for<'a> FromSql<'a>,
+    B: for<'a> FromSql<'a>,
+{
+    let Some(row) = row else {
+        let (operation, path, kind) = (about.operation, about.path.to_string(), StoreErrorKind::Other);
+        return Err(StoreError { operation, path, kind, detail: "the server answered nothing".into() });
+    };
+    Ok((column(about, &row, 0)?, column(about, &row, 1)?))
+}

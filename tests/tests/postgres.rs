@@ -1,0 +1,95 @@
+//! The queue on PostgreSQL, on a server of the tests' own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use coord_core::name::Nonce;
+use coord_core::queue::{Batch, ClaimRequest, NewTask, Plan, Thoroughness};
+use coord_core::store::conformance;
+use coord_core::transition::Claimant;
+use coord_core::{JsonObject, Queue, TaskId, Turn};
+use coord_tests::postgres::Server;
+use coord_tests::report;
+use coord_tests::sim::same::compare;
+use muse_cli::host::now;
+
+/// How many operations come one after the other.
+const OPERATIONS: usize = 25;
+
+/// How many agents claim at once, each by a connection of its own.
+const AGENTS: u64 = 16;
+
+/// How many tasks they claim.
+const TASKS: usize = 640;
+
+#[test]
+fn the_store_on_postgresql_conforms() {
+    let Some(server) = Server::start() else { return };
+    assert_eq!(conformance::findings(|| server.store(&server.schema())), Vec::<String>::new());
+}
+
+#[test]
+fn operations_do_what_they_do_in_a_directory() {
+    let Some(server) = Server::start() else { return };
+    let is_thorough = std::env::var_os("MUSE_THOROUGH").is_some_and(|value| value == "1");
+    let sequences = if is_thorough { 10_000 } else { 100 };
+    for seed in 0..sequences {
+        let schema = server.schema();
+        let onlooker = server.store(&schema);
+        let files = || onlooker.files().unwrap().into_iter().collect();
+        let compared = compare(seed, OPERATIONS, || server.store(&schema), files);
+        assert!(compared.is_ok(), "{}", compared.unwrap_err());
+    }
+    report(format_args!("{sequences} sequences of {OPERATIONS} operations: the same in a directory and on PostgreSQL"));
+}
+
+fn new_task(number: usize) -> NewTask {
+    NewTask {
+        title: format!("task {number}").parse().unwrap(),
+        priority: 0,
+        queue: "q".parse().unwrap(),
+        ttl_seconds: 1_000,
+        created_by: "orchestrator".parse().unwrap(),
+        tags: Vec::new(),
+        plan: Plan::default(),
+        payload: JsonObject::parse("{}").unwrap(),
+    }
+}
+
+#[test]
+fn of_sixteen_agents_that_claim_and_complete_at_once_each_task_has_one() {
+    let Some(server) = Server::start() else { return };
+    let schema = server.schema();
+    let queue = Queue::open(server.store(&schema)).unwrap();
+    let mut batch = Batch::new((0..TASKS).map(new_task).collect());
+    let enqueued = Turn::new(&now, Nonce::from_bits(1));
+    let mut tasks = BTreeSet::new();
+    while let Some(step) = batch.step(&queue, &enqueued).unwrap() {
+        tasks.extend(step.into_iter().map(|enqueued| enqueued.task.id));
+    }
+    assert_eq!(tasks.len(), TASKS);
+    let done: Vec<TaskId> = thread::scope(|scope| {
+        let (server, schema) = (&server, &schema);
+        let agents: Vec<_> = (0..AGENTS).map(|agent| scope.spawn(move || work(server, schema, agent))).collect();
+        agents.into_iter().flat_map(|agent| agent.join().unwrap()).collect()
+    });
+    assert_eq!(done.len(), TASKS, "no task is done twice");
+    assert_eq!(done.into_iter().collect::<BTreeSet<_>>(), tasks);
+}
+
+/// Claims and completes until there is nothing to claim.
+fn work(server: &Server, schema: &str, agent: u64) -> Vec<TaskId> {
+    let queue = Queue::open(server.store(schema)).unwrap();
+    let request = ClaimRequest::any(format!("agent-{agent}").parse().unwrap(), 100);
+    let mut done = Vec::new();
+    for call in 0.. {
+        let turn = Turn::new(&now, Nonce::from_bits((agent + 2) * 0x1_0000 + call * 0x10));
+        let claim = queue.claim(&request, Thoroughness::Full, &turn).unwrap();
+        let Some(claimed) = claim.claimed else { break };
+        let claimant = Claimant { run_id: request.run_id.clone(), nonce: Some(claimed.record.claim_nonce) };
+        queue.complete(claimed.task.id, claimant, JsonObject::parse("{\"n\":1}").ok(), &turn).unwrap();
+        done.push(claimed.task.id);
+    }
+    done
+}
