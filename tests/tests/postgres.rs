@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use coord_core::name::Nonce;
-use coord_core::queue::{Batch, ClaimRequest, NewTask, Plan, Thoroughness};
+use coord_core::queue::{Batch, ClaimRequest, Thoroughness};
 use coord_core::store::conformance;
 use coord_core::transition::Claimant;
 use coord_core::{JsonObject, Queue, TaskId, Turn};
 use coord_tests::postgres::Server;
 use coord_tests::report;
+use coord_tests::sim::operation::{New, task};
 use coord_tests::sim::same::compare;
 use muse_cli::host::now;
 
@@ -21,7 +22,7 @@ const OPERATIONS: usize = 25;
 const AGENTS: u64 = 16;
 
 /// How many tasks they claim.
-const TASKS: usize = 640;
+const TASKS: u16 = 640;
 
 #[test]
 fn the_store_on_postgresql_conforms() {
@@ -44,37 +45,25 @@ fn operations_do_what_they_do_in_a_directory() {
     report(format_args!("{sequences} sequences of {OPERATIONS} operations: the same in a directory and on PostgreSQL"));
 }
 
-fn new_task(number: usize) -> NewTask {
-    NewTask {
-        title: format!("task {number}").parse().unwrap(),
-        priority: 0,
-        queue: "q".parse().unwrap(),
-        ttl_seconds: 1_000,
-        created_by: "orchestrator".parse().unwrap(),
-        tags: Vec::new(),
-        plan: Plan::default(),
-        payload: JsonObject::parse("{}").unwrap(),
-    }
-}
-
 #[test]
 fn of_sixteen_agents_that_claim_and_complete_at_once_each_task_has_one() {
     let Some(server) = Server::start() else { return };
     let schema = server.schema();
     let queue = Queue::open(server.store(&schema)).unwrap();
-    let mut batch = Batch::new((0..TASKS).map(new_task).collect());
+    let new = |number| task(New { number, ttl_seconds: 1_000, ..New::default() });
+    let mut batch = Batch::new((0..TASKS).map(new).collect());
     let enqueued = Turn::new(&now, Nonce::from_bits(1));
     let mut tasks = BTreeSet::new();
     while let Some(step) = batch.step(&queue, &enqueued).unwrap() {
         tasks.extend(step.into_iter().map(|enqueued| enqueued.task.id));
     }
-    assert_eq!(tasks.len(), TASKS);
+    assert_eq!(tasks.len(), usize::from(TASKS));
     let done: Vec<TaskId> = thread::scope(|scope| {
         let (server, schema) = (&server, &schema);
         let agents: Vec<_> = (0..AGENTS).map(|agent| scope.spawn(move || work(server, schema, agent))).collect();
         agents.into_iter().flat_map(|agent| agent.join().unwrap()).collect()
     });
-    assert_eq!(done.len(), TASKS, "no task is done twice");
+    assert_eq!(done.len(), usize::from(TASKS), "no task is done twice");
     assert_eq!(done.into_iter().collect::<BTreeSet<_>>(), tasks);
 }
 
@@ -92,4 +81,18 @@ fn work(server: &Server, schema: &str, agent: u64) -> Vec<TaskId> {
         done.push(claimed.task.id);
     }
     done
+}
+
+#[test]
+fn a_server_that_is_gone_is_an_error_and_no_empty_queue() {
+    let Some(server) = Server::start() else { return };
+    let queue = Queue::open(server.store(&server.schema())).unwrap();
+    queue.init(&Turn::new(&now, Nonce::from_bits(1))).unwrap();
+    drop(server);
+    let request = ClaimRequest::any("agent".parse().unwrap(), 100);
+    for first in 2..4 {
+        let claim = queue.claim(&request, Thoroughness::Full, &Turn::new(&now, Nonce::from_bits(first)));
+        assert!(claim.is_err(), "{claim:?}");
+    }
+    assert!(queue.held_by(&request.run_id).is_err());
 }

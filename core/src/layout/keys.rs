@@ -8,8 +8,8 @@ use crate::id::TaskId;
 use crate::path::{Dir, Path};
 use crate::time::Timestamp;
 
-/// The task of which a path is the entry, in a state directory or in `purged/`: what a look for a
-/// task's entries goes by.
+/// The task of which a path is the entry, in a state directory or in `purged/`: what a look for a task's entries goes
+/// by.
 pub fn task_of(path: &Path) -> Option<TaskId> {
     let root = path.dir.as_str().split('/').next()?;
     let holds_entries = ["ready", "scheduled", "blocked", "claimed", "done", "purged"].contains(&root);

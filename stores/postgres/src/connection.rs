@@ -12,7 +12,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-
 use tokio_postgres::{Client, Config, NoTls, Row};
 
 use crate::statements;
@@ -129,10 +128,15 @@ pub(crate) struct About<'a> {
 }
 
 impl About<'_> {
-    /// The server could not be asked, so nothing changed.
+    /// The server could not be asked.
     pub(crate) fn unreachable(&self, error: &OpenError) -> StoreError {
-        let (operation, path) = (self.operation, self.path.to_string());
-        StoreError { operation, path, kind: StoreErrorKind::Denied, detail: error.to_string() }
+        self.failure(StoreErrorKind::Other, &error.to_string())
+    }
+
+    /// It is never one name that is at fault, which would be skipped. So the error is of the whole store.
+    pub(crate) fn failure(&self, kind: StoreErrorKind, why: &str) -> StoreError {
+        let detail = format!("{}: {why}", self.path);
+        StoreError { operation: self.operation, path: String::new(), kind, detail }
     }
 
     pub(crate) fn failed(&self, error: &tokio_postgres::Error) -> StoreError {
@@ -144,8 +148,13 @@ impl About<'_> {
             _ => StoreErrorKind::Other,
         };
         let detail = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_string());
-        StoreError { operation: self.operation, path: self.path.to_string(), kind, detail }
+        self.failure(kind, &detail)
     }
+}
+
+/// True if a name was taken.
+pub(crate) fn is_taken(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::UNIQUE_VIOLATION)
 }
 
 /// What makes a queue's schema. Of several agents that come to this at once, one makes it.

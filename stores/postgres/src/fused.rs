@@ -5,11 +5,10 @@ use coord_core::limits;
 use coord_core::store::fused::{Due, First, Fused, Head, Look, Move, Seen, SeenEntry, Step, Stepped, TimedDirs};
 use coord_core::store::{StoreError, StoreErrorKind, cut_after_first_line};
 use futures_util::future::join_all;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row};
 
-use crate::connection::{About, PostgresStore};
+use crate::connection::{About, PostgresStore, is_taken};
 use crate::statements;
 use crate::store::{PATHS_READ, Target, column, names_in, path_of, range, small, two};
 
@@ -119,7 +118,7 @@ impl PostgresStore {
         let answer = self.together(vec![creation(steps)])?.pop().unwrap_or_else(|| Ok(Vec::new()));
         let rows = match answer {
             // A second name is taken: which, each tells by itself.
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => return self.change(steps),
+            Err(error) if is_taken(&error) => return self.change(steps),
             rows => rows.map_err(|error| about.failed(&error))?,
         };
         let mut outcomes = vec![Stepped::Taken; steps.len()];
@@ -145,7 +144,7 @@ impl PostgresStore {
             let answer = answers.next().unwrap_or_else(|| Ok(Vec::new()));
             let then = step.then.as_ref().and_then(|_| answers.next()).transpose();
             let outcome = match answer {
-                Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Stepped::Taken,
+                Err(error) if is_taken(&error) => Stepped::Taken,
                 rows => outcome_of(step, &about, rows.map_err(|error| about.failed(&error))?)?,
             };
             let found = then.map_err(|error| about.failed(&error))?;
@@ -246,7 +245,10 @@ fn change_of(step: &Step) -> Result<Asked, StoreError> {
             let asked = asked.with(paths, Type::TEXT_ARRAY).with(tasks, Type::BYTEA_ARRAY);
             asked.with(dues, Type::INT8_ARRAY)
         }
-        _ => return Err(unknown(step)),
+        _ => {
+            let about = About { operation: "step", path: &subject(step) };
+            return Err(about.failure(StoreErrorKind::Other, "no statement makes such a change"));
+        }
     })
 }
 
@@ -295,11 +297,6 @@ fn place(look: &Look) -> String {
 fn subject(step: &Step) -> String {
     let path: Option<&Path> = step.moves.first().map(|(Move::Rename(from, _) | Move::Link(from, _))| from);
     path.map(Path::to_string).unwrap_or_default()
-}
-
-fn unknown(step: &Step) -> StoreError {
-    let (path, detail) = (subject(step), "no statement makes such a change".into());
-    StoreError { operation: "step", path, kind: StoreErrorKind::Other, detail }
 }
 
 fn long(number: usize) -> i64 {

@@ -8,10 +8,9 @@ use coord_core::store::{
     cut_after_first_line,
 };
 use tokio_postgres::Row;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, Type};
 
-use crate::connection::{About, PostgresStore, Value};
+use crate::connection::{About, PostgresStore, Value, is_taken};
 use crate::statements;
 
 impl PostgresStore {
@@ -24,6 +23,19 @@ impl PostgresStore {
         let values: [Value<'_>; 3] = [(&from, Type::TEXT), (&before, Type::TEXT), (&skipped, Type::INT4)];
         let rows = self.rows(&about, statements::CHILDREN, &values)?;
         rows.iter().map(|row| column(&about, row, 0)).collect()
+    }
+
+    /// Gives a file another name by a statement, durably.
+    fn name(&self, about: &About<'_>, sql: &str, from: &Path, to: &Path) -> Result<Option<Row>, StoreError> {
+        let (durable, old, new) = (true, from.to_string(), Target::of(to));
+        let values: [Value<'_>; 5] = [
+            (&durable, Type::BOOL),
+            (&old, Type::TEXT),
+            (&new.path, Type::TEXT),
+            (&new.task, Type::BYTEA),
+            (&new.due, Type::INT8),
+        ];
+        self.row(about, sql, &values)
     }
 
     /// All files, with their content: for looking on in tests.
@@ -52,7 +64,7 @@ impl Store for PostgresStore {
             client.query_typed(statements::CREATE, &values).await
         });
         match made.map_err(|error| about.unreachable(&error))? {
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(Created::Taken),
+            Err(error) if is_taken(&error) => Ok(Created::Taken),
             made => {
                 Ok(if made.map_err(|error| about.failed(&error))?.is_empty() { Created::Taken } else { Created::Now })
             }
@@ -74,18 +86,7 @@ impl Store for PostgresStore {
 
     fn link(&self, from: &Path, to: &Path) -> Result<Linked, StoreError> {
         let about = About { operation: "link", path: to };
-        let (durable, old, new) = (true, from.to_string(), Target::of(to));
-        let row = self.row(
-            &about,
-            statements::LINK,
-            &[
-                (&durable, Type::BOOL),
-                (&old, Type::TEXT),
-                (&new.path, Type::TEXT),
-                (&new.task, Type::BYTEA),
-                (&new.due, Type::INT8),
-            ],
-        )?;
+        let row = self.name(&about, statements::LINK, from, to)?;
         let (there, made): (i64, i64) = two(&about, row)?;
         Ok(match (there, made) {
             (_, 1..) => Linked::Now,
@@ -96,18 +97,7 @@ impl Store for PostgresStore {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
         let about = About { operation: "rename", path: from };
-        let (durable, old, new) = (true, from.to_string(), Target::of(to));
-        let row = self.row(
-            &about,
-            statements::RENAME,
-            &[
-                (&durable, Type::BOOL),
-                (&old, Type::TEXT),
-                (&new.path, Type::TEXT),
-                (&new.task, Type::BYTEA),
-                (&new.due, Type::INT8),
-            ],
-        )?;
+        let row = self.name(&about, statements::RENAME, from, to)?;
         Ok(if row.is_some() { Moved::Here } else { Moved::Gone })
     }
 
@@ -250,9 +240,6 @@ where
     A: for<'a> FromSql<'a>,
     B: for<'a> FromSql<'a>,
 {
-    let Some(row) = row else {
-        let (operation, path, kind) = (about.operation, about.path.to_string(), StoreErrorKind::Other);
-        return Err(StoreError { operation, path, kind, detail: "the server answered nothing".into() });
-    };
+    let row = row.ok_or_else(|| about.failure(StoreErrorKind::Other, "the server answered nothing"))?;
     Ok((column(about, &row, 0)?, column(about, &row, 1)?))
 }

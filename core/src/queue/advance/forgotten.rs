@@ -28,6 +28,8 @@ impl<S: Store> Queue<S> {
         let (mut moved, mut names_read, mut at_work) = (0, 0, None);
         for (place, shard) in shards.iter().cycle().skip(first).take(shards.len()).enumerate() {
             if place.is_multiple_of(limits::SHARDS_PER_TRIP) {
+                // What was seen later goes with what was seen before.
+                drop(at_work.take());
                 let next =
                     shards.iter().cycle().skip(first + place).take(limits::SHARDS_PER_TRIP.min(shards.len() - place));
                 at_work = Some(
