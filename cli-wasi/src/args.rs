@@ -224,6 +224,7 @@ Write a value that begins with a dash after =, as in --error=--json.
 
 Environment:
   MUSE_REPO_ROOT   the repository; by default the nearest directory upward that holds .muse/
+  MUSE_COORD_STORE the engine that the queue is on; by default the repository says where it is
   MUSE_RUN_ID      the default of --run-id, except for the filter of `tasks`
   MUSE_COORD_SYNC  posix: do not rely on a journal; off: never sync to disk, for throw-away queues
   NO_COLOR         no colours on a terminal

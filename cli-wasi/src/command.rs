@@ -65,7 +65,7 @@ pub fn run(invocation: Invocation, stopwatch: Stopwatch) -> u8 {
     let printer = Printer { changes: changes(&command), ..printer };
     let context = Context { printer, sync };
     match command {
-        Command::Init(_) => printer.finish(init::run(&context)),
+        Command::Init(args) => printer.finish(init::run(&args, &context)),
         Command::Enqueue(args) => printer.finish(enqueue::run(&args, &context)),
         Command::Claim(args) => claim::run(&args, &context),
         Command::Heartbeat(args) => printer.finish(heartbeat::run(&args, &context)),

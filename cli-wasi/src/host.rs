@@ -1,30 +1,25 @@
-//! The world around a command: the only clock, the only source of nonces, the environment, the granted
+//! The world around a command: the only source of nonces, the environment, the granted
 //! directory, and the way out.
 
 use std::io::{self, BufRead, Read, StdinLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use coord_core::Turn;
 use coord_core::name::Nonce;
-use coord_core::{Timestamp, Turn};
 
 #[cfg(target_os = "wasi")]
 pub use coord_store::Grant;
 #[cfg(not(target_os = "wasi"))]
 use coord_store::Handle;
 
-/// The wall clock. A clock before 1970 counts as 1970.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that asks for the time")]
-pub fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
-}
+pub use crate::medium::now;
 
 /// Sixty-four fresh random bits; `None` if the host gives none.
 pub fn nonce() -> Option<Nonce> {
     getrandom::u64().ok().map(Nonce::from_bits)
 }
 
-/// The wall clock and fresh nonces for an operation, at the price of one random number; `None` if the host gives none.
+/// The clock and fresh nonces for an operation, at the price of one random number; `None` if the host gives none.
 pub fn turn() -> Option<Turn<'static>> {
     Some(Turn::new(&now, nonce()?))
 }

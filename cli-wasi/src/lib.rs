@@ -8,6 +8,7 @@ mod args;
 mod command;
 pub mod host;
 mod input;
+mod medium;
 mod output;
 mod print;
 mod schema;

@@ -120,7 +120,9 @@ impl Error {
     /// taken effect.
     pub(crate) fn of_the_change(self) -> Error {
         match self {
-            Error::Store(error) if error.kind == StoreErrorKind::Other => Error::Unknown(error),
+            Error::Store(error) if matches!(error.kind, StoreErrorKind::Other | StoreErrorKind::EngineLost) => {
+                Error::Unknown(error)
+            }
             error => error,
         }
     }

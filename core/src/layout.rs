@@ -57,7 +57,7 @@ pub(crate) use crate::time_index::deadline_digits;
 
 pub use crate::path::{Dir, Path};
 pub use keys::{due_at, place_of, task_of};
-pub use timed::{TimedDir, ready_bucket, scheduled_bucket};
+pub use timed::{TimedDir, first_path_from, ready_bucket, ready_priority, scheduled_bucket};
 
 /// The directories in the root, which are there before `format.json` is.
 pub fn root_dirs() -> impl Iterator<Item = Dir> {

@@ -49,6 +49,11 @@ impl Dir {
         Path { dir: self.clone(), name: name.into() }
     }
 
+    /// A directory by the text that [`Dir::as_str`] gave.
+    pub fn parse(text: &str) -> Dir {
+        Dir(text.into())
+    }
+
     /// True for a directory in `other`, or further down.
     pub fn is_below(&self, other: &Dir) -> bool {
         self.0.strip_prefix(&*other.0).is_some_and(|rest| rest.starts_with('/'))
@@ -58,6 +63,14 @@ impl Dir {
     /// hold it open: the children of the root, and the shards of `claimed/`, which every claim and its end come to.
     pub fn is_kept(&self) -> bool {
         !self.0.contains('/') || self.0.starts_with("claimed/")
+    }
+}
+
+impl Path {
+    /// A file by the text that its `Display` gave.
+    pub fn parse(text: &str) -> Path {
+        let (dir, name) = text.rsplit_once('/').unwrap_or(("", text));
+        Dir::parse(dir).file(name)
     }
 }
 
@@ -79,5 +92,9 @@ mod tests {
         assert_eq!(Dir::root().child("tmp").split(), Some((Dir::root(), "tmp")));
         assert_eq!(Dir::root().split(), None);
         assert_eq!(dir.file("x").to_string(), "claimed/ab/x");
+        for path in [dir.file("x"), Dir::root().file("x")] {
+            assert_eq!(Path::parse(&path.to_string()), path);
+        }
+        assert_eq!(Dir::parse(dir.as_str()), dir);
     }
 }

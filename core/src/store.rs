@@ -279,6 +279,12 @@ pub enum StoreErrorKind {
     WrongType,
     /// This process, or the whole system, may open no more files.
     TooManyOpen,
+    /// The store is on an engine, which cannot be reached, or refuses what it is asked. Nothing was changed. The detail
+    /// says what to do.
+    EngineRefused,
+    /// The store is on an engine, which went away in the middle. What it was asked may have taken effect, or may do so
+    /// later.
+    EngineLost,
     /// Anything else.
     Other,
 }
@@ -291,13 +297,17 @@ impl StoreError {
             StoreErrorKind::Denied | StoreErrorKind::WrongType => !self.path.is_empty(),
             // Of a directory or a file right below the root: then it is the medium.
             StoreErrorKind::Other => self.path.contains('/'),
-            StoreErrorKind::ReadOnly | StoreErrorKind::Full | StoreErrorKind::TooManyOpen => false,
+            StoreErrorKind::ReadOnly
+            | StoreErrorKind::Full
+            | StoreErrorKind::TooManyOpen
+            | StoreErrorKind::EngineRefused
+            | StoreErrorKind::EngineLost => false,
         }
     }
 
     /// Of a flush that failed: true if what was written may be lost, false if this agent could not even begin.
     pub(crate) fn may_be_of_a_lost_write(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Other | StoreErrorKind::Full)
+        matches!(self.kind, StoreErrorKind::Other | StoreErrorKind::Full | StoreErrorKind::EngineLost)
     }
 }
 
@@ -311,9 +321,13 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Full => "; free some space and try again",
             StoreErrorKind::WrongType => "; move what is in the way to another place",
             StoreErrorKind::TooManyOpen => "; raise the limit on open files (`ulimit -n`)",
-            StoreErrorKind::Other => "",
+            StoreErrorKind::Other | StoreErrorKind::EngineRefused | StoreErrorKind::EngineLost => "",
         };
-        let path = if self.path.is_empty() { "the coordination directory" } else { &self.path };
+        let path = match (self.path.as_str(), self.kind) {
+            ("", StoreErrorKind::EngineRefused | StoreErrorKind::EngineLost) => "the queue",
+            ("", _) => "the coordination directory",
+            (path, _) => path,
+        };
         write!(f, "cannot {} {path}: {}{advice}", self.operation, self.detail)
     }
 }

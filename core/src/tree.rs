@@ -23,6 +23,7 @@ mod report;
 mod reports;
 mod walk;
 mod watch;
+mod watermarks;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,7 +44,6 @@ pub(crate) use every::Seen;
 pub(crate) use find::{LOOKS, places_to_wait};
 pub(crate) use head::Search;
 pub(crate) use located::Located;
-pub(crate) use looked::head_of;
 pub(crate) use marks::Marked;
 pub(crate) use quarantined::Quarantine;
 pub(crate) use records::Decoded;

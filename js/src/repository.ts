@@ -60,6 +60,10 @@ function made(root: string, sync: Sync): string {
     [join(root, '.muse'), directory].forEach(makeOne);
     // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
     if (sync !== 'off') [join(root, '.muse'), root].forEach(syncDirectory);
+  } else if (found.isFile()) {
+    throw new Elsewhere(
+      'it is a file, which may lead to an engine: `muse coord` works there, and this package does not yet',
+    );
   } else if (!found.isDirectory()) {
     throw new InTheWay('not a directory');
   }
@@ -68,6 +72,9 @@ function made(root: string, sync: Sync): string {
 
 /** Something else than a directory is where the coordination directory should be. */
 class InTheWay extends Error {}
+
+/** A file is there, which says that the queue is on an engine. */
+class Elsewhere extends Error {}
 
 /** A repository that was found by searching, and that somebody else may have put there. */
 class Untrusted extends Error {}
@@ -102,7 +109,11 @@ function notUsable(root: string, isNamed: boolean, error: unknown): Error {
     `grant --allow-read=${directory} and --allow-write=${directory}, which is all that is needed once the queue is there`;
   const elsewhere = isNamed ? '' : ', or say by { root } which other directory holds .muse';
   const how = name === 'NotCapable' ? `: ${grant}${elsewhere}` : '';
-  const [kind, words] = error instanceof InTheWay ? (['wrong-type', error.message] as const) : failureOf(error);
+  const [kind, words] = error instanceof InTheWay
+    ? (['wrong-type', error.message] as const)
+    : error instanceof Elsewhere
+    ? (['other', error.message] as const)
+    : failureOf(error);
   const advice = ADVICE[kind] ?? how;
   const message = `cannot open the coordination directory ${JSON.stringify(directory)}: ${words}${advice}`;
   return withKind(new IoError('io_error', message, { cause: error }), kind === 'too-many-open' ? 'other' : kind);

@@ -328,19 +328,31 @@ test('a directory that is no queue, or of another format, is refused and left al
 
 test('what is in the place of the directory is named, and nothing is made where a link leads', async (t) => {
   for (
-    const [make, words] of [
-      [(directory) => symlinkSync('nowhere', directory), 'it is a link to "nowhere", which is not there'],
-      [(directory) => symlinkSync('coordination', directory), 'too many symbolic links encountered'],
-      [(directory) => writeFileSync(directory, ''), 'not a directory'],
+    const [make, kind, words] of [
+      [
+        (directory) => symlinkSync('nowhere', directory),
+        'wrong-type',
+        'it is a link to "nowhere", which is not there; move what is in the way to another place',
+      ],
+      [
+        (directory) => symlinkSync('coordination', directory),
+        'wrong-type',
+        'too many symbolic links encountered; move what is in the way to another place',
+      ],
+      [
+        (directory) => writeFileSync(directory, ''),
+        'other',
+        'it is a file, which may lead to an engine: `muse coord` works there, and this package does not yet',
+      ],
     ]
   ) {
     const root = repository(t);
     const directory = join(root, '.muse', 'coordination');
     make(directory);
     await assert.rejects(openQueue({ root }), (error) => {
-      assert.deepEqual([error.code, error.kind], ['io_error', 'wrong-type']);
+      assert.deepEqual([error.code, error.kind], ['io_error', kind]);
       const what = `cannot open the coordination directory ${JSON.stringify(directory)}`;
-      assert.equal(error.message, `${what}: ${words}; move what is in the way to another place`);
+      assert.equal(error.message, `${what}: ${words}`);
       return true;
     });
     assert.deepEqual(readdirSync(join(root, '.muse')), ['coordination']);

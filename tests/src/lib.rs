@@ -25,6 +25,8 @@ pub mod power_cut;
 mod process;
 mod schema;
 mod shown;
+// The tests in this library are of the harness. To compile the simulator for them, too, would take minutes.
+#[cfg(not(test))]
 pub mod sim;
 pub mod soak;
 pub mod wit;
@@ -56,16 +58,17 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 #[derive(Debug)]
 pub struct Repo {
     root: PathBuf,
+    engine: Option<String>,
     placeholders: Arc<Mutex<Placeholders>>,
     _removed_when_dropped: TempDir,
 }
 
 impl Repo {
-    /// A repository: a directory with an empty `.muse/` in it.
+    /// A repository: a directory with an empty `.muse/` in it. Under `on_postgres` its queue is on the server.
     pub fn new() -> Repo {
         let repo = Repo::bare();
         fs::create_dir(repo.path(".muse")).expect("make .muse");
-        repo
+        Repo { engine: postgres::queue_on_postgres(), ..repo }
     }
 
     /// A directory that is no repository.
@@ -73,7 +76,12 @@ impl Repo {
         let dir = TempDir::with_prefix("muse-test-").expect("make a temporary directory");
         let root = dir.path().canonicalize().expect("the temporary directory is there");
         let placeholders = Arc::new(Mutex::new(Placeholders::new(&root)));
-        Repo { root, placeholders, _removed_when_dropped: dir }
+        Repo { root, engine: None, placeholders, _removed_when_dropped: dir }
+    }
+
+    /// The same with its queue on an engine: every process has `MUSE_COORD_STORE` in its environment.
+    pub fn on(self, engine: impl ToString) -> Repo {
+        Repo { engine: Some(engine.to_string()), ..self }
     }
 
     /// A path in the repository.

@@ -36,7 +36,17 @@ impl Log {
 
 /// The time by a clock that never jumps and is the same for all processes, in nanoseconds.
 pub(crate) fn nanos() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
+    nanos_by(ClockId::Monotonic)
+}
+
+/// The machine's time, whatever clock an agent is given: in microseconds since 1970.
+pub(crate) fn wall_micros() -> u64 {
+    nanos_by(ClockId::Realtime) / 1_000
+}
+
+/// By a system call, not by the C library, which `libfaketime` changes.
+fn nanos_by(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
     u64::try_from(nanos).expect("the clock is positive")
 }

@@ -27,7 +27,8 @@ pub struct Call {
 /// A process at work.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
+    /// Until its end is waited for.
+    child: Option<Child>,
     pub(crate) coord: Option<String>,
     pub(crate) shown: String,
     pub(crate) placeholders: Arc<Mutex<Placeholders>>,
@@ -56,6 +57,7 @@ impl Call {
     ) -> Call {
         let words: Vec<OsString> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
         command.args(&words).env_clear().current_dir(&repo.root);
+        command.envs(repo.engine.iter().map(|engine| ("MUSE_COORD_STORE", engine)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let shown = words.iter().fold(name.to_string(), |line, word| line + " " + &shown_word(word));
         Call { command, coord: schema::command_of(&words), shown, placeholders: repo.placeholders.clone() }
@@ -143,26 +145,37 @@ impl Call {
     /// Starts it, so that it runs beside others.
     pub fn start(mut self) -> Running {
         let child = self.command.spawn().expect("the process starts");
-        Running { child, coord: self.coord, shown: self.shown, placeholders: self.placeholders }
+        Running { child: Some(child), coord: self.coord, shown: self.shown, placeholders: self.placeholders }
     }
 }
 
 impl Running {
     /// The process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.as_ref().map_or(0, Child::id)
     }
 
     /// Waits for its end.
-    pub fn finish(self) -> Outcome {
-        let output = self.child.wait_with_output().expect("the process ends");
-        Outcome::new(output, self.coord, self.shown, self.placeholders)
+    pub fn finish(mut self) -> Outcome {
+        let child = self.child.take().expect("nobody has waited for it");
+        let output = child.wait_with_output().expect("the process ends");
+        Outcome::new(output, self.coord.take(), std::mem::take(&mut self.shown), self.placeholders.clone())
     }
 
     /// Ends it at once, whatever it is doing (SIGKILL).
     pub fn kill(mut self) -> Outcome {
-        self.child.kill().expect("the process can be killed");
+        self.child.as_mut().expect("nobody has waited for it").kill().expect("the process can be killed");
         self.finish()
+    }
+}
+
+impl Drop for Running {
+    /// It does not outlive a test that fails.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            _ = child.kill();
+            _ = child.wait();
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The soak: real agents on one real directory, killed and stopped at random, and every answer held against the others.
+//! The soak: real agents on one real directory, or on a real server, killed and stopped at random, and every answer
+//! held against the others.
 //!
 //! Some workers run `muse` for each step, as many are native processes with two threads, and some are processes of Node
 //! and Deno; orchestrators of each kind keep some dozens of tasks waiting. Every few milliseconds one of them is
@@ -8,24 +9,34 @@
 //! Every choice follows from one seed, which is printed. What the processes make of it does not: the same seed is the
 //! same storm, not the same run.
 //!
-//! Not covered: a power cut, which takes back what was not synced.
+//! On a server, connections are cut, it is stopped and started again, and a standby takes its place if that is asked
+//! for. Who was told that the server is gone does not know what came of its call: it goes on under another run id, as
+//! if it had been killed.
+//!
+//! If that is asked for, the agents are on three hosts (`hosts.rs`), which stand in networks of their own and have
+//! clocks of their own.
+//!
+//! Not covered: a power cut, or a crash of the server, which takes back what was not synced.
 
 mod agent;
 mod check;
 mod drain;
 mod history;
+mod hosts;
 mod javascript;
 mod kind;
 mod muse;
 mod native;
+mod outage;
 mod place;
 mod report;
 mod swarm;
 mod vandal;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coord_core::limits;
 use rand::SeedableRng;
@@ -33,9 +44,13 @@ use rand::rngs::SmallRng;
 
 use drain::Defect;
 use history::{History, Moment, Task};
+use hosts::Hosts;
+use outage::Pace;
 use place::Place;
 use report::Storm;
-use swarm::Swarm;
+use swarm::{Chaos, Swarm};
+
+use crate::postgres::Server;
 
 pub use native::{AgentOptions, agent};
 pub use report::Report;
@@ -43,7 +58,7 @@ pub use report::Report;
 /// How long and how hard.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// How long the agents work
+    /// How long the agents work; longer, if workers of one kind have completed nothing by then
     #[arg(long)]
     pub minutes: f64,
     /// How many workers there are: half run `muse`, half are native threads
@@ -58,9 +73,32 @@ pub struct Options {
     /// Something is put in the way of the queue every second
     #[arg(long)]
     pub vandal: bool,
+    /// Where the queue is
+    #[arg(long, value_enum, default_value_t = Store::Directory)]
+    pub store: Store,
+    /// How often the server is stopped and started again, if the queue is on one
+    #[arg(long, default_value_t = 5_000)]
+    pub restart_every_ms: u64,
+    /// How often one of two standbys takes its place, of which one has each change that is durable; never, if not given
+    #[arg(long)]
+    pub promote_every_ms: Option<u64>,
+    /// The agents are on three hosts, two of which have clocks that are an hour off; where root allows it, the link of
+    /// one of them is cut now and then. On a server without standbys. `LIBFAKETIME` names libfaketime.so.1
+    #[arg(long, conflicts_with = "promote_every_ms")]
+    pub hosts: bool,
     /// What all choices follow from [default: another each time]
     #[arg(long)]
     pub seed: Option<u64>,
+}
+
+/// Where the queue of a soak is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Store {
+    /// In a directory.
+    Directory,
+    /// On a PostgreSQL server of the soak's own, which `POSTGRES` names the programs of. Its connections are cut, it is
+    /// stopped and started again, and a standby takes its place if that is asked for.
+    Postgres,
 }
 
 /// Runs the soak with the programs that `MUSE_BIN`, `NODE` and `DENO` name. Where something was wrong the directory is
@@ -68,12 +106,37 @@ pub struct Options {
 pub fn run(options: &Options) -> Report {
     let seed = options.seed.unwrap_or_else(|| Moment::now().nanos);
     let place = Place::new();
-    let swarm = Swarm::new(options, place.path().to_owned());
-    std::fs::create_dir_all(&swarm.directory).expect("make the coordination directory");
+    let is_on_server = options.store == Store::Postgres;
+    assert!(is_on_server || !options.hosts, "--hosts needs --store postgres: a directory is on one host");
+    let hosts = (options.hosts && is_on_server).then(Hosts::new);
+    let start =
+        || hosts.as_ref().map_or_else(Server::start, Hosts::server).expect("POSTGRES names a server's programs");
+    let server = is_on_server.then(start);
+    let has_standbys = options.promote_every_ms.is_some();
+    let server = server.map(|server| if has_standbys { server.with_two_standbys() } else { server });
+    let engine = |server: &Server| hosts.as_ref().map_or_else(|| server.made("soak"), |it| it.engine(server, "soak"));
+    let engine = server.as_ref().map(engine);
+    let swarm = Swarm::new(options, place.path().to_owned(), engine, hosts.as_ref());
+    std::fs::create_dir_all(&swarm.at.directory).expect("make the coordination directory");
 
     let time = Duration::from_secs_f64(options.minutes * 60.0);
     let kill_every = Duration::from_millis(options.kill_every_ms.max(1));
-    let chaos = swarm.run(time, kill_every, &mut SmallRng::seed_from_u64(seed));
+    let restart_every = Duration::from_millis(options.restart_every_ms.max(1));
+    let promote_every = options.promote_every_ms.map(|millis| Duration::from_millis(millis.max(1)));
+    let pace = Pace { restart_every, promote_every };
+    let (began, is_over) = (Instant::now(), AtomicBool::new(false));
+    let (chaos, time) = thread::scope(|scope| {
+        let (server, hosts, is_over) = (server.as_ref(), hosts.as_ref(), &is_over);
+        let of_hosts = hosts.map(|hosts| scope.spawn(move || hosts.torment(is_over)));
+        let of_server = server.map(|server| scope.spawn(move || outage::torment(server, is_over, pace)));
+        let ends = Ends(is_over);
+        let chaos = swarm.run(time, kill_every, &mut SmallRng::seed_from_u64(seed));
+        let time = began.elapsed();
+        drop(ends);
+        let outages = of_server.map(|it| it.join().expect("the server comes back"));
+        let links_cut = of_hosts.map(|it| it.join().expect("the links come back"));
+        (Chaos { outages, links_cut, ..chaos }, time)
+    });
     drain::drain(&swarm, "drain");
     let complaints = heal(&swarm, options.vandal);
 
@@ -86,6 +149,15 @@ pub fn run(options: &Options) -> Report {
         found.report(None, format!("nothing was completed by {}, so that it was not put to the test", face.name()));
     }
     Report::new(Storm { seed, time, chaos, completed }, found, &history, &listing, place)
+}
+
+/// Says that it is over, also where a panic ends it.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The doctor repairs what killed enqueuers left, and it is worked off. Its other findings are told.

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::sync::RwLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use coord_core::name::QueueName;
 use coord_core::queue::{Batch, Cancelling, ClaimRequest, NewTask, Plan, Start, Thoroughness};
@@ -12,21 +14,26 @@ use coord_store::{DirStore, Handle, Sync};
 use coord_tests::{Repo, medians, micros, report};
 use muse_cli::host;
 
-#[test]
-fn a_claim_costs_the_same_on_few_and_on_a_hundred_thousand_tasks() {
-    let many = Repo::new();
-    fill(&many, 100_000);
-    assert_claims_cost_as_on_few_tasks(&many, "pending");
-}
+/// A test reads it while it makes or removes many files, and writes it while it measures. So no test measures what the
+/// disk does for another one.
+static DISK: RwLock<()> = RwLock::new(());
 
 #[test]
-fn a_claim_costs_the_same_beside_a_hundred_thousand_tasks_that_cannot_be_claimed() {
-    for kind in ["scheduled", "blocked", "ended"] {
-        let repo = Repo::new();
-        fill_with(&repo, kind, 100_000);
-        fill(&repo, A_FEW);
-        assert_claims_cost_as_on_few_tasks(&repo, kind);
-    }
+fn a_claim_costs_the_same_on_few_and_beside_a_hundred_thousand_tasks() {
+    const MANY: usize = 100_000;
+    let [pending, unclaimable] = [Repo::new(), Repo::new()];
+    at_ease(|| {
+        thread::scope(|scope| {
+            scope.spawn(|| fill(&pending, MANY));
+            scope.spawn(|| {
+                fill_with_unclaimable(&unclaimable, MANY);
+                fill(&unclaimable, A_FEW);
+            });
+        });
+    });
+    assert_claims_cost_as_on_few_tasks(&pending, "pending");
+    assert_claims_cost_as_on_few_tasks(&unclaimable, "that cannot be claimed");
+    at_ease(|| drop([pending, unclaimable]));
 }
 
 #[test]
@@ -50,14 +57,15 @@ fn a_claim_costs_the_same_whatever_another_queue_holds_however_much_that_is() {
 /// nothing. Of each lease of ten seconds at least 95 % are left when the process has ended.
 fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
     const ROUNDS: usize = 61;
-    let repos = [0, many].map(|many| {
+    let filled = |many: usize| {
         let repo = Repo::new();
         fill_another(&repo, kind, many);
         let queue = open(&repo);
         enqueue(&queue, (0..ROUNDS + 10).map(|number| of_queue("mine", new_task(number, Plan::default()))).collect());
         queue.limit_in_flight(&"rare".parse().unwrap(), Some(1), &host::turn().unwrap()).unwrap();
         repo
-    });
+    };
+    let repos = at_ease(|| [0, many].map(filled));
     let least_left = Cell::new(f64::INFINITY);
     let claim = |repo: &Repo| {
         let call =
@@ -69,7 +77,8 @@ fn assert_claims_cost_as_beside_nothing(kind: &str, many: usize) {
         least_left.set(least_left.get().min(left as f64 / 1e6));
         took
     };
-    let [beside_nothing, beside_many] = medians(ROUNDS, [&|| claim(&repos[0]), &|| claim(&repos[1])]);
+    let [beside_nothing, beside_many] = undisturbed(ROUNDS, [&|| claim(&repos[0]), &|| claim(&repos[1])]);
+    at_ease(|| drop(repos));
     let (ratio, left) = (beside_many / beside_nothing, least_left.get());
     report(format_args!(
         "claim of another queue beside {many} {kind}: {:.2} ms, {ratio:.2}x; of 10 s at least {left:.2} s were left",
@@ -130,7 +139,7 @@ fn assert_claims_cost_as_on_few_tasks(many: &Repo, kind: &str) {
         call.run().succeeded();
         began.elapsed()
     };
-    let [on_few, on_many] = medians(ROUNDS, [&|| claim(&few), &|| claim(many)]);
+    let [on_few, on_many] = undisturbed(ROUNDS, [&|| claim(&few), &|| claim(many)]);
     let ratio = on_many / on_few;
     report(format_args!(
         "claim: {:.2} ms on a few pending tasks, {:.2} ms beside 100,000 {kind}: {ratio:.2}x",
@@ -138,6 +147,19 @@ fn assert_claims_cost_as_on_few_tasks(many: &Repo, kind: &str) {
         on_many * 1e3
     ));
     assert!(ratio <= 1.3, "{kind}: {ratio}");
+}
+
+/// Makes or removes many files, while nothing is measured.
+fn at_ease<T>(change: impl FnOnce() -> T) -> T {
+    let _disk = DISK.read();
+    change()
+}
+
+/// Measures two things in turn, when the disk has nothing left to do.
+fn undisturbed(rounds: usize, measured: [&dyn Fn() -> Duration; 2]) -> [f64; 2] {
+    let _disk = DISK.write();
+    rustix::fs::sync();
+    medians(rounds, measured)
 }
 
 /// Enqueues so many tasks one by one by the library, unsynced, which is faster than as many processes. A batch would be
@@ -149,22 +171,18 @@ fn fill(repo: &Repo, tasks: usize) {
     }
 }
 
-/// Enqueues so many tasks that cannot be claimed: scheduled over a day, blocked on a hundred others, or ended.
-fn fill_with(repo: &Repo, kind: &str, tasks: usize) {
+/// Enqueues so many tasks that cannot be claimed: a third of them scheduled over a day, a third blocked on a hundred of
+/// these, and a third ended.
+fn fill_with_unclaimable(repo: &Repo, tasks: usize) {
     let queue = open(repo);
     let later = |i: usize| Plan { start: Start::After(86_400 + i64::try_from(i % 86_400).unwrap()), ..Plan::default() };
-    let parents = enqueue(&queue, (0..100).map(|i| new_task(i, later(0))).collect());
-    let plan = |i: usize| match kind {
-        "scheduled" => later(i),
-        "blocked" => Plan { after: vec![parents[i % 100]], ..Plan::default() },
-        _ => Plan::default(),
-    };
-    let ids = enqueue(&queue, (0..tasks).map(|i| new_task(i, plan(i))).collect());
-    if kind == "ended" {
-        for id in ids {
-            let by = Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse);
-            queue.cancel(id, by, &host::turn().unwrap()).unwrap();
-        }
+    let of_plan =
+        |plan: &dyn Fn(usize) -> Plan| enqueue(&queue, (0..tasks / 3).map(|i| new_task(i, plan(i))).collect());
+    let scheduled = of_plan(&later);
+    of_plan(&|i| Plan { after: vec![scheduled[i % 100]], ..Plan::default() });
+    for id in of_plan(&|_| Plan::default()) {
+        let by = Cancelling::new("filler".parse().unwrap(), IfHeld::Refuse);
+        queue.cancel(id, by, &host::turn().unwrap()).unwrap();
     }
 }
 

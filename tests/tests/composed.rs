@@ -33,6 +33,16 @@ fn the_library_imports_files_clocks_randomness_and_io_and_nothing_else() {
 }
 
 #[test]
+fn the_library_on_an_engine_imports_the_engine_clocks_randomness_and_waiting_and_nothing_else() {
+    let (imports, exports) = imports_and_exports(&required("MUSE_COORD_STORE_WASM"));
+    show("muse-coord-store.wasm", &imports);
+    assert_eq!(packages(&imports), ["muse:coord", "wasi:clocks", "wasi:io", "wasi:random"]);
+    let world = of_world("coord-on-store");
+    assert!(imports.is_subset(&world.0), "beyond its world: {:?}", imports.difference(&world.0));
+    assert_eq!(exports, world.1);
+}
+
+#[test]
 fn the_command_line_imports_no_more_than_its_world_and_no_network() {
     let (imports, exports) = imports_and_exports(&required("MUSE_WASM"));
     show("muse.wasm", &imports);

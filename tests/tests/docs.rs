@@ -12,9 +12,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use coord_tests::postgres::Server;
 use coord_tests::{Repo, report, required};
 use regex_lite::{Captures, Regex};
 use serde_json::Value;
+use tokio_postgres::config::Host;
 
 /// Two tests may write one page.
 static UPDATES: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -33,7 +35,8 @@ fn every_page_shows_what_its_commands_print() {
             continue;
         }
         typed += commands.len();
-        let real = with_output(&page, &type_in(&commands));
+        let Some(outputs) = typed_in(&commands) else { continue };
+        let real = with_output(&page, &outputs);
         if updates() {
             fs::write(path, real).unwrap();
             continue;
@@ -47,6 +50,42 @@ fn every_page_shows_what_its_commands_print() {
     report(format_args!("{typed} commands of the pages were typed in"));
     assert!(typed > 40, "only {typed} commands were found");
     assert!(wrong.is_empty(), "pages and their commands differ (UPDATE_DOCS=1 writes them anew): {wrong:#?}");
+}
+
+/// Programs that work in directories only: no session that has one is typed in on an engine.
+const IN_DIRECTORIES: [&str; 1] = ["wasmtime"];
+
+/// Commands that are about a directory.
+const OF_DIRECTORIES: [&str; 5] = ["tasks/*", "find *", ".muse", "coord init", "coord doctor"];
+
+#[test]
+fn every_session_prints_the_same_where_the_queue_is_on_postgres() {
+    let Some(server) = Server::start() else { return };
+    let (mut typed, mut differs) = (0, Vec::new());
+    for path in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        let commands: Vec<&str> = session_lines(&page).filter_map(|line| line.strip_prefix("$ ")).collect();
+        let is_of_directories = |command: &&str| OF_DIRECTORIES.iter().any(|word| command.contains(word));
+        let has = |words: &[&str]| commands.iter().any(|command| words.iter().any(|word| command.contains(word)));
+        if commands.is_empty() || has(&IN_DIRECTORIES) || has(&[SOCKETS]) {
+            continue;
+        }
+        let address = server.made(&server.schema());
+        let [here, there] = [None, Some(address.as_str())].map(|engine| type_in(&commands, engine));
+        for ((command, here), there) in commands.iter().zip(here).zip(there) {
+            let [here, there] = [here, there].map(|output| comparable(&output));
+            if is_of_directories(command) {
+                continue;
+            }
+            typed += 1;
+            if here != there {
+                differs.push(format!("{}: {command}\n{here}\n{there}", path.display()));
+            }
+        }
+    }
+    report(format_args!("{typed} commands of the pages were typed in on an engine, too"));
+    assert!(typed > 30, "only {typed}");
+    assert!(differs.is_empty(), "{}", differs.join("\n"));
 }
 
 #[test]
@@ -187,8 +226,29 @@ fn session_lines(page: &str) -> impl Iterator<Item = &str> {
     blocks.flat_map(|block| block.split("```").next().unwrap_or_default().lines())
 }
 
-/// What each command printed, by a shell that keeps its variables and its directory from one to the next.
-fn type_in(commands: &[&str]) -> Vec<String> {
+/// Where a page has the socket of a server.
+const SOCKETS: &str = "/run/postgresql";
+
+/// What each command printed; `None`: one needs a server, and there is none.
+fn typed_in(commands: &[&str]) -> Option<Vec<String>> {
+    if !commands.iter().any(|command| command.contains(SOCKETS)) {
+        return Some(type_in(commands, None));
+    }
+    let server = Server::start()?;
+    server.sql("create database work");
+    let sockets = server.config().get_hosts().iter().find_map(|host| match host {
+        Host::Unix(directory) => Some(directory.display().to_string()),
+        Host::Tcp(_) => None,
+    });
+    let sockets = sockets.unwrap();
+    let commands: Vec<String> = commands.iter().map(|command| command.replace(SOCKETS, &sockets)).collect();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    Some(type_in(&commands, None).into_iter().map(|output| output.replace(&sockets, SOCKETS)).collect())
+}
+
+/// What each command printed, by a shell that keeps its variables and its directory from one to the next; with the
+/// queue on an engine, if one is given.
+fn type_in(commands: &[&str], engine: Option<&str>) -> Vec<String> {
     const MARK: &str = "@@@ next @@@";
     let repo = Repo::bare();
     // The agents that a page runs are found where it runs them.
@@ -198,7 +258,8 @@ fn type_in(commands: &[&str]) -> Vec<String> {
         }
     }
     let script: String = commands.iter().map(|command| format!("echo '{MARK}'\n{{ {command}\n}} 2>&1\n")).collect();
-    let output = String::from_utf8(shell(&repo, &script).output().unwrap().stdout).unwrap();
+    let output = shell(&repo, &script).envs(engine.map(|engine| ("MUSE_COORD_STORE", engine))).output().unwrap().stdout;
+    let output = String::from_utf8(output).unwrap();
     let output = output.replace(&repo.path("").display().to_string(), "/repository/");
     output.split(&format!("{MARK}\n")).skip(1).map(str::to_string).collect()
 }

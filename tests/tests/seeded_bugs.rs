@@ -57,6 +57,7 @@ fn two_agents() -> Scenario {
         adds: TASK,
         limit: None,
         another: false,
+        goes_on: false,
         given: Vec::new(),
         orders_names: false,
         is_whole: false,
@@ -320,4 +321,19 @@ fn a_claim_that_gets_every_candidate_is_told_of_one() {
 fn an_end_that_is_acknowledged_before_it_is_on_disk_is_lost() {
     let bug = SeededBug::EndWithoutALog;
     found(bug, "what was acknowledged is there", [of_power_cuts(bug, Disk::Log, Histories::PLAIN)]);
+}
+
+#[test]
+fn a_watermark_that_hides_a_task_that_was_released_is_found() {
+    let bug = SeededBug::NothingBelowTheWatermark;
+    let scenario = Scenario {
+        goes_on: true,
+        operations: vec![Kind::Claim, Kind::Release],
+        invocations: 3,
+        invocations_each: 2,
+        clocks: vec![1],
+        given: vec![(1, Kind::Claim)],
+        ..two_agents()
+    };
+    found(bug, "nobody is told that there is nothing", [found_in_engine(bug, &scenario)]);
 }

@@ -6,7 +6,7 @@
 //! runs that afterwards.
 
 use crate::build;
-use crate::hosts::python_with;
+use crate::python;
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -54,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let (muse, library, output) = (built.muse, built.library, target.join("bench"));
     let mut more = words(options, workspace);
     let python =
-        python_with(workspace, "bench-python", "tests/bench/python/requirements.txt", "the queues from PyPI need")?;
+        python::with(workspace, "bench-python", "tests/bench/python/requirements.txt", "the queues from PyPI need")?;
     more.push(format!("--python={}", python.display()));
     more.extend(beanstalkd().map(|path| format!("--beanstalkd={}", path.display())));
     cmd!(sh, "{program} run --muse {muse} --library {library} --output {output} {more...}").run()?;

@@ -1,9 +1,11 @@
-//! `cargo xtask build`: the product, `muse`, `muse.wasm`, `muse-coord.wasm` and `muse-agent` in `target/dist`.
+//! `cargo xtask build`: the product, `muse`, `muse.wasm`, `muse-coord.wasm`, `muse-coord-store.wasm` and `muse-host` in
+//! `target/dist`, the last also by its name `muse-agent`.
 //!
 //! `muse` and `muse.wasm` are two forms of one program. The command line is compiled to a WASI 0.2 component, and the
-//! launcher `muse` embeds that very component; `muse-agent` embeds the library, `muse-coord.wasm`. Each embeds it
-//! compiled to machine code. So there is an order: the component, then what `muse-precompile` makes of it, then the
-//! program, which learns by an environment variable where that is (`MUSE_CWASM`, `MUSE_COORD_CWASM`).
+//! launcher `muse` embeds that very component. `muse-host` embeds three: the library, `muse-coord.wasm`, the library
+//! for engines, `muse-coord-store.wasm`, and the command line for engines. Each program embeds them compiled to machine
+//! code. So there is an order: the component, then what `muse-precompile` makes of it, then the program, which learns
+//! by an environment variable where that is ([`Embedded::variables`]).
 
 use crate::components;
 use crate::setup;
@@ -11,6 +13,7 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -28,22 +31,30 @@ pub(crate) struct Built {
     pub(crate) component: PathBuf,
     /// The library component.
     pub(crate) library: PathBuf,
+    /// The library component on an engine.
+    pub(crate) library_on_store: PathBuf,
     /// The program for this machine, with the command component inside.
     pub(crate) muse: PathBuf,
-    /// The program that runs agents, with the library inside.
+    /// The program beside it, with the library and the command line on an engine inside.
+    pub(crate) host: PathBuf,
+    /// The same by the name by which it runs agents.
     pub(crate) agent: PathBuf,
     /// The components as the two programs embed them.
     pub(crate) embedded: Embedded,
 }
 
 /// Their names, where the native programs are built.
-const MUSE: &str = "muse.cwasm";
-const AGENT: &str = "muse-coord.cwasm";
+const COMMAND: &str = "muse.cwasm";
+const LIBRARY: &str = "muse-coord.cwasm";
+const ON_STORE: &str = "muse-on-store.cwasm";
+const LIBRARY_ON_STORE: &str = "muse-coord-store.cwasm";
 
-/// The two components, compiled to machine code.
+/// The components, compiled to machine code.
 pub(crate) struct Embedded {
-    muse: PathBuf,
-    agent: PathBuf,
+    command: PathBuf,
+    library: PathBuf,
+    on_store: PathBuf,
+    library_on_store: PathBuf,
 }
 
 impl Embedded {
@@ -52,12 +63,18 @@ impl Embedded {
         let release = workspace.target()?.join("release");
         let any = || workspace.root.join("Cargo.toml");
         let file = |name| Some(release.join(name)).filter(|compiled| compiled.exists()).unwrap_or_else(any);
-        Ok(Self { muse: file(MUSE), agent: file(AGENT) })
+        let [command, library, on_store, library_on_store] = [COMMAND, LIBRARY, ON_STORE, LIBRARY_ON_STORE].map(file);
+        Ok(Self { command, library, on_store, library_on_store })
     }
 
     /// The variables by which the two programs learn where these are.
-    pub(crate) fn variables(&self) -> [(&'static str, &Path); 2] {
-        [("MUSE_CWASM", &self.muse), ("MUSE_COORD_CWASM", &self.agent)]
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 4] {
+        [
+            ("MUSE_CWASM", &self.command),
+            ("MUSE_COORD_CWASM", &self.library),
+            ("MUSE_ON_STORE_CWASM", &self.on_store),
+            ("MUSE_COORD_STORE_CWASM", &self.library_on_store),
+        ]
     }
 }
 
@@ -66,6 +83,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("{}", built.muse.display());
     println!("{}", built.component.display());
     println!("{}", built.library.display());
+    println!("{}", built.library_on_store.display());
+    println!("{}", built.host.display());
     println!("{}", built.agent.display());
     Ok(())
 }
@@ -74,18 +93,27 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let dist = workspace.target()?.join("dist");
     setup::ensure(workspace)?;
-    let both = |workspace: &Workspace| Ok((components::command(workspace)?, library(workspace)?));
-    let ((command, library), compiler) = beside(both, || native(workspace, "muse-precompile"))?;
-    let embedded = Embedded {
-        muse: precompiled(workspace, &compiler, "muse", &command, MUSE)?,
-        agent: precompiled(workspace, &compiler, "muse-agent", &library, AGENT)?,
+    let all = |workspace: &Workspace| {
+        let (library, library_on_store) = (library(workspace)?, components::library_on_store(workspace)?);
+        Ok((components::command(workspace)?, components::on_store(workspace)?, library, library_on_store))
     };
-    let (muse, agent) = beside(|workspace| launcher(workspace, &embedded.muse), || agent(workspace, &embedded))?;
+    let ((command, on_store, library, library_on_store), compiler) =
+        beside(all, || native(workspace, "muse-precompile"))?;
+    let embedded = Embedded {
+        command: precompiled(workspace, &compiler, "command", &command, COMMAND)?,
+        library: precompiled(workspace, &compiler, "library", &library, LIBRARY)?,
+        on_store: precompiled(workspace, &compiler, "command", &on_store, ON_STORE)?,
+        library_on_store: precompiled(workspace, &compiler, "library", &library_on_store, LIBRARY_ON_STORE)?,
+    };
+    let (muse, host) = beside(|workspace| launcher(workspace, &embedded.command), || host(workspace, &embedded))?;
+    let host = publish(&host, dist.join("muse-host"))?;
     Ok(Built {
         component: publish(&command, dist.join("muse.wasm"))?,
         library,
+        library_on_store: publish(&library_on_store, dist.join("muse-coord-store.wasm"))?,
         muse,
-        agent: publish(&agent, dist.join("muse-agent"))?,
+        agent: alias(&host, "muse-agent")?,
+        host,
         embedded,
     })
 }
@@ -94,7 +122,7 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
 pub(crate) fn muse(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace)?;
     let (command, compiler) = beside(components::command, || compiler(workspace))?;
-    launcher(workspace, &precompiled(workspace, &compiler, "muse", &command, MUSE)?)
+    launcher(workspace, &precompiled(workspace, &compiler, "command", &command, COMMAND)?)
 }
 
 /// Does two things at once, the first in a thread of its own. Cargo compiles each in a directory of its own, and while
@@ -120,10 +148,10 @@ pub(crate) fn native(workspace: &Workspace, program: &str) -> Result<PathBuf> {
     Ok(workspace.target()?.join("release").join(program))
 }
 
-fn agent(workspace: &Workspace, embedded: &Embedded) -> Result<PathBuf> {
+fn host(workspace: &Workspace, embedded: &Embedded) -> Result<PathBuf> {
     let sh = &workspace.shell;
     let _variables = embedded.variables().map(|(name, path)| sh.push_env(name, path));
-    native(workspace, "muse-agent")
+    native(workspace, "muse-host")
 }
 
 /// The program that compiles components: the one among the other programs, if it was built before, or else one that is
@@ -143,11 +171,11 @@ fn compiler(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Compiles the component that a program embeds to machine code. It lies at one place, whichever compiler made it, so
 /// that the program is not built anew.
-fn precompiled(workspace: &Workspace, compiler: &Path, program: &str, component: &Path, name: &str) -> Result<PathBuf> {
+fn precompiled(workspace: &Workspace, compiler: &Path, kind: &str, component: &Path, name: &str) -> Result<PathBuf> {
     let sh = &workspace.shell;
     let release = sh.create_dir(workspace.target()?.join("release"))?;
     let compiled = release.join(name);
-    cmd!(sh, "{compiler} {program} {component} {compiled}").run()?;
+    cmd!(sh, "{compiler} {kind} {component} {compiled}").run()?;
     Ok(compiled)
 }
 
@@ -193,6 +221,17 @@ fn links_statically(workspace: &Workspace) -> Result<Option<String>> {
 /// Builds the library component.
 pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
     publish(&components::library(workspace)?, workspace.target()?.join("dist/muse-coord.wasm"))
+}
+
+/// Another name for a program, beside it.
+pub(crate) fn alias(program: &Path, name: &str) -> Result<PathBuf> {
+    let place = program.with_file_name(name);
+    let context = || format!("cannot make {}", place.display());
+    let target = program.file_name().with_context(context)?;
+    let directory = program.parent().with_context(context)?;
+    let beside = tempfile::Builder::new().make_in(directory, |new| symlink(target, new)).with_context(context)?;
+    beside.into_temp_path().persist(&place).with_context(context)?;
+    Ok(place)
 }
 
 /// Copies a file so that its new place has the old content or the new one at every moment, never a part.

@@ -3,7 +3,6 @@
 
 use crate::lint;
 use crate::test;
-use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use std::time::Duration;
@@ -17,8 +16,6 @@ pub(crate) struct Options {
 
 pub(crate) fn run(workspace: &mut Workspace, options: &Options) -> Result<()> {
     workspace.parts.after("xtask itself", Duration::from_secs(options.after));
-    // It needs nothing of ours, so it takes what `lint` and the builds leave of the processors.
-    *workspace.wasmtime.get_mut() = tools::ahead(workspace)?;
     let done = lint::run(workspace).and_then(|()| test::run(workspace, &test::Options::default()));
     println!("\n{}", workspace.parts.table());
     done

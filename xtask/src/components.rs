@@ -19,14 +19,34 @@ pub(crate) fn command(workspace: &Workspace) -> Result<PathBuf> {
     Ok(built(workspace, "wasm32-wasip2")?.join("muse-cli.wasm"))
 }
 
-/// The library, world `coord` of `wit/`.
-pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
+/// The command line on an engine, world `command-on-store` of `wit/`.
+pub(crate) fn on_store(workspace: &Workspace) -> Result<PathBuf> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;
-    cmd!(sh, "cargo build --locked --profile component --package muse-component --target wasm32-unknown-unknown")
-        .run()?;
+    let what = ["--package", "muse-cli", "--features", "engine", "--bin", "muse-on-store"];
+    cmd!(sh, "cargo build --locked --profile component {what...} --target wasm32-wasip2").run()?;
+    Ok(built(workspace, "wasm32-wasip2")?.join("muse-on-store.wasm"))
+}
+
+/// The library, world `coord` of `wit/`.
+pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
+    library_with(workspace, &[], "muse-coord.wasm")
+}
+
+/// The library on an engine, world `coord-on-store`.
+pub(crate) fn library_on_store(workspace: &Workspace) -> Result<PathBuf> {
+    library_with(workspace, &["engine"], "muse-coord-store.wasm")
+}
+
+/// Each takes the place of the other, where cargo puts the module.
+fn library_with(workspace: &Workspace, features: &[&str], name: &str) -> Result<PathBuf> {
+    setup::ensure(workspace)?;
+    let sh = &workspace.shell;
+    let what = ["--package=muse-component", "--target=wasm32-unknown-unknown"];
+    let features = features.iter().map(|feature| format!("--features={feature}"));
+    cmd!(sh, "cargo build --locked --profile component {what...} {features...}").run()?;
     let directory = built(workspace, "wasm32-unknown-unknown")?;
-    let component = directory.join("muse-coord.wasm");
+    let component = directory.join(name);
     encode(workspace, &directory.join("muse_coord.wasm"), &component)?;
     Ok(component)
 }

@@ -6,6 +6,7 @@
 
 use crate::build;
 use crate::fresh::unless_made_of;
+use crate::python;
 use crate::tools;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
@@ -34,34 +35,9 @@ fn rust(workspace: &Workspace) -> Result<PathBuf> {
     build::native(workspace, "coord-host")
 }
 
-fn python(workspace: &Workspace) -> Result<PathBuf> {
-    python_with(workspace, "host-python", "wit/examples/host-python/requirements.txt", "the host in Python needs")
-}
-
-/// A Python of its own, in this directory below the target, that has these packages. `needs` says who asks for one.
-pub(crate) fn python_with(
-    workspace: &Workspace,
-    environment: &str,
-    requirements: &str,
-    needs: &'static str,
-) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    let environment = workspace.target()?.join(environment);
-    let python = environment.join("bin/python");
-    let requirements = workspace.root.join(requirements);
-    let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
-    unless_made_of(&wanted, &environment, || {
-        cmd!(sh, "python3 -m venv --clear {environment}").run().with_context(|| {
-            format!("{needs} python3, 3.10 or newer, with venv: on Debian the packages python3 and python3-venv")
-        })?;
-        cmd!(
-            sh,
-            "{python} -m pip install --quiet --disable-pip-version-check --require-hashes --requirement {requirements}"
-        )
-        .run()?;
-        Ok(())
-    })?;
-    Ok(python)
+/// One that has wasmtime, and pip.
+pub(crate) fn python(workspace: &Workspace) -> Result<PathBuf> {
+    python::with(workspace, "host-python", "wit/examples/host-python/requirements.txt", "the host in Python needs")
 }
 
 /// The Node on the PATH, which must be new enough for the package `@muse/coord` and for jco.

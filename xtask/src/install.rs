@@ -1,6 +1,7 @@
-//! `cargo xtask install`: puts `muse` and `muse-agent` where the shell finds them. Each is one file, which needs
-//! nothing else of this repository. Beside them, in `share/`, go man pages and completions. `man` and bash-completion
-//! (2.12 or newer) look there for those of a program in `bin/`; the other shells look where they are told.
+//! `cargo xtask install`: puts `muse`, `muse-host` and its other name `muse-agent` where the shell finds them.
+//! Each program is one file, which needs nothing else of this repository. Beside them, in `share/`, go man pages and
+//! completions. `man` and bash-completion (2.12 or newer) look there for those of a program in `bin/`; the other shells
+//! look where they are told.
 
 use crate::build;
 use crate::workspace::Workspace;
@@ -34,11 +35,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let built = build::product(workspace)?;
     let muse = build::publish(&built.muse, root.join("bin/muse"))?;
-    let agent = build::publish(&built.agent, root.join("bin/muse-agent"))?;
+    let host = build::publish(&built.host, root.join("bin/muse-host"))?;
+    let agent = build::alias(&host, "muse-agent")?;
     let beside = TempDir::new()?;
     let pages = man_pages(workspace, beside.path(), &root)?;
     completions(workspace, &muse, beside.path(), &root)?;
-    println!("installed {} and {}", muse.display(), agent.display());
+    println!("installed {}, {} and {}", muse.display(), host.display(), agent.display());
     println!(
         "installed {pages} man pages and completions for bash, zsh, fish and PowerShell in {}",
         root.join("share").display()

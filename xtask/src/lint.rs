@@ -31,7 +31,13 @@ fn clippy(workspace: &Workspace) -> Result<()> {
     let [wasip2, unknown] = ["--target=wasm32-wasip2", "--target=wasm32-unknown-unknown"];
     cmd!(sh, "cargo clippy --locked --profile component {programs...} --bins --examples {wasip2} -- -D warnings")
         .run()?;
-    cmd!(sh, "cargo clippy --locked --profile component --package muse-component {unknown} -- -D warnings").run()?;
+    let on_store =
+        ["--package=muse-cli", "--package=coord-granted", "--features=muse-cli/engine", "--bin=muse-on-store"];
+    cmd!(sh, "cargo clippy --locked --profile component {on_store...} --lib {wasip2} -- -D warnings").run()?;
+    for features in ["", "engine"] {
+        let of_library = ["--package=muse-component", "--features", features];
+        cmd!(sh, "cargo clippy --locked --profile component {of_library...} {unknown} -- -D warnings").run()?;
+    }
     cmd!(sh, "cargo clippy --locked --profile module --package coord-js --all-features {unknown} -- -D warnings")
         .run()?;
     Ok(())

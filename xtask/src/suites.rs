@@ -2,7 +2,8 @@
 //!
 //! A suite is one program. Two suites run at a time: one of those that compute, and one of the others, which mostly
 //! wait for programs that they start. The one that computes has a low priority, so that the other one meets a machine
-//! that seems idle. When both kinds are done, those that measure time run alone, one test after the other.
+//! that seems idle. When the others are done, two that compute run at a time. When both kinds are done, those that
+//! measure time run alone, one test after the other.
 //!
 //! The output of a suite is printed as a whole when the suite has ended. Meanwhile it is said once a minute which
 //! suites run, with the last line of each. The ends of those that failed are printed again when all are done.
@@ -14,12 +15,23 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The suites that compute all the time, in the order in which they run: the longest first.
-const COMPUTE: [&str; 8] =
-    ["every_schedule", "power_cuts", "soak", "random_schedules", "damage", "seeded_bugs", "queue", "failed_calls"];
+const COMPUTE: [&str; 10] = [
+    "random_schedules",
+    "every_schedule",
+    "soak",
+    "power_cuts",
+    "damage",
+    "peak_memory",
+    "seeded_bugs",
+    "same_on_engines",
+    "failed_calls",
+    "queue",
+];
 
 /// The suites that measure time, and hold it against a bound.
 const MEASURE: [&str; 3] = ["cost", "component_cost", "waiting"];
@@ -32,6 +44,9 @@ pub(crate) struct Suite {
     pub(crate) name: String,
     pub(crate) command: Command,
 }
+
+/// Suites that wait to be run one after another.
+type Line = Mutex<VecDeque<Suite>>;
 
 /// What a suite's thread tells.
 enum Event {
@@ -50,8 +65,9 @@ pub(crate) fn run(workspace: &Workspace, suites: Vec<Suite>) -> Result<()> {
     let logs = workspace.target()?.join("suites");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let (computing, measuring, others) = by_kind(suites);
-    let mut failed = side_by_side(workspace, vec![computing, others], &logs)?;
-    failed.extend(side_by_side(workspace, vec![measuring], &logs)?);
+    let [computing, measuring, others] = [computing, measuring, others].map(Line::new);
+    let mut failed = side_by_side(workspace, &[&[&computing], &[&others, &computing]], &logs)?;
+    failed.extend(side_by_side(workspace, &[&[&measuring]], &logs)?);
     for name in &failed {
         println!("\n── {name} failed ──\n{}", failures(&shown(&logs, name)?));
     }
@@ -95,29 +111,34 @@ pub(crate) fn be_nice(command: &mut Command) {
     *command = nice;
 }
 
-/// Runs the suites of each line one after another, and the lines beside each other. The names of those that failed.
-fn side_by_side(workspace: &Workspace, lines: Vec<VecDeque<Suite>>, logs: &Path) -> Result<Vec<String>> {
+/// Runs the suites of each row of lines one after another, and the rows beside each other. Two rows may end with the
+/// same line: then both take from it. The names of those that failed.
+fn side_by_side(workspace: &Workspace, rows: &[&[&Line]], logs: &Path) -> Result<Vec<String>> {
     let (sender, events) = mpsc::channel();
     thread::scope(|scope| {
-        for line in lines {
+        for row in rows {
             let sender = sender.clone();
-            scope.spawn(move || one_after_another(line, logs, &sender));
+            scope.spawn(move || row.iter().try_for_each(|line| one_after_another(line, logs, &sender)));
         }
         drop(sender);
         told(workspace, &events, logs)
     })
 }
 
-fn one_after_another(line: VecDeque<Suite>, logs: &Path, sender: &Sender<Event>) {
-    for Suite { name, mut command } in line {
+/// Runs what is in the line. `None` where nobody listens any more: then something else has gone wrong, and is told.
+fn one_after_another(line: &Line, logs: &Path, sender: &Sender<Event>) -> Option<()> {
+    while let Some(Suite { name, mut command }) = next(line) {
         let log = log_of(logs, &name);
-        let began = Event::Began { name: name.clone(), log: log.clone() };
-        let mut passed = || run_one(&mut command, &log);
-        // Where nobody listens any more, something else has gone wrong, and is told.
-        if sender.send(began).is_err() || sender.send(Event::Ended { name, passed: passed() }).is_err() {
-            return;
-        }
+        sender.send(Event::Began { name: name.clone(), log: log.clone() }).ok()?;
+        let passed = run_one(&mut command, &log);
+        sender.send(Event::Ended { name, passed }).ok()?;
     }
+    Some(())
+}
+
+fn next(line: &Line) -> Option<Suite> {
+    // Whoever panics while it holds the lock has taken nothing from the line.
+    line.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
 fn run_one(command: &mut Command, log: &Path) -> Result<bool> {
@@ -184,7 +205,7 @@ fn failures(output: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMPUTE, MEASURE, Suite, be_nice, by_kind, failures, side_by_side};
+    use super::{COMPUTE, Line, MEASURE, Suite, be_nice, by_kind, failures, side_by_side};
     use crate::workspace::Workspace;
     use std::collections::VecDeque;
     use std::fs;
@@ -215,10 +236,29 @@ mod tests {
         let second = [says("other", "echo went well, too")];
         let logs = tempfile::tempdir().unwrap();
         let workspace = Workspace::open().unwrap();
-        let failed = side_by_side(&workspace, vec![first.into(), second.into()], logs.path()).unwrap();
+        let [first, second] = [Line::new(first.into()), Line::new(second.into())];
+        let failed = side_by_side(&workspace, &[&[&first], &[&second]], logs.path()).unwrap();
         assert_eq!(failed, ["bad"]);
         let log = |name: &str| fs::read_to_string(logs.path().join(format!("{name}.log"))).unwrap();
         assert_eq!(["bad", "good", "other"].map(log), ["went wrong\n", "went well\n", "went well, too\n"]);
+    }
+
+    #[test]
+    fn a_row_that_is_done_takes_from_the_next_line_what_another_has_not_begun() {
+        let script = |name: &str, script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            Suite { name: name.to_owned(), command }
+        };
+        let logs = tempfile::tempdir().unwrap();
+        // The first waits for the second, so it ends only if another row has taken that.
+        let there = logs.path().join("there");
+        let waits = format!("for n in $(seq 500); do test -e {0} && exit 0; sleep 0.02; done; exit 1", there.display());
+        let computing = [script("waits", &waits), script("comes", &format!("touch {}", there.display()))];
+        let [computing, others] = [Line::new(computing.into()), Line::new([suite("other")].into())];
+        let workspace = Workspace::open().unwrap();
+        let rows: [&[&Line]; 2] = [&[&computing], &[&others, &computing]];
+        assert_eq!(side_by_side(&workspace, &rows, logs.path()).unwrap(), Vec::<String>::new());
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! `cargo xtask test`: every test of the workspace, on the product as it is built for people.
 //!
 //! The tests of the built programs find them by environment variables, each an absolute path:
-//! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the command component by itself, `MUSE_COORD_WASM`: the library component;
-//! - `MUSE_CWASM`, `MUSE_COORD_CWASM`: the two components as `muse` and `muse-agent` embed them, for these programs are
-//!   compiled again with their own tests;
-//! - `MUSE_AGENT`: `muse-agent`, `MUSE_GUEST_AGENT`: the agent of the tests, a component, `MUSE_GUEST_COMPOSED`: the
-//!   same, composed with the library;
+//! - `MUSE_BIN`: the launcher, `MUSE_WASM`: the command component by itself, `MUSE_COORD_WASM`: the library component,
+//!   `MUSE_COORD_STORE_WASM`: the same on an engine;
+//! - `MUSE_CWASM`, `MUSE_COORD_CWASM`, `MUSE_ON_STORE_CWASM`, `MUSE_COORD_STORE_CWASM`: the components as `muse` and
+//!   `muse-host` embed them, for these programs are compiled again with their own tests;
+//! - `MUSE_AGENT`: `muse-agent`, which is `muse-host` by another name, `MUSE_GUEST_AGENT`: the agent of the tests, a
+//!   component, `MUSE_GUEST_COMPOSED`: the same, composed with the library;
 //! - `MUSE_EXAMPLES`: the directory of the example components;
 //! - `AGENT_EXAMPLES`: the directory of the example agents, each by itself and composed with the library;
 //! - `WASMTIME`: a stock wasmtime;
 //! - `HOST_RUST`, `PYTHON`, `NODE`: what runs the example hosts;
-//! - `POSTGRES`: the directory of the programs of a PostgreSQL server;
+//! - `POSTGRES`, `POSTGRES_18`: the directories of the programs of a PostgreSQL server, and of one of version 18;
+//! - `LIBFAKETIME`: the library that gives a program another clock;
 //! - `NODE` and `DENO` also run the agents in `JS_AGENTS`, a directory with the npm package beside them.
 //!
 //! All of them are built first. Then the suites run side by side: `suites.rs`. The tests of the npm package are
@@ -61,6 +63,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         ("MUSE_BIN", built.muse.clone()),
         ("MUSE_WASM", built.component),
         ("MUSE_COORD_WASM", built.library),
+        ("MUSE_COORD_STORE_WASM", built.library_on_store),
         ("MUSE_AGENT", built.agent),
         ("MUSE_GUEST_AGENT", guest),
         ("MUSE_GUEST_COMPOSED", composed),
@@ -68,7 +71,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         ("AGENT_EXAMPLES", agents),
         ("WASMTIME", wasmtime),
         ("HOST_RUST", hosts.rust),
-        ("PYTHON", hosts.python),
+        ("PYTHON", hosts.python.clone()),
         ("NODE", hosts.node),
         ("DENO", javascript.deno.clone()),
         ("JS_AGENTS", javascript.agents.clone()),
@@ -76,6 +79,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         ("INSTA_UPDATE", "no".into()),
     ]);
     variables.extend(postgres::programs(workspace)?.map(|programs| ("POSTGRES", programs)));
+    variables.extend(postgres::libfaketime(workspace)?.map(|library| ("LIBFAKETIME", library)));
+    variables.extend(postgres::programs_of_18(workspace, &hosts.python)?.map(|programs| ("POSTGRES_18", programs)));
     let arguments = &options.cargo_arguments;
     if !arguments.is_empty() {
         return Ok(cmd!(sh, "cargo test {NATIVE...} {arguments...}").envs(variables).run()?);
@@ -94,7 +99,36 @@ fn suites_in_rust(workspace: &Workspace, variables: &Variables) -> Result<Vec<Su
     let messages = built.envs(variables.iter().cloned()).read()?;
     let messages = messages.lines().map(|line| serde_json::from_str(line).context("cargo told something else"));
     let messages = messages.collect::<Result<Vec<Message>>>()?;
-    messages.iter().filter_map(|message| message.suite(variables).transpose()).collect()
+    let suites = messages.iter().filter_map(|message| message.suite(variables).transpose());
+    let mut suites = suites.collect::<Result<Vec<Suite>>>()?;
+    if variables.iter().any(|(name, _)| *name == "POSTGRES") {
+        let on_postgres = workspace.target()?.join("release/on_postgres");
+        let agents = suites.iter().filter(|suite| suite.name == "agent");
+        suites.extend(agents.map(|agents| agents.on_postgres(&on_postgres)).collect::<Vec<_>>());
+    }
+    Ok(suites)
+}
+
+/// Tests of agents that break the directory.
+const OF_DIRECTORIES: [&str; 6] = [
+    "what_a_claim_meets_in_another_queue_is_not_told_to_a_confined_agent",
+    "what_is_wrong_in_another_queue_is_told_to_whoever_runs_the_agent_and_not_to_it",
+    "an_agent_is_not_begun_where_the_queue_cannot_be_looked_at",
+    "what_a_wait_meets_in_another_queue_is_not_told_to_a_confined_agent",
+    "an_agent_that_meets_a_fifo_goes_on",
+    "an_agent_whose_tasks_record_became_a_fifo_is_stopped_and_the_task_is_told",
+];
+
+impl Suite {
+    /// The same tests with their queues on a server.
+    fn on_postgres(&self, program: &Path) -> Suite {
+        let mut command = Command::new(program);
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        command.args(OF_DIRECTORIES.iter().flat_map(|name| ["--skip", name]));
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.command.get_current_dir().unwrap_or(Path::new(".")));
+        Suite { name: format!("{} on postgres", self.name), command }
+    }
 }
 
 /// What cargo tells of a part of its work, as far as it matters here.

@@ -3,8 +3,8 @@
 //! Only what is slow to make and the same for every clone is kept in the cache, outside the clone: a stock wasmtime,
 //! Debian's package lists. Deleting it costs time, nothing else.
 
+use crate::js::test::JavaScript;
 use crate::parts::Parts;
-use crate::tools::Ahead;
 use anyhow::{Context, Result};
 use std::cell::RefCell;
 use std::env;
@@ -21,8 +21,8 @@ pub(crate) struct Workspace {
     pub(crate) shell: Shell,
     /// What was done so far, and how long it took.
     pub(crate) parts: Parts,
-    /// A stock wasmtime that is being built meanwhile.
-    pub(crate) wasmtime: RefCell<Option<Ahead>>,
+    /// The npm package with what its tests need, if they are ready.
+    pub(crate) javascript: RefCell<Option<JavaScript>>,
 }
 
 impl Workspace {
@@ -31,7 +31,7 @@ impl Workspace {
         let cache = cache_directory()?;
         let shell = Shell::new()?;
         shell.change_dir(&root);
-        Ok(Self { root, cache, shell, parts: Parts::new(), wasmtime: RefCell::default() })
+        Ok(Self { root, cache, shell, parts: Parts::new(), javascript: RefCell::default() })
     }
 
     /// Cargo's target directory, wherever the user's settings put it.

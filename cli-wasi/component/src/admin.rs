@@ -12,7 +12,8 @@ use coord_store::Sync;
 use crate::Coord;
 use crate::bindings::exports::muse::coord::admin as wit;
 use crate::bindings::exports::muse::coord::admin::{Durability, Error, Guest, Treatment};
-use crate::instance::{Instance, now, turn};
+use crate::instance::{Instance, turn};
+use crate::medium::now;
 
 /// How far figures look back when nothing is said.
 const WINDOW_SECONDS: u32 = 3_600;

@@ -1,24 +1,25 @@
-//! What one instance of the component keeps between calls, and the world around it: clocks, randomness, the directory.
+//! What one instance of the component keeps between calls, and the world around it: the queue, nonces, a stopwatch.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use coord_core::Turn;
 use coord_core::name::Nonce;
 use coord_core::queue::{Finding, Queue};
-use coord_core::{Timestamp, Turn};
-use coord_store::{DirStore, Grant, Sync};
-use wasip2::clocks::{monotonic_clock, wall_clock};
+use coord_store::Sync;
+use wasip2::clocks::monotonic_clock;
 use wasip2::random::random;
 
 use crate::bindings::exports::muse::coord::types::Error;
+use crate::medium::{self, QueueStore, now};
 
 /// How many warnings that nobody asked for are kept.
 const WARNINGS_KEPT: usize = 100;
 
 /// What is kept between calls.
 pub(crate) struct Instance {
-    queue: Option<Queue<DirStore>>,
+    queue: Option<Queue<QueueStore>>,
     sync: Sync,
     warnings: VecDeque<String>,
 }
@@ -35,11 +36,11 @@ impl Instance {
         INSTANCE.with_borrow_mut(act)
     }
 
-    /// The queue in the granted directory, which is opened at the first call, and again as long as that fails.
-    pub(crate) fn queue(&mut self) -> Result<&Queue<DirStore>, Error> {
+    /// The queue. The first call opens it; if that fails, the next one tries again.
+    pub(crate) fn queue(&mut self) -> Result<&Queue<QueueStore>, Error> {
         match &mut self.queue {
             Some(queue) => Ok(queue),
-            none => Ok(none.insert(open(self.sync)?)),
+            none => Ok(none.insert(Queue::open(medium::open(self.sync)?)?)),
         }
     }
 
@@ -67,24 +68,7 @@ impl Instance {
     }
 }
 
-fn open(sync: Sync) -> Result<Queue<DirStore>, Error> {
-    let mut grants = coord_store::grants();
-    let granted = grants.len();
-    match (grants.pop(), granted) {
-        (Some(Grant { directory, .. }), 1) => Ok(Queue::open(DirStore::new(directory, sync))?),
-        _ => Err(Error::NotARepository(format!(
-            "grant one directory, .muse/coordination itself, as the only preopen: {granted} are granted"
-        ))),
-    }
-}
-
-/// The wall clock.
-pub(crate) fn now() -> Timestamp {
-    let now = wall_clock::now();
-    Timestamp::from_micros(now.seconds.saturating_mul(1_000_000).saturating_add(u64::from(now.nanoseconds) / 1_000))
-}
-
-/// The wall clock and fresh nonces for an operation.
+/// The clock and fresh nonces for an operation.
 pub(crate) fn turn() -> Turn<'static> {
     Turn::new(&now, Nonce::from_bits(random::get_random_u64()))
 }

@@ -14,13 +14,13 @@ use coord_core::queue::{
 use coord_core::request::{self, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
-use coord_store::{DirStore, LightSleep};
 
 use crate::Coord;
 use crate::bindings::exports::muse::coord::queue as wit;
 use crate::bindings::exports::muse::coord::queue::{Error, Guest, GuestLease};
 use crate::convert::{at_place, reports};
-use crate::instance::{Instance, Stopwatch, now, turn};
+use crate::instance::{Instance, Stopwatch, turn};
+use crate::medium::{QueueStore, Sleep, now};
 
 impl Guest for Coord {
     type Lease = Lease;
@@ -135,7 +135,7 @@ impl Guest for Coord {
         few_enough("task-ids", ids.len())?;
         let ids = ids.iter().map(|id| request::task_id(id)).collect::<Result<_, _>>()?;
         let timeout = Field::TimeoutSeconds.check(timeout_seconds.unwrap_or(0).into())?;
-        let mut sleep = LightSleep::default();
+        let mut sleep = Sleep::default();
         let mut waiting = WaitingEnd::new(ids, until.into(), Duration::from_secs(timeout.unsigned_abs()));
         loop {
             let step = Instance::with(|instance| {
@@ -162,7 +162,7 @@ impl Guest for Coord {
 /// Claims a task, or waits until there is one.
 fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<queue::Claimed>, Error> {
     let stopwatch = Stopwatch::start();
-    let mut sleep = LightSleep::default();
+    let mut sleep = Sleep::default();
     loop {
         // The instance is let go while the agent sleeps.
         match Instance::with(|instance| take_step(instance, waiting, &stopwatch))? {
@@ -182,7 +182,7 @@ fn wait_for_one(waiting: &mut WaitingClaim) -> Result<Option<queue::Claimed>, Er
     }
 }
 
-fn watch(sleep: &mut LightSleep, dirs: impl Iterator<Item = Dir>) -> Result<(), Error> {
+fn watch(sleep: &mut Sleep, dirs: impl Iterator<Item = Dir>) -> Result<(), Error> {
     Instance::with(|instance| {
         sleep.watch(instance.queue()?.store(), dirs);
         Ok(())
@@ -231,7 +231,7 @@ impl Lease {
     /// Does something as the holder, and keeps what came of it.
     fn act(
         &self,
-        act: impl FnOnce(&Queue<DirStore>, TaskId, Claimant) -> Result<ClaimRecord, coord_core::Error>,
+        act: impl FnOnce(&Queue<QueueStore>, TaskId, Claimant) -> Result<ClaimRecord, coord_core::Error>,
     ) -> Result<wit::ClaimRecord, Error> {
         let record =
             Instance::with(|instance| Ok::<_, Error>(act(instance.queue()?, self.id, self.claimant.clone())?))?;

@@ -13,7 +13,7 @@ use rustix::mm::{MprotectFlags, mprotect};
 use wasmtime::component::Component;
 use wasmtime::{CustomCodeMemory, Engine};
 
-use crate::config::config;
+use muse_launcher::config::config;
 
 /// An engine that can run the embedded component.
 pub(crate) fn engine() -> wasmtime::Result<Engine> {

@@ -4,7 +4,8 @@
 
 use wasmtime::{Config, WasmBacktraceDetails};
 
-pub(crate) fn config() -> Config {
+/// As `muse-precompile` compiles the command line, and the programs that embed it load it.
+pub fn config() -> Config {
     let mut config = Config::new();
     // A trap is reported in one line, which names no WebAssembly frame. The details would otherwise be up to a variable
     // of the user's environment, and the component would be refused wherever that is set.

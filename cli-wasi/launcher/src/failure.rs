@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use coord_core::Timestamp;
@@ -17,29 +16,67 @@ use serde::Serialize;
 
 /// A reason why the component did not run, or did not end by itself.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// WASI passes text, so an argument has to be text. Positions are counted from one.
-    Argument { position: usize, value: OsString },
+pub enum Failure {
+    /// WASI passes text, so an argument has to be text.
+    Argument {
+        /// Its place, from one.
+        position: usize,
+        /// What it is.
+        value: OsString,
+    },
     /// This process may have too few bytes of addresses.
-    Memory { limit: u64, least: u64 },
+    Memory {
+        /// How many it may have.
+        limit: u64,
+        /// How many it needs.
+        least: u64,
+    },
     /// The system gives no random numbers.
-    Randomness { source: io::Error },
+    Randomness {
+        /// What the system says.
+        source: io::Error,
+    },
     /// The search for the repository has nowhere to begin.
-    CurrentDirectory { source: io::Error },
+    CurrentDirectory {
+        /// What the system says.
+        source: io::Error,
+    },
     /// The file that the command is to read cannot be opened.
-    Input { path: PathBuf, source: io::Error },
+    Input {
+        /// Its name.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The coordination directory can be neither opened nor made.
     Directory(StoreError),
+    /// The queue is on an engine, and the program that reaches engines cannot be run.
+    Companion {
+        /// Where it should be, if this program knows where it is itself.
+        beside: Option<PathBuf>,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The engine cannot be reached, or is not to be.
+    Engine(String),
+    /// What names the engine is no address of one.
+    Address(String),
     /// The embedded component could not be set going.
-    Start { source: wasmtime::Error },
+    Start {
+        /// What wasmtime says.
+        source: wasmtime::Error,
+    },
     /// The component was stopped in its course: a trap.
-    Stopped { source: wasmtime::Error },
+    Stopped {
+        /// What wasmtime says.
+        source: wasmtime::Error,
+    },
 }
 
 impl Failure {
     /// Prints the failure where the caller looks for it, in the form that the component's errors have, and says how
     /// to exit.
-    pub(crate) fn report(&self, json: bool, began: Instant) -> ExitCode {
+    pub fn report(&self, json: bool, began: Instant) -> u8 {
         let answered = match self.status() {
             Some(status) if json && !stream_is_unusable(1) => self.answer(status, began).is_ok(),
             _ => false,
@@ -48,7 +85,7 @@ impl Failure {
             // Were this a failure, too, there would be nowhere left to report it. The exit code still tells.
             _ = writeln!(io::stderr(), "❌ {}", sanitised(&self.to_string()));
         }
-        ExitCode::from(self.exit_code())
+        self.exit_code()
     }
 
     /// The envelope that every JSON answer of the component has, too.
@@ -69,10 +106,13 @@ impl Failure {
     /// The status in JSON. None: the component may have answered already, and standard output holds one object.
     fn status(&self) -> Option<&'static str> {
         match self {
-            Self::Argument { .. } => Some("bad_args"),
-            Self::Randomness { .. } | Self::CurrentDirectory { .. } | Self::Input { .. } | Self::Directory(_) => {
-                Some("io_error")
-            }
+            Self::Argument { .. } | Self::Address(_) => Some("bad_args"),
+            Self::Randomness { .. }
+            | Self::CurrentDirectory { .. }
+            | Self::Input { .. }
+            | Self::Directory(_)
+            | Self::Companion { .. }
+            | Self::Engine(_) => Some("io_error"),
             Self::Memory { .. } | Self::Start { .. } => Some("error"),
             Self::Stopped { .. } => None,
         }
@@ -86,6 +126,9 @@ impl Failure {
             | Self::CurrentDirectory { .. }
             | Self::Input { .. }
             | Self::Directory(_)
+            | Self::Companion { .. }
+            | Self::Engine(_)
+            | Self::Address(_)
             | Self::Start { .. }
             | Self::Stopped { .. } => 1,
         }
@@ -119,6 +162,16 @@ impl fmt::Display for Failure {
                 write!(out, "cannot read {path:?}: {why}; name a file that can be read, or - for standard input")
             }
             Self::Directory(error) => error.fmt(out),
+            Self::Companion { beside, source } => {
+                let why = words(source);
+                let places =
+                    beside.as_ref().map_or_else(String::new, |beside| format!(" (neither {beside:?} nor on PATH)"));
+                write!(
+                    out,
+                    "the queue is on an engine, and muse-host, which reaches engines, cannot be run{places}: {why}; install it beside muse"
+                )
+            }
+            Self::Engine(why) | Self::Address(why) => out.write_str(why),
             Self::Start { source } => {
                 let why = format!("{source:#}");
                 let why = why.split(" (os error").next().unwrap_or_default();

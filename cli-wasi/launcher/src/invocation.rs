@@ -11,37 +11,54 @@ use coord_store::repository::Purpose;
 
 /// A command line, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Invocation {
+pub struct Invocation {
     /// It is `muse coord init`: a repository is wanted here if there is none around.
-    pub(crate) init: bool,
+    pub init: bool,
     /// What the repository is wanted for.
-    pub(crate) purpose: Purpose,
+    pub purpose: Purpose,
     /// The command may wait, for a task or for an end.
-    pub(crate) waits: bool,
+    pub waits: bool,
+    /// A command was named that wants the queue, and not its help.
+    pub is_command: bool,
+    /// The engine that `init` is to make the repository lead to.
+    pub store: Option<OsString>,
     /// Errors are wanted as a JSON object on standard output.
-    pub(crate) json: bool,
+    pub json: bool,
     /// The file that the command is to read.
-    pub(crate) input: Option<PathBuf>,
+    pub input: Option<PathBuf>,
     /// The words for the component.
-    pub(crate) arguments: Vec<OsString>,
+    pub arguments: Vec<OsString>,
 }
 
 impl Invocation {
     /// Reads the arguments without the program's name.
-    pub(crate) fn read(mut arguments: Vec<OsString>) -> Self {
+    pub fn read(mut arguments: Vec<OsString>) -> Self {
         let options = before_double_dash(&arguments);
         let is = |name: &str| command(options).is_some_and(|command| command == name);
         let (init, json) = (is("init"), wants_json(options));
-        let purpose = if init || is("doctor") { Purpose::Judge } else { Purpose::Work };
+        let store = if init { last_value(options, "--store") } else { None };
+        let purpose = match () {
+            () if store.is_some() => Purpose::Point,
+            () if init || is("doctor") => Purpose::Judge,
+            () => Purpose::Work,
+        };
+        let asks_for_help = options.iter().any(|word| HELP.iter().any(|help| word == help));
+        let is_command = !asks_for_help && command(options).is_some_and(|word| !NO_QUEUE.iter().any(|it| word == *it));
         let asks_to_wait = || options.iter().any(|word| word == "--wait" || joined(word, "--wait").is_some());
         let waits = is("wait") || is("claim") && asks_to_wait();
         let input = input(options).and_then(|Input { place, instead, file }| {
             *arguments.get_mut(place)? = instead;
             Some(file)
         });
-        Self { init, purpose, waits, json, input, arguments }
+        Self { init, purpose, waits, is_command, store, json, input, arguments }
     }
 }
+
+/// Words by which help is asked for, or what an answer looks like.
+const HELP: [&str; 5] = ["--help", "-h", "--version", "-V", "--schema"];
+
+/// Commands that want no queue.
+const NO_QUEUE: [&str; 2] = ["help", "completions"];
 
 fn before_double_dash(arguments: &[OsString]) -> &[OsString] {
     arguments.split(|word| word == "--").next().unwrap_or_default()
@@ -80,6 +97,13 @@ fn input(options: &[OsString]) -> Option<Input> {
     // Standard input itself, or another flag, for which the component will say that the name is missing.
     let is_name = !name.is_empty() && !name.as_encoded_bytes().starts_with(b"-");
     is_name.then(|| Input { place, instead, file: name.into() })
+}
+
+/// The value of an option; of several the last one.
+fn last_value(options: &[OsString], option: &str) -> Option<OsString> {
+    let place = options.iter().rposition(|word| word == option || joined(word, option).is_some())?;
+    let value = joined(options.get(place)?, option).or_else(|| Some(options.get(place + 1)?.as_os_str()))?;
+    Some(value.to_owned())
 }
 
 /// What stands behind `option=`.
@@ -158,6 +182,26 @@ mod tests {
             "--format text coord --format json init -j",
         ] {
             assert!(read(line).init, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_engine_that_init_is_to_lead_to_is_recognised() {
+        for line in ["coord init --store postgres://h/d", "coord -j init --store=postgres://h/d --json"] {
+            assert_eq!(read(line).store, Some("postgres://h/d".into()), "{line}");
+        }
+        for line in ["coord init", "coord init --store", "coord tasks --store x", "coord init -- --store x"] {
+            assert_eq!(read(line).store, None, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_wants_no_queue() {
+        for line in ["coord tasks --help", "coord -h", "coord", "coord help tasks", "coord completions bash", "-V"] {
+            assert!(!read(line).is_command, "{line}");
+        }
+        for line in ["coord tasks", "coord -j enqueue t", "coord enqueue -- --help"] {
+            assert!(read(line).is_command, "{line}");
         }
     }
 

@@ -32,20 +32,23 @@ use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx, WasiCtxBuilder, WasiCtxView, Was
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 
-/// The state behind the component's imports.
-pub(crate) struct Sandbox {
+/// The state behind the component's imports. `M` is what a program has beside: where it is not a directory that is
+/// granted, the connection to an engine.
+pub struct Sandbox<M = ()> {
     wasi: WasiCtx,
     table: ResourceTable,
     directory: Option<Result<PathBuf, Failure>>,
     input: Option<PathBuf>,
+    medium: M,
 }
 
-impl Sandbox {
+impl<M: Send> Sandbox<M> {
     /// Grants the arguments (without the program's name) and the coordination directory, or the reason why it cannot be
     /// found. A file to read stands for standard input.
-    pub(crate) fn new(
+    pub fn new(
         Invocation { arguments, purpose, input, .. }: &Invocation,
         directory: Option<Result<PathBuf, Failure>>,
+        medium: M,
     ) -> Result<Self, Failure> {
         let mut wasi = WasiCtx::builder();
         // The component is alone on this thread: a file operation need not be sent to another one.
@@ -62,7 +65,7 @@ impl Sandbox {
                 wasi.env(coord_store::OPEN_TO_OTHERS, who);
             }
         }
-        Ok(Self { wasi: wasi.build(), table: ResourceTable::new(), directory, input: input.clone() })
+        Ok(Self { wasi: wasi.build(), table: ResourceTable::new(), directory, input: input.clone(), medium })
     }
 
     /// The component knows the directory by its name on the host, and prints it; a name that isn't UTF-8 is only
@@ -84,27 +87,32 @@ impl Sandbox {
         Ok(self.table.push(InputFile::new(file).p2_stream())?)
     }
 
+    /// What the program has beside.
+    pub fn medium(&mut self) -> &mut M {
+        &mut self.medium
+    }
+
     /// What is open.
-    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+    pub fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
     }
 }
 
-impl WasiView for Sandbox {
+impl<M: Send> WasiView for Sandbox<M> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 /// Links the interfaces of `wasi:cli/command` without `wasi:sockets`.
-pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+pub fn link<M: Send + 'static>(linker: &mut Linker<Sandbox<M>>) -> wasmtime::Result<()> {
     let l = linker;
     streams::error::add_to_linker::<_, Table>(l, Sandbox::table)?;
     streams::poll::add_to_linker::<_, Table>(l, Sandbox::table)?;
     streams::streams::add_to_linker::<_, Table>(l, Sandbox::table)?;
     filesystem::types::add_to_linker::<_, WasiFilesystem>(l, Sandbox::filesystem)?;
     l.instance(PREOPENS)?
-        .func_wrap("get-directories", |mut store: Store<'_>, ()| Ok((store.data_mut().directories()?,)))?;
+        .func_wrap("get-directories", |mut store: Store<'_, M>, ()| Ok((store.data_mut().directories()?,)))?;
     muse_filesystem::link(l)?;
     clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
     clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, Sandbox::clocks)?;
@@ -114,10 +122,10 @@ pub(crate) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     cli::environment::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
     l.allow_shadowing(true);
     l.instance(ENVIRONMENT)?
-        .func_wrap("get-environment", |mut store: Store<'_>, ()| Ok((environment(store.data_mut())?,)))?;
+        .func_wrap("get-environment", |mut store: Store<'_, M>, ()| Ok((environment(store.data_mut())?,)))?;
     l.allow_shadowing(false);
     cli::exit::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
-    l.instance(STDIN)?.func_wrap("get-stdin", |mut store: Store<'_>, ()| Ok((store.data_mut().stdin()?,)))?;
+    l.instance(STDIN)?.func_wrap("get-stdin", |mut store: Store<'_, M>, ()| Ok((store.data_mut().stdin()?,)))?;
     cli::stdout::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
     cli::stderr::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
     cli::terminal_input::add_to_linker::<_, WasiCli>(l, Sandbox::cli)?;
@@ -132,7 +140,7 @@ const ENVIRONMENT: &str = "wasi:cli/environment@0.2.12";
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 const STDIN: &str = "wasi:cli/stdin@0.2.12";
 
-type Store<'a> = StoreContextMut<'a, Sandbox>;
+type Store<'a, M> = StoreContextMut<'a, Sandbox<M>>;
 
 /// The part of the sandbox that `wasi:io` works on.
 struct Table;
@@ -188,7 +196,7 @@ fn grant_variables(wasi: &mut WasiCtxBuilder) {
 
 /// The variables, and the size of the terminal as it is at this moment: it may be drawn to another size while the
 /// component runs, which asks again then.
-fn environment(sandbox: &mut Sandbox) -> wasmtime::Result<Vec<(String, String)>> {
+fn environment<M: Send>(sandbox: &mut Sandbox<M>) -> wasmtime::Result<Vec<(String, String)>> {
     let mut variables = cli::environment::Host::get_environment(&mut sandbox.cli())?;
     if let Some((width, height)) = terminal_size::terminal_size_of(io::stdout()) {
         variables.extend([("COLUMNS".into(), width.0.to_string()), ("LINES".into(), height.0.to_string())]);

@@ -1,5 +1,5 @@
-//! `muse-precompile muse|muse-agent IN.wasm OUT.cwasm`: compiles the component that this program embeds to machine
-//! code, at build time, so that the program only has to map it.
+//! `muse-precompile command|library IN.wasm OUT.cwasm`: compiles a component that `muse` or `muse-host` embeds to
+//! machine code, at build time, so that the program only has to map it.
 //!
 //! It is a program of its own, and no build script of theirs, since a build script would need a wasmtime of its own.
 //! This one is built among the other programs, by the wasmtime that they have, or by itself if `muse` alone is wanted.
@@ -7,7 +7,7 @@
 //! The code is made for the target of this build and not for the machine of this build, so that it runs on every
 //! processor of the target.
 
-#[path = "../../agent/src/config.rs"]
+#[path = "../../host/src/agent/config.rs"]
 mod agent;
 #[path = "../../launcher/src/config.rs"]
 mod launcher;
@@ -30,13 +30,13 @@ fn main() -> ExitCode {
 
 fn precompile() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
-    let [program, component, out] = &arguments[..] else {
-        return Err("three words are needed: a program, the component that it embeds, and the file to write".into());
+    let [kind, component, out] = &arguments[..] else {
+        return Err("three words are needed: the kind of component, its file, and the file to write".into());
     };
-    let mut config = match program.to_str() {
-        Some("muse") => launcher::config(),
-        Some("muse-agent") => agent::config(),
-        _ => return Err(format!("{} embeds no component", program.display()).into()),
+    let mut config = match kind.to_str() {
+        Some("command") => launcher::config(),
+        Some("library") => agent::config(),
+        _ => return Err(format!("{} is no kind of component: command or library", kind.display()).into()),
     };
     config.target(env!("MUSE_TARGET"))?;
     let compiled = Engine::new(&config)?.precompile_component(&fs::read(component)?)?;

@@ -3,10 +3,10 @@
 use coord_core::answer::ClaimRecord;
 use coord_core::task::Record;
 use coord_core::{Queue, TaskId};
-use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::medium::QueueStore;
 use crate::output::Page;
 
 /// A claim that a command changed, with the task for its text.
@@ -26,7 +26,7 @@ pub struct Subject {
 
 impl ChangedClaim {
     /// The queue's answer, with the task that it is about.
-    pub fn new(record: ClaimRecord, queue: &Queue<DirStore>) -> ChangedClaim {
+    pub fn new(record: ClaimRecord, queue: &Queue<QueueStore>) -> ChangedClaim {
         let subject = Subject::new(record.task_id, queue);
         ChangedClaim { record, subject }
     }
@@ -45,7 +45,7 @@ impl ChangedClaim {
 
 impl Subject {
     /// Reads the task.
-    pub fn new(id: TaskId, queue: &Queue<DirStore>) -> Subject {
+    pub fn new(id: TaskId, queue: &Queue<QueueStore>) -> Subject {
         // The command has taken effect. `tasks` reports a record that is torn or unreadable.
         let task = queue.task(id).ok().flatten();
         Subject { task_id: id.to_string(), record: task.map(|task| task.record) }

@@ -3,10 +3,10 @@
 use coord_core::Queue;
 use coord_core::name::QueueName;
 use coord_core::queue::Settings;
-use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::medium::QueueStore;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// The settings of a queue after the command.
@@ -22,7 +22,7 @@ pub struct SettingsAnswer {
 impl SettingsAnswer {
     /// Changes the settings of a queue, and returns the new ones.
     pub fn after(
-        queue: &Queue<DirStore>,
+        queue: &Queue<QueueStore>,
         name: &QueueName,
         change: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<Answered<SettingsAnswer>, Failure> {

@@ -2,11 +2,11 @@
 
 use coord_core::Queue;
 use coord_core::answer::Released;
-use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::changed::Subject;
+use crate::medium::QueueStore;
 use crate::output::{Answer, Page};
 
 #[derive(Serialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub struct ReleaseAnswer {
 
 impl ReleaseAnswer {
     /// The queue's answer, under this heading.
-    pub fn new(released: Released, heading: &'static str, queue: &Queue<DirStore>) -> ReleaseAnswer {
+    pub fn new(released: Released, heading: &'static str, queue: &Queue<QueueStore>) -> ReleaseAnswer {
         ReleaseAnswer { subject: Subject::new(released.task_id, queue), released, heading }
     }
 }

@@ -8,12 +8,12 @@ use coord_core::limits;
 use coord_core::queue::{self, Claim, ClaimRequest, Finding, Step, Thoroughness};
 use coord_core::request::{BadRequest, ClaimDraft, Field};
 use coord_core::transition::Claimant;
-use coord_store::{DirStore, LightSleep};
 use serde::Serialize;
 
 use super::context::{Context, turn};
 use super::flags::RunId;
 use super::values::{self, words};
+use crate::medium::{QueueStore, Sleep};
 use crate::output::{Answered, Failure, List, Printer, Unwritten};
 
 mod answer;
@@ -125,7 +125,7 @@ fn run_several(args: &Arguments, context: &Context<'_>) -> u8 {
 
 /// An agent that claims one task after the other.
 struct Claiming {
-    queue: Rc<Queue<DirStore>>,
+    queue: Rc<Queue<QueueStore>>,
     request: ClaimRequest,
     max_bytes: Option<usize>,
 }
@@ -142,7 +142,7 @@ impl Claiming {
         let several = args.max.map(max).transpose()?.is_some();
         let max_bytes = max_bytes(args.max_bytes)?;
         let queue = Rc::new(context.open()?.queue);
-        let mut sleep = LightSleep::default();
+        let mut sleep = Sleep::default();
         let Claim { claimed, closed, findings } = loop {
             match waiting.step(&queue, context.elapsed(), &turn()?)? {
                 Step::Done(claim) => break *claim,

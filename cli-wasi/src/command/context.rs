@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use coord_core::{Error, Queue, Turn};
-use coord_store::{DirStore, Sync};
+use coord_store::Sync;
 
-use crate::host::{self, Grant};
+use crate::host;
+use crate::medium::{self, QueueStore};
 use crate::output::{Failure, Printer};
 
 /// What a command gets beside its arguments.
@@ -17,10 +18,10 @@ pub(super) struct Context<'a> {
     pub(super) sync: Option<String>,
 }
 
-/// A queue, and what people call its directory.
+/// A queue, and what people call the place where it is.
 pub(super) struct OpenQueue {
-    pub(super) queue: Queue<DirStore>,
-    pub(super) directory: String,
+    pub(super) queue: Queue<QueueStore>,
+    pub(super) place: String,
 }
 
 impl Context<'_> {
@@ -34,15 +35,9 @@ impl Context<'_> {
         self.open_by(Queue::open_for_doctor)
     }
 
-    fn open_by(&self, open: fn(DirStore) -> Result<Queue<DirStore>, Error>) -> Result<OpenQueue, Failure> {
-        let sync = self.sync()?;
-        let mut grants = host::grants().into_iter();
-        let Some(Grant { directory, name }) = grants.next() else { return Err(no_repository()) };
-        if grants.next().is_some() {
-            return Err(Failure::bad_args("more than one directory was granted: grant .muse/coordination alone"));
-        }
-        let queue = open(DirStore::new(directory, sync))?;
-        Ok(OpenQueue { queue, directory: name })
+    fn open_by(&self, open: fn(QueueStore) -> Result<Queue<QueueStore>, Error>) -> Result<OpenQueue, Failure> {
+        let (store, place) = medium::open(self.sync()?)?.ok_or_else(no_repository)?;
+        Ok(OpenQueue { queue: open(store)?, place })
     }
 
     /// What `MUSE_COORD_SYNC` says.

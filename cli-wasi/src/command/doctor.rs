@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, OpenQueue, turn};
-use crate::host;
+use crate::medium;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Check the coordination directory for defects, and what its filesystem supports
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Do
     let diagnosis = if args.repair { queue.repair(&turn)? } else { queue.examine(turn.now())? };
     let medium = queue.probe(&turn)?;
     let mut answer = DoctorAnswer::new(args.repair, &diagnosis, &medium, sync);
-    answer.notes.extend(host::environment(coord_store::OPEN_TO_OTHERS));
+    answer.notes.extend(medium::remarks(queue.store())?);
     Ok(Answered { answer, warnings: Vec::new() })
 }
 

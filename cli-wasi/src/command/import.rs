@@ -4,13 +4,13 @@ use clap::Args;
 use coord_core::limits;
 use coord_core::queue::{ImportError, Imported};
 use coord_core::{Queue, TaskId, Turn};
-use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{Context, OpenQueue, turn};
 use crate::host;
 use crate::input::{strip_byte_order_mark, unreadable};
+use crate::medium::QueueStore;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Add the tasks that `export` printed, from standard input, under their ids
@@ -116,7 +116,7 @@ impl ImportAnswer {
     /// Imports a line, unless it is to wait for others.
     fn take(
         &mut self,
-        queue: &Queue<DirStore>,
+        queue: &Queue<QueueStore>,
         text: &str,
         number: usize,
         turn: &Turn<'_>,

@@ -7,7 +7,6 @@ use coord_core::name::QueueName;
 use coord_core::queue::{Filter, Finding, Matching, Sort, Status, TaskList};
 use coord_core::request::{Field, FilterDraft};
 use coord_core::{Queue, limits};
-use coord_store::DirStore;
 use muse_terminal::{fitted, sanitised};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,6 +15,7 @@ use super::context::{Context, OpenQueue};
 use super::values::{self, words};
 use crate::answer::item::FIELDS;
 use crate::host;
+use crate::medium::QueueStore;
 use crate::output::{Failure, NOTHING_CHANGED, Page, Printer, Unwritten};
 
 mod fields;
@@ -121,7 +121,7 @@ fn print(
     head: &Head,
     mut tasks: TaskList,
     fields: &[String],
-    queue: &Queue<DirStore>,
+    queue: &Queue<QueueStore>,
     printer: Printer<'_>,
 ) -> Result<u8, Unwritten> {
     let mut rows = TextRows::new(fields, printer.columns);
@@ -161,7 +161,7 @@ fn print(
 }
 
 impl Head {
-    fn new(args: &Arguments, filter: &Filter, list: &TaskList, queue: &Queue<DirStore>) -> Result<Head, Failure> {
+    fn new(args: &Arguments, filter: &Filter, list: &TaskList, queue: &Queue<QueueStore>) -> Result<Head, Failure> {
         let listing = ListingHead::new(list.counts.clone(), filter.limit, list.next_cursor.as_ref(), queue.settings()?);
         Ok(Head { listing, filter: filter_text(args) })
     }

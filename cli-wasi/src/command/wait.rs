@@ -9,7 +9,6 @@ use coord_core::name::{ErrorMessage, Note, Title};
 use coord_core::queue::{EndStep, Finding, Item, Status, Until, Waited, WaitingEnd};
 use coord_core::request::{self, Field};
 use coord_core::time::Timestamp;
-use coord_store::LightSleep;
 use muse_terminal::sanitised;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,6 +16,7 @@ use serde::Serialize;
 use super::context::{Context, OpenQueue, turn};
 use super::values;
 use crate::answer::item::icon;
+use crate::medium::Sleep;
 use crate::output::{Answer, Answered, Failure, Page};
 
 /// Wait until tasks have ended, and print their results
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Arguments, context: &Context<'_>) -> Result<Answered<Wa
     let timeout = args.timeout.map(|seconds| Field::TimeoutSeconds.check(seconds)).transpose()?;
     let timeout = timeout.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.unsigned_abs()));
     let OpenQueue { queue, .. } = context.open()?;
-    let mut sleep = LightSleep::default();
+    let mut sleep = Sleep::default();
     let mut waiting = WaitingEnd::new(ids, if args.any { Until::Any } else { Until::All }, timeout);
     let waited = loop {
         match waiting.step(&queue, context.elapsed(), &turn()?)? {

@@ -1,17 +1,28 @@
 //! The state directories that are sorted by time, `ready/` and `scheduled/`, down to their time buckets.
 
+use alloc::string::ToString;
+
 use crate::name::QueueName;
-use crate::path::Dir;
+use crate::path::{Dir, Path};
 use crate::time::Timestamp;
-use crate::time_index::{self, Span};
+use crate::time_index::{self, Span, Time};
 
 use super::priority::PriorityPlace;
 
 /// The directory of a queue's waiting tasks of one priority that were enqueued in one span of 8 ms.
 pub fn ready_bucket(queue: &QueueName, priority: i64, created_at: Timestamp) -> Dir {
+    bucket_of(ready_priority(queue, priority), created_at)
+}
+
+/// The directory of a queue's waiting tasks of one priority.
+pub fn ready_priority(queue: &QueueName, priority: i64) -> Dir {
     let queue = TimedDir::queue(queue).dir;
-    let dir = PriorityPlace::of(priority).names().iter().fold(queue, |dir, name| dir.child(name));
-    bucket_of(dir, created_at)
+    PriorityPlace::of(priority).names().iter().fold(queue, |dir, name| dir.child(name))
+}
+
+/// Where in a directory of one priority the tasks begin that were enqueued at this time or later.
+pub fn first_path_from(priority: &Dir, created_at: Timestamp) -> Path {
+    bucket_of(priority.clone(), created_at).file(Time(created_at).to_string())
 }
 
 /// The directory of the tasks that are due in one span of 8 ms.

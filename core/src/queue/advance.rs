@@ -54,7 +54,7 @@ impl<S: Store> Queue<S> {
             let known = known.take().filter(|located| decide(&located.entry, command, now).is_ok());
             let located = match known {
                 Some(located) => located,
-                None => self.tree.find(id)?.ok_or(Error::NotFound { id })?,
+                None => self.tree.find_named(id)?,
             };
             // The task has ended, although nobody has moved it yet.
             let is_over = located.is_unfinished()

@@ -117,7 +117,7 @@ impl WaitingEnd {
         self.look(queue, now)?;
         let is_over = self.is_over();
         if !is_over && elapsed < self.wait {
-            return Ok(EndStep::Sleep(self.pause().min(self.wait.saturating_sub(elapsed))));
+            return Ok(EndStep::Sleep(self.pause(queue).min(self.wait.saturating_sub(elapsed))));
         }
         let findings = core::mem::take(&mut self.findings);
         let mut waited = Waited { tasks: Vec::new(), is_over, findings };
@@ -143,8 +143,8 @@ impl WaitingEnd {
     }
 
     /// A look costs a call for each shard, so many shards are looked at less often.
-    pub(super) fn pause(&self) -> Duration {
-        let look_every = self.notice.look_every(limits::LOOK_FOR_ENDS_EVERY);
+    pub(super) fn pause<S: Store>(&self, queue: &Queue<S>) -> Duration {
+        let look_every = self.notice.look_every(queue.untold(limits::LOOK_FOR_ENDS_EVERY));
         look_every.saturating_mul(1 + u32::try_from(self.shards.len() / 16).unwrap_or(u32::MAX))
     }
 
@@ -195,7 +195,10 @@ fn has_gone_by_itself<S: Store>(
     if not_before.is_some_and(|at| at > now) {
         return Ok(queue.tree.record_of(id)?.is_none());
     }
-    let Some(located) = queue.tree.find(id)? else { return Ok(queue.tree.record_of(id)?.is_none()) };
+    let located = match queue.tree.find_named(id) {
+        Err(Error::NotFound { .. }) => return Ok(queue.tree.record_of(id)?.is_none()),
+        located => located?,
+    };
     let entry = queue.tree.as_it_stands(&located, now)?;
     *not_before = match entry.state {
         State::Ready { pending_until, .. } => Some(pending_until),

@@ -153,7 +153,7 @@ impl<S: Store> Queue<S> {
         match self.tree.link(record, &home.file(entry.name()))? {
             // Taken: the reply of this very link was lost and it was sent again; nobody else links this task.
             Linked::Now | Linked::Taken => Ok(Placed::At(Located { dir: home, entry })),
-            Linked::Gone => self.relinked_by_a_doctor(task.id, turn),
+            Linked::Gone => self.relinked_by_a_doctor(task.id, turn).map_err(Error::after_the_change),
         }
     }
 
@@ -178,7 +178,8 @@ impl<S: Store> Queue<S> {
                     self.tree.or_leave(self.tree.unmark_parents(task));
                     return Ok(Placed::KeyTaken(other));
                 }
-                Ok(self.tree.find(task.id)?.map_or(Placed::TakenAway, Placed::At))
+                let found = self.tree.find(task.id).map_err(Error::after_the_change)?;
+                Ok(found.map_or(Placed::TakenAway, Placed::At))
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::answer::{LeftCancelled, Released, Retried};
 use crate::entry::{Ending, Entry, Outcome, State};
 use crate::error::Error;
 use crate::id::TaskId;
-use crate::layout::StateDir;
+use crate::layout::{self, StateDir};
 use crate::limits;
 use crate::sorted;
 use crate::status::Status;
@@ -48,13 +48,20 @@ impl<S: Store> Queue<S> {
 
     fn retry_one(&self, id: TaskId, is_now: bool, turn: &Turn<'_>) -> Result<Entry, Error> {
         let task = self.tree.task(id)?.ok_or(Error::NotFound { id })?;
-        let mut announced: Option<Entry> = None;
+        let mut announced: Option<(Entry, State)> = None;
         for _ in 0..limits::RACES {
-            let located = self.tree.find(id)?.ok_or(Error::NotFound { id })?;
+            let located = self.tree.find_named(id)?;
             // The key says that this agent puts it back, so another one that asked for the key has done that in its
             // stead.
-            if let Some(next) = announced.take().filter(|next| next.version <= located.entry.version) {
+            if let Some((next, _)) = announced.take().filter(|(next, end)| {
+                // If another agent only kept the task from removal, its version is later and its end is the same.
+                next.version <= located.entry.version && located.entry.state != *end
+            }) {
                 return Ok(next);
+            }
+            if located.dir == layout::purged() {
+                self.tree.keep(&located)?;
+                continue;
             }
             if self.settled_by_time(&located, turn)? {
                 continue;
@@ -79,7 +86,7 @@ impl<S: Store> Queue<S> {
                     if let Some(next) = self.put_back(&located, again, turn).map_err(with_key)? {
                         return Ok(next);
                     }
-                    announced = task.record.unique.is_some().then_some(next);
+                    announced = task.record.unique.is_some().then_some((next, located.entry.state));
                 }
             }
         }

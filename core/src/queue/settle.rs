@@ -96,7 +96,7 @@ impl<S: Store> Queue<S> {
     ///
     /// For a working holder that wants to learn early that its task was cancelled. Writes nothing.
     pub fn still_held(&self, id: TaskId, claimant: Claimant, now: Timestamp) -> Result<ClaimRecord, Error> {
-        let located = self.tree.find(id)?.ok_or(Error::NotFound { id })?;
+        let located = self.tree.find_named(id)?;
         let entry = self.tree.as_it_stands(&located, now)?;
         match decide(&entry, &Command::Heartbeat { claimant, lease_seconds: None, report: None }, now) {
             Ok(_) => self.claim_record(&entry, now),

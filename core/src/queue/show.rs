@@ -45,7 +45,7 @@ impl<S: Store> Queue<S> {
 
     fn look_at(&self, id: TaskId, now: Timestamp) -> Result<Shown, Error> {
         let mut findings = Vec::new();
-        let located = self.tree.find(id)?.ok_or(Error::NotFound { id })?;
+        let located = self.tree.find_named(id)?;
         let entry = self.tree.as_it_stands(&located, now)?;
         let (task, told) = self.tree.task_and_told(id)?.ok_or(Error::NotFound { id })?;
         let item = self.item(task, &entry, &told, now, &mut findings)?;

@@ -88,7 +88,7 @@ impl WaitingClaim {
             // A waiting agent has the time to do all that is due.
             Some(watch) if elapsed < self.wait && !self.more_is_due => {
                 if !queue.tree.may_have_changed(watch, turn.now())? {
-                    return Ok(self.sleep(elapsed));
+                    return Ok(self.sleep(queue, elapsed));
                 }
                 Thoroughness::Quick
             }
@@ -100,15 +100,24 @@ impl WaitingClaim {
         self.findings.extend(claim.findings);
         self.more_is_due = claim.closed.more_is_due;
         if claim.claimed.is_none() && !last {
-            return Ok(self.sleep(elapsed));
+            return Ok(self.sleep(queue, elapsed));
         }
         let findings = core::mem::take(&mut self.findings);
         Ok(Step::Done(Box::new(Claim { findings, ..claim })))
     }
 
-    fn sleep(&self, elapsed: Duration) -> Step {
-        let notice = if self.more_is_due { Notice::None } else { self.notice };
-        let look_every = notice.look_every(limits::LOOK_EVERY);
+    fn sleep<S: Store>(&self, queue: &Queue<S>, elapsed: Duration) -> Step {
+        let look_every = match self.more_is_due {
+            true => limits::LOOK_EVERY,
+            false => self.notice.look_every(queue.untold(limits::LOOK_EVERY)),
+        };
         Step::Sleep(look_every.min(self.wait.saturating_sub(elapsed)))
+    }
+}
+
+impl<S: Store> Queue<S> {
+    /// How long a host sleeps between looks that nobody tells of changes: on a directory `here`.
+    pub(super) fn untold(&self, here: Duration) -> Duration {
+        if self.tree.fused().is_some() { limits::LOOK_EVERY_ON_ENGINE } else { here }
     }
 }

@@ -15,7 +15,8 @@ pub fn look<S: Store + ?Sized>(store: &S, asked: &Look) -> Result<Seen, StoreErr
     match asked {
         Look::Names(dir) => Ok(Seen::Names(store.list(dir)?)),
         Look::Line(path) => Ok(Seen::Line(store.first_line(path, limits::RECORD_BYTES)?)),
-        Look::Head(Head { of, after, most }) => {
+        Look::Head(head) => {
+            let Head { of, after, most, .. } = head;
             let dirs = match of {
                 TimedDirs::These(dirs) => dirs.clone(),
                 TimedDirs::AllQueues => Vec::from([TimedDir::ready()]),
@@ -27,8 +28,10 @@ pub fn look<S: Store + ?Sized>(store: &S, asked: &Look) -> Result<Seen, StoreErr
                 }
             }
             let comes_after = |(place, _): &(String, Path)| after.as_ref().is_none_or(|after| *place > *after);
-            let head = by_place.into_iter().filter(comes_after).map(|(_, path)| path);
-            entries(store, head.take(*most))
+            let all = by_place.into_iter().filter(comes_after).map(|(_, path)| path);
+            let (below, above): (Vec<Path>, Vec<Path>) = all.partition(|path| head.passes_over(path));
+            let read = if above.is_empty() { below } else { above };
+            entries(store, read.into_iter().take(*most))
         }
         Look::OfTask(id) => {
             let files = files_below(store, &Dir::root())?;

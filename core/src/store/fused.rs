@@ -14,6 +14,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{Store, StoreError};
 use crate::id::TaskId;
@@ -30,6 +31,23 @@ pub trait Fused: Store {
 
     /// Makes several changes, each as if it came alone: as [`by_calls::step`](super::by_calls::step).
     fn step(&self, steps: &[Step]) -> Result<Vec<Stepped>, StoreError>;
+
+    /// Waits until a name may have come into one of these directories, or below one, for so long at most.
+    ///
+    /// It may wait for less. Where it has not told of these directories before it does not wait at all: something may
+    /// have come already, so the caller looks before it waits again.
+    fn stirred(&self, _dirs: &[Dir], _at_most: Duration) -> Result<Stirred, StoreError> {
+        Ok(Stirred::Untold)
+    }
+}
+
+/// The outcome of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stirred {
+    /// The engine tells of changes. There is one, or the time is over, or it tells only from now on.
+    Told,
+    /// The engine does not tell, and has not waited: its caller sleeps, and looks more often.
+    Untold,
 }
 
 /// A question.
@@ -55,8 +73,20 @@ pub struct Head {
     pub of: TimedDirs,
     /// Only what comes after this place.
     pub after: Option<String>,
+    /// A look passes over the names below these, and reads them only if no other name is there.
+    pub watermarks: Vec<Watermark>,
     /// At most so many.
     pub most: usize,
+}
+
+/// From where on a directory of one priority is read. Many engines keep names that have left for a while, and go
+/// through all of them to find the first that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Watermark {
+    /// The directory.
+    pub priority: Dir,
+    /// The first path that is not below it.
+    pub first: Path,
 }
 
 /// Directories that are sorted by time, and are read side by side as if they were one.
@@ -66,6 +96,13 @@ pub enum TimedDirs {
     These(Vec<Dir>),
     /// Those of all queues.
     AllQueues,
+}
+
+impl Head {
+    /// True if this path is below a watermark.
+    pub fn passes_over(&self, path: &Path) -> bool {
+        self.watermarks.iter().any(|mark| path.dir.is_below(&mark.priority) && *path < mark.first)
+    }
 }
 
 /// Which names are due.

@@ -2,11 +2,12 @@
 //!
 //! No decision relies on the cache. A cached lease's name is tried by the rename of the transition, which fails if the
 //! name is old. A directory's names are used only while its stamp is the one from before they were read. A time bucket
-//! that was empty is not read again for 20 ms. The names at the head of the queue serve the next claims for 10 ms.
-//! Before an agent is told that there is nothing to claim, everything is read. The cache can only cost order: a task
-//! may come after one that it should precede. That holds within a time bucket for an agent that loses a race; for 10 ms
-//! for a task that another agent enqueues; for 20 ms for a released one; and for a second for any task if the
-//! filesystem's stamps cannot be trusted.
+//! that was empty is not read again for 20 ms. The names at the head of the queue serve the next claims for 10 ms, and
+//! for 50 ms on a medium with fused operations. Before an agent is told that there is nothing to claim, everything is
+//! read. The cache can only cost order: a task may come after one that it should precede. That holds within a time
+//! bucket, or a priority on a medium with fused operations, for an agent that loses a race; for 10 ms, or 50 ms, for a
+//! task that another agent enqueues; for 20 ms for a released one, and for a second on a medium with fused operations
+//! (`watermarks`); and for a second for any task if the filesystem's stamps cannot be trusted.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -15,6 +16,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::located::Located;
+use super::watermarks::Watermarks;
 use crate::id::TaskId;
 use crate::layout::TimedDir;
 use crate::limits;
@@ -37,6 +39,8 @@ pub(crate) struct Cache {
     sweep: Option<(Timestamp, Timestamp)>,
     tags: BTreeMap<String, Rc<Vec<Tag>>>,
     passed_over: Vec<StoreError>,
+    /// On a medium with fused operations.
+    pub(super) watermarks: Watermarks,
 }
 
 /// The names at the head of the queue that a claim read and did not need.
@@ -45,6 +49,8 @@ struct Head {
     queues: Vec<QueueName>,
     choice: Choice,
     read_at: Timestamp,
+    /// For how many microseconds they serve.
+    lasts: u64,
     leftovers: Leftovers,
 }
 
@@ -101,8 +107,9 @@ impl Cache {
         queues: &[QueueName],
         choice: &Choice,
         read_at: Timestamp,
+        lasts: u64,
     ) {
-        self.head = Some(Head { queues: queues.to_vec(), choice: choice.clone(), read_at, leftovers });
+        self.head = Some(Head { queues: queues.to_vec(), choice: choice.clone(), read_at, lasts, leftovers });
     }
 
     /// The first name that an earlier claim left over, if that asked for the same, a moment ago. It is not remembered
@@ -124,7 +131,7 @@ impl Cache {
         now: Timestamp,
     ) -> Option<&mut Leftovers> {
         let head = self.head.as_mut()?;
-        let recent = head.read_at <= now && now.micros_since(head.read_at) < limits::HEAD_MICROS;
+        let recent = head.read_at <= now && now.micros_since(head.read_at) < head.lasts;
         let fits = recent && head.queues == queues && head.choice == *choice;
         fits.then_some(&mut head.leftovers)
     }
@@ -143,7 +150,7 @@ impl Cache {
     /// What is set for queues, if it was read a moment ago, on a medium whose stamps say nothing.
     pub(crate) fn settings(&self, now: Timestamp) -> Option<Rc<Vec<String>>> {
         let (at, names) = self.settings.as_ref()?;
-        (*at <= now && now.micros_since(*at) < limits::HEAD_MICROS).then(|| names.clone())
+        (*at <= now && now.micros_since(*at) < limits::HEAD_MICROS_OF_A_TRIP).then(|| names.clone())
     }
 
     /// Remembers what is set for queues.
@@ -178,17 +185,23 @@ impl Cache {
     /// Notices that this queue has put something into a directory.
     pub(crate) fn filled(&mut self, dir: &Dir) {
         self.empty_buckets.remove(dir);
+        self.watermarks.come_down_to(dir);
         self.changed(dir);
     }
 
-    /// Forgets all directories. True if any was cached.
-    pub(crate) fn forget_dirs(&mut self) -> bool {
-        let knew = !(self.dirs.is_empty() && self.empty_buckets.is_empty());
+    /// Forgets the names at the head of the queue, and what is set for queues.
+    pub(crate) fn forget_head(&mut self) {
         self.forget_leftovers();
         self.forget_settings();
+    }
+
+    /// Forgets all directories. True if any was cached, or if the last look did not go through all of the head.
+    pub(crate) fn forget_dirs(&mut self) -> bool {
+        let knew = !(self.dirs.is_empty() && self.empty_buckets.is_empty());
+        self.forget_head();
         self.dirs.clear();
         self.empty_buckets.clear();
-        knew
+        self.watermarks.forget() || knew
     }
 
     /// Remembers the name of a lease that this queue gave.

@@ -8,7 +8,7 @@ use crate::id::TaskId;
 use crate::layout::{self, StateDir};
 use crate::path::Dir;
 use crate::store::Store;
-use crate::store::fused::{Fused, Look};
+use crate::store::fused::{Fused, Look, SeenEntry};
 use crate::task::{Record, Task};
 use crate::time::Timestamp;
 
@@ -41,6 +41,29 @@ impl<S: Store> Tree<S> {
         Ok(None)
     }
 
+    /// [`Tree::find`], for somebody who names the task. One that a collection is about to remove is still there, and
+    /// may be kept: it stands in `purged/` then, and has ended.
+    pub(crate) fn find_named(&self, id: TaskId) -> Result<Located, Error> {
+        if let Some(fused) = self.fused() {
+            let seen = self.entries_seen(fused, Look::OfTask(id))?;
+            return newest_of(seen.into_iter().filter(|seen| seen.path.dir != layout::removing()))
+                .ok_or(Error::NotFound { id });
+        }
+        for _ in 0..LOOKS {
+            if let Some(located) = self.find(id)? {
+                return Ok(located);
+            }
+            if let Some(located) = self.about_to_go(id)? {
+                return Ok(located);
+            }
+            // Else it was kept, or removed, just now.
+            if self.record_of(id)?.is_none() {
+                break;
+            }
+        }
+        Err(Error::NotFound { id })
+    }
+
     /// [`Tree::find`], which takes a record that does not hold the task for none.
     pub(crate) fn relocate(&self, id: TaskId) -> Result<Option<Located>, Error> {
         match self.find(id) {
@@ -55,11 +78,9 @@ impl<S: Store> Tree<S> {
         for _ in 0..LOOKS {
             let seen = self.entries_seen(fused, Look::OfTask(id))?;
             let is_there = !seen.is_empty();
-            let entries = seen.into_iter().filter(|seen| !is_about_to_go(&seen.path.dir));
-            let entries = entries.filter_map(|seen| Some((seen.path.dir, Entry::parse(&seen.path.name)?)));
-            let newest = entries.max_by_key(|(_, entry)| entry.version);
+            let newest = newest_of(seen.into_iter().filter(|seen| !is_about_to_go(&seen.path.dir)));
             if newest.is_some() || !is_there {
-                return Ok(newest.map(|(dir, entry)| Located::at(dir, entry)));
+                return Ok(newest);
             }
         }
         Ok(None)
@@ -97,6 +118,13 @@ impl<S: Store> Tree<S> {
         }
         Ok(newest)
     }
+}
+
+/// Of the entries of a task that one look saw, the one that counts.
+fn newest_of(entries: impl Iterator<Item = SeenEntry>) -> Option<Located> {
+    let entries = entries.filter_map(|seen| Some((seen.path.dir, Entry::parse(&seen.path.name)?)));
+    let newest = entries.max_by_key(|(_, entry)| entry.version);
+    newest.map(|(dir, entry)| Located::at(dir, entry))
 }
 
 fn is_about_to_go(dir: &Dir) -> bool {

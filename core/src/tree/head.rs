@@ -50,6 +50,11 @@ impl<S: Store> Tree<S> {
         }
     }
 
+    /// Forgets the names at the head of the queue, and what is set for queues.
+    pub(crate) fn forget_head(&self) {
+        self.cache.borrow_mut().forget_head();
+    }
+
     /// Forgets `ready/`, so that the next visit reads it. True if anything was cached.
     pub(crate) fn look_anew(&self) -> bool {
         self.cache.borrow_mut().forget_dirs()
@@ -103,7 +108,7 @@ impl<S: Store> Tree<S> {
             Walk { queues, except, until: None, empties: Empties::Remove(now), chance, watch, leftovers: keep };
         let flow = self.visit_ready(&mut walk, &mut |_, located| attempt(located))?;
         if flow.is_break() {
-            self.cache.borrow_mut().keep_leftovers(leftovers, queues, choice, now);
+            self.cache.borrow_mut().keep_leftovers(leftovers, queues, choice, now, limits::HEAD_MICROS);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::Tree;
-use super::cache::{Leftover, Leftovers};
+use super::cache::{Leftover, Leftovers, passed_over};
 use super::head::Search;
 use super::located::Located;
 use super::walk::{Onward, Visit};
@@ -23,16 +23,14 @@ use crate::time::Timestamp;
 pub(crate) struct HeadOfQueues {
     /// What nobody has looked at yet, the last one first.
     names: Leftovers,
-    /// When they were read.
-    read_at: Timestamp,
+    /// When they were read for a claim; `None`: something else goes through them.
+    read_at: Option<Timestamp>,
     /// The question for what comes next; `None`: nothing does.
     next: Option<Head>,
-}
-
-/// The question for the head of the queues; of all, if none is named.
-pub(crate) fn head_of(queues: &[QueueName]) -> Head {
-    let of = if queues.is_empty() { TimedDirs::AllQueues } else { TimedDirs::These(dirs_of(queues, &[])) };
-    Head { of, after: None, most: limits::HEAD_ENTRIES }
+    /// Others were faster: this decides at which of the names that are read first to begin.
+    chance: Option<u64>,
+    /// True if it did not begin at the first name.
+    has_passed_over: bool,
 }
 
 fn dirs_of(queues: &[QueueName], except: &[QueueName]) -> Vec<Dir> {
@@ -40,6 +38,17 @@ fn dirs_of(queues: &[QueueName], except: &[QueueName]) -> Vec<Dir> {
 }
 
 impl<S: Store> Tree<S> {
+    /// The question for the head of the queues; of all, if none is named.
+    pub(crate) fn head_of(&self, queues: &[QueueName], now: Timestamp) -> Head {
+        let of = if queues.is_empty() { TimedDirs::AllQueues } else { TimedDirs::These(dirs_of(queues, &[])) };
+        self.head_of_dirs(of, now)
+    }
+
+    fn head_of_dirs(&self, of: TimedDirs, now: Timestamp) -> Head {
+        let watermarks = self.cache.borrow().watermarks.of(&of, now);
+        Head { of, after: None, watermarks, most: limits::HEAD_ENTRIES }
+    }
+
     /// The directories of these queues, or of all, but for some.
     pub(super) fn timed_dirs(&self, queues: &[QueueName], except: &[QueueName]) -> Result<TimedDirs, Error> {
         Ok(match queues {
@@ -60,8 +69,8 @@ impl<S: Store> Tree<S> {
         of: TimedDirs,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        let first = Head { of, after: None, most: limits::ENTRIES_PER_TRIP };
-        let mut head = HeadOfQueues { names: Vec::new(), read_at: Timestamp::default(), next: Some(first) };
+        let first = Head { of, after: None, watermarks: Vec::new(), most: limits::ENTRIES_PER_TRIP };
+        let mut head = HeadOfQueues::beginning(first, None);
         loop {
             while let Some(Leftover { bucket, name, .. }) = head.names.pop() {
                 let Some(entry) = Entry::parse(&name) else { continue };
@@ -86,7 +95,14 @@ impl<S: Store> Tree<S> {
         let left_over = self.cache.borrow_mut().take_leftovers(search.queues, search.choice, now);
         let (names, read_at) = left_over.unwrap_or_else(|| (Vec::new(), now));
         let of = self.timed_dirs(search.queues, search.except)?;
-        Ok(HeadOfQueues { names, read_at, next: Some(Head { of, ..head_of(&[]) }) })
+        Ok(HeadOfQueues { names, ..HeadOfQueues::beginning(self.head_of_dirs(of, now), Some(read_at)) })
+    }
+
+    /// The head of the queues for a claim to which others came first.
+    pub(crate) fn head_in_a_crowd(&self, search: &Search<'_>, now: Timestamp) -> Result<HeadOfQueues, Error> {
+        let of = self.timed_dirs(search.queues, search.except)?;
+        let first = Head { most: limits::HEAD_ENTRIES_IN_A_CROWD, ..self.head_of_dirs(of, now) };
+        Ok(HeadOfQueues { chance: Some(search.chance), ..HeadOfQueues::beginning(first, Some(now)) })
     }
 
     /// The next entries at the head, at most so many. Reads on if there are none at hand.
@@ -117,25 +133,58 @@ impl<S: Store> Tree<S> {
             let id = leftover.line.is_none().then(|| Entry::parse(&leftover.name)).flatten().map(|entry| entry.id);
             leftover.line = leftover.line.take().or_else(|| self.line_seen(id?));
         }
-        let names = head.names.split_off(head.names.len().saturating_sub(limits::HEAD_ENTRIES));
-        self.cache.borrow_mut().keep_leftovers(names, search.queues, search.choice, head.read_at);
+        let names = head.names.split_off(head.names.len().saturating_sub(limits::HEAD_ENTRIES_IN_A_CROWD));
+        let (read_at, lasts) = (head.read_at.unwrap_or_default(), limits::HEAD_MICROS_OF_A_TRIP);
+        self.cache.borrow_mut().keep_leftovers(names, search.queues, search.choice, read_at, lasts);
     }
 
     /// Reads what comes next. False: nothing does.
     fn read_on(&self, fused: &dyn Fused, head: &mut HeadOfQueues) -> Result<bool, Error> {
         let Some(asked) = head.next.take() else { return Ok(false) };
         let seen = self.entries_seen(fused, Look::Head(asked.clone()))?;
+        head.read_at.iter().for_each(|at| self.cache.borrow_mut().watermarks.learn(&asked, &seen, *at));
         let last = seen.last().filter(|_| seen.len() >= asked.most).and_then(|last| place_of(&last.path));
         head.next = last.map(|last| Head { after: Some(last), most: limits::ENTRIES_PER_TRIP, ..asked });
         let name = |SeenEntry { path, line }: SeenEntry| {
             Some(Leftover { bucket: TimedDir::at(&path.dir)?, name: path.name, line })
         };
         head.names = seen.into_iter().rev().filter_map(name).collect();
+        if let Some(chance) = head.chance.take() {
+            head.pass_over_some(chance);
+        }
         Ok(true)
     }
 }
 
 impl HeadOfQueues {
+    fn beginning(first: Head, read_at: Option<Timestamp>) -> HeadOfQueues {
+        HeadOfQueues { names: Vec::new(), read_at, next: Some(first), chance: None, has_passed_over: false }
+    }
+
+    /// True if it was not read yet.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// True if there may be something before the first name that was seen.
+    pub(crate) fn has_passed_over(&self) -> bool {
+        self.has_passed_over
+    }
+
+    /// Passes over some of the first names, of which one is as good as the other: those of the priority of the first.
+    fn pass_over_some(&mut self, chance: u64) {
+        let priority = |name: &Leftover| Entry::parse(&name.name).map(|entry| entry.priority);
+        let Some(first) = self.names.last().map(priority) else { return };
+        let alike = self.names.iter().rev().take_while(|name| priority(name) == first).count();
+        let passed_over = passed_over(alike, chance);
+        if passed_over > 0 {
+            // Before it comes to those of a lower priority, it begins anew.
+            self.names.drain(..self.names.len() - alike);
+            self.names.truncate(alike - passed_over);
+            (self.next, self.has_passed_over) = (None, true);
+        }
+    }
+
     /// Puts entries back in front, in their order.
     pub(crate) fn put_back(&mut self, entries: Vec<Located>) {
         for Located { dir, entry } in entries.into_iter().rev() {

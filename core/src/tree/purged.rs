@@ -20,9 +20,14 @@ impl<S: Store> Tree<S> {
     /// Keeps a task that a collection is about to remove, for one that waits for it. True if there was such a task, and
     /// it has to be looked for again.
     pub(crate) fn keep_from_removal(&self, id: TaskId) -> Result<bool, Error> {
-        let about_to_go = self.entries_in(&layout::purged())?.into_iter().find(|located| located.entry.id == id);
+        let about_to_go = self.about_to_go(id)?;
         about_to_go.as_ref().map(|located| self.keep(located)).transpose()?;
         Ok(about_to_go.is_some())
+    }
+
+    /// The entry of a task that a collection is about to remove.
+    pub(crate) fn about_to_go(&self, id: TaskId) -> Result<Option<Located>, Error> {
+        Ok(self.entries_in(&layout::purged())?.into_iter().find(|located| located.entry.id == id))
     }
 
     /// True if the task is being removed.

@@ -8,7 +8,7 @@ use coord_core::entry::{Entry, State};
 use coord_core::layout::{self, Dir, Path};
 use coord_core::name::{ErrorMessage, Nonce, QueueName, RunId};
 use coord_core::queue::{
-    Cancelling, ClaimRequest, Claimed, Diagnosis, Failing, Filter, NewTask, Note, Plan, Repair, Thoroughness,
+    Cancelling, ClaimRequest, Claimed, Diagnosis, Failing, Filter, Medium, NewTask, Note, Plan, Repair, Thoroughness,
 };
 use coord_core::store::mem::{MemStore, Tree};
 use coord_core::store::{
@@ -859,6 +859,14 @@ fn a_probe_finds_what_the_store_gives_and_leaves_nothing() {
     assert!(medium.clock_offset_micros.is_some_and(|micros| micros < 0));
     assert!(matches!(&medium.degraded()[..], [clock] if clock.contains("1795336200 s behind")), "{medium:?}");
     assert_eq!(before, world.tree());
+}
+
+#[test]
+fn an_engine_has_no_filesystem_to_be_probed() {
+    let (queue, world) = (Queue::open(MemStore::whole()).unwrap(), World::new());
+    let medium = queue.probe(&world.turn()).unwrap();
+    let tree: Tree = queue.store().clone().into();
+    assert_eq!((medium, tree), (Medium::default(), Tree::whole()));
 }
 
 #[test]

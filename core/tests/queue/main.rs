@@ -15,6 +15,7 @@ mod plans;
 mod time_and_parents;
 mod trips;
 mod unfinished;
+mod watermarks;
 mod what_is_answered;
 mod work_for_others;
 mod world;

@@ -1,13 +1,19 @@
 //! How many trips an operation takes on a medium with fused operations. A queue that is opened for one operation is
 //! cold, as that of a command; one that goes on is warm.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use coord_core::layout::{Dir, Path};
+use coord_core::limits;
 use coord_core::name::Nonce;
-use coord_core::queue::{Cancelling, ClaimRequest, NewTask, Plan, Progress, Renewing, Thoroughness};
-use coord_core::store::fused::{Fused, Look, Seen, Step, Stepped};
+use coord_core::queue::Step as Waiting;
+use coord_core::queue::{
+    Cancelling, ClaimRequest, NewTask, Notice, Plan, Progress, Renewing, Thoroughness, WaitingClaim,
+};
+use coord_core::store::fused::{Fused, Head, Look, Seen, Step, Stepped, Stirred};
 use coord_core::store::mem::MemStore;
 use coord_core::store::{Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError};
 use coord_core::time::Clock;
@@ -15,9 +21,9 @@ use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{JsonObject, Queue, Store, TaskId, Timestamp, Turn};
 
 /// An engine far away, and an agent's clock.
-struct Far {
+pub struct Far {
     medium: Rc<Medium>,
-    micros: Cell<u64>,
+    pub micros: Cell<u64>,
     nonces: Cell<u64>,
 }
 
@@ -25,13 +31,15 @@ struct Far {
 struct Medium {
     engine: MemStore,
     trips: Cell<usize>,
+    heads: RefCell<Vec<Head>>,
 }
 
-struct View(Rc<Medium>);
+/// An agent's view of the engine.
+pub struct View(Rc<Medium>);
 
 impl Far {
-    fn new() -> Far {
-        let medium = Rc::new(Medium { engine: MemStore::whole(), trips: Cell::new(0) });
+    pub fn new() -> Far {
+        let medium = Rc::new(Medium { engine: MemStore::whole(), ..Medium::default() });
         let far = Far { medium, micros: Cell::new(1_795_336_200_000_000), nonces: Cell::new(0) };
         far.open().init(&far.turn()).unwrap();
         // Nobody has to sweep for a second: that takes a few trips more.
@@ -39,24 +47,35 @@ impl Far {
         far
     }
 
-    fn open(&self) -> Queue<View> {
+    pub fn open(&self) -> Queue<View> {
         Queue::open(View(self.medium.clone())).unwrap()
     }
 
-    fn turn(&self) -> Turn<'_> {
+    pub fn turn(&self) -> Turn<'_> {
         self.micros.set(self.micros.get() + 1);
         self.nonces.set(self.nonces.get() + 1);
         Turn::new(self, Nonce::from_bits(self.nonces.get()))
     }
 
-    fn trips<T>(&self, act: impl FnOnce() -> T) -> (usize, T) {
+    pub fn trips<T>(&self, act: impl FnOnce() -> T) -> (usize, T) {
         self.medium.trips.set(0);
         let done = act();
         (self.medium.trips.get(), done)
     }
 
-    fn enqueue(&self, queue: &Queue<View>, title: &str) -> TaskId {
-        let new = NewTask {
+    /// The questions for the head of the queues that this asks.
+    pub fn heads<T>(&self, act: impl FnOnce() -> T) -> (Vec<Head>, T) {
+        self.medium.heads.take();
+        let done = act();
+        (self.medium.heads.take(), done)
+    }
+
+    pub fn enqueue(&self, queue: &Queue<View>, title: &str) -> TaskId {
+        self.enqueue_with(queue, title, |_| {})
+    }
+
+    pub fn enqueue_with(&self, queue: &Queue<View>, title: &str, change: impl Fn(&mut NewTask)) -> TaskId {
+        let mut new = NewTask {
             title: title.parse().unwrap(),
             priority: 0,
             queue: "q".parse().unwrap(),
@@ -66,12 +85,16 @@ impl Far {
             plan: Plan::default(),
             payload: JsonObject::parse("{}").unwrap(),
         };
+        change(&mut new);
         queue.enqueue(new, &self.turn()).unwrap().task.id
     }
 
-    fn claim(&self, queue: &Queue<View>) -> Option<TaskId> {
-        let request = ClaimRequest::any("agent".parse().unwrap(), 100);
-        let claim = queue.claim(&request, Thoroughness::Full, &self.turn()).unwrap();
+    pub fn claim(&self, queue: &Queue<View>) -> Option<TaskId> {
+        self.claim_as(queue, &ClaimRequest::any("agent".parse().unwrap(), 100))
+    }
+
+    pub fn claim_as(&self, queue: &Queue<View>, request: &ClaimRequest) -> Option<TaskId> {
+        let claim = queue.claim(request, Thoroughness::Full, &self.turn()).unwrap();
         claim.claimed.map(|claimed| claimed.task.id)
     }
 
@@ -85,13 +108,40 @@ impl Far {
     }
 }
 
+/// A wait asks where the tasks of its queues come, in a trip each time that it looks.
+#[test]
+fn a_wait_on_an_engine_names_its_queues_and_looks_seldom() {
+    let far = Far::new();
+    let queue = far.open();
+    let minute = Duration::from_secs(60);
+    let any = ClaimRequest::any("agent".parse().unwrap(), 100);
+    let of_one = ClaimRequest { queues: vec!["q".parse().unwrap()], ..any.clone() };
+    for (request, watched) in [(any, "ready"), (of_one, "ready/q")] {
+        let mut waiting = WaitingClaim::new(request, minute);
+        let mut sleeps = |notice: Notice, trips: usize| {
+            waiting.notice(notice);
+            let (taken, step) = far.trips(|| waiting.step(&queue, Duration::ZERO, &far.turn()).unwrap());
+            assert_eq!(taken, trips);
+            let dirs: Vec<String> = waiting.watched().map(|dir| dir.as_str().to_string()).collect();
+            assert_eq!(dirs, [watched]);
+            match step {
+                Waiting::Sleep(time) => time,
+                Waiting::Done(claim) => panic!("{claim:?}"),
+            }
+        };
+        assert_eq!(sleeps(Notice::None, 1), limits::LOOK_EVERY_ON_ENGINE);
+        assert_eq!(sleeps(Notice::Every, 1), limits::LOOK_EVERY_WHEN_TOLD);
+    }
+    assert_eq!(queue.store().stirred(&[], minute).unwrap(), Stirred::Untold, "an engine need not tell");
+}
+
 impl Clock for Far {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.micros.get())
     }
 }
 
-fn claimant() -> Claimant {
+pub fn claimant() -> Claimant {
     Claimant { run_id: "agent".parse().unwrap(), nonce: None }
 }
 
@@ -158,6 +208,8 @@ impl Fused for View {
     }
 
     fn look(&self, looks: &[Look]) -> Result<Vec<Seen>, StoreError> {
+        let head = |look: &Look| if let Look::Head(head) = look { Some(head.clone()) } else { None };
+        self.0.heads.borrow_mut().extend(looks.iter().filter_map(head));
         self.trip().look(looks)
     }
 
@@ -232,4 +284,22 @@ impl Store for View {
     fn fused(&self) -> Option<&dyn Fused> {
         Some(self)
     }
+}
+
+#[test]
+fn one_that_finds_its_candidates_gone_reads_more_and_begins_at_any_of_them() {
+    let far = Far::new();
+    let (slow, quick) = (far.open(), far.open());
+    let ids: Vec<TaskId> = (0..100).map(|n| far.enqueue(&slow, &format!("t{n}"))).collect();
+    assert_eq!(far.claim(&slow), Some(ids[0]));
+    (0..20).for_each(|_| assert!(far.claim(&quick).is_some()));
+    let mut begun = BTreeSet::new();
+    for _ in 0..20 {
+        let (trips, claimed) = far.trips(|| far.claim(&slow));
+        // It tries eight of those that it has left over, reads again, and tries eight of these.
+        assert!(trips <= 3, "{trips}");
+        begun.extend(claimed);
+        (0..2).for_each(|_| assert!(far.claim(&quick).is_some()));
+    }
+    assert_eq!(begun.len(), 20, "each claim gets one");
 }

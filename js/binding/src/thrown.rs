@@ -154,6 +154,9 @@ fn word(kind: StoreErrorKind) -> &'static str {
         StoreErrorKind::Denied => "denied",
         StoreErrorKind::Full => "full",
         StoreErrorKind::WrongType => "wrong-type",
-        StoreErrorKind::TooManyOpen | StoreErrorKind::Other => "other",
+        StoreErrorKind::TooManyOpen
+        | StoreErrorKind::EngineRefused
+        | StoreErrorKind::EngineLost
+        | StoreErrorKind::Other => "other",
     }
 }

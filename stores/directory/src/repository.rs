@@ -38,6 +38,8 @@ pub enum Purpose {
     Work,
     /// To look at a queue that may have come with a copy, or to take it over.
     Judge,
+    /// To make a file that leads to an engine, whichever is there.
+    Point,
 }
 
 impl Start {
@@ -75,11 +77,44 @@ impl Start {
     }
 }
 
+/// True if a file stands in the coordination directory's place: it leads to an engine, where the queue is instead.
+pub fn leads_elsewhere(directory: &Path) -> bool {
+    fs::symlink_metadata(directory).is_ok_and(|found| found.is_file())
+}
+
+/// The second name of the file that leads to an engine.
+pub fn anchor_of(pointer: &Path) -> PathBuf {
+    pointer.with_file_name("coordination.anchor")
+}
+
+/// True of a file that `init --store` made here, and that nobody else may write.
+pub fn may_be_followed(pointer: &Path) -> bool {
+    trust::distrust_of_pointer(pointer).is_none()
+}
+
+/// What a file in this directory is to be for others: as what is made in the coordination directory.
+#[cfg(unix)]
+pub fn permissions_within(directory: &Path) -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = directory.metadata().map_or(0o700, |above| trust::mode_within(&above));
+    fs::Permissions::from_mode(mode & 0o666)
+}
+
+/// Makes `.muse`, where the file that leads to an engine will stand.
+pub fn ready_to_lead(directory: &Path) -> Result<(), StoreError> {
+    let made = directory.parent().map_or(Ok(()), |muse| {
+        muse.parent().map_or(Ok(()), fs::create_dir_all)?;
+        create_one(muse)
+    });
+    made.map_err(|error| unusable(directory, error))
+}
+
 /// Sees to it that the coordination directory is there. It is made, with what is missing above it, unless something
 /// else is in its place: a file, or a link that leads nowhere. Another process may be doing the same.
 pub fn ready(directory: &Path) -> Result<(), StoreError> {
     match fs::metadata(directory) {
         Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) if leads_elsewhere(directory) => Err(led_elsewhere(directory)),
         Ok(_) => Err(unusable(directory, io::ErrorKind::NotADirectory.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(directory) {
             Ok(target) => Err(leads_nowhere(directory, &target)),
@@ -97,6 +132,13 @@ pub fn unusable(directory: &Path, error: io::Error) -> StoreError {
 fn leads_nowhere(directory: &Path, target: &Path) -> StoreError {
     let detail = format!("it is a link to {target:?}, which is not there");
     StoreError { operation: "open", path: shown(directory), kind: StoreErrorKind::WrongType, detail }
+}
+
+/// For a program that works in directories only.
+fn led_elsewhere(directory: &Path) -> StoreError {
+    let detail = "it is a file, which may lead to an engine: `muse coord` works there, and this program does not yet";
+    let path = shown(directory);
+    StoreError { operation: "open", path, kind: StoreErrorKind::Other, detail: detail.to_string() }
 }
 
 /// Escaped, in quotes: nothing is lost, and no control character reaches the terminal.
@@ -248,7 +290,8 @@ mod tests {
         let directory = temp.path().join("outer/.muse/coordination");
         fs::write(&directory, "").unwrap();
         let refused = ready(&directory).unwrap_err();
-        assert_eq!(refused.kind, StoreErrorKind::WrongType, "{refused}");
+        assert!(refused.to_string().contains("it is a file, which may lead to an engine"), "{refused}");
+        assert!(leads_elsewhere(&directory));
     }
 
     #[cfg(unix)]

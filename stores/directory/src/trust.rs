@@ -23,7 +23,7 @@ use std::path::Path;
 use coord_core::layout;
 use coord_core::store::{StoreError, StoreErrorKind};
 
-use crate::repository::Purpose;
+use crate::repository::{self, Purpose};
 
 /// Fails unless this process may trust the repository in `root`. What is not there yet can be trusted.
 pub(crate) fn check(root: &Path, purpose: Purpose) -> Result<(), StoreError> {
@@ -40,7 +40,14 @@ pub(crate) fn check(root: &Path, purpose: Purpose) -> Result<(), StoreError> {
             Err(_) => return Ok(()),
         }
     }
-    if purpose == Purpose::Work { check_is_original(root, &coordination) } else { Ok(()) }
+    match purpose {
+        Purpose::Point => Ok(()),
+        Purpose::Work | Purpose::Judge if repository::leads_elsewhere(&coordination) => {
+            check_pointer(root, &coordination)
+        }
+        Purpose::Work => check_is_original(root, &coordination),
+        Purpose::Judge => Ok(()),
+    }
 }
 
 fn check_directory(root: &Path, directory: &Path, found: &Metadata, groups_count: bool) -> Result<(), StoreError> {
@@ -103,6 +110,40 @@ fn is_own(owner: u32) -> bool {
 fn is_in_group(group: u32) -> bool {
     let others = rustix::process::getgroups().unwrap_or_default();
     rustix::process::getegid().as_raw() == group || others.iter().any(|other| other.as_raw() == group)
+}
+
+/// A file that leads to an engine has a second name, as `format.json` has, where `init --store` made it.
+fn check_pointer(root: &Path, pointer: &Path) -> Result<(), StoreError> {
+    let Some(why) = distrust_of_pointer(pointer) else { return Ok(()) };
+    let path = format!("the file {pointer:?}, which may lead to an engine");
+    let detail = format!(
+        "{why}: look where it leads; to use the queue there: `muse coord init --store URL` in {root:?} with that URL, or name \
+         the repository for one command by MUSE_REPO_ROOT"
+    );
+    Err(StoreError { operation: "trust", path, kind: StoreErrorKind::Other, detail })
+}
+
+/// Why a file that leads to an engine is not followed.
+pub(crate) fn distrust_of_pointer(pointer: &Path) -> Option<String> {
+    let found = fs::symlink_metadata(pointer).ok()?;
+    if let Some(why) = distrust(&found, true) {
+        return Some(why);
+    }
+    let second = fs::symlink_metadata(repository::anchor_of(pointer)).ok();
+    let is_original = second.is_some_and(|second| is_same(&found, &second));
+    (!is_original).then(|| "it came with a copy of the repository, or `init --store` has not made it".to_string())
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere that is not told.
+#[cfg(not(unix))]
+fn is_same(_one: &Metadata, _other: &Metadata) -> bool {
+    true
 }
 
 /// A queue that is just being made has no `format.json`, and its directories are empty until it has.

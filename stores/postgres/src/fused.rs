@@ -1,57 +1,20 @@
 //! The fused operations: statements that are sent together, without waiting for one another's answers.
 
+use std::time::Duration;
+
 use coord_core::layout::{Dir, Path, due_at};
 use coord_core::limits;
-use coord_core::store::fused::{Due, First, Fused, Head, Look, Move, Seen, SeenEntry, Step, Stepped, TimedDirs};
-use coord_core::store::{StoreError, StoreErrorKind, cut_after_first_line};
-use futures_util::future::join_all;
-use tokio_postgres::types::{ToSql, Type};
+use coord_core::store::fused::{Due, First, Fused, Look, Move, Seen, SeenEntry, Step, Stepped, Stirred, TimedDirs};
+use coord_core::store::{StoreError, cut_after_first_line};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row};
 
-use crate::connection::{About, PostgresStore, is_taken};
+use crate::asked::Asked;
+use crate::connection::PostgresStore;
+use crate::error::{About, is_taken, with_advice};
+use crate::head::{Ranges, elsewhere, follows};
 use crate::statements;
-use crate::store::{PATHS_READ, Target, column, names_in, path_of, range, small, two};
-
-/// A statement with its values.
-struct Asked {
-    sql: &'static str,
-    values: Vec<(Box<dyn ToSql + Sync>, Type)>,
-}
-
-impl Asked {
-    fn new(sql: &'static str) -> Asked {
-        Asked { sql, values: Vec::new() }
-    }
-
-    fn with(mut self, value: impl ToSql + Sync + 'static, of: Type) -> Asked {
-        self.values.push((Box::new(value), of));
-        self
-    }
-
-    fn bool(self, value: bool) -> Asked {
-        self.with(value, Type::BOOL)
-    }
-
-    fn text(self, value: impl Into<String>) -> Asked {
-        self.with(value.into(), Type::TEXT)
-    }
-
-    fn int(self, value: usize) -> Asked {
-        self.with(small(value), Type::INT4)
-    }
-
-    fn long(self, value: i64) -> Asked {
-        self.with(value, Type::INT8)
-    }
-
-    fn bytes(self, value: Vec<u8>) -> Asked {
-        self.with(value, Type::BYTEA)
-    }
-
-    fn target(self, Target { path, task, due }: Target) -> Asked {
-        self.text(path).with(task, Type::BYTEA).with(due, Type::INT8)
-    }
-}
+use crate::store::{PATHS_READ, Target, column, names_in, path_of, range, two};
 
 impl Fused for PostgresStore {
     fn format(&self) -> Option<Vec<u8>> {
@@ -59,7 +22,8 @@ impl Fused for PostgresStore {
     }
 
     fn look(&self, looks: &[Look]) -> Result<Vec<Seen>, StoreError> {
-        let answers = self.together(looks.iter().map(asked).collect())?;
+        let looked: Vec<Asked> = looks.iter().map(asked).collect();
+        let answers = self.together(&looked)?;
         looks.iter().zip(answers).map(|(look, answer)| self.seen(look, answer)).collect()
     }
 
@@ -70,26 +34,13 @@ impl Fused for PostgresStore {
             _ => self.change(steps),
         }
     }
+
+    fn stirred(&self, dirs: &[Dir], at_most: Duration) -> Result<Stirred, StoreError> {
+        self.wait_for(dirs, at_most)
+    }
 }
 
 impl PostgresStore {
-    /// Sends statements together, in order; each is a transaction of its own, and sees what those before have done.
-    fn together(&self, asked: Vec<Asked>) -> Result<Vec<Result<Vec<Row>, Error>>, StoreError> {
-        let answers = self.wait(|client| async move {
-            // A statement is sent when its answer is first asked for, and these are asked in order.
-            join_all(asked.iter().map(|Asked { sql, values }| {
-                let client = client.clone();
-                async move {
-                    let values: Vec<(&(dyn ToSql + Sync), Type)> =
-                        values.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect();
-                    client.query_typed(sql, &values).await
-                }
-            }))
-            .await
-        });
-        answers.map_err(|error| About { operation: "reach", path: &"the server" }.unreachable(&error))
-    }
-
     fn seen(&self, look: &Look, answer: Result<Vec<Row>, Error>) -> Result<Seen, StoreError> {
         let about = About { operation: "look at", path: &place(look) };
         let rows = answer.map_err(|error| about.failed(&error))?;
@@ -115,8 +66,7 @@ impl PostgresStore {
     /// Makes new files that each get a second name.
     fn make_all(&self, steps: &[Step]) -> Result<Vec<Stepped>, StoreError> {
         let about = About { operation: "create", path: &"tasks" };
-        let answer = self.together(vec![creation(steps)])?.pop().unwrap_or_else(|| Ok(Vec::new()));
-        let rows = match answer {
+        let rows = match self.one(creation(steps))? {
             // A second name is taken: which, each tells by itself.
             Err(error) if is_taken(&error) => return self.change(steps),
             rows => rows.map_err(|error| about.failed(&error))?,
@@ -137,7 +87,7 @@ impl PostgresStore {
             asked.push(change_of(step)?);
             asked.extend(step.then.as_ref().map(is_any_in));
         }
-        let mut answers = self.together(asked)?.into_iter();
+        let mut answers = self.together(&asked)?.into_iter();
         let mut outcomes = Vec::new();
         for step in steps {
             let about = About { operation: "step", path: &subject(step) };
@@ -145,9 +95,12 @@ impl PostgresStore {
             let then = step.then.as_ref().and_then(|_| answers.next()).transpose();
             let outcome = match answer {
                 Err(error) if is_taken(&error) => Stepped::Taken,
+                // Of several, others may have been made.
+                Err(error) if steps.len() > 1 => return Err(about.failure(&with_advice(&error))),
                 rows => outcome_of(step, &about, rows.map_err(|error| about.failed(&error))?)?,
             };
-            let found = then.map_err(|error| about.failed(&error))?;
+            // The change is made by now.
+            let found = then.map_err(|error| about.failure(&with_advice(&error)))?;
             let found =
                 found.and_then(|rows| rows.into_iter().next()).map(|row| column(&about, &row, 0)).transpose()?;
             outcomes.push(match outcome {
@@ -168,16 +121,17 @@ fn asked(look: &Look) -> Asked {
             Asked::new(statements::PATHS).text(from).text(before).long(PATHS_READ + 1)
         }
         Look::Line(path) => Asked::new(statements::LINE).text(path.to_string()).int(limits::RECORD_BYTES),
-        Look::Head(Head { of, after, most }) => {
-            let after = after.clone().unwrap_or_default();
-            match of {
-                TimedDirs::These(dirs) => {
-                    let dirs: Vec<String> = dirs.iter().map(|dir| format!("{}/", dir.as_str())).collect();
-                    let asked = Asked::new(statements::HEAD).with(dirs, Type::TEXT_ARRAY);
-                    asked.text(after).long(long(*most)).int(much)
-                }
-                TimedDirs::AllQueues => Asked::new(statements::HEAD_OF_ALL).text(after).long(long(*most)).int(much),
+        Look::Head(head) => {
+            let Ranges { above, below } = Ranges::of(head);
+            let is_of_all = head.of == TimedDirs::AllQueues;
+            let asked = Asked::new(if is_of_all { statements::HEAD_OF_ALL } else { statements::HEAD });
+            let asked = asked.ranges(above).ranges(below).long(long(head.most)).int(much);
+            if !is_of_all {
+                return asked;
             }
+            let (first, before) = elsewhere(head);
+            let asked = asked.with(first, Type::TEXT_ARRAY).with(before, Type::TEXT_ARRAY);
+            asked.text(head.after.as_deref().map(follows).unwrap_or_default())
         }
         Look::OfTask(id) => Asked::new(statements::OF_TASK).bytes(id.hex().into_bytes()).int(much),
         Look::Due(Due { by, after, most }) => {
@@ -247,7 +201,7 @@ fn change_of(step: &Step) -> Result<Asked, StoreError> {
         }
         _ => {
             let about = About { operation: "step", path: &subject(step) };
-            return Err(about.failure(StoreErrorKind::Other, "no statement makes such a change"));
+            return Err(about.failure("no statement makes such a change"));
         }
     })
 }

@@ -4,13 +4,14 @@ use coord_core::Store;
 use coord_core::layout::{Dir, Path, due_at, task_of};
 use coord_core::store::fused::Fused;
 use coord_core::store::{
-    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, StoreErrorKind,
-    cut_after_first_line,
+    Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, cut_after_first_line,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-use crate::connection::{About, PostgresStore, Value, is_taken};
+use crate::asked::Asked;
+use crate::connection::PostgresStore;
+use crate::error::{About, is_taken};
 use crate::statements;
 
 impl PostgresStore {
@@ -19,29 +20,20 @@ impl PostgresStore {
         let path = dir.as_str();
         let about = About { operation: "list", path: &path };
         let [from, before] = range(dir);
-        let skipped = small(from.chars().count() + 1);
-        let values: [Value<'_>; 3] = [(&from, Type::TEXT), (&before, Type::TEXT), (&skipped, Type::INT4)];
-        let rows = self.rows(&about, statements::CHILDREN, &values)?;
+        let skipped = from.chars().count() + 1;
+        let rows = self.rows(&about, Asked::new(statements::CHILDREN).text(from).text(before).int(skipped))?;
         rows.iter().map(|row| column(&about, row, 0)).collect()
     }
 
     /// Gives a file another name by a statement, durably.
-    fn name(&self, about: &About<'_>, sql: &str, from: &Path, to: &Path) -> Result<Option<Row>, StoreError> {
-        let (durable, old, new) = (true, from.to_string(), Target::of(to));
-        let values: [Value<'_>; 5] = [
-            (&durable, Type::BOOL),
-            (&old, Type::TEXT),
-            (&new.path, Type::TEXT),
-            (&new.task, Type::BYTEA),
-            (&new.due, Type::INT8),
-        ];
-        self.row(about, sql, &values)
+    fn name(&self, about: &About<'_>, sql: &'static str, from: &Path, to: &Path) -> Result<Option<Row>, StoreError> {
+        self.row(about, Asked::new(sql).bool(true).text(from.to_string()).target(Target::of(to)))
     }
 
     /// All files, with their content: for looking on in tests.
     pub fn files(&self) -> Result<Vec<(Path, Vec<u8>)>, StoreError> {
         let about = About { operation: "list", path: &"the queue" };
-        let rows = self.rows(&about, statements::FILES, &[])?;
+        let rows = self.rows(&about, Asked::new(statements::FILES))?;
         rows.iter().map(|row| Ok((path_of(column(&about, row, 0)?), column(&about, row, 1)?))).collect()
     }
 }
@@ -52,18 +44,9 @@ pub(crate) const PATHS_READ: i64 = 1_000;
 impl Store for PostgresStore {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
         let about = About { operation: "create", path };
-        let (durable, new) = (true, Target::of(path));
-        let made = self.wait(|client| async move {
-            let values: [Value<'_>; 5] = [
-                (&durable, Type::BOOL),
-                (&new.path, Type::TEXT),
-                (&content, Type::BYTEA),
-                (&new.task, Type::BYTEA),
-                (&new.due, Type::INT8),
-            ];
-            client.query_typed(statements::CREATE, &values).await
-        });
-        match made.map_err(|error| about.unreachable(&error))? {
+        let Target { path, task, due } = Target::of(path);
+        let asked = Asked::new(statements::CREATE).bool(true).text(path).bytes(content.to_vec());
+        match self.one(asked.with(task, Type::BYTEA).with(due, Type::INT8))? {
             Err(error) if is_taken(&error) => Ok(Created::Taken),
             made => {
                 Ok(if made.map_err(|error| about.failed(&error))?.is_empty() { Created::Taken } else { Created::Now })
@@ -73,9 +56,8 @@ impl Store for PostgresStore {
 
     fn append(&self, path: &Path, line: &[u8], most: usize) -> Result<Appended, StoreError> {
         let about = About { operation: "add to", path };
-        let (text, most) = (path.to_string(), small(most));
-        let row =
-            self.row(&about, statements::APPEND, &[(&text, Type::TEXT), (&line, Type::BYTEA), (&most, Type::INT4)])?;
+        let asked = Asked::new(statements::APPEND).text(path.to_string()).bytes(line.to_vec()).int(most);
+        let row = self.row(&about, asked)?;
         let (there, names): (i64, Option<i32>) = two(&about, row)?;
         Ok(match names {
             Some(names) => Appended::Now(u64::try_from(names).unwrap_or(0)),
@@ -103,15 +85,13 @@ impl Store for PostgresStore {
 
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let about = About { operation: "read", path };
-        let (text, most) = (path.to_string(), small(max_bytes));
-        let row = self.row(&about, statements::READ, &[(&text, Type::TEXT), (&most, Type::INT4)])?;
+        let row = self.row(&about, Asked::new(statements::READ).text(path.to_string()).int(max_bytes))?;
         row.map(|row| column(&about, &row, 0)).transpose()
     }
 
     fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let about = About { operation: "read", path };
-        let (text, most) = (path.to_string(), small(max_bytes));
-        let row = self.row(&about, statements::LINE, &[(&text, Type::TEXT), (&most, Type::INT4)])?;
+        let row = self.row(&about, Asked::new(statements::LINE).text(path.to_string()).int(max_bytes))?;
         let mut line: Option<Vec<u8>> = row.map(|row| column(&about, &row, 0)).transpose()?;
         line.iter_mut().for_each(cut_after_first_line);
         Ok(line)
@@ -119,18 +99,15 @@ impl Store for PostgresStore {
 
     fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
         let about = About { operation: "count the names of", path };
-        let text = path.to_string();
-        let row = self.row(&about, statements::NAMES_OF, &[(&text, Type::TEXT)])?;
+        let row = self.row(&about, Asked::new(statements::NAMES_OF).text(path.to_string()))?;
         let names: Option<i64> = row.map(|row| column(&about, &row, 0)).transpose()?;
         Ok(names.and_then(|names| u64::try_from(names).ok()))
     }
 
     fn exists(&self, path: &Path) -> Result<bool, StoreError> {
         let about = About { operation: "look for", path };
-        let text = path.to_string();
         let [from, before] = range(&path.dir.child(&path.name));
-        let values: [Value<'_>; 3] = [(&text, Type::TEXT), (&from, Type::TEXT), (&before, Type::TEXT)];
-        let row = self.row(&about, statements::EXISTS, &values)?;
+        let row = self.row(&about, Asked::new(statements::EXISTS).text(path.to_string()).text(from).text(before))?;
         row.map_or(Ok(false), |row| column(&about, &row, 0))
     }
 
@@ -138,11 +115,7 @@ impl Store for PostgresStore {
         let path = dir.as_str();
         let about = About { operation: "list", path: &path };
         let [from, before] = range(dir);
-        let rows = self.rows(
-            &about,
-            statements::PATHS,
-            &[(&from, Type::TEXT), (&before, Type::TEXT), (&(PATHS_READ + 1), Type::INT8)],
-        )?;
+        let rows = self.rows(&about, Asked::new(statements::PATHS).text(from).text(before).long(PATHS_READ + 1))?;
         let paths: Vec<String> = rows.iter().map(|row| column(&about, row, 0)).collect::<Result<_, _>>()?;
         if paths.len() <= usize::try_from(PATHS_READ).unwrap_or(0) {
             return Ok(names_in(dir, &paths));
@@ -156,8 +129,7 @@ impl Store for PostgresStore {
 
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
         let about = About { operation: "remove", path };
-        let text = path.to_string();
-        let row = self.row(&about, statements::REMOVE, &[(&text, Type::TEXT)])?;
+        let row = self.row(&about, Asked::new(statements::REMOVE).text(path.to_string()))?;
         let removed: i64 = row.map_or(Ok(0), |row| column(&about, &row, 0))?;
         Ok(if removed > 0 { Removed::Now } else { Removed::Gone })
     }
@@ -240,6 +212,6 @@ where
     A: for<'a> FromSql<'a>,
     B: for<'a> FromSql<'a>,
 {
-    let row = row.ok_or_else(|| about.failure(StoreErrorKind::Other, "the server answered nothing"))?;
+    let row = row.ok_or_else(|| about.failure("the server answered nothing"))?;
     Ok((column(about, &row, 0)?, column(about, &row, 1)?))
 }

@@ -105,7 +105,15 @@ pub fn name(agent: usize) -> RunId {
 impl Invocation {
     /// Runs it on a queue that is opened for it, as a command does.
     pub fn run<S: Store>(&self, store: S) -> Answer {
-        told(Queue::open(store).and_then(|queue| self.try_run(&queue)))
+        self.run_after([], store)
+    }
+
+    /// Runs it on a queue that is opened for it and for what comes before it.
+    pub fn run_after<'a, S: Store>(&self, earlier: impl IntoIterator<Item = &'a Invocation>, store: S) -> Answer {
+        told(Queue::open(store).and_then(|queue| {
+            earlier.into_iter().for_each(|invocation| drop(invocation.try_run(&queue)));
+            self.try_run(&queue)
+        }))
     }
 
     /// Runs it on a queue that has been used before, and that has a cache.

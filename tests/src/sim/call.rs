@@ -373,21 +373,3 @@ impl Fused for Answered<'_> {
 fn misfit(outcome: &Outcome) -> ! {
     panic!("{outcome:?} answers another call")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Mutex;
-
-    #[test]
-    fn a_store_of_answered_calls_conforms() {
-        for is_whole in [false, true] {
-            let store = || {
-                let tree = Mutex::new(if is_whole { Tree::whole() } else { Tree::default() });
-                let store = Answered::by(move |call: Call| call.apply(&mut tree.lock().expect("no holder panics")));
-                store.whole(is_whole)
-            };
-            assert_eq!(coord_core::store::conformance::findings(store), Vec::<String>::new());
-        }
-    }
-}

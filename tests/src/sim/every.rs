@@ -4,7 +4,11 @@
 //! A state is the tree, the oracle, and the progress of each agent: the replies that its invocation has had so far. To
 //! go on, the real operation runs again from its beginning, gets the same replies, and stops at the first call that has
 //! no reply yet. So the code that ships is explored, equal states are explored once, and the schedule that violates an
-//! invariant is the shortest there is. The next call after given replies is cached: it is the same in every state.
+//! invariant is the shortest there is.
+//!
+//! What a step does depends on the world and on the agent that takes it. Of both there are far fewer than of states. So
+//! each is kept once (`interned`), and what a step does is found out once for each two of them (`taken`). The same goes
+//! for the next call after given replies, and for what is left to do when all agents are at rest.
 //!
 //! Clocks stay within ten seconds of each other here, so no directory is removed. No sync fails. `random` tries both.
 //!
@@ -22,10 +26,12 @@
 //!   draft, and the record of a task with a key before the key names the task.
 
 mod independent;
+mod interned;
 mod invocation;
 mod model;
 mod replay;
 mod space;
+mod taken;
 
 use std::time::{Duration, Instant};
 
@@ -66,6 +72,9 @@ pub struct Scenario {
     pub limit: Option<u32>,
     /// There is another task, which is claimed after the first.
     pub another: bool,
+    /// The first agent keeps its queue open, with what that remembers. Then there is another task, which was enqueued
+    /// half a second later and has the same priority.
+    pub goes_on: bool,
     /// What was done before, by whom.
     pub given: Vec<(usize, Kind)>,
     /// Agents know that the medium orders names.

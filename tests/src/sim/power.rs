@@ -17,6 +17,8 @@ use std::hash::{Hash, Hasher};
 
 use coord_core::store::mem::Tree;
 use coord_core::task::IfParentFails;
+
+use acknowledged::Recoveries;
 use disk::{Change, Delta};
 use history::History;
 
@@ -205,9 +207,10 @@ pub struct Explored {
 }
 
 /// Explores the power cuts in every one of these histories that begins with [`Action::Enqueue`] in this world, and in
-/// which one action at most is cut off by its agent's death, after any of its calls.
+/// which one action at most is cut off by its agent's death, after any of its calls that changes something.
 pub fn explore(disk: Disk, start: &World, histories: Histories, bug: Option<SeededBug>) -> Explored {
-    let mut explorer = Explorer { disk, histories, bug, seen: HashSet::new(), explored: Explored::default() };
+    let (seen, recoveries, explored) = (HashSet::new(), Recoveries::default(), Explored::default());
+    let mut explorer = Explorer { disk, histories, bug, seen, recoveries, explored };
     explorer.extend(&History::new(disk, histories, start), Action::Enqueue, histories.length);
     explorer.explored
 }
@@ -218,6 +221,7 @@ struct Explorer {
     bug: Option<SeededBug>,
     /// The states that have been recovered from, by their hashes.
     seen: HashSet<u64>,
+    recoveries: Recoveries,
     explored: Explored,
 }
 
@@ -228,15 +232,15 @@ impl Explorer {
             return;
         }
         self.explored.histories += 1;
-        let (mut after, ends) = history.perform(action, None, self.bug, &mut |moment, next| {
+        let (mut after, deaths) = history.perform(action, None, self.bug, &mut |moment, next| {
             self.explored.moments += 1;
             self.cut(moment, next);
         });
         after.actions.push(format!("{action:?}"));
-        self.cut(&after, None);
-        let deaths = if history.died { 0..0 } else { 1..ends };
+        self.cut(&mut after, None);
+        let deaths = if history.died { Vec::new() } else { deaths };
         let bug = self.bug;
-        let died = deaths.map(|calls| {
+        let died = deaths.into_iter().map(|calls| {
             let (mut died, _) = history.perform(action, Some(calls), bug, &mut |_, _| {});
             died.actions.push(format!("{action:?}, dies after {calls} calls"));
             died.died = true;
@@ -250,9 +254,10 @@ impl Explorer {
     }
 
     /// The power fails now, when the call `next` may be half done.
-    fn cut(&mut self, history: &History, next: Option<&Call>) {
+    fn cut(&mut self, history: &mut History, next: Option<&Call>) {
         let mut changes = history.changes.clone();
         self.cut_changes(history, &changes);
+        history.cut = Some(changes.len());
         if let Some(Call::Create(path, content) | Call::CreateUnflushed(path, content)) = next
             && !self.disk.is_whole()
         {
@@ -265,14 +270,14 @@ impl Explorer {
     }
 
     fn cut_changes(&mut self, history: &History, changes: &[Change]) {
-        let open: Vec<usize> = (0..changes.len()).filter(|&index| !changes[index].durable).collect();
         match self.disk {
             Disk::AnySubset => {
-                assert!(open.len() < 20, "a history too long to explore: {:?}", history.actions);
-                for kept in 0..1_u32 << open.len() {
-                    let lost =
-                        |index: usize| open.iter().position(|&o| o == index).is_some_and(|bit| kept >> bit & 1 == 0);
-                    self.recover(history, changes, lost);
+                let open = changes.iter().filter(|change| !change.durable).count();
+                assert!(open < 20, "a history too long to explore: {:?}", history.actions);
+                // A cut that keeps no change that is new since the last one leaves what that left: then no more was
+                // durable, so the others could be lost in the same ways.
+                if history.cut != Some(changes.len()) {
+                    self.any_are_lost(history, changes, 0, history.cut.is_none(), Tree::clone(&history.base));
                 }
             }
             Disk::OwnNames => {
@@ -289,25 +294,39 @@ impl Explorer {
         }
     }
 
-    /// The machine is on again: everything acknowledged is there, and can be worked off.
+    /// Of the changes behind the first `done`, which came to the tree or were lost, any that are not durable are lost.
+    fn any_are_lost(&mut self, history: &History, changes: &[Change], done: usize, is_new: bool, mut tree: Tree) {
+        let Some(change) = changes.get(done) else { return self.recover_from(history, tree) };
+        if !change.durable && (is_new || done + 1 < changes.len()) {
+            self.any_are_lost(history, changes, done + 1, is_new, tree.clone());
+        }
+        change.what.replay(&mut tree);
+        let is_new = is_new || history.cut.is_none_or(|cut| done >= cut);
+        self.any_are_lost(history, changes, done + 1, is_new, tree);
+    }
+
     fn recover(&mut self, history: &History, changes: &[Change], lost: impl Fn(usize) -> bool) {
         let mut tree = Tree::clone(&history.base);
         for (_, change) in changes.iter().enumerate().filter(|(index, _)| !lost(*index)) {
             change.what.replay(&mut tree);
         }
+        self.recover_from(history, tree);
+    }
+
+    /// The machine is on again: everything acknowledged is there, and can be worked off.
+    fn recover_from(&mut self, history: &History, tree: Tree) {
         for tree in history.contents(tree) {
             self.go_on_from(history, &tree);
         }
     }
 
     fn go_on_from(&mut self, history: &History, tree: &Tree) {
-        let mut hasher = DefaultHasher::new();
-        (tree, &history.acknowledged).hash(&mut hasher);
-        if self.explored.failure.is_some() || !self.seen.insert(hasher.finish()) {
+        let digest = digest_of(tree);
+        if self.explored.failure.is_some() || !self.seen.insert(digest_of(&(digest, &history.acknowledged))) {
             return;
         }
         self.explored.states += 1;
-        if let Err(broken) = history.acknowledged.recovered(tree, self.disk, history.clock) {
+        if let Err(broken) = history.acknowledged.recovered(tree, digest, history.clock, self) {
             let names: Vec<String> = tree.files().map(|(path, _)| format!("  {path}")).collect();
             let actions = history.actions.join("; ");
             let when = history.doing.map_or("after that".to_string(), |action| format!("during {action:?}"));
@@ -315,4 +334,11 @@ impl Explorer {
                 Some(format!("{actions}; {when} the power fails, and leaves\n{}\n{broken}", names.join("\n")));
         }
     }
+}
+
+/// What stands for a value where many are remembered.
+fn digest_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

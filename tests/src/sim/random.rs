@@ -68,6 +68,8 @@ pub enum Mix {
     Everything,
     /// Mostly what makes entries: enqueuing, claiming, and relinking by doctors that take all agents for dead.
     Relinking,
+    /// Mostly what removes tasks, and what needs them nevertheless: those that wait for them, and who puts them back.
+    Removing,
     /// Twice as many agents, which all enqueue with one of a few keys, and what gives a key up or back.
     Keys,
 }
@@ -161,9 +163,11 @@ fn one_schedule(play: Play, size: Size, tally: &Arc<Tally>) {
         stage.fail(&broken);
     }
     // What has not arrived by then may still.
-    while stage.arrive() {}
-    if let Err(broken) = stage.world.drain(2 * LATER).and_then(|()| stage.world.heal(2 * LATER)) {
-        stage.fail(&broken);
+    if stage.arrive() {
+        while stage.arrive() {}
+        if let Err(broken) = stage.world.drain(2 * LATER).and_then(|()| stage.world.heal(2 * LATER)) {
+            stage.fail(&broken);
+        }
     }
     tally.schedules.fetch_add(1, Ordering::Relaxed);
 }

@@ -2,8 +2,8 @@
 //! and the same names with the same content. So the fused operations of an engine do what the calls of a directory do.
 //!
 //! What only a directory needs is left out: the files that say that directories are on disk. So is the time of the next
-//! sweep, which depends on how much a sweep reads; and which of its nonces an invocation used for which of several
-//! tasks that it moved, which depends on the order in which it met them.
+//! sweep, which depends on how much a sweep reads; and what depends on the order in which an invocation met several
+//! tasks: which of its nonces it used for which, and which of several parents it tells of that have ended otherwise.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -200,10 +200,18 @@ fn but_for_upkeep(files: Files) -> Files {
     let is_upkeep = |path: &Path| path.name == layout::PREPARED || path.dir == layout::sweep() || is_stray(path);
     let kept = files.iter().filter(|(path, _)| !is_upkeep(path));
     let undrawn = |(path, content): (&Path, &Vec<u8>)| {
-        let content = but_for_draws(&String::from_utf8_lossy(content)).into_bytes();
+        let content = but_for_parent(&but_for_draws(&String::from_utf8_lossy(content))).into_bytes();
         (path.dir.file(but_for_draws(&path.name)), content)
     };
     kept.map(undrawn).collect()
+}
+
+/// Why a task was cancelled, without the parent that is told of.
+fn but_for_parent(text: &str) -> String {
+    const REASON: &str = "it waited for sha256:";
+    let Some((before, parent)) = text.split_once(REASON) else { return text.to_string() };
+    let behind = parent.find('"').and_then(|end| parent.get(end..)).unwrap_or_default();
+    format!("{before}{REASON}…{behind}")
 }
 
 /// The upper half of a nonce says which of an invocation's it is.

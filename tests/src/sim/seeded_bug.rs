@@ -82,6 +82,8 @@ pub enum SeededBug {
     EveryCandidate,
     /// An end is acknowledged before it is on disk.
     EndWithoutALog,
+    /// A look at the head that finds nothing above the watermarks does not go through what is below them.
+    NothingBelowTheWatermark,
 }
 
 /// The store that `ask` answers, as a program with this bug uses it, if there is one.

@@ -4,12 +4,12 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use coord_core::queue::{Filter, Finding, Item, Status};
-use muse_cli::host;
+use coord_core::queue::{Finding, Item, Status};
 use serde::Deserialize;
 
 use super::agent::Agent;
 use super::history::{Listed, Listing};
+use super::muse::variable;
 use super::native::Native;
 use super::swarm::Swarm;
 
@@ -35,7 +35,7 @@ pub(super) struct Defect {
 pub(super) fn drain(swarm: &Swarm, run_id: &str) {
     let deadline = Instant::now() + PATIENCE;
     let log = |note| swarm.history().note(note);
-    let mut agent = Agent::new(run_id.to_string(), 0, Native::open(&swarm.directory), log);
+    let mut agent = Agent::new(run_id.to_string(), 0, Native::open(&swarm.at), log);
     while Instant::now() < deadline {
         agent.drain();
         let counts = tasks(swarm, 0).counts;
@@ -57,16 +57,18 @@ pub(super) fn listing(swarm: &Swarm) -> (Listing, Vec<String>) {
 /// Asks the doctor, with `flags`.
 pub(super) fn doctor(swarm: &Swarm, flags: &[&str]) -> Diagnosis {
     let mut muse = Command::new(&swarm.muse);
-    muse.args(["coord", "doctor", "--json"]).args(flags).env_clear().current_dir(&swarm.repository);
+    muse.args(["coord", "doctor", "--json"])
+        .args(flags)
+        .env_clear()
+        .envs(variable(&swarm.at))
+        .current_dir(&swarm.repository);
     let answer = muse.output().expect("muse starts").stdout;
     let broken = |error| panic!("doctor answered {}: {error}", String::from_utf8_lossy(&answer));
     serde_json::from_slice(&answer).unwrap_or_else(broken)
 }
 
 fn tasks(swarm: &Swarm, limit: usize) -> coord_core::queue::Listing {
-    let Native(queue) = Native::open(&swarm.directory);
-    let filter = Filter { limit, ..Filter::default() };
-    queue.tasks(&filter, host::now()).expect("the queue can be listed")
+    Native::open(&swarm.at).tasks(limit)
 }
 
 fn listed(item: Item) -> Listed {

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use muse_cli::host;
 use serde::{Deserialize, Serialize};
 
 use crate::log;
@@ -179,7 +178,7 @@ pub(super) type Listing = BTreeMap<Task, Listed>;
 
 impl Moment {
     pub(super) fn now() -> Moment {
-        Moment { nanos: log::nanos(), wall_micros: host::now().micros() }
+        Moment { nanos: log::nanos(), wall_micros: log::wall_micros() }
     }
 }
 

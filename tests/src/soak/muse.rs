@@ -2,18 +2,20 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use coord_core::Timestamp;
 use serde::Deserialize;
 
 use super::agent::{Client, tells_of_a_full_queue, tells_of_something_in_the_way};
 use super::history::{Answer, Holder, Label, Lease, Op, Task, Verdict};
+use super::native::At;
 use super::swarm::Slot;
 
 /// Runs `muse` in a repository. The child is lent to a [`Slot`], where chaos can reach it.
 pub(super) struct Muse<'a> {
     pub(super) muse: &'a Path,
+    pub(super) at: &'a At,
     pub(super) repository: &'a Path,
     pub(super) slot: &'a Slot,
 }
@@ -46,12 +48,12 @@ impl Client for Muse<'_> {
 
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
         let (mut reader, writer) = io::pipe().expect("make a pipe");
-        let mut command = Command::new(self.muse);
+        let mut command = self.slot.command(self.muse);
         command.arg("coord").args(words(op)).arg("--json");
         if !matches!(op, Op::Retry { .. } | Op::Gc { .. } | Op::Limit { .. }) {
             command.args(["--run-id", run_id]);
         }
-        command.env_clear().current_dir(self.repository);
+        command.env_clear().envs(variable(self.at)).current_dir(self.repository);
         // One pipe for both, so that a process that says something wrong is heard.
         let errors = writer.try_clone().expect("clone a pipe");
         command.stdin(Stdio::null()).stdout(writer).stderr(errors);
@@ -63,8 +65,20 @@ impl Client for Muse<'_> {
         let killed = self.slot.take_back();
         // What was printed to the end was acknowledged, whatever became of the process then.
         let whole = read.is_ok() && printed.ends_with('\n');
-        (whole || !killed).then(|| understood(op, &printed))
+        // The server went away in the middle: what was asked may have been done.
+        let is_open = self.at.engine.is_some() && tells_of_the_medium(&printed);
+        ((whole || !killed) && !is_open).then(|| understood(op, &printed))
     }
+}
+
+/// What tells `muse` that the queue is on an engine.
+pub(super) fn variable(at: &At) -> Option<(&'static str, &str)> {
+    at.engine.as_deref().map(|engine| ("MUSE_COORD_STORE", engine))
+}
+
+fn tells_of_the_medium(printed: &str) -> bool {
+    let status = serde_json::from_str::<Printed>(printed).ok().and_then(|answer| answer.status);
+    status.is_some_and(|status| ["io_error", "unknown"].contains(&status.as_str()))
 }
 
 /// The command line for an operation.

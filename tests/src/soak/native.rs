@@ -2,17 +2,22 @@
 
 use std::error::Error;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use coord_core::answer::ClaimRecord;
 use coord_core::name::ErrorMessage;
 use coord_core::queue::{
-    Cancelling, Claim, ClaimRequest, Claimed, Enqueued, Finding, Gc, NewTask, Plan, Renewing, Retrying, Thoroughness,
+    Cancelling, Claim, ClaimRequest, Claimed, Enqueued, Filter, Finding, Gc, Listing, NewTask, Plan, Renewing,
+    Retrying, Thoroughness,
 };
+use coord_core::store::{StoreError, StoreErrorKind};
+use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld, Refusal};
-use coord_core::{JsonObject, Queue, limits};
+use coord_core::{JsonObject, Queue, Store, Turn, limits};
+use coord_postgres::{Passwords, PostgresStore};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 
@@ -26,9 +31,8 @@ pub struct AgentOptions {
     /// Enqueues a task for each line on standard input, instead of claiming
     #[arg(long)]
     pub(super) orchestrator: bool,
-    /// The coordination directory
-    #[arg(long)]
-    pub(super) directory: PathBuf,
+    #[command(flatten)]
+    pub(super) at: At,
     /// What its run ids begin with
     #[arg(long)]
     pub(super) name: String,
@@ -37,8 +41,22 @@ pub struct AgentOptions {
     pub(super) seed: u64,
 }
 
+/// Where the queue is.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct At {
+    /// The coordination directory
+    #[arg(long)]
+    pub(super) directory: PathBuf,
+    /// The engine that the queue is on instead
+    #[arg(long)]
+    pub(super) engine: Option<String>,
+}
+
 /// The library's own queue.
-pub(super) struct Native(pub(super) Queue<DirStore>);
+pub(super) enum Native {
+    Directory(Box<Queue<DirStore>>),
+    Engine(Box<Queue<PostgresStore>>),
+}
 
 /// Is an agent until it is killed, or an orchestrator until nothing more is wanted.
 pub fn agent(options: &AgentOptions) {
@@ -61,66 +79,42 @@ fn one_of(options: &AgentOptions, name: &str, salt: u64) -> Agent<Native, impl F
     let mut log = Log::open();
     let write = move |note: Note| log.note(&note);
     let run_id = format!("{}{name}", options.name);
-    Agent::new(run_id, options.seed ^ salt, Native::open(&options.directory), write)
+    Agent::new(run_id, options.seed ^ salt, Native::open(&options.at), write)
 }
 
 impl Native {
-    /// A queue of its own in that directory.
-    pub(super) fn open(directory: &Path) -> Native {
-        let handle = Handle::open(directory).expect("the coordination directory is there");
-        Native(Queue::open(DirStore::new(handle, Sync::On)).expect("it is a queue"))
+    /// A queue of its own in that place.
+    pub(super) fn open(at: &At) -> Native {
+        match &at.engine {
+            None => {
+                let handle = Handle::open(&at.directory).expect("the coordination directory is there");
+                Native::Directory(Box::new(Queue::open(DirStore::new(handle, Sync::On)).expect("it is a queue")))
+            }
+            Some(engine) => Native::Engine(Box::new(Queue::open(reached(engine)).expect("it is a queue"))),
+        }
     }
 
-    fn ask(&self, run_id: &str, op: &Op) -> Result<Answer, Box<dyn Error>> {
-        let Native(queue) = self;
-        let turn = &host::turn().ok_or("the system gives no random numbers")?;
-        match op {
-            Op::Enqueue { label, queue: name, priority, key } => {
-                let new = new_task(label, name, *priority, key.as_deref())?;
-                let Enqueued { task, deduplicated } = queue.enqueue(new, turn)?;
-                let task = task.id.to_string();
-                Ok(if deduplicated { Answer::Deduplicated { task } } else { Answer::Enqueued { task } })
-            }
-            Op::Retry { task } => {
-                queue.retry(task.parse()?, Retrying { is_now: true, ..Retrying::default() }, turn)?;
-                Ok(Answer::PutBack)
-            }
-            Op::Gc { older_than_seconds } => {
-                let gc = Gc { older_than_seconds: *older_than_seconds, keep_last: 0, dry_run: false };
-                queue.gc(gc, turn)?;
-                Ok(Answer::Done)
-            }
-            Op::Limit { queue: name, max } => {
-                queue.limit_in_flight(&name.parse()?, *max, turn)?;
-                Ok(Answer::Done)
-            }
-            Op::Claim { queue: name, lease_seconds, .. } => {
-                let queues = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-                let request = ClaimRequest { queues, ..ClaimRequest::any(run_id.parse()?, *lease_seconds) };
-                claimed(queue.claim(&request, Thoroughness::Full, turn)?)
-            }
-            Op::Heartbeat { task, nonce } => {
-                let kept = queue.heartbeat(task.parse()?, claimant(run_id, nonce)?, Renewing::default(), turn)?;
-                Ok(Answer::Kept(lease(&kept)))
-            }
-            Op::Settle { task, verdict, report, nonce } => {
-                let (id, claimant) = (task.parse()?, claimant(run_id, nonce)?);
-                let ended = match verdict {
-                    Verdict::Complete => queue.complete(id, claimant, Some(JsonObject::parse(report)?), turn),
-                    Verdict::Fail => queue.fail(id, claimant, report.parse::<ErrorMessage>()?.into(), turn),
-                };
-                Ok(Answer::Ended { generation: ended?.generation })
-            }
-            Op::Release { task, nonce } => {
-                let released = queue.release(task.parse()?, claimant(run_id, nonce)?, 0, turn)?;
-                Ok(Answer::Released { generation: released.generation })
-            }
-            Op::Cancel { task, force } => {
-                let if_held = if *force { IfHeld::Force } else { IfHeld::Refuse };
-                let ended = queue.cancel(task.parse()?, Cancelling::new(run_id.parse()?, if_held), turn)?;
-                Ok(Answer::Ended { generation: ended.generation })
-            }
+    /// All tasks, up to so many.
+    pub(super) fn tasks(&self, limit: usize) -> Listing {
+        let (filter, now) = (Filter { limit, ..Filter::default() }, host::now());
+        let listing = match self {
+            Native::Directory(queue) => queue.tasks(&filter, now),
+            Native::Engine(queue) => queue.tasks(&filter, now),
+        };
+        listing.expect("the queue can be listed")
+    }
+}
+
+/// The server may be on its way up again.
+fn reached(engine: &str) -> PostgresStore {
+    let address = engine.parse().expect("the swarm names an address");
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match PostgresStore::open(&address, Passwords::default()) {
+            Ok(store) => return store,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
         }
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -131,7 +125,73 @@ impl Client for Native {
     }
 
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
-        Some(self.ask(run_id, op).unwrap_or_else(|error| refused(error.as_ref())))
+        let answer = match self {
+            Native::Directory(queue) => ask(queue, run_id, op, &host::now),
+            Native::Engine(queue) => ask(queue, run_id, op, &|| queue.store().now()),
+        };
+        match answer {
+            // The server is gone: what was asked may have been done.
+            Err(error) if is_of_engine(error.as_ref()) => None,
+            answer => Some(answer.unwrap_or_else(|error| refused(error.as_ref()))),
+        }
+    }
+}
+
+fn is_of_engine(error: &(dyn Error + 'static)) -> bool {
+    let known = error.downcast_ref::<coord_core::Error>();
+    let of_store =
+        |error: &StoreError| matches!(error.kind, StoreErrorKind::EngineRefused | StoreErrorKind::EngineLost);
+    matches!(known, Some(coord_core::Error::Store(error) | coord_core::Error::Unknown(error)) if of_store(error))
+}
+
+fn ask<S: Store>(queue: &Queue<S>, run_id: &str, op: &Op, clock: &dyn Clock) -> Result<Answer, Box<dyn Error>> {
+    let turn = &Turn::new(clock, host::nonce().ok_or("the system gives no random numbers")?);
+    match op {
+        Op::Enqueue { label, queue: name, priority, key } => {
+            let new = new_task(label, name, *priority, key.as_deref())?;
+            let Enqueued { task, deduplicated } = queue.enqueue(new, turn)?;
+            let task = task.id.to_string();
+            Ok(if deduplicated { Answer::Deduplicated { task } } else { Answer::Enqueued { task } })
+        }
+        Op::Retry { task } => {
+            queue.retry(task.parse()?, Retrying { is_now: true, ..Retrying::default() }, turn)?;
+            Ok(Answer::PutBack)
+        }
+        Op::Gc { older_than_seconds } => {
+            let gc = Gc { older_than_seconds: *older_than_seconds, keep_last: 0, dry_run: false };
+            queue.gc(gc, turn)?;
+            Ok(Answer::Done)
+        }
+        Op::Limit { queue: name, max } => {
+            queue.limit_in_flight(&name.parse()?, *max, turn)?;
+            Ok(Answer::Done)
+        }
+        Op::Claim { queue: name, lease_seconds, .. } => {
+            let queues = name.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+            let request = ClaimRequest { queues, ..ClaimRequest::any(run_id.parse()?, *lease_seconds) };
+            claimed(queue.claim(&request, Thoroughness::Full, turn)?)
+        }
+        Op::Heartbeat { task, nonce } => {
+            let kept = queue.heartbeat(task.parse()?, claimant(run_id, nonce)?, Renewing::default(), turn)?;
+            Ok(Answer::Kept(lease(&kept)))
+        }
+        Op::Settle { task, verdict, report, nonce } => {
+            let (id, claimant) = (task.parse()?, claimant(run_id, nonce)?);
+            let ended = match verdict {
+                Verdict::Complete => queue.complete(id, claimant, Some(JsonObject::parse(report)?), turn),
+                Verdict::Fail => queue.fail(id, claimant, report.parse::<ErrorMessage>()?.into(), turn),
+            };
+            Ok(Answer::Ended { generation: ended?.generation })
+        }
+        Op::Release { task, nonce } => {
+            let released = queue.release(task.parse()?, claimant(run_id, nonce)?, 0, turn)?;
+            Ok(Answer::Released { generation: released.generation })
+        }
+        Op::Cancel { task, force } => {
+            let if_held = if *force { IfHeld::Force } else { IfHeld::Refuse };
+            let ended = queue.cancel(task.parse()?, Cancelling::new(run_id.parse()?, if_held), turn)?;
+            Ok(Answer::Ended { generation: ended.generation })
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::check::{Findings, Violation};
 use super::history::{History, Listing, Op, Task};
 use super::kind::Face;
+use super::outage::Outages;
 use super::place::Place;
 use super::swarm::Chaos;
 
@@ -107,6 +108,19 @@ impl fmt::Display for Report {
         writeln!(f, "stops        {} for longer than any lease", c.stops)?;
         if c.planted > 0 {
             writeln!(f, "in the way   {} things were put there", c.planted)?;
+        }
+        if let Some(Outages { restarts, promotions, cuts }) = c.outages {
+            writeln!(
+                f,
+                "server       {restarts} times stopped and started again, {promotions} times replaced by a standby; {cuts} \
+                 connections cut"
+            )?;
+        }
+        if let Some(cut) = c.links_cut {
+            writeln!(
+                f,
+                "hosts        3, of which 2 with clocks that are an hour off; {cut} times cut off for 2 s or 5 s"
+            )?;
         }
         writeln!(f, "unknown      {} commands without an answer", n.unknown)?;
         writeln!(f, "enqueued     {}, and {} recovered of those without an answer", n.enqueued, n.recovered)?;

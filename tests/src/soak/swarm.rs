@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -19,9 +19,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Options;
 use super::agent::{Agent, Client};
 use super::history::{Answer, History, Note, Said};
+use super::hosts::{Host, Hosts};
 use super::javascript::{Programs, Runtime};
 use super::kind::{Face, Kind, Role, kinds};
 use super::muse::{self, Muse};
+use super::native::At;
+use super::outage::Outages;
 use super::vandal::vandalise;
 
 /// About so many tasks are kept waiting or held, half of them by the dead.
@@ -29,6 +32,9 @@ const BACKLOG: usize = 120;
 
 /// A stopped agent sleeps for longer than the longest lease, which is 3 s.
 const STOPPED_MILLIS: std::ops::Range<u64> = 3_200..4_500;
+
+/// So many times as long again they work on a slow machine, until each kind of workers has completed something.
+const LONGER: u32 = 5;
 
 /// One stop comes on so many kills.
 const KILLS_PER_STOP: u32 = 25;
@@ -39,8 +45,8 @@ pub(super) struct Swarm {
     pub(super) muse: PathBuf,
     /// Where `muse` runs.
     pub(super) repository: PathBuf,
-    /// Its coordination directory.
-    pub(super) directory: PathBuf,
+    /// Its coordination directory, or the engine that the queue is on instead.
+    pub(super) at: At,
     /// `None` if no agent is one.
     javascript: Option<Programs>,
     /// True if somebody puts things in the way.
@@ -68,11 +74,16 @@ pub(super) struct Chaos {
     pub(super) stops: u64,
     /// Things that were put in the way.
     pub(super) planted: u64,
+    /// What was done to the server, if the queue is on one.
+    pub(super) outages: Option<Outages>,
+    /// How often the link of a host was cut, if the agents are on hosts.
+    pub(super) links_cut: Option<u64>,
 }
 
 /// The place of one agent, or of the two in one native process.
 pub(super) struct Slot {
     kind: Kind,
+    host: Host,
     life: Mutex<Life>,
 }
 
@@ -88,15 +99,18 @@ struct Life {
 
 impl Swarm {
     /// The agents that are asked for, in that repository.
-    pub(super) fn new(options: &Options, repository: PathBuf) -> Swarm {
+    pub(super) fn new(options: &Options, repository: PathBuf, engine: Option<String>, hosts: Option<&Hosts>) -> Swarm {
         let javascript = (options.javascript > 0).then(Programs::named);
-        let slots = kinds(options).into_iter().map(|kind| Slot { kind, life: Mutex::default() }).collect();
-        let (muse, directory) = (muse::program(), repository.join(".muse/coordination"));
+        let host = |number| hosts.map_or_else(Host::default, |hosts| hosts.of(number));
+        let slot = |(number, kind)| Slot { kind, host: host(number), life: Mutex::default() };
+        let slots = kinds(options).into_iter().enumerate().map(slot).collect();
+        let (muse, at) = (muse::program(), At { directory: repository.join(".muse/coordination"), engine });
         let (vandal, history) = (options.vandal, Mutex::default());
-        Swarm { muse, repository, directory, javascript, vandal, history, slots }
+        Swarm { muse, repository, at, javascript, vandal, history, slots }
     }
 
-    /// Lets them work for that long, and kills one every `kill_every`.
+    /// Lets them work for that long, and until each kind of workers has completed something, and kills one every
+    /// `kill_every`.
     pub(super) fn run(&self, time: Duration, kill_every: Duration, rng: &mut SmallRng) -> Chaos {
         let end = Instant::now() + time;
         thread::scope(|scope| {
@@ -105,7 +119,7 @@ impl Swarm {
                 scope.spawn(move || self.fill(slot, number, seeds));
             }
             let mut seeds = SmallRng::seed_from_u64(rng.next_u64());
-            let vandal = self.vandal.then(|| scope.spawn(move || vandalise(&self.directory, end, &mut seeds)));
+            let vandal = self.vandal.then(|| scope.spawn(move || vandalise(&self.at.directory, end, &mut seeds)));
             let mut chaos = self.torment(end, kill_every, rng);
             self.slots.iter().for_each(Slot::close);
             chaos.planted = vandal.map_or(0, |vandal| vandal.join().expect("the vandal ends"));
@@ -136,8 +150,9 @@ impl Swarm {
     fn torment(&self, end: Instant, kill_every: Duration, rng: &mut SmallRng) -> Chaos {
         let mut chaos = Chaos::default();
         let mut next = Instant::now() + kill_every;
+        let at_most = end + LONGER * end.saturating_duration_since(Instant::now());
         // Where the machine was too slow for one, the next comes the sooner.
-        while next < end {
+        while next < end || next < at_most && self.completed().iter().any(|(_, count)| *count == 0) {
             thread::sleep(next.saturating_duration_since(Instant::now()));
             next += kill_every;
             self.slots.iter().for_each(Slot::resume_if_due);
@@ -168,7 +183,12 @@ impl Swarm {
             let (name, seed) = (format!("{}-{number}-{life}{tail}", slot.kind.name()), seeds.next_u64());
             match slot.kind.face {
                 Face::Muse => {
-                    self.live(slot, name, seed, Muse { muse: &self.muse, repository: &self.repository, slot });
+                    self.live(
+                        slot,
+                        name,
+                        seed,
+                        Muse { muse: &self.muse, at: &self.at, repository: &self.repository, slot },
+                    );
                 }
                 Face::Native => self.host(slot, &name, seed),
                 Face::JavaScript(runtime) => {
@@ -198,9 +218,10 @@ impl Swarm {
     fn host(&self, slot: &Slot, name: &str, seed: u64) {
         let (log, stdout) = io::pipe().expect("make a pipe");
         let (stdin, orders) = io::pipe().expect("make a pipe");
-        let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+        let mut command = slot.command(&std::env::current_exe().expect("this program has a path"));
         command.args(["agent", "--name", name, "--seed", &seed.to_string()]);
-        command.arg("--directory").arg(&self.directory).stdout(stdout).stdin(stdin);
+        command.arg("--directory").arg(&self.at.directory).stdout(stdout).stdin(stdin);
+        command.args(self.at.engine.iter().flat_map(|engine| ["--engine", engine.as_str()]));
         let is_orchestrator = slot.kind.role == Role::Orchestrator;
         if is_orchestrator {
             command.arg("--orchestrator");
@@ -244,6 +265,11 @@ impl Swarm {
 }
 
 impl Slot {
+    /// A program where the agent lives.
+    pub(super) fn command(&self, program: &Path) -> Command {
+        self.host.command(program)
+    }
+
     /// Lends it a child to be killed or stopped; `None` if the agent is dead already.
     pub(super) fn lend(&self, command: &mut Command) -> Option<()> {
         let mut life = self.life();
@@ -251,6 +277,7 @@ impl Slot {
             return None;
         }
         // A group of its own: an interrupt from the keyboard goes to the soak, not to each agent.
+        command.envs(self.host.variables());
         life.child = Some(command.process_group(0).spawn().expect("the process starts"));
         Some(())
     }

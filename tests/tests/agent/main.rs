@@ -1,4 +1,4 @@
-//! `muse-agent`: agents that work, fail, run wild and attack, as real processes beside a real `muse` in one directory.
+//! `muse-agent`: agents that work, fail, run wild and attack, as real processes beside a real `muse` on one queue.
 //!
 //! The agent is `tests/guests/agent`, which does what each task's payload says. So an attack is a task.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]

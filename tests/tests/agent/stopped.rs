@@ -128,17 +128,11 @@ fn a_call_that_claims_many_is_cut_off_and_all_that_it_claimed_is_given_back() {
     assert!((100..1_500).contains(&claimed), "{claimed} of 1501 were claimed");
 }
 
-/// As many entries are in the places of those that are claimed.
-fn await_claims(repo: &Repo, number: usize) {
+/// Waits until as many tasks are claimed.
+fn await_claims(repo: &Repo, number: u64) {
     let began = Instant::now();
-    let names = |path| fs::read_dir(path).map_or(0, Iterator::count);
-    loop {
-        let parts = fs::read_dir(repo.coordination("claimed")).into_iter().flatten();
-        if parts.map(|part| names(part.unwrap().path())).sum::<usize>() >= number {
-            return;
-        }
+    while repo.coord("tasks --limit 1 --json").succeeded().json()["claimed"].as_u64() < Some(number) {
         assert!(began.elapsed() < Duration::from_secs(60), "never as many as {number}");
-        thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -330,7 +330,7 @@ fn a_coordination_directory_that_is_a_file_is_an_io_error_for_every_command() {
     fs::write(repo.path(".muse/coordination"), "mine").unwrap();
     assert_snapshot!(repo.coord("tasks"), @r#"
     $ muse coord tasks
-    2> ❌ cannot open the coordination directory "<repo>/.muse/coordination": Not a directory; move what is in the way to another place
+    2> ❌ cannot trust the file "<repo>/.muse/coordination", which may lead to an engine: it came with a copy of the repository, or `init --store` has not made it: look where it leads; to use the queue there: `muse coord init --store URL` in "<repo>" with that URL, or name the repository for one command by MUSE_REPO_ROOT
     exit 1
     "#);
     for line in every_command(NO_TASK) {

@@ -153,7 +153,7 @@ fn a_coordination_directory_that_is_none_is_named_with_a_way_out() {
     type Make = fn(&Path);
     let kinds: [(&str, &str, Make); 3] = [
         ("❌ cannot trust \"", "it is a link to \"nowhere\"", |path| symlink("nowhere", path).unwrap()),
-        ("❌ cannot open the coordination directory \"", "ot a directory", |path| fs::write(path, "mine").unwrap()),
+        ("❌ cannot trust the file \"", "which may lead to an engine", |path| fs::write(path, "mine").unwrap()),
         ("❌ cannot trust \"", "it is a link to \"coordination\"", |path| symlink("coordination", path).unwrap()),
     ];
     for (what, why, make) in kinds {
@@ -162,7 +162,10 @@ fn a_coordination_directory_that_is_none_is_named_with_a_way_out() {
         for line in ["init", "enqueue t", "claim --run-id a", "tasks"] {
             let text = repo.coord(line).ended_with(1);
             assert!(text.stderr.starts_with(what) && text.stderr.contains(why), "{text}");
-            let ways_out = ["; move what is in the way", "; if you trust it, name it: MUSE_REPO_ROOT="];
+            let ways_out = [
+                "to use the queue there: `muse coord init --store URL`",
+                "; if you trust it, name it: MUSE_REPO_ROOT=",
+            ];
             assert!(ways_out.iter().any(|way| text.stderr.contains(way)), "{text}");
             assert!(!text.stderr.contains("os error"), "{text}");
             let json = repo.coord(&format!("{line} --json")).ended_with(1);

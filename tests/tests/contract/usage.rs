@@ -275,6 +275,7 @@ fn wrong_usage_is_exit_code_2_in_text_and_in_json() {
     2> 
     2> Environment:
     2>   MUSE_REPO_ROOT   the repository; by default the nearest directory upward that holds .muse/
+    2>   MUSE_COORD_STORE the engine that the queue is on; by default the repository says where it is
     2>   MUSE_RUN_ID      the default of --run-id, except for the filter of `tasks`
     2>   MUSE_COORD_SYNC  posix: do not rely on a journal; off: never sync to disk, for throw-away queues
     2>   NO_COLOR         no colours on a terminal

@@ -29,3 +29,25 @@ fn two_replies_may_be_lost() {
     let scenario = Scenario { invocations: 3, invocations_each: 2, mishaps: 2, ..on_an_engine() };
     explored_in("two agents and three invocations, with two replies that are lost", &scenario);
 }
+
+/// One agent keeps its queue open, and with it the watermarks of what it has seen. The other one releases a task that
+/// stands before what the first one takes.
+#[test]
+fn an_agent_that_goes_on_is_never_told_that_there_is_nothing_beside_a_task_that_is_free() {
+    let scenario = Scenario {
+        goes_on: true,
+        operations: vec![Kind::Claim, Kind::Release, Kind::Complete],
+        invocations: 5,
+        invocations_each: 3,
+        clocks: vec![1],
+        given: vec![(1, Kind::Claim)],
+        ..on_an_engine()
+    };
+    let seen = explored_in("an agent that goes on, and one that releases a task", &scenario).seen;
+    assert!(seen.contains(&"a task is claimed that was released"), "{seen:?}");
+    let scenario = Scenario { invocations: 3, ..scenario };
+    let by_two_clocks = Scenario { invocations: 4, clocks: vec![1, 5], ..scenario.clone() };
+    explored_in("an agent that goes on, and one that releases a task, by two clocks", &by_two_clocks);
+    let with_a_mishap = Scenario { mishaps: 1, ..scenario };
+    explored_in("an agent that goes on, and one that releases a task, with a mishap", &with_a_mishap);
+}

@@ -124,3 +124,18 @@ fn a_task_is_put_back_after_its_end() {
     };
     explored_both_ways("two agents and a task that is put back", &scenario, &["a task is claimed that has ended"]);
 }
+
+#[test]
+fn a_doctor_leaves_what_is_still_needed_when_progress_takes_the_place_of_progress() {
+    // The request stands between them, so each is needed.
+    let scenario = Scenario {
+        invocations: 2,
+        invocations_each: 1,
+        begun: vec![Kind::Progress, Kind::Repair],
+        operations: Vec::new(),
+        clocks: vec![1],
+        given: vec![(0, Kind::Claim), (0, Kind::Progress), (1, Kind::RequestCancel), (0, Kind::Progress)],
+        ..two_agents()
+    };
+    explored("a holder that tells how far it is and a doctor", &scenario);
+}

@@ -28,6 +28,7 @@ fn two_agents() -> Scenario {
         adds: TASK,
         limit: None,
         another: false,
+        goes_on: false,
         given: Vec::new(),
         orders_names: false,
         is_whole: false,

@@ -4,9 +4,10 @@ use crate::compare::Difference;
 
 /// A face or a group of faces, a field or a call, and why.
 ///
-/// `js` is both runtimes, `wit` the component and the composed agent. A `*` in front of a field stands for any call,
-/// one behind it for all fields that it has. An entry excuses that one side does not have the field, and no other
-/// value. Only a `message`, which is for people, may say the same "in other words".
+/// `js` is both runtimes, `wit` the component and the composed agent, `muse` also the command line on an engine. A `*`
+/// in front of a field stands for any call, one behind it for all fields that it has. An entry excuses that one side
+/// does not have the field, and no other value. Only a `message`, which is for people, may say the same "in other
+/// words".
 pub type LeftOut = (&'static str, &'static str, &'static str);
 
 /// Every entry is needed: one that excuses nothing fails the test.
@@ -62,6 +63,7 @@ pub fn is_of(entry: &LeftOut, face: &str) -> bool {
     let group = match face {
         "node" | "deno" => "js",
         "component" | "composed" => "wit",
+        "engine" => "muse",
         other => other,
     };
     entry.0 == face || entry.0 == group

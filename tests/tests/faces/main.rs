@@ -22,6 +22,7 @@ mod wit;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use coord_tests::postgres::Server;
 use coord_tests::{Repo, report};
 use muse_cli::host;
 use serde_json::Value;
@@ -53,6 +54,13 @@ fn the_core_answers_the_same_calls_alike_twice() {
 #[test]
 fn the_command_line_answers_as_the_core() {
     assert_answers_alike("muse");
+}
+
+#[test]
+fn the_command_line_on_postgres_answers_as_the_core() {
+    if let Some(server) = Server::start() {
+        assert_answers_alike_on("engine", Some(&server));
+    }
 }
 
 #[test]
@@ -103,9 +111,13 @@ fn an_entry_that_excuses_nothing_is_told() {
 }
 
 fn assert_answers_alike(face: &'static str) {
+    assert_answers_alike_on(face, None);
+}
+
+fn assert_answers_alike_on(face: &'static str, server: Option<&Server>) {
     let (mut all, mut needed, mut calls) = (Vec::new(), BTreeSet::new(), 0);
     for scenario in scenarios::all() {
-        let (native, there) = (answers("native", &scenario), answers(face, &scenario));
+        let (native, there) = (answers("native", None, &scenario), answers(face, server, &scenario));
         calls += there.iter().flatten().count();
         all.extend(found(face, &scenario, &native, &there, LEFT_OUT, &mut needed));
     }
@@ -147,21 +159,27 @@ fn not_needed(face: &str, table: &[LeftOut], needed: &BTreeSet<usize>) -> Vec<St
     entries.map(|(_, (_, what, _))| format!("{face}: {what} is left out for nothing: take the entry away")).collect()
 }
 
-/// Makes the calls of a scenario in a directory of their own.
-fn answers(face: &str, scenario: &Scenario) -> Answers {
-    let repo = Repo::new();
+/// Makes the calls of a scenario in a queue of their own.
+fn answers(face: &str, server: Option<&Server>, scenario: &Scenario) -> Answers {
+    let engine = server.map(|server| (server, server.schema()));
+    let repo = match &engine {
+        Some((server, schema)) => Repo::new().on(server.made(schema)),
+        None => Repo::new(),
+    };
     let directory = repo.path(".muse/coordination");
     std::fs::create_dir_all(&directory).unwrap();
+    let core = |call: &Call, ahead: i64| match &engine {
+        Some((server, schema)) => Native::on(server.store(schema), ahead).call(call),
+        None => Native::open(&directory, ahead).call(call),
+    };
     let mut at_work = Face::begin(face, &repo);
     let began = host::now().micros();
     let (mut known, mut answers) = (Known::default(), Vec::new());
     for (place, Step { by, call }) in scenario.steps.iter().enumerate() {
         let call = known.resolved(call);
         let (outcome, is_compared) = match by {
-            By::Core { ahead } => (Native::open(&directory, *ahead).call(&call), false),
-            By::Face if left_out::of_call(LEFT_OUT, face, &call.verb.name()).is_some() => {
-                (Native::open(&directory, 0).call(&call), false)
-            }
+            By::Core { ahead } => (core(&call, *ahead), false),
+            By::Face if left_out::of_call(LEFT_OUT, face, &call.verb.name()).is_some() => (core(&call, 0), false),
             By::Face => (at_work.call(&repo, &call), true),
         };
         if let (By::Core { .. }, Err(refused)) = (by, &outcome) {
@@ -193,7 +211,7 @@ impl Face {
         let directory = repo.path(".muse/coordination");
         match face {
             "native" => Face::Native(directory),
-            "muse" => Face::Muse,
+            "muse" | "engine" => Face::Muse,
             "component" => Face::Component(Box::new(Library::open(&directory))),
             "node" => Face::Js(Process::node(repo)),
             "deno" => Face::Js(Process::deno(repo)),

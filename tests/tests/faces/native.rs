@@ -10,7 +10,7 @@ use coord_core::queue::{
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, Field, FilterDraft};
 use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld, Refusal};
-use coord_core::{Error, Queue, TaskId, Timestamp, Turn};
+use coord_core::{Error, Queue, Store, TaskId, Timestamp, Turn};
 use coord_store::{DirStore, Handle, Sync};
 use muse_cli::host;
 use serde::Serialize;
@@ -19,8 +19,8 @@ use serde_json::{Map, Value, json};
 use crate::call::{Call, Outcome, Refused, Verb};
 
 /// The library's own queue, and how far its clock is ahead.
-pub struct Native {
-    queue: Queue<DirStore>,
+pub struct Native<S> {
+    queue: Queue<S>,
     ahead: i64,
 }
 
@@ -38,11 +38,18 @@ impl From<Error> for Refused {
     }
 }
 
-impl Native {
+impl Native<DirStore> {
     /// In a coordination directory, by a clock that is `ahead` seconds ahead.
-    pub fn open(directory: &Path, ahead: i64) -> Native {
+    pub fn open(directory: &Path, ahead: i64) -> Native<DirStore> {
         let handle = Handle::open(directory).unwrap();
-        Native { queue: Queue::open(DirStore::new(handle, Sync::On)).unwrap(), ahead }
+        Native::on(DirStore::new(handle, Sync::On), ahead)
+    }
+}
+
+impl<S: Store> Native<S> {
+    /// In any store.
+    pub fn on(store: S, ahead: i64) -> Native<S> {
+        Native { queue: Queue::open(store).unwrap(), ahead }
     }
 
     /// Makes a call.
@@ -186,7 +193,7 @@ impl Native {
     }
 }
 
-impl Clock for Native {
+impl<S: Store> Clock for Native<S> {
     fn now(&self) -> Timestamp {
         Native::now(self)
     }

@@ -200,3 +200,14 @@ fn without_a_failure_each_operation_succeeds() {
         assert!(!matches!(answer, Answer::Refused(_) | Answer::Failed | Answer::Unknown), "{}: {answer:?}", case.name);
     }
 }
+
+#[test]
+fn a_store_of_answered_calls_conforms() {
+    for is_whole in [false, true] {
+        let store = || {
+            let tree = RefCell::new(if is_whole { Tree::whole() } else { Tree::default() });
+            Answered::by(move |call: Call| call.apply(&mut tree.borrow_mut())).whole(is_whole)
+        };
+        assert_eq!(coord_core::store::conformance::findings(store), Vec::<String>::new());
+    }
+}

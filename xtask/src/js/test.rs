@@ -17,6 +17,7 @@ use xshell::cmd;
 const FURTHER_NODES: [&str; 2] = ["node22", "node24"];
 
 /// What can be run, by absolute paths.
+#[derive(Clone)]
 pub(crate) struct JavaScript {
     /// The Nodes, each with a name: the one on the PATH first.
     nodes: Vec<(&'static str, PathBuf)>,
@@ -28,8 +29,17 @@ pub(crate) struct JavaScript {
     tarball: PathBuf,
 }
 
-/// Builds the package and gets everything ready.
+/// Builds the package and gets everything ready. What is ready is not made again: `ci` checks it, and tests it later,
+/// and each of the two forms in which the binding is compiled takes the place of the other.
 pub(crate) fn ready(workspace: &Workspace) -> Result<JavaScript> {
+    if let Some(ready) = &*workspace.javascript.borrow() {
+        return Ok(ready.clone());
+    }
+    let ready = make_ready(workspace)?;
+    Ok(workspace.javascript.borrow_mut().insert(ready).clone())
+}
+
+fn make_ready(workspace: &Workspace) -> Result<JavaScript> {
     let js = workspace.root.join("js");
     let tarball = pack(workspace)?;
     bind(workspace, &["conformance"], &js.join("generated/conformance"))?;

@@ -106,7 +106,10 @@ impl From<StoreErrorKind> for types::IoErrorKind {
             StoreErrorKind::Denied => types::IoErrorKind::Denied,
             StoreErrorKind::Full => types::IoErrorKind::Full,
             StoreErrorKind::WrongType => types::IoErrorKind::WrongType,
-            StoreErrorKind::TooManyOpen | StoreErrorKind::Other => types::IoErrorKind::Other,
+            StoreErrorKind::TooManyOpen
+            | StoreErrorKind::EngineRefused
+            | StoreErrorKind::EngineLost
+            | StoreErrorKind::Other => types::IoErrorKind::Other,
         }
     }
 }

@@ -9,13 +9,13 @@ use coord_core::name::QueueName;
 use coord_core::queue::{self, ClaimRequest, Closed};
 use coord_core::transition::Claimant;
 use coord_core::{Queue, TaskId};
-use coord_store::DirStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answer::late_result::late_results_text;
 use crate::answer::task::tags_text;
 use crate::command::context::turn;
+use crate::medium::QueueStore;
 use crate::output::{Answer, Page, start_of};
 
 #[derive(Serialize, JsonSchema)]
@@ -109,7 +109,7 @@ pub struct NothingToClaim {
 
 /// The lease of a claim, to give the task back.
 pub struct HeldLease {
-    pub queue: Rc<Queue<DirStore>>,
+    pub queue: Rc<Queue<QueueStore>>,
     pub id: TaskId,
     pub claimant: Claimant,
 }

@@ -7,14 +7,14 @@ use alloc::vec::Vec;
 
 use super::{Attempt, Candidate, Take, Thoroughness, WhyNot};
 use crate::error::Error;
-use crate::layout::{self, StateDir};
+use crate::layout::{self, StateDir, TimedDir};
 use crate::limits;
 use crate::queue::Queue;
 use crate::queue::claim_request::ClaimRequest;
 use crate::store::Store;
 use crate::store::fused::{First, Fused, Look, Move, Step, Stepped};
 use crate::time::Timestamp;
-use crate::tree::{AtWork, Located, Search, Watch, due, head_of};
+use crate::tree::{AtWork, Located, Search, Watch, due};
 
 impl<S: Store> Queue<S> {
     /// Asks in one trip for what a claim is going to need, unless an earlier claim has left names over. False if it
@@ -29,8 +29,9 @@ impl<S: Store> Queue<S> {
         if self.tree.fused().is_none() || self.tree.has_leftovers(&search, now) {
             return Ok((self.tree.at_work(), self.tree.fused().is_none()));
         }
-        self.tree.look_anew();
-        let mut looks = Vec::from([Look::Names(layout::queue_settings()), Look::Head(head_of(&request.queues))]);
+        self.tree.forget_head();
+        let head = self.tree.head_of(&request.queues, now);
+        let mut looks = Vec::from([Look::Names(layout::queue_settings()), Look::Head(head)]);
         if !self.tree.sweeps_later(now) {
             looks.push(Look::Names(layout::sweep()));
         }
@@ -50,10 +51,26 @@ impl<S: Store> Queue<S> {
     ) -> Result<(), Error> {
         if let Some(watch) = watch {
             watch.begin(attempt.now.get());
+            let dirs = match search.queues {
+                [] => Vec::from([TimedDir::ready()]),
+                queues => queues.iter().map(|queue| TimedDir::queue(queue).dir).collect(),
+            };
+            for dir in &dirs {
+                watch.note(dir, self.tree.store().stamp(dir)?);
+            }
         }
-        let mut head = self.tree.head_left_over(search, attempt.now.get())?;
+        let now = attempt.now.get();
+        let mut head = match attempt.lost_races {
+            0 => self.tree.head_left_over(search, now)?,
+            _ => self.tree.head_in_a_crowd(search, now)?,
+        };
+        let is_left_over = !head.is_unread();
         loop {
             let seen = self.tree.next_at_head(fused, &mut head, search.except, limits::CANDIDATES)?;
+            if seen.is_empty() && head.has_passed_over() {
+                head = self.tree.head_left_over(search, attempt.now.get())?;
+                continue;
+            }
             if seen.is_empty() {
                 return Ok(());
             }
@@ -75,6 +92,10 @@ impl<S: Store> Queue<S> {
             }
             let Some(by) = self.shift_first(fused, &candidates)? else {
                 attempt.lost_races += candidates.len();
+                if is_left_over && !candidates.is_empty() {
+                    // The others that were left over are likely to be gone, too.
+                    return Ok(());
+                }
                 head.put_back(later);
                 continue;
             };

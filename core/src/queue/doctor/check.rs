@@ -17,6 +17,9 @@ use crate::tree::{Fence, Located, Quarantine, Repair, Repairer, Report};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+/// The reports that an entry leads to, newest first; the last is `None` if it is lost.
+type History = Vec<(Nonce, Option<Report>)>;
+
 impl<'a, S: Store> Examination<'a, S> {
     pub(super) fn check_task(&mut self, id: TaskId, files: &TaskFiles, quarantine: &Quarantine) -> Result<(), Error> {
         let mut present = self.queue.present(id, &files.sightings)?;
@@ -94,7 +97,7 @@ impl<'a, S: Store> Examination<'a, S> {
             self.found(Some(task.id), misplaced, Problem::WrongPlace { home }, became);
         }
         self.check_record(&located)?;
-        let history = self.check_reports(&located)?;
+        let Some(history) = self.check_reports(&located)? else { return Ok(()) };
         self.check_run(&located.entry)?;
         if self.check_agreement(&mut located, &task, &history)? == Repair::Quarantined {
             return Ok(());
@@ -154,8 +157,9 @@ impl<'a, S: Store> Examination<'a, S> {
         Ok(())
     }
 
-    /// Looks at the reports that the entry leads to, and tells them.
-    fn check_reports(&mut self, located: &Located) -> Result<Vec<(Nonce, Option<Report>)>, Error> {
+    /// Looks at the reports that the entry leads to, and tells them. `None`: the task has moved on meanwhile, and what
+    /// its next name leads to is not known.
+    fn check_reports(&mut self, located: &Located) -> Result<Option<History>, Error> {
         let (id, file) = (located.entry.id, layout::record(located.entry.id));
         let told = self.queue.tree.told_of(id)?;
         if told.noise > 0 {
@@ -164,11 +168,12 @@ impl<'a, S: Store> Examination<'a, S> {
         let history = self.queue.tree.history_in(&located.entry, &told)?;
         if let Some((_, None)) = history.last() {
             // One of progress is removed once another has taken its place: then the entry has another name, too.
-            if self.queue.tree.store().exists(&located.path())? {
-                self.found(Some(id), file, Problem::ReportLost, Repair::Left);
+            if !self.queue.tree.store().exists(&located.path())? {
+                return Ok(None);
             }
+            self.found(Some(id), file, Problem::ReportLost, Repair::Left);
         }
-        Ok(history)
+        Ok(Some(history))
     }
 
     /// Checks that the task's files agree. A contradiction means that somebody put the files there, or altered them. An

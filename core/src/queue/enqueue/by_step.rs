@@ -22,9 +22,9 @@ impl<S: Store> Queue<S> {
                 return Ok(linked);
             }
             let steps: Vec<Step> = left.iter().map(|draft| draft.step()).collect();
-            // Of several some may be made.
-            let is_one = linked.is_empty() && steps.len() == 1;
-            let of_the_change = if is_one { Error::of_the_change } else { Error::after_the_change };
+            // Of several some may be made, which the medium tells.
+            let is_first = linked.is_empty();
+            let of_the_change = if is_first { Error::of_the_change } else { Error::after_the_change };
             let outcomes = self.tree.steps(fused, &steps).map_err(of_the_change)?;
             let mut taken = Vec::new();
             for (draft, stepped) in left.into_iter().zip(outcomes) {

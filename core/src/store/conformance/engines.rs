@@ -10,7 +10,7 @@ use crate::layout::{self, StateDir, place_of};
 use crate::limits;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::path::Path;
-use crate::store::fused::{Due, First, Fused, Head, Look, Move, Seen, Step, Stepped, TimedDirs};
+use crate::store::fused::{Due, First, Fused, Head, Look, Move, Seen, Step, Stepped, TimedDirs, Watermark};
 use crate::store::{Created, DirRemoved, Linked, Made, Moved, Removed, Store, by_calls};
 use crate::tags::TagSet;
 use crate::time::Timestamp;
@@ -123,7 +123,16 @@ pub(super) fn looks_answer_as_calls_do<S: Store>(store: &S) -> Result<(), Findin
     expect("deadline", store.create(&layout::deadline(first, at(3)), b"")?, Created::Now)?;
     let queues = ["even", "odd"].map(|queue| dir("ready").child(queue));
     let second = tasks.paths.first().and_then(place_of);
-    let head = |of, after, most| Look::Head(Head { of, after, most });
+    let head = |of, after, most| Look::Head(Head { of, after, watermarks: Vec::new(), most });
+    let from = |second, marked: &[(&str, i64)], of, after| {
+        let mark = |(queue, priority): &(&str, i64)| {
+            let queue: QueueName = queue.parse().unwrap_or_else(|_| QueueName::default_queue());
+            let priority = layout::ready_priority(&queue, *priority);
+            Watermark { first: layout::first_path_from(&priority, at(second)), priority }
+        };
+        Look::Head(Head { of, after, watermarks: marked.iter().map(mark).collect(), most: 5 })
+    };
+    let every = [("even", 0), ("even", 1), ("even", 2), ("odd", 0), ("odd", 1), ("odd", 2)];
     let due = |by, after, most| Look::Due(Due { by, after, most });
     let mut looks = Vec::from([
         Look::Names(dir("ready")),
@@ -134,7 +143,15 @@ pub(super) fn looks_answer_as_calls_do<S: Store>(store: &S) -> Result<(), Findin
         Look::Line(dir("nowhere").file("none")),
         Look::OfTask(TaskId::of_canonical(b"none")),
         head(TimedDirs::AllQueues, None, 5),
-        head(TimedDirs::AllQueues, second, 100),
+        head(TimedDirs::AllQueues, second.clone(), 100),
+        from(1, &every[1..2], TimedDirs::AllQueues, None),
+        from(1, &every, TimedDirs::AllQueues, None),
+        from(5, &every[1..5], TimedDirs::AllQueues, second.clone()),
+        from(9, &every, TimedDirs::AllQueues, None),
+        from(9, &every, TimedDirs::AllQueues, second.clone()),
+        from(5, &every[2..4], TimedDirs::These(queues.to_vec()), None),
+        from(5, &every[2..4], TimedDirs::These(queues[1..].to_vec()), second),
+        from(9, &every, TimedDirs::These(queues.to_vec()), None),
         head(TimedDirs::These(queues.to_vec()), None, 100),
         head(TimedDirs::These(queues[1..].to_vec()), None, 2),
         head(TimedDirs::These(Vec::from([dir("scheduled")])), None, 100),

@@ -43,15 +43,19 @@ impl Tree {
         match look {
             Look::Names(dir) => Seen::Names(self.list(dir)),
             Look::Line(path) => Seen::Line(self.line(path)),
-            Look::Head(Head { of, after, most }) => {
+            Look::Head(head) => {
+                let Head { of, after, most, .. } = head;
                 let is_of = |path: &Path| match of {
                     TimedDirs::AllQueues => path.dir.is_below(&layout::TimedDir::ready()),
                     TimedDirs::These(dirs) => dirs.iter().any(|dir| path.dir.is_below(dir)),
                 };
-                self.in_order(*most, |path| {
+                let place = |path: &Path| {
                     let place = is_of(path).then(|| place_of(path))??;
                     after.as_ref().is_none_or(|after| place > *after).then_some(place)
-                })
+                };
+                let is_above = |path: &Path| place(path).is_some() && !head.passes_over(path);
+                let any_above = self.files().any(|(path, _)| is_above(&path));
+                self.in_order(*most, |path| place(path).filter(|_| is_above(path) == any_above))
             }
             Look::OfTask(id) => self.in_order(usize::MAX, |path| (task_of(path)? == *id).then(|| path.clone())),
             Look::Due(Due { by, after, most }) => {

@@ -14,26 +14,29 @@ use crate::sim::world::World;
 /// By how many seconds the clock of a doctor is wrong that takes all agents for dead.
 const LONG: u64 = 100;
 
+/// In microseconds: a whole one before the first clock, and less than a watermark stays behind it.
+const HALF_A_SECOND: u64 = 500_000;
+
 impl Space {
     pub(super) fn new(scenario: Scenario) -> Space {
         let mut start = if scenario.is_whole { World::whole() } else { World::new() };
-        let mut given = |operation, nonce| {
-            let invocation =
-                Invocation { agent: 0, operation, now: after(0), nonce: Nonce::from_bits(nonce), lease: None };
+        let mut given = |operation, now, nonce| {
+            let invocation = Invocation { agent: 0, operation, now, nonce: Nonce::from_bits(nonce), lease: None };
             start.run(&invocation).expect("nobody is in the way")
         };
-        let Answer::Enqueued(task) = given(Operation::Enqueue(scenario.task), 0xe0) else {
+        let Answer::Enqueued(task) = given(Operation::Enqueue(scenario.task), after(0), 0xe0) else {
             panic!("nobody is in the way")
         };
         let mut other = task;
-        if scenario.limit.is_some() || scenario.another {
-            let new = New { number: 1, priority: -1, ..scenario.task };
-            let answer = given(Operation::Enqueue(numbered(new, &task.fan_out(2), after(0), None)), 0xe1);
+        if scenario.limit.is_some() || scenario.another || scenario.goes_on {
+            let (priority, later) = if scenario.goes_on { (scenario.task.priority, HALF_A_SECOND) } else { (-1, 0) };
+            let (new, now) = (New { number: 1, priority, ..scenario.task }, after(0).plus_micros(later));
+            let answer = given(Operation::Enqueue(numbered(new, &task.fan_out(2), now, None)), now, 0xe1);
             let Answer::Enqueued(id) = answer else { panic!("nobody is in the way") };
             other = id;
         }
         if scenario.limit.is_some() {
-            given(Operation::Limit(scenario.limit), 0xe2);
+            given(Operation::Limit(scenario.limit), after(0), 0xe2);
         }
         start.oracle.limit = scenario.limit.map(|limit| limit as usize);
         if scenario.given.iter().any(|(_, kind)| *kind == Kind::Pause) && !scenario.has(Kind::Resume) {

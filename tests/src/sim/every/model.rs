@@ -4,7 +4,9 @@ use coord_core::name::Nonce;
 use stateright::{Model, Property};
 
 use super::Kind;
-use super::space::{Now, Space, Step, What};
+use super::interned::Interned;
+use super::space::{Doing, Now, Space, Step, What};
+use super::taken::remembered;
 use crate::sim::agent::{self, Answer, Invocation, after};
 use crate::sim::operation::{New, Operation};
 use crate::sim::oracle::Broken;
@@ -26,7 +28,7 @@ impl Model for Space {
 
     fn init_states(&self) -> Vec<Now> {
         let mut now = Now {
-            world: self.start.clone(),
+            place: self.known.place(self.start.clone()),
             agents: self.agents.clone(),
             invocations: self.scenario.invocations,
             mishaps: self.scenario.mishaps,
@@ -37,7 +39,7 @@ impl Model for Space {
         for (agent, kind) in self.scenario.begun.iter().enumerate() {
             let step = Step { agent, what: What::Begin(*kind, self.scenario.clocks[0]) };
             self.step(&mut now, &step).expect("nobody is in the way");
-            let looks = |now: &Now| now.agents[agent].busy.as_ref().is_some_and(|(_, call)| !call.changes());
+            let looks = |now: &Now| now.agents[agent].busy.as_ref().is_some_and(|doing| !doing.call.changes());
             while agent < self.scenario.ahead && looks(&now) {
                 self.step(&mut now, &Step { agent, what: What::Call }).expect("nobody is in the way");
             }
@@ -49,10 +51,10 @@ impl Model for Space {
         for (agent, state) in now.agents.iter().enumerate() {
             let mut may = |what| steps.push(Step { agent, what });
             match &state.busy {
-                Some((_, call)) => {
+                Some(doing) => {
                     may(What::Call);
                     if now.mishaps > 0 && self.scenario.is_whole {
-                        [What::Lose, What::Die].into_iter().filter(|_| call.changes()).for_each(may);
+                        [What::Lose, What::Die].into_iter().filter(|_| doing.call.changes()).for_each(may);
                     } else if now.mishaps > 0 && self.scenario.only_deaths {
                         may(What::Die);
                     } else if now.mishaps > 0 {
@@ -81,7 +83,7 @@ impl Model for Space {
 
     fn within_boundary(&self, now: &Now) -> bool {
         let most = 2 * (GIVEN_BACK + 1) - u32::from(self.scenario.mishaps > 0);
-        self.scenario.limit.is_none() || now.world.oracle.highest_version() <= most
+        self.scenario.limit.is_none() || now.place.world.oracle.highest_version() <= most
     }
 
     fn properties(&self) -> Vec<Property<Space>> {
@@ -120,7 +122,7 @@ impl Model for Space {
             Property::sometimes("a task was there already", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::Already(_)))
             }),
-            Property::sometimes("a task is removed", |_, now: &Now| now.world.oracle.removed() > 0),
+            Property::sometimes("a task is removed", |_, now: &Now| now.place.world.oracle.removed() > 0),
             Property::sometimes("both are enqueued", |_, now: &Now| {
                 now.told(|answer, _| matches!(answer, Answer::Both([(_, false), (_, false)])))
             }),
@@ -137,22 +139,28 @@ impl Model for Space {
 impl Space {
     /// No invariant is broken, also not in what is left to do when nobody has an invocation any more.
     fn is_kept(&self, now: &Now) -> bool {
-        now.broken.is_none() && (now.is_at_work() || self.left_to_do(now).is_ok())
+        now.broken.is_none() && (now.is_at_work() || self.ends_well(now))
+    }
+
+    /// As [`Space::left_to_do`], which depends on the world and on what is late.
+    fn ends_well(&self, now: &Now) -> bool {
+        let late = now.late.iter().map(Interned::number).collect();
+        remembered(&self.known.rests, (now.place.number(), late), || self.left_to_do(now).is_ok())
     }
 
     /// All agents are at rest: what is left is worked off. Where nothing went wrong, nobody needs a sweep to be woken.
     fn left_to_do(&self, now: &Now) -> Result<(), Broken> {
         if self.scenario.mishaps == 0 {
-            now.world.oracle.awake()?;
-            now.world.oracle.leases_are_told()?;
+            now.place.world.oracle.awake()?;
+            now.place.world.oracle.leases_are_told()?;
             if self.scenario.operations == [Kind::Claim] {
-                now.world.oracle.limit_is_used(after(self.scenario.clocks[0]))?;
+                now.place.world.oracle.limit_is_used(after(self.scenario.clocks[0]))?;
             }
         }
         if self.scenario.changes_by_steps() {
-            now.world.leaves_nothing(LATER)?;
+            now.place.world.leaves_nothing(LATER)?;
         }
-        let mut world = now.world.clone();
+        let mut world = now.place.world.clone();
         if self.scenario.adds.is_unique {
             // An enqueuer that asks for the key is answered, even if dead agents left it half done.
             let new = New { number: 50_000, ttl_seconds: 1_000, ..self.scenario.adds };
@@ -167,10 +175,11 @@ impl Space {
         }
         world.drain(LATER)?;
         // What has not arrived by then may still.
-        for (invocation, call) in &now.late {
+        for sent in &now.late {
+            let (invocation, call) = &**sent;
             world.call(call, invocation).map(drop)?;
         }
-        world.drain(2 * LATER)
+        if now.late.is_empty() { Ok(()) } else { world.drain(2 * LATER) }
     }
 
     /// The steps to a state, in words.
@@ -187,10 +196,10 @@ impl Space {
     fn describe(&self, now: &Now, step: &Step) -> String {
         let agent = &now.agents[step.agent];
         if let What::Arrive(place) = step.what {
-            let (invocation, call) = &now.late[place];
+            let (invocation, call) = &*now.late[place];
             return format!("  {call}, of {}: takes effect", String::from(agent::name(invocation.agent)));
         }
-        let Some((_, call)) = &agent.busy else {
+        let Some(Doing { call, .. }) = agent.busy.as_deref() else {
             let What::Begin(kind, clock) = step.what else { return String::new() };
             return self.invocation(step.agent, agent, kind, clock).to_string();
         };

@@ -5,31 +5,50 @@ use std::sync::Arc;
 
 use coord_core::store::mem::Tree;
 use coord_core::store::{Flushed, Made, Stamp, StoreErrorKind};
+use rustc_hash::FxHashMap;
 
 use super::independent::root_dir;
-use super::space::{Known, Progress, Space};
+use super::space::{Earlier, Progress, Space};
 use crate::sim::agent::Invocation;
 use crate::sim::call::{Call, Outcome, Reply, failed};
 use crate::sim::seeded_bug::answered;
 
+/// How far each invocation comes with which replies, as far as that was found out, by what was done before with the
+/// same queue.
+pub(super) type Runs = FxHashMap<(Invocation, Earlier), FxHashMap<Arc<Vec<Reply>>, Progress>>;
+
 impl Space {
     /// How far an invocation comes with its replies.
-    pub(super) fn progress(&self, invocation: &Invocation, replies: &Arc<Vec<Reply>>, tree: &Tree) -> Progress {
-        let known = |known: &Known| known.get(invocation)?.get(replies).cloned();
-        if let Some(progress) = known(&self.known.read().expect("no holder panics")) {
+    pub(super) fn progress(
+        &self,
+        invocation: &Invocation,
+        earlier: &Earlier,
+        replies: &Arc<Vec<Reply>>,
+        tree: &Tree,
+    ) -> Progress {
+        let key = (*invocation, earlier.clone());
+        let known = |runs: &Runs| runs.get(&key)?.get(replies).cloned();
+        if let Some(progress) = known(&self.known.runs.read().expect("no holder panics")) {
             return progress;
         }
-        let (progress, is_everywhere_so) = self.run(invocation, replies, tree);
+        let (progress, is_everywhere_so) = self.run(invocation, earlier, replies, tree);
         if is_everywhere_so {
-            let mut known = self.known.write().expect("no holder panics");
-            known.entry(*invocation).or_default().insert(replies.clone(), progress.clone());
+            let mut runs = self.known.runs.write().expect("no holder panics");
+            runs.entry(key).or_default().insert(replies.clone(), progress.clone());
         }
         progress
     }
 
     /// Runs an invocation as far as its replies go. True if it comes as far with them in every other tree.
-    fn run(&self, invocation: &Invocation, replies: &[Reply], tree: &Tree) -> (Progress, bool) {
-        let (next, wanted, looks) = (RefCell::new(replies.iter()), RefCell::new(None), Cell::new(false));
+    fn run(
+        &self,
+        invocation: &Invocation,
+        earlier: &[(Invocation, Arc<Vec<Reply>>)],
+        replies: &[Reply],
+        tree: &Tree,
+    ) -> (Progress, bool) {
+        let next = earlier.iter().flat_map(|(_, replies)| replies.iter()).chain(replies);
+        let (next, wanted, looks) = (RefCell::new(next), RefCell::new(None), Cell::new(false));
         let ask = |call: Call| {
             if wanted.borrow().is_some() {
                 return failed(StoreErrorKind::Other);
@@ -59,7 +78,8 @@ impl Space {
                 failed(StoreErrorKind::Other)
             })
         };
-        let answer = invocation.run(
+        let answer = invocation.run_after(
+            earlier.iter().map(|(invocation, _)| invocation),
             answered(self.scenario.bug, ask).ordering_names(self.scenario.orders_names).whole(self.scenario.is_whole),
         );
         (wanted.take().map_or(Progress::Over(answer), |call| Progress::Wants(Arc::new(call))), !looks.get())

@@ -1,17 +1,20 @@
 //! The states of a scenario, and the steps between them.
 
-use std::sync::{Arc, RwLock};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use coord_core::TaskId;
-use coord_core::layout::Dir;
+use coord_core::layout::{self, Dir, TimedDir};
 use coord_core::name::Nonce;
-use coord_core::store::{Stamp, StoreErrorKind};
-use rustc_hash::FxHashMap;
+use coord_core::store::Stamp;
+use coord_core::store::mem::Tree;
 
+use super::interned::Interned;
+use super::taken::{Known, Place, Taken};
 use super::{Kind, Scenario};
 use crate::sim::agent::{Answer, Invocation};
-use crate::sim::call::{Call, Outcome, Reply, failed, repeated};
-use crate::sim::oracle::{Broken, Oracle};
+use crate::sim::call::{Call, Outcome, Reply};
+use crate::sim::oracle::{Broken, Invariant, Oracle, expect};
 use crate::sim::world::World;
 
 /// The scenario with its beginning.
@@ -25,21 +28,21 @@ pub(super) struct Space {
     pub(super) other: TaskId,
     /// The time bucket that the task is enqueued in.
     pub(super) bucket: Dir,
-    pub(super) known: Arc<RwLock<Known>>,
+    pub(super) known: Arc<Known>,
 }
 
-/// How far each invocation comes with which replies, as far as that was found out.
-pub(super) type Known = FxHashMap<Invocation, FxHashMap<Arc<Vec<Reply>>, Progress>>;
+/// What an agent has done before with the queue that it keeps open, and which replies it had.
+pub(super) type Earlier = Arc<Vec<(Invocation, Arc<Vec<Reply>>)>>;
 
 /// Where everything stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Now {
-    pub(super) world: World,
+    pub(super) place: Interned<Place>,
     pub(super) agents: Vec<Agent>,
     pub(super) invocations: u8,
     pub(super) mishaps: u8,
     /// The changes that are under way to an engine, though nobody waits for their replies.
-    pub(super) late: Vec<(Invocation, Arc<Call>)>,
+    pub(super) late: Vec<Interned<Sent>>,
     pub(super) broken: Option<Broken>,
     /// What the last step told somebody.
     pub(super) answer: Option<Answer>,
@@ -51,13 +54,29 @@ pub(super) struct Agent {
     pub(super) invocations: u8,
     /// How many it had run before.
     pub(super) given: u8,
-    /// What it is doing, and the call that comes next.
-    pub(super) busy: Option<(Invocation, Arc<Call>)>,
-    /// The replies that it has had on this invocation, except those that never change.
-    pub(super) replies: Arc<Vec<Reply>>,
+    pub(super) busy: Option<Interned<Doing>>,
     /// The lease that it believes it has.
     pub(super) lease: Option<Nonce>,
+    /// If it keeps its queue open.
+    pub(super) earlier: Earlier,
+    /// The tasks that anybody could have claimed ever since it began to look for one, if it keeps its queue open.
+    pub(super) free: BTreeSet<TaskId>,
 }
+
+/// What an agent is doing.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Doing {
+    pub(super) invocation: Invocation,
+    /// What was done before with the same queue.
+    pub(super) earlier: Earlier,
+    /// The replies that it has had, except those that never change.
+    pub(super) replies: Arc<Vec<Reply>>,
+    /// The call that comes next.
+    pub(super) call: Arc<Call>,
+}
+
+/// A call, and the invocation that it is of.
+pub(super) type Sent = (Invocation, Arc<Call>);
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +108,7 @@ pub(super) enum What {
 impl Now {
     /// True if somebody has just been told something of which this holds.
     pub(super) fn told(&self, is_so: impl FnOnce(&Answer, &Oracle) -> bool) -> bool {
-        self.answer.as_ref().is_some_and(|answer| is_so(answer, &self.world.oracle))
+        self.answer.as_ref().is_some_and(|answer| is_so(answer, &self.place.world.oracle))
     }
 
     pub(super) fn is_at_work(&self) -> bool {
@@ -106,77 +125,72 @@ pub(super) enum Progress {
 
 impl Space {
     pub(super) fn step(&self, now: &mut Now, step: &Step) -> Result<(), Broken> {
-        now.answer = None;
-        if let What::Arrive(place) = step.what {
-            let (invocation, call) = now.late.remove(place);
-            return now.world.call(&call, &invocation).map(drop);
+        let done = self.make(now, step);
+        if self.scenario.goes_on {
+            let free = free(&now.place.world.tree);
+            now.agents.iter_mut().for_each(|agent| agent.free.retain(|id| free.contains(id)));
         }
+        done
+    }
+
+    fn make(&self, now: &mut Now, step: &Step) -> Result<(), Broken> {
         let agent = &mut now.agents[step.agent];
-        if !matches!(step.what, What::Begin(..) | What::Call) {
+        if matches!(step.what, What::Fail | What::Repeat | What::FailAfter | What::Lose | What::Die) {
             now.mishaps -= 1;
         }
-        let invocation = match (&step.what, agent.busy.take()) {
+        let taken = match (&step.what, agent.busy.take()) {
+            (What::Arrive(place), busy) => {
+                let sent = now.late.remove(*place);
+                Taken { busy, ..self.arrived(&now.place, &sent) }
+            }
             (What::Begin(kind, clock), None) => {
                 now.invocations -= 1;
                 agent.invocations += 1;
-                self.invocation(step.agent, agent, *kind, *clock)
+                if self.keeps_open(step.agent) {
+                    agent.free = free(&now.place.world.tree);
+                }
+                let invocation = self.invocation(step.agent, agent, *kind, *clock);
+                self.begun(&now.place, invocation, &agent.earlier)
             }
-            (What::Die, Some(under_way)) => {
-                agent.replies = Arc::default();
-                now.late.extend(Some(under_way).filter(|(_, call)| self.scenario.is_whole && call.changes()));
-                return Ok(());
+            (What::Die, Some(doing)) => {
+                agent.earlier = Arc::default();
+                let goes_on = self.scenario.is_whole && doing.call.changes();
+                now.late.extend(goes_on.then(|| self.known.sent(&doing)));
+                Taken::nothing(now.place.clone())
             }
-            (What::Lose, Some((invocation, call))) => {
-                Arc::make_mut(&mut agent.replies).push(failed(StoreErrorKind::Other));
-                now.late.push((invocation, call));
-                invocation
-            }
-            (what, Some((invocation, call))) => {
-                let reply = match what {
-                    What::Fail => now.world.fail(&call),
-                    _ => now.world.call(&call, &invocation)?,
-                };
-                self.assert_not_constant(&call, &reply);
-                Arc::make_mut(&mut agent.replies).push(match what {
-                    What::Repeat => repeated(&reply),
-                    What::FailAfter => failed(StoreErrorKind::Other),
-                    _ => reply.map(unstamped),
-                });
-                invocation
+            (what, Some(doing)) => {
+                now.late.extend((*what == What::Lose).then(|| self.known.sent(&doing)));
+                self.called(&now.place, &doing, what)
             }
             (what, None) => panic!("{what:?} is for busy agents"),
         };
-        self.go_on(now, step.agent, invocation)
+        (now.place, now.answer, agent.busy) = (taken.place, taken.answer, taken.busy);
+        if let Some(Answer::Claimed(_, _, nonce)) = now.answer {
+            agent.lease = Some(nonce);
+        }
+        if let (true, Some(over)) = (self.keeps_open(step.agent), taken.over) {
+            let invocation = over.0;
+            Arc::make_mut(&mut agent.earlier).push(over);
+            let left = std::mem::take(&mut agent.free);
+            let is_so = now.answer != Some(Answer::Nothing) || left.is_disjoint(&free(&now.place.world.tree));
+            expect(is_so, Invariant::NobodyLeavesWhatIsFree, || format!("{invocation}: {left:?}"))?;
+        }
+        taken.broken.map_or(Ok(()), Err)
     }
 
-    /// Has an agent go on with its invocation as far as its replies go, and do what nobody sees.
-    fn go_on(&self, now: &mut Now, agent: usize, invocation: Invocation) -> Result<(), Broken> {
-        let Now { world, agents, answer: told, .. } = now;
-        let agent = &mut agents[agent];
-        loop {
-            match self.progress(&invocation, &agent.replies, &world.tree) {
-                Progress::Wants(call) if self.is_private(&call) => {
-                    Arc::make_mut(&mut agent.replies).push(world.call(&call, &invocation)?);
-                }
-                Progress::Wants(call) => {
-                    agent.busy = Some((invocation, call));
-                    return Ok(());
-                }
-                Progress::Over(answer) => {
-                    agent.replies = Arc::default();
-                    if let Answer::Claimed(_, _, nonce) = answer {
-                        agent.lease = Some(nonce);
-                    }
-                    *told = Some(answer);
-                    return world.told(&invocation, &answer);
-                }
-            }
-        }
+    fn keeps_open(&self, agent: usize) -> bool {
+        self.scenario.goes_on && agent == 0
     }
 }
 
+/// The tasks that can be claimed.
+fn free(tree: &Tree) -> BTreeSet<TaskId> {
+    let ready = tree.files().filter(|(path, _)| path.dir.is_below(&TimedDir::ready()));
+    ready.filter_map(|(path, _)| layout::task_of(&path)).collect()
+}
+
 /// A directory's stamp says only whether the directory is there.
-fn unstamped(outcome: Outcome) -> Outcome {
+pub(super) fn unstamped(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Stamp(Some(_)) => Outcome::Stamp(Some(Stamp::from_parts(u64::MAX, 0))),
         other => other,

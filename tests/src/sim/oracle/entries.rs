@@ -7,7 +7,7 @@ use coord_core::task::Record;
 
 /// The entries in state directories.
 pub fn entries(tree: &Tree) -> impl Iterator<Item = (Path, Entry)> {
-    tree.files().filter_map(|(path, _)| Some((path.clone(), in_state_dir(&path)?)))
+    tree.files().filter_map(|(path, _)| in_state_dir(&path).map(|entry| (path, entry)))
 }
 
 /// True for an entry in a state directory, or in `purged/`.

@@ -96,11 +96,12 @@ impl Life {
     }
 }
 
-/// The reports on a task: the lines of its file, and those that are files of their own.
+/// The reports on a task: the lines of its file, and those that are files of their own. What a doctor has quarantined
+/// no agent reads.
 fn reports_on(tree: &Tree, id: TaskId) -> Vec<Told> {
     let mut told = Vec::new();
     let mut seen: Vec<&Arc<[u8]>> = Vec::new();
-    for (path, content) in tree.files() {
+    for (path, content) in tree.files().filter(|(path, _)| !path.dir.is_below(&layout::quarantine_dir())) {
         if let Some((of, version, nonce)) = layout::parse_report(&path.name).filter(|(of, ..)| *of == id) {
             let report = serde_json::from_slice(content).ok();
             told.extend(report.filter(|_| of == id).map(|report| Told { version, nonce, report }));

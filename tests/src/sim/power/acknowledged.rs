@@ -6,8 +6,9 @@ use std::sync::Arc;
 use coord_core::TaskId;
 use coord_core::name::Nonce;
 use coord_core::store::mem::Tree;
+use rustc_hash::FxHashMap;
 
-use super::Disk;
+use super::{Disk, Explorer, digest_of};
 use crate::sim::oracle::{Broken, Invariant, Oracle, chain, entries, expect, last_report};
 use crate::sim::world::World;
 
@@ -30,33 +31,91 @@ pub(super) struct Ended {
     pub(super) reported: Option<String>,
 }
 
+/// What comes of a state of the disk when the machine is on again. It depends on nothing but that state: so what was
+/// acknowledged in each of the histories that lead to it is held against one recovery.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    /// What is there when a doctor has been, where one has to come.
+    healed: Arc<Tree>,
+    /// What is there when that was worked off.
+    drained: Result<Arc<Tree>, Broken>,
+    /// Then there is nothing to mend, and nothing left behind.
+    is_clean: Result<(), Broken>,
+}
+
+/// The recoveries that were carried out. Many states of the disk are the same when a doctor has been: those are worked
+/// off once.
+#[derive(Debug, Default)]
+pub(super) struct Recoveries {
+    of: FxHashMap<u64, Result<Arc<Recovery>, Broken>>,
+    healed: FxHashMap<u64, Arc<Recovery>>,
+}
+
+impl Recoveries {
+    /// What comes of a tree with this digest.
+    pub(super) fn of(&mut self, tree: &Tree, digest: u64, disk: Disk) -> Result<Arc<Recovery>, Broken> {
+        let Recoveries { of, healed } = self;
+        let recovered = || {
+            let mut world = world_of(tree, Oracle::blind(), disk);
+            if disk == Disk::AnySubset {
+                world.heal(LATER)?;
+            }
+            let recovery = healed.entry(digest_of(&world.tree));
+            Ok(recovery.or_insert_with(|| Arc::new(Recovery::of(world.tree, disk))).clone())
+        };
+        of.entry(digest).or_insert_with(recovered).clone()
+    }
+}
+
+impl Recovery {
+    fn of(healed: Arc<Tree>, disk: Disk) -> Recovery {
+        let mut world = world_of(&healed, Oracle::of(&healed), disk);
+        let drained = world.drain(LATER).map(|()| world.tree.clone());
+        let is_clean = if drained.is_ok() { world.heal(LATER) } else { Ok(()) };
+        Recovery { healed, drained, is_clean }
+    }
+}
+
+fn world_of(tree: &Tree, oracle: Oracle, disk: Disk) -> World {
+    World { tree: Arc::new(tree.clone()), oracle, orders_names: disk.orders_names() }
+}
+
 impl Acknowledged {
-    pub(super) fn recovered(&self, tree: &Tree, disk: Disk, clock: u64) -> Result<(), Broken> {
-        let mut world =
-            World { tree: Arc::new(tree.clone()), oracle: Oracle::blind(), orders_names: disk.orders_names() };
+    /// All this is there, whole, in what comes of the tree.
+    pub(super) fn recovered(
+        &self,
+        tree: &Tree,
+        digest: u64,
+        clock: u64,
+        explorer: &mut Explorer,
+    ) -> Result<(), Broken> {
+        let disk = explorer.disk;
         if disk == Disk::AnySubset {
-            self.is_told(&world, clock)?;
-            world.heal(LATER)?;
+            self.is_told(&world_of(tree, Oracle::blind(), disk), clock)?;
         }
-        self.is_in(&world.tree)?;
+        let recovery = explorer.recoveries.of(tree, digest, disk)?;
+        self.is_in(&recovery.healed)?;
         if disk.keeps_order() {
             // Else a task of which no name was left begins anew.
-            self.are_reported(&world.tree)?;
+            self.are_reported(&recovery.healed)?;
         }
-        world.oracle = Oracle::of(&world.tree);
-        world.drain(LATER)?;
-        self.is_in(&world.tree)?;
-        world.heal(LATER)
+        self.is_in(recovery.drained.as_ref().map_err(Broken::clone)?)?;
+        recovery.is_clean.clone()
     }
 
-    /// A doctor that comes at once may not repair yet, but it names every task that is in no state directory.
+    /// A doctor that comes at once may not repair yet, but it names every task that is in no state directory. Where
+    /// there is no such task, it is not asked.
     fn is_told(&self, world: &World, clock: u64) -> Result<(), Broken> {
-        let diagnosis = format!("{:?}", world.examine(clock));
-        for id in &self.enqueued {
-            let told = entries(&world.tree).any(|(_, entry)| entry.id == *id) || diagnosis.contains(&id.to_string());
-            expect(told, Invariant::NothingLost, || format!("{id} was acknowledged, and a doctor says {diagnosis}"))?;
+        let there: BTreeSet<TaskId> = entries(&world.tree).map(|(_, entry)| entry.id).collect();
+        let missing: Vec<&TaskId> = self.enqueued.difference(&there).collect();
+        if missing.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let diagnosis = format!("{:?}", world.examine(clock));
+        missing.into_iter().try_for_each(|id| {
+            let told = diagnosis.contains(&id.to_string());
+            expect(told, Invariant::NothingLost, || format!("{id} was acknowledged, and a doctor says {diagnosis}"))
+        })
     }
 
     fn is_in(&self, tree: &Tree) -> Result<(), Broken> {

@@ -40,6 +40,14 @@ pub(super) enum Delta {
 }
 
 impl History {
+    /// How many changes there are, how many of them are durable, and what there is of files that have grown: something
+    /// of this is another after every call that changes what a power cut may leave.
+    pub(super) fn on_disk(&self) -> (usize, usize, Vec<(*const u8, usize)>) {
+        let durable = self.changes.iter().filter(|change| change.durable).count();
+        let grown = self.grown.iter().map(|grown| (grown.content.as_ptr(), grown.flushed.len()));
+        (self.changes.len(), durable, grown.collect())
+    }
+
     /// What a file held when it was made, which is what changes of names tell.
     pub(super) fn made(&self, path: &Path) -> Option<Arc<[u8]>> {
         let content = self.tree.content(path)?;
@@ -48,6 +56,7 @@ impl History {
     }
 
     pub(super) fn grow(&mut self, made: Arc<[u8]>, path: &Path) {
+        self.cut = None;
         let content = self.tree.content(path).cloned().expect("it was added to");
         match self.grown.iter_mut().find(|grown| Arc::ptr_eq(&grown.made, &made)) {
             Some(grown) => grown.content = content,
@@ -63,7 +72,8 @@ impl History {
     /// The tree with what its files may hold: of what was not flushed all, a part, or as many zeros.
     pub(super) fn contents(&self, tree: Tree) -> Vec<Tree> {
         let mut trees = vec![tree];
-        for grown in &self.grown {
+        // One that holds what it was made with is in the tree as it is.
+        for grown in self.grown.iter().filter(|grown| !grown.is_as_made()) {
             trees =
                 trees.iter().flat_map(|tree| grown.contents().map(|content| grown.replay(tree, &content))).collect();
         }
@@ -159,6 +169,10 @@ impl History {
 }
 
 impl Grown {
+    fn is_as_made(&self) -> bool {
+        Arc::ptr_eq(&self.content, &self.made) && self.flushed.len() == self.content.len()
+    }
+
     fn contents(&self) -> impl Iterator<Item = Arc<[u8]>> {
         let new = self.content.get(self.flushed.len()..).unwrap_or_default();
         let with = |part: Vec<u8>| Arc::from([&self.flushed, part.as_slice()].concat());

@@ -32,6 +32,8 @@ pub(super) struct History {
     pub(super) base: Arc<Tree>,
     pub(super) tree: Tree,
     pub(super) changes: Vec<Change>,
+    /// So many of the first changes have been cut in all ways, by what files hold and what is acknowledged now.
+    pub(super) cut: Option<usize>,
     /// The files that do not hold, on disk, what they were made with.
     pub(super) grown: Vec<Grown>,
     pub(super) acknowledged: Acknowledged,
@@ -51,6 +53,7 @@ impl History {
             base: world.tree.clone(),
             tree: Tree::clone(&world.tree),
             changes: Vec::new(),
+            cut: None,
             grown: Vec::new(),
             acknowledged: Acknowledged::default(),
             task: None,
@@ -59,16 +62,20 @@ impl History {
         }
     }
 
-    /// Does an action, up to the death after so many calls if there is one, and tells how many calls it made. `moment`
-    /// sees everything as it is before each call, and the call.
+    /// Does an action, up to the death after so many calls if there is one, and tells after how many calls an agent may
+    /// die in it. `moment` sees everything as it is before each call, and the call.
+    ///
+    /// Who dies after a call that has changed nothing leaves what it would have left by dying before it. So of those
+    /// deaths there is the first only.
     pub(super) fn perform(
         &self,
         action: Action,
         death: Option<usize>,
         bug: Option<SeededBug>,
-        moment: &mut dyn FnMut(&History, Option<&Call>),
-    ) -> (History, usize) {
+        moment: &mut dyn FnMut(&mut History, Option<&Call>),
+    ) -> (History, Vec<usize>) {
         let invocation = self.invocation(action);
+        let deaths = RefCell::new(Vec::from([1]));
         let state = RefCell::new((History { doing: Some(action), ..self.clone() }, 0, moment));
         let step = |call: Call| {
             let (history, calls, moment) = &mut *state.borrow_mut();
@@ -79,6 +86,7 @@ impl History {
             if call.changes() || matches!(call, Call::Flush(_) | Call::SyncDir(_)) {
                 moment(history, Some(&call));
             }
+            let before = history.on_disk();
             let made = match &call {
                 Call::Append(path, ..) if !history.disk.is_whole() => history.made(path),
                 _ => None,
@@ -92,6 +100,9 @@ impl History {
                 _ => {}
             }
             history.note(&call, &reply);
+            if *calls > 1 && history.on_disk() != before {
+                deaths.borrow_mut().push(*calls);
+            }
             reply
         };
         let amid = Cell::new(self.invocation_amid(action));
@@ -110,11 +121,14 @@ impl History {
         if action == Action::Retry {
             // Told or not, the task may have an end no more.
             history.acknowledged.ended.clear();
+            history.cut = None;
         }
         if death.is_none() {
             history.told(&answer, invocation.nonce);
         }
-        (history, calls)
+        let mut deaths = deaths.into_inner();
+        deaths.retain(|death| *death < calls);
+        (history, deaths)
     }
 
     fn invocation(&self, action: Action) -> Invocation {
@@ -176,6 +190,7 @@ impl History {
     }
 
     fn told(&mut self, answer: &Answer, nonce: Nonce) {
+        self.cut = None;
         match *answer {
             Answer::Enqueued(id) | Answer::Deduplicated(id) => {
                 self.task.get_or_insert(id);

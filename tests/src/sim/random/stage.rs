@@ -53,6 +53,10 @@ impl Stage {
                 self.enqueued += 1;
                 enqueue(self.enqueued - 1)
             }
+            (Mix::Removing, 0..9, _) if may_enqueue => self.enqueue_any(any),
+            (Mix::Removing, 9..15, _) => Operation::ForceCancel(any),
+            (Mix::Removing, 15..21, _) => Operation::Gc,
+            (Mix::Removing, 21..27, _) => Operation::Retry(any),
             (Mix::Keys, 0..14, _) => Operation::Enqueue(self.unique()),
             (Mix::Keys, 14..17, _) => Operation::EnqueueBoth([self.unique(), self.unique()]),
             (Mix::Keys, 17..20, _) => Operation::Retry(any),

@@ -18,6 +18,13 @@ impl SeededBug {
             Look::Head(_) if self == SeededBug::LeaveAfterGivingWay && done.gave_way => {
                 return Ok(Seen::Entries(Vec::new()));
             }
+            Look::Head(head) if self == SeededBug::NothingBelowTheWatermark => {
+                let asked = Call::Look([look.clone()].into());
+                let Outcome::Seen(seen) = ask(asked)? else { panic!("a look answers what was seen") };
+                let Seen::Entries(entries) = &seen[0] else { panic!("at the head are entries") };
+                let above = entries.iter().filter(|entry| !head.passes_over(&entry.path)).cloned();
+                return Ok(Seen::Entries(above.collect()));
+            }
             Look::Names(dir) => Call::List(dir.clone()),
             Look::Line(path) => Call::FirstLine(path.clone(), limits::RECORD_BYTES),
             other => Call::Look([other.clone()].into()),
