@@ -16,7 +16,7 @@ use crate::status::Status;
 use crate::store::Store;
 use crate::task::Task;
 use crate::time::Timestamp;
-use crate::tree::{Report, ReportKind, Told};
+use crate::tree::{LOOKS, Report, ReportKind, Told};
 
 /// One task of a listing.
 #[derive(Clone, Debug)]
@@ -60,11 +60,7 @@ impl<S: Store> Queue<S> {
         now: Timestamp,
         findings: &mut Vec<Finding>,
     ) -> Result<Item, Error> {
-        let latest =
-            self.tree.unless_in_the_way(self.tree.latest_in(entry, told))?.flatten().map(|latest| latest.report);
-        if entry.report.is_some() && latest.is_none() {
-            findings.push(Finding::ReportLost { id: entry.id });
-        }
+        let latest = self.latest_shown(entry, told, findings)?;
         let lease = entry.lease();
         let (ending, blocked_on) = match &entry.state {
             State::Ended(ending) => (Some(ending), None),
@@ -77,7 +73,9 @@ impl<S: Store> Queue<S> {
             }
             _ => Report::default(),
         };
-        let progress = latest.filter(|report| ending.is_none() && report.kind == ReportKind::Progress);
+        let is_its_progress =
+            |report: &Report| report.kind == ReportKind::Progress && report.generation == entry.generation;
+        let progress = latest.filter(|report| ending.is_none() && is_its_progress(report));
         Ok(Item {
             task,
             status: Status::of(entry, now),
@@ -94,6 +92,29 @@ impl<S: Store> Queue<S> {
             result: end.result,
             error: end.error,
         })
+    }
+
+    /// The latest report on a task that stood at `entry` when it was seen. One of progress is removed once the next has
+    /// taken its place: then it is that one. A report that is missing though the task has not moved on is a finding.
+    fn latest_shown(&self, entry: &Entry, told: &Told, findings: &mut Vec<Finding>) -> Result<Option<Report>, Error> {
+        let look = |entry: &Entry, told: &Told| {
+            let latest = self.tree.unless_in_the_way(self.tree.latest_in(entry, told))?.flatten();
+            Ok::<_, Error>(latest.map(|latest| latest.report))
+        };
+        let (mut latest, mut at) = (look(entry, told)?, entry.clone());
+        for _ in 1..LOOKS {
+            if latest.is_some() || at.report.is_none() {
+                break;
+            }
+            let Some(located) = self.tree.relocate(entry.id)? else { break };
+            if located.entry.version == at.version {
+                findings.push(Finding::ReportLost { id: entry.id });
+                break;
+            }
+            at = located.entry;
+            latest = look(&at, &self.tree.told_by(&at)?)?;
+        }
+        Ok(latest)
     }
 
     /// The report that tells of a task's end. A holder that was asked to stop may have told how far it was before it

@@ -401,11 +401,7 @@ fn only_the_latest_progress_is_kept() {
     world.pass(1);
     world.claims(id);
     for step in 1..=4 {
-        let progress = Progress { progress: Some(f64::from(step) / 4.0), note: None };
-        world
-            .queue
-            .heartbeat(id, holder(), Renewing { progress: Some(progress), ..Renewing::default() }, &world.turn())
-            .unwrap();
+        report_progress(&world, id, f64::from(step) / 4.0);
     }
     assert_eq!(
         world.history(id).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
@@ -413,6 +409,49 @@ fn only_the_latest_progress_is_kept() {
     );
     assert_eq!(world.item(id).progress.unwrap().progress, Some(1.0));
     world.assert_healthy();
+}
+
+fn report_progress(world: &World, id: TaskId, progress: f64) {
+    let progress = Some(Progress { progress: Some(progress), note: None });
+    world.queue.heartbeat(id, holder(), Renewing { progress, ..Renewing::default() }, &world.turn()).unwrap();
+}
+
+#[test]
+fn progress_that_is_replaced_while_it_is_listed_is_not_lost() {
+    let world = World::new();
+    let ids = ["first", "second", "third"].map(|title| world.enqueue(title));
+    for id in ids {
+        world.claims(id);
+        report_progress(&world, id, 0.25);
+    }
+    let move_on = || {
+        report_progress(&world, ids[1], 0.5);
+        report_progress(&world, ids[2], 0.5);
+        world.fail(ids[2], "broken");
+    };
+    let mut list = world.queue.list(&Filter::default(), world.now()).unwrap();
+    move_on();
+    let mut listed = || list.next(&world.queue).unwrap().unwrap().progress.and_then(|progress| progress.progress);
+    assert_eq!([listed(), listed(), listed()], [Some(0.25), Some(0.5), None]);
+    assert_eq!(list.end(&world.queue).1, []);
+}
+
+#[test]
+fn progress_that_is_replaced_while_changes_are_told_is_not_lost() {
+    let world = World::new();
+    let ids = ["first", "second"].map(|title| world.enqueue(title));
+    for id in ids {
+        world.claims(id);
+        report_progress(&world, id, 0.25);
+    }
+    let mut told = Vec::new();
+    let mut watch = TaskWatch::new(None, Vec::new());
+    let findings = watch.step_by_step(&world.queue, world.now(), |change| {
+        report_progress(&world, ids[1], 0.5);
+        told.push(change.item.unwrap().progress.unwrap().progress);
+        Ok::<_, Error>(())
+    });
+    assert_eq!((told, findings.unwrap()), (vec![Some(0.25), Some(0.5)], vec![]));
 }
 
 #[test]
@@ -509,7 +548,8 @@ fn a_wait_ends_when_the_tasks_have_or_are_gone() {
     assert!(is_engine() || all.watched().all(|dir| dir == done), "a shard that is not there comes into the directory");
     world.claims(ids[0]);
     world.complete(ids[0]);
-    assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_FOR_ENDS_EVERY));
+    let untold = if is_engine() { limits::LOOK_EVERY_ON_ENGINE } else { limits::LOOK_FOR_ENDS_EVERY };
+    assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == untold));
     all.notice(Notice::Every);
     assert!(matches!(step(&mut all, 1), EndStep::Sleep(time) if time == limits::LOOK_EVERY_WHEN_TOLD));
     let watched: Vec<Dir> = all.watched().collect();
