@@ -46,7 +46,7 @@ pub(crate) fn queue_on_postgres() -> Option<String> {
     static SCHEMAS: AtomicU32 = AtomicU32::new(0);
     let address = std::env::var_os(ON_POSTGRES)?.into_string().expect("an address");
     let address = address.replace("SCHEMA", &format!("q{}", SCHEMAS.fetch_add(1, Ordering::Relaxed)));
-    let made = PostgresStore::create(&address.parse().expect("an address"), Passwords::default());
+    let made = coord_postgres::create(&address.parse().expect("an address"), Passwords::default());
     made.map(|_| Some(address)).expect("the server is up")
 }
 
@@ -149,7 +149,7 @@ impl Server {
 
     fn wait_until_it_answers(&self) {
         let until = Instant::now() + Duration::from_secs(30);
-        while let Err(error) = PostgresStore::create(&self.address("up"), Passwords::default()) {
+        while let Err(error) = coord_postgres::create(&self.address("up"), Passwords::default()) {
             assert!(Instant::now() < until, "the server does not answer: {error}\n{}", self.log());
             thread::sleep(Duration::from_millis(50));
         }
@@ -187,7 +187,7 @@ impl Server {
 
     /// A connection to the queue in this schema.
     pub fn store(&self, schema: &str) -> PostgresStore {
-        PostgresStore::create(&self.address(schema), Passwords::default()).expect("the server is up")
+        coord_postgres::create(&self.address(schema), Passwords::default()).expect("the server is up")
     }
 
     /// Keeps the rows as they are now, until this is dropped.

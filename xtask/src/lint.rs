@@ -45,8 +45,8 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 
 fn documentation(workspace: &Workspace) -> Result<()> {
     let sh = &workspace.shell;
-    let documented =
-        ["coord-core", "coord-postgres", "coord-store", "muse-cli"].map(|name| format!("--package={name}"));
+    let documented = ["coord-core", "coord-postgres", "coord-sql", "coord-store", "muse-cli"]
+        .map(|name| format!("--package={name}"));
     cmd!(sh, "cargo doc --locked --release --no-deps {documented...}").env("RUSTDOCFLAGS", "-D warnings").run()?;
     Ok(())
 }

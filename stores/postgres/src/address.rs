@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use coord_sql::Schema;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Where a queue is: server, database and schema, and who asks.
@@ -264,11 +265,7 @@ fn channel(server: &Server, sslmode: Option<String>, roots: Option<String>) -> R
 }
 
 fn schema(given: String) -> Result<String, AddressError> {
-    let rule = "a name of 1 to 63 bytes of UTF-8 that does not begin with pg_, without control characters";
-    if !is_name(&given) || given.starts_with("pg_") {
-        return Err(part("schema", &given, rule));
-    }
-    Ok(given)
+    if Schema::may_be(&given) { Ok(given) } else { Err(part("schema", &given, Schema::RULE)) }
 }
 
 fn name(of: &'static str, text: &str) -> Result<String, AddressError> {

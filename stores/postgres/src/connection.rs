@@ -1,33 +1,36 @@
-//! A queue on a server: what is asked of it, and by which connection.
+//! A server by a client of this program, and the connection by which it is asked.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use coord_core::Timestamp;
+use coord_core::layout::Dir;
 use coord_core::store::StoreError;
+use coord_core::store::fused::Stirred;
+use coord_sql::{About, Answer, Asked, Schema, Server, SqlStore};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
-use tokio_postgres::{Error, Row};
 
 use crate::address::Address;
-use crate::asked::Asked;
-use crate::clock::EngineClock;
+use crate::clock::SteadyClock;
 use crate::dial::Line;
-use crate::error::{About, OpenError};
+use crate::error::OpenError;
 use crate::password::Passwords;
 use crate::session::Session;
-use crate::statements::Schema;
 
 /// A queue in a schema of a PostgreSQL database.
-pub struct PostgresStore {
+pub type PostgresStore = SqlStore<Postgres>;
+
+/// A PostgreSQL server, which is asked by one connection at a time.
+pub struct Postgres {
     pub(crate) runtime: Runtime,
     line: Line,
     schema: Rc<Schema>,
-    clock: Rc<EngineClock>,
+    clock: Rc<SteadyClock>,
     session: RefCell<Rc<Session>>,
     /// What `format.json` held when the queue was opened.
-    pub(crate) format: Option<Vec<u8>>,
+    format: Option<Vec<u8>>,
 }
 
 /// What to do where there is no queue yet.
@@ -44,31 +47,31 @@ const CONNECT_SECONDS: u64 = 15;
 /// may be gone.
 const ANSWER_SECONDS: u64 = 40;
 
-impl PostgresStore {
-    /// Opens the queue at an address. Fails if there is none: work must not land in a queue that nobody made.
-    ///
-    /// A connection that was lost is opened anew for the next call; no change is sent again.
-    ///
-    /// # Panics
-    /// Inside a runtime of `tokio`, since it waits. So does each call.
-    pub fn open(address: &Address, passwords: Passwords) -> Result<PostgresStore, OpenError> {
-        PostgresStore::opened(address, passwords, IfNone::Fail)
-    }
+/// Opens the queue at an address. Fails if there is none: work must not land in a queue that nobody made.
+///
+/// A connection that was lost is opened anew for the next call; no change is sent again.
+///
+/// # Panics
+/// Inside a runtime of `tokio`, since it waits. So does each call.
+pub fn open(address: &Address, passwords: Passwords) -> Result<PostgresStore, OpenError> {
+    Postgres::opened(address, passwords, IfNone::Fail).map(SqlStore::new)
+}
 
-    /// As [`PostgresStore::open`], but makes the schema and its tables if they are not there.
-    ///
-    /// # Panics
-    /// As [`PostgresStore::open`].
-    pub fn create(address: &Address, passwords: Passwords) -> Result<PostgresStore, OpenError> {
-        PostgresStore::opened(address, passwords, IfNone::Make)
-    }
+/// As [`open`], but makes the schema and its tables if they are not there.
+///
+/// # Panics
+/// As [`open`].
+pub fn create(address: &Address, passwords: Passwords) -> Result<PostgresStore, OpenError> {
+    Postgres::opened(address, passwords, IfNone::Make).map(SqlStore::new)
+}
 
-    fn opened(address: &Address, passwords: Passwords, if_none: IfNone) -> Result<PostgresStore, OpenError> {
+impl Postgres {
+    fn opened(address: &Address, passwords: Passwords, if_none: IfNone) -> Result<Postgres, OpenError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(OpenError::Runtime)?;
         let line = Line::new(address, passwords)?;
-        let (schema, clock) = (Rc::new(Schema::new(address.schema())), Rc::new(EngineClock::default()));
+        let (schema, clock) = (Rc::new(Schema::new(address.schema())), Rc::new(SteadyClock::default()));
         let (session, format) = runtime.block_on(connect(&line, &schema, &clock, if_none))?;
-        Ok(PostgresStore { runtime, line, schema, clock, session: RefCell::new(Rc::new(session)), format })
+        Ok(Postgres { runtime, line, schema, clock, session: RefCell::new(Rc::new(session)), format })
     }
 
     /// The server's time. It is told with the connection, and then each minute with something that is asked anyway, so
@@ -82,33 +85,6 @@ impl PostgresStore {
         self.session.borrow().is_direct()
     }
 
-    /// Sends statements together, in order; each is a transaction of its own, and sees what those before have done.
-    pub(crate) fn together(&self, asked: &[Asked]) -> Result<Vec<Result<Vec<Row>, Error>>, StoreError> {
-        let about = About { operation: "reach", path: &"asking the server" };
-        let session = self.connected().map_err(|error| about.unreachable(&error))?;
-        let answers = self.runtime.block_on(async { timeout(seconds(ANSWER_SECONDS), session.ask(asked)).await });
-        answers.map_err(|_| {
-            // What comes late belongs to nobody any more.
-            session.give_up();
-            about.failure(&OpenError::NoAnswer(ANSWER_SECONDS).to_string())
-        })
-    }
-
-    /// What one statement answers.
-    pub(crate) fn one(&self, asked: Asked) -> Result<Result<Vec<Row>, Error>, StoreError> {
-        Ok(self.together(&[asked])?.pop().unwrap_or_else(|| Ok(Vec::new())))
-    }
-
-    /// The rows that a statement answers.
-    pub(crate) fn rows(&self, about: &About<'_>, asked: Asked) -> Result<Vec<Row>, StoreError> {
-        self.one(asked)?.map_err(|error| about.failed(&error))
-    }
-
-    /// The one row that a statement answers, if it does.
-    pub(crate) fn row(&self, about: &About<'_>, asked: Asked) -> Result<Option<Row>, StoreError> {
-        Ok(self.rows(about, asked)?.into_iter().next())
-    }
-
     /// A connection: the one that there is, unless it was lost.
     pub(crate) fn connected(&self) -> Result<Rc<Session>, OpenError> {
         if self.session.borrow().is_closed() {
@@ -119,10 +95,31 @@ impl PostgresStore {
     }
 }
 
+impl Server for Postgres {
+    fn format(&self) -> Option<Vec<u8>> {
+        self.format.clone()
+    }
+
+    fn ask(&self, asked: Vec<Asked>) -> Result<Vec<Answer>, StoreError> {
+        let about = About { operation: "reach", path: &"asking the server" };
+        let session = self.connected().map_err(|error| about.unreachable(&error.to_string()))?;
+        let answers = self.runtime.block_on(async { timeout(seconds(ANSWER_SECONDS), session.ask(&asked)).await });
+        answers.map_err(|_| {
+            // What comes late belongs to nobody any more.
+            session.give_up();
+            about.lost(&OpenError::NoAnswer(ANSWER_SECONDS).to_string())
+        })
+    }
+
+    fn stirred(&self, dirs: &[Dir], at_most: Duration) -> Result<Stirred, StoreError> {
+        self.wait_for(dirs, at_most)
+    }
+}
+
 async fn connect(
     line: &Line,
     schema: &Rc<Schema>,
-    clock: &Rc<EngineClock>,
+    clock: &Rc<SteadyClock>,
     if_none: IfNone,
 ) -> Result<(Session, Option<Vec<u8>>), OpenError> {
     let session = Session::open(line, schema.clone(), clock.clone(), if_none);

@@ -82,7 +82,7 @@ impl Line {
         if is_missing {
             return OpenError::Password(NoPassword { host: host.into_owned(), passed_over: found.passed_over });
         }
-        TlsError::of(&host, &error).map_or(OpenError::Server(error), OpenError::Tls)
+        TlsError::of(&host, &error).map_or_else(|| OpenError::from(error), OpenError::Tls)
     }
 }
 

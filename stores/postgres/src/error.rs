@@ -1,17 +1,13 @@
-//! What goes wrong on the way to a server, and there.
+//! Why a queue cannot be opened.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 
-use coord_core::store::{StoreError, StoreErrorKind};
-use tokio_postgres::error::{Severity, SqlState};
+use coord_sql::{Failure, VERSION};
 
 use crate::password::NoPassword;
+use crate::row::failure;
 use crate::tls::TlsError;
-
-/// The version of the schema.
-pub(crate) const VERSION: i32 = 1;
 
 /// Why a queue cannot be opened.
 #[derive(Debug)]
@@ -34,85 +30,22 @@ pub enum OpenError {
     /// The server asks for a password, and there is none for it.
     Password(NoPassword),
     /// The server refuses, or the connection to it is lost.
-    Server(tokio_postgres::Error),
+    Server(Failure),
     /// The schema is of a newer version than this program knows.
     Newer(i32),
     /// There is no queue in this schema.
     NoQueue(String),
 }
 
-/// What is asked, for an error.
-pub(crate) struct About<'a> {
-    pub(crate) operation: &'static str,
-    pub(crate) path: &'a dyn fmt::Display,
-}
-
-/// It is never one name that is at fault, which would be skipped. So each error is of the whole store.
-impl About<'_> {
-    /// The server could not be connected to.
-    pub(crate) fn unreachable(&self, error: &OpenError) -> StoreError {
-        self.of_kind(StoreErrorKind::EngineRefused, &error.to_string())
-    }
-
-    /// What came of it is not known.
-    pub(crate) fn failure(&self, why: &str) -> StoreError {
-        self.of_kind(StoreErrorKind::EngineLost, why)
-    }
-
-    /// The server's answer to one statement that is a transaction of its own, or what became of the connection.
-    pub(crate) fn failed(&self, error: &tokio_postgres::Error) -> StoreError {
-        let kind = if is_refusal(error) { StoreErrorKind::EngineRefused } else { StoreErrorKind::EngineLost };
-        self.of_kind(kind, &with_advice(error))
-    }
-
-    fn of_kind(&self, kind: StoreErrorKind, why: &str) -> StoreError {
-        let detail = format!("{}: {why}", self.path);
-        StoreError { operation: self.operation, path: String::new(), kind, detail }
-    }
-}
-
-/// True if the server has taken the statement's transaction back. An error that ends the session leaves that open: the
-/// server commits first and waits for its standbys then.
-fn is_refusal(error: &tokio_postgres::Error) -> bool {
-    error.as_db_error().is_some_and(|answer| answer.parsed_severity() == Some(Severity::Error))
-}
-
-/// What went wrong, and what to do.
-pub(crate) fn with_advice(error: &tokio_postgres::Error) -> String {
-    let why = words(error);
-    advice(error).map_or(why.clone(), |advice| format!("{why}; {advice}"))
-}
-
-/// What to do, where that is known.
-fn advice(error: &tokio_postgres::Error) -> Option<&'static str> {
-    match error.code()? {
-        code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            Some("grant the user of the address what its schema needs")
-        }
-        code if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Some("name the server that takes changes, no standby"),
-        code if *code == SqlState::DISK_FULL => Some("free some space on the server and try again"),
-        code if *code == SqlState::TOO_MANY_CONNECTIONS => Some("raise max_connections of the server, or use a pooler"),
-        _ => None,
-    }
-}
-
-/// True if a name was taken.
-pub(crate) fn is_taken(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::UNIQUE_VIOLATION)
-}
-
-/// What the server says, or else what the client says, with the reason behind it.
-fn words(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), error.source()) {
-        (Some(answer), _) => answer.message().to_string(),
-        (None, Some(cause)) => format!("{error}: {cause}"),
-        (None, None) => error.to_string(),
-    }
-}
-
 impl From<tokio_postgres::Error> for OpenError {
     fn from(error: tokio_postgres::Error) -> OpenError {
-        OpenError::Server(error)
+        OpenError::Server(failure(&error))
+    }
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> OpenError {
+        OpenError::Server(failure)
     }
 }
 
@@ -137,7 +70,7 @@ impl fmt::Display for OpenError {
             OpenError::NoAnswer(seconds) => write!(f, "the server has not answered in {seconds} seconds"),
             OpenError::Tls(error) => write!(f, "{error}"),
             OpenError::Password(error) => write!(f, "{error}"),
-            OpenError::Server(error) => write!(f, "the server: {}", with_advice(error)),
+            OpenError::Server(failure) => write!(f, "the server: {}", failure.words),
             OpenError::NoQueue(schema) => write!(
                 f,
                 "there is no queue in the schema {schema:?}: name another one, or make it by `muse coord init`, with --store \

@@ -3,14 +3,9 @@
 use std::fmt;
 
 use coord_core::store::StoreError;
-use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
+use coord_sql::{About, Asked, Failure, Row, Server, statements};
 
-use crate::asked::Asked;
-use crate::connection::PostgresStore;
-use crate::error::About;
-use crate::statements;
-use crate::store::column;
+use crate::connection::Postgres;
 
 /// What a server promises.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,62 +74,53 @@ const LONG_SECONDS: u64 = 300;
 /// A slot that holds on to more transactions is told.
 const MANY_TRANSACTIONS: u64 = 100_000;
 
-impl PostgresStore {
+impl Postgres {
     /// Asks what the server promises.
     pub fn promises(&self) -> Result<Promises, StoreError> {
         let about = About { operation: "examine", path: &"the server" };
         let asked = [statements::PROMISES, statements::STANDBYS, statements::HOLDER].map(Asked::new);
-        let mut answers = self.together(&asked)?.into_iter();
-        let mut next = || answers.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|error| about.failed(&error));
-        let (settings, standbys, holders) = (next()?, next()?, next()?);
-        let Some(row) = settings.first() else { return Ok(Promises::default()) };
-        let read = Reading { about: &about, row };
-        Ok(Promises {
-            server_version: read.column(0)?,
-            synchronous_commit: read.column(1)?,
-            fsync: read.column(2)?,
-            full_page_writes: read.column(3)?,
-            synchronous_standby_names: read.column(4)?,
-            autovacuum: read.column(5)?,
-            is_standby: read.column(6)?,
-            sees_all: read.column(7)?,
-            is_direct: self.is_direct(),
-            standbys: standbys.iter().map(|row| Reading { about: &about, row }.standby()).collect::<Result<_, _>>()?,
-            oldest: holders.first().map(|row| Reading { about: &about, row }.holder()).transpose()?,
-        })
-    }
-}
-
-struct Reading<'a> {
-    about: &'a About<'a>,
-    row: &'a Row,
-}
-
-impl Reading<'_> {
-    fn column<T: for<'r> FromSql<'r>>(&self, place: usize) -> Result<T, StoreError> {
-        column(self.about, self.row, place)
-    }
-
-    fn standby(&self) -> Result<Standby, StoreError> {
-        Ok(Standby { name: self.column(0)?, is_synchronous: self.column(1)? })
-    }
-
-    fn holder(&self) -> Result<Holder, StoreError> {
-        let kind: &str = column(self.about, self.row, 0)?;
-        let kind = match kind {
-            "transaction" => HolderKind::Transaction,
-            "prepared" => HolderKind::Prepared,
-            _ => HolderKind::Slot,
+        let mut answers = self.ask(asked.into())?.into_iter();
+        let mut next = || answers.next().unwrap_or_else(|| Ok(Vec::new()));
+        let mut read = || {
+            let (settings, standbys, holders) = (next()?, next()?, next()?);
+            let Some(mut row) = settings.into_iter().next() else { return Ok(Promises::default()) };
+            Ok(Promises {
+                server_version: row.take(0)?,
+                synchronous_commit: row.take(1)?,
+                fsync: row.take(2)?,
+                full_page_writes: row.take(3)?,
+                synchronous_standby_names: row.take(4)?,
+                autovacuum: row.take(5)?,
+                is_standby: row.take(6)?,
+                sees_all: row.take(7)?,
+                is_direct: self.is_direct(),
+                standbys: standbys.into_iter().map(standby).collect::<Result<_, _>>()?,
+                oldest: holders.into_iter().next().map(holder).transpose()?,
+            })
         };
-        let (seconds, transactions): (Option<i64>, i64) = (self.column(3)?, self.column(4)?);
-        Ok(Holder {
-            kind,
-            name: self.column(1)?,
-            program: self.column(2)?,
-            seconds: seconds.map(i64::unsigned_abs),
-            transactions: transactions.unsigned_abs(),
-        })
+        read().map_err(|failure| about.failed(&failure))
     }
+}
+
+fn standby(mut row: Row) -> Result<Standby, Failure> {
+    Ok(Standby { name: row.take(0)?, is_synchronous: row.take(1)? })
+}
+
+fn holder(mut row: Row) -> Result<Holder, Failure> {
+    let kind: String = row.take(0)?;
+    let kind = match kind.as_str() {
+        "transaction" => HolderKind::Transaction,
+        "prepared" => HolderKind::Prepared,
+        _ => HolderKind::Slot,
+    };
+    let (seconds, transactions): (Option<i64>, i64) = (row.take(3)?, row.take(4)?);
+    Ok(Holder {
+        kind,
+        name: row.take(1)?,
+        program: row.take(2)?,
+        seconds: seconds.map(i64::unsigned_abs),
+        transactions: transactions.unsigned_abs(),
+    })
 }
 
 impl Promises {

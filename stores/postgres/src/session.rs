@@ -10,24 +10,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use coord_core::{layout, limits};
+use coord_sql::{Answer, Asked, FailureKind, Schema, VERSION, Value, statements};
 use futures_util::future::{OptionFuture, join, join_all};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, Row, Statement};
+use tokio_postgres::{Client, Statement};
 
-use crate::asked::Asked;
-use crate::clock::EngineClock;
+use crate::clock::SteadyClock;
 use crate::connection::IfNone;
 use crate::dial::Line;
 use crate::direct::greeted_id;
-use crate::error::{OpenError, VERSION};
-use crate::statements::{self, Schema};
+use crate::error::OpenError;
+use crate::row::{answer, typed_values};
 use crate::waiting::{Ear, Waits};
 
 /// A connection to a queue.
 pub(crate) struct Session {
     client: Client,
     schema: Rc<Schema>,
-    clock: Rc<EngineClock>,
+    clock: Rc<SteadyClock>,
     /// True if there is no pooler in between.
     is_direct: Cell<bool>,
     known: RefCell<HashMap<&'static str, Known>>,
@@ -43,6 +42,9 @@ struct Known {
     prepared: Option<Statement>,
 }
 
+/// The id of no server's process.
+const NO_PROCESS: i32 = -1;
+
 /// In which trip a statement is prepared. A process that is there for one operation asks none as often.
 const PREPARED_IN_TRIP: u32 = 3;
 
@@ -57,7 +59,7 @@ impl Session {
     pub(crate) async fn open(
         line: &Line,
         schema: Rc<Schema>,
-        clock: Rc<EngineClock>,
+        clock: Rc<SteadyClock>,
         if_none: IfNone,
     ) -> Result<(Session, Option<Vec<u8>>), OpenError> {
         let ear = Arc::new(Ear::default());
@@ -70,7 +72,7 @@ impl Session {
             Some(format) => format,
             None if if_none == IfNone::Fail => return Err(OpenError::NoQueue(session.schema.name().to_string())),
             None => {
-                session.client.batch_execute(&session.schema.creation(VERSION)).await?;
+                session.client.batch_execute(&session.schema.creation()).await?;
                 session.begin(id).await?.flatten()
             }
         };
@@ -79,25 +81,25 @@ impl Session {
 
     /// What a session begins with, in one trip; `None`: there is no queue.
     async fn begin(&self, id: Option<i32>) -> Result<Option<Option<Vec<u8>>>, OpenError> {
-        let greeting = Asked::new(statements::GREETING).with(id, tokio_postgres::types::Type::INT4);
+        let greeting = Asked::new(statements::GREETING).with(Value::Int4(id.unwrap_or(NO_PROCESS)));
         let version = Asked::new(statements::VERSION);
         let format = Asked::new(statements::READ).text(layout::format().to_string()).int(limits::RECORD_BYTES);
         let rest = [version, format];
         let (greeted, answers) = join(self.timed(&greeting), self.exchange(&rest)).await;
         let (sent, answered, rows) = greeted;
-        if let Some(row) = rows?.first() {
-            self.is_direct.set(row.try_get(0)?);
-            self.clock.learn_anew(row.try_get(1)?, sent, answered);
+        if let Some(mut row) = rows?.into_iter().next() {
+            self.is_direct.set(row.take(0)?);
+            self.clock.learn_anew(row.take(1)?, sent, answered);
         }
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_else(|| Ok(Vec::new()));
         let version = match next() {
-            Err(error) if is_not_there(&error) => return Ok(None),
-            rows => rows?.first().map(|row| row.try_get(0)).transpose()?,
+            Err(failure) if failure.kind == FailureKind::NoQueue => return Ok(None),
+            rows => rows?.first_mut().map(|row| row.take(0)).transpose()?,
         };
         match version {
             Some(version) if version > VERSION => Err(OpenError::Newer(version)),
-            _ => Ok(Some(next()?.first().map(|row| row.try_get(0)).transpose()?)),
+            _ => Ok(Some(next()?.first_mut().map(|row| row.take(0)).transpose()?)),
         }
     }
 
@@ -120,15 +122,15 @@ impl Session {
     ///
     /// Before them goes now and then the question for the time, where nothing delays it; and after a wait, that nothing
     /// more is to be told: nobody would read it.
-    pub(crate) async fn ask(&self, asked: &[Asked]) -> Vec<Result<Vec<Row>, Error>> {
+    pub(crate) async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
         let time = Asked::new(statements::TIME);
         let time = self.clock.is_old().then(|| self.timed(&time));
         let unlisten = Asked::new(statements::UNLISTEN);
         let unlisten = self.waits.borrow_mut().take_if(|waits| waits.is_over()).map(|_| self.send(&unlisten));
         let before = join(OptionFuture::from(time), OptionFuture::from(unlisten));
         let ((told, _), answers) = join(before, self.exchange(asked)).await;
-        if let Some((sent, answered, Ok(rows))) = told
-            && let Some(Ok(micros)) = rows.first().map(|row| row.try_get(0))
+        if let Some((sent, answered, Ok(mut rows))) = told
+            && let Some(Ok(micros)) = rows.first_mut().map(|row| row.take(0))
         {
             self.clock.learn(micros, sent, answered);
         }
@@ -150,7 +152,7 @@ impl Session {
     }
 
     /// Sends statements together. Behind them goes what prepares those that were asked often: it takes no trip.
-    async fn exchange(&self, asked: &[Asked]) -> Vec<Result<Vec<Row>, Error>> {
+    async fn exchange(&self, asked: &[Asked]) -> Vec<Answer> {
         let mut often: Vec<&Asked> = Vec::new();
         for one in asked {
             if self.is_asked_often(one.sql) && often.iter().all(|known| known.sql != one.sql) {
@@ -179,14 +181,19 @@ impl Session {
 
     async fn prepare(&self, asked: &Asked) -> Option<Statement> {
         let text = self.known.borrow().get(asked.sql).map(|known| known.text.clone())?;
-        self.client.prepare_typed(&text, &asked.types()).await.ok()
+        let types: Vec<_> = typed_values(asked).into_iter().map(|(_, of)| of).collect();
+        self.client.prepare_typed(&text, &types).await.ok()
     }
 
-    async fn send(&self, asked: &Asked) -> Result<Vec<Row>, Error> {
-        match self.way(asked.sql) {
-            Way::Prepared(statement) => self.client.query(&statement, &asked.values()).await,
-            Way::Text(text) => self.client.query_typed(&text, &asked.typed_values()).await,
-        }
+    async fn send(&self, asked: &Asked) -> Answer {
+        let values = typed_values(asked);
+        answer(match self.way(asked.sql) {
+            Way::Prepared(statement) => {
+                let values: Vec<_> = values.into_iter().map(|(value, _)| value).collect();
+                self.client.query(&statement, &values).await
+            }
+            Way::Text(text) => self.client.query_typed(&text, &values).await,
+        })
     }
 
     fn way(&self, sql: &'static str) -> Way {
@@ -198,13 +205,9 @@ impl Session {
     }
 
     /// The answer to a statement, and when it was sent and answered.
-    async fn timed(&self, asked: &Asked) -> (Instant, Instant, Result<Vec<Row>, Error>) {
+    async fn timed(&self, asked: &Asked) -> (Instant, Instant, Answer) {
         let sent = Instant::now();
         let rows = self.send(asked).await;
         (sent, Instant::now(), rows)
     }
-}
-
-fn is_not_there(error: &Error) -> bool {
-    matches!(error.code(), Some(code) if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::INVALID_SCHEMA_NAME)
 }

@@ -10,14 +10,11 @@ use std::time::{Duration, Instant};
 use coord_core::layout::Dir;
 use coord_core::store::StoreError;
 use coord_core::store::fused::Stirred;
+use coord_sql::{About, Asked, Server, Value, statements};
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_postgres::types::Type;
 
-use crate::asked::Asked;
-use crate::connection::PostgresStore;
-use crate::error::About;
-use crate::statements;
+use crate::connection::Postgres;
 
 /// How long a waiter stands in the table.
 const STANDS: Duration = Duration::from_secs(10);
@@ -64,11 +61,11 @@ impl Waits {
     }
 }
 
-impl PostgresStore {
+impl Postgres {
     /// As [`coord_core::store::fused::Fused::stirred`] says.
     pub(crate) fn wait_for(&self, dirs: &[Dir], at_most: Duration) -> Result<Stirred, StoreError> {
         let about = About { operation: "wait for", path: &"the server" };
-        let session = self.connected().map_err(|error| about.unreachable(&error))?;
+        let session = self.connected().map_err(|error| about.unreachable(&error.to_string()))?;
         if dirs.is_empty() || !session.is_direct() {
             return Ok(Stirred::Untold);
         }
@@ -80,10 +77,10 @@ impl PostgresStore {
         let is_told = known.is_some_and(|until| until > now);
         if known.is_none_or(|until| until < now + SAYS_AGAIN) {
             session.ear().listen_for(&prefixes);
-            let waits = Asked::new(statements::WAIT).with(prefixes.clone(), Type::TEXT_ARRAY);
-            let waits = waits.with(STANDS.as_secs_f64(), Type::FLOAT8);
-            for answer in self.together(&[Asked::new(statements::LISTEN), waits])? {
-                answer.map_err(|error| about.failed(&error))?;
+            let waits = Asked::new(statements::WAIT).with(Value::Texts(prefixes.clone()));
+            let waits = waits.with(Value::Float8(STANDS.as_secs_f64()));
+            for answer in self.ask(vec![Asked::new(statements::LISTEN), waits])? {
+                answer.map_err(|failure| about.failed(&failure))?;
             }
             session.set_waits(Waits { prefixes, until: now + STANDS });
         }

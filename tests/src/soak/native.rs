@@ -110,7 +110,7 @@ fn reached(engine: &str) -> PostgresStore {
     let address = engine.parse().expect("the swarm names an address");
     let until = Instant::now() + Duration::from_secs(60);
     loop {
-        match PostgresStore::open(&address, Passwords::default()) {
+        match coord_postgres::open(&address, Passwords::default()) {
             Ok(store) => return store,
             Err(error) => assert!(Instant::now() < until, "{error}"),
         }
@@ -127,7 +127,7 @@ impl Client for Native {
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
         let answer = match self {
             Native::Directory(queue) => ask(queue, run_id, op, &host::now),
-            Native::Engine(queue) => ask(queue, run_id, op, &|| queue.store().now()),
+            Native::Engine(queue) => ask(queue, run_id, op, &|| queue.store().server().now()),
         };
         match answer {
             // The server is gone: what was asked may have been done.

@@ -17,9 +17,9 @@ use super::{OPERATIONS, work};
 fn a_pooler_by_transactions_changes_nothing() {
     let Some(server) = Server::start() else { return };
     let pooler = server.pooler();
-    let open = |schema: &str| PostgresStore::create(&pooler.address(schema), Passwords::default()).unwrap();
-    assert!(!open(&server.schema()).is_direct());
-    assert!(server.store(&server.schema()).is_direct());
+    let open = |schema: &str| coord_postgres::create(&pooler.address(schema), Passwords::default()).unwrap();
+    assert!(!open(&server.schema()).server().is_direct());
+    assert!(server.store(&server.schema()).server().is_direct());
     assert_eq!(conformance::findings(|| open(&server.schema())), Vec::<String>::new());
     for seed in 0..20 {
         let schema = server.schema();
@@ -94,14 +94,14 @@ fn the_time_is_the_servers() {
     let store = server.store(&server.schema());
     let told =
         || -> u64 { server.sql("select (extract(epoch from clock_timestamp()) * 1000000)::int8").parse().unwrap() };
-    let (before, given, after) = (told(), store.now().micros(), told());
+    let (before, given, after) = (told(), store.server().now().micros(), told());
     let slack = 100_000;
     assert!((before - slack..=after + slack).contains(&given), "{before} {given} {after}");
     let ahead = Duration::from_micros(given - now().micros());
     assert!(ahead > Duration::from_secs(3_500), "{ahead:?}");
     // Leases run by it: a task claimed by one agent is not expired for another, whatever their hosts' clocks say.
     let queue = Queue::open(store).unwrap();
-    let clock = || -> Timestamp { queue.store().now() };
+    let clock = || -> Timestamp { queue.store().server().now() };
     queue.init(&Turn::new(&clock, Nonce::from_bits(1))).unwrap();
     assert!(clock().micros() >= given);
 }
@@ -113,11 +113,11 @@ fn a_lost_connection_is_made_anew_with_the_time_of_the_server() {
     assert_eq!(work(&server, &schema, 1), Vec::new());
     let queue = Queue::open(server.store(&schema)).unwrap();
     queue.init(&Turn::new(&now, Nonce::from_bits(1))).unwrap();
-    let before = queue.store().now();
+    let before = queue.store().server().now();
     server.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'muse coord'");
     let request = ClaimRequest::any("agent".parse().unwrap(), 100);
     let mut claims =
         (2..5).map(|first| queue.claim(&request, Thoroughness::Full, &Turn::new(&now, Nonce::from_bits(first))));
     assert!(claims.any(|claim| claim.is_ok()));
-    assert!(queue.store().now() >= before);
+    assert!(queue.store().server().now() >= before);
 }

@@ -40,7 +40,7 @@ fn knowing(password: &str) -> Passwords {
 }
 
 fn open(text: &str) -> Result<PostgresStore, OpenError> {
-    PostgresStore::create(&text.parse().unwrap(), knowing(PASSWORD))
+    coord_postgres::create(&text.parse().unwrap(), knowing(PASSWORD))
 }
 
 fn refused(text: &str) -> OpenError {
@@ -117,7 +117,7 @@ fn a_server_without_tls_is_told_nothing() {
 fn a_password_that_is_missing_or_wrong_is_told_as_such() {
     let Some((server, port)) = listening(&[], Vec::new()) else { return };
     let address = format!("postgres://muse@127.0.0.1:{port}/postgres").parse().unwrap();
-    let open = |passwords| PostgresStore::create(&address, passwords).err().expect("it is refused").to_string();
+    let open = |passwords| coord_postgres::create(&address, passwords).err().expect("it is refused").to_string();
     let missing = open(Passwords::default());
     assert!(missing.contains("127.0.0.1 asks for a password") && missing.contains("~/.pgpass"), "{missing}");
     let for_another = Variable { password: PASSWORD.to_string(), set_for: SetFor::Host("other".to_string(), port) };

@@ -171,7 +171,7 @@ fn a_change_is_told_when_it_is_made_and_not_when_it_is_asked_for() {
 #[test]
 fn behind_a_pooler_nobody_is_told() {
     let Some(server) = Server::start() else { return };
-    let store = PostgresStore::create(&server.pooler().address(&server.schema()), Passwords::default()).unwrap();
+    let store = coord_postgres::create(&server.pooler().address(&server.schema()), Passwords::default()).unwrap();
     let begun = Instant::now();
     assert_eq!(store.stirred(&[dir("ready")], MINUTE).unwrap(), Stirred::Untold);
     assert!(begun.elapsed() < MINUTE / 2);

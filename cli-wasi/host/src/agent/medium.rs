@@ -100,7 +100,7 @@ impl View {
         match self {
             View::Directory(queue) => Ok(queue.release(id, claimant, 0, &turn(&own_time))?.status),
             View::Engine(engine) => asked(engine, move |queue| {
-                let now = || queue.store().now();
+                let now = || queue.store().server().now();
                 Ok(queue.release(id, claimant, 0, &turn(&now))?.status)
             }),
         }
@@ -111,7 +111,9 @@ impl View {
         let id = holding.task_id;
         match self {
             View::Directory(queue) => Ok(queue.show(id, own_time())?.item.task),
-            View::Engine(engine) => asked(engine, move |queue| Ok(queue.show(id, queue.store().now())?.item.task)),
+            View::Engine(engine) => {
+                asked(engine, move |queue| Ok(queue.show(id, queue.store().server().now())?.item.task))
+            }
         }
     }
 

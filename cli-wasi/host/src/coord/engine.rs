@@ -53,7 +53,7 @@ impl<T: 'static> Connecting<T> {
             format!("this process may open too few files to connect: {error}; raise the limit (`ulimit -n`)")
         })?;
         let (address, passwords) = (place.address.clone(), Passwords::of_environment(place.from));
-        let opens = if place.is_init { PostgresStore::create } else { PostgresStore::open };
+        let opens = if place.is_init { coord_postgres::create } else { coord_postgres::open };
         let begun = thread::Builder::new().name("engine".into()).spawn(move || {
             let opened = opens(&address, passwords).map_err(|error| error.to_string());
             match opened.and_then(|store| make(store).map_err(|error| error.to_string())) {

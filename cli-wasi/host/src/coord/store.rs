@@ -105,7 +105,7 @@ impl wit::Host for Granted {
     }
 
     fn now(&mut self) -> u64 {
-        let of_engine = self.engine.as_ref().and_then(|engine| engine.ask(PostgresStore::now).ok());
+        let of_engine = self.engine.as_ref().and_then(|engine| engine.ask(|store| store.server().now()).ok());
         of_engine.unwrap_or_else(own_time).micros()
     }
 
@@ -179,7 +179,7 @@ impl wit::Host for Granted {
     }
 
     fn doubts(&mut self) -> Result<Vec<String>, wit::Failure> {
-        self.ask(|store| Ok(store.promises()?.findings()))
+        self.ask(|store| Ok(store.server().promises()?.findings()))
     }
 
     fn point_here(&mut self) -> Result<Option<(String, bool)>, wit::Failure> {

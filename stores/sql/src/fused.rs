@@ -6,24 +6,23 @@ use coord_core::layout::{Dir, Path, due_at};
 use coord_core::limits;
 use coord_core::store::fused::{Due, First, Fused, Look, Move, Seen, SeenEntry, Step, Stepped, Stirred, TimedDirs};
 use coord_core::store::{StoreError, cut_after_first_line};
-use tokio_postgres::types::Type;
-use tokio_postgres::{Error, Row};
 
 use crate::asked::Asked;
-use crate::connection::PostgresStore;
-use crate::error::{About, is_taken, with_advice};
+use crate::failure::{About, FailureKind};
 use crate::head::{Ranges, elsewhere, follows};
+use crate::row::Row;
+use crate::server::{Answer, Server};
 use crate::statements;
-use crate::store::{PATHS_READ, Target, column, names_in, path_of, range, two};
+use crate::store::{PATHS_READ, SqlStore, Target, column, names_in, path_of, range, two};
+use crate::value::Value;
 
-impl Fused for PostgresStore {
+impl<S: Server> Fused for SqlStore<S> {
     fn format(&self) -> Option<Vec<u8>> {
-        self.format.clone()
+        self.server().format()
     }
 
     fn look(&self, looks: &[Look]) -> Result<Vec<Seen>, StoreError> {
-        let looked: Vec<Asked> = looks.iter().map(asked).collect();
-        let answers = self.together(&looked)?;
+        let answers = self.server().look(looks.iter().map(asked).collect())?;
         looks.iter().zip(answers).map(|(look, answer)| self.seen(look, answer)).collect()
     }
 
@@ -36,28 +35,30 @@ impl Fused for PostgresStore {
     }
 
     fn stirred(&self, dirs: &[Dir], at_most: Duration) -> Result<Stirred, StoreError> {
-        self.wait_for(dirs, at_most)
+        self.server().stirred(dirs, at_most)
     }
 }
 
-impl PostgresStore {
-    fn seen(&self, look: &Look, answer: Result<Vec<Row>, Error>) -> Result<Seen, StoreError> {
+impl<S: Server> SqlStore<S> {
+    fn seen(&self, look: &Look, answer: Answer) -> Result<Seen, StoreError> {
         let about = About { operation: "look at", path: &place(look) };
-        let rows = answer.map_err(|error| about.failed(&error))?;
+        let rows = answer.map_err(|failure| about.failed(&failure))?;
         match look {
             Look::Names(dir) => {
-                let paths: Result<Vec<String>, StoreError> = rows.iter().map(|row| column(&about, row, 0)).collect();
+                let paths: Result<Vec<String>, StoreError> = rows.into_iter().map(|row| column(&about, row)).collect();
                 let paths = paths?;
                 let is_all = paths.len() <= usize::try_from(PATHS_READ).unwrap_or(0);
                 Ok(Seen::Names(if is_all { names_in(dir, &paths) } else { Some(self.children(dir)?) }))
             }
             Look::Line(_) => {
-                let mut line: Option<Vec<u8>> = rows.first().map(|row| column(&about, row, 0)).transpose()?;
+                let row = rows.into_iter().next();
+                let mut line: Option<Vec<u8>> = row.map(|row| column(&about, row)).transpose()?;
                 line.iter_mut().for_each(cut_after_first_line);
                 Ok(Seen::Line(line))
             }
             Look::Head(_) | Look::OfTask(_) | Look::Due(_) => {
-                let entries: Result<Vec<SeenEntry>, StoreError> = rows.iter().map(|row| entry(&about, row)).collect();
+                let entries: Result<Vec<SeenEntry>, StoreError> =
+                    rows.into_iter().map(|row| entry(&about, row)).collect();
                 Ok(Seen::Entries(entries?))
             }
         }
@@ -68,12 +69,12 @@ impl PostgresStore {
         let about = About { operation: "create", path: &"tasks" };
         let rows = match self.one(creation(steps))? {
             // A second name is taken: which, each tells by itself.
-            Err(error) if is_taken(&error) => return self.change(steps),
-            rows => rows.map_err(|error| about.failed(&error))?,
+            Err(failure) if failure.kind == FailureKind::Taken => return self.change(steps),
+            rows => rows.map_err(|failure| about.failed(&failure))?,
         };
         let mut outcomes = vec![Stepped::Taken; steps.len()];
-        for row in &rows {
-            let place: i64 = column(&about, row, 0)?;
+        for row in rows {
+            let place: i64 = column(&about, row)?;
             let outcome = usize::try_from(place - 1).ok().and_then(|place| outcomes.get_mut(place));
             outcome.into_iter().for_each(|outcome| *outcome = Stepped::Done { by: 0, found: false });
         }
@@ -87,22 +88,21 @@ impl PostgresStore {
             asked.push(change_of(step)?);
             asked.extend(step.then.as_ref().map(is_any_in));
         }
-        let mut answers = self.together(&asked)?.into_iter();
+        let mut answers = self.server().ask(asked)?.into_iter();
         let mut outcomes = Vec::new();
         for step in steps {
             let about = About { operation: "step", path: &subject(step) };
             let answer = answers.next().unwrap_or_else(|| Ok(Vec::new()));
             let then = step.then.as_ref().and_then(|_| answers.next()).transpose();
             let outcome = match answer {
-                Err(error) if is_taken(&error) => Stepped::Taken,
+                Err(failure) if failure.kind == FailureKind::Taken => Stepped::Taken,
                 // Of several, others may have been made.
-                Err(error) if steps.len() > 1 => return Err(about.failure(&with_advice(&error))),
-                rows => outcome_of(step, &about, rows.map_err(|error| about.failed(&error))?)?,
+                Err(failure) if steps.len() > 1 => return Err(about.lost(&failure.words)),
+                rows => outcome_of(step, &about, rows.map_err(|failure| about.failed(&failure))?)?,
             };
             // The change is made by now.
-            let found = then.map_err(|error| about.failure(&with_advice(&error)))?;
-            let found =
-                found.and_then(|rows| rows.into_iter().next()).map(|row| column(&about, &row, 0)).transpose()?;
+            let found = then.map_err(|failure| about.lost(&failure.words))?;
+            let found = found.and_then(|rows| rows.into_iter().next()).map(|row| column(&about, row)).transpose()?;
             outcomes.push(match outcome {
                 Stepped::Done { by, .. } => Stepped::Done { by, found: found.unwrap_or(false) },
                 other => other,
@@ -130,7 +130,7 @@ fn asked(look: &Look) -> Asked {
                 return asked;
             }
             let (first, before) = elsewhere(head);
-            let asked = asked.with(first, Type::TEXT_ARRAY).with(before, Type::TEXT_ARRAY);
+            let asked = asked.with(Value::Texts(first)).with(Value::Texts(before));
             asked.text(head.after.as_deref().map(follows).unwrap_or_default())
         }
         Look::OfTask(id) => Asked::new(statements::OF_TASK).bytes(id.hex().into_bytes()).int(much),
@@ -160,15 +160,15 @@ fn creation(steps: &[Step]) -> Asked {
         if let (First::Create(path, content), [Move::Link(_, to)]) = (&step.first, step.moves.as_slice()) {
             let entry = Target::of(to);
             paths.push(path.to_string());
-            contents.push(content.clone());
+            contents.push(Some(content.clone()));
             entries.push(entry.path);
             tasks.push(entry.task);
             dues.push(entry.due);
         }
     }
     let asked = Asked::new(statements::CREATE_AND_LINK).bool(steps.iter().any(|step| step.durable));
-    let asked = asked.with(paths, Type::TEXT_ARRAY).with(contents, Type::BYTEA_ARRAY).with(entries, Type::TEXT_ARRAY);
-    asked.with(tasks, Type::BYTEA_ARRAY).with(dues, Type::INT8_ARRAY)
+    let asked = asked.with(Value::Texts(paths)).with(Value::Byteas(contents)).with(Value::Texts(entries));
+    asked.with(Value::Byteas(tasks)).with(Value::Int8s(dues))
 }
 
 /// The statement that makes a change.
@@ -190,18 +190,16 @@ fn change_of(step: &Step) -> Result<Asked, StoreError> {
         (First::Nothing, moves) if moves.iter().all(|one| matches!(one, Move::Rename(..))) => {
             let targets: Vec<Target> =
                 moves.iter().map(|(Move::Rename(_, to) | Move::Link(_, to))| Target::of(to)).collect();
-            let sources: Vec<String> =
-                moves.iter().map(|(Move::Rename(from, _) | Move::Link(from, _))| from.to_string()).collect();
-            let paths: Vec<String> = targets.iter().map(|target| target.path.clone()).collect();
-            let tasks: Vec<Option<Vec<u8>>> = targets.iter().map(|target| target.task.clone()).collect();
-            let dues: Vec<Option<i64>> = targets.iter().map(|target| target.due).collect();
-            let asked = Asked::new(statements::RENAME_ANY).bool(durable).with(sources, Type::TEXT_ARRAY);
-            let asked = asked.with(paths, Type::TEXT_ARRAY).with(tasks, Type::BYTEA_ARRAY);
-            asked.with(dues, Type::INT8_ARRAY)
+            let sources = moves.iter().map(|(Move::Rename(from, _) | Move::Link(from, _))| from.to_string()).collect();
+            let paths = targets.iter().map(|target| target.path.clone()).collect();
+            let tasks = targets.iter().map(|target| target.task.clone()).collect();
+            let dues = targets.iter().map(|target| target.due).collect();
+            let asked = Asked::new(statements::RENAME_ANY).bool(durable).with(Value::Texts(sources));
+            asked.with(Value::Texts(paths)).with(Value::Byteas(tasks)).with(Value::Int8s(dues))
         }
         _ => {
             let about = About { operation: "step", path: &subject(step) };
-            return Err(about.failure("no statement makes such a change"));
+            return Err(about.unreachable("no statement makes such a change"));
         }
     })
 }
@@ -213,7 +211,7 @@ fn outcome_of(step: &Step, about: &About<'_>, rows: Vec<Row>) -> Result<Stepped,
         (First::Create(..), Some(Move::Link(..))) => row.map_or(Stepped::Taken, |_| done(0)),
         (First::Nothing, _) => match row {
             Some(row) => {
-                let place: i64 = column(about, &row, 0)?;
+                let place: i64 = column(about, row)?;
                 done(usize::try_from(place - 1).unwrap_or(0))
             }
             None => Stepped::Gone,
@@ -230,10 +228,10 @@ fn outcome_of(step: &Step, about: &About<'_>, rows: Vec<Row>) -> Result<Stepped,
     })
 }
 
-fn entry(about: &About<'_>, row: &Row) -> Result<SeenEntry, StoreError> {
-    let (path, mut line): (&str, Vec<u8>) = (column(about, row, 0)?, column(about, row, 1)?);
+fn entry(about: &About<'_>, row: Row) -> Result<SeenEntry, StoreError> {
+    let (path, mut line): (String, Vec<u8>) = two(about, Some(row))?;
     cut_after_first_line(&mut line);
-    Ok(SeenEntry { path: path_of(path), line: Some(line).filter(|line| line.len() <= limits::LINE_BYTES_SEEN) })
+    Ok(SeenEntry { path: path_of(&path), line: Some(line).filter(|line| line.len() <= limits::LINE_BYTES_SEEN) })
 }
 
 /// What a question is about, for an error.

@@ -5,47 +5,8 @@
 //!
 //! A `{s}` stands for the schema, and `{channel}` for the channel of its notifications: a statement does not depend on
 //! a session's `search_path`, which a pooler would share with others. For the same reason a statement says by itself,
-//! for its own transaction, how durable it is.
-
-/// The schema of a queue.
-pub(crate) struct Schema {
-    name: String,
-    quoted: String,
-    channel: String,
-}
-
-/// A channel's name has at most 63 bytes.
-const CHANNEL_BYTES: usize = 50;
-
-impl Schema {
-    pub(crate) fn new(name: &str) -> Schema {
-        let letters = name.chars().filter(char::is_ascii_alphanumeric).take(CHANNEL_BYTES);
-        // Two queues that share a channel wake each other's agents for nothing, and that is all.
-        let channel = format!("muse_{}", letters.collect::<String>().to_ascii_lowercase());
-        Schema { name: name.to_string(), quoted: format!("\"{}\"", name.replace('"', "\"\"")), channel }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// A statement, with the schema and the channel in it.
-    pub(crate) fn qualify(&self, statement: &str) -> String {
-        statement.replace("{channel}", &self.channel).replace("{s}", &self.quoted)
-    }
-
-    /// What makes the schema. Of several agents that come to this at once, one makes it.
-    pub(crate) fn creation(&self, version: i32) -> String {
-        let tables = include_str!("schema.sql").replace("table {s}", "table if not exists {s}");
-        let tables = tables.replace("create index", "create index if not exists");
-        let (tables, quoted, as_text) = (self.qualify(&tables), &self.quoted, self.name.replace('\'', "''"));
-        format!(
-            "begin; select pg_advisory_xact_lock(hashtext('muse coord'), hashtext('{as_text}')); \
-             set local client_min_messages to warning; create schema if not exists {quoted}; {tables} \
-             insert into {quoted}.meta select {version} where not exists (select from {quoted}.meta); commit"
-        )
-    }
-}
+//! for its own transaction, how durable it is. The columns of an answer have different names: some clients have rows as
+//! objects.
 
 /// What a session begins with: the id that the greeting told. Tells if it is that of the server's process, and the
 /// server's time in microseconds.
@@ -56,7 +17,7 @@ impl Schema {
 /// which there is no index then seems costly, and the server would compile it, which takes a second: so it does not.
 /// Behind a pooler these settings would become another agent's. The server's own hold there, and this client waits no
 /// longer, either.
-pub(crate) const GREETING: &str = "\
+pub const GREETING: &str = "\
     with direct as materialized (select coalesce(pg_backend_pid() = $1, false) as really) \
     select really, (extract(epoch from clock_timestamp()) * 1000000)::int8, case when really then \
       set_config('statement_timeout', '30s', false) || \
@@ -66,10 +27,10 @@ pub(crate) const GREETING: &str = "\
     end from direct";
 
 /// The server's time, in microseconds.
-pub(crate) const TIME: &str = "select (extract(epoch from clock_timestamp()) * 1000000)::int8";
+pub const TIME: &str = "select (extract(epoch from clock_timestamp()) * 1000000)::int8 as time";
 
 /// The version of the schema.
-pub(crate) const VERSION: &str = "select version from {s}.meta";
+pub const VERSION: &str = "select version from {s}.meta";
 
 /// How durable a change is: a part of it, `mode`, that has to be used by whatever writes. Where the server does not
 /// wait for its log, or for a standby that it is to keep in step, a queue does all the same.
@@ -115,7 +76,7 @@ macro_rules! told {
 }
 
 /// A new file: durability, path, content, task, due.
-pub(crate) const CREATE: &str = durable_if_asked!(
+pub const CREATE: &str = durable_if_asked!(
     "free as (select 1 from mode where not exists (select from {s}.name where path = $2)), \
      file as (insert into {s}.body (content) select $3 from free returning id) \
      insert into {s}.name (path, body, task, due) select $2, id, $4, $5 from file returning path"
@@ -123,26 +84,27 @@ pub(crate) const CREATE: &str = durable_if_asked!(
 
 /// A line at the end of a file: path, line, the most bytes. Whether the file is there, and how many names it has if the
 /// line fitted.
-pub(crate) const APPEND: &str = durable!(
+pub const APPEND: &str = durable!(
     "file as (select body from {s}.name, mode where path = $1), \
      grown as (update {s}.body set content = content || $2 from file \
        where id = file.body and octet_length(content) + octet_length($2) <= $3 returning names) \
-     select (select count(*) from file), (select names from grown)"
+     select (select count(*) from file) as there, (select names from grown) as names"
 );
 
 /// Another name for a file: durability, old path, new path, task, due.
-pub(crate) const LINK: &str = durable_if_asked!(
+pub const LINK: &str = durable_if_asked!(
     "file as (select body from {s}.name, mode where path = $2 for update of name), \
      named as (insert into {s}.name (path, body, task, due) select $3, body, $4, $5 from file \
        on conflict do nothing returning path, body), \
      counted as (update {s}.body set names = names + 1 from named where id = named.body returning id)",
     told!("named", "path"),
-    "select (select count(*) from file), (select count(*) from counted), (select count(*) from told)"
+    "select (select count(*) from file) as there, (select count(*) from counted) as made, \
+     (select count(*) from told) as told"
 );
 
 /// The first of several renames whose old name is there: durability, old paths, new paths, tasks, dues. Passes over a
 /// name that another change is at. Which one it is, counted from 1.
-pub(crate) const RENAME_ANY: &str = durable_if_asked!(
+pub const RENAME_ANY: &str = durable_if_asked!(
     "picked as (select asked.place, asked.target, asked.task, asked.due, name.path \
        from mode, unnest($2::text[], $3::text[], $4::bytea[], $5::int8[]) \
          with ordinality as asked (source, target, task, due, place) \
@@ -150,33 +112,34 @@ pub(crate) const RENAME_ANY: &str = durable_if_asked!(
      moved as (update {s}.name set path = picked.target, task = picked.task, due = picked.due \
        from picked where name.path = picked.path returning picked.place, name.path)",
     told!("moved", "path"),
-    "select place, (select count(*) from told) from moved"
+    "select place, (select count(*) from told) as told from moved"
 );
 
 /// One rename: durability, old path, new path, task, due.
-pub(crate) const RENAME: &str = durable_if_asked!(
+pub const RENAME: &str = durable_if_asked!(
     "picked as (select path from {s}.name, mode where path = $2 for update of name), \
      moved as (update {s}.name set path = $3, task = $4, due = $5 from picked \
        where name.path = picked.path returning name.path)",
     told!("moved", "path"),
-    "select 1::int8, (select count(*) from told) from moved"
+    "select 1::int8 as place, (select count(*) from told) as told from moved"
 );
 
 /// A line, and the rename that makes it count: durability, old path, new path, task, due, line, the most bytes. Whether
 /// the file is there, and whether the line fitted.
-pub(crate) const APPEND_AND_RENAME: &str = durable_if_asked!(
+pub const APPEND_AND_RENAME: &str = durable_if_asked!(
     "picked as (select name.path, name.body from {s}.name, mode where path = $2 for update of name), \
      grown as (update {s}.body set content = content || $6 from picked \
        where id = picked.body and octet_length(content) + octet_length($6) <= $7 returning id), \
      moved as (update {s}.name set path = $3, task = $4, due = $5 from picked, grown \
        where name.path = picked.path returning name.path)",
     told!("moved", "path"),
-    "select (select count(*) from picked), (select count(*) from moved), (select count(*) from told)"
+    "select (select count(*) from picked) as there, (select count(*) from moved) as made, \
+     (select count(*) from told) as told"
 );
 
 /// A new file, and the rename that makes it count: durability, old path, new path, task, due, path of the new file, its
 /// content. Whether the old name is there, and whether the new file's name was free.
-pub(crate) const CREATE_AND_RENAME: &str = durable_if_asked!(
+pub const CREATE_AND_RENAME: &str = durable_if_asked!(
     "picked as (select name.path from {s}.name, mode where path = $2 for update of name), \
      free as (select path from picked where not exists (select from {s}.name where path = $6)), \
      file as (insert into {s}.body (content) select $7 from free returning id), \
@@ -184,7 +147,8 @@ pub(crate) const CREATE_AND_RENAME: &str = durable_if_asked!(
      moved as (update {s}.name set path = $3, task = $4, due = $5 from free \
        where name.path = free.path returning name.path)",
     told!("moved", "path"),
-    "select (select count(*) from picked), (select count(*) from moved), (select count(*) from told)"
+    "select (select count(*) from picked) as there, (select count(*) from moved) as made, \
+     (select count(*) from told) as told"
 );
 
 /// New files, each with a second name that makes it count: durability, paths, contents, second paths, tasks, dues. The
@@ -192,7 +156,7 @@ pub(crate) const CREATE_AND_RENAME: &str = durable_if_asked!(
 ///
 /// Each name is looked for by itself, and the bodies' ids are an array: how many names there are is not known when this
 /// is planned, and a join of two lists of unknown length takes time by the product of both.
-pub(crate) const CREATE_AND_LINK: &str = durable_if_asked!(
+pub const CREATE_AND_LINK: &str = durable_if_asked!(
     "asked as (select a.* from mode, unnest($2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::int8[]) \
        with ordinality as a (path, content, entry, task, due, place)), \
      free as (select * from asked where (select body from {s}.name where name.path = asked.path) is null), \
@@ -203,30 +167,29 @@ pub(crate) const CREATE_AND_LINK: &str = durable_if_asked!(
      named as (insert into {s}.name (path, body, task, due) \
        select path, id, null, null from ranked union all select entry, id, task, due from ranked order by path)",
     told!("free", "entry"),
-    "select place, (select count(*) from told) from free"
+    "select place, (select count(*) from told) as told from free"
 );
 
 /// What is there: path, content up to so many bytes.
-pub(crate) const READ: &str =
+pub const READ: &str =
     "select substr(content, 1, $2) from {s}.name join {s}.body on body.id = name.body where path = $1";
 
 /// The first line of a file: path, the most bytes.
-pub(crate) const LINE: &str = "\
+pub const LINE: &str = "\
     select substr(content, 1, least($2, case position('\\x0a'::bytea in content) when 0 then $2 \
       else position('\\x0a'::bytea in content) end)) \
     from {s}.name join {s}.body on body.id = name.body where path = $1";
 
 /// How many names a file has.
-pub(crate) const NAMES_OF: &str =
-    "select names::int8 from {s}.name join {s}.body on body.id = name.body where path = $1";
+pub const NAMES_OF: &str = "select names::int8 from {s}.name join {s}.body on body.id = name.body where path = $1";
 
 /// Whether there is a file of this path, or something below it: path, the path and `/`, the path and what follows `/`.
-pub(crate) const EXISTS: &str = "\
+pub const EXISTS: &str = "\
     select exists (select from {s}.name where path = $1) \
       or exists (select from {s}.name where path >= $2 and path < $3)";
 
 /// Removes a name, and a body that has none any more. The body is locked before its names are counted.
-pub(crate) const REMOVE: &str = durable!(
+pub const REMOVE: &str = durable!(
     "gone as (delete from {s}.name using mode where path = $1 returning body), \
      held as (select id, names from {s}.body join gone on id = gone.body for update of body), \
      counted as (update {s}.body set names = held.names - 1 from held where body.id = held.id and held.names > 1), \
@@ -235,14 +198,14 @@ pub(crate) const REMOVE: &str = durable!(
 );
 
 /// All files.
-pub(crate) const FILES: &str = "select path, content from {s}.name join {s}.body on body.id = name.body";
+pub const FILES: &str = "select path, content from {s}.name join {s}.body on body.id = name.body";
 
 /// The first paths in a range: from, before, most.
-pub(crate) const PATHS: &str = "select path from {s}.name where path >= $1 and path < $2 order by path limit $3";
+pub const PATHS: &str = "select path from {s}.name where path >= $1 and path < $2 order by path limit $3";
 
 /// The names right below a directory, whatever is below them: the directory and `/`, what follows all of these, how
 /// many characters the former has and one more.
-pub(crate) const CHILDREN: &str = "\
+pub const CHILDREN: &str = "\
     with recursive child (name, path) as ( \
       (select split_part(substr(path, $3), '/', 1), path from {s}.name \
         where path >= $1 and path < $2 order by path limit 1) \
@@ -278,11 +241,11 @@ macro_rules! head {
 }
 
 /// The head of directories.
-pub(crate) const HEAD: &str = head!("with ", "unnest($1::text[], $2::text[], $3::int4[])");
+pub const HEAD: &str = head!("with ", "unnest($1::text[], $2::text[], $3::int4[])");
 
 /// The head of all queues, those included that are not known: ranges in which they may be, and after which place they
 /// are read.
-pub(crate) const HEAD_OF_ALL: &str = head!(
+pub const HEAD_OF_ALL: &str = head!(
     "with recursive queue (dir, before) as ( \
       select (select 'ready/' || split_part(path, '/', 2) from {s}.name \
         where path >= part.first and path < part.before order by path limit 1), part.before \
@@ -296,16 +259,16 @@ pub(crate) const HEAD_OF_ALL: &str = head!(
 );
 
 /// The entries of a task: which, how much of the content.
-pub(crate) const OF_TASK: &str =
+pub const OF_TASK: &str =
     "select path, substr(content, 1, $2) from {s}.name join {s}.body on body.id = name.body where task = $1";
 
 /// What is due: by when, after which time and path, most, how much.
-pub(crate) const DUE: &str = "\
+pub const DUE: &str = "\
     select path, substr(content, 1, $5) from {s}.name join {s}.body on body.id = name.body \
     where due <= $1 and (due, path) > ($2, $3) order by due, path limit $4";
 
-/// What the server promises, as [`crate::Promises`] has it. Without the right to see what others do, much is null.
-pub(crate) const PROMISES: &str = "\
+/// What the server promises, as `doctor` tells it. Without the right to see what others do, much is null.
+pub const PROMISES: &str = "\
     select current_setting('server_version'), \
       case when current_setting('synchronous_commit') in ('off', 'local') then 'on' \
         else current_setting('synchronous_commit') end, \
@@ -315,13 +278,13 @@ pub(crate) const PROMISES: &str = "\
       pg_is_in_recovery(), pg_has_role('pg_read_all_stats', 'usage')";
 
 /// The standbys, and whether a durable change waits for them.
-pub(crate) const STANDBYS: &str = "\
+pub const STANDBYS: &str = "\
     select coalesce(application_name, ''), sync_state in ('sync', 'quorum') from pg_stat_replication \
     order by application_name";
 
 /// What holds on to the oldest rows of this database: its kind, its name, its program, for how many seconds, how many
 /// transactions have begun since.
-pub(crate) const HOLDER: &str = "\
+pub const HOLDER: &str = "\
     select kind, name, program, seconds, transactions from ( \
       select 'transaction' as kind, pid::text as name, coalesce(application_name, '') as program, \
         extract(epoch from clock_timestamp() - xact_start)::int8 as seconds, age(backend_xmin)::int8 as transactions \
@@ -334,15 +297,22 @@ pub(crate) const HOLDER: &str = "\
     order by transactions desc, seconds desc nulls last limit 1";
 
 /// Begins to be told, on this connection.
-pub(crate) const LISTEN: &str = "listen {channel}";
+pub const LISTEN: &str = "listen {channel}";
 
 /// Ends that.
-pub(crate) const UNLISTEN: &str = "unlisten {channel}";
+pub const UNLISTEN: &str = "unlisten {channel}";
 
 /// An agent waits for names that begin so, for so many seconds: whoever makes one tells it. What others have left is
 /// taken away.
-pub(crate) const WAIT: &str = "\
+pub const WAIT: &str = "\
     with gone as (delete from {s}.waiter where until < now() - interval '1 minute' and id <> pg_backend_pid()) \
     insert into {s}.waiter (id, until, dirs) \
       values (pg_backend_pid(), clock_timestamp() + make_interval(secs => $2), $1) \
       on conflict (id) do update set until = excluded.until, dirs = excluded.dirs";
+
+/// What a client without sessions begins with: where `format.json` is, and how much of it. The version of the schema,
+/// the content, and the server's time in microseconds.
+pub const OPENING: &str = "\
+    select (select version from {s}.meta) as version, \
+      (select substr(content, 1, $2) from {s}.name join {s}.body on body.id = name.body where path = $1) as format, \
+      (extract(epoch from clock_timestamp()) * 1000000)::int8 as time";

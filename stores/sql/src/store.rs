@@ -6,15 +6,46 @@ use coord_core::store::fused::Fused;
 use coord_core::store::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, StoreError, cut_after_first_line,
 };
-use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, Type};
 
 use crate::asked::Asked;
-use crate::connection::PostgresStore;
-use crate::error::{About, is_taken};
+use crate::failure::{About, FailureKind};
+use crate::row::{FromCell, Row};
+use crate::server::{Answer, Server};
 use crate::statements;
+use crate::value::Value;
 
-impl PostgresStore {
+/// A queue on a server.
+#[derive(Clone, Debug)]
+pub struct SqlStore<S> {
+    server: S,
+}
+
+impl<S: Server> SqlStore<S> {
+    /// The queue on this server, in the schema that it asks.
+    pub fn new(server: S) -> SqlStore<S> {
+        SqlStore { server }
+    }
+
+    /// The server.
+    pub fn server(&self) -> &S {
+        &self.server
+    }
+
+    /// What one statement answers.
+    pub(crate) fn one(&self, asked: Asked) -> Result<Answer, StoreError> {
+        Ok(self.server.ask(vec![asked])?.pop().unwrap_or_else(|| Ok(Vec::new())))
+    }
+
+    /// The rows that a statement answers.
+    fn rows(&self, about: &About<'_>, asked: Asked) -> Result<Vec<Row>, StoreError> {
+        self.one(asked)?.map_err(|failure| about.failed(&failure))
+    }
+
+    /// The one row that a statement answers, if it does.
+    fn row(&self, about: &About<'_>, asked: Asked) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(about, asked)?.into_iter().next())
+    }
+
     /// The names right below a directory of many, each looked for by itself.
     pub(crate) fn children(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
         let path = dir.as_str();
@@ -22,7 +53,7 @@ impl PostgresStore {
         let [from, before] = range(dir);
         let skipped = from.chars().count() + 1;
         let rows = self.rows(&about, Asked::new(statements::CHILDREN).text(from).text(before).int(skipped))?;
-        rows.iter().map(|row| column(&about, row, 0)).collect()
+        rows.into_iter().map(|row| column(&about, row)).collect()
     }
 
     /// Gives a file another name by a statement, durably.
@@ -34,22 +65,24 @@ impl PostgresStore {
     pub fn files(&self) -> Result<Vec<(Path, Vec<u8>)>, StoreError> {
         let about = About { operation: "list", path: &"the queue" };
         let rows = self.rows(&about, Asked::new(statements::FILES))?;
-        rows.iter().map(|row| Ok((path_of(column(&about, row, 0)?), column(&about, row, 1)?))).collect()
+        let file = |row| two(&about, Some(row)).map(|(path, content): (String, _)| (path_of(&path), content));
+        rows.into_iter().map(file).collect()
     }
 }
 
 /// Up to so many paths are read to list a directory, before its children are looked for one by one.
 pub(crate) const PATHS_READ: i64 = 1_000;
 
-impl Store for PostgresStore {
+impl<S: Server> Store for SqlStore<S> {
     fn create(&self, path: &Path, content: &[u8]) -> Result<Created, StoreError> {
         let about = About { operation: "create", path };
         let Target { path, task, due } = Target::of(path);
         let asked = Asked::new(statements::CREATE).bool(true).text(path).bytes(content.to_vec());
-        match self.one(asked.with(task, Type::BYTEA).with(due, Type::INT8))? {
-            Err(error) if is_taken(&error) => Ok(Created::Taken),
+        match self.one(asked.with(Value::Bytea(task)).with(Value::Int8(due)))? {
+            Err(failure) if failure.kind == FailureKind::Taken => Ok(Created::Taken),
             made => {
-                Ok(if made.map_err(|error| about.failed(&error))?.is_empty() { Created::Taken } else { Created::Now })
+                let made = made.map_err(|failure| about.failed(&failure))?;
+                Ok(if made.is_empty() { Created::Taken } else { Created::Now })
             }
         }
     }
@@ -86,13 +119,13 @@ impl Store for PostgresStore {
     fn read(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let about = About { operation: "read", path };
         let row = self.row(&about, Asked::new(statements::READ).text(path.to_string()).int(max_bytes))?;
-        row.map(|row| column(&about, &row, 0)).transpose()
+        row.map(|row| column(&about, row)).transpose()
     }
 
     fn first_line(&self, path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let about = About { operation: "read", path };
         let row = self.row(&about, Asked::new(statements::LINE).text(path.to_string()).int(max_bytes))?;
-        let mut line: Option<Vec<u8>> = row.map(|row| column(&about, &row, 0)).transpose()?;
+        let mut line: Option<Vec<u8>> = row.map(|row| column(&about, row)).transpose()?;
         line.iter_mut().for_each(cut_after_first_line);
         Ok(line)
     }
@@ -100,7 +133,7 @@ impl Store for PostgresStore {
     fn links(&self, path: &Path) -> Result<Option<u64>, StoreError> {
         let about = About { operation: "count the names of", path };
         let row = self.row(&about, Asked::new(statements::NAMES_OF).text(path.to_string()))?;
-        let names: Option<i64> = row.map(|row| column(&about, &row, 0)).transpose()?;
+        let names: Option<i64> = row.map(|row| column(&about, row)).transpose()?;
         Ok(names.and_then(|names| u64::try_from(names).ok()))
     }
 
@@ -108,7 +141,7 @@ impl Store for PostgresStore {
         let about = About { operation: "look for", path };
         let [from, before] = range(&path.dir.child(&path.name));
         let row = self.row(&about, Asked::new(statements::EXISTS).text(path.to_string()).text(from).text(before))?;
-        row.map_or(Ok(false), |row| column(&about, &row, 0))
+        row.map_or(Ok(false), |row| column(&about, row))
     }
 
     fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
@@ -116,7 +149,7 @@ impl Store for PostgresStore {
         let about = About { operation: "list", path: &path };
         let [from, before] = range(dir);
         let rows = self.rows(&about, Asked::new(statements::PATHS).text(from).text(before).long(PATHS_READ + 1))?;
-        let paths: Vec<String> = rows.iter().map(|row| column(&about, row, 0)).collect::<Result<_, _>>()?;
+        let paths: Vec<String> = rows.into_iter().map(|row| column(&about, row)).collect::<Result<_, _>>()?;
         if paths.len() <= usize::try_from(PATHS_READ).unwrap_or(0) {
             return Ok(names_in(dir, &paths));
         }
@@ -130,7 +163,7 @@ impl Store for PostgresStore {
     fn remove(&self, path: &Path) -> Result<Removed, StoreError> {
         let about = About { operation: "remove", path };
         let row = self.row(&about, Asked::new(statements::REMOVE).text(path.to_string()))?;
-        let removed: i64 = row.map_or(Ok(0), |row| column(&about, &row, 0))?;
+        let removed: i64 = row.map_or(Ok(0), |row| column(&about, row))?;
         Ok(if removed > 0 { Removed::Now } else { Removed::Gone })
     }
 
@@ -203,15 +236,14 @@ pub(crate) fn small(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
-pub(crate) fn column<'a, T: FromSql<'a>>(about: &About<'_>, row: &'a Row, place: usize) -> Result<T, StoreError> {
-    row.try_get(place).map_err(|error| about.failed(&error))
+/// The first column of a row.
+pub(crate) fn column<T: FromCell>(about: &About<'_>, mut row: Row) -> Result<T, StoreError> {
+    row.take(0).map_err(|failure| about.failed(&failure))
 }
 
-pub(crate) fn two<A, B>(about: &About<'_>, row: Option<Row>) -> Result<(A, B), StoreError>
-where
-    A: for<'a> FromSql<'a>,
-    B: for<'a> FromSql<'a>,
-{
-    let row = row.ok_or_else(|| about.failure("the server answered nothing"))?;
-    Ok((column(about, &row, 0)?, column(about, &row, 1)?))
+/// The first two columns of a row.
+pub(crate) fn two<A: FromCell, B: FromCell>(about: &About<'_>, row: Option<Row>) -> Result<(A, B), StoreError> {
+    let mut row = row.ok_or_else(|| about.lost("the server answered nothing"))?;
+    let mut columns = || Ok((row.take(0)?, row.take(1)?));
+    columns().map_err(|failure| about.failed(&failure))
 }

@@ -2,7 +2,8 @@
 
 use coord_core::limits;
 
-use crate::statements::{self, Schema};
+use crate::schema::Schema;
+use crate::statements;
 
 /// The variables of the script, as they are at first.
 pub const VARIABLES: [&str; 10] =
