@@ -39,6 +39,7 @@ pub mod name;
 mod path;
 pub mod queue;
 mod refusal;
+pub mod replay;
 pub mod request;
 #[cfg(feature = "schema")]
 mod schema;

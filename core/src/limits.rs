@@ -237,6 +237,9 @@ pub const ENTRIES_PER_TRIP: usize = 256;
 /// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
 pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
 
+/// A sweep that is to come so much earlier or later than was said before it began is left where it is, in microseconds.
+pub const SWEEP_SLACK_MICROS: u64 = 100_000;
+
 /// Each claimed task that a sweep read delays the next sweep by this time, in microseconds. Reading a name takes 1 to 5
 /// µs, so sweeping costs at most a twentieth of one core however many leases there are.
 pub const SWEEP_MICROS_PER_LEASE: u64 = 100;

@@ -61,7 +61,7 @@ pub use ends::{EndStep, Until, Waited, WaitingEnd};
 pub use enqueue::Enqueued;
 pub use filter::{Cursor, Filter, Sort};
 pub use gc::Gc;
-pub use hosting::Holding;
+pub use hosting::{Holding, LeaseHint};
 pub use item::Item;
 pub use list::{Listing, Matching, TaskList};
 pub use new_task::{NewTask, Plan, Start};
@@ -73,8 +73,8 @@ pub use stats::{QueueStats, Stats};
 pub use sweep::Sweep;
 pub use wait::{Notice, Step, WaitingClaim};
 
-/// A queue in a store.
-#[derive(Debug)]
+/// A queue in a store, with what it remembers of it. A clone remembers the same, and from then on for itself.
+#[derive(Clone, Debug)]
 pub struct Queue<S> {
     tree: Tree<S>,
 }

@@ -56,7 +56,7 @@ pub use watch::Watch;
 pub(crate) use watch::there_or_above;
 
 /// A queue's directory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tree<S> {
     store: S,
     formatted: Cell<bool>,
@@ -127,6 +127,16 @@ impl<S: Store> Tree<S> {
     /// The name of the lease on a task, as it was when the lease was given or extended. The cache forgets it.
     pub(crate) fn take_lease(&self, id: TaskId) -> Option<Located> {
         self.cache.borrow_mut().take_lease(id)
+    }
+
+    /// As [`Tree::take_lease`], of any lease.
+    pub(crate) fn take_any_lease(&self) -> Option<Located> {
+        self.cache.borrow_mut().take_any_lease()
+    }
+
+    /// True if this queue has put something into a directory since the last call of this.
+    pub(crate) fn take_filled(&self) -> bool {
+        self.cache.borrow_mut().take_filled()
     }
 
     /// Notes that a name in a directory has gone by another step than a claim.

@@ -1,6 +1,6 @@
 //! Many tasks, enqueued a few at a time.
 
-use alloc::vec;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::Queue;
@@ -12,9 +12,11 @@ use crate::store::Store;
 use crate::turn::Turn;
 
 /// Many tasks, enqueued a few at a time. Each is dated when it is written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
-    rest: vec::IntoIter<NewTask>,
+    tasks: Rc<[NewTask]>,
+    /// How many of them have been enqueued.
+    done: usize,
     step: usize,
     is_checked: bool,
     dates: Dates,
@@ -23,7 +25,7 @@ pub struct Batch {
 impl Batch {
     /// A batch that has not begun.
     pub fn new(tasks: Vec<NewTask>) -> Batch {
-        Batch { rest: tasks.into_iter(), step: limits::BATCH_STEP, is_checked: false, dates: Dates::default() }
+        Batch { tasks: tasks.into(), done: 0, step: limits::BATCH_STEP, is_checked: false, dates: Dates::default() }
     }
 
     /// As many tasks in each step, at most [`limits::BATCH_STEP`]: for a host that does other things in between.
@@ -38,10 +40,11 @@ impl Batch {
     /// earlier ones are enqueued: with unique keys the same batch can be given again.
     pub fn step<S: Store>(&mut self, queue: &Queue<S>, turn: &Turn<'_>) -> Result<Option<Vec<Enqueued>>, Error> {
         if !self.is_checked {
-            queue.check_parents(self.rest.as_slice().iter())?;
+            queue.check_parents(self.tasks.iter())?;
             self.is_checked = true;
         }
-        let step: Vec<_> = self.rest.by_ref().take(self.step).map(|new| (new, None)).collect();
+        let step: Vec<_> = self.tasks.iter().skip(self.done).take(self.step).map(|new| (new.clone(), None)).collect();
+        self.done += step.len();
         if step.is_empty() {
             return Ok(None);
         }

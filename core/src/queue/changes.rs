@@ -16,7 +16,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 
 /// Follows the tasks of a queue or of all, with certain tags or with any. It neither sleeps nor looks at a clock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TaskWatch {
     queue: Option<QueueName>,
     tags: Vec<Tag>,

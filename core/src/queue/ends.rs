@@ -38,7 +38,7 @@ pub enum Until {
 /// A wait that goes on until tasks have ended or it times out.
 ///
 /// It does not sleep: its caller does. A task that was removed, or never existed, counts as ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WaitingEnd {
     ids: Vec<TaskId>,
     until: Until,
@@ -53,7 +53,7 @@ pub struct WaitingEnd {
 }
 
 /// A shard of `done/`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shard {
     /// At the last look it was there.
     is_there: bool,

@@ -272,7 +272,7 @@ impl<S: Store> Queue<S> {
 
 /// The enqueue times of tasks that are enqueued together. They are in order, however coarse the clock. They are spread
 /// so that no time bucket of `ready/` has many names, since a claim reads all of one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Dates {
     /// The next task is dated no earlier.
     not_before: Timestamp,

@@ -11,7 +11,7 @@ use crate::id::TaskId;
 use crate::layout::StateDir;
 use crate::name::{Nonce, QueueName, RunId};
 use crate::store::Store;
-use crate::tree::{Empties, Onward, Walk};
+use crate::tree::{Empties, Located, Onward, Walk};
 
 /// A lease that an agent has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,33 @@ pub struct Holding {
     pub nonce: Nonce,
 }
 
+/// Where the task of a lease stands, as the queue knows that gave or extended it: it saves a look for the task.
+#[derive(Clone, Debug)]
+pub struct LeaseHint(Located);
+
 impl<S: Store> Queue<S> {
+    /// What this queue remembers of a lease, if it does. It forgets that. For a host that has several queues in one
+    /// store, of which any may be asked next.
+    pub fn take_lease_hint(&self) -> Option<LeaseHint> {
+        self.tree.take_any_lease().map(LeaseHint)
+    }
+
+    /// Has this queue remember what another one did. It need not be true any more.
+    pub fn give_lease_hint(&self, LeaseHint(located): LeaseHint) {
+        self.tree.hold(located);
+    }
+
+    /// True if this queue has put a task somewhere since the last call of this: others of the same host should
+    /// [`Queue::look_anew`] before they claim. A queue does so by itself for what it has done itself.
+    pub fn take_filled(&self) -> bool {
+        self.tree.take_filled()
+    }
+
+    /// Has the next claim read what is at the head of the queue, whatever an earlier one has left over.
+    pub fn look_anew(&self) {
+        self.tree.look_anew();
+    }
+
     /// Every lease of an agent, also one that the agent never learned of: the call that claimed it may have failed
     /// afterwards. An expired lease is among them until a sweep or another agent takes the task. Findings are returned
     /// beside them.

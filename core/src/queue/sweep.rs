@@ -23,10 +23,11 @@ use crate::layout::{self, StateDir, TimedDir};
 use crate::limits::{self, Allowance};
 use crate::path::Dir;
 use crate::sorted;
+use crate::store::fused::Look;
 use crate::store::{Moved, Store};
 use crate::time::Timestamp;
 use crate::transition::is_over;
-use crate::tree::{Empties, Onward, Walk};
+use crate::tree::{Empties, Onward, Walk, due};
 use crate::turn::Turn;
 
 /// The answer to a sweep on demand.
@@ -124,7 +125,7 @@ impl<S: Store> Queue<S> {
         // CM-8: if the agent dies here, the next sweep is a second late.
         let swept = self.sweep_all(limits::BEFORE_A_CLAIM, turn, findings)?;
         let later = swept.next_sweep(now, turn.now());
-        if later != shortest {
+        if later.micros_since(shortest).max(shortest.micros_since(later)) > limits::SWEEP_SLACK_MICROS {
             self.tree.store().rename(&layout::sweep_token(shortest), &layout::sweep_token(later))?;
         }
         Ok(swept)
@@ -137,6 +138,8 @@ impl<S: Store> Queue<S> {
         turn: &Turn<'_>,
         findings: &mut Vec<Finding>,
     ) -> Result<Swept, Error> {
+        let looks = || Vec::from([due(turn.now(), None), Look::Names(layout::state_dir(StateDir::Blocked))]);
+        let _at_work = self.tree.look_further_ahead(looks)?;
         let (leases, waiting) = self.sweep_due(allowance, turn, findings)?;
         let woken = self.sweep_blocked(allowance, turn)?;
         Ok(leases.and(waiting).and(woken))

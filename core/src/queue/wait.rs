@@ -18,7 +18,7 @@ use crate::turn::Turn;
 /// A claim that goes on until there is a task or it times out.
 ///
 /// It does not sleep: its caller does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WaitingClaim {
     request: ClaimRequest,
     wait: Duration,

@@ -7,6 +7,8 @@
 
 mod engines;
 
+pub use engines::{count_on_engine, finding_on_engine};
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -16,22 +18,22 @@ use crate::path::{Dir, Path};
 
 /// Runs every check on a store of its own, and tells the name of each that failed and why.
 pub fn findings<S: Store>(mut empty_store: impl FnMut() -> S) -> Vec<String> {
-    let mut findings = Vec::new();
     let first = empty_store();
     let is_whole = first.fused().is_some();
     let mut first = Some(first);
-    for (name, check) in checks::<S>() {
-        if is_whole && engines::OF_DIRECTORIES.contains(&name) || !is_whole && engines::OF_ENGINES.contains(&name) {
-            continue;
-        }
-        let store = first.take().unwrap_or_else(&mut empty_store);
-        match check(&store) {
-            Ok(()) => {}
-            Err(Finding::Wrong(what)) => findings.push(format!("{name}: {what}")),
-            Err(Finding::Failed(error)) => findings.push(format!("{name}: {error}")),
-        }
-    }
-    findings
+    let checks = checks::<S>().into_iter().filter(|(name, _)| is_for(is_whole, name));
+    checks.filter_map(|(name, check)| finding(name, check, &first.take().unwrap_or_else(&mut empty_store))).collect()
+}
+
+fn is_for(is_whole: bool, name: &str) -> bool {
+    if is_whole { !engines::OF_DIRECTORIES.contains(&name) } else { !engines::OF_ENGINES.contains(&name) }
+}
+
+fn finding<S: Store>(name: &str, check: Check<S>, store: &S) -> Option<String> {
+    Some(match check(store).err()? {
+        Finding::Wrong(what) => format!("{name}: {what}"),
+        Finding::Failed(error) => format!("{name}: {error}"),
+    })
 }
 
 /// How many checks there are for a directory.

@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// What was seen and not asked for yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ahead {
     /// How many operations are at work: one, or one within another.
     open: usize,
@@ -71,6 +71,17 @@ impl<S: Store> Tree<S> {
             self.ahead.borrow_mut().answers.extend(looks.into_iter().zip(seen).map(Some));
         }
         Ok(at_work)
+    }
+
+    /// As [`Tree::look_ahead`], but asks nothing that was asked already and not used.
+    pub(crate) fn look_further_ahead(&self, looks: impl FnOnce() -> Vec<Look>) -> Result<AtWork<'_, S>, Error> {
+        self.look_ahead(|| {
+            let mut looks = looks();
+            let ahead = self.ahead.borrow();
+            let is_kept = |look: &Look| ahead.answers.iter().flatten().any(|(kept, _)| serves(kept, look));
+            looks.retain(|look| !is_kept(look));
+            looks
+        })
     }
 
     /// Begins an operation that is going to list these directories.

@@ -27,7 +27,7 @@ use crate::tags::{Choice, TagSet};
 use crate::time::Timestamp;
 
 /// The cached names, leases and times.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cache {
     /// True once `ready/` has been walked. Most queues are opened for one claim, which has no use for a cache.
     pub(crate) walked: bool,
@@ -41,10 +41,12 @@ pub(crate) struct Cache {
     passed_over: Vec<StoreError>,
     /// On a medium with fused operations.
     pub(super) watermarks: Watermarks,
+    /// This queue has put something somewhere, and nobody has asked yet.
+    has_filled: bool,
 }
 
 /// The names at the head of the queue that a claim read and did not need.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Head {
     queues: Vec<QueueName>,
     choice: Choice,
@@ -55,7 +57,7 @@ struct Head {
 }
 
 /// A directory as it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Read {
     stamp: Stamp,
     at: Timestamp,
@@ -187,6 +189,12 @@ impl Cache {
         self.empty_buckets.remove(dir);
         self.watermarks.come_down_to(dir);
         self.changed(dir);
+        self.has_filled = true;
+    }
+
+    /// True if this queue has put something into a directory since the last call of this.
+    pub(crate) fn take_filled(&mut self) -> bool {
+        mem::take(&mut self.has_filled)
     }
 
     /// Forgets the names at the head of the queue, and what is set for queues.
@@ -215,6 +223,11 @@ impl Cache {
     /// The name of the lease on a task, as it was when the lease was given or extended. The cache forgets it.
     pub(crate) fn take_lease(&mut self, id: TaskId) -> Option<Located> {
         self.leases.remove(&id)
+    }
+
+    /// The name of any lease that is remembered. The cache forgets it.
+    pub(crate) fn take_any_lease(&mut self) -> Option<Located> {
+        self.leases.pop_first().map(|(_, located)| located)
     }
 
     /// The tags whose text was read before: it never becomes another.

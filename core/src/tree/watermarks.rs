@@ -21,7 +21,7 @@ use crate::store::fused::{Head, SeenEntry, TimedDirs, Watermark};
 use crate::time::Timestamp;
 
 /// The priorities that were seen at the head.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Watermarks {
     known: BTreeMap<Dir, Known>,
     /// True if something may be below a watermark that was passed over since the last look at all of the head.

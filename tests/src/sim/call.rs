@@ -2,6 +2,7 @@
 
 mod display;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use coord_core::Store;
@@ -190,8 +191,9 @@ pub const FAILURES: [StoreErrorKind; 5] = [
 
 /// A store whose every operation one function answers, on a medium that orders names or does not. The function's type
 /// is erased, so the queue is compiled once for all functions.
+#[derive(Clone)]
 pub struct Answered<'a> {
-    ask: Box<dyn Fn(Call) -> Reply + 'a>,
+    ask: Rc<dyn Fn(Call) -> Reply + 'a>,
     orders_names: Option<bool>,
     is_whole: bool,
 }
@@ -199,7 +201,7 @@ pub struct Answered<'a> {
 impl<'a> Answered<'a> {
     /// A store that `ask` answers.
     pub fn by(ask: impl Fn(Call) -> Reply + 'a) -> Answered<'a> {
-        Answered { ask: Box::new(ask), orders_names: Some(false), is_whole: false }
+        Answered { ask: Rc::new(ask), orders_names: Some(false), is_whole: false }
     }
 
     /// The same on a medium that orders names, if that is so; `None`: that is not known to the agent.

@@ -5,6 +5,8 @@
 //! sweep, which depends on how much a sweep reads; and what depends on the order in which an invocation met several
 //! tasks: which of its nonces it used for which, and which of several parents it tells of that have ended otherwise.
 
+mod replayed;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,8 +20,9 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::agent::{Answer, Invocation, after};
-use super::call::{Answered, Call};
+use super::call::{Answered, Call, Reply};
 use super::operation::{New, Operation};
+pub use replayed::compare_replayed;
 
 /// How many agents take turns. Each keeps its queue open, and what it remembers.
 const AGENTS: usize = 3;
@@ -39,9 +42,12 @@ impl Shared {
 
     /// An agent's view of it.
     pub fn store(&self) -> Answered<'static> {
-        let tree = self.0.clone();
-        let is_whole = tree.borrow().is_whole();
-        Answered::by(move |call: Call| call.apply(&mut tree.borrow_mut())).whole(is_whole)
+        let (shared, is_whole) = (self.clone(), self.0.borrow().is_whole());
+        Answered::by(move |call| shared.apply(call)).whole(is_whole)
+    }
+
+    fn apply(&self, call: Call) -> Reply {
+        call.apply(&mut self.0.borrow_mut())
     }
 
     /// Removes the directories of tasks that nobody waits for any more. While one is there, it says that somebody may.

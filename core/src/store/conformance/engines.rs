@@ -117,6 +117,18 @@ fn in_order(mut seen: Vec<Seen>) -> Vec<Seen> {
     seen
 }
 
+/// Runs the check with this number, counted from 0, on an empty engine: the name and why, if it failed. For a host that
+/// cannot wait within a call, and has it run again (see [`crate::replay`]).
+pub fn finding_on_engine<S: Store>(number: usize, store: &S) -> Option<alloc::string::String> {
+    let mut checks = super::checks::<S>().into_iter().filter(|(name, _)| super::is_for(true, name));
+    checks.nth(number).and_then(|(name, check)| super::finding(name, check, store))
+}
+
+/// How many checks there are for an engine.
+pub fn count_on_engine() -> usize {
+    super::checks::<crate::store::mem::MemStore>().len() - OF_DIRECTORIES.len()
+}
+
 pub(super) fn looks_answer_as_calls_do<S: Store>(store: &S) -> Result<(), Finding> {
     let tasks = Tasks::put(store)?;
     let first = tasks.ids.first().copied().unwrap_or_else(|| TaskId::of_canonical(b"none"));
