@@ -14,7 +14,7 @@ const WASM_FEATURES = [
 ].map((feature) => `--enable-${feature}`);
 
 /** The modules whose declarations are published. */
-const PUBLIC = ['index', 'queue', 'lease', 'worker', 'errors', 'types', 'request-types'];
+const PUBLIC = ['index', 'open', 'queue', 'lease', 'worker', 'engine', 'errors', 'types', 'request-types'];
 
 const BANNER = '// @muse/coord, MIT licensed. Its sources are TypeScript and Rust: see README.md.';
 

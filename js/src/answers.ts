@@ -1,3 +1,4 @@
+import type { CoordQueue } from '../generated/muse_coord.js';
 import type {
   CancelRequest,
   Change,
@@ -12,8 +13,8 @@ import type {
 } from './types.ts';
 import type { Shown, Stats, Status, Task, Waited } from './types.ts';
 
-/** Asks the WebAssembly part, and gives what it answers; throws a `CoordError`. */
-export type Asked = <T>(ask: () => string) => T;
+/** Asks the WebAssembly part, and resolves with what it answers; rejects with a `CoordError`. */
+export type Asked = <T>(ask: (binding: CoordQueue) => string) => Promise<T>;
 
 /**
  * An answer as the WebAssembly part tells it: that of the command line, with names in camel case. A time is a text, and

@@ -34,20 +34,21 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    * but the work may already be done.
    */
   readonly lateResults: Report<Result>[];
-  readonly #binding: CoordQueue;
   readonly #asked: Asked;
   /** Made at the first use, since most leases end without one. */
   #abort: AbortController | undefined;
   #record: ClaimRecord<Result>;
   #held = true;
+  /** A call that ends the lease and is under way. */
+  #ending: Promise<unknown> | undefined;
   #lost: CoordError | undefined;
   #looking: NodeJS.Timeout | undefined;
+  #looks = false;
 
   /** @internal */
-  constructor(binding: CoordQueue, asked: Asked, { task, lateResults = [], ...record }: RawClaimed) {
+  constructor(asked: Asked, { task, lateResults = [], ...record }: RawClaimed) {
     this.task = taskOf(task);
     this.lateResults = lateResults.map(reportOf<Result>);
-    this.#binding = binding;
     this.#asked = asked;
     this.#record = claimRecordOf(record);
     this.runId = this.#record.claimerRunId;
@@ -70,10 +71,10 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   }
 
   /**
-   * False after this object has completed, failed or given back the task, or was told that the task is another agent's.
+   * False once this object completes, fails or gives back the task, or was told that the task is another agent's.
    */
   get held(): boolean {
-    return this.#held;
+    return this.#held && this.#ending === undefined;
   }
 
   /**
@@ -95,7 +96,7 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    */
   get signal(): AbortSignal {
     if (this.#held && this.#looking === undefined) {
-      this.#looking = setInterval(() => this.#look(), LOOK_EVERY);
+      this.#looking = setInterval(() => void this.#look(), LOOK_EVERY);
       this.#looking.unref();
     }
     return this.#aborting().signal;
@@ -109,11 +110,9 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   async heartbeat(options: HeartbeatOptions = {}): Promise<ClaimRecord<Result>> {
     const { leaseSeconds, progress, note } = optionsOf('heartbeat', options);
     const said = note === undefined ? undefined : text(note);
-    this.#record = claimRecordOf(
-      this.#ask<Raw>(() => this.#binding.heartbeat(...this.#who(), leaseSeconds, progress, said)),
+    return this.#heed(
+      await this.#ask<Raw>((binding) => binding.heartbeat(...this.#who(), leaseSeconds, progress, said)),
     );
-    this.#heedRequest();
-    return this.#record;
   }
 
   /**
@@ -129,12 +128,11 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     // An empty result is none, on every face.
     const resultText = given === '{}' ? undefined : given;
     const tasks = [...(optionsOf('complete', options).enqueue ?? [])];
-    const { enqueued, ...record } = locating('enqueue', tasks, () => {
+    const { enqueued, ...record } = await locating('enqueue', tasks, async () => {
       const drafts = draftTexts(tasks, this.runId);
-      return this.#ask<RawCompleted>(() => this.#binding.complete(...this.#who(), resultText, drafts));
+      return this.#end<RawCompleted>((binding) => binding.complete(...this.#who(), resultText, drafts));
     });
     this.#record = claimRecordOf({ ...record, result: resultText ?? null });
-    this.#over();
     return { ...this.#record, enqueued: enqueued.map((task) => enqueuedOf<JsonObject>(task)) };
   }
 
@@ -147,9 +145,8 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    */
   async fail(reason: unknown, options: FailOptions = {}): Promise<ClaimRecord<Result>> {
     const { final = false } = optionsOf('fail', options);
-    const raw = this.#ask<Raw>(() => this.#binding.fail(...this.#who(), cut(wordsOf(reason)), final));
-    this.#record = claimRecordOf(raw);
-    this.#over();
+    const words = cut(wordsOf(reason));
+    this.#record = claimRecordOf(await this.#end<Raw>((binding) => binding.fail(...this.#who(), words, final)));
     return this.#record;
   }
 
@@ -159,15 +156,14 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
    */
   async release(options: ReleaseOptions = {}): Promise<Released> {
     const { delaySeconds } = optionsOf('release', options);
-    const raw = this.#ask<Raw>(() => this.#binding.release(...this.#who(), delaySeconds));
-    this.#over();
-    return releasedOf(raw);
+    return releasedOf(await this.#end<Raw>((binding) => binding.release(...this.#who(), delaySeconds)));
   }
 
   /** Same as `release()`, unless the task was completed, failed or given back, or another agent holds it by now. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.rest();
     try {
-      if (this.#held) await this.release();
+      if (this.held) await this.release();
     } catch (error) {
       if (!isLost(error, this.task.taskId)) throw error;
     }
@@ -176,6 +172,11 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
   /** @internal Aborts `signal` for a reason other than a lost task. */
   interrupt(reason: unknown): void {
     this.#aborting().abort(reason);
+  }
+
+  /** @internal Resolves when no call is under way any more that ends the lease. */
+  async rest(): Promise<void> {
+    await this.#ending?.catch(() => {});
   }
 
   /** @internal The error by which this object learnt that it does not hold the task any more. */
@@ -187,27 +188,58 @@ export class Lease<Payload extends object = JsonObject, Result extends object = 
     return [this.task.taskId, this.runId, this.#record.claimNonce];
   }
 
-  /** Returns the answer. If the error says that the task is lost, it also ends this lease and aborts `signal`. */
-  #ask<T>(ask: () => string): T {
+  async #ask<T>(ask: (binding: CoordQueue) => string): Promise<T> {
     try {
-      return this.#asked(ask);
+      return await this.#asked(ask);
     } catch (error) {
-      if (this.#held && isLost(error, this.task.taskId)) {
-        this.#lost = error;
-        this.#over();
-        this.#aborting().abort(error);
-      }
+      this.#learn(error);
       throw error;
     }
   }
 
-  #look(): void {
+  /** The same, of a call that ends the lease. What others say meanwhile is about a lease that ends. */
+  async #end<T>(ask: (binding: CoordQueue) => string): Promise<T> {
+    const ending = this.#asked<T>(ask);
+    this.#ending = ending;
     try {
-      this.#record = claimRecordOf(this.#ask<Raw>(() => this.#binding.stillHeld(...this.#who())));
-      this.#heedRequest();
+      const answer = await ending;
+      this.#over();
+      return answer;
+    } catch (error) {
+      this.#ending = undefined;
+      this.#learn(error);
+      throw error;
+    }
+  }
+
+  /** If the error says that the task is lost, this lease is over, and `signal` is aborted. */
+  #learn(error: unknown): void {
+    if (!this.held || !isLost(error, this.task.taskId)) return;
+    this.#lost = error;
+    this.#over();
+    this.#aborting().abort(error);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looks || !this.held) return;
+    this.#looks = true;
+    try {
+      this.#heed(await this.#ask<Raw>((binding) => binding.stillHeld(...this.#who())));
     } catch {
       // Either `signal` was aborted, or the medium failed, and the next look may succeed.
+    } finally {
+      this.#looks = false;
     }
+  }
+
+  /** Takes an answer in, unless it comes after the end. */
+  #heed(raw: Raw): ClaimRecord<Result> {
+    const record = claimRecordOf<Result>(raw);
+    if (this.held) {
+      this.#record = record;
+      this.#heedRequest();
+    }
+    return record;
   }
 
   #heedRequest(): void {

@@ -22,6 +22,7 @@ import type { Host } from '../generated/muse_coord.js';
 import { Outcome } from '../generated/muse_coord.js';
 import { now } from './clock.ts';
 import { ordersNames } from './filesystem.ts';
+import { Nonces } from './nonces.ts';
 import { groupOfThisProcess } from './trust.ts';
 
 /**
@@ -47,8 +48,7 @@ export class NodeStore implements Host {
   readonly #ordersNames: boolean | undefined;
   /** The mode that all that is made is given, whatever the umask is; not on Windows. */
   readonly #mode: number | undefined;
-  readonly #nonces = new BigUint64Array(512);
-  #used = this.#nonces.length;
+  readonly #nonces = new Nonces();
   /** What is read, until the WebAssembly part has copied it, which it does at once. */
   readonly #content = new Uint8Array(READ_AT_ONCE);
 
@@ -64,13 +64,7 @@ export class NodeStore implements Host {
   }
 
   nonce(): bigint {
-    // To ask for random bits takes as long as a look at the queue does, for one as for many.
-    if (this.#used === this.#nonces.length) {
-      crypto.getRandomValues(this.#nonces);
-      this.#used = 0;
-    }
-    this.#used += 1;
-    return this.#nonces[this.#used - 1]!;
+    return this.#nonces.next();
   }
 
   create(path: string, content: Uint8Array): Outcome {

@@ -12,6 +12,7 @@ import type {
   HeartbeatOptions,
   NewTask,
   OpenOptions,
+  PostgresOptions,
   ReleaseOptions,
   ResumeOptions,
   StatsOptions,
@@ -26,6 +27,7 @@ const QUOTED = 100;
 /** The options of each call. */
 interface Calls {
   openQueue: OpenOptions;
+  postgres: PostgresOptions;
   enqueue: NewTask<object>;
   claim: ClaimOptions;
   claimMany: ClaimOptions;
@@ -78,6 +80,12 @@ const PLACE: Kind = {
   like: "'.'",
   fits: (value) => typeof value === 'string' || value instanceof URL,
 };
+/** Not by `instanceof`: a copy of this package has a class of its own. */
+const STORE: Kind = {
+  takes: 'what postgres(client) returns',
+  like: 'postgres(new pg.Pool())',
+  fits: (value) => typeof (value as { open?: unknown }).open === 'function',
+};
 const SIGNAL: Kind = {
   takes: 'an AbortSignal',
   like: 'AbortSignal.timeout(1000)',
@@ -111,7 +119,8 @@ const CLAIM = { ...CHOICE, runId: TEXT, leaseSeconds: WHOLE, wait: WHOLE, signal
  * The kind of each option of each call. The compiler checks that these are exactly the options that the types declare.
  */
 const OPTIONS: { [Call in keyof Calls]: { [Name in keyof Required<Calls[Call]>]: Kind } } = {
-  openQueue: { root: PLACE, init: FLAG, sync: SYNC },
+  openQueue: { root: PLACE, init: FLAG, sync: SYNC, store: STORE },
+  postgres: { schema: TEXT, prepare: FLAG },
   enqueue: {
     title: TEXT,
     priority: PRIORITY,

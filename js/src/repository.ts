@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, readlinkSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
@@ -61,13 +61,23 @@ function made(root: string, sync: Sync): string {
     // The queue syncs what it makes inside. The names `coordination` and `.muse` are outside its reach.
     if (sync !== 'off') [join(root, '.muse'), root].forEach(syncDirectory);
   } else if (found.isFile()) {
-    throw new Elsewhere(
-      'it is a file, which may lead to an engine: `muse coord` works there, and this package does not yet',
-    );
+    throw new Elsewhere(leadingTo(directory));
   } else if (!found.isDirectory()) {
     throw new InTheWay('not a directory');
   }
   return directory;
+}
+
+/** What to do where a file leads to an engine: this package has no client of its own. */
+function leadingTo(file: string): string {
+  const advice = 'pass a client of that server as openQueue({ store: postgres(client, { schema }) })';
+  try {
+    const { store } = JSON.parse(readFileSync(file, 'utf8')) as { store?: unknown };
+    if (typeof store === 'string') return `it is a file that leads to ${store}: ${advice}`;
+  } catch {
+    // Then it leads nowhere, or that is not known.
+  }
+  return `it is a file, which may lead to an engine: ${advice}`;
 }
 
 /** Something else than a directory is where the coordination directory should be. */

@@ -197,6 +197,42 @@ export interface OpenOptions {
    * Default: `$MUSE_COORD_SYNC`, which is `on`, `posix` or `off`; else true.
    */
   sync?: boolean | 'posix';
+  /**
+   * The engine that the queue is on, in place of a directory: {@link postgres}. Then `root` and `sync` mean nothing, no
+   * directory is looked for, and `init` makes the schema if it is not there.
+   */
+  store?: Store;
+}
+
+/** An engine that a queue can be on. It is opened by `openQueue`. */
+export interface Store {
+  readonly engine: 'postgres';
+}
+
+/** A client of a PostgreSQL server, or PGlite. */
+export interface SqlClient {
+  /** Asks one statement, in a transaction of its own. Values are strings, whatever type a parameter has, or null. */
+  query(text: string, values: (string | null)[]): PromiseLike<SqlAnswer>;
+}
+
+/** A client that keeps statements ready by their names, as those of pg do. */
+export interface PreparingClient {
+  query(statement: { name: string; text: string; values: (string | null)[] }): PromiseLike<SqlAnswer>;
+}
+
+/** The rows that a client resolves with, each an object of its columns in their order, or an array. */
+export type SqlAnswer = { rows: readonly object[] } | readonly object[];
+
+/** Which queue of a server. */
+export interface PostgresOptions {
+  /** The schema that holds it, of 1 to 63 bytes. Default: `coord`. */
+  schema?: string;
+  /**
+   * Have the server plan each statement once for a connection, and not each time: about half as much again is done in
+   * the same time. The client must take `{ name, text, values }`, as those of pg do, and its connections must be its
+   * own, with no pooler in between. Default: false.
+   */
+  prepare?: boolean;
 }
 
 /** Which tasks an agent claims. A field that is left out does not restrict. */

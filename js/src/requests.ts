@@ -56,9 +56,13 @@ export function draftTexts(tasks: readonly NewTask<object>[], by?: string): stri
 }
 
 /** Asks for several tasks. If one is refused, that is told with its place, as `tasks[1] ("Count b")`. */
-export function locating<T>(place: string, tasks: readonly NewTask<object>[], ask: () => T): T {
+export async function locating<T>(
+  place: string,
+  tasks: readonly NewTask<object>[],
+  ask: () => Promise<T>,
+): Promise<T> {
   try {
-    return ask();
+    return await ask();
   } catch (error) {
     const index = error instanceof CoordError ? indexOf(error, tasks) : undefined;
     throw index === undefined ? error : at(place, tasks, index, error as CoordError);

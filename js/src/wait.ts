@@ -4,6 +4,12 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { isLocal } from './filesystem.ts';
 import { onAbort } from './signals.ts';
 
+/**
+ * How soon the queue is looked at again after a directory was newly watched, in milliseconds: something may have come
+ * before.
+ */
+const SOON = 35;
+
 /** Whoever waits for a task in more directories than this is not told of changes, and finds them by looking. */
 const WATCHED = 64;
 
@@ -15,6 +21,7 @@ const WATCHED = 64;
  * elsewhere it is a gain now and then.
  */
 export class LightSleep {
+  readonly soon: number = SOON;
   readonly #root: string;
   readonly #watchers = new Map<string, FSWatcher>();
   #wanted: string[] = [];

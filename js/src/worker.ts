@@ -259,6 +259,7 @@ export class Worker<Payload extends object = JsonObject, Result extends object =
   }
 
   async #report(lease: Lease<Payload, Result>, outcome: Outcome<Result>): Promise<void> {
+    await lease.rest();
     if (!lease.held) {
       // If it was not told that the task is another's, the handler has ended the lease itself.
       if (lease.lost !== undefined) this.#tell('lost', lease, lease.lost);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assertTakesLessThanOnePercent, freshQueue, isDeno } from './support.mjs';
+import { assertTakesLessThanOnePercent, freshQueue, isMeasured } from './support.mjs';
 
 const NOBODY = `sha256:${'0'.repeat(64)}`;
 
@@ -93,7 +93,7 @@ test('a wait ends for a task whose last holder died with its last attempt, thoug
   assert.match(item.error, /lease expired/);
 });
 
-test('waiting for ends takes less than 1 % of a core', { skip: isDeno && 'measured in Node' }, async (t) => {
+test('waiting for ends takes less than 1 % of a core', isMeasured, async (t) => {
   const queue = await freshQueue(t);
   const { taskId } = await queue.enqueue({ title: 'a' });
   await assertTakesLessThanOnePercent(t, queue.wait(taskId, { timeoutSeconds: 8 }));

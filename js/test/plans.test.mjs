@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as coord from '@muse/coord';
-import { freshQueue } from './support.mjs';
+import { freshQueue, ofDirectories } from './support.mjs';
 
 const ID = `sha256:${'0'.repeat(64)}`;
 
@@ -90,7 +90,7 @@ test('a batch that is larger than a step is enqueued in its order, and others ar
   assert.deepEqual(await queue.enqueueMany([]), []);
 });
 
-test('of a batch, the steps before the medium failed are told, and stay', async (t) => {
+test('of a batch, the steps before the medium failed are told, and stay', ofDirectories, async (t) => {
   const queue = await freshQueue(t);
   await queue.init();
   writeFileSync(join(queue.directory, 'ready', 'in-the-way'), '');

@@ -5,7 +5,7 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import * as coord from '@muse/coord';
-import { codeOf, freshQueue, muse, repository } from './support.mjs';
+import { codeOf, freshQueue, muse, ofDirectories, repository } from './support.mjs';
 
 const { openQueue } = coord;
 const ID = `sha256:${'0'.repeat(64)}`;
@@ -290,7 +290,7 @@ test('what was cut is told as a warning of the process', async (t) => {
   assert.deepEqual([name, message], ['CoordWarning', 'title was cut from 600 to 512 characters']);
 });
 
-test('a repository is found as the command line finds it', async (t) => {
+test('a repository is found as the command line finds it', ofDirectories, async (t) => {
   const root = repository(t);
   const below = join(root, 'a', 'b');
   mkdirSync(below, { recursive: true });
@@ -308,7 +308,7 @@ test('a repository is found as the command line finds it', async (t) => {
   assert.equal((await openQueue({ root: below, init: true })).directory, join(below, '.muse', 'coordination'));
 });
 
-test('a directory that is no queue, or of another format, is refused and left alone', async (t) => {
+test('a directory that is no queue, or of another format, is refused and left alone', ofDirectories, async (t) => {
   const root = repository(t);
   const directory = join(root, '.muse', 'coordination');
   mkdirSync(directory);
@@ -326,63 +326,82 @@ test('a directory that is no queue, or of another format, is refused and left al
   await queue.enqueue({ title: 'a' });
 });
 
-test('what is in the place of the directory is named, and nothing is made where a link leads', async (t) => {
-  for (
-    const [make, kind, words] of [
-      [
-        (directory) => symlinkSync('nowhere', directory),
-        'wrong-type',
-        'it is a link to "nowhere", which is not there; move what is in the way to another place',
-      ],
-      [
-        (directory) => symlinkSync('coordination', directory),
-        'wrong-type',
-        'too many symbolic links encountered; move what is in the way to another place',
-      ],
-      [
-        (directory) => writeFileSync(directory, ''),
-        'other',
-        'it is a file, which may lead to an engine: `muse coord` works there, and this package does not yet',
-      ],
-    ]
-  ) {
-    const root = repository(t);
-    const directory = join(root, '.muse', 'coordination');
-    make(directory);
-    await assert.rejects(openQueue({ root }), (error) => {
-      assert.deepEqual([error.code, error.kind], ['io_error', kind]);
-      const what = `cannot open the coordination directory ${JSON.stringify(directory)}`;
-      assert.equal(error.message, `${what}: ${words}`);
-      return true;
-    });
-    assert.deepEqual(readdirSync(join(root, '.muse')), ['coordination']);
-  }
-});
-
-test('what is made is open to those who may write in the directory alone, whatever the umask is', async (t) => {
-  for (
-    const [above, directory, file] of [
-      // More than any umask leaves.
-      [0o2777, '2777', '666'],
-      [0o2775, '2770', '660'],
-      [0o755, '700', '600'],
-    ]
-  ) {
-    const root = repository(t);
-    chmodSync(join(root, '.muse'), above);
-    const queue = await openQueue({ root });
-    const { taskId } = await queue.enqueue({ title: 'a', unique: 'k', tags: ['one', 'two', 'three', 'four', 'five'] });
-    await queue.enqueue({ title: 'b', after: [taskId] });
-    await (await queue.claim({ runId: 'a' })).complete({ pr: 42 });
-    const made = readdirSync(join(root, '.muse'), { recursive: true, withFileTypes: true });
-    for (const entry of made) {
-      const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o7777;
-      assert.equal(mode.toString(8), entry.isDirectory() ? directory : file, entry.name);
+test(
+  'what is in the place of the directory is named, and nothing is made where a link leads',
+  ofDirectories,
+  async (t) => {
+    for (
+      const [make, kind, words] of [
+        [
+          (directory) => symlinkSync('nowhere', directory),
+          'wrong-type',
+          'it is a link to "nowhere", which is not there; move what is in the way to another place',
+        ],
+        [
+          (directory) => symlinkSync('coordination', directory),
+          'wrong-type',
+          'too many symbolic links encountered; move what is in the way to another place',
+        ],
+        [
+          (directory) => writeFileSync(directory, ''),
+          'other',
+          'it is a file, which may lead to an engine: pass a client of that server as ' +
+          'openQueue({ store: postgres(client, { schema }) })',
+        ],
+        [
+          (directory) => writeFileSync(directory, '{"store":"postgres://muse@db/work"}'),
+          'other',
+          'it is a file that leads to postgres://muse@db/work: pass a client of that server as ' +
+          'openQueue({ store: postgres(client, { schema }) })',
+        ],
+      ]
+    ) {
+      const root = repository(t);
+      const directory = join(root, '.muse', 'coordination');
+      make(directory);
+      await assert.rejects(openQueue({ root }), (error) => {
+        assert.deepEqual([error.code, error.kind], ['io_error', kind]);
+        const what = `cannot open the coordination directory ${JSON.stringify(directory)}`;
+        assert.equal(error.message, `${what}: ${words}`);
+        return true;
+      });
+      assert.deepEqual(readdirSync(join(root, '.muse')), ['coordination']);
     }
-  }
-});
+  },
+);
 
-test('a queue that came with a copy is refused until somebody takes it over or names it', async (t) => {
+test(
+  'what is made is open to those who may write in the directory alone, whatever the umask is',
+  ofDirectories,
+  async (t) => {
+    for (
+      const [above, directory, file] of [
+        // More than any umask leaves.
+        [0o2777, '2777', '666'],
+        [0o2775, '2770', '660'],
+        [0o755, '700', '600'],
+      ]
+    ) {
+      const root = repository(t);
+      chmodSync(join(root, '.muse'), above);
+      const queue = await openQueue({ root });
+      const { taskId } = await queue.enqueue({
+        title: 'a',
+        unique: 'k',
+        tags: ['one', 'two', 'three', 'four', 'five'],
+      });
+      await queue.enqueue({ title: 'b', after: [taskId] });
+      await (await queue.claim({ runId: 'a' })).complete({ pr: 42 });
+      const made = readdirSync(join(root, '.muse'), { recursive: true, withFileTypes: true });
+      for (const entry of made) {
+        const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o7777;
+        assert.equal(mode.toString(8), entry.isDirectory() ? directory : file, entry.name);
+      }
+    }
+  },
+);
+
+test('a queue that came with a copy is refused until somebody takes it over or names it', ofDirectories, async (t) => {
   const root = repository(t);
   await (await openQueue({ root })).enqueue({ title: 'theirs' });
   const copy = join(repository(t), 'copy');
@@ -400,26 +419,33 @@ test('a queue that came with a copy is refused until somebody takes it over or n
   assert.equal(await (await openQueue()).claim({ runId: 'b' }), undefined);
 });
 
-test('a repository that is a link, or that everybody may write in, is refused unless it is named', async (t) => {
-  const other = repository(t);
-  const before = process.cwd();
-  t.after(() => process.chdir(before));
-  for (
-    const [make, why] of [
-      [(root) => symlinkSync(join(other, '.muse'), join(root, '.muse')), /it is a link to .*another project's/],
-      [(root) => (mkdirSync(join(root, '.muse')), chmodSync(join(root, '.muse'), 0o777)), /everybody on this machine/],
-    ]
-  ) {
-    const root = join(repository(t), 'inside');
-    mkdirSync(root);
-    make(root);
-    process.chdir(root);
-    await assert.rejects(openQueue(), (error) => error.code === 'io_error' && why.test(error.message));
-    await openQueue({ root });
-  }
-});
+test(
+  'a repository that is a link, or that everybody may write in, is refused unless it is named',
+  ofDirectories,
+  async (t) => {
+    const other = repository(t);
+    const before = process.cwd();
+    t.after(() => process.chdir(before));
+    for (
+      const [make, why] of [
+        [(root) => symlinkSync(join(other, '.muse'), join(root, '.muse')), /it is a link to .*another project's/],
+        [
+          (root) => (mkdirSync(join(root, '.muse')), chmodSync(join(root, '.muse'), 0o777)),
+          /everybody on this machine/,
+        ],
+      ]
+    ) {
+      const root = join(repository(t), 'inside');
+      mkdirSync(root);
+      make(root);
+      process.chdir(root);
+      await assert.rejects(openQueue(), (error) => error.code === 'io_error' && why.test(error.message));
+      await openQueue({ root });
+    }
+  },
+);
 
-test('settings come from the environment where no option says otherwise', async (t) => {
+test('settings come from the environment where no option says otherwise', ofDirectories, async (t) => {
   const root = repository(t);
   process.env.MUSE_RUN_ID = 'from-the-environment';
   t.after(() => delete process.env.MUSE_RUN_ID);

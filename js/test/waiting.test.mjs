@@ -5,9 +5,16 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openQueue } from '@muse/coord';
-import { assertTakesLessThanOnePercent, freshQueue, isDeno, leakWarnings, repository } from './support.mjs';
+import {
+  assertTakesLessThanOnePercent,
+  freshQueue,
+  isMeasured,
+  leakWarnings,
+  ofDirectories,
+  repository,
+} from './support.mjs';
 
-test('a waiting claim starts within 50 ms of what another process enqueues', async (t) => {
+test('a waiting claim starts within 50 ms of what another process enqueues', ofDirectories, async (t) => {
   const root = repository(t);
   const queue = await openQueue({ root });
   await queue.init();
@@ -99,8 +106,7 @@ test('many wait by one signal without a warning, and leave nothing on it', async
   assert.deepEqual(warnings, []);
 });
 
-// Deno does not tell what its own process has used so far, and takes 0.3 % of a core when it does nothing.
-test('waiting takes less than 1 % of a core', { skip: isDeno && 'measured in Node' }, async (t) => {
+test('waiting takes less than 1 % of a core', isMeasured, async (t) => {
   const queue = await freshQueue(t);
   await queue.init();
   await assertTakesLessThanOnePercent(t, queue.claim({ runId: 'r', wait: 8 }));

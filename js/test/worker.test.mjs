@@ -5,7 +5,17 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openQueue } from '@muse/coord';
-import { codeOf, freshQueue, hostile, leakWarnings, muse, repository, start, unfit } from './support.mjs';
+import {
+  codeOf,
+  freshQueue,
+  hostile,
+  leakWarnings,
+  muse,
+  ofDirectories,
+  repository,
+  start,
+  unfit,
+} from './support.mjs';
 
 /** What a worker tells, in order, as words. */
 function heard(worker) {
@@ -256,7 +266,9 @@ test('a worker uses every free place while another task is at hand', { timeout: 
   await sleep(1500);
   await queue.enqueue({ title: 'short' });
   await worker.done;
-  assert.deepEqual(completed, [null, { short: 'in time' }]);
+  // On an engine they complete side by side.
+  assert.deepEqual(completed.filter((result) => result !== null), [{ short: 'in time' }]);
+  assert.equal(completed.length, 2);
 });
 
 test('a handler may wait for what it enqueues, where there is a place for that', { timeout: 30_000 }, async (t) => {
@@ -431,7 +443,9 @@ test('a listener that throws stops the worker, and what is at hand is done all t
   assert.equal((await queue.stats()).counts.pending, 1);
 });
 
-test('a worker whose medium fails goes on if somebody listens', { skip: process.platform === 'win32' }, async (t) => {
+test('a worker whose medium fails goes on if somebody listens', {
+  skip: process.platform === 'win32' || ofDirectories.skip,
+}, async (t) => {
   const root = repository(t);
   const queue = await openQueue({ root, sync: false });
   await queue.enqueue({ title: 'a' });
@@ -447,23 +461,27 @@ test('a worker whose medium fails goes on if somebody listens', { skip: process.
 });
 
 for (const runtime of ['node', 'deno']) {
-  test(`a system signal lets a worker finish, a second one makes it give back: ${runtime}`, async (t) => {
-    const root = repository(t);
-    const queue = await openQueue({ root });
-    await queue.enqueueMany([{ title: 'a', payload: { millis: 300 } }, { title: 'b', payload: { forever: true } }]);
-    const options = JSON.stringify({ stopOnSignals: true, concurrency: 2 });
-    const worker = start(t, 'worker.mjs', root, ['r', options], runtime);
-    assert.equal(await worker.line(), 'ready');
-    assert.deepEqual([await worker.line(), await worker.line()], ['began a 1', 'began b 1']);
-    worker.kill('SIGTERM');
-    assert.match(await worker.line(), /^completed a/);
-    worker.kill('SIGINT');
-    assert.match(await worker.line(), /^released b/);
-    assert.equal(await worker.line(), 'stopped');
-    assert.equal(await worker.ended(), 0);
-    assert.deepEqual(muse(root, 'tasks').items.map(({ title, status }) => [title, status]), [['a', 'completed'], [
-      'b',
-      'pending',
-    ]]);
-  });
+  test(
+    `a system signal lets a worker finish, a second one makes it give back: ${runtime}`,
+    ofDirectories,
+    async (t) => {
+      const root = repository(t);
+      const queue = await openQueue({ root });
+      await queue.enqueueMany([{ title: 'a', payload: { millis: 300 } }, { title: 'b', payload: { forever: true } }]);
+      const options = JSON.stringify({ stopOnSignals: true, concurrency: 2 });
+      const worker = start(t, 'worker.mjs', root, ['r', options], runtime);
+      assert.equal(await worker.line(), 'ready');
+      assert.deepEqual([await worker.line(), await worker.line()], ['began a 1', 'began b 1']);
+      worker.kill('SIGTERM');
+      assert.match(await worker.line(), /^completed a/);
+      worker.kill('SIGINT');
+      assert.match(await worker.line(), /^released b/);
+      assert.equal(await worker.line(), 'stopped');
+      assert.equal(await worker.ended(), 0);
+      assert.deepEqual(muse(root, 'tasks').items.map(({ title, status }) => [title, status]), [['a', 'completed'], [
+        'b',
+        'pending',
+      ]]);
+    },
+  );
 }

@@ -57,7 +57,7 @@ enum Task {
     Test(test::Options),
     /// Lint and test, and say at the end what each part took: what decides whether a change lands
     Ci(ci::Options),
-    /// Put `muse` and `muse-agent` on the PATH, with man pages and completions
+    /// Put `muse`, `muse-host` and `muse-agent` on the PATH, with man pages and completions
     Install(install::Options),
     /// Let eight agent processes work off a queue of real tasks, kill one, and check the results
     Demo(demo::Options),

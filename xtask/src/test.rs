@@ -87,6 +87,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let mut all = parts.time("the tests", || suites_in_rust(workspace, &variables))?;
     all.extend(js::test::suites(workspace, &javascript, &built.muse)?);
+    let found = |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, path)| path.as_path());
+    if let (Some(of_15), Some(of_18)) = (found("POSTGRES"), found("POSTGRES_18")) {
+        let on_postgres = on_postgres(workspace)?;
+        all.extend(js::test::suites_on_servers(workspace, &javascript, &built.muse, &on_postgres, [of_15, of_18])?);
+    }
     suites::run(workspace, all)?;
     parts
         .time("the examples in documentation", || Ok(cmd!(sh, "cargo test {NATIVE...} --doc").envs(variables).run()?))
@@ -102,11 +107,16 @@ fn suites_in_rust(workspace: &Workspace, variables: &Variables) -> Result<Vec<Su
     let suites = messages.iter().filter_map(|message| message.suite(variables).transpose());
     let mut suites = suites.collect::<Result<Vec<Suite>>>()?;
     if variables.iter().any(|(name, _)| *name == "POSTGRES") {
-        let on_postgres = workspace.target()?.join("release/on_postgres");
+        let on_postgres = on_postgres(workspace)?;
         let agents = suites.iter().filter(|suite| suite.name == "agent");
         suites.extend(agents.map(|agents| agents.on_postgres(&on_postgres)).collect::<Vec<_>>());
     }
     Ok(suites)
+}
+
+/// What runs tests with their queues on a server.
+fn on_postgres(workspace: &Workspace) -> Result<PathBuf> {
+    Ok(workspace.target()?.join("release/on_postgres"))
 }
 
 /// Tests of agents that break the directory.

@@ -1,9 +1,10 @@
-//! The conformance suite of stores, on directories that JavaScript makes.
+//! The conformance suite of stores, on directories and engines that JavaScript makes.
 
 use coord_core::store::conformance;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::host::{Host, HostStore};
+use crate::queue::CoordQueue;
 
 #[wasm_bindgen]
 extern "C" {
@@ -24,4 +25,16 @@ pub fn findings(make_host: &MakeHost) -> Vec<String> {
 #[wasm_bindgen(js_name = conformanceChecks)]
 pub fn checks() -> usize {
     conformance::count()
+}
+
+/// Runs the check with this number on an empty engine; what was found wrong. It is run again as any call is.
+#[wasm_bindgen(js_name = conformanceCheck)]
+pub fn finding_on_engine(number: usize, queue: &CoordQueue) -> Option<String> {
+    conformance::finding_on_engine(number, queue.medium())
+}
+
+/// How many checks there are for an engine.
+#[wasm_bindgen(js_name = conformanceChecksOnEngine)]
+pub fn checks_on_engine() -> usize {
+    conformance::count_on_engine()
 }

@@ -1,13 +1,11 @@
 //! The store in JavaScript: each operation but `create_all` is one call of a method of [`Host`], which
 //! `js/src/node-store.ts` implements.
 
+use coord_core::Timestamp;
 use coord_core::layout::{Dir, Path};
-use coord_core::name::Nonce;
 use coord_core::store::{
     Appended, Created, DirRemoved, Flushed, Linked, Made, Moved, Removed, Stamp, Store, StoreError, StoreErrorKind,
 };
-use coord_core::time::Clock;
-use coord_core::{Timestamp, Turn};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -68,7 +66,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn now(this: &Host) -> f64;
     #[wasm_bindgen(method)]
-    fn nonce(this: &Host) -> u64;
+    pub(crate) fn nonce(this: &Host) -> u64;
     #[wasm_bindgen(method, catch)]
     fn create(this: &Host, path: &str, content: &[u8]) -> Result<Outcome, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -113,17 +111,6 @@ impl HostStore {
     pub(crate) fn now(&self) -> Timestamp {
         // Never out of range: a cast from a float saturates.
         Timestamp::from_micros(self.0.now() as u64)
-    }
-
-    /// The wall clock and fresh nonces for an operation, at the price of one random number.
-    pub(crate) fn turn(&self) -> Turn<'_> {
-        Turn::new(self, Nonce::from_bits(self.0.nonce()))
-    }
-}
-
-impl Clock for HostStore {
-    fn now(&self) -> Timestamp {
-        HostStore::now(self)
     }
 }
 

@@ -1,8 +1,10 @@
 //! The queue's functions, as `js/src/queue.ts` and `js/src/lease.ts` call them.
 
+mod runs;
 mod steps;
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use coord_core::answer::{Claimed, Completed, Enqueued, Listing, Shown, Stats};
@@ -10,6 +12,7 @@ use coord_core::layout::{self, Dir, StateDir};
 use coord_core::queue::{self, Batch, Cancelling, Failing, Gc, NewTask};
 use coord_core::queue::{Renewing, Retrying, TaskWatch, Until, WaitingClaim, WaitingEnd};
 use coord_core::request::{self, BadRequest, ClaimDraft, Draft, Field, FilterDraft};
+use coord_core::time::Clock;
 use coord_core::transition::{Claimant, IfHeld};
 use coord_core::{Error, Queue, TaskId, Timestamp, Turn};
 use serde::Serialize;
@@ -18,7 +21,9 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::answer::Answered;
+use crate::engine::Client;
 use crate::host::{Host, HostStore};
+use crate::medium::Medium;
 use crate::thrown::{Thrown, in_camel_case};
 
 /// What a field is called here.
@@ -30,10 +35,21 @@ pub(crate) fn name_of(field: Field) -> String {
     }
 }
 
-/// A queue in the directory of a [`Host`], and what the last claim that found nothing was told of queues that are
-/// closed.
+/// A queue in the directory of a [`Host`], or on an engine.
 #[wasm_bindgen]
-pub struct CoordQueue(Queue<HostStore>, RefCell<Vec<String>>);
+pub struct CoordQueue {
+    /// `None`: it has not been opened. On an engine the first call does that.
+    queue: RefCell<Option<Queue<Medium>>>,
+    /// On an engine: as it was before the call.
+    before: RefCell<Option<Queue<Medium>>>,
+    medium: Medium,
+    /// What the last claim that found nothing was told of queues that are closed.
+    told: Rc<RefCell<Vec<String>>>,
+}
+
+/// Where the task of a lease stood at the end of a call: see [`coord_core::queue::LeaseHint`].
+#[wasm_bindgen]
+pub struct Hint(queue::LeaseHint);
 
 /// How many tasks of a batch are enqueued while nothing else runs in JavaScript: with sync on, some tens of
 /// milliseconds.
@@ -73,18 +89,21 @@ impl CoordQueue {
     /// Opens it. Writes nothing.
     #[wasm_bindgen(constructor)]
     pub fn new(host: Host) -> Result<CoordQueue, Thrown> {
-        Ok(CoordQueue(Queue::open(HostStore(host))?, RefCell::default()))
+        let medium = Medium::Directory(Rc::new(HostStore(host)));
+        let queue = CoordQueue::of(medium, Rc::default());
+        queue.queue()?;
+        Ok(queue)
     }
 
     /// Makes the directory a queue if it is none yet. True if this call did.
     pub fn init(&self) -> Result<bool, Thrown> {
-        Ok(self.0.init(&self.turn())?)
+        Ok(self.queue()?.init(&self.turn())?)
     }
 
     /// Adds a task.
     pub fn enqueue(&self, draft: &str) -> Result<String, Thrown> {
         let (new, warnings) = read::<Draft>(draft)?.check()?;
-        let answer = Enqueued::from(self.0.enqueue(new, &self.turn())?);
+        let answer = Enqueued::from(self.queue()?.enqueue(new, &self.turn())?);
         told(Answered { answer, warnings })
     }
 
@@ -117,8 +136,8 @@ impl CoordQueue {
     /// Takes up the lease of a task that was claimed earlier. It is a heartbeat, too.
     pub fn resume(&self, task_id: &str, run_id: Option<String>, claim_nonce: Option<String>) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, run_id.as_deref(), claim_nonce.as_deref())?;
-        let record = self.0.heartbeat(id, claimant, Renewing::default(), &self.turn())?;
-        let queue::Shown { item, late_results, findings, .. } = self.0.show(id, self.now())?;
+        let record = self.queue()?.heartbeat(id, claimant, Renewing::default(), &self.turn())?;
+        let queue::Shown { item, late_results, findings, .. } = self.queue()?.show(id, self.now())?;
         told(Answered::with(Claimed::from(queue::Claimed { task: item.task, record, late_results }), &findings))
     }
 
@@ -134,7 +153,7 @@ impl CoordQueue {
         let lease_seconds = request::lease_seconds(lease_seconds.map(whole))?;
         let progress = request::progress(progress, note.as_deref())?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let record = self.0.heartbeat(id, claimant, Renewing { lease_seconds, progress }, &self.turn())?;
+        let record = self.queue()?.heartbeat(id, claimant, Renewing { lease_seconds, progress }, &self.turn())?;
         told(Answered::clean(record))
     }
 
@@ -142,7 +161,7 @@ impl CoordQueue {
     #[wasm_bindgen(js_name = stillHeld)]
     pub fn still_held(&self, task_id: &str, run_id: &str, claim_nonce: &str) -> Result<String, Thrown> {
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        told(Answered::clean(self.0.still_held(id, claimant, self.now())?))
+        told(Answered::clean(self.queue()?.still_held(id, claimant, self.now())?))
     }
 
     /// Completes a task, and with drafts enqueues these in the same step. The result is not told: JavaScript has its
@@ -160,9 +179,9 @@ impl CoordQueue {
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
         let turn = self.turn();
         let mut completed = if follow_ups.is_empty() {
-            queue::Completed { record: self.0.complete(id, claimant, result, &turn)?, enqueued: Vec::new() }
+            queue::Completed { record: self.queue()?.complete(id, claimant, result, &turn)?, enqueued: Vec::new() }
         } else {
-            self.0.complete_and_enqueue(id, claimant, result, follow_ups, &turn)?
+            self.queue()?.complete_and_enqueue(id, claimant, result, follow_ups, &turn)?
         };
         completed.record.result = None;
         told(Answered { answer: Completed::from(completed), warnings })
@@ -178,7 +197,7 @@ impl CoordQueue {
     ) -> Result<String, Thrown> {
         let failing = Failing { error: request::error(reason)?, is_final };
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let record = self.0.fail(id, claimant, failing, &self.turn())?;
+        let record = self.queue()?.fail(id, claimant, failing, &self.turn())?;
         told(Answered::clean(record))
     }
 
@@ -191,7 +210,7 @@ impl CoordQueue {
     ) -> Result<String, Thrown> {
         let delay_seconds = Field::DelaySeconds.check(delay_seconds.map_or(0, whole))?;
         let (id, claimant) = held(task_id, Some(run_id), Some(claim_nonce))?;
-        let released = self.0.release(id, claimant, delay_seconds, &self.turn())?;
+        let released = self.queue()?.release(id, claimant, delay_seconds, &self.turn())?;
         told(Answered::clean(released))
     }
 
@@ -212,29 +231,29 @@ impl CoordQueue {
             (false, false) => IfHeld::Refuse,
         };
         let cancelling = Cancelling { run_id, if_held, reason: reason.as_deref().map(request::note).transpose()? };
-        let record = self.0.cancel(id, cancelling, &self.turn())?;
+        let record = self.queue()?.cancel(id, cancelling, &self.turn())?;
         told(Answered::clean(record))
     }
 
     /// Puts a task back, to be claimed at once if `is_now`; with `cascade` what was cancelled because of it, too.
     pub fn retry(&self, task_id: &str, is_now: bool, cascade: bool) -> Result<String, Thrown> {
         let retrying = Retrying { is_now, cascade };
-        let retried = self.0.retry(request::task_id(task_id)?, retrying, &self.turn())?;
+        let retried = self.queue()?.retry(request::task_id(task_id)?, retrying, &self.turn())?;
         told(Answered::clean(retried))
     }
 
     /// One task, where it stands, and all that was reported of it.
     pub fn show(&self, task_id: &str) -> Result<String, Thrown> {
-        let mut shown = self.0.show(request::task_id(task_id)?, self.now())?;
+        let mut shown = self.queue()?.show(request::task_id(task_id)?, self.now())?;
         let findings = std::mem::take(&mut shown.findings);
         told(Answered::with(Shown::from(shown), &findings))
     }
 
     pub fn tasks(&self, filter: &str) -> Result<String, Thrown> {
         let filter = read::<FilterDraft>(filter)?.check()?;
-        let mut listing = self.0.tasks(&filter, self.now())?;
+        let mut listing = self.queue()?.tasks(&filter, self.now())?;
         let findings = std::mem::take(&mut listing.findings);
-        let answer = Listing::new(listing, filter.limit, self.0.settings()?);
+        let answer = Listing::new(listing, filter.limit, self.queue()?.settings()?);
         told(Answered::with(answer, &findings))
     }
 
@@ -256,47 +275,106 @@ impl CoordQueue {
 
     pub fn stats(&self, window_seconds: f64) -> Result<String, Thrown> {
         let now = self.now();
-        let mut stats = self.0.stats(whole(window_seconds), now)?;
+        let mut stats = self.queue()?.stats(whole(window_seconds), now)?;
         let findings = std::mem::take(&mut stats.findings);
         told(Answered::with(Stats::new(stats, now), &findings))
     }
 
     pub fn pause(&self, queue: &str) -> Result<bool, Thrown> {
-        Ok(self.0.pause(&request::queue(queue)?, &self.turn())?)
+        let paused = self.queue()?.pause(&request::queue(queue)?, &self.turn())?;
+        self.tell_others();
+        Ok(paused)
     }
 
     #[wasm_bindgen(js_name = resumeQueue)]
     pub fn resume_queue(&self, queue: &str) -> Result<bool, Thrown> {
-        Ok(self.0.resume(&request::queue(queue)?)?)
+        let resumed = self.queue()?.resume(&request::queue(queue)?)?;
+        self.tell_others();
+        Ok(resumed)
     }
 
     /// Limits how many tasks of a queue are claimed at once; `None`: any number.
     pub fn limit(&self, queue: &str, max_in_flight: Option<u32>) -> Result<(), Thrown> {
-        Ok(self.0.limit_in_flight(&request::queue(queue)?, max_in_flight, &self.turn())?)
+        self.queue()?.limit_in_flight(&request::queue(queue)?, max_in_flight, &self.turn())?;
+        self.tell_others();
+        Ok(())
     }
 
     pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
         let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
-        let collected = self.0.gc(Gc { older_than_seconds, keep_last, dry_run }, &self.turn())?;
+        let collected = self.queue()?.gc(Gc { older_than_seconds, keep_last, dry_run }, &self.turn())?;
         told(Answered::clean(collected))
     }
+}
 
-    fn store(&self) -> &HostStore {
-        self.0.store()
+impl CoordQueue {
+    /// A queue that has not been opened.
+    pub(crate) fn of(medium: Medium, told: Rc<RefCell<Vec<String>>>) -> CoordQueue {
+        CoordQueue { queue: RefCell::default(), before: RefCell::default(), medium, told }
+    }
+
+    #[cfg(feature = "conformance")]
+    pub(crate) fn medium(&self) -> &Medium {
+        &self.medium
+    }
+
+    /// Fails as the first call would, if it cannot be opened.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        self.queue().map(drop)
+    }
+
+    /// What is set for queues has changed.
+    fn tell_others(&self) {
+        self.medium.client().filter(|client| !client.is_void()).into_iter().for_each(Client::tell_others);
+    }
+
+    fn queue(&self) -> Result<Ref<'_, Queue<Medium>>, Error> {
+        if self.queue.borrow().is_none() {
+            let opened = Queue::open(self.medium.clone())?;
+            self.queue.replace(Some(opened));
+        }
+        Ref::filter_map(self.queue.borrow(), Option::as_ref).map_err(|_| Error::Contended)
     }
 
     fn now(&self) -> Timestamp {
-        self.store().now()
+        self.medium.now()
     }
 
     fn turn(&self) -> Turn<'_> {
-        self.store().turn()
+        self.medium.turn()
+    }
+
+    /// True if what the run has come to counts for nothing.
+    fn is_void(&self) -> bool {
+        self.medium.client().is_some_and(Client::is_void)
+    }
+
+    /// The next run remembers what the first one did.
+    fn go_back(&self) {
+        self.queue.replace(self.before.borrow().clone());
+    }
+
+    /// Has what goes on over several calls take a step. It stays as it was if the run counts for nothing.
+    fn step<T: Clone, A>(
+        &self,
+        going_on: &mut T,
+        step: impl FnOnce(&Queue<Medium>, &mut T) -> Result<A, Error>,
+    ) -> Result<A, Error> {
+        let before = self.medium.client().map(|_| going_on.clone());
+        let answer = self.queue().and_then(|queue| step(&queue, going_on));
+        if let Some(before) = before.filter(|_| self.is_void()) {
+            *going_on = before;
+        }
+        answer
     }
 
     /// Why nothing is claimed from queues that are closed, each told once until it is no longer so: a worker claims
     /// again and again.
     fn not_yet_told(&self, reasons: Vec<String>) -> Vec<String> {
-        let before = self.1.replace(reasons.clone());
+        if self.is_void() {
+            return Vec::new();
+        }
+        let before = self.told.replace(reasons.clone());
         reasons.into_iter().filter(|reason| !before.contains(reason)).collect()
     }
 }

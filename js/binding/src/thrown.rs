@@ -71,7 +71,18 @@ impl Thrown {
         Thrown { code: "bad_args", message: format!("{field}: {problem}"), facts: Box::default() }
     }
 
-    /// The same of one of several tasks that were to be enqueued.
+    /// What was given is not as it must be.
+    pub(crate) fn bad_args(message: String) -> Thrown {
+        Thrown { code: "bad_args", message, facts: Box::default() }
+    }
+
+    /// The engine cannot be used.
+    pub(crate) fn of_engine(message: String) -> Thrown {
+        let facts = Facts { kind: Some(word(StoreErrorKind::Other)), ..Facts::default() };
+        Thrown { code: "io_error", message, facts: Box::new(facts) }
+    }
+
+    /// The refusal of one of several tasks that were to be enqueued.
     pub(crate) fn of_task(self, index: usize) -> Thrown {
         Thrown { facts: Box::new(Facts { index: Some(index), ..*self.facts }), ..self }
     }

@@ -8,6 +8,7 @@ use crate::hosts;
 use crate::suites::{self, Suite};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,23 +62,85 @@ pub(crate) fn run(workspace: &Workspace, javascript: &JavaScript, muse: &Path) -
     suites::run(workspace, suites(workspace, javascript, muse)?)
 }
 
-/// One suite for each runtime, and one for the package as a tarball.
+/// One suite for each runtime, one for the package as a tarball, and those that PGlite is enough for.
 pub(crate) fn suites(workspace: &Workspace, javascript: &JavaScript, muse: &Path) -> Result<Vec<Suite>> {
-    let JavaScript { nodes, deno, tarball, .. } = javascript;
     let tests = workspace.root.join("js/test");
-    let (_, node) = nodes.first().context("there is a Node")?;
     let files = suite(&tests)?;
-    let suite = |name: String, program: &Path, words: &[&str], files: &[PathBuf]| {
-        let mut command = Command::new(program);
-        command.args(words).args(files).current_dir(&tests);
-        command.env("MUSE_BIN", muse).env("MUSE_COORD_TARBALL", tarball).env("NODE", node).env("DENO", deno);
-        Suite { name, command }
+    let JavaScript { nodes, deno, .. } = javascript;
+    let node = javascript.node()?;
+    let suite = |name: &str, words: Vec<&OsStr>, files: &[PathBuf]| {
+        javascript.suite(workspace, muse, name, words.into_iter().chain(files.iter().map(|file| file.as_os_str())))
     };
-    let in_node = |(name, node): &(&str, PathBuf)| suite(format!("js in {name}"), node, &["--test"], &files);
-    let mut suites: Vec<_> = nodes.iter().map(in_node).collect();
-    suites.push(suite("js in deno".to_owned(), deno, &["test", "--allow-all", "--no-check", "--quiet"], &files));
-    suites.push(suite("js package".to_owned(), node, &["--test"], &[tests.join("packaging.mjs")]));
+    let of_node = |(name, node): &(&str, PathBuf)| suite(&format!("js in {name}"), in_node(node), &files);
+    let mut suites = nodes.iter().map(of_node).collect::<Result<Vec<_>>>()?;
+    suites.push(suite("js in deno", in_deno(deno), &files)?);
+    suites.push(suite("js package", in_node(node), &[tests.join("packaging.mjs")])?);
+    for (name, words) in [("js on pglite in node", in_node(node)), ("js on pglite in deno", in_deno(deno))] {
+        let mut on_pglite = suite(name, words, &on_engines(&files))?;
+        on_pglite.command.env("MUSE_JS_STORE", "pglite");
+        suites.push(on_pglite);
+    }
     Ok(suites)
+}
+
+/// The tests with their queues on a server, which `on_postgres` starts: of each version in one runtime.
+pub(crate) fn suites_on_servers(
+    workspace: &Workspace,
+    javascript: &JavaScript,
+    muse: &Path,
+    on_postgres: &Path,
+    [of_15, of_18]: [&Path; 2],
+) -> Result<Vec<Suite>> {
+    let files = on_engines(&suite(&workspace.root.join("js/test"))?);
+    let versions = [
+        ("js on postgres 15 in node", of_15, in_node(javascript.node()?)),
+        ("js on postgres 18 in deno", of_18, in_deno(&javascript.deno)),
+    ];
+    let suite = |(name, programs, words): (&str, &Path, Vec<&OsStr>)| {
+        let words = [on_postgres.as_os_str()].into_iter().chain(words).chain(files.iter().map(|file| file.as_os_str()));
+        let mut suite = javascript.suite(workspace, muse, name, words)?;
+        suite.command.env("POSTGRES", programs).env("MUSE_JS_STORE", "pg");
+        Ok(suite)
+    };
+    versions.into_iter().map(suite).collect()
+}
+
+impl JavaScript {
+    fn node(&self) -> Result<&Path> {
+        self.nodes.first().map(|(_, node)| node.as_path()).context("there is a Node")
+    }
+
+    fn suite<'a>(
+        &self,
+        workspace: &Workspace,
+        muse: &Path,
+        name: &str,
+        words: impl IntoIterator<Item = &'a OsStr>,
+    ) -> Result<Suite> {
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().context("a suite has a program")?);
+        command.args(words).current_dir(workspace.root.join("js/test"));
+        command.env("MUSE_BIN", muse).env("MUSE_COORD_TARBALL", &self.tarball);
+        command.env("NODE", self.node()?).env("DENO", &self.deno);
+        Ok(Suite { name: name.to_owned(), command })
+    }
+}
+
+fn in_node(node: &Path) -> Vec<&OsStr> {
+    vec![node.as_os_str(), OsStr::new("--test")]
+}
+
+fn in_deno(deno: &Path) -> Vec<&OsStr> {
+    let words = ["test", "--allow-all", "--no-check", "--quiet"].map(OsStr::new);
+    [deno.as_os_str()].into_iter().chain(words).collect()
+}
+
+/// Tests of directories alone, and of other faces there.
+const OF_DIRECTORIES: [&str; 4] = ["conformance.test.mjs", "examples.test.mjs", "faces.test.mjs", "keys.test.mjs"];
+
+fn on_engines(files: &[PathBuf]) -> Vec<PathBuf> {
+    let is_of_directories = |file: &&PathBuf| OF_DIRECTORIES.iter().any(|name| file.ends_with(name));
+    files.iter().filter(|file| !is_of_directories(file)).cloned().collect()
 }
 
 /// Checks format, habits and types, by Deno. What it checks the types against is the built package.

@@ -16,9 +16,12 @@ use crate::thrown::Thrown;
 impl Enqueuing {
     /// Enqueues the next ones; `undefined`: that was all.
     pub fn step(&mut self, queue: &CoordQueue) -> Result<Option<String>, Thrown> {
-        let Some(enqueued) = self.batch.step(&queue.0, &queue.turn())? else { return Ok(None) };
+        let turn = queue.turn();
+        let step = queue.step(&mut self.batch, |queue, batch| batch.step(queue, &turn));
+        let Some(enqueued) = step? else { return Ok(None) };
         let answer: Vec<_> = enqueued.into_iter().map(Enqueued::from).collect();
-        told(Answered { answer, warnings: std::mem::take(&mut self.warnings) }).map(Some)
+        let warnings = if queue.is_void() { Vec::new() } else { std::mem::take(&mut self.warnings) };
+        told(Answered { answer, warnings }).map(Some)
     }
 }
 
@@ -32,7 +35,8 @@ impl Waiting {
 
     /// Looks for a task, `elapsed` milliseconds after the claim began: the answer, unless the claim goes on.
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<Option<String>, Thrown> {
-        match self.claim.step(&queue.0, from_millis(elapsed), &queue.turn())? {
+        let turn = queue.turn();
+        match queue.step(&mut self.claim, |queue, claim| claim.step(queue, from_millis(elapsed), &turn))? {
             Step::Sleep(time) => {
                 self.pause = millis(time);
                 Ok(None)
@@ -68,7 +72,8 @@ impl Ending {
     /// Looks which tasks have ended, `elapsed` milliseconds after the wait began. A number: so many milliseconds
     /// until the next look. A text: the answer.
     pub fn step(&mut self, queue: &CoordQueue, elapsed: f64) -> Result<JsValue, Thrown> {
-        match self.wait.step(&queue.0, from_millis(elapsed), &queue.turn())? {
+        let turn = queue.turn();
+        match queue.step(&mut self.wait, |queue, wait| wait.step(queue, from_millis(elapsed), &turn))? {
             EndStep::Sleep(time) => Ok(JsValue::from_f64(millis(time))),
             EndStep::Done(mut waited) => {
                 let findings = std::mem::take(&mut waited.findings);
@@ -82,7 +87,8 @@ impl Ending {
 impl Watching {
     /// What has changed since the last step; at the first one, all tasks.
     pub fn step(&mut self, queue: &CoordQueue) -> Result<String, Thrown> {
-        let (changes, findings): (_, Vec<Finding>) = self.0.step(&queue.0, queue.now())?;
+        let now = queue.now();
+        let (changes, findings): (_, Vec<Finding>) = queue.step(&mut self.0, |queue, watch| watch.step(queue, now))?;
         let changes: Vec<_> = changes.into_iter().map(Change::from).collect();
         told(Answered::with(changes, &findings))
     }
