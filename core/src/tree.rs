@@ -134,7 +134,7 @@ impl<S: Store> Tree<S> {
         self.cache.borrow_mut().take_any_lease()
     }
 
-    /// True if this queue has put something into a directory since the last call of this.
+    /// True if this queue has put something where tasks are claimed from since the last call of this.
     pub(crate) fn take_filled(&self) -> bool {
         self.cache.borrow_mut().take_filled()
     }

@@ -41,7 +41,7 @@ pub(crate) struct Cache {
     passed_over: Vec<StoreError>,
     /// On a medium with fused operations.
     pub(super) watermarks: Watermarks,
-    /// This queue has put something somewhere, and nobody has asked yet.
+    /// This queue has put something where tasks are claimed from, and nobody has asked yet.
     has_filled: bool,
 }
 
@@ -189,10 +189,10 @@ impl Cache {
         self.empty_buckets.remove(dir);
         self.watermarks.come_down_to(dir);
         self.changed(dir);
-        self.has_filled = true;
+        self.has_filled |= dir.is_below(&TimedDir::ready());
     }
 
-    /// True if this queue has put something into a directory since the last call of this.
+    /// True if this queue has put something where tasks are claimed from since the last call of this.
     pub(crate) fn take_filled(&mut self) -> bool {
         mem::take(&mut self.has_filled)
     }

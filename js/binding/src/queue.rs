@@ -1,6 +1,7 @@
 //! The queue's functions, as `js/src/queue.ts` and `js/src/lease.ts` call them.
 
 mod runs;
+mod settings;
 mod steps;
 
 use std::cell::{Ref, RefCell};
@@ -280,26 +281,6 @@ impl CoordQueue {
         told(Answered::with(Stats::new(stats, now), &findings))
     }
 
-    pub fn pause(&self, queue: &str) -> Result<bool, Thrown> {
-        let paused = self.queue()?.pause(&request::queue(queue)?, &self.turn())?;
-        self.tell_others();
-        Ok(paused)
-    }
-
-    #[wasm_bindgen(js_name = resumeQueue)]
-    pub fn resume_queue(&self, queue: &str) -> Result<bool, Thrown> {
-        let resumed = self.queue()?.resume(&request::queue(queue)?)?;
-        self.tell_others();
-        Ok(resumed)
-    }
-
-    /// Limits how many tasks of a queue are claimed at once; `None`: any number.
-    pub fn limit(&self, queue: &str, max_in_flight: Option<u32>) -> Result<(), Thrown> {
-        self.queue()?.limit_in_flight(&request::queue(queue)?, max_in_flight, &self.turn())?;
-        self.tell_others();
-        Ok(())
-    }
-
     pub fn gc(&self, older_than_seconds: f64, keep_last: f64, dry_run: bool) -> Result<String, Thrown> {
         let (older_than_seconds, keep_last) = (whole(older_than_seconds), keep_last as usize);
         let collected = self.queue()?.gc(Gc { older_than_seconds, keep_last, dry_run }, &self.turn())?;
@@ -321,11 +302,6 @@ impl CoordQueue {
     /// Fails as the first call would, if it cannot be opened.
     pub(crate) fn open(&self) -> Result<(), Error> {
         self.queue().map(drop)
-    }
-
-    /// What is set for queues has changed.
-    fn tell_others(&self) {
-        self.medium.client().filter(|client| !client.is_void()).into_iter().for_each(Client::tell_others);
     }
 
     fn queue(&self) -> Result<Ref<'_, Queue<Medium>>, Error> {
