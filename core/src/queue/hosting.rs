@@ -38,8 +38,8 @@ impl<S: Store> Queue<S> {
         self.tree.hold(located);
     }
 
-    /// True if this queue has put a task where it can be claimed since the last call of this: others of the same host should
-    /// [`Queue::look_anew`] before they claim. A queue does so by itself for what it has done itself.
+    /// True if this queue has put a task where it can be claimed since the last call of this: others of the same host
+    /// should [`Queue::look_anew`] before they claim. A queue does so by itself for what it has done itself.
     pub fn take_filled(&self) -> bool {
         self.tree.take_filled()
     }
