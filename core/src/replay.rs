@@ -14,7 +14,7 @@ use core::fmt;
 
 use crate::time::Timestamp;
 
-/// What was given to the earlier runs of an operation, for the next one.
+/// A tape keeps what the earlier runs of an operation were given, and gives it to the next run.
 #[derive(Debug)]
 pub struct Tape<Q, A>(RefCell<Reel<Q, A>>);
 
@@ -27,7 +27,7 @@ struct Reel<Q, A> {
     open: Option<Q>,
 }
 
-/// What was given, in order, and how much of that in this run.
+/// The things of one kind that runs were given, in order, and how many of them this run has been given.
 #[derive(Debug)]
 struct Given<T> {
     all: Vec<T>,
