@@ -90,23 +90,25 @@ fn a_title_that_would_steer_a_terminal_is_printed_without() {
 /// How many tasks each has to have done for its work to count.
 const AT_LEAST: usize = 3;
 
-/// The slowest join first, since the others leave them little, and while one of the fastest joins there is more and
-/// more to do.
+/// So many tasks wait until all are at work: whoever looks for one now and then meets some, beside those who are woken.
+const WAITING: usize = 100;
+
+/// The slowest join first, since the others leave them little.
 #[test]
 fn of_all_faces_at_once_exactly_one_does_each_of_1000_tasks() {
     let repo = Repo::new();
-    let mut enqueued = fill(&repo, 300);
     let shift = &Shift::default();
+    shift.fill(&repo, WAITING);
     thread::scope(|scope| {
         scope.spawn(|| shift.work("wasmtime", |words| repo.stock(GRANT, words).run()));
-        shift.wait_for("wasmtime");
+        shift.fill_until_at_work(&repo, "wasmtime");
         for (language, host) in [("node", node as Host), ("python", python)] {
             let working = start(in_directory(&repo, host, &[language, "work"]));
             scope.spawn(move || shift.follow(language, working));
-            shift.wait_for(language);
+            shift.fill_until_at_work(&repo, language);
         }
         scope.spawn(|| shift.work("muse", |words| repo.muse(words)));
-        shift.wait_for("muse");
+        shift.fill_until_at_work(&repo, "muse");
         let fast = [
             ("composed", composed(&repo)),
             ("confined", confined(&repo)),
@@ -115,31 +117,31 @@ fn of_all_faces_at_once_exactly_one_does_each_of_1000_tasks() {
         for (worker, command) in fast {
             let working = start(command);
             scope.spawn(move || shift.follow(worker, working));
-            shift.wait_for_or(worker, || {
-                // So many that whoever looks for a task now and then meets one before those who are woken have all.
-                enqueued.extend(fill(&repo, 40.min(1_000 - enqueued.len())));
-                thread::sleep(Duration::from_millis(100));
-            });
+            shift.fill_until_at_work(&repo, worker);
         }
-        enqueued.extend(fill(&repo, 1_000 - enqueued.len()));
+        let enqueued = shift.enqueued();
+        shift.fill(&repo, 1_000_usize.saturating_sub(enqueued));
     });
-    assert_eq!(enqueued.len(), 1_000);
+    let enqueued = shift.enqueued.lock().unwrap();
+    assert!(enqueued.len() >= 1_000);
     let done = shift.done.lock().unwrap();
     let shares: BTreeMap<_, _> = done.iter().map(|(worker, ids)| (worker, ids.len())).collect();
     report(format!("tasks done by each: {shares:?}"));
-    assert!(shares.len() == 7 && shares.values().all(|tasks| *tasks >= AT_LEAST), "somebody was left out");
+    let took_part = shares.len() == 7 && shares.values().all(|tasks| *tasks >= AT_LEAST);
+    assert!(took_part, "somebody was left out: {shares:?}");
     let all: Vec<&String> = done.values().flatten().collect();
     assert_eq!(all.len(), enqueued.len(), "a task was done twice, or not at all");
-    assert_eq!(all.into_iter().cloned().collect::<BTreeSet<_>>(), enqueued);
+    assert_eq!(all.into_iter().cloned().collect::<BTreeSet<_>>(), *enqueued);
     let tasks = repo.tasks();
     assert_eq!(tasks["completed"], enqueued.len());
     assert!(tasks["items"].as_array().unwrap().iter().all(|item| item["generation"] == 1), "a task was taken over");
     assert_healthy(&repo);
 }
 
-/// Who has done which tasks so far, while some work on one queue.
+/// Which tasks there are so far, and who has done which, while some work on one queue.
 #[derive(Default)]
 struct Shift {
+    enqueued: Mutex<BTreeSet<String>>,
     done: Mutex<BTreeMap<&'static str, Vec<String>>>,
 }
 
@@ -173,24 +175,36 @@ impl Shift {
         }
     }
 
-    /// Waits until a worker is at work. Who takes longer than a minute is found to be left out.
-    fn wait_for(&self, worker: &str) {
-        self.wait_for_or(worker, || thread::sleep(Duration::from_millis(5)));
+    fn enqueued(&self) -> usize {
+        self.enqueued.lock().unwrap().len()
     }
 
-    /// As [`Shift::wait_for`], and does something meanwhile, over and over.
-    fn wait_for_or(&self, worker: &str, mut meanwhile: impl FnMut()) {
+    fn fill(&self, repo: &Repo, tasks: usize) {
+        self.enqueued.lock().unwrap().extend(enqueue(repo, tasks));
+    }
+
+    /// Keeps [`WAITING`] tasks there until a worker is at work. Who takes longer than two minutes is left out.
+    fn fill_until_at_work(&self, repo: &Repo, worker: &str) {
         let began = Instant::now();
-        while self.done.lock().unwrap().get(worker).is_none_or(|ids| ids.len() < AT_LEAST)
-            && began.elapsed() < Duration::from_secs(60)
-        {
-            meanwhile();
+        while self.done_by(worker) < AT_LEAST && began.elapsed() < Duration::from_secs(120) {
+            self.fill(repo, WAITING.saturating_sub(self.left()));
+            thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn done_by(&self, worker: &str) -> usize {
+        self.done.lock().unwrap().get(worker).map_or(0, Vec::len)
+    }
+
+    /// How many tasks nobody has done yet.
+    fn left(&self) -> usize {
+        let done: usize = self.done.lock().unwrap().values().map(Vec::len).sum();
+        self.enqueued() - done
     }
 }
 
 /// Enqueues so many tasks, unsynced; tells the ids.
-fn fill(repo: &Repo, tasks: usize) -> BTreeSet<String> {
+fn enqueue(repo: &Repo, tasks: usize) -> BTreeSet<String> {
     fs::create_dir_all(repo.coordination("")).unwrap();
     let store = DirStore::new(Handle::open(&repo.coordination("")).unwrap(), Sync::Off);
     let queue = Queue::open(store).unwrap();
@@ -204,8 +218,8 @@ fn fill(repo: &Repo, tasks: usize) -> BTreeSet<String> {
         plan: Plan::default(),
         payload: JsonObject::parse(r#"{"texts":["two words"]}"#).unwrap(),
     };
-    let enqueue = |number| queue.enqueue(new(number), &host::turn().unwrap()).unwrap().task.id.to_string();
-    (0..tasks).map(enqueue).collect()
+    let one = |number| queue.enqueue(new(number), &host::turn().unwrap()).unwrap().task.id.to_string();
+    (0..tasks).map(one).collect()
 }
 
 fn assert_healthy(repo: &Repo) {
