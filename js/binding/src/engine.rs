@@ -11,7 +11,9 @@ use std::time::Duration;
 use coord_core::replay::Tape;
 use coord_core::store::{StoreError, StoreErrorKind};
 use coord_core::{Timestamp, layout, limits};
-use coord_sql::{Answer, Asked, EngineClock, Failure, FailureKind, Schema, Server, SqlStore, VERSION, statements};
+use coord_sql::{
+    Answer, Asked, EngineClock, Failure, FailureKind, Schema, Server, SqlStore, VERSION, rows_of, statements,
+};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -66,9 +68,6 @@ pub struct Question {
     #[wasm_bindgen(readonly, js_name = isSeveral)]
     pub is_several: bool,
 }
-
-/// A row has at most 1,664 columns.
-const LOOKS_AS_ONE: usize = 256;
 
 /// What passes the questions of one call on.
 #[derive(Clone)]
@@ -163,7 +162,8 @@ impl Engine {
     pub fn told(&self, rows: &str, sent: f64) {
         // Until the next time, what was told before holds.
         if let Ok(time) = rows_of(rows).and_then(|mut rows| rows.pop().unwrap_or_default().take(0)) {
-            self.0.clock.learn(time, from_millis(sent), self.0.moment());
+            // The client may have come to another server meanwhile, with another clock.
+            self.0.clock.learn_anew(time, from_millis(sent), self.0.moment());
         }
     }
 
@@ -273,16 +273,11 @@ impl Server for Client {
 
     fn look(&self, asked: Vec<Asked>) -> Result<Vec<Answer>, StoreError> {
         let mut answers = Vec::new();
-        for looks in asked.chunks(LOOKS_AS_ONE) {
+        for looks in asked.chunks(Asked::MOST_AS_ONE) {
             answers.extend(self.answers(Asking::Looks(looks.to_vec()))?);
         }
         Ok(answers)
     }
-}
-
-/// The rows in a JSON text: an array of arrays.
-fn rows_of(json: &str) -> Answer {
-    serde_json::from_str(json).map_err(|error| Failure::lost(format!("the client's answer has no such rows: {error}")))
 }
 
 /// Codes by which a client says that it has not come to the server. A connection that is there does not end by them.

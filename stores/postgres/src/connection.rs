@@ -75,7 +75,8 @@ impl Postgres {
     }
 
     /// The server's time. It is told with the connection, and then each minute with something that is asked anyway, so
-    /// this costs no trip. It is off by half a round trip at most, and does not go back while a connection lasts.
+    /// this costs no trip. It is never ahead, behind by a round trip at most, and does not go back while a connection
+    /// lasts.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -66,6 +66,9 @@ impl Asked {
         (self.with_casts(schema, 0), self.values.iter().map(Value::to_text).collect())
     }
 
+    /// So many statements may be asked as one: a row has at most 1,664 columns.
+    pub const MOST_AS_ONE: usize = 256;
+
     /// Statements that change nothing as one, for such a client: its one row has a column for each of them, a JSON text
     /// of its rows as objects.
     pub fn as_one(all: &[Asked], schema: &Schema) -> (String, Vec<Option<String>>) {

@@ -23,7 +23,7 @@ mod value;
 pub use asked::Asked;
 pub use clock::EngineClock;
 pub use failure::{About, Failure, FailureKind};
-pub use row::{Cell, FromCell, Row};
+pub use row::{Cell, FromCell, Row, rows_of};
 pub use schema::{Schema, VERSION};
 pub use server::{Answer, Server};
 pub use store::SqlStore;

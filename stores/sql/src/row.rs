@@ -6,6 +6,7 @@ use std::mem;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::failure::Failure;
+use crate::server::Answer;
 
 /// A row: its columns, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,11 +40,21 @@ impl Row {
         Row(cells)
     }
 
+    /// The row with these columns, each as the text that the server writes for it, or null.
+    pub fn of_texts(columns: Vec<Option<String>>) -> Row {
+        Row(columns.into_iter().map(|text| text.map_or(Cell::Null, Cell::Text)).collect())
+    }
+
     /// What a column holds, counted from 0. It can be taken once.
     pub fn take<T: FromCell>(&mut self, place: usize) -> Result<T, Failure> {
         let cell = self.0.get_mut(place).map(mem::take).unwrap_or_default();
         T::from_cell(cell).ok_or_else(|| Failure::lost(format!("column {} of the answer is something else", place + 1)))
     }
+}
+
+/// The rows in a JSON text: an array of rows.
+pub fn rows_of(json: &str) -> Answer {
+    serde_json::from_str(json).map_err(|error| Failure::lost(format!("the client's answer has no such rows: {error}")))
 }
 
 impl FromCell for bool {
