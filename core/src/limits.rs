@@ -234,6 +234,9 @@ pub const SHARDS_PER_TRIP: usize = 8;
 /// are due a sweep reads.
 pub const ENTRIES_PER_TRIP: usize = 256;
 
+/// Whoever reads the records of many tasks reads so many in one trip. They are at most 16 MiB.
+pub const RECORDS_PER_TRIP: usize = 64;
+
 /// Shortest and longest time between two sweeps of the claimed tasks, in microseconds.
 pub const SWEEP_MICROS: core::ops::RangeInclusive<u64> = 1_000_000..=60_000_000;
 

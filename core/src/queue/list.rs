@@ -10,6 +10,7 @@ use super::item::Item;
 use crate::counts::Counts;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::limits;
 use crate::status::Status;
 use crate::store::Store;
 use crate::task::Task;
@@ -56,6 +57,29 @@ struct Listed {
 
 /// How much of payloads a page holds whose tasks had to be read to be chosen, in bytes.
 const PAGE_BYTES: usize = 4 << 20;
+
+/// A page while it is filled with tasks whose records were read.
+struct Page {
+    listed: Vec<Listed>,
+    limit: usize,
+    /// How many bytes of payloads it may hold still.
+    room: usize,
+}
+
+impl Page {
+    /// Takes one more task. False: that is one more than was asked for, which says that there are more.
+    fn has_taken(&mut self, seen: Seen, task: Task) -> bool {
+        if self.listed.len() == self.limit {
+            self.listed.push(Listed { seen, task: None });
+            return false;
+        }
+        let bytes = task.record.payload.text().len();
+        let is_held = bytes <= self.room;
+        self.room -= if is_held { bytes } else { 0 };
+        self.listed.push(Listed { seen, task: is_held.then(|| Box::new(task)) });
+        true
+    }
+}
 
 impl TaskList {
     /// The next task; `None`: that was all, or as many as were asked for. `queue` is the one that the list is of.
@@ -152,24 +176,26 @@ impl<S: Store> Queue<S> {
         filter: &Filter,
         findings: &mut Vec<Finding>,
     ) -> Result<(Vec<Listed>, Matching), Error> {
-        let (mut page, mut room) = (Vec::new(), PAGE_BYTES);
-        for seen in matching {
-            match self.tree.task_of(&seen)? {
-                Some(Ok(task)) if filter.admits(&task) => {
-                    if page.len() == filter.limit {
-                        page.push(Listed { seen, task: None });
-                        return Ok((page, Matching::MoreThan(filter.limit)));
+        let mut page = Page { listed: Vec::new(), limit: filter.limit, room: PAGE_BYTES };
+        let mut left = matching.into_iter();
+        loop {
+            let next: Vec<Seen> = left.by_ref().take(limits::RECORDS_PER_TRIP).collect();
+            if next.is_empty() {
+                let count = Matching::Exactly(page.listed.len());
+                return Ok((page.listed, count));
+            }
+            let _at_work = self.tree.tasks_ahead(&next)?;
+            for seen in next {
+                match self.tree.task_of(&seen)? {
+                    Some(Ok(task)) if filter.admits(&task) => {
+                        if !page.has_taken(seen, task) {
+                            return Ok((page.listed, Matching::MoreThan(filter.limit)));
+                        }
                     }
-                    let bytes = task.record.payload.text().len();
-                    let is_held = bytes <= room;
-                    room -= if is_held { bytes } else { 0 };
-                    page.push(Listed { seen, task: is_held.then(|| Box::new(task)) });
+                    Some(Err(finding)) => findings.push(finding),
+                    Some(Ok(_)) | None => {}
                 }
-                Some(Err(finding)) => findings.push(finding),
-                Some(Ok(_)) | None => {}
             }
         }
-        let count = Matching::Exactly(page.len());
-        Ok((page, count))
     }
 }

@@ -10,6 +10,7 @@ use crate::counts::Counts;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::limits;
 use crate::name::QueueName;
 use crate::sorted;
 use crate::status::Status;
@@ -61,25 +62,30 @@ impl<S: Store> Queue<S> {
         let mut stats =
             Stats { counts: Counts::default(), queues: BTreeMap::new(), window_seconds, findings: Vec::new() };
         let mut times: BTreeMap<QueueName, Times> = BTreeMap::new();
+        let mut add = |queue: QueueName, entry: &Entry| {
+            times.entry(queue.clone()).or_default().add(entry);
+            stats.queues.entry(queue).or_default().add(entry, Status::of(entry, now));
+        };
+        let mut unplaced = Vec::new();
         for (_, seen) in self.tree.every_entry_as_of(now)? {
-            let status = Status::of(seen.entry(), now);
-            stats.counts.add(status);
+            stats.counts.add(Status::of(seen.entry(), now));
             if seen.entry().ended_at().is_some_and(|at| now.micros_since(at) > window) {
                 continue;
             }
-            let queue = match seen.queue() {
-                Some(queue) => queue.clone(),
-                None => match self.tree.task_of(&seen)? {
-                    Some(Ok(task)) => task.record.queue,
-                    Some(Err(finding)) => {
-                        stats.findings.push(finding);
-                        continue;
-                    }
-                    None => continue,
-                },
-            };
-            times.entry(queue.clone()).or_default().add(seen.entry());
-            stats.queues.entry(queue).or_default().add(seen.entry(), status);
+            match seen.queue() {
+                Some(queue) => add(queue.clone(), seen.entry()),
+                None => unplaced.push(seen),
+            }
+        }
+        for seen in unplaced.chunks(limits::RECORDS_PER_TRIP) {
+            let _at_work = self.tree.tasks_ahead(seen)?;
+            for seen in seen {
+                match self.tree.task_of(seen)? {
+                    Some(Ok(task)) => add(task.record.queue, seen.entry()),
+                    Some(Err(finding)) => stats.findings.push(finding),
+                    None => {}
+                }
+            }
         }
         for (queue, Times { wait, run }) in times {
             let figures = stats.queues.entry(queue).or_default();

@@ -89,6 +89,24 @@ impl<S: Store> Tree<S> {
         self.look_ahead(|| dirs.into_iter().map(Look::Names).collect())
     }
 
+    /// Begins an operation that is going to read the records of these tasks. So it has all of them at once.
+    pub(crate) fn records_ahead<'s>(
+        &self,
+        tasks: impl IntoIterator<Item = &'s Located>,
+    ) -> Result<AtWork<'_, S>, Error> {
+        let at_work = self.at_work();
+        if let Some(fused) = self.fused() {
+            let of = |located: &Located| (located.entry.id, Look::Line(located.path()));
+            let (ids, looks): (Vec<TaskId>, Vec<Look>) = tasks.into_iter().map(of).unzip();
+            for (id, seen) in ids.into_iter().zip(fused.look(&looks)?) {
+                if let Seen::Line(Some(line)) = seen {
+                    self.see_line(id, line);
+                }
+            }
+        }
+        Ok(at_work)
+    }
+
     /// The names in a directory, as [`Store::list`] tells them.
     pub(crate) fn list(&self, dir: &Dir) -> Result<Option<Vec<String>>, StoreError> {
         match self.answered(|look| matches!(look, Look::Names(of) if of == dir)) {

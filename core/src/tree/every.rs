@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Tree;
+use super::ahead::AtWork;
 use super::located::Located;
 use super::walk::{Empties, Onward, Walk};
 use crate::entry::Entry;
@@ -75,6 +76,11 @@ impl<S: Store> Tree<S> {
             entries.extend(self.entries_in(shard)?);
         }
         Ok(entries)
+    }
+
+    /// Begins to read the tasks behind these entries, a few hundred at most.
+    pub(crate) fn tasks_ahead(&self, seen: &[Seen]) -> Result<AtWork<'_, S>, Error> {
+        self.records_ahead(seen.iter().map(|seen| &*seen.located))
     }
 
     /// The task behind an entry; `None` if there is no record, so that nothing can be shown.

@@ -184,6 +184,25 @@ fn each_operation_of_an_agent_that_goes_on_takes_one_trip() {
     }
 }
 
+/// The names are listed in as many trips as for one task, and one more trip reads the records of 64 tasks.
+#[test]
+fn figures_of_many_tasks_take_few_trips() {
+    let far = Far::new();
+    let queue = far.open();
+    let all = |tasks: usize| {
+        for task in 0..tasks {
+            let id = far.enqueue(&queue, &format!("task {task}"));
+            assert_eq!(far.claim(&queue), Some(id));
+            far.complete(&queue, id);
+        }
+        far.trips(|| queue.stats(3_600, Timestamp::from_micros(far.micros.get())).unwrap())
+    };
+    let (few, _) = all(1);
+    let (many, stats) = all(200);
+    assert_eq!(stats.queues.values().next().unwrap().run.as_ref().unwrap().count, 201);
+    assert_eq!(many - few, 3);
+}
+
 #[test]
 fn one_trip_says_that_there_is_nothing_to_claim() {
     let far = Far::new();
