@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Put something in the way of the queue every second
     #[arg(long)]
     vandal: bool,
-    /// Where the queue is: directory, or postgres for a server of the soak's own, without JavaScript agents
+    /// Where the queue is: directory, or postgres for a server of the soak's own
     #[arg(long, value_name = "STORE", default_value = "directory")]
     store: String,
     /// How often that server is stopped and started again
@@ -53,7 +53,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     // On an engine `muse` hands over to the program beside it.
     let muse = if is_on_engine { build::product(workspace)?.muse } else { build::muse(workspace)? };
     let soak = build::native(workspace, "soak")?;
-    let options = Options { javascript: if is_on_engine { 0 } else { options.javascript }, ..options.clone() };
     let words = options.words();
     let mut programs = if options.javascript > 0 { javascript(workspace)? } else { Vec::new() };
     if is_on_engine {

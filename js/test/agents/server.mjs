@@ -1,9 +1,18 @@
-/** What an address of a server that listens in a directory says: where a client of pg finds it, and which schema. */
+import { readFileSync } from 'node:fs';
+
+/** What an address of a server says: where a client of pg finds it, and which schema. */
 export function serverOf(address) {
-  const { username, port, pathname, searchParams } = new URL(address.replace(/@(?=[:/])/, '@directory'));
+  const { username, hostname, port, pathname, searchParams } = new URL(address.replace(/@(?=[:/])/, '@directory'));
   const [user, database] = [username, pathname.slice(1)].map(decodeURIComponent);
+  const roots = searchParams.get('sslrootcert');
   return {
-    client: { host: searchParams.get('host'), port: port || 5432, user, database },
+    client: {
+      host: searchParams.get('host') ?? hostname,
+      port: port || 5432,
+      user,
+      database,
+      ...(roots !== null && { ssl: { ca: readFileSync(roots) } }),
+    },
     schema: searchParams.get('schema'),
   };
 }

@@ -1,10 +1,11 @@
-// An agent of the soak: `soak.mjs ROOT`. Does what each line of standard input asks, and answers it by a line, both in
-// the JSON of `tests/src/soak/history.rs`. What it is to do is decided, noted and checked there; here it is done, by
-// the public API alone.
+// An agent of the soak: `soak.mjs ROOT`, or `soak.mjs ADDRESS` on a server. Does what each line of standard input asks,
+// and answers it by a line, both in the JSON of `tests/src/soak/history.rs`. What it is to do is decided, noted and
+// checked there; here it is done, by the public API alone.
 import { writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { CoordError, openQueue } from '@muse/coord';
+import { CoordError, openQueue, postgres } from '@muse/coord';
 
 /** What the contract foresees to be told instead. */
 const REFUSALS = [
@@ -17,7 +18,30 @@ const REFUSALS = [
   'key_taken',
 ];
 
-const queue = await openQueue({ root: process.argv[2] });
+/** What an engine answers that is gone: the operation may have taken effect. */
+const UNANSWERED = ['io_error', 'unknown'];
+
+const [place] = process.argv.slice(2);
+const isOnServer = place.startsWith('postgres:');
+const queue = isOnServer ? await reached(place) : await openQueue({ root: place });
+
+/** The queue on a server, which may be on its way up again: that takes a minute at most. */
+async function reached(address) {
+  const until = performance.now() + 60_000;
+  const [{ default: pg }, { serverOf }] = await Promise.all([import('pg'), import('./server.mjs')]);
+  const { client, schema } = serverOf(address);
+  const pool = new pg.Pool({ ...client, max: 2, connectionTimeoutMillis: 5_000, query_timeout: 10_000 });
+  // A connection that nobody uses was lost.
+  pool.on('error', () => {});
+  for (;;) {
+    try {
+      return await openQueue({ store: postgres(pool, { schema }) });
+    } catch (error) {
+      if (!UNANSWERED.includes(error.code) || performance.now() > until) throw error;
+      await sleep(50);
+    }
+  }
+}
 
 /** The leases that this process was given: each by its nonce, and the last one of a task by the task's id. */
 const leases = new Map();
@@ -84,6 +108,7 @@ function leaseOf({ generation, claimNonce, claimedAt, expiresAt }) {
 }
 
 function refused(error) {
+  if (isOnServer && error instanceof CoordError && UNANSWERED.includes(error.code)) return null;
   if (!(error instanceof CoordError && REFUSALS.includes(error.code))) {
     return { Broken: { what: error.stack ?? `${error}` } };
   }
@@ -99,3 +124,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   // By one call, and before anything else is done: a pipe keeps what was written before a SIGKILL.
   writeSync(1, `${JSON.stringify(answer)}\n`);
 }
+// Connections to a server would keep the process.
+process.exit();

@@ -33,7 +33,7 @@ pub(super) trait Client {
     /// Whether the agent lives. If it is killed during an operation, it stays open whether that took effect.
     fn is_alive(&self) -> bool;
 
-    /// Does it; `None`: the agent was killed before it had the answer.
+    /// Does it; `None`: the agent was killed before it had the answer, or the engine is gone.
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer>;
 }
 

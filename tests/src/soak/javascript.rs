@@ -49,29 +49,37 @@ impl Programs {
         Programs { node: crate::required("NODE"), deno: crate::required("DENO"), script }
     }
 
-    /// Starts a process that works in `repository`; `None` if the agent is dead already.
-    pub(super) fn start<'a>(&self, runtime: Runtime, repository: &Path, slot: &'a Slot) -> Option<Script<'a>> {
+    /// Starts a process that works in `repository`, or on the engine; `None` if the agent is dead already.
+    pub(super) fn start<'a>(
+        &self,
+        runtime: Runtime,
+        repository: &Path,
+        engine: Option<&str>,
+        slot: &'a Slot,
+    ) -> Option<Script<'a>> {
         let (answers, stdout) = io::pipe().expect("make a pipe");
         let (stdin, questions) = io::pipe().expect("make a pipe");
         let stderr = stdout.try_clone().expect("clone a pipe");
-        let mut command = self.command(runtime, repository);
+        let mut command = self.command(runtime, repository, engine, slot);
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         slot.lend(&mut command)?;
+        slot.set_starting(true);
         Some(Script { slot, questions: Some(questions), answers: BufReader::new(answers) })
     }
 
-    fn command(&self, runtime: Runtime, repository: &Path) -> Command {
-        let mut command = Command::new(match runtime {
+    fn command(&self, runtime: Runtime, repository: &Path, engine: Option<&str>, slot: &Slot) -> Command {
+        let mut command = slot.command(match runtime {
             Runtime::Node => &self.node,
             Runtime::Deno => &self.deno,
         });
         command.env_clear();
         if runtime == Runtime::Deno {
-            command.args(["run", "--quiet", "--no-prompt"]).args(grants(&repository.join(".muse/coordination")));
+            let grants = engine.map_or_else(|| grants(&repository.join(".muse/coordination")), |_| all());
+            command.args(["run", "--quiet", "--no-prompt"]).args(grants);
             // A process that is killed while it writes its cache must not harm the user's cache.
             command.env("DENO_DIR", repository.join("deno")).env("NO_COLOR", "1");
         }
-        command.arg(&self.script).arg(repository);
+        command.arg(&self.script).arg(engine.map_or(repository, Path::new));
         command
     }
 }
@@ -80,10 +88,15 @@ impl Programs {
 /// for devices, and gives only to those who are granted everything.
 fn grants(queue: &Path) -> Vec<OsString> {
     if queue.starts_with("/dev") {
-        return vec!["--allow-all".into()];
+        return all();
     }
     let grant = |flag: &str| [OsString::from(flag), queue.into()].join("=".as_ref());
     vec![grant("--allow-read"), grant("--allow-write")]
+}
+
+/// What a client of a server needs: the network, certificates, variables.
+fn all() -> Vec<OsString> {
+    vec!["--allow-all".into()]
 }
 
 impl Client for Script<'_> {
@@ -93,8 +106,10 @@ impl Client for Script<'_> {
 
     fn act(&mut self, run_id: &str, op: &Op) -> Option<Answer> {
         let said = self.ask(&Question { run_id, op });
+        self.slot.set_starting(false);
         match serde_json::from_str(&said) {
-            Ok(answer) => Some(answer),
+            // Where the server is gone, nobody knows.
+            Ok(answer) => answer,
             Err(_) => self.end(said),
         }
     }

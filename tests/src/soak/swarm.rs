@@ -92,6 +92,8 @@ struct Life {
     child: Option<Child>,
     /// The agent is dead, whatever its child still does.
     over: bool,
+    /// Its child takes long to start, and has done nothing yet that it could be killed at.
+    starting: bool,
     stopped_until: Option<Instant>,
     /// Nobody comes after this one.
     closed: bool,
@@ -192,9 +194,9 @@ impl Swarm {
                 }
                 Face::Native => self.host(slot, &name, seed),
                 Face::JavaScript(runtime) => {
-                    let programs = self.javascript.as_ref();
-                    if let Some(client) = programs.and_then(|programs| programs.start(runtime, &self.repository, slot))
-                    {
+                    let (programs, engine) = (self.javascript.as_ref(), self.at.engine.as_deref());
+                    let start = |programs: &Programs| programs.start(runtime, &self.repository, engine, slot);
+                    if let Some(client) = programs.and_then(start) {
                         self.live(slot, name, seed, client);
                     }
                 }
@@ -282,6 +284,11 @@ impl Slot {
         Some(())
     }
 
+    /// Says whether the child is starting still, and so is not killed.
+    pub(super) fn set_starting(&self, starting: bool) {
+        self.life().starting = starting;
+    }
+
     /// Takes the child back that has closed its output, and so is about to end. True if the agent died meanwhile.
     pub(super) fn take_back(&self) -> bool {
         let mut life = self.life();
@@ -309,7 +316,7 @@ impl Slot {
         let mut life = self.life();
         let by_muse = self.kind.face == Face::Muse;
         let with_child = !by_muse || rng.random_ratio(7, 10);
-        if life.over || life.stopped_until.is_some() {
+        if life.over || life.starting || life.stopped_until.is_some() {
             return false;
         }
         let counter = match &mut life.child {
