@@ -25,6 +25,7 @@ await Promise.all([
   bundle('src/entry/node.ts', 'dist/node.js', 'esm'),
   bundle('src/entry/node.cts', 'dist/node.cjs', 'cjs'),
   bundle('src/entry/deno.js', 'dist/deno.js', 'esm'),
+  bundle('src/entry/workerd.js', 'dist/workerd.js', 'esm'),
   // For the conformance suite, and not published.
   bundle('src/node-store.ts', 'generated/node-store.js', 'esm'),
 ]);

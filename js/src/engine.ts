@@ -44,14 +44,15 @@ function asking(client: SqlClient): Query {
 /** The names of statements, the same for all queues of this process: they may share connections. */
 const names = new Map<string, string>();
 
-/** Other copies of this package may use the same connections, too. */
-const OWN = crypto.randomUUID().slice(0, 8);
+/** Other copies of this package may use the same connections, too. A worker makes it when it is asked something. */
+let own: string | undefined;
 
 function preparing(client: PreparingClient): Query {
   return (text, values) => {
     // What has no values is asked once.
     if (values.length === 0) return (client as unknown as SqlClient).query(text, values);
-    const name = names.get(text) ?? `muse_${OWN}_${names.size}`;
+    own ??= crypto.randomUUID().slice(0, 8);
+    const name = names.get(text) ?? `muse_${own}_${names.size}`;
     names.set(text, name);
     return client.query({ name, text, values });
   };

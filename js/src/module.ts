@@ -4,12 +4,20 @@ import { NodeStore, type Sync } from './node-store.ts';
 import { Nonces } from './nonces.ts';
 
 let compiled: (() => WebAssembly.Module) | undefined;
+
+/** True where there are directories. */
+export let hasDirectories = true;
 let ready = false;
 const nonces = new Nonces();
 
 /** Says where the compiled queue comes from, which each environment's entry does. It is asked at the first use. */
 export function provide(module: () => WebAssembly.Module): void {
   compiled = module;
+}
+
+/** Says that there are no directories. */
+export function withoutDirectories(): void {
+  hasDirectories = false;
 }
 
 /** The queue in a directory. */

@@ -1,4 +1,5 @@
-import { openBinding } from './module.ts';
+import { BadArgsError } from './errors.ts';
+import { hasDirectories, openBinding } from './module.ts';
 import { optionsOf } from './options.ts';
 import { DirectoryPlace, type Opener } from './place.ts';
 import { Queue } from './queue.ts';
@@ -17,6 +18,12 @@ import type { OpenOptions } from './types.ts';
 export async function openQueue(options: OpenOptions = {}): Promise<Queue> {
   const taken = optionsOf('openQueue', options);
   if (taken.store !== undefined) return new Queue(await (taken.store as Opener).open(taken.init ?? false));
+  if (!hasDirectories) {
+    throw new BadArgsError(
+      'bad_args',
+      'a Worker has no directory: pass a store, as openQueue({ store: postgres(client) })',
+    );
+  }
   const sync = syncing(taken);
   const directory = coordinationDirectory(taken, sync);
   return new Queue(new DirectoryPlace(directory, openBinding(directory, sync)));
