@@ -34,12 +34,17 @@ fn the_library_imports_files_clocks_randomness_and_io_and_nothing_else() {
 
 #[test]
 fn the_library_on_an_engine_imports_the_engine_clocks_randomness_and_waiting_and_nothing_else() {
-    let (imports, exports) = imports_and_exports(&required("MUSE_COORD_STORE_WASM"));
-    show("muse-coord-store.wasm", &imports);
-    assert_eq!(packages(&imports), ["muse:coord", "wasi:clocks", "wasi:io", "wasi:random"]);
-    let world = of_world("coord-on-store");
-    assert!(imports.is_subset(&world.0), "beyond its world: {:?}", imports.difference(&world.0));
-    assert_eq!(exports, world.1);
+    for (file, variable, world) in [
+        ("muse-coord-store.wasm", "MUSE_COORD_STORE_WASM", "coord-on-store"),
+        ("muse-coord-sql.wasm", "MUSE_COORD_SQL_WASM", "coord-on-sql"),
+    ] {
+        let (imports, exports) = imports_and_exports(&required(variable));
+        show(file, &imports);
+        assert_eq!(packages(&imports), ["muse:coord", "wasi:clocks", "wasi:io", "wasi:random"], "{file}");
+        let world = of_world(world);
+        assert!(imports.is_subset(&world.0), "beyond its world: {:?}", imports.difference(&world.0));
+        assert_eq!(exports, world.1, "{file}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Built {
     pub(crate) library: PathBuf,
     /// The library component on an engine.
     pub(crate) library_on_store: PathBuf,
+    /// The library component on a server that its host asks.
+    pub(crate) library_on_sql: PathBuf,
     /// The program for this machine, with the command component inside.
     pub(crate) muse: PathBuf,
     /// The program beside it, with the library and the command line on an engine inside.
@@ -84,6 +86,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("{}", built.component.display());
     println!("{}", built.library.display());
     println!("{}", built.library_on_store.display());
+    println!("{}", built.library_on_sql.display());
     println!("{}", built.host.display());
     println!("{}", built.agent.display());
     Ok(())
@@ -94,10 +97,12 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
     let dist = workspace.target()?.join("dist");
     setup::ensure(workspace)?;
     let all = |workspace: &Workspace| {
-        let (library, library_on_store) = (library(workspace)?, components::library_on_store(workspace)?);
-        Ok((components::command(workspace)?, components::on_store(workspace)?, library, library_on_store))
+        let [library, library_on_store, library_on_sql] =
+            [library(workspace)?, components::library_on_store(workspace)?, components::library_on_sql(workspace)?];
+        let [command, on_store] = [components::command(workspace)?, components::on_store(workspace)?];
+        Ok([command, on_store, library, library_on_store, library_on_sql])
     };
-    let ((command, on_store, library, library_on_store), compiler) =
+    let ([command, on_store, library, library_on_store, library_on_sql], compiler) =
         beside(all, || native(workspace, "muse-precompile"))?;
     let embedded = Embedded {
         command: precompiled(workspace, &compiler, "command", &command, COMMAND)?,
@@ -111,6 +116,7 @@ pub(crate) fn product(workspace: &Workspace) -> Result<Built> {
         component: publish(&command, dist.join("muse.wasm"))?,
         library,
         library_on_store: publish(&library_on_store, dist.join("muse-coord-store.wasm"))?,
+        library_on_sql: publish(&library_on_sql, dist.join("muse-coord-sql.wasm"))?,
         muse,
         agent: alias(&host, "muse-agent")?,
         host,

@@ -38,7 +38,12 @@ pub(crate) fn library_on_store(workspace: &Workspace) -> Result<PathBuf> {
     library_with(workspace, &["engine"], "muse-coord-store.wasm")
 }
 
-/// Each takes the place of the other, where cargo puts the module.
+/// The library on a server that the host asks, world `coord-on-sql`.
+pub(crate) fn library_on_sql(workspace: &Workspace) -> Result<PathBuf> {
+    library_with(workspace, &["sql"], "muse-coord-sql.wasm")
+}
+
+/// Each takes the place of the others, where cargo puts the module.
 fn library_with(workspace: &Workspace, features: &[&str], name: &str) -> Result<PathBuf> {
     setup::ensure(workspace)?;
     let sh = &workspace.shell;

@@ -34,7 +34,7 @@ fn clippy(workspace: &Workspace) -> Result<()> {
     let on_store =
         ["--package=muse-cli", "--package=coord-granted", "--features=muse-cli/engine", "--bin=muse-on-store"];
     cmd!(sh, "cargo clippy --locked --profile component {on_store...} --lib {wasip2} -- -D warnings").run()?;
-    for features in ["", "engine"] {
+    for features in ["", "engine", "sql"] {
         let of_library = ["--package=muse-component", "--features", features];
         cmd!(sh, "cargo clippy --locked --profile component {of_library...} {unknown} -- -D warnings").run()?;
     }

@@ -64,6 +64,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         ("MUSE_WASM", built.component),
         ("MUSE_COORD_WASM", built.library),
         ("MUSE_COORD_STORE_WASM", built.library_on_store),
+        ("MUSE_COORD_SQL_WASM", built.library_on_sql),
         ("MUSE_AGENT", built.agent),
         ("MUSE_GUEST_AGENT", guest),
         ("MUSE_GUEST_COMPOSED", composed),

@@ -13,13 +13,14 @@ use crate::Coord;
 use crate::bindings::exports::muse::coord::admin as wit;
 use crate::bindings::exports::muse::coord::admin::{Durability, Error, Guest, Treatment};
 use crate::instance::{Instance, turn};
-use crate::medium::now;
+use crate::medium::{self, now};
 
 /// How far figures look back when nothing is said.
 const WINDOW_SECONDS: u32 = 3_600;
 
 impl Guest for Coord {
     fn init() -> Result<bool, Error> {
+        medium::make()?;
         Instance::with(|instance| Ok(instance.queue()?.init(&turn())?))
     }
 

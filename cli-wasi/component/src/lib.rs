@@ -1,9 +1,10 @@
-//! The queue as a library component: `muse-coord.wasm`, the world `coord` of `wit/`, and with the feature `engine`
-//! `muse-coord-store.wasm`, the world `coord-on-store`.
+//! The queue as a library component: `muse-coord.wasm`, the world `coord` of `wit/`; with the feature `engine`
+//! `muse-coord-store.wasm`, the world `coord-on-store`; with the feature `sql` `muse-coord-sql.wasm`, the world
+//! `coord-on-sql`.
 //!
 //! This crate only translates. What a function of `wit/queue.wit` means is done by [`coord_core::Queue`] on the one
-//! granted directory or on the host's engine (`medium.rs`); here values are converted (`convert.rs`), and the queue is
-//! kept open between calls (`instance.rs`).
+//! granted directory, on the host's engine, or on the server that the host asks (`medium.rs`); here values are
+//! converted (`convert.rs`), and the queue is kept open between calls (`instance.rs`).
 //!
 //! It is built for `wasm32-unknown-unknown`, where `std` asks its host for nothing, and made a component by `xtask`. On
 //! `wasm32-wasip2` it would import an environment, standard streams and an exit. So the imports are those of the world,
@@ -17,27 +18,37 @@ mod instance;
 mod medium;
 mod queue;
 
-/// Types and glue made from `wit/`.
-#[cfg(feature = "engine")]
-#[expect(unsafe_code, reason = "generated: see wit/ for the docs")]
-mod bindings {
-    wit_bindgen::generate!({
-        world: "coord-on-store",
-        export_macro_name: "export_coord",
-        path: "../../wit",
-        with: {
-            "wasi:clocks/monotonic-clock@0.2.12": wasip2::clocks::monotonic_clock,
-            "wasi:io/poll@0.2.12": wasip2::io::poll,
-            "wasi:random/random@0.2.12": wasip2::random::random,
-        },
-    });
+/// Makes the bindings of a world whose queue is on an engine.
+#[cfg(any(feature = "engine", feature = "sql"))]
+macro_rules! bindings_on_an_engine {
+    ($world:tt) => {
+        /// Types and glue made from `wit/`.
+        #[expect(unsafe_code, reason = "generated: see wit/ for the docs")]
+        mod bindings {
+            wit_bindgen::generate!({
+                world: $world,
+                export_macro_name: "export_coord",
+                path: "../../wit",
+                with: {
+                    "wasi:clocks/monotonic-clock@0.2.12": wasip2::clocks::monotonic_clock,
+                    "wasi:io/poll@0.2.12": wasip2::io::poll,
+                    "wasi:random/random@0.2.12": wasip2::random::random,
+                },
+            });
 
-    use super::Coord;
-    export_coord!(Coord with_types_in self);
+            use super::Coord;
+            export_coord!(Coord with_types_in self);
+        }
+    };
 }
 
+#[cfg(feature = "engine")]
+bindings_on_an_engine!("coord-on-store");
+#[cfg(all(feature = "sql", not(feature = "engine")))]
+bindings_on_an_engine!("coord-on-sql");
+
 /// Types and glue made from `wit/`.
-#[cfg(not(feature = "engine"))]
+#[cfg(not(any(feature = "engine", feature = "sql")))]
 #[expect(unsafe_code, reason = "generated: see wit/ for the docs")]
 mod bindings {
     wit_bindgen::generate!({

@@ -4,6 +4,7 @@
 
 mod agents;
 mod faces;
+mod hosts;
 mod moved;
 mod pointer;
 mod reached;

@@ -41,16 +41,21 @@ class Refused(Exception):
 
 
 class Library:
-    """The component at work in one directory, which must exist. For one thread at a time."""
+    """The component at work in one directory, which must exist, or on what `link` adds to a linker.
 
-    def __init__(self, component, directory):
+    For one thread at a time."""
+
+    def __init__(self, component, directory=None, link=None):
         engine = Engine()
         wasi = WasiConfig()
-        wasi.preopen_dir(directory, "coordination")
         self.store = Store(engine)
-        self.store.set_wasi(wasi)
         linker = Linker(engine)
         linker.add_wasip2()
+        if directory:
+            wasi.preopen_dir(directory, "coordination")
+        if link:
+            link(linker)
+        self.store.set_wasi(wasi)
         library = Component.from_file(engine, component)
         # "muse:coord/queue" by its whole name, which ends with the version that the component has.
         self.interfaces = {name.partition("@")[0]: name for name in library.type.exports(engine)}

@@ -17,6 +17,12 @@ pub(crate) fn open(sync: Sync) -> Result<QueueStore, Error> {
     Ok(GrantedStore::open(sync != Sync::Off).map_err(coord_core::Error::from)?)
 }
 
+/// The host makes it.
+#[expect(clippy::unnecessary_wraps, reason = "another medium has something to make")]
+pub(crate) fn make() -> Result<(), Error> {
+    Ok(())
+}
+
 /// The engine's clock; before it was opened, the host's.
 pub(crate) fn now() -> Timestamp {
     coord_granted::now()

@@ -1,14 +1,16 @@
 //! The queue, embedded in a Rust program as the component `muse-coord.wasm`. What a plugin host copies is this file.
 //!
 //! The component gets one directory, the clocks and randomness, and cannot name anything else. It works on the same
-//! directory as every `muse coord`, at the same time. A [`Library`] belongs to one thread at a time; threads or
-//! processes that want to work at once open one each.
+//! directory as every `muse coord`, at the same time; or on a server (`postgres.rs`). A [`Library`] belongs to one
+//! thread at a time; threads or processes that want to work at once open one each.
+
+mod postgres;
 
 use std::path::Path;
 
 use wasmtime::component::{Component, Linker, ResourceAny, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 /// Types and calls, made from `wit/`.
 #[expect(missing_docs, reason = "generated: see wit/ for the docs")]
@@ -24,8 +26,9 @@ mod bindings {
 pub use bindings::exports::muse::coord::admin::{Diagnosis, Durability, Treatment};
 pub use bindings::exports::muse::coord::queue::{ClaimOptions, ClaimRecord, Enqueued, NewTask, Task};
 pub use bindings::exports::muse::coord::types::Error;
+pub use postgres::Postgres;
 
-/// The component at work in one directory.
+/// The component at work in one directory, or on a server.
 ///
 /// A call fails with an [`Error`] if the queue refuses it, which `downcast_ref` finds. Anything else is a trap, after
 /// which the component cannot be called any more: open it anew.
@@ -38,11 +41,26 @@ impl Library {
     /// Compiles the component, which takes a moment, and grants it `directory`: a `.muse/coordination`, which must
     /// exist.
     pub async fn open(component: &Path, directory: &Path) -> Result<Library> {
+        let mut wasi = WasiCtx::builder();
+        wasi.preopened_dir(directory, "coordination", FsPerms::ReadWrite)?;
+        // A file operation is done at once. Otherwise each would be sent to another thread, which takes longer than
+        // itself.
+        wasi.allow_blocking_current_thread(true);
+        Library::with(component, wasi, Postgres::default()).await
+    }
+
+    /// Compiles the component for servers, `muse-coord-sql.wasm`, and gives it one.
+    pub async fn open_on(component: &Path, server: Postgres) -> Result<Library> {
+        Library::with(component, WasiCtx::builder(), server).await
+    }
+
+    async fn with(component: &Path, mut wasi: WasiCtxBuilder, server: Postgres) -> Result<Library> {
         let engine = Engine::new(&Config::new())?;
         let component = Component::from_file(&engine, component)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        let mut store = Store::new(&engine, Sandbox::new(directory)?);
+        Postgres::link(&mut linker, |sandbox: &mut Sandbox| &mut sandbox.server)?;
+        let mut store = Store::new(&engine, Sandbox { wasi: wasi.build(), table: ResourceTable::new(), server });
         let coord = bindings::Coord::instantiate_async(&mut store, &component, &linker).await?;
         Ok(Library { store, coord })
     }
@@ -79,6 +97,11 @@ impl Library {
     /// Lets the component forget a lease. The task is held on until the lease runs out.
     pub async fn drop(&mut self, lease: ResourceAny) -> Result<()> {
         lease.resource_drop_async(&mut self.store).await
+    }
+
+    /// Makes the queue, if it is not there; tells whether this call did.
+    pub async fn init(&mut self) -> Result<bool> {
+        Ok(self.coord.muse_coord_admin().call_init(&mut self.store).await??)
     }
 
     /// Whether what is acknowledged survives a power cut, which it does unless this says otherwise.
@@ -130,17 +153,7 @@ pub fn claim_by(run_id: &str) -> ClaimOptions {
 struct Sandbox {
     wasi: WasiCtx,
     table: ResourceTable,
-}
-
-impl Sandbox {
-    fn new(directory: &Path) -> Result<Sandbox> {
-        let mut wasi = WasiCtx::builder();
-        wasi.preopened_dir(directory, "coordination", FsPerms::ReadWrite)?;
-        // A file operation is done at once. Otherwise each would be sent to another thread, which takes longer than
-        // itself.
-        wasi.allow_blocking_current_thread(true);
-        Ok(Sandbox { wasi: wasi.build(), table: ResourceTable::new() })
-    }
+    server: Postgres,
 }
 
 impl WasiView for Sandbox {
