@@ -162,8 +162,7 @@ impl Engine {
     pub fn told(&self, rows: &str, sent: f64) {
         // Until the next time, what was told before holds.
         if let Ok(time) = rows_of(rows).and_then(|mut rows| rows.pop().unwrap_or_default().take(0)) {
-            // The client may have come to another server meanwhile, with another clock.
-            self.0.clock.learn_anew(time, from_millis(sent), self.0.moment());
+            self.0.clock.learn(time, from_millis(sent), self.0.moment());
         }
     }
 

@@ -7,16 +7,18 @@ use coord_core::Timestamp;
 
 /// The server's time as it was told, moved on by a clock that never jumps.
 ///
-/// It is never ahead of the server's, or an agent would take over a task whose lease still runs; unless somebody sets
-/// the server's clock back: then it stands still. The server tells its time while a request is on its way there and
-/// back, and it is taken for that of the answer's arrival; so it is behind by a round trip at most, and by what two
-/// clocks drift apart since. A machine that sleeps may stop the other clock: then the time is behind until it is told
-/// again.
+/// It is never ahead of the server's, or an agent would take over a task whose lease still runs. The server tells its
+/// time while a request is on its way there and back, and it is taken for that of the answer's arrival; so it is behind
+/// by a round trip at most, and by what two clocks drift apart since. Two things are noticed when the time is told
+/// again, a minute later at most: a clock of the server that was set, as that of another server is, and a machine that
+/// slept, which may stop the other clock.
 ///
 /// A moment is a time of that other clock, which began at any time.
 #[derive(Debug, Default)]
 pub struct EngineClock {
     told: Cell<Option<Told>>,
+    /// When it was told last, though not better than before.
+    heard: Cell<Duration>,
     /// What was given last: time does not go back.
     latest: Cell<u64>,
 }
@@ -37,25 +39,28 @@ const LEARN_EVERY: Duration = Duration::from_mins(1);
 const DRIFT: u32 = 5_000;
 
 impl EngineClock {
-    /// Takes what the server told between sending and answering.
+    /// Takes what the server told between sending and answering. A slow answer says less than what is known, and does
+    /// not count; but where both cannot be right, the clocks have changed.
     pub fn learn(&self, micros: i64, sent: Duration, answered: Duration) {
-        let error = answered.saturating_sub(sent);
-        let told = Told { micros: u64::try_from(micros).unwrap_or(0), at: answered, error };
-        if self.told.get().is_none_or(|before| told.is_better_than(&before)) {
-            self.told.set(Some(told));
+        let told = Told::new(micros, sent, answered);
+        match self.told.get() {
+            Some(before) if told.contradicts(&before) => self.learn_anew(micros, sent, answered),
+            Some(before) if told.error > before.error_at(answered) => {}
+            _ => self.told.set(Some(told)),
         }
+        self.heard.set(answered);
     }
 
     /// The same from another connection, perhaps to a server with another clock.
     pub fn learn_anew(&self, micros: i64, sent: Duration, answered: Duration) {
-        self.told.set(None);
+        self.told.set(Some(Told::new(micros, sent, answered)));
+        self.heard.set(answered);
         self.latest.set(0);
-        self.learn(micros, sent, answered);
     }
 
     /// True if it is time to ask again.
     pub fn is_old(&self, moment: Duration) -> bool {
-        self.told.get().is_none_or(|told| moment.saturating_sub(told.at) >= LEARN_EVERY)
+        self.told.get().is_none() || moment.saturating_sub(self.heard.get()) >= LEARN_EVERY
     }
 
     /// The server's time at a moment.
@@ -67,20 +72,27 @@ impl EngineClock {
 }
 
 impl Told {
+    fn new(micros: i64, sent: Duration, answered: Duration) -> Told {
+        let error = answered.saturating_sub(sent);
+        Told { micros: u64::try_from(micros).unwrap_or(0), at: answered, error }
+    }
+
     fn micros_at(&self, moment: Duration) -> u64 {
         let since = moment.saturating_sub(self.at);
         let since = since - since / DRIFT;
         self.micros.saturating_add(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// A slow answer says less than what is known. But where both cannot be right, the clocks have changed.
-    fn is_better_than(&self, before: &Told) -> bool {
-        // What is known is behind by its error at most, and by what the clocks may have drifted in both directions.
-        let drift = self.at.saturating_sub(before.at) / DRIFT;
-        let error = before.error + 2 * drift;
+    /// How much it may be behind at a later moment, as two clocks drift apart in both directions.
+    fn error_at(&self, moment: Duration) -> Duration {
+        self.error + 2 * (moment.saturating_sub(self.at) / DRIFT)
+    }
+
+    /// True if the server's time cannot be what this says and what was known before.
+    fn contradicts(&self, before: &Told) -> bool {
         let known = Duration::from_micros(before.micros_at(self.at));
         let told = Duration::from_micros(self.micros);
-        self.error <= error || told > known + error || known > told + self.error
+        told > known + before.error_at(self.at) || known > told + self.error
     }
 }
 
@@ -126,8 +138,11 @@ mod tests {
         // A second behind at most, and told 0.1 s behind what is known.
         clock.learn(TOLD + 900_000, at(1.0), at(2.0));
         assert_eq!(error(&clock, at(2.0), TOLD + 1_000_000), 200);
-        clock.learn(TOLD + 60_000_000, at(1.0), at(2.0));
-        assert_eq!(error(&clock, at(2.0), TOLD + 60_000_000), 0);
+        assert!(!clock.is_old(at(61.9)) && clock.is_old(at(62.0)), "a slow answer is an answer");
+        for other in [TOLD + 60_000_000, TOLD - 60_000_000] {
+            clock.learn(other, at(1.0), at(2.0));
+            assert_eq!(error(&clock, at(2.0), other), 0);
+        }
     }
 
     #[test]
@@ -135,8 +150,8 @@ mod tests {
         let clock = EngineClock::default();
         clock.learn(TOLD, at(1.0), at(1.0));
         let first = clock.time_at(at(1.0));
-        clock.learn(TOLD - 5_000_000, at(1.0), at(1.0));
-        assert!(clock.time_at(at(1.0)) >= first);
+        clock.learn(TOLD - 100_000, at(0.5), at(1.0));
+        assert_eq!(clock.time_at(at(1.0)), first);
         clock.learn_anew(TOLD - 5_000_000, at(1.0), at(1.0));
         assert!(clock.time_at(at(1.0)) < first);
     }

@@ -112,14 +112,13 @@ impl Client {
         }
     }
 
-    /// Learns what time it is there, now and then, when what was asked for is done: a lease begins before. The host may
-    /// have come to another server meanwhile, so what was told before does not count.
+    /// Learns what time it is there, now and then. It asks when a call has what it wanted: a lease begins before.
     fn learn_time(&self) {
         let sent = moment();
         if CLOCK.with(|clock| clock.is_old(sent)) {
             let told = self.answer(&Asked::new(statements::TIME)).and_then(|rows| first_of(rows)?.take(0));
             if let Ok(time) = told {
-                CLOCK.with(|clock| clock.learn_anew(time, sent, moment()));
+                CLOCK.with(|clock| clock.learn(time, sent, moment()));
             }
         }
     }
