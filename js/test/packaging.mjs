@@ -45,7 +45,7 @@ const installed = (async () => {
 
 test('the tarball holds what is listed here and nothing else', async () => {
   const listing = await run(HERE, 'tar', ['-tzf', TARBALL]);
-  const dist = ['deno.js', 'muse_coord.wasm', 'node.cjs', 'node.js'];
+  const dist = ['deno.js', 'muse_coord.wasm', 'node.cjs', 'node.js', 'workerd.js'];
   const declarations = DECLARED.flatMap((module) => [`${module}.d.ts`, `${module}.d.cts`]);
   const expected = [
     'LICENSE',

@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 class Library:
-    """The component at work in one directory, which must exist, or on what `link` adds to a linker.
+    """The component at work in one directory, which must exist, or on what `link` gives it.
 
     For one thread at a time."""
 
@@ -49,16 +49,15 @@ class Library:
         engine = Engine()
         wasi = WasiConfig()
         self.store = Store(engine)
+        library = Component.from_file(engine, component)
         linker = Linker(engine)
         linker.add_wasip2()
         if directory:
             wasi.preopen_dir(directory, "coordination")
         if link:
-            link(linker)
+            link(linker, whole(library.type.imports(engine)))
         self.store.set_wasi(wasi)
-        library = Component.from_file(engine, component)
-        # "muse:coord/queue" by its whole name, which ends with the version that the component has.
-        self.interfaces = {name.partition("@")[0]: name for name in library.type.exports(engine)}
+        self.interfaces = whole(library.type.exports(engine))
         self.instance = linker.instantiate(self.store, library)
         self.functions = {}
 
@@ -98,6 +97,11 @@ class Library:
 
     def set_durability(self, durability):
         self.call("admin", "set-durability", durability)
+
+
+def whole(names):
+    """Each interface's whole name, which ends with the version that the component has, by "muse:coord/queue"."""
+    return {name.partition("@")[0]: name for name in names}
 
 
 def record(fields):

@@ -42,9 +42,9 @@ class Server:
         self.place = {"name": f"postgres://{host}/{options.get('dbname', '')}", "schema": schema}
         self.connection = None
 
-    def link(self, linker):
+    def link(self, linker, imports):
         """Gives a component the two functions."""
-        with linker.root() as root, root.add_instance("muse:coord/sql@0.2.0") as sql:
+        with linker.root() as root, root.add_instance(imports["muse:coord/sql"]) as sql:
             sql.add_func("whereabouts", lambda _: record(self.place))
             sql.add_func("query", lambda _, statement, values: self.query(statement, values))
 
